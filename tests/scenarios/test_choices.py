@@ -225,7 +225,8 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
 
     assert (offered, was_asked, again) == ([OFFERED], "Alice was asked to pass it on.", [was_asked])
     assert asked == [
-        "Bob asks you to pass this on to the agent:\n> 2. release-2\n[Pass it on] [Always let Bob] [Not now]"
+        f"Bob asks you to pass this on to the agent of *{TITLE}*:\n> 2. release-2\n"
+        "[Pass it on] [Always let Bob steer this] [Not now]"
     ]
     assert open_still == notice(
         world, "Choose, or reply here.", "[1. main, where all work goes] [2. release-2]"

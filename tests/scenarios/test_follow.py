@@ -103,7 +103,8 @@ async def test_following_ends_when_somebody_stops_the_agent(world: World) -> Non
     await world.passes(6)
 
     assert thread.new_messages() == [
-        "Followed *Fix the login* until Alice stopped it.\nReading src/login.py\n| Reading src/login.py",
+        "Followed *Fix the login* until Alice stopped the task.\n"
+        "Reading src/login.py\n| Reading src/login.py",
         "Paused by Alice. A reply resumes it.",
     ]
     assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]

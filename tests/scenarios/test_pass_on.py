@@ -13,7 +13,8 @@ OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 SETTLED = "That is already decided, or the button is too old."
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
-BUTTONS = "[Pass it on] [Always let Bob] [Not now]"
+ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
+BUTTONS = "[Pass it on] [Always let Bob steer this] [Not now]"
 
 
 async def bob_asks(world: World, thread: Thread, words: str = "please add a test") -> str:
@@ -39,7 +40,7 @@ async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
 
     assert before == []
     assert (offered, world.bob.sees()) == ([OFFERED], WAS_ASKED)
-    assert asked == [f"Bob asks you to pass this on to the agent:\n> please add a test\n{BUTTONS}"]
+    assert asked == [f"{ASKED}:\n> please add a test\n{BUTTONS}"]
     assert world.alice.sees() == PASSED
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -187,7 +188,7 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     await bob_asks(world, thread)
     world.alice.reads()
 
-    await world.alice.presses("Always let Bob")
+    await world.alice.presses("Always let Bob steer this")
     await world.passes(seconds=3)
     task.becomes("idle", "Ready again")
     reply = await world.bob.replies(thread, "and a changelog")
@@ -214,7 +215,7 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
     await dora.presses("Ask Alice to pass it on")
     world.alice.reads()
 
-    await world.alice.presses("Always let Dora")
+    await world.alice.presses("Always let Dora steer this")
     refused = world.alice.reads()
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
@@ -331,9 +332,7 @@ async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
-    assert asked == [
-        f"Bob asks you to pass this on to the agent with `trace.log`:\n> look at this\n{BUTTONS}"
-    ]
+    assert asked == [f"{ASKED} with `trace.log`:\n> look at this\n{BUTTONS}"]
     assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nboom in line 7\n```"]
     world.bob.reads()
 

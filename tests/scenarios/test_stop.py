@@ -110,6 +110,27 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     assert sent == ["Pause!"]
     assert task.status == "paused"
     assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop it]"]
+    assert world.alice.sees() == PAUSING
+
+
+async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World) -> None:
+    """It can still be sent as text. The offer is gone, and pressing it again tells only who presses."""
+    thread, task = await a_busy_agent(world)
+    word = await world.alice.replies(thread, "pause")
+    await world.passes(seconds=3)
+    offer = world.slack.ephemerals(world.alice.id)[-1]
+    value = next(b["elements"][0]["value"] for b in offer.body["blocks"] if b["type"] == "actions")
+    world.alice.reads()
+
+    await world.alice.presses("Stop the task")
+    pressed = world.alice.sees()
+    await world.alice.presses_made_up("task.pause", value)
+    await world.passes(seconds=5)
+
+    assert pressed == AS_TEXT
+    assert (task.status, task.inputs, thread.receipt(word)) == ("paused", [], [])
+    assert len(world.alice.reads()) == 1
+    assert thread.new_messages() == []
 
 
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:

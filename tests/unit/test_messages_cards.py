@@ -121,7 +121,7 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
 
     assert shown(message) == [
         "After signing in, people land on /404.",
-        ":hourglass_flowing_sand: Creating… · asked for {ago}",
+        ":hourglass_flowing_sand: Creating… · requested {ago}",
         "~ Alice Adams · docker (Large)",
     ]
 
@@ -141,7 +141,7 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
 @pytest.mark.parametrize(
     ("phase", "words"),
     [
-        (Phase.STARTING, "asked for {ago}"),
+        (Phase.STARTING, "requested {ago}"),
         (Phase.WORKING, "started {ago}"),
         (Phase.NEEDS_YOU, "took 12 min"),
         (Phase.DONE, "took 12 min"),

@@ -8,6 +8,7 @@ lost.
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from taskwire.actions.stop import take_back_word
 from taskwire.coder.errors import (
     AlreadyRunning,
     BuildActive,
@@ -44,6 +45,8 @@ class PauseAndResume:
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Stop the workspace. Hold the replies that were written before the pause until a person decides."""
+        if work.is_offered_stop and link.hold is not None and not context.is_outcome_unknown:
+            return await self._answer_paused_already(link, work)
         await show_pending(self._deps, context, link, work)
         task = await get_task(context, link)
         if context.is_outcome_unknown:
@@ -68,19 +71,20 @@ class PauseAndResume:
         settings = await self._deps.channel_settings.get(link.record.channel)
         make_answer = answers.task_is_pausing if build is not None else answers.task_already_paused
         words = make_answer(link, is_resumed_by_reply=settings.is_resumed_by_reply)
-        if work.reply_id:
-            words = inputs.offer_stop_as_text(words, link, work.reply_id)
+        batch, word = Batch(), work.reply_id
+        if work.is_offered_stop and not await take_back_word(self._deps, link, word, batch):
+            word = ""
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
         at = await self._find_pause_time(link, work)
-        hold = Hold(person=work.requester.person, at=at, reply_id=work.reply_id)
+        hold = Hold(person=work.requester.person, at=at, reply_id=word)
         written_before = microseconds(hold.at)
         waiting = [
             r
-            for _, r in await list_undelivered(self._deps.links, link.id)
-            if microseconds(r.ts) <= written_before
+            for job, r in await list_undelivered(self._deps.links, link.id)
+            if microseconds(r.ts) <= written_before and job.id != word
         ]
-        batch = self._deps.writes.hold_replies(Batch(), link.id, hold)
+        self._deps.writes.hold_replies(batch, link.id, hold)
         if build is not None:
             acted = Acted(verb="pause", person=work.requester.person, build=build)
             batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
@@ -98,7 +102,22 @@ class PauseAndResume:
                 is_call=True,
                 question_id=questions.HELD_REPLIES,
             )
+            if work.is_offered_stop:
+                return done(batch, (work.requester, words))
             return done(batch, *answer_elsewhere(work, link, words))
+        if word:
+            words = inputs.offer_stop_as_text(words, link, word)
+        return done(batch, (work.requester, words))
+
+    async def _answer_paused_already(self, link: Link, work: Act) -> Outcome:
+        """Answer a press on an offer to stop the task, if the task was paused meanwhile.
+
+        Only the presser is told. Their `pause` is taken back, so that it is not sent after the pause.
+        """
+        settings = await self._deps.channel_settings.get(link.record.channel)
+        batch = Batch()
+        await take_back_word(self._deps, link, work.reply_id, batch)
+        words = answers.task_already_paused(link, is_resumed_by_reply=settings.is_resumed_by_reply)
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:

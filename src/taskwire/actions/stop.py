@@ -17,7 +17,10 @@ from taskwire.domain.queueing.jobs import Act, Job, Reply
 from taskwire.domain.queueing.person_jobs import StopByReaction
 from taskwire.domain.queueing.queues import no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.outbox import questions
+from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.undelivered import find_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -30,7 +33,7 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     It is a plain reply if its author may not steer the task, if the thread has lost its task, or if the bot
     read it too late. The handler of replies then decides what to do with it.
     """
-    if not work.reply_id or await _may_stop(deps, people, link, work):
+    if not work.reply_id or work.is_offered_stop or await _may_stop(deps, people, link, work):
         return None
     kept = await deps.notes.find_signed("reply", link.id, work.reply_id)
     if kept is None:
@@ -40,6 +43,25 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     batch = deps.writes.forget_reply(Batch(), link.id, work.reply_id)
     job = Job(id=work.reply_id, work=reply)
     return done(batch.append(to_coder(link.id), job, score=no_agent_score(reply.ts)))
+
+
+async def take_back_word(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> bool:
+    """Take a bare `pause` out of the queue, because its author pressed *Stop the task*.
+
+    It is kept, so that it can still be sent as text. Return False if the agent may have it already.
+    """
+    waiting = find_reply(await deps.links.list_waiting(link.id), job_id)
+    reply = waiting or find_reply(await deps.links.list_held(link.id), job_id)
+    if reply is None or reply.question:
+        return False
+    if waiting is not None:
+        batch.drop(to_coder(link.id), job_id)
+    else:
+        deps.writes.drop_held(batch, link.id, job_id)
+        await questions.settle_empty_hold(deps, link, job_id, batch)
+    deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
+    show_receipt(link.id, reply.ts, "none", batch)
+    return True
 
 
 async def _may_stop(deps: Dependencies, people: People, link: Link, work: Act) -> bool:

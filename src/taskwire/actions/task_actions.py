@@ -123,7 +123,7 @@ class TaskActions:
         # These actions come from a button in a private message, so the answer replaces that message.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
-            if work.note_key or work.is_undo
+            if work.note_key or work.is_undo or work.is_offered_stop
             else outcome
         )
 

@@ -254,6 +254,7 @@ def _batch_of(clicked: Click) -> Batch | None:
             requester=requester,
             verb=_VERBS[button],
             is_retry=button is Button.RETRY,
+            reply_id=rest if button is Button.PAUSE else "",
             is_from_menu=clicked.is_card_menu,
             is_undo=button in _UNDOING and not clicked.is_card_menu,
         )

@@ -306,7 +306,7 @@ def _age(link: Link) -> _Age | None:
     began = from_ms(link.turn_began_ms) if link.turn_began_ms else record.created_at
     began = began or (link.observation.created_at if link.observation else None)
     if record.task_id is None or state.phase is Phase.STARTING:
-        return _Age("asked for ", began or moment_of(record.made_at))
+        return _Age("requested ", began or moment_of(record.made_at))
     if state.phase is Phase.WORKING:
         return _Age("started ", began) if began else None
     if state.phase in (Phase.PAUSED, Phase.BROKEN):

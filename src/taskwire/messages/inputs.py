@@ -408,12 +408,12 @@ def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
     return answer.model_copy(update={"blocks": (*answer.blocks, *row)})
 
 
-def offer_to_stop(link: Link) -> Message:
+def offer_to_stop(link: Link, job_id: str) -> Message:
     """Offer to stop the task, to a person who wrote nothing but `pause` to its agent."""
     words = (
         "`pause` goes to the agent as your reply. To stop the task, press *Stop the task*, or write `stop`."
     )
-    return question(words, "", [button(Button.PAUSE, "Stop the task", link.id)])
+    return question(words, "", [button(Button.PAUSE, "Stop the task", _button_value(link, job_id))])
 
 
 def _stop_as_text_button(link: Link, job_id: str) -> Block:

@@ -63,7 +63,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
         case "turn":
             return f"Followed {name} until its turn ended."
         case "paused":
-            stopped = f"{escape_line(by_name, 60)} stopped it" if by_name else "it was paused"
+            stopped = f"{escape_line(by_name, 60)} stopped the task" if by_name else "it was paused"
             return f"Followed {name} until {stopped}."
         case "broken":
             return f"Followed {name} until its workspace failed."

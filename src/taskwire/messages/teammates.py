@@ -108,7 +108,9 @@ def nothing_to_pass_on() -> Message:
     return statement("Your reply is gone, so there is nothing to pass on.")
 
 
-def ask_owner(name: str, text: str, files: Sequence[str], value: str, *, is_changed: bool = False) -> Message:
+def ask_owner(
+    link: Link, name: str, text: str, files: Sequence[str], value: str, *, is_changed: bool = False
+) -> Message:
     """Ask the owner whether to pass on a reply. `name` is its author's name, and `files` name its files.
 
     `is_changed`: the author has changed the reply since the owner was asked.
@@ -116,12 +118,12 @@ def ask_owner(name: str, text: str, files: Sequence[str], value: str, *, is_chan
     shown = escape_line(name, 60) or "Somebody"
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     having = f" with {named}" if named else ""
-    words = f"{shown} asks you to pass this on to the agent{having}:"
+    words = f"{shown} asks you to pass this on to the agent of {bold_title(link)}{having}:"
     if is_changed:
         words = f"{shown} has changed it, so nothing was sent yet. Pass this on{having}?"
     choices = [
         button(Button.SEND_THEIRS, "Pass it on", value, style="primary"),
-        button(Button.ALWAYS_LET, f"Always let {one_line(name, 40) or 'them'}", value),
+        button(Button.ALWAYS_LET, f"Always let {one_line(name, 40) or 'them'} steer this", value),
         button(Button.NOT_NOW, "Not now", value),
     ]
     quoted = quote_block("text", text, PASSED_TEXT_LENGTH)

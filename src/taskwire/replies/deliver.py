@@ -118,7 +118,7 @@ class ReplySender:
 
     async def _admit(self, reply_job: ReplyJob) -> Outcome:
         """Queue the reply as input. If it is only `pause`, offer its author to stop the task."""
-        _, link, reply = reply_job
+        context, link, reply = reply_job
         outcome = await self._outcomes.admit(reply_job)
         is_plain = not (reply.is_confirmed or reply.is_from_command or reply.files)
         is_paused = link.hold is not None or link.state.phase in (Phase.PAUSING, Phase.PAUSED)
@@ -126,7 +126,7 @@ class ReplySender:
             return outcome
         thread = link.record.thread_ts
         requester = Requester(person=reply.person, channel=link.record.channel, at=reply.ts, thread_ts=thread)
-        return replace(outcome, private_messages=((requester, inputs.offer_to_stop(link)),))
+        return replace(outcome, private_messages=((requester, inputs.offer_to_stop(link, context.job.id)),))
 
     async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
         """Return why this person may not send input; None if they may.

@@ -218,7 +218,7 @@ def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> No
 def _make_question(link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:
     files = [file.name for file in asked.reply.files]
     value = f"{link.id} {asked.job_id}"
-    return teammates.ask_owner(asked.author_name, asked.words, files, value, is_changed=is_changed)
+    return teammates.ask_owner(link, asked.author_name, asked.words, files, value, is_changed=is_changed)
 
 
 def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:

@@ -226,14 +226,19 @@ class Act(Work):
     is_undo: bool = False
     # Whether the job waits until the workspace has stopped, because the person has just asked for a pause.
     waits_for_stop: bool = False
-    # The job id of the reply that said nothing but `stop`. The reply is kept, so that a person can send it as
-    # text.
+    # The job id of the reply that said nothing but `stop`, or nothing but `pause` if its author then pressed
+    # *Stop the task*. The reply is kept, so that a person can send it as text.
     reply_id: Readable = ""
     # Whether the task moves: after it was detached, it gets a new thread in the channel of the request.
     is_move: bool = False
     # Whether another job of the same request gives the answer.
     is_answered_elsewhere: bool = False
     wait_count: int = 0
+
+    @property
+    def is_offered_stop(self) -> bool:
+        """Whether the author of a bare `pause` pressed the button that was offered privately."""
+        return self.verb == "pause" and bool(self.reply_id) and self.requester.surface == "button"
 
 
 class ApplyEvent(Work):
