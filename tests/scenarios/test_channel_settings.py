@@ -407,6 +407,17 @@ async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
     assert world.bob.dialog() == dialog(world, template="Big ones")
 
 
+async def test_nothing_is_said_of_settings_of_the_channel_that_did_not_change(world: World) -> None:
+    """Alice has changed only her own."""
+    await world.alice.types("/task settings")
+    view = world.slack.views(world.alice.id)[-1]
+    await world.slack.enter(world.alice.id, view, {"person.calls": "direct"})
+
+    await world.alice.saves()
+
+    assert world.alice.reads() == ["Saved. I call you by direct message."]
+
+
 async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> None:
     """Alice opens the dialog while her own settings are still being saved. Then she changes the channel's."""
     await world.alice.types("/task settings")

@@ -113,7 +113,7 @@ class ChannelSettingsSaver:
         )
 
     async def handle_save(self, context: JobContext) -> Outcome:
-        """Check that the person may change the settings, and store them."""
+        """Check that the person may change the settings, and store them if they are new."""
         work = context.work(SaveChannelSettings)
         return await retry_for_person(self._deps, context, None, partial(self._save, work))
 
@@ -121,6 +121,10 @@ class ChannelSettingsSaver:
         requester = work.requester
         await require_member(self._people, requester)
         before = await self._deps.channel_settings.get(requester.channel)
+        if work.settings == before:
+            # The person has changed only their own settings, or nothing.
+            context.audit.is_nothing()
+            return done()
         await self._require_fallback_there(requester.channel, work.settings.fallback)
         batch = self._deps.channel_settings.write(Batch(), requester.channel, work.settings)
         if before.with_rules(self._deps.rules, None) != work.settings.with_rules(self._deps.rules, None):
