@@ -177,8 +177,10 @@ async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_se
     async with raw_server(respond(200)) as server, CoderClient.open(server.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
             await coder.get_own_user()
+        with pytest.raises(errors.PersonTokenRefused) as of_person:
+            await coder.for_person(token, "U1").get_own_user()
 
-        assert server.requests == []
+        assert (of_person.value.person, server.requests) == ("U1", [])
 
 
 @pytest.fixture

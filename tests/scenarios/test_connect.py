@@ -133,6 +133,29 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "pasted", ["two words", "aaaaaaaaaa-bbbb\nbbbb", "aaaaaaaaaa-bbbb\0bbbb", "aaaaaaaaaa-bébé"]
+)
+async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World, pasted: str) -> None:
+    """Nothing waits for it: the person pastes again in the same dialog."""
+    await both.alice.types("/task connect")
+    await both.alice.presses("Paste the token")
+    view = both.slack.views(both.alice.id)[-1]
+
+    first = await both.slack.submit(both.alice.id, view, {"account.token": pasted})
+    again = await both.slack.submit(both.alice.id, view, {"account.token": both.coder.add_token("alice")})
+    await both.settles()
+
+    assert first.errors == {
+        "account.token": "That is no token: it has blanks or special letters. Copy the whole token from "
+        "Coder's page again."
+    }
+    assert again.ok
+    told = both.alice.reads()
+    assert told[0] == OFFER
+    assert told[1].startswith("Connected: you are *alice* in Coder.")
+
+
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
     """Who comes second is told who has it. After that person has disconnected, it is free."""
     await connects(both, both.alice)

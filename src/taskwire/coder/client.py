@@ -312,8 +312,7 @@ class CoderClient:
         Only this package calls it: paths and bodies are Coder's.
         """
         if self._is_refused:
-            refused = errors.CoderAnswer(401, "the token was refused before")
-            raise errors.PersonTokenRefused(refused, self.person, self.key_id)
+            raise self._make_refusal(errors.CoderAnswer(401, "the token was refused before"))
         seconds = seconds or self.timeouts.change
         limit = self._get_limit(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, limit)
@@ -338,9 +337,23 @@ class CoderClient:
             answered_at=at,
             mask=self._mask,
         )
-        if self.person and isinstance(error, errors.TokenRefused):
-            raise errors.PersonTokenRefused(error.answer, self.person, self.key_id)
-        raise error
+        raise self._make_refusal(error.answer) if isinstance(error, errors.TokenRefused) else error
+
+    def _make_refusal(self, answer: errors.CoderAnswer) -> errors.CoderError:
+        """Return the error for a refused token: the service account's, or that of a person's own account."""
+        if self.person:
+            return errors.PersonTokenRefused(answer, self.person, self.key_id)
+        return errors.TokenRefused(answer)
+
+    def _get_checked_token(self) -> str:
+        """Return the token. If it cannot be sent in a header, raise the error for a refused token.
+
+        The HTTP library would raise an exception that quotes the token.
+        """
+        if is_sendable(self._token):
+            return self._token
+        words = "the token is empty or has characters that no token has"
+        raise self._make_refusal(errors.CoderAnswer(401, words))
 
     async def _fetch(
         self,
@@ -361,7 +374,7 @@ class CoderClient:
             json=content,
             params=params,
             headers={
-                "Coder-Session-Token": _check_token(self._token) if path != "/buildinfo" else self._token,
+                "Coder-Session-Token": self._get_checked_token() if path != "/buildinfo" else self._token,
                 "Accept": "application/json",
                 # 16 kB of compressed data can become 16 MB at once.
                 "Accept-Encoding": "identity",
@@ -422,16 +435,9 @@ def _lower_ascii(email: str) -> str:
     return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 
-def _check_token(token: str) -> str:
-    """Return the token, or raise `TokenRefused` if it cannot be sent in a header.
-
-    The HTTP library would raise an exception that quotes the token.
-    """
-    if re.fullmatch(r"[\x21-\x7e]+", token):
-        return token
-    raise errors.TokenRefused(
-        errors.CoderAnswer(401, "the token is empty or has characters that no token has")
-    )
+def is_sendable(token: str) -> bool:
+    """Return whether a token can be sent in a header. No token of Coder's has blanks or other letters."""
+    return re.fullmatch(r"[\x21-\x7e]+", token) is not None
 
 
 def _quote_segment(value: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from taskwire.coder.client import is_sendable
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, find_channel, find_ts, moment_of
 from taskwire.domain.parsing.commands import check_new_name
@@ -155,6 +156,8 @@ def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, st
         return DialogRequest(errors={field: empty})
     if dialog is Dialog.CONFIRM_ACCOUNT:
         return DialogRequest(ConfirmAccount(requester=requester, number=entered))
+    if not is_sendable(entered):
+        return DialogRequest(errors={field: accounts.UNUSABLE_PASTE})
     return DialogRequest(
         ConnectAccount(requester=requester, sealed_token=seal_pasted(entered, requester.person))
     )

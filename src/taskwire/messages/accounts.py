@@ -20,6 +20,9 @@ MOST_NAMED = 3
 NUMBER_FIELD = "account.number"
 NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
+UNUSABLE_PASTE = (
+    "That is no token: it has blanks or special letters. Copy the whole token from Coder's page again."
+)
 
 
 class ConnectWays(NamedTuple):
