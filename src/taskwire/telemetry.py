@@ -19,6 +19,8 @@ Mask = Callable[[str], str]
 # only some milliseconds at this length. Stacks may be longer, because most of a stack is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
+# In a log of text, each line of a stack begins with these blanks, and each record with its time.
+_STACK_INDENT = "    "
 # Characters that a terminal obeys or takes for the end of a line. The line breaks of a stack are kept.
 _CONTROL_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -84,12 +86,14 @@ def _escape_for_terminal(
 ) -> MutableMapping[str, Any]:
     """Escape control characters in messages and stacks, because a terminal would obey them.
 
-    The renderer escapes the other values.
+    Stacks are indented, so that no line of an exception's message looks like a record. The renderer escapes
+    the other values.
     """
     event["event"] = _CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACK_FIELDS:
         if key in event:
-            event[key] = _CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
+            stack = _CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
+            event[key] = _STACK_INDENT + stack.replace("\n", f"\n{_STACK_INDENT}")
     return event
 
 
