@@ -2,11 +2,13 @@
 
 import pytest
 
-from taskwire_sandbox.slack import Attachment
+from taskwire_sandbox.slack import Attachment, messages
+from taskwire_sandbox.slack.text import rich_text
 
 from .people import Thread
 from .reading import shown
 from .running_tasks import TITLE, a_task
+from .waiting import a_busy_agent, comes_up
 from .world import World
 
 OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
@@ -250,6 +252,25 @@ async def test_a_reply_that_was_edited_is_shown_again_first(world: World) -> Non
     assert task.inputs == ["Bob wrote:\nplease remove the tests"]
 
 
+async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(world: World) -> None:
+    """An app of the author can leave the text of a message and change what people see."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    reply = await bob_asks(world, thread)
+    world.alice.reads()
+    place = world.slack.workspace.channel(thread.channel)
+    change = {"text": "please add a test", "blocks": rich_text("please remove the tests")}
+    messages.rewrite(world.slack.backend, place, reply, change, editor=world.bob.id)
+    await world.settles()
+
+    await world.alice.presses("Pass it on")
+
+    assert world.alice.sees() == (
+        f"Bob has changed it, so nothing was sent yet. Pass this on?\n> please remove the tests\n{BUTTONS}"
+    )
+    assert task.inputs == []
+
+
 @pytest.mark.parametrize("change", ["deleted", "turned into an aside"])
 async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change: str) -> None:
     """The owner hears that there is nothing to send."""
@@ -297,6 +318,30 @@ async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -
         "Bob has changed this, but the agent gets it as it was passed on.\n> please remove the tests"
     ]
     assert world.alice.sees() == PASSED
+
+
+async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_agent(world: World) -> None:
+    """The owner sends again what they have passed on."""
+    thread, task = await a_busy_agent(world)
+    reply = await bob_asks(world, thread)
+    world.alice.reads()
+    await world.alice.presses("Pass it on")
+    task.build_fails()
+    await world.polls()
+    thread.new_messages()
+
+    await world.bob.edits(thread, reply, "please remove the tests")
+    await world.passes(seconds=3)
+    told = thread.new_messages()
+    await world.alice.clicks(thread, "Retry and send")
+    await comes_up(world)
+
+    assert told == [
+        "Bob has changed this, but the agent gets it as it was passed on.\n> please remove the tests"
+    ]
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    thread.new_messages()
+    assert world.alice.reads()[-1] == "Resuming *Fix the login*."
 
 
 async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:

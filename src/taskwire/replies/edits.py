@@ -81,6 +81,8 @@ class ReplyEdits:
         kept = await self._deps.notes.find_signed("reply", link.id, job_id)
         if kept is not None:
             old = read(Reply.model_validate_json, kept)
+            if old.author_name and work.new_input is not None:
+                return done(await self._keep_as_sent(link, old, work.new_input))
             context.audit.is_done()
             context.audit.person = old.person
             return done(await self._change_kept(link, job_id, old, self._interpret(old, work)))

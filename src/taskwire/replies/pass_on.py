@@ -177,7 +177,9 @@ class ReplyPasser:
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.taken_back(name), await self._forget(link, work))
-        if (present.text, present.files) != (offered.reply.text, offered.reply.files):
+        # The agent gets the blocks of a message, which can change although its text stays.
+        read = self._agent_input.get_plain
+        if (read(present), present.files) != (read(offered.reply), offered.reply.files):
             changed = await self._as_asked(offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, _make_question(link, changed, is_changed=True), batch)

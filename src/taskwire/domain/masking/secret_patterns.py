@@ -100,7 +100,7 @@ _BY_PREFIX = (
         _word("sk-", "A-Za-z0-9_-") + "(?:(?:ant|proj|svcacct|admin|or-v1)-)?",
         rf"{_HAS_DIGIT}(?![a-z]{{1,20}}-[a-z])[A-Za-z0-9_-]{{16,}}",
     ),
-    ("[sr]k_(?:live|test)_(?<![A-Za-z0-9][sr]k_[lt][ie][vs][et]_)", "[A-Za-z0-9]{12,}"),
+    ("[srSR]k_(?:live|test)_(?<![A-Za-z0-9][srSR]k_[lt][ie][vs][et]_)", "[A-Za-z0-9]{12,}"),
     (_word("whsec_"), "[A-Za-z0-9+/=_-]{20,}"),
     (_word("shp") + "(?:at|ca|pa|ss)_", "[A-Fa-f0-9]{32,}"),
     (_word("lin_") + "(?:api|oauth)_", "[A-Za-z0-9]{30,}"),
@@ -261,17 +261,34 @@ def _arguments() -> Iterable[tuple[re.Pattern[str], re.Pattern[str]]]:
 # For each command: a pattern for the whole command line, and one for the secret arguments in it.
 COMMANDS = tuple(_arguments())
 
+
+def _with_capitals(prefixes: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Yield each prefix, and if it begins with a small letter, also with a capital one.
+
+    Titles are made from prompts, and the first letter of a title is a capital.
+    """
+    for start, secret in prefixes:
+        yield start, secret
+        if found := re.match(r"([a-z])(.*?\(\?<!\[[^\]]*\])\1(.*)", start):
+            yield f"{found[1].upper()}{found[2]}{found[1].upper()}{found[3]}", secret
+
+
 # Each pattern has a group `kept`. The rest of the match after this group is the secret.
 PATTERNS = tuple(
     re.compile(f"(?P<kept>{kept}){secret}")
-    for kept, secret in (*_BY_PREFIX, *_BY_NAME, *_BY_HEADER, *_BY_COMMAND)
+    for kept, secret in (*_with_capitals(_BY_PREFIX), *_BY_NAME, *_BY_HEADER, *_BY_COMMAND)
 )
 
 # If a single line does not match this, no pattern matches it. So most lines need no further search.
+_SMALL = (
+    "gh[pousr]_|github_pat|gl[a-z]{2,5}-|xox[a-z]|xapp-|sk-|whsec_|shp[a-z]{2}_|lin_|gl[sc]a?_|sntry|tskey-"
+    "|gsk_|xai-|sq0|npm_|hf_|do[por]_v1_|dckr_|pypi-|ya29|hv[bsr]\\."
+)
+_CAPITALS = "|".join(each[0].upper() + each[1:] for each in _SMALL.split("|"))
 HINT = re.compile(
     r"(?i:pass|pwd=|secret|token|key|auth|cookie|bearer|curl|login|zip|7z|ldap|keygen|mysql|mariadb|mongo|redis-cli|[?&](?:[a-z]{1,20}_)?sig=)"
-    r"|gh[pousr]_|github_pat|gl[a-z]{2,5}-|xox[a-z]|xapp-|sk-|k_live_|k_test_|whsec_|shp[a-z]{2}_|lin_|gl[sc]a?_|sntry|gsk_|xai-|sq0|AT[AC]TT3|npm_|hf_|do[por]_v1_|dckr_|pypi-|AKIA|ASIA|AIza"
-    r"|ya29|hv[bsr]\.|SG\.|eyJ|hooks\.slack|KEY|://[^\s/]*@|[A-Za-z0-9]{10}-[A-Za-z0-9]{22}|[0-9]{8}:"
+    rf"|{_SMALL}|{_CAPITALS}|k_live_|k_test_|AT[AC]TT3|AKIA|ASIA|AIza"
+    r"|SG\.|eyJ|hooks\.slack|KEY|://[^\s/]*@|[A-Za-z0-9]{10}-[A-Za-z0-9]{22}|[0-9]{8}:"
 )
 
 # Beginnings of tokens that are not secret, because they only show the kind of the token.
