@@ -13,7 +13,6 @@ from .world import World
 
 OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
-SETTLED = "That is already decided, or the button is too old."
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
 BUTTONS = "[Pass it on] [Always let Bob steer this] [Not now]"
@@ -134,7 +133,7 @@ async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
 
 
 async def test_a_reply_is_passed_on_once(world: World) -> None:
-    """A second press finds that it is settled."""
+    """A second press is told who has decided, and when."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -154,8 +153,8 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
     await world.passes(seconds=3)
 
     assert task.inputs == ["Bob wrote:\nplease add a test"]
-    assert world.alice.reads() == [SETTLED, SETTLED, SETTLED]
-    assert world.bob.reads() == [SETTLED]
+    told = [text.partition(": <!date^")[0] for text in (*world.alice.reads(), *world.bob.reads())]
+    assert told == [*["You passed this on"] * 3, "Alice passed this on"]
 
 
 async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:

@@ -5,6 +5,7 @@ Most functions return one message, and their docstrings tell what it says.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Block, Button, Message
@@ -16,6 +17,7 @@ from taskwire.messages.blocks import (
     cut,
     emoji_piece,
     escape_line,
+    format_moment,
     line,
     mrkdwn,
     one_line,
@@ -207,6 +209,13 @@ def taken_back(name: str) -> Message:
 def settled_already() -> Message:
     """Say that a decision about the reply was made already, or that the button is too old."""
     return statement("That is already decided, or the button is too old.")
+
+
+def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
+    """Say who has decided about the reply, and when. `name` is `You` for the person's own decision."""
+    who, when = escape_line(name, 60) or "Somebody", format_moment(at)
+    decided = "passed this on" if was_passed else "did not pass this on"
+    return statement(f"{who} {decided}: {when}.")
 
 
 def edited_after_passing_on(name: str, text: str) -> Message:

@@ -51,6 +51,14 @@ class OfferedReply(BaseModel):
         return self.choice is not None and await find_choice(deps, link, self.choice) is None
 
 
+class DecidedReply(BaseModel):
+    """Who has decided about an offered reply, and when. `was_passed` is False after *Not now*."""
+
+    person: UserId
+    at: Ts
+    was_passed: bool
+
+
 def keep_offered(
     deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch, now_ms: int = 0
 ) -> Batch:
@@ -74,6 +82,18 @@ def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) ->
     if link.record.owner_slack is not None:
         deps.notes.uncount_in(batch, f"{link.id} {job_id}", ASKED, link.record.owner_slack)
     return deps.notes.forget_in(batch, "offered_reply", link.id, job_id)
+
+
+def keep_decided(deps: Dependencies, link: LinkId, job_id: str, decided: DecidedReply, batch: Batch) -> None:
+    """Keep who has decided about a reply, for a person who presses a button of the old question."""
+    kept = decided.model_dump_json()
+    deps.notes.keep_in(batch, kept, "decided_reply", link, job_id, ttl_ms=OFFERED_REPLY_TTL_MS)
+
+
+async def find_decided(deps: Dependencies, link: LinkId, job_id: str) -> DecidedReply | None:
+    """Find who has decided about a reply; None if nobody has, or if that is too long ago."""
+    kept = await deps.notes.find("decided_reply", link, job_id)
+    return None if kept is None else read(DecidedReply.model_validate_json, kept)
 
 
 async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:

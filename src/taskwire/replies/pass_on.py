@@ -8,7 +8,7 @@ the other replies.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import UserId, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose, PassOn
 from taskwire.domain.queueing.jobs import Job, Reply
@@ -21,7 +21,15 @@ from taskwire.messages import inputs, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.home_requests import refresh_home_if_kept
-from taskwire.outbox.offered_replies import OfferedReply, find_offered, forget_offered, keep_offered
+from taskwire.outbox.offered_replies import (
+    DecidedReply,
+    OfferedReply,
+    find_decided,
+    find_offered,
+    forget_offered,
+    keep_decided,
+    keep_offered,
+)
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
@@ -98,15 +106,33 @@ class ReplyPasser:
         offered = await find_offered(self._deps, link.id, work.job)
         if offered is None:
             context.audit.is_nothing()
-            return _answer(work, teammates.settled_already())
+            return await self._answer_decided(link, work)
         if await offered.is_settled(self._deps, link):
             context.audit.is_nothing()
             return _answer(work, inputs.choice_too_late(), await self._forget(link, work))
         if work.step == "ask":
             return await self._ask(link, work, offered, context.now_ms)
         if work.step == "not_now":
-            return _answer(work, teammates.not_passed_on(), await self._forget(link, work))
+            batch = self._keep_decision(link, work, await self._forget(link, work))
+            return _answer(work, teammates.not_passed_on(), batch)
         return await self._decide(link, work, offered, context.now_ms)
+
+    async def _answer_decided(self, link: Link, work: PassOn) -> Outcome:
+        """Say who has decided and when. The author is not told of a *Not now*."""
+        decided = await find_decided(self._deps, link.id, work.job)
+        if decided is None or (work.step == "ask" and not decided.was_passed):
+            return _answer(work, teammates.settled_already())
+        is_theirs = decided.person == work.requester.person
+        name = "You" if is_theirs else await self._people.find_name(decided.person)
+        at = moment_of(decided.at)
+        return _answer(work, teammates.decided_before(name, at, was_passed=decided.was_passed))
+
+    def _keep_decision(self, link: Link, work: PassOn, batch: Batch) -> Batch:
+        requester = work.requester
+        was_passed = work.step != "not_now"
+        decided = DecidedReply(person=requester.person, at=requester.at, was_passed=was_passed)
+        keep_decided(self._deps, link.id, work.job, decided, batch)
+        return batch
 
     async def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
         """Return a batch after which the reply is in no list of the owner's."""
@@ -183,7 +209,7 @@ class ReplyPasser:
             changed = await self._as_asked(offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, _make_question(link, changed, is_changed=True), batch)
-        batch = await self._forget(link, work)
+        batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
             await self._people.share_with(link, (present.person,), batch)
         is_always, choice = work.step == "always", offered.choice
