@@ -32,6 +32,7 @@ NOT_SEALED = {
     "AuditFilter": "it is not stored",
     "StoredEntry": "it is read, and not stored",
     "OfferedReply": "a note, which is sealed for its key",
+    "DecidedReply": "a note, which is sealed for its key",
     "OfferedCommands": "a note, which is sealed for its key",
     "KeptAnswer": "a note, which is sealed for its key",
     "CoderOutage": "a note, which is sealed for its key",
