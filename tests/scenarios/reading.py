@@ -112,6 +112,9 @@ def shown(message: Raw) -> str:
             labels += [f"[{_label(element)}]" for element in _rows(block["elements"])]
         if block.get("block_id") == "prose":
             parts += answer_lines(block)
+        elif block.get("block_id") == "unread":
+            pieces = _rows(_rows(block["elements"])[0]["elements"])
+            parts.append("".join(str(piece["text"]) for piece in pieces))
         elif block["type"] == "rich_text":
             parts += [_written(part) for part in _rows(block["elements"]) if part["type"] in _QUOTED]
     if is_notice(message):

@@ -134,7 +134,6 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         (
             f"{name}.name"
             for name in (
-                "ask_owner",
                 "passed_on",
                 "taken_back",
                 "edited_after_passing_on",
@@ -237,6 +236,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "topic": (None, "pause", "!logs", "frobnicate"),
     "tried": (3,),
     "asked": ((), (examples.ASKED,)),
+    "ask_owner.asked": examples.ASKED_REPLIES,
     "audit_page.typed": ("since=7d", ""),
     "trouble": ("",),
     "now_ms": (NOON_MS,),

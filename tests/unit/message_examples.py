@@ -1,5 +1,6 @@
 """Example links and reports for tests of the bot's messages."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -74,6 +75,14 @@ def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: s
 
 ASKED = AskedLine(
     link(), "reply:1", "Bob Berg", "please add a test", (), "https://acme.slack.com/archives/C1/p1"
+)
+_MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
+# The owner sees all of the first two. A part of the others is masked.
+ASKED_REPLIES = (
+    ASKED,
+    replace(ASKED, files=("plan.pdf",)),
+    replace(_MASKED, message_url="https://acme.slack.com/archives/C1/p2"),
+    _MASKED,
 )
 
 _NASTY = st.sampled_from(

@@ -19,7 +19,7 @@ from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks. A task has two, and an answer a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
-# The most replies that the tab asks about. Each has three blocks.
+# The most replies that the tab asks about. Each has up to four blocks.
 MOST_ASKED_IN_HOME = 5
 
 _ABOUT = (

@@ -46,7 +46,6 @@ OVERVIEW_LENGTH = 5
 PULL_REQUEST_MS = DAY_MS
 # The most replies about which a person is asked in a list. The Home tab has more, and longer ones.
 MOST_ASKED = 3
-_ASKED_LENGTH = 600
 # In characters. With these lengths, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
@@ -198,7 +197,7 @@ def _heading(block_id: str, title: str, about: str) -> Block:
 def _asked_blocks(asked: Sequence[AskedLine]) -> list[Block]:
     shown: list[Block] = []
     for number, each in enumerate(asked[:MOST_ASKED]):
-        shown += get_asked_rows(f"asked.{number}", each, longest=_ASKED_LENGTH)
+        shown += get_asked_rows(f"asked.{number}", each, is_short=True)
     return shown
 
 

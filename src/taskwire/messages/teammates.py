@@ -30,8 +30,9 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import get_name, get_owner_name
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
 
-# In characters. The owner must see the whole reply before passing it on. A block of Slack has at most 3,000.
-PASSED_TEXT_LENGTH = 2_900
+# In characters. The owner must see the whole reply before passing it on. All blocks of a message have at most
+# about 13,000. A Home tab has at most 250,000 bytes, and shows several replies.
+PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 10_000, 2_900, 600
 
 
 def watching(link: Link) -> Message:
@@ -110,34 +111,12 @@ def nothing_to_pass_on() -> Message:
     return statement("Your reply is gone, so there is nothing to pass on.")
 
 
-def ask_owner(
-    link: Link, name: str, text: str, files: Sequence[str], value: str, *, is_changed: bool = False
-) -> Message:
-    """Ask the owner whether to pass on a reply. `name` is its author's name, and `files` name its files.
-
-    `is_changed`: the author has changed the reply since the owner was asked.
-    """
-    shown = escape_line(name, 60) or "Somebody"
-    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
-    having = f" with {named}" if named else ""
-    words = f"{shown} asks you to pass this on to the agent of {bold_title(link)}{having}:"
-    if is_changed:
-        words = f"{shown} has changed it, so nothing was sent yet. Pass this on{having}?"
-    choices = [
-        button(Button.SEND_THEIRS, "Pass it on", value, style="primary"),
-        button(Button.ALWAYS_LET, f"Always let {one_line(name, 40) or 'them'} steer this", value),
-        button(Button.NOT_NOW, "Not now", value),
-    ]
-    quoted = quote_block("text", text, PASSED_TEXT_LENGTH)
-    row = button_rows(CHOICES_BLOCK_ID, choices)
-    return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *row))
-
-
 @dataclass(frozen=True)
 class AskedLine:
-    """A reply about which a task's owner is asked, in a list. `name` is its author's, `files` name its files.
+    """A reply about which a task's owner is asked. `name` is its author's, `files` name its files.
 
-    `job_id` is the id of the job that the reply becomes.
+    `job_id` is the id of the job that the reply becomes. `permalink` leads to the task's thread. `is_hidden`:
+    a part of the text is masked, and `message_url` leads to the message that shows it.
     """
 
     link: Link
@@ -146,30 +125,80 @@ class AskedLine:
     text: str
     files: Sequence[str] = ()
     permalink: str = ""
+    is_hidden: bool = False
+    message_url: str = ""
 
 
-def get_asked_rows(block_id: str, asked: AskedLine, *, longest: int = PASSED_TEXT_LENGTH) -> list[Block]:
+def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
+    """Ask the owner whether to pass on a reply. It cannot be passed on if the owner cannot read all of it.
+
+    `is_changed`: the author has changed the reply since the owner was asked.
+    """
+    shown = escape_line(asked.name, 60) or "Somebody"
+    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in asked.files)
+    having = f" with {named}" if named else ""
+    words = f"{shown} asks you to pass this on to the agent of {bold_title(asked.link)}{having}:"
+    if is_changed:
+        words = f"{shown} has changed it, so nothing was sent yet. Pass this on{having}?"
+    value = f"{asked.link.id} {asked.job_id}"
+    choices = [button(Button.NOT_NOW, "Not now", value)]
+    if _is_readable(asked, PASSED_TEXT_LENGTH):
+        always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
+        choices = [_pass_button(value), button(Button.ALWAYS_LET, always, value), *choices]
+    quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH)
+    hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)
+    return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *hint, *row))
+
+
+def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -> list[Block]:
     """Show a reply about which the owner is asked, with the buttons that decide.
 
-    A text that is longer than `longest` is cut in a list of tasks. Then it has no buttons, because the owner
-    must see the whole reply.
+    A long text is cut, in a list of tasks (`is_short`) more than in the Home tab. Then it cannot be passed on
+    here, because the owner must read the whole reply.
     """
     thread = safe_web_url(asked.permalink)
     title = title_piece(one_line(get_name(asked.link), 60), thread)
     first = [emoji_piece("speech_balloon"), text_piece(" "), title, text_piece(f" · {_what_is_asked(asked)}")]
+    longest = _LISTED_TEXT_LENGTH if is_short else HOME_TEXT_LENGTH
     shown = [line(block_id, first), quote_block(f"{block_id}.text", asked.text, longest)]
-    if longest < PASSED_TEXT_LENGTH and len(asked.text.strip()) > longest:
-        return [
-            *shown,
-            context(f"{block_id}.more", [mrkdwn("The whole reply and its buttons: in my Home tab.")]),
-        ]
+    if is_short and longest < len(asked.text.strip()) <= HOME_TEXT_LENGTH:
+        words = "The whole reply and its buttons: in my Home tab."
+        return [*shown, context(f"{block_id}.more", [mrkdwn(words)])]
     value = f"{asked.link.id} {asked.job_id}"
-    row = [
-        button(Button.SEND_THEIRS, "Pass it on", value, style="primary"),
-        button(Button.NOT_NOW, "Not now", value),
-    ]
+    row = [_pass_button(value)] if _is_readable(asked, longest) else []
+    row.append(button(Button.NOT_NOW, "Not now", value))
     row += [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
-    return [*shown, *button_rows(f"{block_id}.do", row)]
+    return [*shown, *_hint(f"{block_id}.hint", asked, longest), *button_rows(f"{block_id}.do", row)]
+
+
+def _pass_button(value: str) -> Block:
+    return button(Button.SEND_THEIRS, "Pass it on", value, style="primary")
+
+
+def _is_readable(asked: AskedLine, longest: int) -> bool:
+    """Return whether the owner can read all that the agent would get: here, or by a link that is shown."""
+    is_whole = len(asked.text.strip()) <= longest
+    return is_whole and (not asked.is_hidden or bool(safe_web_url(asked.message_url)))
+
+
+def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
+    """Return a line that says which part of the text is not shown, and what to do; none if all is shown."""
+    author, url = one_line(asked.name, 60) or "its author", safe_web_url(asked.message_url)
+    length = len(asked.text.strip())
+    if length > PASSED_TEXT_LENGTH:
+        words = f"It is too long to show, so you can't pass it on. Ask {author} for a shorter one."
+        return [line(block_id, [text_piece(words)])]
+    if length > longest:
+        words = f"The end does not fit here. Decide in the thread, or ask {author} for a shorter one."
+        return [line(block_id, [text_piece(words)])]
+    if not asked.is_hidden:
+        return []
+    words = "A part is hidden because it looks like a secret"
+    if not url:
+        words = f"{words}, so you can't pass it on. Ask {author} to write it without."
+        return [line(block_id, [text_piece(words)])]
+    link: Block = {"type": "link", "url": url, "text": "in the message"}
+    return [line(block_id, [text_piece(f"{words}. Read it "), link, text_piece(" before you decide.")])]
 
 
 def get_asked_text(asked: AskedLine) -> str:

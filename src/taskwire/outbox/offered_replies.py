@@ -11,7 +11,8 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
-from taskwire.messages.teammates import AskedLine
+from taskwire.domain.text.mrkdwn import break_mentions
+from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedLine
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.questions import find_choice
 from taskwire.queue.batch import Batch
@@ -26,7 +27,8 @@ ASKED, MOST_ASKED = "asked_of", 50
 class OfferedReply(BaseModel):
     """A reply that may be passed on, and the thread in which it stands.
 
-    If the owner was asked, `author_name` and `words` are what the owner was shown.
+    If the owner was asked, `author_name` and `words` are what the owner was shown. `message_url` leads to the
+    message if a part of the words was masked.
     """
 
     reply: Reply
@@ -35,6 +37,7 @@ class OfferedReply(BaseModel):
     is_asked: bool = False
     author_name: str = ""
     words: str = ""
+    message_url: str = ""
     # The press of a button, if the reply is a choice that the agent offers. Such a reply is no message in the
     # thread.
     choice: Choose | None = None
@@ -107,7 +110,21 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
             continue
         offered = await find_offered(deps, link.id, job_id)
         if offered is not None and not await offered.is_settled(deps, link):
-            files = tuple(file.name for file in offered.reply.files)
-            permalink = await find_permalink(deps, link.record)
-            found.append(AskedLine(link, job_id, offered.author_name, offered.words, files, permalink))
+            found.append(describe_asked(deps, link, offered, await find_permalink(deps, link.record)))
     return found
+
+
+def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permalink: str = "") -> AskedLine:
+    """Return what the owner is shown of a reply. `permalink` leads to the task's thread."""
+    # A changed letter can change what is masked, so this is exactly the text that is sent.
+    shown = break_mentions(offered.words.strip())
+    return AskedLine(
+        link=link,
+        job_id=offered.job_id,
+        name=offered.author_name,
+        text=shown,
+        files=tuple(file.name for file in offered.reply.files),
+        permalink=permalink,
+        is_hidden=len(shown) <= PASSED_TEXT_LENGTH and deps.mask(shown) != shown,
+        message_url=offered.message_url,
+    )

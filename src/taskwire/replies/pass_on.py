@@ -6,6 +6,8 @@ a note. When it is passed on, it becomes a reply of the owner that names its aut
 the other replies.
 """
 
+import contextlib
+
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId, moment_of
@@ -24,6 +26,7 @@ from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.offered_replies import (
     DecidedReply,
     OfferedReply,
+    describe_asked,
     find_decided,
     find_offered,
     forget_offered,
@@ -161,7 +164,7 @@ class ReplyPasser:
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
-        asked = await self._as_asked(offered, present)
+        asked = await self._as_asked(link, offered, present)
         batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
         # The author wants to talk to the agent, so they are told again if their next reply is refused.
         self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
@@ -172,7 +175,7 @@ class ReplyPasser:
         return Outcome(
             "done",
             outcome.batch,
-            private_messages=((to_owner, _make_question(link, asked)),),
+            private_messages=((to_owner, self._make_question(link, asked)),),
             replacements=outcome.replacements,
         )
 
@@ -189,13 +192,24 @@ class ReplyPasser:
         except (NoAccount, AccountNeeded):
             return False
 
-    async def _as_asked(self, offered: OfferedReply, present: Reply) -> OfferedReply:
-        """Return the reply as its owner is asked about it. `present` is how it is in Slack now."""
+    async def _as_asked(self, link: Link, offered: OfferedReply, present: Reply) -> OfferedReply:
+        """Return the reply as its owner is asked about it. `present` is how it is in Slack now.
+
+        If a part of its text is masked, keep the address of its message, which shows the part.
+        """
         shown = {
             "author_name": await self._get_author_name(present),
             "words": await self._agent_input.get_display_text(present),
         }
-        return offered.model_copy(update={"reply": present, "is_asked": True, **shown})
+        asked = offered.model_copy(update={"reply": present, "is_asked": True, "message_url": "", **shown})
+        if offered.choice is None and describe_asked(self._deps, link, asked).is_hidden:
+            with contextlib.suppress(ChannelProblem, MessageGone):
+                url = await self._deps.slack.get_permalink(offered.channel, present.ts)
+                return asked.model_copy(update={"message_url": url})
+        return asked
+
+    def _make_question(self, link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:
+        return teammates.ask_owner(describe_asked(self._deps, link, asked), is_changed=is_changed)
 
     async def _decide(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
         """Pass the reply on, if it still has the text that the owner has seen."""
@@ -206,9 +220,9 @@ class ReplyPasser:
         # The agent gets the blocks of a message, which can change although its text stays.
         read = self._agent_input.get_plain
         if (read(present), present.files) != (read(offered.reply), offered.reply.files):
-            changed = await self._as_asked(offered, present)
+            changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
-            return _answer(work, _make_question(link, changed, is_changed=True), batch)
+            return _answer(work, self._make_question(link, changed, is_changed=True), batch)
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
             await self._people.share_with(link, (present.person,), batch)
@@ -241,12 +255,6 @@ def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> No
     now = choice.model_copy(update={"requester": work.requester})
     job = Job(id=f"chosen:{work.job}", work=now)
     batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))
-
-
-def _make_question(link: Link, asked: OfferedReply, *, is_changed: bool = False) -> Message:
-    files = [file.name for file in asked.reply.files]
-    value = f"{link.id} {asked.job_id}"
-    return teammates.ask_owner(link, asked.author_name, asked.words, files, value, is_changed=is_changed)
 
 
 def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:
