@@ -89,7 +89,7 @@ async def _measure_memory(bot: Taskwire, place: Place) -> float:
 
 
 async def _stored(place: Place) -> int:
-    """Return the bytes that the store uses for its data."""
+    """Return how many bytes the store uses for its data."""
     async with store_of(place) as connections:
         return int((await connections.commands.info("memory"))["used_memory_dataset"])
 

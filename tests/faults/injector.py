@@ -149,8 +149,6 @@ class FaultInjector:
         named = self.names.find_actors(text)
         return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
-    # Redis.
-
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
         """Decide whether commands may pass to Redis."""
         self.calls += 1
@@ -237,8 +235,6 @@ class FaultInjector:
                 return _BEFORE[actor.target.fault]
         return Verdict.PASS
 
-    # Slack.
-
     def _slack_asked(self, phase: str, call: Call) -> Awaitable[None] | None:
         if phase == "after":
             self._done(id(call))
@@ -285,8 +281,6 @@ class FaultInjector:
         if call.method == "files.getUploadURLExternal" and call.answer and "file_id" in call.answer:
             for actor in self.names.find_actors(self._slack_text(call)):
                 self.names.add(actor, str(call.answer["file_id"]))
-
-    # Coder.
 
     def _coder_arrived(self, seen: RecordedRequest) -> CoderFault | None:
         self.calls += 1

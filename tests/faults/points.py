@@ -143,7 +143,7 @@ def is_outside(point: Point) -> bool:
 
 
 def is_read(point: Point) -> bool:
-    """Return whether a call changes nothing that lasts. Any other script counts as a change."""
+    """Return whether a call changes nothing that lasts: a read, a cache, or the rate limiter."""
     return point.call.kind in (Kind.READ, Kind.CACHE, Kind.PACE, Kind.OUTSIDE_READ)
 
 

@@ -95,7 +95,7 @@ async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections
 @pytest.mark.parametrize(
     ("is_own", "silent_ms", "is_noticed"), [(False, 0, True), (True, 0, False), (True, 61_000, True)]
 )
-async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
+async def test_the_first_process_notices_a_copy_on_another_server(
     tmp_path: Path, *, is_own: bool, silent_ms: int, is_noticed: bool
 ) -> None:
     """A new process notices a copy on another server too. An embedded store that was restarted has lost
@@ -114,9 +114,9 @@ async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
     assert noticed is None or noticed.since_ms == used_ms
 
 
-async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None:
-    """The call that hands out the first job on another server notices it, although no process has
-    looked yet."""
+async def test_the_first_job_on_another_server_is_suspect(tmp_path: Path) -> None:
+    """The call that hands out the first job on another server notices the loss, although no process has
+    checked yet."""
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
     async with embedded.store(place) as running, connection.open(running.url) as both:
@@ -184,7 +184,7 @@ class Place:
             yield both
 
     def copy(self) -> Path:
-        """Copy its present data."""
+        """Copy the present data of the store, and return the directory of the copy."""
         to = self.directory.with_name("copy")
         shutil.copytree(self.directory, to, ignore=shutil.ignore_patterns("*.sock", "lock*"))
         return to
@@ -276,7 +276,7 @@ async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
         assert not await one.is_suspicious()
 
 
-async def test_a_process_that_does_not_answer_leaves_it_suspect(tmp_path: Path) -> None:
+async def test_jobs_stay_suspect_while_a_process_does_not_answer(tmp_path: Path) -> None:
     """The dead process may have written something. After ten seconds its write counts as lost."""
     place, one, dead = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
@@ -312,7 +312,7 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
         assert not await one.is_suspicious()
 
 
-async def test_a_process_that_was_not_there_takes_it_for_lost_until_the_others_have_looked(
+async def test_a_new_process_suspects_a_loss_until_the_others_have_looked(
     tmp_path: Path,
 ) -> None:
     """A new process cannot check anything itself, because it has no writes to look for."""

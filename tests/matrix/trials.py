@@ -118,7 +118,7 @@ def _name_question(name: str, args: tuple[object, ...]) -> str:
 
 
 class _Seen(NamedTuple):
-    """What the store has of a task, of what people want of it, and of a person and the channels."""
+    """What the store keeps of a task, of the wishes for it, of a person and of the channels."""
 
     task: Mapping[str, str]
     people: Mapping[str, str | None]
@@ -134,7 +134,7 @@ class Trials:
         self._world = everybody.world
         self._names = {actor.person.id: f"@{name}" for name, actor in everybody.actors.items()}
         self._names |= {everybody.friend.id: "@friend", self._world.slack.bot_user_id: "@Taskwire"}
-        # What the store had of a link, and the link: to read one takes longer than to compare.
+        # The stored fields of each link, and the link made from them: made again only if the fields change.
         self._links: dict[str, tuple[dict[str, str], Link]] = {}
 
     async def attempt(self, act: Act, actor: Actor) -> Result:

@@ -168,7 +168,7 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Slack is away, 300 questions and 300 refusals wait; then no more refusals are posted."""
+    """If Slack is away, 300 questions and 300 refusals wait. No refusal is added after that."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))

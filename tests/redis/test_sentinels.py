@@ -62,7 +62,7 @@ async def test_after_a_failover_both_clients_find_the_new_master(
     assert await both.commands.zcard(KEYS.named("queue", LIST, "order")) == 1
 
 
-async def test_one_that_knows_an_earlier_master_is_not_followed(
+async def test_a_sentinel_that_knows_an_earlier_master_is_not_followed(
     cluster: SentinelCluster, tmp_path: Path
 ) -> None:
     """A sentinel that is cut off with the old master is outvoted, even if it is asked first."""

@@ -64,7 +64,7 @@ async def test_events_are_signed(app: HttpApp, api: Api) -> None:
     assert "X-Slack-Retry-Num" not in headers
 
 
-async def test_retries_say_that_they_are(app: HttpApp, api: Api) -> None:
+async def test_a_retry_has_its_number_in_a_header(app: HttpApp, api: Api) -> None:
     """Headers have the number and the reason of a retry. After the last retry the event is given up."""
     app.answer = lambda: web.Response(status=503)
 
@@ -110,8 +110,8 @@ async def test_interactions_are_json_in_a_form(app: HttpApp, api: Api) -> None:
     assert json.loads(app.form()["payload"])["callback_id"] == "new_task"
 
 
-async def test_an_app_that_is_not_there_fails_to_the_person(api: Api) -> None:
-    """The error is dispatch_failed."""
+async def test_a_command_to_an_app_that_is_down_shows_an_error(api: Api) -> None:
+    """Slack shows the person the error dispatch_failed."""
     api.slack.requests.override = "http://127.0.0.1:9/slack/events"
 
     answer = await api.slack.command("alice", "general", "/task help")

@@ -65,7 +65,7 @@ async def _is_refused(world: World) -> None:
 
 
 async def _comes_back_later(world: World) -> None:
-    """Let Redis refuse to note a gap for ten more minutes."""
+    """Let Redis refuse to note a gap for ten minutes, then accept it."""
     await _is_refused(world)
     world.clock.passes(10 * MINUTE)
     await _mends(world, "gap")

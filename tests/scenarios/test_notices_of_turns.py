@@ -184,7 +184,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """The card still shows the failure ten minutes later."""
+    """The thread is told once, and the card still shows the failure ten minutes later."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
@@ -284,8 +284,8 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
 
 
 async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_report(world: World) -> None:
-    """Older servers never report complete. The notice does not claim a question, and has the report and its
-    link."""
+    """Older servers never report complete. The notice has the report and its link, and does not say that the
+    agent asks something."""
     world.coder.settings.reports_become_working = True
     thread, task = await a_task(world)
     program = task.program
@@ -359,9 +359,9 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
     assert (await card(world, thread)).startswith("Done: Fix the login redirect. Opened PR #13.")
 
 
-async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world: World) -> None:
-    """A notice that mentions somebody waits behind it. This speeds up posting, but not the look for a lost
-    post."""
+async def test_a_lost_post_is_searched_for_when_slack_allows_reading_again(world: World) -> None:
+    """A notice that mentions somebody waits for a lost post. Posts are urgent then, but the search for the
+    lost post is not."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)

@@ -55,8 +55,8 @@ async def shares(world: World, task: SandboxTask, person: Person) -> None:
     world.alice.reads()
 
 
-async def test_everything_is_done_with_the_token_of_whom_it_is_for(personal: World) -> None:
-    """Coder's audit log names the person, and its permissions decide."""
+async def test_everything_is_done_with_the_persons_own_token(personal: World) -> None:
+    """Coder's audit log names the person, and Coder decides what the person may do."""
     start = len(personal.coder.requests)
     thread, task = await a_task(personal)
 
@@ -88,8 +88,8 @@ async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: Worl
     )
 
 
-async def test_somebody_who_has_not_connected_is_asked_to_and_then_served(personal: World) -> None:
-    """Their e-mail address makes them nobody in Coder."""
+async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(personal: World) -> None:
+    """Without a service account, an e-mail address is not enough to act in Coder."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
 
@@ -122,8 +122,8 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
     assert task.status == "active"
 
 
-async def test_who_steers_by_a_share_speaks_through_the_owners_account(personal: World) -> None:
-    """Coder does not show them the task, so the agent is told who speaks."""
+async def test_a_teammate_with_a_share_speaks_through_the_owners_account(personal: World) -> None:
+    """Coder does not show the task to the teammate, so the agent is told who speaks."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
 
@@ -137,7 +137,7 @@ async def test_who_steers_by_a_share_speaks_through_the_owners_account(personal:
     thread.new_messages()
 
 
-async def test_a_steerer_to_whom_coder_shows_the_task_acts_in_their_own_name(personal: World) -> None:
+async def test_a_teammate_who_sees_the_task_in_coder_acts_in_their_own_name(personal: World) -> None:
     """The workspace is shared in Coder."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
@@ -152,8 +152,8 @@ async def test_a_steerer_to_whom_coder_shows_the_task_acts_in_their_own_name(per
     thread.new_messages()
 
 
-async def test_a_share_needs_no_account_of_its_own(personal: World) -> None:
-    """The owner said so, and the agent is told who speaks."""
+async def test_a_person_without_a_coder_account_steers_by_a_share(personal: World) -> None:
+    """The owner's account sends the reply, and the agent is told who speaks."""
     carol = personal.person("carol", in_coder=False)
     await personal.slack.join(carol.id, "general")
     thread, task = await a_task(personal)
@@ -166,7 +166,7 @@ async def test_a_share_needs_no_account_of_its_own(personal: World) -> None:
 
 
 async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> None:
-    """Neither by a reply nor by a button."""
+    """A reply does not reach the agent, and a button does nothing."""
     thread, task = await a_task(personal)
 
     await personal.bob.replies(thread, "add a test")
@@ -182,7 +182,7 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
 
 
 async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World) -> None:
-    """They are told once. When they have connected again, what has happened meanwhile is told."""
+    """The owner is told once. When the owner has connected again, the thread gets the missed notice."""
     thread, task = await a_task(personal)
     other = await personal.bob.runs("/task create fix the logout")
     key = next(key for key in personal.coder.world.tokens.values() if key.user.username == "alice")
@@ -210,7 +210,7 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
 
 
 async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) -> None:
-    """So does the card, until the account is connected again."""
+    """The card says it too, until the account is connected again."""
     thread, task = await a_task(personal)
     watched = await card(personal, thread)
 
@@ -238,7 +238,7 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
 
 
 async def test_a_round_is_spread_over_the_interval(world: World) -> None:
-    """Each account is asked once, a few at a time."""
+    """Each account is polled once in an interval, a few accounts at a time."""
     await world.restarts(accounts="personal", coder_session_token=None, poll_interval=1.0, settle=1e6)
     people = [world.person(f"person{number}") for number in range(12)]
     for person in people:

@@ -30,7 +30,7 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
         ),
     ],
 )
-async def test_who_may_not_gets_a_sentence_and_nothing_else(
+async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
     """Creating, steering and asking are refused, even to people with a Coder account and for listed
@@ -47,7 +47,7 @@ async def test_who_may_not_gets_a_sentence_and_nothing_else(
     assert [task.status for task in world.coder.tasks] == ["active"]
 
 
-async def test_a_person_is_who_their_address_says(world: World) -> None:
+async def test_the_address_says_who_a_person_is(world: World) -> None:
     """Exactly one Coder user has the person's address. The name does not matter."""
     world.coder.user("alice").email = "Alice@Example.COM"
     await world.alice.runs("/task create fix it")
@@ -72,7 +72,7 @@ async def test_a_suspended_account_starts_nothing(world: World) -> None:
     assert not world.coder.tasks
 
 
-async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
+async def test_a_person_sees_their_own_tasks_and_those_with_a_thread_here(world: World) -> None:
     """Bob sees Alice's task where its thread is, and nowhere else."""
     world.slack.add_channel("random", ["bob"])
     await world.alice.runs("/task create fix it")
@@ -113,7 +113,7 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
         "list all",
     ],
 )
-async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: str) -> None:
+async def test_a_hidden_task_is_in_no_answer(world: World, line: str) -> None:
     """Such a task is not found by name, id or the start of its name, and is neither suggested nor listed."""
     task = world.coder.add_task("alice", "the secret plan", name="secret-plan")
     typed = line.format(name=task.name, id=task.id, url=f"{world.coder.url}/tasks/alice/{task.id}")
@@ -127,7 +127,7 @@ async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: s
     assert not world.slack.messages("general")
 
 
-async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> None:
+async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
     """Deleting a hidden task is answered as if there were none."""
     world.coder.add_task("alice", "the secret plan", name="secret-plan")
 
@@ -183,7 +183,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     assert world.task("fix-it").status == "active"
 
 
-async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -> None:
+async def test_a_visible_task_of_somebody_else_cannot_be_attached(world: World) -> None:
     """Only a person who may steer a task can attach it."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
@@ -234,7 +234,7 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
     assert task.inputs == ["use main"]
 
 
-async def test_who_leaves_the_administrators_is_refused_at_the_next_act(world: World) -> None:
+async def test_a_person_who_leaves_the_administrators_is_refused_at_once(world: World) -> None:
     """Rights are checked for each action. The members of the group are remembered for some minutes only."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])

@@ -47,8 +47,8 @@ class PeriodicCalls:
     ) -> None:
         """Start the calls.
 
-        `poll` returns the seconds until its next call, or 0 for the regular interval. `slow_calls` are by
-        name.
+        `poll` returns the seconds until its next call, or 0 for the regular interval. The keys of
+        `slow_calls` are names for the log and for `run_now`.
         """
 
         async def poll_and_reschedule() -> None:
@@ -111,9 +111,9 @@ class PeriodicCalls:
 
 
 class HintedCall:
-    """Calls a function after a hint.
+    """Calls a function soon after a hint.
 
-    All hints before a call begins cause one call together. All hints during a call cause one more.
+    Several hints before a call cause one call. Several hints during a call cause one more.
     """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:

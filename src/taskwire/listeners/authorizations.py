@@ -1,4 +1,4 @@
-"""Takes people who come back from Coder's page: finds who has asked, and writes the job that connects them.
+"""Receives a person's browser back from Coder's sign-in page, and writes the job that connects the account.
 
 A state can be used once, because the inbox claims it once. The browser shows nothing about the person or the
 account, because anybody may open the address.
@@ -33,14 +33,14 @@ _log = logger("taskwire.listeners.authorizations")
 
 
 class BrowserAnswer(NamedTuple):
-    """What the browser is shown, and the number that only it shows; empty if there is none."""
+    """The page for the browser, and the number on it that the person enters in Slack; empty if none."""
 
     page: Page
     number: str = ""
 
 
 class AuthorizationReceiver:
-    """Claims what browsers bring back from Coder's page."""
+    """Claims the codes that Coder's page sends by a person's browser."""
 
     def __init__(self, deps: Dependencies, ingress: Ingress, inbox: Inbox) -> None:
         self._deps = deps
@@ -48,7 +48,7 @@ class AuthorizationReceiver:
         self._inbox = inbox
 
     async def receive(self, query: Mapping[str, str]) -> BrowserAnswer:
-        """Claim the code of a query, and return what the browser is shown."""
+        """Claim the code of a query, and return the answer to the browser."""
         state, code = query.get("state", ""), query.get("code", "")
         if "error" in query and not code:
             await self._end(state)

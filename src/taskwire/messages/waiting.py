@@ -121,11 +121,11 @@ def request_waits_for_key(until: datetime) -> Message:
 
 
 def request_never_readable() -> Message:
-    """Say that the request was given up: no version that can read it came for a week."""
+    """Say that the request was given up: for a week, no version that runs could read it."""
     return statement(
-        "Another version of Taskwire has stored a request here, and this one can't read it. I waited a "
-        "week for "
-        "that version, then gave it up. Ask again. Administrators find it with `taskwire doctor`."
+        "Another version of Taskwire has stored a request here, and this version can't read it. I waited a "
+        "week for the other version, then gave the request up. Ask again. Administrators find it with "
+        "`taskwire doctor`."
     )
 
 

@@ -35,10 +35,10 @@ from taskwire.state.owner import Owner, Ownership
 # A running process updates its record in the store more often than this, in ms.
 IDLE_MS = 10_000
 IDLE_CHECK_SECONDS = 0.5
-# Keys that are read in one call. Each may have a hundred kilobytes.
+# How many keys are read in one call. A key may have a hundred kilobytes.
 KEYS_PER_CALL = 100
-# Passes over all keys before a move is abandoned. Each pass copies what differs, and the last must find no
-# difference. If nobody else writes, that is the second pass.
+# How many passes over all keys are made before a move is abandoned. Each pass copies the keys that differ.
+# The last pass must find no difference. If nobody else writes, the second pass is the last.
 MAX_PASSES = 4
 SYNC_MS = 10_000
 PROGRESS_SECONDS = 5.0

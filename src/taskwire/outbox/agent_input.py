@@ -68,7 +68,7 @@ class AgentInput:
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
-        """Return a line with a link to the message of a prompt; empty if the bot is not in its channel."""
+        """Return a line with a link to `message`; empty if the bot is not in `channel`."""
         try:
             link = await self._deps.slack.get_permalink(channel, message.ts)
         except (ChannelProblem, MessageGone):

@@ -104,7 +104,7 @@ async def replace_text(
 async def replace_open(
     deps: Dependencies, context: JobContext, link: Link, work: PostText, batch: Batch
 ) -> bool:
-    """Replace the open question by the message of a job that is for that. Return False if it was not."""
+    """Replace an open question by this job's message, if the job is for that. Return whether it did."""
     is_for_that = context.job.id.startswith(REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
     return is_for_that and await replace_text(deps, link, work.question_id, work.message, batch)
 
@@ -120,7 +120,10 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
 
 
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
-    """Settle the question about a reply: the one whose button has sent it, else its own. `why` is shown."""
+    """Settle the question about a reply, and show `why`.
+
+    If a button of a question has sent the reply, that question is settled.
+    """
     return settle(
         link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
     )
@@ -168,7 +171,7 @@ def get_message_id(link: Link, job_id: str) -> str:
 
 
 def get_key(message_id: str) -> str:
-    """Return the key that the buttons of a notice carry, to name their message."""
+    """Return the key in the values of a notice's buttons, which tells the message of a pressed button."""
     return digest(message_id)
 
 

@@ -14,7 +14,7 @@ from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.job_context import JobEnded, retry
-from taskwire.messages import limits
+from taskwire.messages import task_limits
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
@@ -32,7 +32,7 @@ class TooManyRunning(UserError):
     """The task cannot be resumed, because too many others run. `why` says whose, as a part of a sentence."""
 
     def __init__(self, link: Link, why: str) -> None:
-        super().__init__(*limits.not_resumed(link, why), reason="quota")
+        super().__init__(*task_limits.not_resumed(link, why), reason="quota")
         self.why = why
 
 
@@ -74,20 +74,20 @@ class Quotas:
         if at_once:
             others = [each for each in await self._deps.links.list_of(owner) if each.id != link.id]
             if _count_running(others) >= at_once:
-                raise TooManyRunning(link, limits.owner_runs_too_many(at_once))
+                raise TooManyRunning(link, task_limits.owner_runs_too_many(at_once))
         at_once = settings.channel_running
         if at_once and not record.channel.startswith("D") and await self._count_running_in(record) >= at_once:
-            raise TooManyRunning(link, limits.channel_runs_too_many(at_once))
+            raise TooManyRunning(link, task_limits.channel_runs_too_many(at_once))
 
     async def _count_person(self, person: UserId, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         hourly, at_once = self._settings.person_hourly, self._settings.person_running
         if hourly:
             minutes = await self._find_wait(hourly, person, now_ms)
             if minutes:
-                raise UserError(*limits.too_many_tasks(hourly, minutes), reason="quota")
+                raise UserError(*task_limits.too_many_tasks(hourly, minutes), reason="quota")
             self._count_in(batch, record, person, now_ms, hourly)
         if at_once and _count_running(await self._deps.links.list_of(person)) >= at_once:
-            raise UserError(*limits.too_many_running(at_once), reason="quota")
+            raise UserError(*task_limits.too_many_running(at_once), reason="quota")
 
     async def _count_channel(self, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         channel, hourly, at_once = (
@@ -97,9 +97,9 @@ class Quotas:
         )
         minutes = await self._find_wait(hourly, channel, now_ms) if hourly else 0
         if minutes:
-            raise UserError(*limits.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
+            raise UserError(*task_limits.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
         if at_once and await self._count_running_in(record) >= at_once:
-            raise UserError(*limits.channel_too_many_running(channel, at_once), reason="quota")
+            raise UserError(*task_limits.channel_too_many_running(channel, at_once), reason="quota")
         self._count_in(batch, record, channel, now_ms, max(hourly, _MOST_COUNTED))
 
     async def _claim_channel(self, channel: str, job_id: str) -> None:

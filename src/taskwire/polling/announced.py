@@ -78,7 +78,7 @@ class AnnouncedChanges:
             )
         except CannotRead as error:
             _log.info(
-                "announced change not followed, its link is left to a newer version",
+                "announced change not followed, only a newer version can read its link",
                 task=announced.task_id,
                 why=error.why,
             )

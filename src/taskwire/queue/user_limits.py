@@ -37,8 +37,9 @@ CONSTANTS = {
 class UserLimit:
     """How many requests of one kind a person may make in a minute in one thread.
 
-    `link` is set for a press of a button; for a message, the script finds it. Above the limit, `when_told` is
-    written once a minute to tell the person. `when_limited` is written for all other requests.
+    `link` is the id of the link that a button names. It is empty for a message: the script finds the link of
+    the message's thread. A request above the limit writes `when_told`, which tells the person, or
+    `when_limited` if the person was told less than a minute ago.
     """
 
     person: UserId

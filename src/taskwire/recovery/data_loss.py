@@ -41,9 +41,9 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))
         is_first = await deps.notes.keep_if_new("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)
     except (OutsideError, RedisError) as error:
-        _log.warning("claims lost by Redis not written again yet, will retry", error=str(error))
+        _log.warning("lost claims not repeated, will retry", error=str(error))
         return None
-    _log.info("claims lost by Redis written again", count=lost)
+    _log.info("lost claims repeated", count=lost)
     return is_first
 
 
@@ -64,7 +64,7 @@ async def repeat_before_end(
                 try:
                     if await detector.find_new() is not None or is_loss_known():
                         lost = await inbox.repeat_lost_claims()
-                        _log.info("claims lost by Redis written again before the process ends", count=lost)
+                        _log.info("lost claims repeated before the process ends", count=lost)
                     return
                 except ResponseError as error:
                     # For example, the store was moved.

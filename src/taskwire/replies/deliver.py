@@ -44,7 +44,7 @@ from taskwire.domain.queueing.queues import duplicates
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
-from taskwire.messages import inputs, limits, missing_rights, refusals
+from taskwire.messages import inputs, missing_rights, refusals, task_limits
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -382,7 +382,7 @@ class ReplyDeliverer:
         try:
             await self._quotas.require_room(reply_job.link)
         except TooManyRunning as refused:
-            why = limits.reply_waits_for_room(refused.why)
+            why = task_limits.reply_waits_for_room(refused.why)
             return await self._outcomes.give_up_with_later_replies(
                 reply_job, lambda link, job_id, texts: inputs.delivery_given_up(link, job_id, why, texts)
             )

@@ -230,7 +230,7 @@ class AuditTrail:
             seal = self._last.model_copy(update={"broken": BrokenChain(self._last.number + 1, why)})
         elif seal.number < self._last.number:
             _log.warning(
-                "the audit trail went back, checked and sealed again from there",
+                "newest entries of the audit trail lost, the others checked and sealed again",
                 to=seal.number,
                 was=self._last.number,
             )

@@ -88,7 +88,7 @@ INPUT_LOOK_SECONDS = 5.0
 
 # An event that needs the agent's history from Coder. At the end the last report in Coder's list is used.
 AGENT_HISTORY = replace(ANY_JOB, max_tries=4)
-# A search for a shared file of unknown outcome. At the end the same file is shared again.
+# A search for the message of a file that may have been shared. At the end the same upload is shared again.
 FILE_LOOK = RetryPolicy(5.0, max_tries=6)
 # A message for a thread whose card was deleted, until the card is posted again. At the end the thread counts
 # as closed.

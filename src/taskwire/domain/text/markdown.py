@@ -89,7 +89,7 @@ class _Blocks:
         self._columns: list[int] = []
 
     def nodes(self) -> Iterator[Node]:
-        """Yield the blocks of all lines, in order."""
+        """Yield the blocks of the text, in order."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
             if not line.strip() or _RULE.fullmatch(line):
