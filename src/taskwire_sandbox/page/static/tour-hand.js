@@ -3,9 +3,8 @@
 import { coder } from "./control.js";
 
 const LETTER_MS = 16;
-// How often, and how many times, a button is looked for.
+// How often a button is looked for.
 const LOOK_MS = 250;
-const MOST_LOOKS = 160;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 // The same agent takes each of them. A prompt that was used a moment ago would be asked about.
 const PROMPTS = [
@@ -15,8 +14,9 @@ const PROMPTS = [
 ];
 
 export class Hand {
-  constructor({ world, composer, thread }, round) {
-    Object.assign(this, { world, composer, thread, prompt: PROMPTS[round % PROMPTS.length], since: 0, lastReply: "" });
+  constructor({ world, composer, thread }, round, patienceMs) {
+    const prompt = PROMPTS[round % PROMPTS.length];
+    Object.assign(this, { world, composer, thread, patienceMs, prompt, since: 0, lastReply: "" });
   }
 
   /** Go to the first channel as the first person, with Coder in reach. */
@@ -55,10 +55,8 @@ export class Hand {
   }
 
   /** Press the last choice that the newest notice offers. */
-  async choose() {
-    const choices = [...this.thread.list.querySelectorAll(".message:last-child .actions button")];
-    const numbered = choices.filter((each) => /^\d/.test(each.textContent));
-    (numbered.at(-1) ?? choices.at(-1)).click();
+  choose() {
+    return this.press(/^\d/);
   }
 
   /** Go on as another person, in the same thread. */
@@ -68,11 +66,11 @@ export class Hand {
     if (person && person.id !== world.me) await world.switchPerson(person.id);
   }
 
-  /** Press the newest button of the thread whose label begins with this text, as soon as the button is there. */
+  /** Press the newest button of the thread whose label matches, as soon as the button is there. */
   async press(label) {
-    for (let tries = 0; tries < MOST_LOOKS; tries += 1) {
+    for (const end = Date.now() + this.patienceMs; Date.now() < end; ) {
       const buttons = [...this.thread.list.querySelectorAll(".actions button")];
-      const found = buttons.filter((each) => each.textContent.startsWith(label)).at(-1);
+      const found = buttons.filter((each) => label.test(each.textContent)).at(-1);
       if (found) return found.click();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }

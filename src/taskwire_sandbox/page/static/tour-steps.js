@@ -86,7 +86,7 @@ export const STEPS = [
     act: async (hand) => {
       await hand.becomes("bob");
       await hand.reply("please describe it in the docs too");
-      await hand.press("Ask Alice");
+      await hand.press(/^Ask Alice/);
     },
     until: (hand) => hand.thread.list.textContent.includes("was asked to pass it on"),
     spot: (hand) => hand.newestNode(),
@@ -102,7 +102,7 @@ export const STEPS = [
     ],
     act: async (hand) => {
       await hand.becomes("alice");
-      await hand.press("Always let Bob");
+      await hand.press(/^Always let Bob/);
     },
     until: (hand) => hand.hasReaction("white_check_mark", { onLast: true }),
     spot: (hand) => hand.newestNode(),

@@ -6,7 +6,7 @@ import { button, el, fill, signButton } from "./dom.js";
 import { Hand } from "./tour-hand.js";
 import { STEPS } from "./tour-steps.js";
 
-// How long a step may keep a person waiting before they may go on all the same.
+// How long a step may keep a person waiting before they may go on all the same. A test lets it wait longer.
 const PATIENCE_MS = 40_000;
 const SLOW = "This takes longer than usual. Go on when you like.";
 
@@ -29,7 +29,8 @@ export class Tour {
   async open() {
     Object.assign(this, { at: -1, done: -1, isBusy: false, round: this.round + 1 });
     this.setOpen(true);
-    this.hand = new Hand(this.page, this.round);
+    this.patienceMs = Number(this.node.dataset.patienceMs ?? PATIENCE_MS);
+    this.hand = new Hand(this.page, this.round, this.patienceMs);
     this.show();
     this.next.focus();
   }
@@ -73,7 +74,7 @@ export class Tour {
     try {
       await step.act?.(hand);
       if (hadFocus && round === this.round) this.next.focus();
-      await this.until(() => step.until?.(hand) ?? true);
+      if (step.until) await this.until(() => step.until(hand));
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       this.say(refused.message);
@@ -85,7 +86,7 @@ export class Tour {
 
   /** Wait for a condition, which is looked at when the world changes. */
   async until(condition) {
-    const end = Date.now() + PATIENCE_MS;
+    const end = Date.now() + this.patienceMs;
     const { round, page } = this;
     while (round === this.round && !condition()) {
       if (Date.now() > end) return this.say(SLOW);
