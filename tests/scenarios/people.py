@@ -48,6 +48,10 @@ class Person:
         """Return what only this person was shown since they last looked."""
         return self._world.reader.new_privately(self.id)
 
+    def hears(self) -> list[str]:
+        """Return the direct messages that this person has not read yet."""
+        return self._world.reader.new_directly(self.direct())
+
     def has_news(self) -> bool:
         """Return whether this person was shown something privately that they have not read."""
         return self._world.reader.has_news(self.id)

@@ -64,6 +64,15 @@ class Reader:
                     found.append(shown(message))
         return found
 
+    def new_directly(self, channel: str) -> list[str]:
+        """Return the bot's unread messages in a conversation with one person. They count as read now."""
+        found = []
+        for message in self._slack.messages(channel):
+            if self.is_unread(channel, message):
+                self._read.add((channel, str(message["ts"])))
+                found.append(shown(message))
+        return found
+
     def has_news(self, user: str) -> bool:
         """Return whether something that only this person sees is unread."""
         return any((user, str(told.ts)) not in self._read for told in self._slack.ephemerals(user))

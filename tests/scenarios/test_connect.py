@@ -402,6 +402,7 @@ async def test_another_persons_task_is_steered_with_the_service_account(both: Wo
     assert task.inputs == ["add a test"]
     assert senders(both, "tasks.send") == ["taskwire"]
     both.alice.reads()
+    both.bob.hears()
     thread.new_messages()
 
 
@@ -411,6 +412,7 @@ async def test_a_suspended_account_steers_nothing(both: World) -> None:
     _, task = await a_waiting_agent(both)
     await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")
     both.alice.reads()
+    both.bob.hears()
     both.coder.suspend("bob")
     await both.forgets()
 

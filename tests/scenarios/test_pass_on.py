@@ -196,6 +196,10 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     await world.passes(seconds=3)
 
     assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @who` ends that."
+    assert world.bob.hears() == [
+        f"Alice lets you steer *{TITLE}*. To tell the agent something, reply in its thread. You can also "
+        "stop, resume and edit it.\n[Open thread]"
+    ]
     assert task.inputs == ["Bob wrote:\nplease add a test", "and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.alice.replies(thread, "!share")
@@ -388,6 +392,7 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
     await world.bob.replies(thread, "please add a test")
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
 
     await world.bob.presses("Ask Alice to pass it on")
     await world.passes(seconds=3)
@@ -428,6 +433,7 @@ async def test_a_person_with_a_share_may_pass_on_but_share_with_nobody(world: Wo
     await world.alice.replies(thread, f"!share <@{carol.id}>")
     await bob_asks(world, thread)
     world.alice.reads()
+    carol.hears()
     [link] = (await world.bot.parts.deps.links.list_open()).values()
     reply = world.slack.thread(thread.channel, thread.ts)[-1]["ts"]
 

@@ -53,6 +53,7 @@ async def shares(world: World, task: SandboxTask, person: Person) -> None:
     """Let Alice share her task with a person."""
     await world.alice.types(f"/task share {task.name} <@{person.id}>")
     world.alice.reads()
+    assert person.hears()[0].startswith("Alice lets you steer *Fix the login*.")
 
 
 async def test_everything_is_done_with_the_persons_own_token(personal: World) -> None:

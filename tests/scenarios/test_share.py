@@ -14,6 +14,10 @@ ONLY_ALICE = f"Only Alice can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
     f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
 )
+LET_STEER = (
+    f"Alice lets you steer *{TITLE}*. To tell the agent something, reply in its thread. You can also stop, "
+    "resume and edit it.\n[Open thread]"
+)
 NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
 
@@ -36,6 +40,7 @@ async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) 
     await world.passes(seconds=3)
 
     assert world.alice.reads() == [and_bob()]
+    assert world.bob.hears() == [LET_STEER]
     assert task.inputs == ["please add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert (world.bob.reads(), thread.new_messages()) == ([], [])
@@ -46,6 +51,7 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
 
     await world.bob.clicks(thread, "Stop")
     await world.polls()
@@ -76,6 +82,7 @@ async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
     said = words.format(carol=carol.id, bob=world.bob.id, name=task.name)
 
     await (world.bob.types(said) if said.startswith("/") else world.bob.replies(thread, said))
@@ -95,6 +102,7 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
     await world.passes(seconds=4)
     thread.new_messages()
     world.alice.reads()
+    world.bob.hears()
 
     for person in (world.alice, world.bob):
         await person.types(f"/task status {task.name}")
@@ -141,6 +149,7 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
     assert between == DIALOG.format(people=world.bob.id, groups="User groups: reviewers\n")
     assert told == [and_bob(f"Bob and <!subteam^{group.id}>")]
     assert world.alice.reads() == [and_bob("Carol")]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
     assert (world.bob.reads(), task.status) == ([NOT_BOBS], "active")
 
 
@@ -154,6 +163,7 @@ async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World)
     await world.alice.shares(people=[world.bob.id])
 
     assert world.alice.reads() == [and_bob("Carol"), and_bob("Carol and Bob")]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
 
 
 async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
@@ -215,6 +225,7 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
     await world.polls()
     home = await world.bob.opens_home()
     for line in (
@@ -240,6 +251,55 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
     assert thread.new_messages() == ["Paused by Bob. A reply resumes it."]
 
 
+async def test_a_person_is_told_once_of_a_share(world: World) -> None:
+    """Sharing it with them again tells them nothing, and neither does the end of the share."""
+    thread, _ = await a_task(world)
+    carol = world.person("carol")
+    group = world.slack.add_group("reviewers", [carol.id])
+    await world.alice.replies(thread, f"!share <@{world.bob.id}> <@{world.alice.id}>")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}> <!subteam^{group.id}>")
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    world.alice.reads()
+
+    assert world.bob.hears() == [LET_STEER]
+    assert (carol.hears(), world.alice.hears(), thread.new_messages()) == ([], [], [])
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    assert world.bob.hears() == [LET_STEER]
+    world.alice.reads()
+
+
+async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: World) -> None:
+    """A link to a private channel would lead nowhere."""
+    world.slack.add_channel("secret", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create fix the login", "secret")
+    name = world.task("fix-the-login").name
+
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+
+    assert world.bob.hears() == [
+        f"Alice lets you steer *{TITLE}*. `/task send {name} TEXT` tells the agent something. You can also "
+        "stop, resume and edit it."
+    ]
+    assert world.alice.reads() == [and_bob()]
+
+
+async def test_a_share_shows_in_an_open_home_tab_and_leaves_it(world: World) -> None:
+    """The tab is published again when a share begins or ends."""
+    thread, _ = await a_task(world)
+    await world.bob.opens_home()
+
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.passes(seconds=4)
+    during = world.bob.home()
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    await world.passes(seconds=4)
+
+    assert TITLE in during
+    assert TITLE not in world.bob.home()
+    world.alice.reads()
+    world.bob.hears()
+
+
 @pytest.mark.parametrize("way", ["command", "verb"])
 async def test_a_share_ends(world: World, way: str) -> None:
     """The next act is refused. Others keep their shares."""
@@ -252,6 +312,7 @@ async def test_a_share_ends(world: World, way: str) -> None:
     await world.bob.clicks(thread, "Stop")
 
     assert world.alice.reads() == [and_bob("Bob and Carol"), and_bob("Carol")]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
 
@@ -266,6 +327,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 
     await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
     task.becomes("idle", "Ready")
     await world.polls()
     await world.passes(seconds=30)
@@ -343,6 +405,7 @@ async def test_a_task_that_is_back_is_still_shared(world: World) -> None:
     world.slack.add_channel("random", ["bob"])
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
     world.alice.reads()
+    world.bob.hears()
 
     world.coder.plan_fault("tasks.list", EMPTY, times=2)
     world.coder.plan_fault("tasks.get", Fault("hidden", answer=Response(404, NOT_FOUND)))

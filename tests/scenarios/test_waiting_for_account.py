@@ -107,6 +107,7 @@ async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: Worl
     thread, name = await loses_her_token(both)
     await both.alice.types(f"/task share {name} <@{both.bob.id}>")
     both.alice.reads()
+    both.bob.hears()
 
     await both.alice.types(f"/task pause {name}")
     waiting, held = both.alice.reads(), both.task(name).status

@@ -119,6 +119,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "email": ("alice@example.com",),
     "owner": (ALICE,),
     "error": (_ERROR,),
+    "sharer": ("Alice Adams",),
     "wish": ("creating *Fix the login*",),
     **dict.fromkeys(
         (

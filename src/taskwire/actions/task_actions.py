@@ -48,6 +48,7 @@ from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
@@ -320,11 +321,12 @@ class TaskActions:
         batch = Batch()
         if work.verb == "share":
             kept = tuple(each for each in link.shares if each not in work.no_longer)
-            link = link.model_copy(update={"shares": kept})
-            shares = await self._people.share_with(link, work.who, batch)
+            remaining = link.model_copy(update={"shares": kept})
+            shares = await self._people.share_with(remaining, work.who, batch)
         else:
             shares = tuple(each for each in link.shares if each not in work.who)
             self._deps.writes.set_shares(batch, link.id, shares)
+        await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         shown = await self._people.describe_shares(link.model_copy(update={"shares": shares}))
         return done(batch, (work.requester, teammates.who_may_steer(link, shown)))
 

@@ -106,6 +106,18 @@ def may_steer_now() -> Message:
     return statement("You can steer this task now, so your reply goes to its agent.")
 
 
+def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Message:
+    """Tell a person that `sharer` lets them steer the task. `is_readable`: the person can read its thread."""
+    shown = escape_line(sharer, 60) or "Somebody"
+    how = f"`/task send {escape_line(link.record.name or 'NAME', 40)} TEXT` tells the agent something."
+    if is_readable:
+        reply = "mention me in a reply in its thread" if link.is_mention_only else "reply in its thread"
+        how = f"To tell the agent something, {reply}."
+    return statement(
+        f"{shown} lets you steer {bold_title(link)}. {how} You can also stop, resume and edit it."
+    )
+
+
 def nothing_to_pass_on() -> Message:
     """Tell the author of a reply that it cannot be passed on: it was deleted or is not for the agent."""
     return statement("Your reply is gone, so there is nothing to pass on.")

@@ -106,12 +106,12 @@ async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Send a person a direct message about a notice, with a button that leads to the notice."""
+    """Send a person a direct message about a notice or a card, with a button that leads there."""
     work, address = context.work(CallPerson), ""
     with contextlib.suppress(ChannelProblem, MessageGone):
         address = await deps.slack.get_permalink(work.channel, work.ts)
     work = work.model_copy(update={"message": calls.add_thread_button(work.message, address)})
-    meta = Metadata(id=f"{work.person}:{context.job.id}", kind="call", task_id=work.task_id)
+    meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind, task_id=work.task_id)
     return await _message_person(deps, context, work, meta)
 
 

@@ -34,6 +34,7 @@ from taskwire.outbox.offered_replies import (
     keep_offered,
 )
 from taskwire.outbox.quoted_replies import queue_reply
+from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
@@ -225,7 +226,8 @@ class ReplyPasser:
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
-            await self._people.share_with(link, (present.person,), batch)
+            shares = await self._people.share_with(link, (present.person,), batch)
+            await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         is_always, choice = work.step == "always", offered.choice
         if choice is not None:
             _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)

@@ -6,9 +6,10 @@ from tests.faults.actors import Actor
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
 from tests.scenarios.people import buttons
+from tests.scenarios.reading import shown
 
 from .deciding import CANNOT_TELL, press
-from .flow import LEASE_KINDS, Flow, give_tasks, task_of
+from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 Find = Callable[[], tuple[str, str, str] | None]
 
@@ -26,6 +27,8 @@ class Sharing(Flow):
         # The reply that is passed on, and the next one.
         self._passed: dict[Actor, str] = {}
         self._next: dict[Actor, str] = {}
+        # How many direct messages the teammate had before.
+        self._told_before: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task with a thread, and a teammate in the channel."""
@@ -43,6 +46,7 @@ class Sharing(Flow):
         """Let each teammate reply and ask the owner."""
         deployment, slack = self.deployment, self.deployment.slack
         for actor in actors:
+            self._told_before[actor] = len(self._told_directly(actor))
             task_of(actor).becomes("idle", f"waiting for word {actor.run_number + 1}")
             mate = self._teammates[actor]
             self._passed[actor] = await slack.post(
@@ -67,8 +71,9 @@ class Sharing(Flow):
         task_of(actor).becomes("idle", f"waiting for the next word {actor.run_number}")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether both replies are marked as delivered."""
-        return actor in self._next and self._is_marked(actor, self._next[actor])
+        """Return whether both replies are marked as delivered, and the teammate is told of the share."""
+        is_told = len(self._told_directly(actor)) > self._told_before[actor]
+        return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
 
     def check(self, actor: Actor) -> None:
         """Check that the agent has both replies once and in order, the first with its author's name."""
@@ -81,6 +86,15 @@ class Sharing(Flow):
         always = f" From now on {name} can steer the task; `!unshare @who` ends that."
         told = {text for text in self.told(actor) if not text.startswith("You passed this on: ")}
         assert told <= {passed + always, CANNOT_TELL}
+        assert self._told_directly(actor)[self._told_before[actor] :] == [
+            f"{actor.name.capitalize()} lets you steer *{title_of(actor)}*. To tell the agent something, "
+            "reply in its thread. You can also stop, resume and edit it.\n[Open thread]"
+        ]
+
+    def _told_directly(self, actor: Actor) -> list[str]:
+        """Return what the teammate was told directly."""
+        slack = self.deployment.slack
+        return [shown(each) for each in slack.messages(slack.open_direct(self._teammates[actor]).id)]
 
     def _has_arrived(self, actor: Actor) -> bool:
         return self._is_marked(actor, self._passed[actor])

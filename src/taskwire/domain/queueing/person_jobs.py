@@ -25,7 +25,10 @@ class MessagePerson(Work):
 
 
 class CallPerson(Work):
-    """Tell a person in a direct message about the notice at `ts` of a channel (queue `direct_messages`)."""
+    """Tell a person in a direct message about a notice or a card (queue `direct_messages`).
+
+    The notice or card is at `ts` of a channel.
+    """
 
     kind: Literal["call_person"] = "call_person"
     person: UserId
@@ -33,6 +36,8 @@ class CallPerson(Work):
     ts: Ts
     task_id: TaskId | None
     message: Message
+    # The kind in the metadata.
+    message_kind: Literal["answer", "call"] = "call"
 
 
 class SummarizeQuietHours(Work):

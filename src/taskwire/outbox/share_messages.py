@@ -1,0 +1,55 @@
+"""Tells people, by direct message, that a task is shared with them from now on.
+
+Members of a user group are not told. Nobody is told that a share has ended: the next reply of that person is
+answered with the offer to ask the owner.
+"""
+
+from collections.abc import Collection
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import UserId
+from taskwire.domain.lifecycle.links import Link, is_group
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import CallPerson
+from taskwire.domain.requester import Requester
+from taskwire.messages import teammates
+from taskwire.outbox.direct_messages import direct_messages, tell_person
+from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+
+
+async def tell_of_shares(
+    deps: Dependencies,
+    people: People,
+    requester: Requester,
+    link: Link,
+    shares: Collection[str],
+    batch: Batch,
+) -> None:
+    """Tell each person with whom the task is newly shared. `link` has the shares from before.
+
+    The Home tabs of these people and of those whose share ends are published again.
+    """
+    changed = set(shares) ^ set(link.shares)
+    sharer = requester.person
+    for person in sorted(UserId(each) for each in changed if not is_group(each)):
+        await refresh_home_if_kept(deps, person, batch)
+        if person not in shares or person == sharer:
+            continue
+        thread, name = link.record.thread, await people.find_name(sharer)
+        is_readable = thread is not None and await people.directory.can_see(person, thread.channel)
+        message = teammates.may_steer_from_now_on(link, name, is_readable=is_readable)
+        job_id = f"shared:{link.id}:{requester.at}"
+        if thread is None or not is_readable:
+            tell_person(person, job_id, message, batch)
+            continue
+        work = CallPerson(
+            person=person,
+            channel=thread.channel,
+            ts=thread.ts,
+            task_id=link.record.task_id,
+            message=message,
+            message_kind="answer",
+        )
+        batch.append(direct_messages(person), Job(id=job_id, work=work))
