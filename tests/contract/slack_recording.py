@@ -96,7 +96,12 @@ def _record_answers(client: AsyncWebClient, recording: Recording, monkeypatch: p
 
 async def record_calls(monkeypatch: pytest.MonkeyPatch) -> Recording:
     """Call every method of `Outbound` with all arguments, over more than one page."""
-    for size in ("calls.PAGE_SIZE", "outbound.PAGE_SIZE", "outbound.LONGEST_PAGE_SIZE"):
+    for size in (
+        "calls.PAGE_SIZE",
+        "outbound.PAGE_SIZE",
+        "outbound.LONGEST_PAGE_SIZE",
+        "outbound.PROFILES_PAGE_SIZE",
+    ):
         monkeypatch.setattr(f"taskwire.slack.{size}", 1)
     recording = Recording()
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
@@ -149,7 +154,8 @@ async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.get_identity()
     await outbound.open_socket(slack.app_token)
     await outbound.get_profile(alice)
-    await outbound.list_some_profiles()
+    _, cursor = await outbound.list_profiles()
+    await outbound.list_profiles(cursor)
     await outbound.find_user_by_email("alice@acme.test")
     await outbound.get_channel(dev)
     direct = await outbound.open_direct(alice)

@@ -84,7 +84,9 @@ METHODS = {
     "reactions.add": Method(3, "channel! name! timestamp!", "", "reactions:write", "already_reacted"),
     "reactions.remove": Method(2, "channel name! timestamp", "", "reactions:write", "no_reaction"),
     "users.info": Method(4, "user!", _each("user.", _PERSON), "users:read"),
-    "users.list": Method(2, "limit", _each("members[].", _PERSON), "users:read"),
+    "users.list": Method(
+        2, "limit cursor", _each("members[].", _PERSON) + " response_metadata.next_cursor", "users:read"
+    ),
     "users.lookupByEmail": Method(3, "email!", "user.id", "users:read.email", "users_not_found"),
     "users.conversations": Method(
         3, "user types limit cursor", "channels[].id response_metadata.next_cursor", READ_CONVERSATIONS

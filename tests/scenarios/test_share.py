@@ -271,8 +271,8 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
 async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: World) -> None:
     """A link to a private channel would lead nowhere."""
     world.slack.add_channel("secret", ["alice"], kind="private")
-    thread = await world.alice.runs("/task create fix the login", "secret")
-    name = world.task("fix-the-login").name
+    thread = await world.alice.runs("/task create fix the login redirect", "secret")
+    name = world.task("fix-the-login-redirect").name
 
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
 
@@ -361,16 +361,58 @@ async def test_no_task_is_shared_with_a_person_who_can_never_steer(
     assert task.inputs == []
 
 
-@pytest.mark.parametrize("words", ["/task share {name} bob", "!share bob"])
-async def test_who_is_not_mentioned_is_not_guessed(world: World, words: str) -> None:
-    """A name may belong to several people."""
+@pytest.mark.parametrize("words", ["/task share {name} {who}", "!share {who}"])
+@pytest.mark.parametrize("who", ["@Robert Berg", "robert  berg"])
+async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words: str, who: str) -> None:
+    """Slack makes a mention only of what was chosen from its list. Case does not count."""
     thread, task = await a_task(world)
-    said = words.format(name=task.name)
+    carol = world.person("carol")
+    world.slack.workspace.user("bob").real_name = "Robert Berg"
+    said = words.format(name=task.name, who=f"{who} and <@{carol.id}>")
 
     await (world.alice.types(said) if said.startswith("/") else world.alice.replies(thread, said))
+    await world.alice.replies(thread, "!unshare @Robert Berg")
+
+    assert world.alice.reads() == [and_bob("Carol and Robert Berg"), and_bob("Carol")]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
+
+
+@pytest.mark.parametrize("verb", ["share", "unshare"])
+async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: World, verb: str) -> None:
+    """The answer says how to choose."""
+    thread, _ = await a_task(world)
+    people = [world.person(f"person{number}", real_name="Jo Smith") for number in range(2)]
+    if verb == "unshare":
+        await world.alice.replies(thread, "!share " + " ".join(f"<@{person.id}>" for person in people))
+        assert [len(person.hears()) for person in people] == [1, 1]
+    world.alice.reads()
+
+    await world.alice.replies(thread, f"!{verb} @Jo Smith")
+    await world.alice.replies(thread, f"!{verb} @Nobody <@{world.bob.id}>")
+    await world.alice.replies(thread, f"!{verb} @Task Wire")
+
+    choose = f"Nothing was changed. Type `!{verb} @` and choose from the list that Slack shows."
+    assert world.alice.reads() == [
+        f"Several people are called `Jo Smith`. {choose}",
+        f"I don't know who `Nobody` is. {choose}",
+        f"I don't know who `Task Wire` is. {choose}",
+    ]
+
+
+async def test_nobody_is_found_by_name_among_too_many_people(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else may have the same name."""
+    monkeypatch.setattr("taskwire.slack.outbound.PROFILES_PAGE_SIZE", 1)
+    monkeypatch.setattr("taskwire.people.directory.MOST_PAGES_OF_PEOPLE", 2)
+    world.slack.workspace.user("bob").real_name = "Robert"
+    thread, _ = await a_task(world)
+
+    await world.alice.replies(thread, "!share @Robert")
 
     assert world.alice.reads() == [
-        "I don't know who `bob` is. Nothing was changed. Mention people or user groups: `!share @bob`."
+        "I don't know who `Robert` is. Nothing was changed. Type `!share @` and choose from the list that "
+        "Slack shows."
     ]
 
 

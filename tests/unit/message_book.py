@@ -189,7 +189,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "unknown_organization.wanted": ("platfrom",),
     "unknown_organization.names": (("platform", "web"),),
     "no_such_task.name": ("fix-lgoin",),
-    "not_mentioned.text": ("bob",),
+    "not_mentioned.text": ("Bob Berg",),
     "not_mentioned.verb": ("share", "unshare"),
     "needs": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "needing": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),

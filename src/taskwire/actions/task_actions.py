@@ -8,6 +8,7 @@ happens to these replies: they are held, or returned to the thread.
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from taskwire.actions.pause_resume import (
     PauseAndResume,
@@ -314,17 +315,17 @@ class TaskActions:
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""
-        if not work.who:
+        verb: Literal["share", "unshare"] = "unshare" if work.verb == "unshare" else "share"
+        who = (*work.who, *await self._people.find_people(link, verb, work.text))
+        if not who:
             context.audit.is_nothing()
-        if work.text:
-            raise UserError(*refusals.not_mentioned(work.text, work.verb))
         batch = Batch()
-        if work.verb == "share":
+        if verb == "share":
             kept = tuple(each for each in link.shares if each not in work.no_longer)
             remaining = link.model_copy(update={"shares": kept})
-            shares = await self._people.share_with(remaining, work.who, batch)
+            shares = await self._people.share_with(remaining, who, batch)
         else:
-            shares = tuple(each for each in link.shares if each not in work.who)
+            shares = tuple(each for each in link.shares if each not in who)
             self._deps.writes.set_shares(batch, link.id, shares)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         shown = await self._people.describe_shares(link.model_copy(update={"shares": shares}))

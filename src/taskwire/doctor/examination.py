@@ -139,7 +139,8 @@ class Examination:
         return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {identity.team_name}.")
 
     async def _emails(self, slack: Outbound) -> Finding:
-        return judge_emails(await slack.list_some_profiles())
+        profiles, _ = await slack.list_profiles()
+        return judge_emails(profiles)
 
     async def _admins(self, slack: Outbound) -> Finding:
         if not self._settings.admins:

@@ -144,12 +144,14 @@ def nothing_to_export() -> Refusal:
     return ("No entry fits that, so there is no file.", "`/task audit` shows what there is.")
 
 
-def not_mentioned(text: str, verb: str) -> Refusal:
-    """Say that some words of `/task share` mention no person or group. `verb` is `share` or `unshare`."""
-    return (
-        f"I don't know who `{escape_line(text.replace('`', ''), 60)}` is. Nothing was changed.",
-        f"Mention people or user groups: `!{verb} @bob`.",
-    )
+def not_mentioned(text: str, verb: str, *, is_known: bool) -> Refusal:
+    """Say that a name in `/task share` fits nobody or, with `is_known`, several people.
+
+    `verb` is `share` or `unshare`.
+    """
+    name = escape_line(text.replace("`", ""), 60)
+    why = f"Several people are called `{name}`" if is_known else f"I don't know who `{name}` is"
+    return (f"{why}. Nothing was changed.", f"Type `!{verb} @` and choose from the list that Slack shows.")
 
 
 def cannot_share_with(name: str, why: str = "") -> Refusal:

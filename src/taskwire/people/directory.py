@@ -8,7 +8,7 @@ Names may be some minutes old, because nothing depends on them. An answer is sea
 about, so nobody becomes another person by writing into Redis.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId
+from taskwire.domain.text.mrkdwn import fold_name
 from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.sealing import key_ring
@@ -34,6 +35,8 @@ from taskwire.telemetry import logger
 # about a group is kept for MS_FOR_EACH_GROUP times the number of groups, but for ANSWER_TTL_MS at least and
 # LONGEST_TTL_MS at most. Answers about our workspaces and about conversations are kept for LONGEST_TTL_MS.
 ANSWER_TTL_MS, MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 5_000, 3_200, 10_000
+# Slack allows 20 pages of people a minute. A name is searched on this many.
+MOST_PAGES_OF_PEOPLE = 10
 
 T = TypeVar("T")
 _log = logger("taskwire.people.directory")
@@ -77,6 +80,27 @@ class Directory:
         """Return a person's name."""
         known = await self._deps.notes.find("name", person)
         return known if known is not None else _name_of(await self.get_profile(person))
+
+    async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
+        """Return the people who have one of these names (`fold_name`) in Slack.
+
+        Return nobody if the workspace has so many people that not all of them can be looked at.
+        """
+        found: dict[str, list[UserId]] = {}
+        cursor = ""
+        for _ in range(MOST_PAGES_OF_PEOPLE):
+            try:
+                profiles, cursor = await self._deps.slack.list_profiles(cursor)
+            except SlackRefused as refused:
+                _log.warning("people of the workspace not readable, name not found", code=refused.code)
+                return {}
+            for profile in profiles:
+                if not profile.is_bot and not profile.is_deleted:
+                    for name in {fold_name(profile.real_name), fold_name(profile.name)}.intersection(names):
+                        found.setdefault(name, []).append(profile.id)
+            if not cursor:
+                return found
+        return {}
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
         """Return the Coder users with exactly this address."""

@@ -19,6 +19,7 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserE
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.mrkdwn import fold_name, split_names
 from taskwire.messages import missing_rights, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
@@ -251,6 +252,31 @@ class People:
             raise UserError(*refusals.too_many_shares(link, MOST_SHARES))
         self._deps.writes.set_shares(batch, link.id, shares)
         return shares
+
+    async def find_people(
+        self, link: Link, verb: Literal["share", "unshare"], text: str
+    ) -> tuple[UserId, ...]:
+        """Return the people whose names somebody typed in `text` as plain text, without mentions.
+
+        For `share`, these are people of the workspace; for `unshare`, people with whom the task is shared.
+        Raise UserError unless each name fits exactly one person.
+        """
+        names = split_names(text)
+        if not names:
+            return ()
+        known: dict[str, list[UserId]] = {}
+        if verb == "share":
+            known = await self.directory.list_named({fold_name(name) for name in names})
+        else:
+            for person in (UserId(each) for each in link.shares if not is_group(each)):
+                known.setdefault(fold_name(await self.find_name(person)), []).append(person)
+        found: list[UserId] = []
+        for name in names:
+            fitting = known.get(fold_name(name), [])
+            if len(fitting) != 1:
+                raise UserError(*refusals.not_mentioned(name, verb, is_known=bool(fitting)))
+            found += fitting
+        return tuple(found)
 
     async def _require_possible(self, person: UserId) -> None:
         """Raise UserError if the task cannot be shared with `person`, who may never use the bot.

@@ -51,8 +51,8 @@ LONGEST_PAGE_SIZE = 999
 _ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
 
 
-# Users on the one page of `list_some_profiles`.
-PROFILES_PAGE_SIZE = 100
+# Users on a page of `list_profiles`. Slack recommends at most 200.
+PROFILES_PAGE_SIZE = 200
 
 
 class Outbound:
@@ -340,12 +340,11 @@ class Outbound:
         call = self._client.users_info(user=user)
         return models.parse_profile(await self._calls.make(Method.USER, self.timeouts.read, call))
 
-    async def list_some_profiles(self) -> tuple[Profile, ...]:
-        """Return the profiles of the first PROFILES_PAGE_SIZE users of the workspace."""
-        answer = await self._calls.make(
-            Method.USERS, self.timeouts.read, self._client.users_list(limit=PROFILES_PAGE_SIZE)
-        )
-        return models.parse_profiles(answer)
+    async def list_profiles(self, cursor: str = "") -> tuple[tuple[Profile, ...], str]:
+        """Return a page of the workspace's profiles and the next page's cursor; empty after the last page."""
+        call = self._client.users_list(limit=PROFILES_PAGE_SIZE, cursor=cursor or None)
+        answer = await self._calls.make(Method.USERS, self.timeouts.read, call)
+        return models.parse_profiles(answer), read_text(answer, "response_metadata", "next_cursor")
 
     async def find_user_by_email(self, email: str) -> UserId | None:
         """Return the member of this workspace with an e-mail address; None if there is no such member."""

@@ -151,6 +151,16 @@ def take_people(text: str) -> tuple[tuple[str, ...], str]:
     return (*mentioned.users, *mentioned.groups), " ".join(words)
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names of people in a text without mentions: `@Bob Berg @Carol` has two."""
+    return tuple(name for part in text.split("@") if (name := " ".join(part.split())))
+
+
+def fold_name(name: str) -> str:
+    """Return a person's name in a form in which equal names are equal: case and spaces do not count."""
+    return " ".join(name.casefold().split())
+
+
 def label_mentions(text: str, names: Names) -> str:
     """Write names into the tokens of people and channels that have none, as Slack does in commands."""
 
