@@ -317,15 +317,15 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
     await world.alice.types("/task status")
 
     assert world.alice.reads() == [
-        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. "
-        "Choose one, or type more of its name.\n[Status fix-logout] [Status fix-login]",
+        "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Two\n"
+        "•  Starting: One\n[Status fix-logout] [Status fix-login]",
         "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
         (
             "There is no task `nothing-like-it` that you can see here. `/task list` shows the ones you "
             "can see."
         ),
-        "`fix_login` is no task's name. Give its name, `owner/name`, its id, or a link to it in Coder; "
-        "`/task list` shows them.",
+        "`fix_login` is no task's name. Give its name or title, `owner/name`, its id, or a link to it in "
+        "Coder; `/task list` shows them.",
         "Which task? Write `/task status NAME`; `/task list` shows the names.",
     ]
 

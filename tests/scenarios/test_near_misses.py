@@ -261,12 +261,80 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
     await world.alice.presses(f"Send {task.name}")
     await world.passes(seconds=3)
 
-    several = f"`fix` fits several tasks: `alice/fix-it`, `alice/{task.name}`."
-    choose = "Choose one, or type more of its name."
+    several = (
+        "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Fix it too\n"
+        f"•  Needs you: {TITLE}. Waiting for a decision"
+    )
     assert offered == [
-        f"{several} {choose}\n[Logs fix-it] [Logs {task.name}]",
-        f"{several} {choose}\n[Send fix-it] [Send {task.name}]",
+        f"{several}\n[Logs fix-it] [Logs {task.name}]",
+        f"{several}\n[Send fix-it] [Send {task.name}]",
     ]
+    first, row = world.slack.ephemerals("alice")[0].body["blocks"][1:4:2]
+    assert [block["type"] for block in (first, row)] == ["rich_text", "rich_text"]
+    assert "date" in [piece["type"] for piece in row["elements"][0]["elements"]]
     assert task.inputs == ["use x < y & main"]
     assert thread.new_messages() == ["Alice says: use x &lt; y &amp; main\n> use x < y & main"]
     assert world.alice.reads() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status fix the LOGIN redirect",
+        "status “Fix the login redirect”",
+        "logs Fix the login",
+        "mute Fix the login redirect",
+        'send "fix the login redirect" use main',
+    ],
+)
+async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
+    """People read the title on the card. Case does not count, and a beginning is enough."""
+    thread, task = await a_question(world)
+    thread.new_messages()
+
+    await world.alice.types(f"/task {words}")
+    await world.passes(seconds=3)
+
+    [answer] = world.alice.reads()
+    assert TITLE in answer
+    assert task.inputs == (["use main"] if words.startswith("send") else [])
+    thread.new_messages()
+
+
+async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None:
+    """Each row says its phase and its age. A title of one's own comes before those of others."""
+    thread, task = await a_question(world)
+    thread.new_messages()
+    world.coder.add_task("bob", "fix the login redirect", name="of-bob")
+    await world.alice.types(f"/task status {TITLE}")
+    alone = world.alice.reads()
+    world.coder.add_task("alice", "fix the login redirect", name="again")
+
+    await world.alice.types(f"/task status {TITLE}")
+
+    assert alone[0].startswith(f"Needs you: {TITLE}.")
+    assert world.alice.reads() == [
+        f"`{TITLE}` fits several tasks. Choose one, or type more of its name.\n•  Starting: {TITLE}\n"
+        f"•  Needs you: {TITLE}. Waiting for a decision\n[Status again] [Status {task.name}]"
+    ]
+
+
+@pytest.mark.parametrize("words", ["stop the music in the lobby", "status what we know", "delete old files"])
+async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, words: str) -> None:
+    """Nothing is done before the press."""
+    await a_task(world)
+    verb, _, title = words.partition(" ")
+
+    await world.alice.types(f"/task {words}")
+
+    unknown = f"No task that you can see here is called `{title}`."
+    if verb == "delete":
+        assert world.alice.dialog() == f"[Delete this task]\n{unknown} `/task list` shows your tasks."
+        return
+    assert world.alice.reads() == [
+        f"{unknown} Write `/task {verb} NAME`, or start a task with your words.\n> {words}\n[Create a task]"
+    ]
+    await world.alice.presses("Create a task")
+    assert [task.prompt for task in world.coder.tasks][1:] == [words]
+    world.alice.reads()
+    assert len(world.cards()) == 1

@@ -260,7 +260,8 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
             "status fix_login",
             (
                 "`fix_login` is no task's name. "
-                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them."
+                "Give its name or title, `owner/name`, its id, or a link to it in Coder; `/task list` shows "
+                "them."
             ),
         ),
         (
@@ -300,16 +301,15 @@ def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -
         (f"<https://coder.x.example/tasks/alice/{ID}|here>", TaskName("", "alice", ID, "coder.x.example")),
         ("<https://x.example:3/a/tasks/alice/fix-1?x=1#y>", TaskName("fix-1", "alice", "", "x.example:3")),
         ("https://x.example/@alice/fix-1/terminal", TaskName("fix-1", "alice", "", "x.example")),
+        ("\u201cFix  the login\u201d", TaskName(title="Fix the login")),
     ],
 )
-def test_a_task_is_named_in_four_ways(text: str, name: TaskName) -> None:
-    """A task can be named by its name, owner/name, id or link."""
+def test_a_task_is_named_in_five_ways(text: str, name: TaskName) -> None:
+    """A task can be named by its name, owner/name, id, link or title."""
     assert TaskName.parse(text) == name
 
 
-@pytest.mark.parametrize(
-    "text", ["", "a b", "-x", "a//b", "/b", "https://x.example/a/b", "<@U1|bob>", "a/b/c"]
-)
+@pytest.mark.parametrize("text", ["", "-x", "a//b", "/b", "https://x.example/a/b", "<@U1|bob>", "a/b/c"])
 def test_other_words_name_no_task(text: str) -> None:
     """An impossible name is refused without asking Coder."""
     with pytest.raises(UserError):

@@ -62,11 +62,6 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
         {"Mute fix-login": Mute(FIX), "Unmute fix-login": Unmute(FIX)},
     ),
     (
-        "pause the music",
-        "Write `/task stop NAME`, or start a task with your words.",
-        {"Create a task": Create(AgentText("pause the music"))},
-    ),
-    (
         "stop fix-login please",
         "Write `/task stop NAME`, or start a task with your words.",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},

@@ -17,8 +17,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.commands import Command
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NearMiss, SeveralTasks, offer_tasks
-from taskwire.domain.parsing.options import first_word
+from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask
 from taskwire.domain.queueing.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.queueing.person_jobs import DisconnectAccount
 from taskwire.domain.queueing.queues import account, account_score, intake
@@ -39,7 +38,7 @@ from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
 from taskwire.tasks.authorize import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
-from taskwire.tasks.queries import Queries, Question
+from taskwire.tasks.queries import Queries, Question, offer_question
 
 # How long the acknowledgement of a press waits for the command that was offered, in seconds.
 FIND_TIMEOUT_SECONDS = 1.5
@@ -200,10 +199,9 @@ class Commands:
         """Return the answer. If several tasks fit the name, offer the question for each of them."""
         try:
             return await self._queries.answer_or_wait(typed.requester, question, typed.text)
-        except SeveralTasks as several:
-            verb, rest = first_word(typed.text)
-            near_miss = offer_tasks(several, verb.lower(), first_word(rest)[1])
-            key = digest("offered", f"{typed.delivery} {verb}")
+        except NotOneTask as error:
+            near_miss = offer_question(question, error)
+            key = digest("offered", f"{typed.delivery} {typed.text}")
             await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
             return offer_commands(near_miss, key)
 

@@ -63,8 +63,8 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "A task's name may be its beginning, `owner/name`, its id, or a link to it in Coder. {} go before or "
-    "after the prompt. `/task help VERB` says more about a verb."
+    "For NAME, write a task's name or title, the beginning of one, `owner/name`, its id, or a link to it in "
+    "Coder. {} go before or after the prompt. `/task help VERB` says more about a verb."
 )
 
 

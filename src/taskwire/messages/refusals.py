@@ -271,6 +271,14 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     )
 
 
+def no_such_title(title: str) -> Refusal:
+    """Say that no task has the title that was typed."""
+    return (
+        f"No task that you can see here is called `{escape_line(title.replace('`', ''), 80)}`.",
+        "`/task list` shows your tasks.",
+    )
+
+
 def name_taken(name: str, free: str) -> Refusal:
     """Say that a task or workspace already has this name. `free` is an unused name; it may be empty."""
     offered = f"This one is free: `name={free}`." if free else "Try another one."

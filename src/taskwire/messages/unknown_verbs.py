@@ -9,8 +9,8 @@ from taskwire.domain.parsing.grammar import find_thread_verb, get_word
 from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.text.message import Button, Message
 from taskwire.domain.text.mrkdwn import quote_typed, to_visible_text
-from taskwire.messages.blocks import button, escape_line
-from taskwire.messages.shapes import question, statement
+from taskwire.messages.blocks import button, button_rows, escape_line, join_lines, section
+from taskwire.messages.shapes import CHOICES_BLOCK_ID, question, statement
 
 # The verbs that a press of a button carries out at once, with the button's label.
 VERB_BUTTONS = {
@@ -65,12 +65,22 @@ def _get_verb(word: str) -> str:
 
 
 def offer_commands(near_miss: NearMiss, key: str) -> Message:
-    """Ask which command is meant. Each offer is a button with its number. They are stored under `key`."""
+    """Ask which command is meant. Each offer is a button with its number. They are stored under `key`.
+
+    If rows say what is offered, each button is below its row.
+    """
     offered = [
         button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
         for number, offer in enumerate(near_miss.offers)
     ]
-    return question(str(near_miss), near_miss.quoted, offered)
+    if not near_miss.rows:
+        return question(str(near_miss), near_miss.quoted, offered)
+    layout = [section("question", str(near_miss))]
+    for number, ((row, _), made) in enumerate(zip(near_miss.rows, offered, strict=True)):
+        layout += [row, *button_rows(f"{CHOICES_BLOCK_ID}.{number}", [made])]
+    return Message(
+        text=join_lines([str(near_miss), *(text for _, text in near_miss.rows)]), blocks=tuple(layout)
+    )
 
 
 def taken_as_command(line: str) -> Message:

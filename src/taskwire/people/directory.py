@@ -21,7 +21,7 @@ from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId
-from taskwire.domain.text.mrkdwn import fold_name
+from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.sealing import key_ring
@@ -82,7 +82,7 @@ class Directory:
         return known if known is not None else _name_of(await self.get_profile(person))
 
     async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
-        """Return the people who have one of these names (`fold_name`) in Slack.
+        """Return the people who have one of these names (`fold_words`) in Slack.
 
         Return nobody if the workspace has so many people that not all of them can be looked at.
         """
@@ -96,7 +96,7 @@ class Directory:
                 return {}
             for profile in profiles:
                 if not profile.is_bot and not profile.is_deleted:
-                    for name in {fold_name(profile.real_name), fold_name(profile.name)}.intersection(names):
+                    for name in {fold_words(profile.real_name), fold_words(profile.name)}.intersection(names):
                         found.setdefault(name, []).append(profile.id)
             if not cursor:
                 return found

@@ -19,7 +19,7 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserE
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.mrkdwn import fold_name, split_names
+from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import missing_rights, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
@@ -266,13 +266,13 @@ class People:
             return ()
         known: dict[str, list[UserId]] = {}
         if verb == "share":
-            known = await self.directory.list_named({fold_name(name) for name in names})
+            known = await self.directory.list_named({fold_words(name) for name in names})
         else:
             for person in (UserId(each) for each in link.shares if not is_group(each)):
-                known.setdefault(fold_name(await self.find_name(person)), []).append(person)
+                known.setdefault(fold_words(await self.find_name(person)), []).append(person)
         found: list[UserId] = []
         for name in names:
-            fitting = known.get(fold_name(name), [])
+            fitting = known.get(fold_words(name), [])
             if len(fitting) != 1:
                 raise UserError(*refusals.not_mentioned(name, verb, is_known=bool(fitting)))
             found += fitting

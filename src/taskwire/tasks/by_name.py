@@ -5,8 +5,9 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link, is_group
+from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import SeveralTasks, offer_tasks
+from taskwire.domain.parsing.near_misses import NotOneTask, offer_tasks
 from taskwire.domain.parsing.replies import suggest_verbs
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
@@ -47,8 +48,8 @@ class NamedActions:
     async def _pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
         try:
             seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
-        except SeveralTasks as several:
-            return self._offer_tasks(context, work, several)
+        except NotOneTask as error:
+            return self._offer_tasks(context, work, error)
         if work.verb == "attach":
             return await self._attach(context, work, seen)
         if seen.link is None:
@@ -63,11 +64,14 @@ class NamedActions:
         score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
-    def _offer_tasks(self, context: JobContext, work: ActRequested, several: SeveralTasks) -> Outcome:
-        """Offer the command for each of the tasks that the name fits."""
-        context.audit.is_refused(several.reason)
+    def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
+        """Offer the command for each of the tasks that the name fits. If none fits, offer to create one."""
+        verb = find_verb(work.verb)
+        if verb is None:
+            raise error
+        context.audit.is_refused(error.reason)
         who = " ".join(f"<!subteam^{each}>" if is_group(each) else f"<@{each}>" for each in work.who)
-        near_miss = offer_tasks(several, work.verb, who or escape_mrkdwn(work.text))
+        near_miss = offer_tasks(error, verb, who or escape_mrkdwn(work.text))
         key = digest("offered", context.job.id)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
         return done(batch, (work.requester, offer_commands(near_miss, key)))

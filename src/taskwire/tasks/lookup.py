@@ -24,18 +24,23 @@ from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, LinkId, TaskId
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, microseconds
+from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
+from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.domain.parsing.grammar import find_nearest
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import SeveralTasks
+from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, UnknownTitle
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
-from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
+from taskwire.messages.cards import make_unlinked
+from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
+from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
 from taskwire.telemetry import logger
@@ -209,8 +214,8 @@ class Lookup:
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
         """Return the task of this name. Raise UserError, with similar names, if there is none."""
         viewer = await self._get_viewer(requester)
-        exact = await self._find_exact(name, viewer)
-        return exact if exact is not None else await self._get_among_all(name, viewer)
+        exact = await self._find_exact(name, viewer) if not name.title else None
+        return exact if exact is not None else await self._get_among_all(requester, name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see it."""
@@ -256,26 +261,59 @@ class Lookup:
         coder = await self._people.accounts.get_owners_client(link)
         return VisibleTask(await coder.get_task(name.id), link)
 
-    async def _get_among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
-        """Return the only task of this name, or the only one that begins with it.
+    async def _get_among_all(self, requester: Requester, name: TaskName, viewer: _Viewer) -> VisibleTask:
+        """Return the only task of this name or title, or the only one that begins with it.
 
         Raise UserError otherwise.
         """
         if name.id:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
         seen = viewer.list_visible(await self._get_catalogue(viewer))
-        found = _list_matching(seen, name, viewer.username)
+        found = _list_matching(seen, name, viewer.username) if not name.title else []
+        if not found and not name.owner:
+            found = await self._list_titled(seen, name.title or name.name, viewer.username)
         if len(found) == 1:
             link = found[0].link
             return VisibleTask(
                 found[0].read(), await self._deps.links.find(link) if link is not None else None
             )
         if found:
-            names = [_full_name(each) for each in found]
-            raise SeveralTasks(*refusals.several_tasks(str(name), names), names)
+            found.sort(key=lambda each: each.entry.owner_name != viewer.username)
+            raise await self._make_several(requester, name, viewer, found)
+        if name.title:
+            raise UnknownTitle(*refusals.no_such_title(name.title), name.title)
         raise UserError(
             *refusals.no_such_task(str(name), await _list_nearest(name.name, seen)), reason="no_such_task"
         )
+
+    async def _list_titled(self, seen: list[CatalogueEntry], title: str, own: str) -> list[CatalogueEntry]:
+        """List the tasks of exactly this title. If there are none, list those whose title begins with it.
+
+        If one of these tasks is the person's own, list only that.
+        """
+        wanted = fold_words(title).removesuffix("…")
+        titles = {
+            each.task.id: fold_words((each.link or each.task).title) for each in await self._read_tasks(seen)
+        }
+        listed = [each for each in seen if titles.get(each.entry.id) == wanted] or [
+            each for each in seen if titles.get(each.entry.id, "").startswith(wanted)
+        ]
+        mine = [each for each in listed if each.entry.owner_name == own]
+        return mine if len(mine) == 1 else listed
+
+    async def _make_several(
+        self, requester: Requester, name: TaskName, viewer: _Viewer, found: list[CatalogueEntry]
+    ) -> SeveralTasks:
+        """Return the error that names these tasks, and shows the first of them as a list does."""
+        read = await self._read_tasks(found[:MOST_TASKS_OFFERED])
+        names = [f"{each.task.owner_name}/{each.task.name}" for each in read]
+        names += [_full_name(each) for each in found[MOST_TASKS_OFFERED:]]
+        rows, hosts = [], Hosts(self._deps.coder_url, self._deps.forges)
+        for number, each in enumerate(read):
+            link = make_displayed_link(self._deps, each, microseconds(requester.at) // 1000)
+            item = TaskLine(link, is_own=each.task.owner_name == viewer.username)
+            rows.append((task_row(f"task.{number}", item, hosts), get_task_text(item)))
+        return SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
 
     async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
         """Read the whole tasks with their links, a few at a time."""
@@ -324,6 +362,14 @@ async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, .
         near += [name for name in names if find_nearest(word, (name,))]
         await asyncio.sleep(0)
     return find_nearest(word, near)
+
+
+def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> Link:
+    """Return the link with the task's present state. A task without a link gets one from Coder's list."""
+    observed = Observed(observation=observation_of(seen.task, deps.mask))
+    if seen.link is None:
+        return make_unlinked(observed.observation, initial_state(observed, deps.rules, now_ms))
+    return with_observation(seen.link, observed, deps.rules, now_ms)
 
 
 def _full_name(listed: CatalogueEntry) -> str:

@@ -17,9 +17,9 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
 from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.bot_messages import Prompt, read_message
-from taskwire.domain.parsing.commands import Command, Delete, Help, Logs, OpenForm, OpenSettings
+from taskwire.domain.parsing.commands import Command, Delete, Help, OpenForm, OpenSettings
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NearMiss, SeveralTasks, offer_tasks
+from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask
 from taskwire.domain.queueing.jobs import CreateRequested, Job, MessageToBot, Reply
 from taskwire.domain.queueing.queues import intake
 from taskwire.domain.queueing.requests import make_work
@@ -40,7 +40,7 @@ from taskwire.slack.metadata import Metadata
 from taskwire.tasks.create import TaskCreator, keep_request
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.offered_commands import keep_offers
-from taskwire.tasks.queries import Queries, Question
+from taskwire.tasks.queries import Queries, Question, offer_question
 
 # How long the buttons of an offer work.
 OFFER_TTL_MS = 7 * DAY_MS
@@ -157,11 +157,10 @@ class MessagesToBot:
         """Answer a question. If several tasks fit the name, offer the question for each of them."""
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
-        except SeveralTasks as several:
-            verb = "logs" if isinstance(question, Logs) else "status"
-            full = "full" if isinstance(question, Logs) and question.full else ""
-            key = digest("offered", context.job.id)
-            return self._offer_commands(work, offer_tasks(several, verb, full), key)
+        except NotOneTask as error:
+            return self._offer_commands(
+                work, offer_question(question, error), digest("offered", context.job.id)
+            )
 
     async def _offer_deletion(self, requester: Requester, command: Delete) -> Message:
         seen = await self._lookup.get_permitted("delete", requester, command.name)

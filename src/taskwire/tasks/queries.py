@@ -11,7 +11,6 @@ from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, microseconds
-from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.lifecycle.transitions import initial_state
@@ -27,13 +26,14 @@ from taskwire.domain.parsing.commands import (
     Status,
     Templates,
 )
-from taskwire.domain.parsing.grammar import ListFilter
+from taskwire.domain.parsing.grammar import ListFilter, find_verb
+from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, offer_tasks
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
-from taskwire.outbox.observing import LONGEST_PROMPT, observation_of, observe_first, with_observation
+from taskwire.outbox.observing import LONGEST_PROMPT, observe_first
 from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
@@ -44,11 +44,19 @@ from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
-from taskwire.tasks.lookup import Lookup, VisibleTask
+from taskwire.tasks.lookup import Lookup, VisibleTask, make_displayed_link
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.queries")
 Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
+
+
+def offer_question(question: Question, error: NotOneTask) -> NearMiss:
+    """Offer the question about each task that its words fit. If none fits, offer to create a task."""
+    verb = find_verb("logs" if isinstance(question, Logs) else "status")
+    if verb is None:
+        raise error
+    return offer_tasks(error, verb, "full" if isinstance(question, Logs) and question.full else "")
 
 
 class DisplayedTask(NamedTuple):
@@ -184,7 +192,7 @@ class Queries:
         displayed = [
             DisplayedTask(
                 each,
-                self._make_link(each, now_ms),
+                make_displayed_link(self._deps, each, now_ms),
                 is_shared=each.link is not None and each.link.id in shared and each.task.owner_id != account,
             )
             for each in seen
@@ -240,7 +248,7 @@ class Queries:
                 mask_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT),
             )
         else:
-            link = self._make_link(VisibleTask(task, seen.link), now_ms)
+            link = make_displayed_link(self._deps, VisibleTask(task, seen.link), now_ms)
         return cards.status_card(
             link,
             coder_url=self._deps.coder_url,
@@ -254,7 +262,7 @@ class Queries:
         seen = await self._lookup.get(requester, question.name)
         task = seen.task
         coder = await self._people.accounts.get_client(requester.person, task.owner_id, seen.link)
-        link = self._make_link(seen, microseconds(requester.at) // 1000)
+        link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
         if not question.full:
             last = await read_last_output(self._deps, coder, link)
             return logs.last_output(task.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
@@ -285,16 +293,6 @@ class Queries:
         await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
         await self._deps.slack.files.complete_upload(file_id, title, channel)
         return logs.add_file_button(answer, await find_file_url(self._deps, file_id))
-
-    def _make_link(self, each: VisibleTask, now_ms: int) -> Link:
-        """Return the link with the task's present state.
-
-        For a task without a link, make one from Coder's list.
-        """
-        seen = Observed(observation=observation_of(each.task, self._deps.mask))
-        if each.link is None:
-            return cards.make_unlinked(seen.observation, initial_state(seen, self._deps.rules, now_ms))
-        return with_observation(each.link, seen, self._deps.rules, now_ms)
 
     async def _list_templates(self, requester: Requester) -> Message:
         await self._people.get_account(requester.person)

@@ -60,7 +60,9 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
         if len(rest.split()) > _MOST_WORDS_BEHIND_VERB:
             return _read_prompt(text)
         raise
+    # Only a command after `/task` names a task by its title.
     is_sentence = isinstance(command, Send | Edit) and "-" not in str(command.name)
+    is_sentence = is_sentence or bool(getattr(getattr(command, "name", None), "title", ""))
     return _read_prompt(text) if is_sentence else command
 
 

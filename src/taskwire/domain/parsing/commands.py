@@ -30,6 +30,7 @@ from taskwire.domain.parsing.grammar import (
 )
 from taskwire.domain.parsing.naming import NAME_LENGTH, suggest_name
 from taskwire.domain.parsing.near_misses import (
+    is_likely_task_name,
     offer_filters,
     offer_help,
     offer_name,
@@ -38,6 +39,7 @@ from taskwire.domain.parsing.near_misses import (
     raise_if_near_verb,
 )
 from taskwire.domain.parsing.options import (
+    DOUBLE_QUOTES,
     UnknownOption,
     asks_for_help,
     first_word,
@@ -56,6 +58,10 @@ from taskwire.domain.text.mrkdwn import (
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 # Coder's own rule for task names. A task cannot be called "new", because a page of Coder's has that address.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+# A title in double quotes. Spaces in it are no end of it.
+_QUOTED_TITLE = re.compile(rf"[{DOUBLE_QUOTES}]([^{DOUBLE_QUOTES}]+)[{DOUBLE_QUOTES}](?=\s|$)")
+# More characters than this after a verb are no title, but a sentence.
+_LONGEST_TITLE = 200
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
 
 
@@ -382,19 +388,15 @@ def _parse_page(value: str) -> int:
 
 def _single_task_parser(make: Callable[[TaskName], SingleTaskCommand]) -> Callable[[str, Verb], Command]:
     def read(rest: str, verb: Verb) -> Command:
-        name, more = _take_name(rest, verb)
-        if more:
-            raise _WrongArguments
-        return make(TaskName.parse(name))
+        return make(_read_task(rest, verb))
 
     return read
 
 
 def _parse_logs(rest: str, verb: Verb) -> Command:
-    name, more = _take_name(rest, verb)
-    if more.lower().lstrip("-\u2014\u2013") not in ("", "full"):
-        raise _WrongArguments
-    return Logs(TaskName.parse(name), full=bool(more))
+    name, _, last = rest.rpartition(" ")
+    is_full = bool(name.strip()) and last.lower().lstrip("-\u2014\u2013") == "full"
+    return Logs(_read_task(name if is_full else rest, verb), full=is_full)
 
 
 def _text_parser(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
@@ -415,10 +417,24 @@ def _parse_share(rest: str, verb: Verb) -> Command:
     return make(TaskName.parse(name), who, sanitize_for_agent(other_text))
 
 
+def _read_task(rest: str, verb: Verb) -> TaskName:
+    """Return the task that these words name: by one word, or by its title.
+
+    Raise _WrongArguments if words follow a task's name, or if the text is too long for a title.
+    """
+    name, more = _take_name(rest, verb)
+    if more and (is_likely_task_name(name) or len(rest) > _LONGEST_TITLE):
+        raise _WrongArguments
+    return TaskName.parse(rest.strip() if more else name)
+
+
 def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
+    """Return a task's name and the rest. The name is the first word, or a title in double quotes."""
     name, more = first_word(rest)
     if not name:
         raise UserError("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
+    if quoted := _QUOTED_TITLE.match(rest.lstrip()):
+        return quoted[1], rest.lstrip()[quoted.end() :].lstrip()
     return name, more
 
 

@@ -21,6 +21,7 @@ from taskwire.domain.parsing.grammar import (
 from taskwire.domain.parsing.naming import suggest_name
 from taskwire.domain.parsing.options import DOUBLE_QUOTES, QUOTES, UnknownOption, first_word
 from taskwire.domain.parsing.task_names import TaskName, is_task_name
+from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import escape_mrkdwn, quote_typed, to_visible_text
 
 
@@ -35,21 +36,49 @@ class Offer:
 class NearMiss(UserError):
     """A command that cannot be done as it was typed. Each of the `offers` can.
 
-    `quoted` is the person's text; it is shown below the sentence.
+    `quoted` is the person's text; it is shown below the sentence. `rows` are a block and a line of text for
+    each offer, which say what is offered; none if the labels of the buttons say it.
     """
 
-    def __init__(self, sentence: str, offers: Sequence[Offer], hint: str = "", quoted: str = "") -> None:
+    def __init__(
+        self,
+        sentence: str,
+        offers: Sequence[Offer],
+        hint: str = "",
+        quoted: str = "",
+        rows: Sequence[tuple[Block, str]] = (),
+    ) -> None:
         super().__init__(sentence, hint)
         self.offers = tuple(offers)
         self.quoted = quoted
+        self.rows = tuple(rows)
 
 
-class SeveralTasks(UserError):
-    """A typed name fits several tasks. `names` are the names of these tasks, such as `alice/fix-login`."""
+class NotOneTask(UserError):
+    """The words of a command name no task, or several."""
 
-    def __init__(self, sentence: str, hint: str, names: Sequence[str]) -> None:
+
+class SeveralTasks(NotOneTask):
+    """A typed name fits several tasks. `names` are the names of these tasks, such as `alice/fix-login`.
+
+    `rows` are a block and a line of text for each of the first tasks. `typed` is what the person typed.
+    """
+
+    def __init__(
+        self, sentence: str, hint: str, typed: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
+    ) -> None:
         super().__init__(sentence, hint, reason="no_such_task")
+        self.typed = typed
         self.names = tuple(names)
+        self.rows = tuple(rows)
+
+
+class UnknownTitle(NotOneTask):
+    """No task has the title that was typed. The words may be meant as a prompt."""
+
+    def __init__(self, sentence: str, hint: str, title: str) -> None:
+        super().__init__(sentence, hint, reason="no_such_task")
+        self.title = title
 
 
 # The most tasks that are offered as buttons.
@@ -149,18 +178,25 @@ def offer_values(
     return NearMiss(sentence, offers)
 
 
-def offer_tasks(error: SeveralTasks, verb: str, text: str = "") -> NearMiss:
+def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
     """Return the refusal with one button for each task. The button carries out `verb` on that task.
 
-    `text` is what follows the task's name, as Slack sends it.
+    `text` is what follows the task's name, as Slack sends it. If no task fits, the button creates one.
     """
-    known, short = find_verb(verb), [name.rpartition("/")[2] for name in error.names]
+    if isinstance(error, UnknownTitle):
+        sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with your words."
+        return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
+    assert isinstance(error, SeveralTasks)  # noqa: S101 - there are only these two kinds
+    names = error.names[: len(error.rows)]
+    short = [name.rpartition("/")[2] for name in names]
     offers = [
-        Offer(_label(known, own if short.count(own) == 1 else name), f"{known.word} {name} {text}".strip())
-        for name, own in zip(error.names[:MOST_TASKS_OFFERED], short, strict=False)
-        if known is not None
+        Offer(_label(verb, own if short.count(own) == 1 else name), f"{verb.word} {name} {text}".strip())
+        for name, own in zip(names, short, strict=True)
     ]
-    return NearMiss(error.sentence, offers, "Choose one, or type more of its name.")
+    more = len(error.names) - len(names)
+    sentence = f"`{quote_typed(error.typed)}` fits several tasks"
+    sentence += f". {more} more are not shown here." if more > 0 else "."
+    return NearMiss(sentence, offers, "Choose one, or type more of its name.", rows=error.rows)
 
 
 def offer_filters(asked: str, near: Sequence[str]) -> UserError:

@@ -15,22 +15,29 @@ _TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\
 
 @dataclass(frozen=True)
 class TaskName:
-    """A task as a person names it: by its name or the beginning of it, by id, or by a link.
+    """A task as a person names it: by its name, its title, or the beginning of one, by id, or by a link.
 
-    `host` is the host of the link; empty without a link.
+    `host` is the host of the link; empty without a link. `title` are the words that are given as a title;
+    empty if they can be a name.
     """
 
     name: str = ""
     owner: str = ""
     id: str = ""
     host: str = ""
+    title: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "TaskName":
-        """Parse NAME, OWNER/NAME, an id, or a link to the task. Raise UserError for anything else."""
+        """Parse NAME, OWNER/NAME, an id, or a link to the task. Several words are a title.
+
+        Raise UserError for anything else.
+        """
         # Slack turns an address into a link, and an owner's name after an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
         plain = (get_link_address(text) if is_link else to_visible_text(text)).strip(QUOTES)
+        if len(words := plain.split()) > 1:
+            return cls(title=" ".join(words))
         if found := _TASK_URL.match(plain):
             return cls._of(found[3], found[2], found[1])
         owner, slash, name = plain.rpartition("/")
@@ -38,7 +45,8 @@ class TaskName:
         if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
             raise UserError(
                 f"`{quote_typed(to_visible_text(text))}` is no task's name.",
-                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
+                "Give its name or title, `owner/name`, its id, or a link to it in Coder; `/task list` shows "
+                "them.",
             )
         return cls._of(name, owner, "")
 
@@ -49,14 +57,13 @@ class TaskName:
         return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
 
     def __str__(self) -> str:
-        """Return the name as a person would type it: NAME or OWNER/NAME, with the id if there is no name."""
-        return "/".join(part for part in (self.owner, self.name or self.id) if part)
+        """Return the name as a person would type it: NAME or OWNER/NAME, the id or the title."""
+        return self.title or "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
 def is_task_name(word: str) -> bool:
-    """Return whether a word can be a task's name."""
+    """Return whether a word can be a task's name. Several words cannot."""
     try:
-        TaskName.parse(word)
+        return not TaskName.parse(word).title
     except UserError:
         return False
-    return True

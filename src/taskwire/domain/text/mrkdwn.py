@@ -156,9 +156,9 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(name for part in text.split("@") if (name := " ".join(part.split())))
 
 
-def fold_name(name: str) -> str:
-    """Return a person's name in a form in which equal names are equal: case and spaces do not count."""
-    return " ".join(name.casefold().split())
+def fold_words(text: str) -> str:
+    """Return a name or a title in a form in which equal ones are equal: case and spaces do not count."""
+    return " ".join(text.casefold().split())
 
 
 def label_mentions(text: str, names: Names) -> str:
