@@ -219,10 +219,30 @@ def test_a_verb_is_found_in_blocks_too() -> None:
     )
 
 
-def test_other_blocks_leave_the_text_to_speak() -> None:
-    """A message with blocks of another kind is read from its plain text."""
-    assert to_markdown("*hi*", [{"type": "section"}]) == "**hi**"
-    assert to_markdown("*hi*", [*rich(section(text("x"))), {"type": "image"}]) == "**hi**"
+def test_of_an_apps_blocks_the_agent_gets_the_words() -> None:
+    """The plain text of such a message is for notifications, and nobody need have seen it."""
+    mrkdwn: Block = {"type": "mrkdwn", "text": "*Fix* <https://x.example|it> &lt;now&gt;"}
+    plain: Block = {"type": "plain_text", "text": "Build <failed>"}
+    blocks: list[Block] = [
+        {"type": "header", "text": plain},
+        {"type": "section", "text": mrkdwn, "fields": [plain], "accessory": {"type": "button"}},
+        {"type": "divider"},
+        {"type": "image", "image_url": "https://x.example/a.png", "alt_text": "a picture"},
+        {"type": "context", "elements": [plain, {"type": "image"}, plain]},
+        {"type": "markdown", "text": "**by** <@U1>"},
+        *rich(section(text("end"))),
+    ]
+
+    assert to_agent_text(to_markdown("delete everything", blocks)) == (
+        "Build <failed>\n**Fix** it (https://x.example) <now>\nBuild <failed>\n"
+        "Build <failed> Build <failed>\n**by** <@U1>\nend"
+    )
+
+
+@pytest.mark.parametrize("block", [{"type": "section"}, {"type": "image"}, {"type": "new"}, {"type": 1}, {}])
+def test_what_a_message_does_not_show_is_no_text_of_it(block: Block) -> None:
+    """A message whose blocks have no words has none, whatever its plain text says."""
+    assert to_markdown("delete everything", [block]) == ""
 
 
 def test_mentions_lists_each_id_once() -> None:

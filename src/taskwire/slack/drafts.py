@@ -18,7 +18,8 @@ violation is a defect of ours and raises `InvalidDraft`. This module shortens no
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from pydantic import JsonValue
 
@@ -61,6 +62,11 @@ _UNMASKED_KEYS = frozenset(
 _INITIAL_VALUE = "initial_value"
 
 
+# Elements of rich text that Slack shows as lines of pieces, and the pieces that have words.
+_LINES = frozenset({"rich_text_section", "rich_text_preformatted", "rich_text_quote"})
+_TEXTS = frozenset({"text", "link"})
+
+
 class Drafts:
     """Prepares messages, dialogs and files. Raises `InvalidDraft` for what Slack would cut or drop.
 
@@ -93,11 +99,30 @@ class Drafts:
         return content
 
     def _block(self, block: Block) -> Block:
-        return {
+        masked = {
             key: value if key in _UNMASKED_KEYS or key == _INITIAL_VALUE else self._masked(value)
             for key, value in block.items()
             if not self._is_secret_field(key, value)
         }
+        if block.get("type") in _LINES:
+            masked["elements"] = [*self._mask_across(masked.get("elements"))]
+        return masked
+
+    def _mask_across(self, elements: JsonValue) -> Iterator[Block]:
+        """Yield the pieces of a line of rich text. Pieces that show a secret together become one plain text.
+
+        A secret may be in several pieces, because a part of it is bold.
+        """
+        pieces = (
+            [piece for piece in elements if isinstance(piece, dict)] if isinstance(elements, list) else []
+        )
+        for is_text, run in groupby(pieces, lambda piece: piece.get("type") in _TEXTS):
+            same = list(run)
+            shown = "".join(str(piece.get("text") or piece.get("url") or "") for piece in same)
+            hidden = self.mask(shown) if is_text and len(same) > 1 else shown
+            if hidden != shown:
+                same = [{"type": "text", "text": hidden}]
+            yield from same
 
     def _is_secret_field(self, key: str, value: JsonValue) -> bool:
         """Return whether a field's initial value has one of our own tokens. The field is then left empty."""

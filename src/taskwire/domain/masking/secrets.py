@@ -46,7 +46,13 @@ _SHORT_LINE = 500
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-_ZERO_WIDTH_RUN = re.compile(f"[{ZERO_WIDTH}]+")
+# What a reader may not see, although it stands between two letters of a secret: characters without width,
+# control characters, and the marks of Markdown and mrkdwn.
+_UNSEEN_RUN = re.compile(
+    rf"(?:[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f*`~]|\\(?=[!-/:-@\[-`{{-~]))+"
+)
+# Underscores that may be a mark: inside a word they are letters.
+_OUTER_UNDERSCORES = re.compile("(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
 
 
 class Masker:
@@ -111,11 +117,8 @@ class Masker:
         return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
 
     def _may_contain_secret(self, line: str) -> bool:
-        if (
-            not line.isascii()
-            and (bare := _ZERO_WIDTH_RUN.sub("", line)) != line
-            and self._may_contain_secret(bare)
-        ):
+        bare = _OUTER_UNDERSCORES.sub("", _UNSEEN_RUN.sub("", line))
+        if bare != line and self._may_contain_secret(bare):
             return True
         if HINT.search(line) is not None or (self._known is not None and bool(self._known.search(line))):
             return True
@@ -124,10 +127,12 @@ class Masker:
     def _find_spans(self, text: str) -> Iterator[Iterable[SecretSpan]]:
         yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
         yield from self._search(text)
-        if not text.isascii():
-            bare, placed = _remove_zero_width(text)
-            if bare != text:
-                yield from (map(placed, spans) for spans in self._search(bare))
+        bare, placed = _remove(_UNSEEN_RUN, text)
+        # An underscore may become a mark when the marks beside it are gone.
+        bare, placed_in_bare = _remove(_OUTER_UNDERSCORES, bare)
+        if bare != text:
+            for spans in self._search(bare):
+                yield map(placed, map(placed_in_bare, spans))
 
     def _search(self, text: str) -> Iterator[Iterable[SecretSpan]]:
         if self._known is not None:
@@ -165,17 +170,17 @@ def _is_sendable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _remove_zero_width(text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
-    """Return a text without characters of zero width.
+def _remove(unwanted: re.Pattern[str], text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
+    """Return a text without the matches of a pattern.
 
     Also return a function that maps a span of the new text to the span of the old text.
     """
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
-    # For each run of such characters: its position in the new text, and how many are removed up to its end.
+    # For each match: its position in the new text, and how many characters are removed up to its end.
     places, gone = [], [0]
-    for found in find_matches(_ZERO_WIDTH_RUN, text):
+    for found in find_matches(unwanted, text):
         start, end = found.span()
         kept.append(text[at:start])
         length += start - at

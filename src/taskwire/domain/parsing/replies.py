@@ -149,7 +149,7 @@ def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ())
 def to_markdown(text: str, blocks: Sequence[Block] = ()) -> str:
     """Turn a message into Markdown with Slack's tokens.
 
-    Use the blocks if all of them are rich text, because they show exactly what the person saw; else `text`.
+    Use the blocks if there are any, because people see them and not `text`.
     """
     rich = from_blocks(blocks, text)
     return from_mrkdwn(text) if rich is None else rich

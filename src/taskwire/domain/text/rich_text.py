@@ -1,8 +1,9 @@
 """Turns Slack's formatted messages into Markdown that keeps Slack's tokens for people, channels and links.
 
-The source is a message's `rich_text` blocks, which have exactly what a person saw. If a message has no such
-blocks, the source is its mrkdwn text. Both sources give the same Markdown. Entities stay encoded:
-`mrkdwn.to_visible_text` decodes them when names are known.
+The source is a message's blocks, because people see them. A client of Slack writes `rich_text`. Apps, and
+programs with a person's token, write other blocks too, and `text` need not say the same. So `text` is used
+only for a message without blocks. A block without words, such as an image, gives none. Both sources give the
+same Markdown. Entities stay encoded: `mrkdwn.to_visible_text` decodes them when names are known.
 """
 
 import re
@@ -46,16 +47,51 @@ def _remarked(found: re.Match[str]) -> str:
 
 
 def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
-    """Turn rich_text blocks into Markdown. Return None without blocks, or if there are blocks of other types.
+    """Turn a message's blocks into Markdown. Return None if there are none.
+
+    Blocks without words are left out.
 
     Slack does not document whether texts in blocks are escaped. `text`, the message as mrkdwn, is always
     escaped. A comparison with `text` shows whether the blocks are escaped too.
     """
-    if not blocks or any(block.get("type") != "rich_text" for block in blocks):
+    if not blocks:
         return None
-    parts = [part for block in blocks for part in _nodes(block)]
-    escape = _escaper(parts, text)
-    return _joined([(_kind(part), _part(part, escape)) for part in parts])
+    escape = _escaper([part for block in blocks if _is_rich(block) for part in _nodes(block)], text)
+    parts: list[tuple[str, str]] = []
+    for block in blocks:
+        if _is_rich(block):
+            parts += [(_kind(part), _part(part, escape)) for part in _nodes(block)]
+        else:
+            parts += [("section", words) for words in _words_of(block) if words]
+    return _joined(parts)
+
+
+def _is_rich(block: Block) -> bool:
+    return block.get("type") == "rich_text"
+
+
+def _words_of(block: BlockNode) -> list[str]:
+    """Return the texts that a block of an app shows, as Markdown."""
+    match block.get("type"):
+        case "section":
+            return [_text_object(block.get("text")), *map(_text_object, _list_of(block, "fields"))]
+        case "header":
+            return [_text_object(block.get("text"))]
+        case "context":
+            return [" ".join(filter(None, map(_text_object, _nodes(block))))]
+        case "markdown":
+            return [escape_mrkdwn(_string(block, "text")).strip()]
+        case _:
+            return []
+
+
+def _text_object(value: JsonValue) -> str:
+    if not isinstance(value, dict):
+        return ""
+    text = _string(value, "text").strip()
+    if value.get("type") == "mrkdwn":
+        return from_mrkdwn(text)
+    return escape_mrkdwn(text) if value.get("type") == "plain_text" else ""
 
 
 def _escaper(parts: list[BlockNode], text: str) -> Callable[[str], str]:
@@ -175,8 +211,12 @@ def _kind(part: BlockNode) -> str:
 
 
 def _nodes(part: BlockNode) -> list[BlockNode]:
-    elements = part.get("elements")
-    return [node for node in elements if isinstance(node, dict)] if isinstance(elements, list) else []
+    return _list_of(part, "elements")
+
+
+def _list_of(part: BlockNode, key: str) -> list[BlockNode]:
+    found = part.get(key)
+    return [node for node in found if isinstance(node, dict)] if isinstance(found, list) else []
 
 
 def _string(node: BlockNode, key: str) -> str:

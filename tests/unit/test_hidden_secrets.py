@@ -1,0 +1,164 @@
+"""Secrets with marks and invisible characters in them: no message shows more of them than their kind."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.phases import AgentLogEntry, Report
+from taskwire.domain.masking.secrets import Masker, mask_beginning
+from taskwire.domain.text.excerpts import excerpt_last_output
+from taskwire.domain.text.message import AgentOutput, Message
+from taskwire.messages import notices
+from taskwire.slack.drafts import Drafts
+from tests.unit.message_examples import CODER, OPENED, link
+
+LONG = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
+SECRETS = (
+    f"ghp_{LONG}",
+    f"github_pat_11AAAA_{LONG}",
+    f"glpat-{LONG}",
+    f"xoxb-1234567890-1234567890-{LONG}",
+    f"xapp-1-A0123456789-1234567890-{LONG}",
+    f"sk-ant-{LONG}",
+    f"sk_live_{LONG}",
+    f"npm_{LONG}",
+    f"hf_{LONG}",
+    f"AKIA{LONG[:16].upper()}",
+    f"AIza{LONG[:35]}",
+    f"hvs.{LONG}",
+    f"SG.{LONG[:22]}.{LONG}",
+    f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{LONG}",
+    f"DB_PASSWORD={LONG}",
+    f"password={LONG}",
+    f"Authorization: Bearer {LONG}",
+    f"https://bob:{LONG}@git.example.com/a",
+    f"curl -u bob:{LONG} https://x.example",
+    f"mysql -u root -p{LONG} shop",
+    f"aB3dE6gH9j-{LONG[:22]}",
+)
+# Pairs around a part of a secret, and single characters in it.
+PAIRS = ("**", "*", "`", "``", "~~", "~")
+SINGLE = ("\u200b", "\u2060", "\u00ad", "\ufe0f", "\x01", "\x7f", "**", "`", "~~")
+marks = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40), st.sampled_from(PAIRS)), max_size=3)
+singles = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(SINGLE)), max_size=4)
+_UNSEEN = re.compile("[\u200b\u2060\u00ad\ufe0f\x01\x7f*`~\\\\]")
+drafts = Drafts(Masker().mask)
+
+
+def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]]) -> str:
+    """Put marks around parts of a secret, and characters between its letters."""
+    at_letter: dict[int, str] = {}
+    for start, length, mark in pairs:
+        begin = start % len(secret)
+        end = min(begin + length, len(secret))
+        at_letter[begin] = at_letter.get(begin, "") + mark
+        at_letter[end] = mark + at_letter.get(end, "")
+    for at, mark in others:
+        place = at % len(secret)
+        at_letter[place] = at_letter.get(place, "") + mark
+    return "".join(at_letter.get(at, "") + secret[at : at + 1] for at in range(len(secret) + 1))
+
+
+def lines_of(node: JsonValue) -> Iterator[str]:
+    """Yield what a reader sees of a block, one text for each line of pieces."""
+    if isinstance(node, list):
+        for each in node:
+            yield from lines_of(each)
+    elif isinstance(node, dict):
+        pieces = node.get("elements")
+        if str(node.get("type")).startswith("rich_text_") and isinstance(pieces, list):
+            yield "".join(str(p.get("text") or p.get("url") or "") for p in pieces if isinstance(p, dict))
+        yield from (value for key, value in node.items() if isinstance(value, str) and key != "value")
+        yield from (line for value in node.values() for line in lines_of(value))
+
+
+def shows(message: Message, secret: str) -> bool:
+    """Return whether a reader sees eight characters of a secret in a row, with or without marks."""
+    core = max(re.findall("[A-Za-z0-9]+", secret), key=len)
+    seen = "\n".join([message.text, *lines_of([*message.blocks])])
+    parts = [core[at : at + 8] for at in range(len(core) - 7)]
+    return any(part in text for text in (seen, _UNSEEN.sub("", seen)) for part in parts)
+
+
+def told_of_report(said: str) -> Message:
+    """Return the notice of an agent's report, as it is sent."""
+    report = Report(
+        id="r1",
+        at=OPENED.at,
+        state="complete",
+        message=mask_beginning(Masker().mask, said, 2_000),
+        uri="",
+        agent_id="a",
+    )
+    return sent("completed", report, AgentOutput())
+
+
+def told_of_answer(said: str) -> Message:
+    """Return the notice of an agent's answer, as it is sent."""
+    screen = AgentLogEntry(id=1, is_input=False, text=said, at=OPENED.at)
+    excerpt = excerpt_last_output([screen], mask=Masker().mask)
+    written = AgentOutput(answer=excerpt.turn.answer, text=excerpt.text) if excerpt else AgentOutput()
+    return sent("needs_input", None, written)
+
+
+def sent(kind: NoticeKind, report: Report | None, written: AgentOutput) -> Message:
+    """Return a notice as it leaves for Slack."""
+    notice = Notice(kind=kind, id=f"{kind}:1", report=report, build=1)
+    return drafts.prepare_message(notices.notice(link(), notice, coder_url=CODER, written=written))
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@settings(deadline=None, max_examples=60)
+@given(pairs=marks, others=singles, at=st.integers(0, 290))
+def test_marks_in_a_secret_do_not_show_it(
+    secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]], at: int
+) -> None:
+    """This holds for reports and for answers, also where they are cut."""
+    words = f"{'so it is ' * 40}"[:at]
+    hidden = disguised(secret, pairs, others)
+
+    assert not shows(told_of_report(f"{words} {hidden} and more"), secret)
+    assert not shows(told_of_answer(f"{words} {hidden} and more\n\nWhich one?\n\n1. {hidden}\n2. b"), secret)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"It is xox**b-1234567890-**{LONG}",
+        f"It is gh*p_*{LONG}",
+        f"It is `ghp_`{LONG}",
+        f"It is gh**p_**_{LONG}_",
+        f"It is ghp\\_{LONG}",
+        f"It is ghp\\_**{LONG[:20]}**_{LONG[20:]}_",
+        f"It is xoxb-_1234567890_-_{LONG}_",
+        f"It is ghp_[{LONG}](https://x.example)",
+        f"It is \x1b[1mgh\x1b[0mp_{LONG}",
+        f"| a | b |\n|---|---|\n| gh**p_**{LONG} | c |",
+        f"- gh`p_`{LONG}\n- x",
+        f"> gh~~p_~~{LONG}",
+    ],
+)
+def test_a_secret_is_masked_as_it_is_shown(said: str) -> None:
+    """Marks, links and escape codes disappear when an answer is drawn. The secret is then whole."""
+    assert LONG[9:17] not in "\n".join(lines_of([*told_of_answer(said).blocks]))
+
+
+def test_only_the_secret_is_masked() -> None:
+    """The words around it keep their marks and styles."""
+    message = told_of_answer(f"Use **this** one: `gh**p_**{LONG}`, and *no* other.")
+
+    assert message.text.startswith("Use this one: gh**p_**•••, and no other.\n")
+
+
+def test_pieces_without_a_secret_keep_their_styles() -> None:
+    """Masking looks at the whole line, and changes it only if it has to."""
+    bold: JsonValue = {"type": "text", "text": "KEN", "style": {"bold": True}}
+    pieces: list[JsonValue] = [{"type": "text", "text": "TO"}, bold]
+    block: dict[str, JsonValue] = {"type": "rich_text_section", "elements": pieces}
+
+    assert drafts.prepare_message(Message(text="x", blocks=(block,))).blocks == (block,)
