@@ -164,7 +164,7 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
         "Make one in your Slack app, Basic Information, App-Level Tokens, with connections:write.\n"
         f"ok Coder It is version {place.coder.settings.version}.\n"
         "WRONG Coder token Coder refuses CODER_SESSION_TOKEN.\n"
-        "Make a new one, with an account of role Owner."
+        "Make a new token, from an account with the role Owner."
     )
     assert code == 1
     assert "of-yesterday" not in said
@@ -181,7 +181,7 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
     assert told == (
         "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other "
         "people.\n"
-        "Let an administrator of Coder give it that role.\n"
+        "Ask a Coder administrator to give it that role.\n"
         "WRONG Coder tasks This Coder has no Tasks.\n"
         "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.\n"
         "WRONG Templates No template for tasks has the name in TASKWIRE_TEMPLATE.\n"
@@ -333,7 +333,7 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
         "task:delete, workspace:delete Taskwire cannot show what an agent reported and why a build failed, "
         "create tasks for people, read the log of a running agent, send replies to agents, pause tasks, "
         "resume tasks, edit prompts or delete tasks.\n"
-        "Make one with the scopes in the README, or with all, with an account of role Owner."
+        "Make a new token with the scopes in the README, from an account with the role Owner."
     )
     assert (
         "too few scopes: without api_key:read Taskwire cannot know when its token ends."

@@ -24,7 +24,7 @@ async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_tol
     assert select_findings(said["less"], "Coder account") == (
         "WRONG Coder account The Coder account less has too few rights: without workspace:delete Taskwire "
         "cannot delete tasks.\n"
-        "Give it a role of its organization with workspace:delete; or the role Owner."
+        "Give it a role of its organization with workspace:delete, or the role Owner."
     )
 
 
@@ -35,8 +35,8 @@ async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place)
     code, said = await doctor(place)
 
     assert select_findings(said, "Coder account") == (
-        "WRONG Coder account The Coder account taskwire may see tasks but not talk to their agents, so no "
-        "reply reaches one.\n"
+        "WRONG Coder account The Coder account taskwire may see tasks but not talk to their agents, so "
+        "no reply reaches them.\n"
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
     )
     assert code == 1

@@ -140,7 +140,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 
     assert select_findings(said, "Versions").startswith(
         "WRONG Versions 1 queue waits for another version of Taskwire: this one can't read its next job. "
-        "Start a version "
+        "Start the newest version "
     )
     assert code == 1
 

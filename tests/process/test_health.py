@@ -53,7 +53,7 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
     assert said == (
         "The Coder account alice lacks the role Owner, so it cannot act for other people. "
-        "Let an administrator of Coder give it that role."
+        "Ask a Coder administrator to give it that role."
     )
     assert (await bot.readiness())[0] == 200
 
@@ -79,7 +79,7 @@ async def test_a_refused_token_is_told(place: Place) -> None:
 
     assert said == (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
-        "Make a new token with an account of role Owner, and start me with it."
+        "Make a new token from an account with the role Owner, and start me with it."
     )
     assert (await bot.readiness())[0] == 200
 

@@ -11,7 +11,7 @@ from .world import CARD_SECONDS, World
 
 DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
 IT_GOES_ON = (
-    "The agent goes on. When I can write there again, I post what was missed. `/task attach {name}` "
+    "The agent goes on. When I can write there again, I post the missing messages. `/task attach {name}` "
     "in another channel moves the thread."
 )
 

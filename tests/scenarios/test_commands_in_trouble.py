@@ -72,7 +72,7 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     await world.passes(seconds=20)
 
     assert world.alice.reads() == [
-        "Coder refuses my token, so I can do nothing there. Please tell a Taskwire administrator: "
+        "Coder refuses my token, so I can do nothing in Coder. Please tell a Taskwire administrator: "
         "`taskwire doctor` says what to do.",
         "Coder refuses my token, so creating *fix it* has to wait. I keep trying for an hour. Please tell "
         "a Taskwire administrator: `taskwire doctor` says what to do.",
@@ -288,8 +288,8 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
         await world.passes(seconds=90)
 
     assert thread.card().startswith(
-        "Not created: fix it. Coder did not make this task. Coder answered with errors for a quarter of an "
-        "hour. A Coder administrator can find out why."
+        "Not created: fix it. Coder did not make this task. Coder answered with errors for 15 minutes. A "
+        "Coder administrator can find out why."
     )
     assert [said.split(".")[0] for said in world.alice.reads()] == [
         "Coder is not answering, so creating *fix it* has to wait",
@@ -375,8 +375,8 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
     assert frail.alice.reads() == [
         (
-            "I'm not sure whether I got this: my data store did not answer. Look for its card before you "
-            "repeat it."
+            "I'm not sure whether I got this: my data store did not answer. Look whether it was done "
+            "before you repeat it."
         )
     ]
     frail.store.thaw()

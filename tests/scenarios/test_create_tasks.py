@@ -187,7 +187,8 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
     assert world.task("renamer").prompt == "fix it"
     assert thread.card().startswith("Starting: Fix it. ")
     assert world.alice.reads() == [
-        "I read `name=renamer` at the end as options. If it belongs to your text, write `/task create -- …`."
+        "I read `name=renamer` at the end as options. If it belongs to your prompt, write `/task create "
+        "-- …`."
     ]
 
     await world.alice.runs("/task create -- fix it name=other")
@@ -321,7 +322,7 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
     assert world.alice.reads() == [
         f"Nothing was created. I'm not in <#{place}>. Invite me with `/invite @Taskwire`, then try again.",
         "Nothing was created. I can't see this conversation. If it is a private channel, invite me with "
-        "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
+        "`/invite @Taskwire`. If it is a direct message with somebody else, use a channel.",
     ]
     assert not world.coder.tasks
 

@@ -18,7 +18,7 @@ from .world import World
 LAST_LANDING_SECONDS = 191
 INTERRUPTED = "I was interrupted here, and {} Tell the agent if that matters.\n> use main"
 TWICE = INTERRUPTED.format("the agent got this twice.")
-MAYBE = INTERRUPTED.format("the log of the agent is gone: it may have got this twice.")
+MAYBE = INTERRUPTED.format("the log of the agent is gone: the agent may have got this twice.")
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:

@@ -111,7 +111,7 @@ async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> Non
     await world.alice.writes_directly("delete fix-it")
 
     assert world.alice.reads() == [
-        ("Delete *Fix it*? Its workspace goes too, with everything that was not pushed.\n[Delete…]")
+        ("Delete *Fix it*? Its workspace is deleted too, with everything that was not pushed.\n[Delete…]")
     ]
 
 

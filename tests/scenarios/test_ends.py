@@ -172,8 +172,8 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"I gave up stopping *{TITLE}*: it did not succeed in a day. It may have happened, so look before "
-        "you ask again. Administrators find it with `taskwire doctor`."
+        f"I gave up stopping *{TITLE}*: it did not succeed in a day. It may have been done, so look "
+        "before you ask again. Administrators find it with `taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]
     assert [text.partition(". ")[0] for text in thread.new_messages()] == [

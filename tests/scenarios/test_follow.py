@@ -225,7 +225,7 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
     await world.alice.replies(thread, "!follow")
 
     assert world.alice.reads() == [
-        "10 agents are being followed. Slack allows no more. Try again in a few minutes."
+        "10 agents are already followed. Slack allows no more. Try again in a few minutes."
     ]
 
 

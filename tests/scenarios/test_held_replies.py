@@ -69,7 +69,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
     await world.alice.clicks_at_once(thread, "Drop it", "Drop it")
 
     assert thread.new_messages() == ["Dropped one reply:\n| first"]
-    assert world.alice.reads() == ["Nothing waits in *Fix the login* any more."]
+    assert world.alice.reads() == ["No reply waits in *Fix the login* any more."]
 
 
 async def test_a_stranger_decides_nothing(world: World) -> None:
@@ -263,7 +263,7 @@ async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: Worl
 
     said, *rest = thread.new_messages()
     assert said.startswith(
-        "The agent did not get these 3 replies (here is the end, the file below has all):\n| …"
+        "The agent did not get these 3 replies (this is the end, the file below has the whole text):\n| …"
     )
     # Slack shows a file only after it has processed it, so a later message may come first.
     with_file, detached = sorted(rest)

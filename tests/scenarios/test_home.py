@@ -10,8 +10,8 @@ from .running_tasks import PULL, TITLE, a_task, timeless
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 ABOUT = (
-    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. There you answer and "
-    "stop them, and here you see which of them need you."
+    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. You answer and "
+    "stop them there. Here you see which of them need you."
 )
 EMPTY = f"{ABOUT}\n[New task]\nOr write in a channel: `/task create fix the login redirect`"
 NO_TASKS = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
@@ -191,7 +191,8 @@ async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
 
     shown = f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
     assert timeless(away) == (
-        ":warning: Coder has not answered since <{date_short_pretty} at {time}>; this is from then.\n" + shown
+        ":warning: Coder has not answered since <{date_short_pretty} at {time}>, so this may be "
+        "old.\n" + shown
     )
     assert back == shown
 

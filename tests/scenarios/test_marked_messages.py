@@ -157,8 +157,8 @@ async def test_a_message_without_words_starts_nothing(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "That message has no text that an agent could get. Nothing was created. Reply to it with @Taskwire "
-        "and what to do."
+        "That message has no text that an agent could get. Nothing was created. Reply to it: mention "
+        "@Taskwire and say what to do."
     ]
 
 

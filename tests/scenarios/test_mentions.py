@@ -59,7 +59,7 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
 
     assert [(world.task(name).prompt) for name in ("one", "two")] == ["fix it", "fix that"]
     assert world.alice.reads() == [
-        "I read `name=two` at the end as options. If it belongs to your text, write `/task create -- …`."
+        "I read `name=two` at the end as options. If it belongs to your prompt, write `/task create -- …`."
     ]
 
 
@@ -195,7 +195,8 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "Mention me with what to do, and I start a task in this thread: `@Taskwire fix the login redirect`. "
+        "Mention me and say what to do, and I start a task in this thread: `@Taskwire fix the login "
+        "redirect`. "
         "`@Taskwire with thread: …` also gives the agent the earlier messages.\n[New task] [My tasks]"
     ]
     assert world.coder.tasks == []
@@ -211,7 +212,7 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
 
     assert world.alice.reads() == [
         "Which task? Write `/task stop NAME`; `/task list` shows the names.",
-        "There is no task in this thread. Mention me with what to do, and I start one.",
+        "There is no task in this thread. Mention me and say what to do, and I start one.",
     ]
     assert world.coder.tasks == []
 

@@ -60,8 +60,8 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
     await world.settles()
 
     assert direct_messages(world, "bob") == [
-        ":warning: The Coder account taskwire lacks the role Owner, so it cannot act for other people. Let "
-        "an administrator of Coder give it that role."
+        ":warning: The Coder account taskwire lacks the role Owner, so it cannot act for other people. "
+        "Ask a Coder administrator to give it that role."
     ]
 
 

@@ -85,13 +85,13 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     assert [said.partition(":")[0] for said in at_first] == ["The agent stopped and said nothing.\nNeeds you"]
     assert thread.new_messages() == [
         "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
-        f"version until {until} at most, and so does what you ask after it, except a stop. I told the "
+        f"version until {until} at most. Your later requests wait too, except a stop. I told the "
         "administrators."
     ]
     (told,) = direct_messages(world, "bob")
     assert told.startswith(
         ":warning: 1 queue waits for another version of Taskwire: this one can't read its next job. "
-        "Start a version "
+        "Start the newest version "
     )
     await switch_to_newer_version(world, to_coder(link))
     await world.passes(seconds=60)
@@ -119,13 +119,12 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     assert before == []
     assert task.inputs == ["and rebase"]
     assert (
-        "This reply was not delivered: another version of me took it, and none that can read it has come for "
-        "a week.\n> use main\n[Try again]"
+        "This reply was not delivered: another version of Taskwire stored it, and that version did not "
+        "run for a week.\n> use main\n[Try again]"
     ) in thread.new_messages()
     assert [why.partition(": ")[0] for why in await world.dead_letters()] == ["it cannot be read"]
     assert direct_messages(world, "bob")[-1].startswith(
-        ":warning: Another version of Taskwire wrote work into my data store that I cannot read, and "
-        "none that"
+        ":warning: Another version of Taskwire wrote jobs into my data store that I cannot read. I waited"
     )
     await world.alice.clicks(thread, "Try again")
     await world.polls()
@@ -188,11 +187,13 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     given_up = thread.new_messages()
     assert len(at_first) == 2
     assert [said.partition(" for ")[0] for said in told] == [":warning: 2 queues wait"]
-    assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
+    assert any(
+        said.startswith("This reply was not delivered: another version of Taskwire") for said in given_up
+    )
     assert any(said.startswith("Another version of Taskwire has stored a request here") for said in given_up)
     assert len(await world.dead_letters()) == 2
     assert direct_messages(world, "bob")[-1].startswith(
-        ":warning: Another version of Taskwire wrote work into"
+        ":warning: Another version of Taskwire wrote jobs into"
     )
     world.errors.clear()
 
@@ -338,7 +339,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     assert other.new_messages()[-1].startswith(f"<@{world.bob.id}> Opened PR #13.\nDone: ")
     assert "Fix the login" in said[0]
     assert said[1] == (
-        "Another version of Taskwire wrote this, and I can't read it. Try again when that version is back."
+        "Another version of Taskwire wrote this, and I can't read it. Try again when that version runs again."
     )
     assert await world.dead_letters() == []
     await story()

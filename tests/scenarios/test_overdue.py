@@ -22,15 +22,16 @@ SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
 def stuck(person: Person, lasted: str = "30 min") -> str:
     """Return the notice of a task that works."""
     return (
-        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what it wrote "
-        "last. *Stop* pauses it.\n[Stop] [Logs]"
+        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what the agent "
+        "wrote last. *Stop* pauses the task.\n[Stop] [Logs]"
     )
 
 
 def reminder(person: Person, lasted: str = "1 h") -> str:
     """Return a reminder for the owner."""
     return (
-        f"<@{person.id}> {QUESTION}\nStill needs you: {TITLE}. It has waited for {lasted}. Reply here, "
+        f"<@{person.id}> {QUESTION}\nStill needs you: {TITLE}. The agent has waited for {lasted}. Reply "
+        "here, "
         f"or let me remind you later.\n{SNOOZES}"
     )
 
@@ -111,7 +112,7 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Coder does not say what "
-        "its workspace is doing. Look at it there."
+        "its workspace is doing. Look at it in Coder."
     ]
     await world.polls()
 

@@ -130,7 +130,7 @@ async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
     assert done.startswith("Opened the pull request.\nDone: ")
     assert quiet == []
     assert told == [
-        f"While you had quiet hours:\n•  Done: {TITLE}. Opened the pull request <{PULL}> <{address(thread)}>"
+        f"During your quiet hours:\n•  Done: {TITLE}. Opened the pull request <{PULL}> <{address(thread)}>"
     ]
     [summary] = world.slack.messages(world.alice.direct())
     assert summary["metadata"]["event_payload"]["kind"] == "summary"
@@ -162,7 +162,7 @@ async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) 
     await saves(world, world.alice, quiet_from="none")
 
     assert world.cards() == [
-        f"While you had quiet hours:\n•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
+        f"During your quiet hours:\n•  Needs you: {TITLE}. Which config should I keep? <{address(thread)}>"
     ]
 
 
@@ -185,5 +185,5 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, h
 
     assert asked == f"<@{world.alice.id}> {ASKED}"
     line = f"•  Needs you: {TITLE}, Alice. Which config should I keep? <{address(thread)}>"
-    assert world.cards() == ([] if has_left else [f"While you had quiet hours:\n{line}"])
+    assert world.cards() == ([] if has_left else [f"During your quiet hours:\n{line}"])
     thread.new_messages()

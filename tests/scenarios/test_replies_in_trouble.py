@@ -98,7 +98,7 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
 
     assert said == [
         "Replies are waiting: Coder can't reach the agent of *Fix the login*. It often comes back by "
-        "itself; if not, `!stop`, then `!resume` restarts its workspace. I keep trying for a day; no need "
+        "itself. If not, `!stop` and then `!resume` restart its workspace. I keep trying for a day; no need "
         "to repeat them."
     ]
     assert task.inputs == ["use main", "and test it"]

@@ -14,7 +14,7 @@ LACKS = (
     "doctor` says what to do."
 )
 KEPT_OUT = (
-    "The Coder account taskwire may see tasks but not talk to their agents, so no reply reaches one. "
+    "The Coder account taskwire may see tasks but not talk to their agents, so no reply reaches them. "
     "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
 )
 

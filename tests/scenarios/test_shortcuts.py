@@ -100,7 +100,8 @@ async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> 
     await world.alice.submits(prompt="fix it", with_thread="yes")
 
     assert world.alice.reads() == [
-        "I can't read that thread, so nothing was created. Invite me there, or leave the thread out."
+        "I can't read that thread, so nothing was created. Invite me there, or create the task without "
+        "the thread."
     ]
     assert world.coder.tasks == []
 
@@ -136,7 +137,7 @@ async def test_a_message_is_sent_once(world: World) -> None:
     await _uses(world, ts, "send_to_task")
 
     assert task.inputs == ["go on"]
-    assert world.alice.reads() == ["The agent already has this message, or gets it when it is ready."]
+    assert world.alice.reads() == ["This message is already sent, or is sent when the agent is ready."]
 
 
 async def test_only_people_who_may_steer_send_a_message(world: World) -> None:

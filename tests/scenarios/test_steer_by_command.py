@@ -90,7 +90,7 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
         "*Fix it* is already paused. `/task resume loose` resumes it.",
         "*Fix it* has a new prompt. The agent reads it when the task is resumed.",
         "Resuming *Fix it*. `/task status loose` says what it is doing.",
-        "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
+        "I show your words in the task's thread, and `loose` has none. Give it one first: "
         "`/task attach loose`.",
         "`loose` has no thread in Slack. There is nothing to detach.",
     ]

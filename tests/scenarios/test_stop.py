@@ -325,7 +325,7 @@ async def test_many_stop_signs_are_limited(world: World) -> None:
     assert (
         said.count(
             "That is more than ten requests in a minute, so I skipped the rest. Try again in a minute. "
-            "Replies to agents still go through."
+            "Replies still reach the agents."
         )
         == 1
     )

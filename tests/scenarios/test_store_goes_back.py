@@ -206,7 +206,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     assert task.status == "active"
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        "*Fix the login* was started after you asked to stop it, so I left it alone.",
+        "*Fix the login* was started after you asked to stop it, so I did nothing.",
         "*Fix the login* is already running.",
     ]
 
@@ -334,7 +334,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
     assert task.status == "paused"
     assert task.inputs == []
     assert asked == [
-        "Not sure that this arrived: my data store lost what became of it. Later replies wait.\n"
+        "Not sure that this arrived: my data store lost the result. Later replies wait.\n"
         "> use main\n"
         "[It arrived] [Send again]"
     ]
@@ -353,7 +353,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
-        ". I look for everything that I did since then before I do it again. If a newer thread gets no "
+        ". Before I repeat something that I did since then, I look whether it is done. If a newer thread "
+        "gets no "
         "answers, write a reply there and I find its task. Tasks that were muted since then call people "
         "again."
     ]

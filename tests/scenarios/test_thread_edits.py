@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import DeliveryFault
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World
 
-LATE_EDIT = "The agent already has the old text of this reply. Write a new one to correct it."
+LATE_EDIT = "The agent already has the old text of this reply. To correct it, write a new reply."
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
@@ -76,7 +76,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "The agent already has the deleted reply of Alice. Write a new one to correct it."
+        "The agent already has the deleted reply of Alice. To correct it, write a new reply."
     ]
 
 

@@ -69,7 +69,7 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
     await world.alice.replies(thread, "!help")
     (said,) = world.alice.reads()
     assert said.startswith("*In a task's thread*, a plain reply goes to the agent. These do not:\n`!")
-    assert said.endswith("`/task help` lists what you can say anywhere.")
+    assert said.endswith("`/task help` lists the commands that work anywhere.")
     assert said.count("/task") == 1
 
 
@@ -122,7 +122,7 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        "Muted: *Fix the login* calls nobody, its watchers neither. Its messages still come.\n[Undo]",
+        "Muted: *Fix the login* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
         "*Fix the login* calls people again when it needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
@@ -169,7 +169,10 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
     await world.alice.clicks(thread, "Delete…")
 
     assert said == [
-        ("Delete *Fix the login*? Its workspace goes too, with everything that was not pushed.\n[Delete…]")
+        (
+            "Delete *Fix the login*? Its workspace is deleted too, with everything that was not "
+            "pushed.\n[Delete…]"
+        )
     ]
     assert world.alice.dialog().startswith("[Delete this task]")
     assert not task.is_deleted
@@ -294,8 +297,8 @@ async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -
 
 
 LAST_KNOWN = (
-    "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>; this is "
-    "from then. Replies wait. Owner: Alice. Template: Tasks on Docker."
+    "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>, so "
+    "this may be old. Replies wait. Owner: Alice. Template: Tasks on Docker."
 )
 AWAY = "Coder is not answering. Try again in a minute."
 
@@ -371,7 +374,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
     assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert said[1:] == [
-        "Muted: *Fix the login* calls nobody, its watchers neither. Its messages still come.\n[Undo]",
+        "Muted: *Fix the login* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
         "*Fix the login* calls people again when it needs them.",
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
@@ -392,7 +395,7 @@ async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
 
     assert [timeless(said) for said in world.alice.reads()] == [
         "The agent of *Fix the login* has not been reachable since <{date_short_pretty} at {time}>, so I "
-        "can't read its log. Its last report was <{ago}>: “Reading the code”. Try again when it is back; "
-        "*Retry* on its card starts its workspace again."
+        "can't read its log. Its last report was <{ago}>: “Reading the code”. Try again when the agent "
+        "is back; *Retry* on the task's card starts the workspace again."
     ]
     assert not [seen for seen in list(world.coder.requests)[-5:] if seen.route == "tasks.logs"]

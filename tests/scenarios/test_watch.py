@@ -76,7 +76,9 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
     await world.alice.presses("Undo")
     await world.passes(CARD_SECONDS)
 
-    assert muted == [f"Muted: *{TITLE}* calls nobody, its watchers neither. Its messages still come.\n[Undo]"]
+    assert muted == [
+        f"Muted: *{TITLE}* calls nobody, not even its watchers. Its messages still come.\n[Undo]"
+    ]
     assert world.alice.sees() == f"*{TITLE}* calls people again when it needs them."
     assert facts == f"Alice · Tasks on Docker · `{task.name}` · muted"
     assert small_text(world, thread) == f"Alice · Tasks on Docker · `{task.name}`"

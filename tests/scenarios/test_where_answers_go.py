@@ -30,7 +30,7 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
     assert ", Unmute," in muted
     assert ", Mute," in await card(world, thread)
     assert world.alice.reads() == [
-        "Muted: *Fix it* calls nobody, its watchers neither. Its messages still come.\n[Undo]",
+        "Muted: *Fix it* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
         "*Fix it* calls people again when it needs them.",
     ]
     assert thread.new_messages() == []

@@ -25,8 +25,8 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
         ({"is_bot": True}, "Only people can steer tasks."),
         (
             {"is_email_confirmed": False},
-            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm "
-            "it in Slack, or ask an administrator.",
+            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. "
+            "Confirm it in Slack, or ask a Slack administrator.",
         ),
     ],
 )

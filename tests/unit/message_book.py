@@ -150,6 +150,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
                 "edited_after_passing_on",
                 "account_taken",
                 "cannot_share_with",
+                "decided_before",
                 "fallback_not_there",
             )
         ),
@@ -303,7 +304,7 @@ def _module_section(name: str) -> Iterator[str]:
         function
         for _, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__
-        and not function.__name__.startswith(("_", "read_", "find_errors", "task_row", "get_"))
+        and not function.__name__.startswith(("_", "read_", "find_errors", "task_row", "get_", "write_"))
     ]
     entries = [
         entry

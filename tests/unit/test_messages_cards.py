@@ -323,7 +323,7 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
     """The card may be out of date, and says so."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
-    assert f":warning: Coder has not answered since {SINCE}; this is from then. Replies wait." in shown(
+    assert f":warning: Coder has not answered since {SINCE}, so this may be old. Replies wait." in shown(
         message
     )
 
@@ -332,7 +332,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
     """Coder answers, but refuses our token."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
-    words = f":warning: Coder has refused my token since {SINCE}; this is from then. Replies wait."
+    words = f":warning: Coder has refused my token since {SINCE}, so this may be old. Replies wait."
     assert words in shown(message)
 
 

@@ -115,7 +115,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
         (
             "This is lost:\n•  Its workspace and every file in it; what was pushed stays.\n"
             "•  What its agent wrote in Coder.\n"
-            "•  The 2 replies that wait for the agent; the text comes back in the thread."
+            "•  The 2 replies that wait for the agent; I post their text in the thread."
         ),
         "~ The thread stays. Deleting cannot be undone; stopping keeps everything.",
         "[Delete] [Keep it]",

@@ -75,7 +75,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
         ("channel", None, None),
         (
             "text",
-            " is archived. The agent goes on. When I can write there again, I post what was missed. ",
+            " is archived. The agent goes on. When I can write there again, I post the missing messages. ",
             None,
         ),
         ("text", "/task attach fix-login-1a2b", {"code": True}),

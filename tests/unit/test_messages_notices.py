@@ -196,10 +196,14 @@ def test_what_happened_is_said_in_a_sentence(
         ("failed", "Reply here to tell the agent how to go on.", ["Open in Coder", "Logs"]),
         ("paused", "Nothing is lost: a reply resumes it.", ["Resume", "Edit prompt", "Open in Coder"]),
         ("resumed", "Reply here to talk to the agent.", ["Open in Coder"]),
-        ("stuck", "*Logs* shows what it wrote last. *Stop* pauses it.", ["Stop", "Logs", "Open in Coder"]),
+        (
+            "stuck",
+            "*Logs* shows what the agent wrote last. *Stop* pauses the task.",
+            ["Stop", "Logs", "Open in Coder"],
+        ),
         (
             "reminder",
-            "It has waited for 0 s. Reply here, or let me remind you later.",
+            "The agent has waited for 0 s. Reply here, or let me remind you later.",
             ["Answer", "Snooze for 1 h", "Snooze until tomorrow", "Open in Coder"],
         ),
         ("gone", "Replies here reach no agent now. `/task create` starts a new task.", []),

@@ -63,7 +63,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "stop fix-login please",
-        "Write `/task stop NAME`, or start a task with your words.",
+        "Write `/task stop NAME`, or start a task with this text.",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
     ),
     ("list pasued", "There is no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),

@@ -79,7 +79,7 @@ def thread_without_task() -> Message:
 
 def agent_has_message() -> Message:
     """Say, after the shortcut `Send to its task`, that the agent has the message already."""
-    return statement("The agent already has this message, or gets it when it is ready.")
+    return statement("This message is already sent, or is sent when the agent is ready.")
 
 
 def thread_given(author: str, count: int) -> Message:
@@ -129,7 +129,7 @@ def options_after_prompt(typed: str) -> Message:
     """Say, with a new task, that the end of its prompt was read as options, and how to prevent that."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
-        f"I read `{shown}` at the end as options. If it belongs to your text, write `/task create -- …`."
+        f"I read `{shown}` at the end as options. If it belongs to your prompt, write `/task create -- …`."
     )
 
 
@@ -168,7 +168,7 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
     reasons = {
         "not_in_channel": f"I'm not in {where}. Invite me with `/invite @Taskwire`, then try again.",
         "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
-        "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
+        "`/invite @Taskwire`. If it is a direct message with somebody else, use a channel.",
         "is_archived": f"The channel {where} is archived. Use another one.",
     }
     why = reasons.get(
@@ -191,7 +191,7 @@ def thread_closed(link: Link, code_word: str) -> Message:
     name = escape_line(link.record.name, 60)
     return statement(
         f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on. When I can "
-        f"write there again, I post what was missed. `/task attach {name}` in another channel "
+        f"write there again, I post the missing messages. `/task attach {name}` in another channel "
         "moves the thread."
     )
 
@@ -266,7 +266,7 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     """
     since = "started" if verb == "pause" else "stopped"
     return statement(
-        f"{bold_title(link)} was {since} after you asked to {get_word(verb)} it, so I left it alone."
+        f"{bold_title(link)} was {since} after you asked to {get_word(verb)} it, so I did nothing."
     )
 
 
@@ -325,7 +325,7 @@ def offer_edit_dialog(link: Link) -> Message:
 
 def offer_delete_dialog(link: Link) -> Message:
     """Offer a button that opens the dialog for deletion. Slack opens a dialog only after a click."""
-    words = f"Delete {bold_title(link)}? Its workspace goes too, with everything that was not pushed."
+    words = f"Delete {bold_title(link)}? Its workspace is deleted too, with everything that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
@@ -353,7 +353,7 @@ def task_detached(link: Link) -> Message:
 def mute_changed(link: Link, *, is_muted: bool) -> Message:
     """Say that the task no longer mentions people, or mentions them again."""
     if is_muted:
-        words = f"Muted: {bold_title(link)} calls nobody, its watchers neither. Its messages still come."
+        words = f"Muted: {bold_title(link)} calls nobody, not even its watchers. Its messages still come."
         return question(words, "", [button(Button.UNMUTE, "Undo", link.id)])
     return statement(f"{bold_title(link)} calls people again when it needs them.")
 
@@ -373,7 +373,7 @@ def too_many_requests(most: int = 10) -> Message:
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
         f"That is more than {count} requests in a minute, so I skipped the rest. Try again in a minute. "
-        "Replies to agents still go through."
+        "Replies still reach the agents."
     )
 
 
@@ -391,8 +391,8 @@ def answer_shared() -> Message:
 def command_outcome_unknown() -> str:
     """Say that it is not known whether a command was stored, because Redis did not answer."""
     return (
-        "I'm not sure whether I got this: my data store did not answer. Look for its card before you "
-        "repeat it."
+        "I'm not sure whether I got this: my data store did not answer. Look whether it was done before "
+        "you repeat it."
     )
 
 
@@ -404,7 +404,7 @@ def store_unreachable() -> str:
 def written_by_other_version() -> Message:
     """Say that an answer needs data that another version stored and this version cannot read."""
     return statement(
-        "Another version of Taskwire wrote this, and I can't read it. Try again when that version is back."
+        "Another version of Taskwire wrote this, and I can't read it. Try again when that version runs again."
     )
 
 
@@ -431,7 +431,7 @@ PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
 NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
-WHY_NO_VERSION_READ_IT = "another version of me took it, and none that can read it has come for a week"
+WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
 # If a reply is given up for one of these reasons, the later replies of its thread are given up too.
 SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
@@ -443,7 +443,7 @@ def internal_error(reference: str) -> str:
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
     """Say that a job was given up. `request` says what it was, for example `stopping *Fix the login*`."""
-    doubt = "It may have happened, so look before you ask again. "
+    doubt = "It may have been done, so look before you ask again. "
     return statement(
         f"I gave up {request}: {end_sentence(escape_line(why, 300))} "
         f"{(doubt if is_outcome_unknown else '')}Administrators find it with `taskwire doctor`."
@@ -458,7 +458,7 @@ def coder_unreachable() -> Message:
 def token_refused() -> Message:
     """Say that Coder refuses the bot's own token."""
     return statement(
-        "Coder refuses my token, so I can do nothing there. Please tell a Taskwire administrator: "
+        "Coder refuses my token, so I can do nothing in Coder. Please tell a Taskwire administrator: "
         "`taskwire doctor` says what to do."
     )
 
@@ -466,7 +466,7 @@ def token_refused() -> Message:
 def card_never_posted(*, is_attached: bool) -> Message:
     """Say that the card could not be posted for an hour. `is_attached`: the task itself exists."""
     left = "The task got no thread." if is_attached else "Nothing was created."
-    return statement(f"I tried to post the card for an hour, then stopped. {left}")
+    return statement(f"I could not post the card for an hour, so I gave up. {left}")
 
 
 def coder_has_no_tasks() -> Message:

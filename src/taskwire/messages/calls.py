@@ -42,7 +42,7 @@ def add_thread_button(message: Message, address: str) -> Message:
 
 def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:
     """List, after a person's quiet hours, what needs them and what has finished meanwhile."""
-    words = "While you had quiet hours:"
+    words = "During your quiet hours:"
     layout: list[Block] = [section("summary", words)]
     lines = [words]
     for name, heading, tasks in (("needs", "Needs you", needs), ("finished", "Finished", finished)):

@@ -398,7 +398,7 @@ def _stopping_note(outside: _CardContext) -> str:
 def outage_note(since_ms: int, silence: CoderFailure) -> str:
     """Say since when Coder has not answered, and that the shown state is from before."""
     moment = format_moment(from_ms(since_ms))
-    return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}; this is from then."
+    return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}, so this may be old."
 
 
 def _unwatched_note(link: Link, since_ms: int) -> str:

@@ -186,7 +186,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
-        losses.append(f"{replies} for the agent; the text comes back in the thread.")
+        losses.append(f"{replies} for the agent; I post their text in the thread.")
     layout = [
         line(
             "title",

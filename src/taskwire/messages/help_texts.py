@@ -36,7 +36,7 @@ def help_text(topic: str | None = None) -> Message:
 
 def thread_help() -> Message:
     """Show what people can type in a task's thread."""
-    return _paragraphs([_thread_verbs_help(), "`/task help` lists what you can say anywhere."])
+    return _paragraphs([_thread_verbs_help(), "`/task help` lists the commands that work anywhere."])
 
 
 def message_help(*, is_direct: bool) -> Message:
@@ -45,7 +45,7 @@ def message_help(*, is_direct: bool) -> Message:
         "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
         "commands work here too, without `/task`."
         if is_direct
-        else "Mention me with what to do, and I start a task in this thread: "
+        else "Mention me and say what to do, and I start a task in this thread: "
         "`@Taskwire fix the login redirect`. `@Taskwire with thread: …` also gives the agent the earlier "
         "messages."
     )

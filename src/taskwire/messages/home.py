@@ -23,8 +23,8 @@ MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
 MOST_ASKED_IN_HOME = 5
 
 _ABOUT = (
-    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. There you answer and "
-    "stop them, and here you see which of them need you."
+    "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. You answer and "
+    "stop them there. Here you see which of them need you."
 )
 _EXAMPLE = "Or write in a channel: `/task create fix the login redirect`"
 

@@ -58,22 +58,22 @@ def reply_delivered_twice(text: str) -> Message:
 def reply_maybe_delivered_twice(text: str) -> Message:
     """Say that the agent may have got a reply twice, because the log that would show it is gone."""
     words = (
-        "I was interrupted here, and the log of the agent is gone: it may have got this twice. Tell the "
-        "agent if that matters."
+        "I was interrupted here, and the log of the agent is gone: the agent may have got this twice. "
+        "Tell the agent if that matters."
     )
     return _notice_about(words, text)
 
 
 def reply_edited_late(text: str) -> Message:
     """Say that a reply was edited after the agent got it. `text` is the edited text."""
-    words = "The agent already has the old text of this reply. Write a new one to correct it."
+    words = "The agent already has the old text of this reply. To correct it, write a new reply."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 
 def reply_deleted_late(author: str) -> Message:
     """Say that a reply was deleted after the agent got it. `author` is a name; empty if not known."""
     which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
-    return statement(f"The agent already has {which}. Write a new one to correct it.")
+    return statement(f"The agent already has {which}. To correct it, write a new reply.")
 
 
 def unknown_reply_edited(text: str) -> Message:
@@ -106,7 +106,7 @@ def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Redis has lost its outcome."""
-    why = "Not sure that this arrived: my data store lost what became of it."
+    why = "Not sure that this arrived: my data store lost the result."
     return _ask_arrived_or_not(link, job_id, text, why)
 
 
@@ -210,8 +210,8 @@ def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
 def replies_wait_for_agent(link: Link) -> Message:
     """Say that replies have waited for a while, because Coder cannot reach the agent."""
     return _replies_wait(
-        f"Coder can't reach the agent of {bold_title(link)}. It often comes back by itself; if not, "
-        "`!stop`, then `!resume` restarts its workspace"
+        f"Coder can't reach the agent of {bold_title(link)}. It often comes back by itself. If not, "
+        "`!stop` and then `!resume` restart its workspace"
     )
 
 
@@ -383,7 +383,7 @@ def join_for_file(texts: Sequence[str]) -> str:
 
 
 def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
-    words += " (here is the end, the file below has all):" if join_for_file(texts) else ":"
+    words += " (this is the end, the file below has the whole text):" if join_for_file(texts) else ":"
     return Message(text=words, blocks=(section(block_id, words), code_block("texts", "\n\n".join(texts))))
 
 
@@ -509,7 +509,7 @@ def offer_edit_while_running(link: Link) -> Message:
 
 def nothing_held(link: Link) -> Message:
     """Say that no reply waits any more, to a person who decided about waiting replies."""
-    return statement(f"Nothing waits in {bold_title(link)} any more.")
+    return statement(f"No reply waits in {bold_title(link)} any more.")
 
 
 def decision_too_late(link: Link) -> str:

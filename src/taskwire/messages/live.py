@@ -68,7 +68,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
         case "broken":
             return f"Followed {name} until its workspace failed."
         case "unclear":
-            return f"Followed {name} until Coder did not say any more what it does."
+            return f"Followed {name} until Coder stopped saying what it does."
         case "link":
             return f"Followed {name} until this thread ended."
 
@@ -90,4 +90,4 @@ def not_working(link: Link) -> Refusal:
 
 def too_many_followed(most: int) -> Refusal:
     """Say to a person who wants to follow an agent that too many are followed already."""
-    return (f"{most} agents are being followed. Slack allows no more.", "Try again in a few minutes.")
+    return (f"{most} agents are already followed. Slack allows no more.", "Try again in a few minutes.")

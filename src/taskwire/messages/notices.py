@@ -56,7 +56,7 @@ _NEXT: dict[NoticeKind, str] = {
     "error": ("*Retry* starts it again. If it fails again, show this to a Coder administrator."),
     "paused": "Nothing is lost: a reply resumes it.",
     "resumed": "Reply here to talk to the agent.",
-    "stuck": "*Logs* shows what it wrote last.",
+    "stuck": "*Logs* shows what the agent wrote last.",
     "reminder": "Reply here, or let me remind you later.",
     "gone": "Replies here reach no agent now. `/task create` starts a new task.",
 }
@@ -245,10 +245,10 @@ def _follow_overdue(link: Link, notice: Notice) -> str:
         owner = escape_line(get_owner_name(link), 80) or "Its owner"
         return f"{owner} has not answered for {lasted}. Reply here, or ask them."
     if notice.kind == "reminder":
-        return f"It has waited for {lasted}. {_NEXT['reminder']}"
+        return f"The agent has waited for {lasted}. {_NEXT['reminder']}"
     if link.state.status != "active":
-        return "Coder does not say what its workspace is doing. Look at it there."
-    return f"{_NEXT['stuck']} *Stop* pauses it."
+        return "Coder does not say what its workspace is doing. Look at it in Coder."
+    return f"{_NEXT['stuck']} *Stop* pauses the task."
 
 
 def _describe_deletion(notice: Notice, by_name: str) -> str:

@@ -59,7 +59,7 @@ def no_email() -> Refusal:
     """Say that the person's Slack profile has no confirmed e-mail address."""
     return (
         "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address.",
-        "Confirm it in Slack, or ask an administrator.",
+        "Confirm it in Slack, or ask a Slack administrator.",
     )
 
 
@@ -207,7 +207,7 @@ def message_without_text() -> Refusal:
     """Say that a message cannot become a task, because it has no text."""
     return (
         "That message has no text that an agent could get. Nothing was created.",
-        "Reply to it with @Taskwire and what to do.",
+        "Reply to it: mention @Taskwire and say what to do.",
     )
 
 
@@ -215,7 +215,7 @@ def earlier_messages_unreadable() -> Refusal:
     """Say that the messages that the agent should get as context cannot be read."""
     return (
         "I can't read that thread, so nothing was created.",
-        "Invite me there, or leave the thread out.",
+        "Invite me there, or create the task without the thread.",
     )
 
 
@@ -334,7 +334,7 @@ def no_templates() -> Refusal:
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """Say that no such organization has a template for tasks. `near` are similar names, `names` all names."""
-    offered = f"Did you mean {_join_with_or(near)}?" if near else f"There is {_list_names(names)}."
+    offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
     return (
         f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
         offered,
@@ -376,7 +376,7 @@ def coder_said(why: str) -> str:
     return f"Coder said: {end_sentence(escape_line(why, 500))}"
 
 
-CREATE_FAILED = "Coder answered with errors for a quarter of an hour. A Coder administrator can find out why."
+CREATE_FAILED = "Coder answered with errors for 15 minutes. A Coder administrator can find out why."
 CODER_NEVER_ANSWERED = "Coder did not answer for an hour, so I stopped trying."
 TASK_GONE = "It is no longer in Coder."
 
@@ -415,7 +415,7 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
             f"Give it one first: `/task attach {shown}`.",
         )
     return (
-        f"`{shown}` has no thread in Slack, where your words would have to be shown.",
+        f"I show your words in the task's thread, and `{shown}` has none.",
         f"Give it one first: `/task attach {shown}`.",
     )
 
@@ -476,7 +476,7 @@ def agent_lost(link: Link) -> Refusal:
     )
     return (
         (f"The agent of {bold_name(get_name(link))} {since}, so I can't read its log. {last}{said}"),
-        "Try again when it is back; *Retry* on its card starts its workspace again.",
+        "Try again when the agent is back; *Retry* on the task's card starts the workspace again.",
     )
 
 

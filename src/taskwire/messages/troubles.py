@@ -9,11 +9,14 @@ from datetime import datetime
 
 from taskwire.messages.refusals import Refusal
 
-TOKEN_REFUSED = ("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
+TOKEN_REFUSED = (
+    "Coder refuses CODER_SESSION_TOKEN.",
+    "Make a new token, from an account with the role Owner.",
+)
 NO_READABLE_VERSION = (
-    "Another version of Taskwire wrote work into my data store that I cannot read, and none that can has "
-    "come for a week. I gave that work up and told the people who wait for it. `taskwire doctor "
-    "--dead-letters` lists it; a newer version can send it again."
+    "Another version of Taskwire wrote jobs into my data store that I cannot read. I waited a week for "
+    "that version, then gave the jobs up and told the people who wait for them. `taskwire doctor "
+    "--dead-letters` lists them; a newer version can send them again."
 )
 NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
 
@@ -22,7 +25,7 @@ def account_not_owner(username: str) -> Refusal:
     """Say that our Coder account lacks the role Owner."""
     return (
         f"The Coder account {username} lacks the role Owner, so it cannot act for other people.",
-        "Let an administrator of Coder give it that role.",
+        "Ask a Coder administrator to give it that role.",
     )
 
 
@@ -30,7 +33,7 @@ def account_rights_unknown(username: str) -> Refusal:
     """Say that our Coder account lacks the role Owner, and that Coder does not say what else it may do."""
     return (
         f"The Coder account {username} lacks the role Owner, and this Coder does not say what it may do.",
-        "Let an administrator of Coder give it that role.",
+        "Ask a Coder administrator to give it that role.",
     )
 
 
@@ -41,14 +44,14 @@ def account_lacks_rights(username: str, missing: Sequence[str], features: Sequen
     wanted += [f"a role of its organization with {', '.join(in_organization)}"] if in_organization else []
     return (
         f"The Coder account {username} has too few rights: without {', '.join(missing)} {_cannot(features)}.",
-        f"Give it {' and '.join(wanted)}; or the role Owner.",
+        f"Give it {' and '.join(wanted)}, or the role Owner.",
     )
 
 
 def account_without_agents(username: str) -> Refusal:
     """Say that Coder does not let accounts with the role Owner talk to other people's agents."""
     return (
-        f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
+        f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches them.",
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS.",
     )
 
@@ -58,7 +61,7 @@ def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refus
     lacking = f"has too few scopes: without {', '.join(missing)} {_cannot(features)}."
     return (
         f"The token in CODER_SESSION_TOKEN {lacking}",
-        "Make one with the scopes in the README, or with all, with an account of role Owner.",
+        "Make a new token with the scopes in the README, from an account with the role Owner.",
     )
 
 
@@ -78,7 +81,7 @@ def token_expires(at: datetime) -> Refusal:
 def new_token_refused() -> str:
     """Say that Coder refuses the token that was written into its file, so the present one stays in use."""
     return (
-        "Coder refuses the new token in CODER_SESSION_TOKEN_FILE, so I go on with the one before it. "
+        "Coder refuses the new token in CODER_SESSION_TOKEN_FILE, so I keep using the old one. "
         "Write a token of an account with the role Owner into the file."
     )
 
@@ -87,7 +90,7 @@ def service_token_refused() -> str:
     """Say that Coder refuses the token, so that Taskwire sees no task."""
     return (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
-        "Make a new token with an account of role Owner, and start me with it."
+        "Make a new token from an account with the role Owner, and start me with it."
     )
 
 
@@ -102,9 +105,9 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
         ("1 queue waits", "its next job") if count == 1 else (f"{count} queues wait", "their next jobs")
     )
     return (
-        f"{queues} for another version of Taskwire: this one can't read {jobs}. Start a version that can "
-        f"(usually the newest that has run here, or a newer one) by {until:%Y-%m-%d at %H:%M} UTC; after "
-        f"that I give {'the job' if count == 1 else 'the jobs'} up."
+        f"{queues} for another version of Taskwire: this one can't read {jobs}. Start the newest version "
+        f"that has run here, or a newer one, by {until:%Y-%m-%d at %H:%M} UTC; after that I give "
+        f"{'the job' if count == 1 else 'the jobs'} up."
     )
 
 
@@ -112,7 +115,7 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
     """Say that the first job of `count` queues needs a key that is missing, and is given up at `until`."""
     queues, jobs = ("1 queue waits", "job") if count == 1 else (f"{count} queues wait", "jobs")
     return (
-        f"{queues} for a key: the next {jobs} cannot be read without it. Put it back into "
+        f"{queues} for a key: the next {jobs} cannot be read without it. Put the key back into "
         f"TASKWIRE_SECRET_KEYS, behind the others, by {until:%Y-%m-%d at %H:%M} UTC; after that I give the "
         f"{jobs} up."
     )
@@ -121,9 +124,9 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost what was written after `since`, for example because a backup was restored."""
     return (
-        f"My data store (Redis) went back to {since:%Y-%m-%d at %H:%M} UTC. I look for everything that I "
-        "did since then before I do it again. If a newer thread gets no answers, write a reply there and I "
-        "find its task. Tasks that were muted since then call people again."
+        f"My data store (Redis) went back to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat something "
+        "that I did since then, I look whether it is done. If a newer thread gets no answers, write a "
+        "reply there and I find its task. Tasks that were muted since then call people again."
     )
 
 

@@ -106,8 +106,8 @@ def request_waits_for_version(until: datetime) -> Message:
     """
     return statement(
         "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
-        f"version until {until:%Y-%m-%d} at most, and so does what you ask after it, except a stop. I "
-        "told the administrators."
+        f"version until {until:%Y-%m-%d} at most. Your later requests wait too, except a stop. I told the "
+        "administrators."
     )
 
 
@@ -115,7 +115,7 @@ def request_waits_for_key(until: datetime) -> Message:
     """Say that the request waits, because the key is missing with which it was encrypted."""
     return statement(
         "I can't read your request, because a key of mine is missing. It waits for the key until "
-        f"{until:%Y-%m-%d} at most, and so does what you ask after it, except a stop. I told the "
+        f"{until:%Y-%m-%d} at most. Your later requests wait too, except a stop. I told the "
         "administrators."
     )
 

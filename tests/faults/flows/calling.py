@@ -113,5 +113,5 @@ class EndingQuietHours(Direct):
         """Check that the summary was sent once."""
         address = self.deployment.slack.backend.permalink(actor.channel, actor.thread_ts)
         failed = f"{title_of(actor)}. No luck with try {actor.run_number - 1} <{address}>"
-        assert self.new_directs(actor) == [("summary", f"While you had quiet hours:\n•  Failed: {failed}")]
+        assert self.new_directs(actor) == [("summary", f"During your quiet hours:\n•  Failed: {failed}")]
         assert self.said(actor) == []

@@ -18,7 +18,8 @@ ANSWERED = "This was already answered."
 AWAY = answers.store_unreachable()
 # Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
-    "I'm not sure whether I got this: my data store did not answer. Look for its card before you repeat it."
+    "I'm not sure whether I got this: my data store did not answer. Look whether it was done before you "
+    "repeat it."
 )
 
 
@@ -116,7 +117,7 @@ class Releasing(Flow):
         assert self.said(actor) == []
         title = f"*{title_of(actor)}*"
         # A person who was not told presses again.
-        late = (f"{title} is already running.", f"Nothing waits in {title} any more.")
+        late = (f"{title} is already running.", f"No reply waits in {title} any more.")
         self.told_at_most(actor, f"Resuming {title}.", *late, CANNOT_TELL, AWAY, wishes=[f"resuming {title}"])
 
     def _is_waiting(self, actor: Actor) -> bool:

@@ -44,8 +44,8 @@ class SettingUp(Direct):
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: everybody here can steer its tasks now. "
             "`/task settings` shows and changes that.",
-            f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what it wrote last. *Stop* "
-            "pauses it.\n[Stop] [Logs]",
+            f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what the agent wrote last. "
+            "*Stop* pauses the task.\n[Stop] [Logs]",
         ]
         assert [kind for kind, _ in self.new_directs(actor)] == ["call"]
         self.told_at_most(

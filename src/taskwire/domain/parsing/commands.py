@@ -280,7 +280,7 @@ def parse(text: str) -> Command:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
         raise offer_prompt(
-            f"Write `/task {verb.usage}`, or start a task with your words.", text, verb, rest
+            f"Write `/task {verb.usage}`, or start a task with this text.", text, verb, rest
         ) from None
 
 
