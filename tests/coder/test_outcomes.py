@@ -151,7 +151,7 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
     assert error.retry_after_seconds == seconds
 
 
-async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> None:
+async def test_a_date_to_wait_for_is_read_by_the_senders_clock() -> None:
     """Our clock may be an hour off. Then we would come back at once, or much too late."""
     date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
 

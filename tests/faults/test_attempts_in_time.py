@@ -93,9 +93,9 @@ async def test_nothing_is_written_later_than_others_were_told(
     assert len(desk.slack.messages("general")) == int(is_written)
 
 
-async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_long(desk: Desk) -> None:
-    """An attempt is renewed while its call runs, even if Redis is away for a moment. After a death it soon
-    lapses."""
+async def test_an_attempt_lasts_while_its_process_lives_and_ends_soon_after_its_death(desk: Desk) -> None:
+    """A process renews its attempt while the call runs, even if Redis is away for a moment. The attempt of a
+    dead process soon expires."""
     context, answered = await desk.context(), asyncio.Event()
     attempt = asyncio.create_task(context.attempt("note", LONG_SECONDS, answered.wait))
     await until(lambda: _is(desk, LASTS_MS), "an attempt to begin")

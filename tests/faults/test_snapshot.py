@@ -61,7 +61,7 @@ async def test_the_stand_ins_and_an_actor_are_restored() -> None:
 
 
 def test_what_waits_in_this_process_is_not_kept() -> None:
-    """Whoever waits for an event that is replaced would wait for ever."""
+    """A task that waits for an event would wait for ever if the event were replaced."""
     actor = Actor(0, "alice", "U1", "C1", seen=asyncio.Event())
 
     with pytest.raises(AssertionError, match=r"Actor belongs to the process, because of \['seen'\]"):

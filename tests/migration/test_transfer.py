@@ -130,7 +130,7 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
     assert await target.connections.commands.exists(target.keys.named("data_loss")) == 0
 
 
-async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) -> None:
+async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_store(places: Places) -> None:
     """A process that slept through the move gets no job from the old store and writes nothing to it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)

@@ -39,7 +39,7 @@ async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
 
 
 async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(place: Place) -> None:
-    """Who sets keys later keeps what the key of the file has encrypted."""
+    """After keys are set, what the key of the file has encrypted can still be read."""
     key = place.settings.pop("TASKWIRE_SECRET_KEYS")
     bot = await place.run_ready()
     await bot.stop()

@@ -92,7 +92,7 @@ async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) ->
 
 
 async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
-    """Neither is one that Slack refuses. The one before goes on."""
+    """A token that Slack refuses is not used either. The old token stays in use."""
     file = with_file(place, "SLACK_BOT_TOKEN")
     running = await place.run_ready()
 

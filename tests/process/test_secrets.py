@@ -66,7 +66,7 @@ async def test_no_secret_is_in_the_process_list(place: Place) -> None:
 
 @ON_LINUX
 async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
-    """Neither the bot nor its embedded store, whose memory has what waits."""
+    """The bot writes none, and its embedded store writes none: its memory has what waits."""
     bot = await place.run_ready()
 
     limits = _read_limits(bot.process.pid)

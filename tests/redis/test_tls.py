@@ -65,7 +65,7 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
                 await inbox.claim("event", "Ev1", Batch())
 
 
-async def test_who_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
+async def test_a_server_that_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
     """Certificates of another authority, and a missing or a needless TLS setting, give a sentence each."""
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"

@@ -289,7 +289,7 @@ def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | N
     assert display is None or shown == display
 
 
-async def test_a_task_is_found_by_id_whoever_is_named(stage: Scene) -> None:
+async def test_a_task_is_found_by_id_under_every_user(stage: Scene) -> None:
     """An id is found under every user. A name is found only under its owner, in any case."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     task_id = stage.sandbox.task("fix-login").id

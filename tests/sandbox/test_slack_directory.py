@@ -35,7 +35,7 @@ async def test_a_change_of_a_group_is_two_events() -> None:
         )
 
 
-async def test_who_is_of_an_organization_is_shown_with_their_workspaces() -> None:
+async def test_a_member_of_an_organization_is_shown_with_their_workspaces() -> None:
     """auth.test shows the organization, and whether the app is installed for all of it."""
     async with world() as api:
         alice = api.slack.workspace.user("alice")

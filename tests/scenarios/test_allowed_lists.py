@@ -136,7 +136,7 @@ async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, word
     assert not world.coder.tasks
 
 
-async def test_who_leaves_the_group_loses_the_right_at_once(world: World) -> None:
+async def test_a_person_who_leaves_the_group_loses_the_right_at_once(world: World) -> None:
     """Rights are looked up again when something is carried out."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")

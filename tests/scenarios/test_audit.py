@@ -215,7 +215,7 @@ async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
 
 
 async def test_nobody_else_sees_who_did_what(world: World) -> None:
-    """Neither the list nor the file, and the help does not name the verb."""
+    """Other people get neither the list nor the file, and their help does not name the verb."""
     await world.alice.types("/task audit")
     await world.alice.types("/task audit export")
     await world.alice.types("/task help")

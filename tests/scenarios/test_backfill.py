@@ -129,7 +129,7 @@ async def test_only_threads_with_something_new_are_read_the_newest_first(world: 
 
 
 async def test_what_was_said_before_is_no_news(world: World) -> None:
-    """Neither known replies nor the bot's own messages count as news."""
+    """Known replies and the bot's own messages do not count as news."""
     tasks = await start_tasks(world, 5)
     threads = threads_of(world, tasks)
     for ts in threads:

@@ -166,7 +166,7 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
     assert task.inputs == ["use main"]
 
 
-async def test_who_asks_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
+async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
     """The question about a mistyped verb is posted in the new thread. Otherwise nobody would know that the
     agent did not get it."""
     thread, _ = await a_task(world)

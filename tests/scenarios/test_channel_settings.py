@@ -93,7 +93,7 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
-    """Whoever sets everything back leaves no trace, so the deployment's settings hold again."""
+    """If everything is set back, nothing is stored, so the deployment's settings hold again."""
     await set_channel(world, settle="1 min")
     await set_channel(world, settle="Default (20 s)")
 
@@ -175,7 +175,7 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 
 
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
-    """They reply, pause and resume. Deleting stays with the owner. Who leaves the channel loses the right."""
+    """They reply, pause and resume. Only the owner deletes. A person who leaves the channel may not steer."""
     await set_channel(world, steerers="Everybody in this channel")
     assert world.reader.new_roots() == [TOLD]
     thread, task = await a_task(world)
@@ -356,7 +356,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
     )
 
 
-async def test_who_has_left_the_channel_saves_nothing(world: World) -> None:
+async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> None:
     """The right is checked again when the settings are saved."""
     await world.bob.types("/task settings")
     world.slack.workspace.channel("general").members.remove(world.bob.id)

@@ -211,7 +211,7 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
     assert not world.coder.tasks
 
 
-async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: World) -> None:
+async def test_later_requests_wait_too_and_say_so(world: World) -> None:
     """Commands are executed in the order in which they were typed. Each one waits an hour and no longer."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")

@@ -157,7 +157,7 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
 
 
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
-    """Who comes second is told who has it. After that person has disconnected, it is free."""
+    """The second person is told who has it. When that person has disconnected, the account is free."""
     await connects(both, both.alice)
     await both.bob.types("/task connect")
     await pastes(both, both.bob, both.coder.add_token("alice"))
@@ -262,7 +262,7 @@ async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -
 
 
 async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -> None:
-    """Whoever connects again, be it another Coder user, has an account all the time. One token is left."""
+    """A person who connects again, also another Coder user, always has an account. One token is left."""
     both.coder.add_user("alice2", email="other@example.com")
     await connects(both, both.alice)
     for username in ("alice", "alice2"):
@@ -343,7 +343,7 @@ async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -
 
 
 async def test_the_home_tab_shows_the_account(both: World) -> None:
-    """Who one is, and what is wrong with it, with the button that changes it."""
+    """The tab says which account it is and what is wrong with it, and has the button that changes it."""
     before = (await both.alice.opens_home()).splitlines()[-1]
     await connects(both, both.alice)
     await both.passes(CARD_SECONDS)
@@ -374,7 +374,7 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     assert len(both.cards()) == 1
 
 
-async def test_who_cannot_be_given_another_token_is_asked_to_connect_again(world: World) -> None:
+async def test_a_person_whose_token_cannot_be_renewed_is_asked_to_connect_again(world: World) -> None:
     """It is said once, in time, by a direct message."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
@@ -407,7 +407,7 @@ async def test_another_persons_task_is_steered_with_the_service_account(both: Wo
 
 
 async def test_a_suspended_account_steers_nothing(both: World) -> None:
-    """Nor does it act on other people's tasks, which needs no token of its own."""
+    """It does not steer other people's tasks either, although that needs no token of its own."""
     await connects(both, both.bob)
     _, task = await a_waiting_agent(both)
     await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")

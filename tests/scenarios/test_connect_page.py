@@ -122,7 +122,9 @@ def keys_of(world: World, name: str) -> list[str]:
     return [key.id for key in world.coder.world.tokens.values() if key.user.username == name]
 
 
-async def test_who_allows_it_on_coders_page_is_connected(page: World, http: httpx.AsyncClient) -> None:
+async def test_a_person_who_allows_it_on_coders_page_is_connected(
+    page: World, http: httpx.AsyncClient
+) -> None:
     """The account has the person's e-mail address, so nothing else is asked. Disconnecting revokes it."""
     await page.alice.types("/task connect")
     offered = page.alice.reads()

@@ -96,7 +96,7 @@ async def test_commands_work_without_the_slash(world: World) -> None:
 
 
 async def test_create_in_a_direct_message_needs_no_confirmation(world: World) -> None:
-    """Who writes the verb has said what to do."""
+    """The verb already says what to do."""
     await world.alice.writes_directly("create fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]

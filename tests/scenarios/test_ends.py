@@ -141,7 +141,7 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
     assert task.inputs == []
 
 
-async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
+async def test_the_person_is_told_which_request_was_given_up(world: World) -> None:
     """The message names the request, because days may have passed since."""
     thread, task = await a_task(world)
     await world.forgets()

@@ -264,7 +264,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
     )
 
 
-async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
+async def test_a_person_without_an_account_is_told_in_the_dialog(world: World) -> None:
     """The dialog says so before the person types anything."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")

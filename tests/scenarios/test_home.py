@@ -53,7 +53,7 @@ async def asks(world: World, thread: Thread) -> None:
 
 
 async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
-    """Who has no task yet finds a button and an example."""
+    """A person without a task finds a button and an example."""
     assert tasks_in(await world.alice.opens_home()) == EMPTY
 
     await world.alice.presses_in_home("New task")

@@ -30,7 +30,7 @@ async def test_an_attached_log_cannot_type_into_the_terminal(world: World) -> No
 
 
 async def test_a_reply_cannot_leave_the_paste(world: World) -> None:
-    """Neither a reply nor words sent by command can end the paste early."""
+    """Replies, and words sent by command, cannot end the paste early."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, f"use main{LEAVES}then")

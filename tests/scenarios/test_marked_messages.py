@@ -85,7 +85,7 @@ async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None
 
 
 async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
-    """Neither of the same person, nor of another, nor on another message of the thread."""
+    """It may be from the same person or another one, and on any message of the thread."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
     await _marks(world, ts)
     reply = await world.slack.post(world.bob.id, "general", "and that", ts)
@@ -120,7 +120,7 @@ async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
 
 
 async def test_other_reactions_start_nothing(world: World) -> None:
-    """Neither another emoji, nor the stop sign on a person's message."""
+    """Another emoji starts no task. The stop sign on a person's message starts none either."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
 
     await world.slack.react(world.alice.id, "general", ts, "tada")

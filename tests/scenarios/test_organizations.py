@@ -52,7 +52,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
     assert [(task.status, task.inputs) for task in world.coder.tasks] == [("active", [])]
 
 
-async def test_who_is_a_member_here_too_is_no_stranger(world: World) -> None:
+async def test_a_member_of_two_workspaces_is_no_stranger(world: World) -> None:
     """Slack may name the person's other workspace in their payloads."""
     carol = _person(world, "carol", SISTER, "T0TASKWIRE")
     await _of_organization(world)

@@ -63,7 +63,7 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
     thread.new_messages()
 
 
-async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None:
+async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -> None:
     """The thread is told, and administrators in direct messages, but not while one version replaces the
     other."""
     await world.restarts(admins=(world.bob.id,))

@@ -63,7 +63,7 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
     peter.reads()
 
 
-async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
+async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The owner and the administrators are told by two calls to Redis. If the process dies between them,

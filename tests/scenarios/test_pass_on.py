@@ -171,7 +171,7 @@ async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
     assert (task.inputs, thread.new_messages()) == ([], [])
 
 
-async def test_who_does_not_ask_is_told_once(world: World) -> None:
+async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
     """People may talk with each other in the thread."""
     thread, task = await a_task(world)
 

@@ -68,7 +68,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
     ]
 
 
-async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
+async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
     """A press elsewhere works for a member of the private channel."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
@@ -85,7 +85,7 @@ async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
     )
 
 
-async def test_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
+async def test_a_person_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
     """An old button gives no access."""
     _, link = await _a_hidden_task(world)
     members = world.slack.workspace.channel("hidden").members
@@ -276,7 +276,7 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
     assert len(world.coder.tasks) == 1
 
 
-async def test_no_control_is_shown_to_whom_it_would_refuse(world: World) -> None:
+async def test_nobody_is_shown_a_control_that_would_refuse_them(world: World) -> None:
     """In a list and in a status, which only one person sees, buttons that would be refused are left out."""
     thread, task = await a_waiting_agent(world)
     task.pause()

@@ -78,7 +78,7 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
     )
 
 
-async def test_who_wants_direct_messages_is_called_by_one(world: World) -> None:
+async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World) -> None:
     """The notice is in the thread without a mention. The direct message leads to it."""
     await saves(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
@@ -153,7 +153,7 @@ async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None
 
 
 async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) -> None:
-    """Who is awake wants to know."""
+    """A person who ends their quiet hours is awake, so the summary comes at once."""
     await is_quiet_for_two_hours(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
     await asks(world)
@@ -168,7 +168,7 @@ async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) 
 
 @pytest.mark.parametrize("has_left", [False, True])
 async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, has_left: bool) -> None:
-    """Whoever watches a task of another person is called for it too, but not if they left its channel."""
+    """A watcher is called for another person's task too, but not after they have left its channel."""
     thread, _ = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await is_quiet_for_two_hours(world, world.bob)

@@ -102,7 +102,7 @@ async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> N
     thread.new_messages()
 
 
-async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_that_is_told(
+async def test_the_person_who_restarted_a_workspace_is_named_although_it_already_runs(
     world: World,
 ) -> None:
     """The notices before it in the thread may have to wait for Slack."""
@@ -428,7 +428,7 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     assert len(thread.new_messages()) == 1
 
 
-async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) -> None:
+async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world: World) -> None:
     """The author of the edit sees the message in place of their question. Others are told about their own
     requests."""
     await world.restarts(admins=(world.bob.id,))

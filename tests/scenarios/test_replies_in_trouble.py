@@ -164,7 +164,7 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
     thread.new_messages()
 
 
-async def test_who_deletes_the_first_of_the_replies_given_back_keeps_the_button_for_the_others(
+async def test_the_button_of_returned_replies_outlives_the_first_of_them(
     world: World,
 ) -> None:
     """The button stands for all replies. The deleted one is not sent."""

@@ -57,7 +57,7 @@ async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(worl
     assert world.alice.reads() == [LACKS, LACKS]
 
 
-async def test_who_has_no_tasks_is_still_told_that(world: World) -> None:
+async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
     """The account has its rights, so the list is really empty."""
     await world.alice.types("/task list")
 

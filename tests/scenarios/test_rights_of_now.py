@@ -44,7 +44,7 @@ async def _removed(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
-async def test_who_is_not_who_they_were_steers_nothing(
+async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
     world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
 ) -> None:
     """Commands, replies and clicks of such a person are refused: at once if Slack sends an event, else
@@ -83,7 +83,7 @@ async def test_who_is_not_who_they_were_steers_nothing(
         ),
     ],
 )
-async def test_who_lost_their_coder_account_steers_nothing(
+async def test_a_person_who_lost_their_coder_account_steers_nothing(
     world: World, loses: Callable[[World], Awaitable[None]], says: str
 ) -> None:
     """Coder sends no event, so Coder is asked again."""
@@ -99,7 +99,7 @@ async def test_who_lost_their_coder_account_steers_nothing(
 
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
-async def test_who_left_the_administrators_steers_no_others_task(world: World, is_told: bool) -> None:
+async def test_a_former_administrator_steers_no_task_of_others(world: World, is_told: bool) -> None:
     """New members of the group may steer, and former ones may not."""
     dora, erik = world.person("dora"), world.person("erik")
     group = world.slack.add_group("ops", ["dora"])
@@ -188,7 +188,7 @@ def _asked(world: World, *methods: str) -> int:
     return sum(call.method in methods for call in world.slack.calls)
 
 
-async def test_who_does_much_is_asked_about_once(world: World) -> None:
+async def test_a_busy_person_is_looked_up_once(world: World) -> None:
     """Slack answers a hundred such look-ups a minute and Coder five hundred, for all people together."""
     people: list[Person] = [world.alice, world.bob]
     await world.ages(seconds=10)

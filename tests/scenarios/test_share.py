@@ -194,7 +194,7 @@ async def _link_of(world: World) -> str:
 
 
 async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
-    """Whoever joins the group may steer at once, and who leaves it may not."""
+    """A person who joins the group may steer at once. A person who leaves it may not."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     group = world.slack.add_group("reviewers", [])

@@ -17,7 +17,7 @@ from .world import CARD_SECONDS, POST_SECONDS, World
 POST, UPDATE = "chat.postMessage", "chat.update"
 
 
-async def test_who_is_called_hears_before_all_others(world: World) -> None:
+async def test_a_mention_is_among_the_first_messages(world: World) -> None:
     """Twenty tasks of one channel change at once. The one notice that mentions somebody is among the
     first."""
     *others, finished = await start_tasks(world, 20)
@@ -37,7 +37,7 @@ async def test_who_is_called_hears_before_all_others(world: World) -> None:
     await drawn(world)
 
 
-async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> None:
+async def test_a_mention_goes_ahead_of_messages_that_wait_already(world: World) -> None:
     """The channel is busy for twenty seconds. The notice that mentions somebody gets the next second."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)

@@ -48,7 +48,7 @@ async def test_bots_are_not_heard(world: World) -> None:
     assert thread.new_messages() == ["build failed"]
 
 
-async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
+async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
     """Their replies count as messages to other people, without a mark."""
     thread, task = await a_waiting_agent(world)
 
@@ -61,7 +61,7 @@ async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> Non
     assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
 
 
-async def test_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
+async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
     """While the agent is busy, a stranger's reply gets no waiting mark either."""
     thread, task = await a_busy_agent(world)
     waiting = await world.alice.replies(thread, "use main")

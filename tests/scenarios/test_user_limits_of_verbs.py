@@ -64,7 +64,7 @@ async def test_replies_are_not_counted(world: World) -> None:
     assert task.inputs == [f"step {number}" for number in range(15)]
 
 
-async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
+async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
     """Ten refusals are answered and then the limit. Other people's verbs are not affected."""
     thread, task = await a_busy_agent(world)
 
@@ -237,7 +237,7 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
 
 
 @pytest.mark.parametrize("verb", ["!status", "!logs", "!help", "!delete", "!watch", "!foo"])
-async def test_who_has_no_coder_account_is_refused_privately(world: World, verb: str) -> None:
+async def test_a_person_without_a_coder_account_is_refused_privately(world: World, verb: str) -> None:
     """The thread gives no information to a person who could not get it elsewhere."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")

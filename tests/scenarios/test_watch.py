@@ -91,7 +91,7 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
 
 
 @pytest.mark.parametrize("loses", ["channel", "membership"])
-async def test_who_may_not_read_the_thread_any_more_is_not_called(world: World, loses: str) -> None:
+async def test_a_watcher_who_can_no_longer_read_the_thread_is_not_called(world: World, loses: str) -> None:
     """A direct message would show the agent's words to somebody who left the channel, or is a guest now."""
     channel = world.slack.workspace.channel("general")
     channel.kind = PRIVATE
@@ -137,7 +137,7 @@ async def test_only_so_many_people_watch_one_task(world: World) -> None:
     ]
 
 
-async def test_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
+async def test_a_person_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
     """An invented press names a task of a private channel."""
     world.slack.add_channel("secret", ["alice"], kind="private")
     await world.alice.runs("/task create fix it", "secret")

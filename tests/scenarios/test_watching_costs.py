@@ -59,7 +59,7 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
     assert other.new_messages() == []
 
 
-async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> None:
+async def test_a_command_with_a_tasks_whole_name_asks_for_that_task_alone(world: World) -> None:
     """The list is read only for the beginning of a name."""
     _, task = await a_task(world)
     world.coder.add_tasks(300, "bob")

@@ -137,7 +137,7 @@ async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: W
 
 
 @pytest.mark.parametrize("path", ["/coder/webhook", "/coder/webhook/guessed", "/coder/webhook?token="])
-async def test_whoever_does_not_know_the_word_is_refused(world: World, path: str) -> None:
+async def test_a_webhook_call_without_the_token_is_refused(world: World, path: str) -> None:
     """Coder does not sign its calls, so the address must contain the token."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
 

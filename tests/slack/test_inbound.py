@@ -115,7 +115,7 @@ async def test_bots_are_not_heard(slack: SlackSandbox, outbound: Outbound) -> No
     assert last_message(slack) == IgnoredPayload("written by a bot")
 
 
-async def test_who_joins_says_nothing(slack: SlackSandbox) -> None:
+async def test_a_message_about_a_join_is_ignored(slack: SlackSandbox) -> None:
     slack.add_user("carol")
     await slack.join("carol", "dev")
 

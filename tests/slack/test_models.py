@@ -19,7 +19,7 @@ def test_only_a_plain_yes_confirms_an_address(told: dict[str, object], is_confir
     assert (found.email, found.is_email_confirmed) == ("a@b.test", is_confirmed)
 
 
-def test_who_we_are_needs_a_workspace_and_a_user() -> None:
+def test_an_identity_needs_a_workspace_and_a_user() -> None:
     assert (OWN.team_id, OWN.bot_user_id, OWN.bot_id) == ("T1", "U0BOT", "")
     with pytest.raises(UnexpectedSlackAnswer):
         models.parse_identity({"ok": True, "user_id": "U0BOT"})

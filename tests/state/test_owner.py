@@ -15,7 +15,7 @@ def ownership(engine: Engine) -> Ownership:
     return Ownership(engine.connections, engine.keys, engine.clock)
 
 
-async def test_whoever_comes_first_has_it(ownership: Ownership) -> None:
+async def test_the_first_installation_owns_the_store(ownership: Ownership) -> None:
     """The first installation owns the store, and later ones are told the owner."""
     before = await ownership.find()
 
@@ -81,7 +81,7 @@ async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> 
         ),
     ],
 )
-def test_who_has_no_business_here_is_told_what_to_do(who: Owner, belongs: str) -> None:
+def test_another_installation_is_told_what_to_do(who: Owner, belongs: str) -> None:
     """An installation is refused only if the store certainly belongs to another one."""
     refused = owners.refusal(US, who, "redis://redis:6379")
 
