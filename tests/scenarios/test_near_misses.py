@@ -332,7 +332,7 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
         assert world.alice.dialog() == f"[Delete this task]\n{unknown} `/task list` shows your tasks."
         return
     assert world.alice.reads() == [
-        f"{unknown} Write `/task {verb} NAME`, or start a task with your words.\n> {words}\n[Create a task]"
+        f"{unknown} Write `/task {verb} NAME`, or start a task with this text.\n> {words}\n[Create a task]"
     ]
     await world.alice.presses("Create a task")
     assert [task.prompt for task in world.coder.tasks][1:] == [words]

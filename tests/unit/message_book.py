@@ -145,13 +145,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         (
             f"{name}.name"
             for name in (
-                "passed_on",
-                "taken_back",
-                "edited_after_passing_on",
-                "account_taken",
-                "cannot_share_with",
-                "decided_before",
-                "fallback_not_there",
+                *("passed_on", "taken_back", "edited_after_passing_on", "decided_before"),
+                *("account_taken", "cannot_share_with", "fallback_not_there"),
             )
         ),
         ("Bob Berg",),

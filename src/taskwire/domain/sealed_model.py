@@ -1,8 +1,8 @@
 """Stored values whose texts are encrypted (sealed).
 
 Every text field is sealed unless its type says that anybody may read it: an id of `ids.py`, a `Literal`, an
-enum, or `Readable`. So a new field is sealed without anybody thinking of it. Kinds, ids, times and counts
-stay readable, because Lua scripts, the crash-point proof and operators read them.
+enum, or `Readable`. So a new field is sealed by default. Kinds, ids, times and counts stay readable, because
+Lua scripts, the crash-point proof and operators read them.
 
 A value is stored as JSON with one more field, `sealed`, which contains the texts of the value and of all
 values inside it. The field `sealed` can be opened only in a value of the same class with the same readable

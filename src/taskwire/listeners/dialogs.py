@@ -133,7 +133,7 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.PAGE, make_view)
 
     def open_share(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
-        """Open the dialog with the people and user groups who may direct the agent."""
+        """Open the dialog with the people and user groups who may steer the task."""
         make_view = partial(self._share_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.SHARE, make_view)
 

@@ -104,7 +104,7 @@ class Shortcuts:
     async def _claim(self, delivery: str, thread: ThreadRef, batch: Batch, looks: int) -> Message | None:
         """Claim the shortcut for the link of the thread. Return what to tell the person, if anything.
 
-        The link is looked up so many times at most.
+        `looks` is how often the link is looked up at most.
         """
         said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
         for _ in range(looks - 1):

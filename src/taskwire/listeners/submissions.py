@@ -146,7 +146,7 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
 
 
 def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
-    """Return what a dialog about the person's own Coder account asks for: a token or a number is entered."""
+    """Return what a dialog about the person's own Coder account asks for. It takes a token or a number."""
     field, empty = {
         Dialog.CONNECT: (accounts.PASTE_FIELD, accounts.NOTHING_PASTED),
         Dialog.CONFIRM_ACCOUNT: (accounts.NUMBER_FIELD, accounts.NO_NUMBER),
@@ -203,7 +203,8 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
 def _parse_settings(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
     """Return the changes of a dialog with a channel's settings and a person's own.
 
-    If the person's own are as they were shown, they are not saved: they may have changed since, elsewhere.
+    The person's own settings are saved only if this dialog changes them: they may have changed elsewhere
+    since the dialog was shown.
     """
     errors = find_errors(values)
     if errors:

@@ -52,7 +52,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> Notice:
-    """Return a notice. One of a broken workspace gets the first reply that waits for the agent."""
+    """Return the notice. Add the first reply that waits for the agent, if the workspace is broken."""
     if notice.kind != "error":
         return notice
     waiting = await list_undelivered(deps.links, link.id)

@@ -92,7 +92,7 @@ class PersonalPoller:
     async def poll(self, *, is_hinted: bool = False) -> float:
         """Poll the next few accounts of the round, and return the seconds until the next call.
 
-        With a hint from Coder (`is_hinted`), poll only the accounts of which a change is expected. Errors of
+        With a hint from Coder (`is_hinted`), poll only the accounts for which a change is expected. Errors of
         Coder are recorded and, if they last, reported, but never raised.
         """
         async with self._lock:

@@ -1,9 +1,9 @@
 """Handles the buttons of questions about replies, and of the choices that an agent offers.
 
 A question is about a reply that a pause holds, that was not delivered, or whose outcome is unknown.
-`messages/inputs.py` has the questions. Of the presses on the choices at the end of an agent's answer, the
-first counts. The notice loses its buttons and says who chose what. Then the choice is posted in the thread as
-that person's words, and goes to the agent as their reply.
+`messages/inputs.py` has the questions. Of several presses on the choices at the end of an agent's answer,
+only the first counts. The notice loses its buttons and says who chose what. Then the choice is posted in the
+thread as that person's words, and goes to the agent as their reply.
 """
 
 from typing import NamedTuple, cast

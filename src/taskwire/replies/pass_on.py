@@ -139,7 +139,7 @@ class ReplyPasser:
         return batch
 
     async def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
-        """Return a batch after which the reply is in no list of the owner's."""
+        """Return a batch that removes the reply from the lists of the owner."""
         batch = forget_offered(self._deps, link, work.job, batch or Batch())
         return await self._refresh_home(link, batch)
 

@@ -33,7 +33,7 @@ class StartedAuthorization(BaseModel):
 
 
 class Grant(BaseModel):
-    """What a person's browser has brought back from Coder's page.
+    """The code that a person's browser has brought from Coder's page, and what its exchange needs.
 
     `confirmation` is a number that only this browser shows.
     """

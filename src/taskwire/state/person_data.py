@@ -94,7 +94,7 @@ class PersonData:
         return found
 
     async def list_waiting(self, queues: Iterable[QueueName]) -> list[tuple[QueueName, str]]:
-        """List the jobs in these queues that can be dropped: those of which no call is under way."""
+        """List the jobs in these queues that can be dropped: those without a call under way."""
         found: list[tuple[QueueName, str]] = []
         for name in queues:
             base = self._keys.named("queue", name)

@@ -1,4 +1,4 @@
-"""Requests for a new task: from a person's request to a link, which is stored first.
+"""Requests for a new task: checks a person's request, and stores a link before anything else happens.
 
 `choices.py` chooses template and preset. The jobs that follow are in the link's own queue (`start.py`): the
 card is posted, and its ts names the thread; then the task is created and bound to the link. `attach` makes

@@ -74,7 +74,7 @@ def with_tokens(known: ConnectedAccount, tokens: Tokens, now: datetime) -> Conne
 async def _ask_to_connect(
     deps: Dependencies, context: JobContext, known: ConnectedAccount, why: str
 ) -> Outcome:
-    """Note that Coder accepts the account's tokens no longer, and tell its person."""
+    """Record that Coder no longer accepts the account's tokens, and tell its person."""
     _log.warning(
         "tokens of a connected account are lost, person asked to connect again", person=known.person, why=why
     )

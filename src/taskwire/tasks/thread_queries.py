@@ -200,7 +200,7 @@ class ThreadQueries:
         return "deleted"
 
     def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
-        """End a question about a message that is not kept any more.
+        """End a question about a message that is no longer stored.
 
         If its author deleted the message, nothing is said. If it waited too long, its author is told that it
         was not sent.

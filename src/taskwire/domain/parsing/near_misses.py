@@ -184,7 +184,7 @@ def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
     `text` is what follows the task's name, as Slack sends it. If no task fits, the button creates one.
     """
     if isinstance(error, UnknownTitle):
-        sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with your words."
+        sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
         return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
     assert isinstance(error, SeveralTasks)  # noqa: S101 - there are only these two kinds
     names = error.names[: len(error.rows)]
