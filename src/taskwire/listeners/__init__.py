@@ -1,4 +1,7 @@
-"""Listeners for Slack's payloads: they parse a payload, claim it in the inbox, and then acknowledge it."""
+"""Listeners for Slack's payloads:
+
+they parse a payload, claim it in the inbox, and then acknowledge it to Slack.
+"""
 
 from slack_bolt.async_app import AsyncApp
 

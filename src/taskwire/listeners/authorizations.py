@@ -1,7 +1,7 @@
-"""Receives a person's browser back from Coder's sign-in page, and writes the job that connects the account.
+"""Receives the browser's request after a sign-in to Coder, and writes the job that connects the account.
 
-A state can be used once, because the inbox claims it once. The browser shows nothing about the person or the
-account, because anybody may open the address.
+A sign-in's `state` works once, because the inbox claims it once. The page in the browser shows nothing about
+the person or the account, because anybody may open its address.
 """
 
 import re
@@ -33,14 +33,14 @@ _log = logger("taskwire.listeners.authorizations")
 
 
 class BrowserAnswer(NamedTuple):
-    """The page for the browser, and the number on it that the person enters in Slack; empty if none."""
+    """The page for the browser, and the number on the page that the person enters in Slack, if it has one."""
 
     page: Page
     number: str = ""
 
 
 class AuthorizationReceiver:
-    """Claims the codes that Coder's page sends by a person's browser."""
+    """Claims the authorization codes that Coder sends through a person's browser after the sign-in."""
 
     def __init__(self, deps: Dependencies, ingress: Ingress, inbox: Inbox) -> None:
         self._deps = deps
@@ -48,7 +48,7 @@ class AuthorizationReceiver:
         self._inbox = inbox
 
     async def receive(self, query: Mapping[str, str]) -> BrowserAnswer:
-        """Claim the code of a query, and return the answer to the browser."""
+        """Claim the authorization code of this query, and return the page for the browser."""
         state, code = query.get("state", ""), query.get("code", "")
         if "error" in query and not code:
             await self._end(state)
@@ -78,7 +78,7 @@ class AuthorizationReceiver:
         return BrowserAnswer(callback_pages.ALLOWED, number)
 
     async def _end(self, state: str) -> None:
-        """End an authorization that the person has denied."""
+        """End the authorization that Coder's page has reported as denied."""
         if not _STATE.fullmatch(state):
             return
         try:

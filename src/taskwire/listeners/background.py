@@ -1,8 +1,8 @@
-"""Runs work that follows an acknowledgement and is no job: private answers, and filling dialogs.
+"""Runs work after an acknowledgement that is not a job: private answers, and filling dialogs.
 
-A limited number of tasks runs at a time, so that fifty questions at once do not slow each other's
-acknowledgement. A task that waits for a place in Slack's limits does not count. `outbox/private_answers`
-shows finished answers and has its own limit. This work is not durable: if the process dies, an unanswered
+At most 16 tasks (`MAX_CONCURRENT_TASKS`) run at a time, so that fifty questions at once do not delay
+acknowledgements. A task that waits for Slack's rate limits does not count. `outbox/private_answers` shows
+finished answers and has a limit of its own. This work is not durable: if the process dies, an unanswered
 question is lost.
 """
 
@@ -40,7 +40,7 @@ class Background:
         task.add_done_callback(self._tasks.discard)
 
     async def end(self, within_seconds: float) -> None:
-        """Wait for running work, for at most `within_seconds`, then cancel what is left."""
+        """Wait at most `within_seconds` for running work to end, then cancel the unfinished work."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
@@ -86,9 +86,9 @@ class Background:
 
 
 async def answer_or_explain(answer: Callable[[], Awaitable[T]], explain: Callable[[Message], T]) -> T:
-    """Return the answer. Repeat the call while Slack's rate limit is exceeded.
+    """Return the result of `answer`. Call `answer` again while Slack's rate limit is exceeded.
 
-    If the call fails, pass the message for the person to `explain`, and return its result instead. Raise
+    If `answer` fails, pass a message about the error to `explain`, and return the result of `explain`. Raise
     nothing.
     """
     try:

@@ -1,7 +1,8 @@
 """Listener for clicks on buttons and menus of cards, notices and questions.
 
-A click is claimed by its ts and its person. The handler of its job looks up later what the click refers to. A
-click that opens a dialog opens it at once, because the trigger expires after three seconds.
+A click is claimed by its ts and its person. The handler of the click's job looks up later what the click
+refers to. If a click opens a dialog, the dialog opens at once, because the click's trigger expires after
+three seconds.
 """
 
 import re
@@ -122,7 +123,10 @@ class Clicks:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle every button and menu, known or not: Slack warns the person of a click without an ack."""
+        """Handle every button and menu, also unknown ones:
+
+        if a click gets no ack, Slack shows the person a warning.
+        """
         app.action(re.compile(".*"))(self._clicked)
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
@@ -168,7 +172,7 @@ class Clicks:
             self._open(clicked)
 
     def _open(self, clicked: Click) -> None:
-        """Handle a click that is no job: open or change a dialog, or make an answer."""
+        """Handle a click that makes no job: open or change a dialog, or answer a question."""
         requester = _requester(clicked)
         dialogs: dict[Button | str, Callable[[Requester, str, LinkId], None]] = {
             Button.ANSWER: self._dialogs.open_answer,
@@ -278,7 +282,7 @@ def _batch_of(clicked: Click) -> Batch | None:
 
 
 def _intake_batch(clicked: Click) -> Batch | None:
-    """Return a batch with the job for a click that is about no link; None if the click needs no job."""
+    """Return a batch with the job for a click that refers to no link; None if the click needs no job."""
     requester = _requester(clicked)
     if clicked.button in (Button.CREATE, Button.CREATE_ANOTHER):
         # If the button is pressed twice, both presses make the same job, and therefore the same link.
@@ -293,7 +297,7 @@ def _intake_batch(clicked: Click) -> Batch | None:
 def _decision_of(
     clicked: Click, requester: Requester, rest: str
 ) -> DecideReply | DecideHeld | Choose | PassOn | SnoozeReminder | None:
-    """Return the decision that a press makes; None if the button is for something else."""
+    """Return the decision that a person makes with this button; None if the button makes no decision."""
     button, ts = clicked.button, clicked.message_ts
     if button in _DECISIONS:
         return DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
@@ -316,7 +320,8 @@ def _decision_of(
 def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
     """Return a batch that pauses the task and then replaces its prompt.
 
-    The new prompt is the text that is stored under `kept`. It is written when the workspace has stopped.
+    The new prompt is the text that is stored under `kept`. Coder gets the new prompt when the workspace has
+    stopped.
     """
     pause = Act(requester=requester, verb="pause", is_answered_elsewhere=True)
     edit = Act(requester=requester, verb="edit", note_key=kept, waits_for_stop=True)
@@ -327,7 +332,10 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
-    """Return two jobs: the decision to send the reply of `job`, and a restart of its failed workspace."""
+    """Return a batch with two jobs:
+
+    restart the failed workspace, and send the reply with the job id `job`.
+    """
     decider = requester
     if job.startswith(FROM_NOTICE):
         # The notice stays as it is: the decision does not replace it.

@@ -1,8 +1,9 @@
-"""Listener for the slash command `/task …`, and for the buttons of commands that were offered instead.
+"""Listener for the slash command `/task …`, and for buttons that offer a command.
 
-A question is acknowledged and later answered through the response URL. A dialog is opened while the command
-is acknowledged, because its trigger expires after three seconds. Every other command becomes a job in the
-person's `intake` queue before it is acknowledged.
+A button offers a command if the person's own command was mistyped. A question is acknowledged first and
+answered later through the response URL. A dialog opens during the acknowledgement, because its trigger
+expires after three seconds. Every other command becomes a job in the person's `intake` queue before the
+command is acknowledged.
 """
 
 import asyncio
@@ -90,9 +91,9 @@ class Commands:
         await ack((await self._handle(typed, command)).reply)
 
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
-        """Offer the commands that were probably meant. Return the acknowledgement's text.
+        """Offer the commands that the person probably meant. Return the text of the acknowledgement.
 
-        `is_instead`: the offer replaces the message whose button was pressed.
+        If `is_instead`, the offer replaces the message with the pressed button.
         """
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
@@ -106,7 +107,7 @@ class Commands:
     ) -> None:
         """Run the command that a button offers. The command is stored under `key` with this `number`.
 
-        All buttons of a question are one delivery, so the first press counts.
+        All buttons of one question count as one delivery, so only the first press has an effect.
         """
         try:
             async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
@@ -123,7 +124,7 @@ class Commands:
             self._show(requester, said)
 
     async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
-        """Run a command that was offered, and show in the question that the person has chosen it."""
+        """Run the command that the person chose, and show the choice in the question."""
         try:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:
@@ -143,10 +144,10 @@ class Commands:
     async def _handle(
         self, typed: SlashCommand, command: Command, kept: OfferedCommands | None = None
     ) -> ClaimAnswer:
-        """Do everything for a command that must happen before its acknowledgement.
+        """Do everything for a command that must happen before the command is acknowledged.
 
-        The result has the acknowledgement's text. `kept` says where the card of a new task goes, if the
-        command was offered.
+        The result contains the text of the acknowledgement. `kept` is set if the command was offered by a
+        button; it says where the card of a new task goes.
         """
         if isinstance(command, Question):
             self._background.start(self._answer(typed, command))
@@ -196,7 +197,10 @@ class Commands:
         self._show(typed.requester, said, is_instead=is_instead)
 
     async def _answer_or_offer(self, typed: SlashCommand, question: Question) -> Message:
-        """Return the answer. If several tasks fit the name, offer the question for each of them."""
+        """Return the answer to a question.
+
+        If the name fits several tasks, offer the question for each of these tasks.
+        """
         try:
             return await self._queries.answer_or_wait(typed.requester, question, typed.text)
         except NotOneTask as error:

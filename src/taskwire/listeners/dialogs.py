@@ -1,4 +1,6 @@
-"""Listener for dialogs: opens them while their trigger is valid, fills them, and claims submissions.
+"""Listener for dialogs:
+
+opens a dialog while its trigger is valid, fills the dialog, and claims its submission.
 
 A dialog carries its context in its private metadata. The worker checks permissions, as for every job.
 """
@@ -83,18 +85,21 @@ class Dialogs:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle all our dialogs."""
+        """Register the listeners for all dialogs of Taskwire."""
         for dialog in Dialog:
             app.view(dialog.value)(self._submitted)
 
     def open_form(self, requester: Requester, trigger_id: str, given: OpenForm | None = None) -> None:
-        """Open the form for a new task, filled with what the person typed."""
+        """Open the form for a new task, filled with what the person typed after the command."""
         metadata = partial(_metadata_for, _context_of(requester))
         make_view = partial(self._create_form.view, requester, given or OpenForm(), metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
     def open_form_for_message(self, requester: Requester, trigger_id: str, message: PickedMessage) -> None:
-        """Open the form with a message as the prompt, and the choice to give its thread to the agent."""
+        """Open the form with a message as the prompt.
+
+        The person may also give the message's thread to the agent.
+        """
         source = {"source_channel": requester.channel, "source_thread": message.thread_ts}
         context = _context_of(requester).model_copy(update=source)
         metadata = partial(_metadata_for, context)
@@ -107,7 +112,7 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
     def open_offered(self, requester: Requester, trigger_id: str, key: str) -> None:
-        """Open the form for a request that was offered, so that the person can change it."""
+        """Open the form for a request that the bot has offered, so that the person can change the request."""
         context = _context_of(requester).model_copy(update={"offer": key})
         make_view = partial(self._create_form.view_offered, requester, key, partial(_metadata_for, context))
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
@@ -123,7 +128,7 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.EDIT, make_view)
 
     def open_answer(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
-        """Open the dialog for a reply to the agent, with what the agent wrote last."""
+        """Open the dialog for a reply to the agent. The dialog shows the agent's latest output."""
         make_view = partial(self._answer_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.ANSWER, make_view)
 
@@ -148,7 +153,7 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.CONNECT, make_view)
 
     def open_confirm(self, requester: Requester, trigger_id: str) -> None:
-        """Open the dialog that takes the number that the person's browser shows."""
+        """Open the dialog for the number that the person's browser shows after the sign-in."""
         metadata = _context_of(requester).model_dump_json()
 
         async def make_view() -> View:
@@ -157,12 +162,12 @@ class Dialogs:
         self._open_in_background(requester, trigger_id, Dialog.CONFIRM_ACCOUNT, make_view)
 
     def open_settings(self, requester: Requester, trigger_id: str) -> None:
-        """Open the dialog with the settings of the requester's channel, and the person's own."""
+        """Open the dialog with the settings of the requester's channel and the requester's own settings."""
         make_view = partial(self._settings_dialog, requester)
         self._open_in_background(requester, trigger_id, Dialog.SETTINGS, make_view)
 
     def refresh_presets(self, requester: Requester, clicked: Click) -> None:
-        """If another template was chosen in a dialog, show its presets."""
+        """If the person has chosen another template in a dialog, show the presets of that template."""
         if clicked.view_id is None:
             return
         if clicked.action_id == Field.TEMPLATE:
@@ -177,7 +182,7 @@ class Dialogs:
         self._background.start(self._open(requester, trigger_id, dialog, make), is_urgent=True)
 
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView) -> None:
-        """Open the empty dialog at once, and start to fill it."""
+        """Open the empty dialog at once, and start to fill it in the background."""
         try:
             view_id = await self._slack.views.open(trigger_id, forms.loading_dialog(dialog))
         except OutsideError as error:
@@ -273,9 +278,10 @@ class Dialogs:
         return accounts.connect_dialog(self._coder_url, _context_of(requester).model_dump_json())
 
     async def _or_connect(self, requester: Requester, make_view: MakeView) -> View:
-        """Return the dialog.
+        """Return the dialog that `make_view` builds.
 
-        If it needs an account that the person has not connected, ask for a token instead.
+        If the dialog needs a Coder account and the person has connected none, return the dialog that asks for
+        a token.
         """
         try:
             return await make_view()
@@ -285,7 +291,10 @@ class Dialogs:
             return await self._connect_dialog(requester)
 
     async def _find(self, verb: ActVerb, requester: Requester, target: TaskName | LinkId) -> VisibleTask:
-        """Return the task if this person may see it and do what the dialog does. Raise UserError if not."""
+        """Return the task if this person may see it and may do what the dialog does.
+
+        Raise UserError otherwise.
+        """
         if isinstance(target, TaskName):
             return await self._lookup.get_permitted(verb, requester, target)
         link = await self._lookup.find_link(requester, target)
@@ -334,7 +343,7 @@ class Dialogs:
             await ack()
 
     async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:
-        """Say in the dialog why it was not accepted. What the person has entered stays, if it is text."""
+        """Show in the dialog why Taskwire did not accept it. Text that the person has entered stays."""
         if submitted.dialog in (Dialog.DELETE, Dialog.SHARE, Dialog.SETTINGS, Dialog.PREFERENCES):
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
@@ -343,7 +352,7 @@ class Dialogs:
 
 
 def _first_field(submitted: Submission) -> str:
-    """Return the field beside which an error of the whole dialog is shown."""
+    """Return the field that shows an error about the whole dialog."""
     if submitted.dialog is Dialog.CONNECT:
         return accounts.PASTE_FIELD
     if submitted.dialog is Dialog.CONFIRM_ACCOUNT:

@@ -1,4 +1,7 @@
-"""Ingress: rejects payloads that are not for this installation, and claims the others in the inbox."""
+"""Ingress:
+
+rejects payloads that are not for this installation, and claims all other payloads in the inbox.
+"""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +35,7 @@ _log = logger("taskwire.listeners.ingress")
 
 
 class ClaimAnswer(NamedTuple):
-    """What to tell a person at once, and whether the delivery is new and must be handled."""
+    """What to tell a person at once, and whether the delivery is new, so that it must be handled."""
 
     reply: str
     is_new: bool = False
@@ -64,7 +67,10 @@ class Ingress:
         return self._slack.now()
 
     def is_accepted(self, body: Mapping[str, object]) -> bool:
-        """Return whether a payload is from our workspace or organization, and not from a bot or stranger."""
+        """Return whether a payload comes from our workspace or organization.
+
+        Return False for payloads of bots, and of people of another company.
+        """
         source, bot = parse_source(body), self._bot
         is_of_org = bot.enterprise_id is not None and source.enterprise_id == bot.enterprise_id
         is_ours = is_of_org if bot.is_org_wide else source.team_id in ("", bot.team_id)
@@ -92,11 +98,12 @@ class Ingress:
     async def refuse_place(
         self, kind: Literal["command", "click", "shortcut", "dialog"], delivery: str, requester: Requester
     ) -> Message | None:
-        """Return the refusal if the settings do not allow the bot in the requester's channel, else None.
+        """Return a refusal if the settings do not allow the bot in the requester's channel; None if they do.
 
-        The audit trail gets one entry for each refused delivery, up to a person's limit of questions in a
-        minute: otherwise they could push the acts of others out of it. The worker refuses later what people
-        write in a thread, because only the worker knows whose thread it is.
+        The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
+        minute. Without this limit, a person could push other people's entries out of the audit trail.
+        Messages in threads are not checked here, because only the worker knows the link of a thread; the
+        worker refuses them later.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -112,11 +119,13 @@ class Ingress:
         delivery: str,
         requester: Requester,
     ) -> tuple[ClaimResult, Message | None] | None:
-        """Claim an event as refused if the settings do not allow the bot in its channel, else return None.
+        """If the settings do not allow the bot in the event's channel, claim the event as refused.
 
-        The result has the message for the person. It is None if the person was told today: such an event may
-        be meant for other people, so the person is not told each time. `namespace` is where the inbox keeps
-        deliveries of this kind. Raise the errors of the claim.
+        Return None otherwise.
+
+        The result contains the message for the person. The message is None if the person was told today: such
+        an event may be meant for other people, so the person is told once a day. `namespace` is where the
+        inbox keeps deliveries of this kind. Raise the errors of the claim.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -144,9 +153,9 @@ class Ingress:
     async def count_claim(
         self, kind: str, claiming: Awaitable[ClaimResult], acted_at: Ts | None = None
     ) -> ClaimResult:
-        """Await a claim and count its outcome. Raises the claim's errors.
+        """Await a claim and count its outcome. Raise the errors of the claim.
 
-        `acted_at` is when the person acted. It is used to measure how late the payload came.
+        `acted_at` is when the person acted. It serves to measure how late the payload came.
         """
         try:
             with self._ingress_priority:
@@ -165,7 +174,10 @@ class Ingress:
 
     @contextmanager
     def take_arrived_kinds(self) -> Iterator[set[str]]:
-        """Yield the kinds of payloads since the last call. If the block raises, they are yielded again."""
+        """Yield the kinds of the payloads that have arrived since the last call.
+
+        If the block raises an error, the next call yields these kinds again.
+        """
         kinds, self._arrived_kinds = self._arrived_kinds, set()
         try:
             yield kinds
@@ -176,14 +188,17 @@ class Ingress:
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
         """Claim a delivery with its batch.
 
-        Return what to tell the person at once; empty if the delivery was claimed.
+        Return what to tell the person at once; return an empty text if the delivery was claimed.
         """
         return (await self.claim(kind, delivery, batch)).reply
 
     async def claim_in_thread(
         self, kind: str, delivery: str, thread: ThreadRef, batch: Batch
     ) -> Message | None:
-        """Claim a delivery for the link of a thread. Return what to tell the person at once, if anything."""
+        """Claim a delivery for the link of a thread.
+
+        Return the message for the person; None if there is none.
+        """
         claiming = self._inbox.claim_in_thread(delivery, thread, batch, is_ours=False)
         try:
             claim = await self.count_claim(kind, claiming)
@@ -220,7 +235,7 @@ def _limit_refusals(requester: Requester) -> UserLimit:
 
 
 def _make_refusal_entry(kind: str, delivery: str, requester: Requester) -> AuditEntry:
-    """Return the entry of the audit trail for a delivery from a channel where the bot may not be used."""
+    """Return the audit entry for a delivery from a channel in which the settings do not allow the bot."""
     return AuditEntry(
         person=requester.person,
         verb=kind,

@@ -74,7 +74,7 @@ Body = Mapping[str, object]
 
 
 class Messages:
-    """Handles events. `emoji` is the reaction that makes a task of a message; empty if none does."""
+    """Handles events. `emoji` is the reaction that makes a message into a task; empty if no reaction does."""
 
     def __init__(
         self,
@@ -101,7 +101,10 @@ class Messages:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle known events. Others are only acknowledged, so that Slack does not deliver them again."""
+        """Handle the events that Taskwire uses.
+
+        Other events are only acknowledged, so that Slack does not deliver them again.
+        """
         handlers = {
             "message": self._message,
             "app_mention": self._mention,
@@ -159,7 +162,7 @@ class Messages:
                 return None
 
     async def _mention(self, body: Body) -> ClaimResult | None:
-        """Handle a mention in one of our threads as a reply, and any other as a request."""
+        """Handle a mention in a thread of a task as a reply, and any other mention as a request."""
         mention = inbound.parse_mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
@@ -173,9 +176,9 @@ class Messages:
         return await self._claim_for_bot(mention, "mention")
 
     async def _reaction_added(self, body: Body) -> ClaimResult | None:
-        """Stop a task, or make a task of a message.
+        """Stop a task, or make a message into a task.
 
-        The job finds the task or the message, because a reaction does not name the thread of its message.
+        A reaction does not name the thread of its message. So the job finds the task or the message.
         """
         reaction = parse_reaction(body, self._bot)
         if not isinstance(reaction, ReactionAdded):
@@ -193,7 +196,10 @@ class Messages:
         return await self._claim_request("reaction", reaction.delivery, work, verb)
 
     async def _session_stopped(self, body: Body) -> ClaimResult | None:
-        """Stop the task of a thread. The job finds the task."""
+        """Stop the task of a thread whose agent session a person has stopped in Slack.
+
+        The job finds the task.
+        """
         stopped = parse_session_stopped(body)
         if not isinstance(stopped, SessionStopped):
             return None
@@ -208,7 +214,7 @@ class Messages:
         work: StopByReaction | MakeTaskOfMessage,
         verb: str,
     ) -> ClaimResult:
-        """Claim an event by which a person asks for something without writing, such as a reaction."""
+        """Claim an event with which a person asks for something without a text, such as a reaction."""
         requester = work.requester
         refused = await self._ingress.refuse_event(kind, "event", delivery, requester)
         if refused is not None:
@@ -222,7 +228,10 @@ class Messages:
         return claim
 
     async def _link_shared(self, body: Body) -> None:
-        """Show previews of tasks. This is not claimed: showing one twice is harmless."""
+        """Show previews of the tasks whose links were posted.
+
+        The event is not claimed: a second preview does no harm.
+        """
         shared = parse_shared_links(body, self._bot)
         if isinstance(shared, SharedLinks) and self._ingress.is_allowed_place(shared.channel):
             self._background.start(self._link_previews.show(shared))
@@ -243,10 +252,10 @@ class Messages:
         return await self._ingress.count_claim("home", self._inbox.claim("event", opened.delivery, batch))
 
     async def _person_changed(self, body: Body) -> ClaimResult | None:
-        """Forget what is stored about a person or group, because Slack reports a change.
+        """Delete what is stored about a person or a user group, because Slack reports a change.
 
-        Slack sends such an event for every change of every profile. It is not claimed: forgetting twice is
-        harmless.
+        Slack sends such an event for every change of every profile. The event is not claimed, because a
+        second deletion does no harm.
         """
         changed = inbound.parse_rights_changed(body)
         if isinstance(changed, RightsChanged):
@@ -256,7 +265,7 @@ class Messages:
     async def _claim_for_bot(
         self, message: Mention | DirectMessage, kind: Literal["mention", "direct"]
     ) -> ClaimResult:
-        """Claim a message to the bot outside our threads, as a request of its author."""
+        """Claim a message to the bot that is not in a task's thread, as a request of the message's author."""
         requester = Requester(
             person=message.person,
             channel=message.channel,
@@ -290,7 +299,7 @@ class Messages:
         return claim
 
     def _tell_if_refused(self, claim: ClaimResult, requester: Requester) -> None:
-        """Tell the person if a request was refused, because they asked for too much."""
+        """If a claim was refused because of too many requests or waiting jobs, tell the person."""
         if claim in ("rejected", "limit_told"):
             told = (
                 answers.too_many_requests()

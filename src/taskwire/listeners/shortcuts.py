@@ -52,7 +52,10 @@ class Shortcuts:
         app.shortcut(SEND_TO_TASK)(self._send_to_task)
 
     async def _find(self, body: Mapping[str, object]) -> Shortcut | None:
-        """Return the shortcut, if it is one of ours and the settings allow the bot in its channel."""
+        """Return the shortcut, if it is one of Taskwire's.
+
+        Return None if the settings do not allow the bot in the shortcut's channel.
+        """
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
             return None
@@ -102,9 +105,11 @@ class Shortcuts:
             self._private_answers.show(PrivateAnswer(requester, said))
 
     async def _claim(self, delivery: str, thread: ThreadRef, batch: Batch, looks: int) -> Message | None:
-        """Claim the shortcut for the link of the thread. Return what to tell the person, if anything.
+        """Claim the shortcut for the link of the thread.
 
-        `looks` is how often the link is looked up at most.
+        Return the message for the person; None if there is none.
+
+        Look for the link at most `looks` times.
         """
         said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
         for _ in range(looks - 1):

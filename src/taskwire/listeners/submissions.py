@@ -1,6 +1,6 @@
-"""What a submitted dialog asks for: its context from the private metadata, and the jobs that follow.
+"""Parses a submitted dialog: its context from the private metadata, and the jobs that follow.
 
-`dialogs.py` opens the dialogs and claims what they ask for. The worker checks permissions, as for every job.
+`dialogs.py` opens the dialogs and claims these jobs. The worker checks permissions, as for every job.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ Id = Annotated[str, pydantic.Field(pattern=f"^{ID_PATTERN}$")]
 class DialogContext(BaseModel):
     """The context of a dialog, stored in its private metadata.
 
-    Slack sends it back with the submission. It may have been changed, so `find` checks it.
+    Slack sends the metadata back with the submission. A person may have changed it, so `find` checks it.
     """
 
     # Validation errors must not quote the metadata.
@@ -70,7 +70,10 @@ class DialogContext(BaseModel):
 
     @classmethod
     def find(cls, metadata: str) -> Self | None:
-        """Parse private metadata; None if it is not from one of our dialogs."""
+        """Parse a dialog's private metadata.
+
+        Return None if the metadata is not from one of Taskwire's dialogs.
+        """
         try:
             found = cls.model_validate_json(metadata)
         except ValidationError:
@@ -82,7 +85,7 @@ class DialogContext(BaseModel):
 
     @property
     def source(self) -> EarlierMessages | None:
-        """The thread of the message from which the form was opened."""
+        """The thread that contains the message from which the form was opened."""
         channel = find_channel(self.source_channel)
         if channel is None or self.source_thread is None:
             return None
@@ -91,7 +94,7 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """The result of a submission: a job or two, or error messages."""
+    """The result of a submission: one or two jobs, or error messages."""
 
     job: (
         CreateRequested
@@ -111,7 +114,7 @@ class DialogRequest:
 
 
 def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
-    """Return what a submission asks for. `now` is the time by Slack's clock."""
+    """Return the jobs or the errors of a submission. `now` is the time by Slack's clock."""
     context = DialogContext.find(submitted.private_metadata)
     if context is None:
         return DialogRequest()
@@ -146,7 +149,7 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
 
 
 def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
-    """Return what a dialog about the person's own Coder account asks for. It takes a token or a number."""
+    """Return the job or the error of a dialog that takes a token or a number for a Coder account."""
     field, empty = {
         Dialog.CONNECT: (accounts.PASTE_FIELD, accounts.NOTHING_PASTED),
         Dialog.CONFIRM_ACCOUNT: (accounts.NUMBER_FIELD, accounts.NO_NUMBER),
@@ -166,7 +169,7 @@ def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, st
 def _parse_task_dialog(
     requester: Requester, dialog: Dialog, task: str, values: Mapping[str, str]
 ) -> DialogRequest:
-    """Return what a dialog about a task asks for."""
+    """Return the job or the error of a dialog about a task."""
     if dialog not in _VERBS:
         # This dialog has no button *Submit*, so the payload is not from Slack's dialog.
         return DialogRequest()
@@ -184,7 +187,10 @@ def _parse_task_dialog(
 
 
 def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
-    """Return what the answer to a question with choices asks for: a choice, words, or both."""
+    """Return the job or the error of the dialog that answers an agent's question.
+
+    The answer is a choice, words, or both.
+    """
     text, chosen = sanitize_for_agent(values.get(Field.PROMPT, "")), values.get(Field.CHOICE, "")
     if not chosen:
         if is_blank(text):
@@ -201,10 +207,10 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
 
 
 def _parse_settings(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
-    """Return the changes of a dialog with a channel's settings and a person's own.
+    """Return the jobs of a dialog with a channel's settings and a person's own settings.
 
-    The person's own settings are saved only if this dialog changes them: they may have changed elsewhere
-    since the dialog was shown.
+    If the person did not change their own settings in this dialog, the dialog does not save these settings.
+    They may have changed elsewhere while the dialog was open.
     """
     errors = find_errors(values)
     if errors:

@@ -1,6 +1,7 @@
 """`taskwire store`: moves an installation's data to another Redis, and removes a fence.
 
-This module opens both sides and reports progress. `migration/transfer` keeps the data consistent.
+This module opens the source and the target and reports progress. `migration/transfer` keeps the data
+consistent.
 """
 
 import contextlib
@@ -42,10 +43,10 @@ StoreLocation = str | Path
 async def move(
     settings: Settings, source: str, source_prefix: str | None, report: Report, *, replaces: bool
 ) -> Moved | None:
-    """Move the store `source` to the store in the settings. Return None if it was moved before.
+    """Move the store `source` to the store in the settings. Return None if an earlier run has moved it.
 
-    `source_prefix` is the prefix of the keys in the source; None for the one in the settings. `replaces`:
-    data of this installation in the target may be deleted.
+    `source_prefix` is the prefix of the keys in the source; None means the prefix in the settings. With
+    `replaces`, this installation's data in the target may be deleted.
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
@@ -72,7 +73,7 @@ async def move(
 
 
 async def reopen(settings: Settings) -> Fence | None:
-    """Remove the fence from the store in the settings. Return the fence, if there was one."""
+    """Remove the fence from the store in the settings. Return the fence; None if there was none."""
     bot = await _identity(settings)
     async with _open_side(_target_location(settings), Keys(bot.team_id, settings.key_prefix)) as side:
         with _explain_redis_errors("Run it again."):
@@ -86,7 +87,7 @@ def _target_location(settings: Settings) -> StoreLocation:
 
 
 def _source_location(source: str, settings: Settings) -> StoreLocation:
-    """Return the URL of the source, or its directory if it is an embedded store."""
+    """Return the URL of the source. For an embedded store, return its directory."""
     if source == EMBEDDED:
         return settings.data_dir.absolute()
     if source == STANDARD_INPUT:
@@ -97,7 +98,8 @@ def _source_location(source: str, settings: Settings) -> StoreLocation:
 def _require_store(source: StoreLocation) -> None:
     """Raise `UserError` if the source cannot be a store.
 
-    Without this check, opening the source would create a store, or its error would name REDIS_URL.
+    Without this check, Taskwire would create a store in a wrong directory. An error about a wrong URL would
+    name REDIS_URL instead of `--from`.
     """
     if isinstance(source, Path):
         if not (source / data_directory.STORE_LOCK).exists():
@@ -129,7 +131,7 @@ def _display_address(place: StoreLocation, connections: Connections) -> str:
 
 
 def _with_distinct_names(here: Side, there: Side) -> tuple[Side, Side]:
-    """Return both sides, with the key prefixes in their names unless both have the default prefix."""
+    """Return both sides. Add the key prefixes to their names unless both sides have the default prefix."""
     if {here.keys.installation, there.keys.installation} == {KEY_PREFIX}:
         return here, there
     here, there = [

@@ -1,6 +1,8 @@
-"""One side of a move: the keys of an installation on one server, read in the same form from every server.
+"""One side of a move:
 
-This module also sets the fence on its side, but only if nothing has happened on that side since `read_state`.
+an installation's keys on one server. The form of the keys does not depend on the server.
+
+This module also sets the fence on its side, but only if the side has not changed since `read_state`.
 `transfer` decides what to copy.
 """
 
@@ -48,18 +50,24 @@ WORDS_OF_STREAM_ENTRY = 5
 
 
 class KeyValue(NamedTuple):
-    """The content of a key: its type, its time to live in ms (-1: none), and its items in a fixed order."""
+    """The content of a key:
+
+    its type, its time to live in ms (-1 means no expiry), and its items in a fixed order.
+    """
 
     kind: str
     ttl_ms: int
     items: tuple[bytes, ...]
 
     def with_prefix(self, old: bytes, new: bytes) -> "KeyValue":
-        """Return the same content, with the prefix `old` replaced by `new` in the keys that it names."""
+        """Return this content. The key names that it contains get the prefix `new` in place of `old`."""
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
-        """Return whether `other` has the same content. If this key expires soon, `other` may be None."""
+        """Return whether `other` has the content of this key.
+
+        If this key expires soon, `other` may be None.
+        """
         if other is None:
             return 0 <= self.ttl_ms < TTL_TOLERANCE_MS
         is_as_long = (self.ttl_ms < 0) == (other.ttl_ms < 0) and abs(
@@ -70,9 +78,9 @@ class KeyValue(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One installation's keys on one server. `where` is the server's address, for people.
+    """One installation's keys on one server. `where` is the server's address for people to read.
 
-    `raw` is a client that returns bytes. `is_exclusive` means that nobody else can work on the store.
+    `raw` is a client that returns bytes. `is_exclusive` means that no other process can use the store.
     """
 
     where: str
@@ -113,7 +121,10 @@ class Side:
         return found
 
     async def _read_long(self, kind: str, key: bytes) -> list[bytes]:
-        """Return the items of a key that is read in several calls. Nobody changes it in between."""
+        """Return the items of a key that needs several calls to read.
+
+        The key does not change between the calls.
+        """
         if kind == "hash":
             pairs = self.raw.hscan_iter(key, count=ITEMS_PER_CALL)
             return [word async for pair in pairs for word in pair]
@@ -133,7 +144,7 @@ class Side:
             start += ITEMS_PER_CALL
 
     async def _read_stream(self, key: bytes) -> list[bytes]:
-        """Return the entries of a stream: of each its id, then its fields and their values."""
+        """Return the entries of a stream. Each entry is its id, then its fields and their values."""
         found: list[bytes] = []
         start = b"-"
         while entries := cast(
@@ -145,7 +156,10 @@ class Side:
         return found
 
     async def is_same_as(self, other: "Side") -> bool:
-        """Return whether both are the same store: a key that is set through the other one appears here."""
+        """Return whether both sides are the same store:
+
+        a key that is set on the other side appears on this side.
+        """
         if self.prefix != other.prefix:
             return False
         key = self.prefix + PROBE + secrets.token_hex(8).encode()
@@ -160,17 +174,17 @@ class Side:
         return await cast("Awaitable[str | None]", found)
 
     async def read_state(self) -> str:
-        """Return the state of the fence and the server as a text, for the argument `seen` of `set_fence`."""
+        """Return the state of the fence and the server as a text. `set_fence` takes this text as `seen`."""
         return cast("str", await self.run(_LOOK))
 
     async def remove_fence(self) -> bool:
-        """Remove the fence unless it is around an incomplete copy. Return whether there was one."""
+        """Remove the fence unless the store is an incomplete copy. Return whether there was a fence."""
         return bool(await self.run(_REOPEN))
 
     async def set_fence(
         self, seen: str, state: FenceState, move: str, other: str, app: str, run: str
     ) -> None:
-        """Set or update the fence. Raises `UserError` if the state is no longer `seen`."""
+        """Set or update the fence. Raises `UserError` if the state has changed since it was `seen`."""
         if not await self.run(_FENCE, seen, state, move, other, app, run):
             raise UserError(
                 f"Somebody has used or moved the store at {self.where} in this moment.",
@@ -178,15 +192,15 @@ class Side:
             )
 
     async def run(self, script: str, *words: str) -> object:
-        """Run a script on the fence and on the record about the server."""
+        """Run a script that uses the fence and the record about the server."""
         keys = fence.key(self.keys), self.keys.named("server")
         return await cast("Awaitable[object]", self.connections.commands.eval(script, 2, *keys, *words))
 
 
 def _ordered(kind: str, items: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return the items sorted, and each score written in the same way.
+    """Return the items sorted, with all scores in one notation.
 
-    Two Redis servers may list a set in different orders and write the same score with different digits.
+    Two Redis servers may list a set in different orders, and may write equal scores with different digits.
     """
     match kind:
         case "hash":

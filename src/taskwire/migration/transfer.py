@@ -1,9 +1,9 @@
 """Moves all keys of one installation from one server to another, completely or not at all.
 
 Both sides are fenced (`queue/fence`) before the first key is copied. After the last key is compared, the
-target is opened, and the source stays fenced. So no process can work on both sides. A move that was killed
-continues when it is started again. Keys are copied by type and not with DUMP, whose format differs between
-servers.
+target's fence is removed, and the source stays fenced. So no process can work on both sides. If a move is
+killed, the next start continues it. Keys are copied by type. DUMP is not used, because its format differs
+between servers.
 """
 
 import asyncio
@@ -58,14 +58,14 @@ Command = tuple[Any, ...]
 
 
 class Moved(NamedTuple):
-    """The numbers of moved keys and open threads."""
+    """The number of moved keys and the number of open threads."""
 
     keys: int
     threads: int
 
 
 def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
-    """Yield the commands that give a key this content."""
+    """Yield the commands that write this content to a key."""
     yield ("DEL", name)
     # One XADD adds one entry.
     each = ITEMS_PER_CALL * _ITEM_WORDS.get(value.kind, 1)
@@ -91,11 +91,11 @@ class Transfer:
         self._reported_at = 0.0
 
     async def move(self, *, replaces: bool = False) -> Moved | None:
-        """Copy everything and switch over. Return None if an earlier run has finished this move.
+        """Copy all keys and switch over to the target. Return None if an earlier run has finished this move.
 
-        Raise `UserError` if the move is not allowed; then nothing was changed. Raise it too if another run
-        takes over, or if something still writes to the source. `replaces`: this installation's data in the
-        target may be deleted.
+        Raise `UserError` if the move is not allowed; then nothing was changed. Raise `UserError` too if
+        another run takes over, or if a process still writes to the source. With `replaces`, this
+        installation's data in the target may be deleted.
         """
         try:
             return await self._move(replaces=replaces)
@@ -121,7 +121,10 @@ class Transfer:
         )
 
     async def _begin(self, *, replaces: bool) -> bool:
-        """Fence both sides. Return False if this move has ended before and only its answer was lost."""
+        """Fence both sides.
+
+        Return False if an earlier run has finished this move.
+        """
         source, target, run = self._source, self._target, self._run
         if await source.is_same_as(target):
             raise same_store()
@@ -166,7 +169,7 @@ class Transfer:
             raise fence.refusal(there, self._target.where)
 
     def _find_interrupted_move(self, left: Fence | None, there: Fence | None) -> str | None:
-        """Return the id of an interrupted move that now continues; None if there is none."""
+        """Return the id of an interrupted move that this run continues; None if there is none."""
         if left is None:
             return None
         is_same = there is not None and there.state == "arriving" and there.move == left.move
@@ -179,7 +182,8 @@ class Transfer:
     async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
         """Raise `UserError` if the data in the target may still be needed.
 
-        The target may be replaced if its data was moved to another store, or if it is an incomplete copy.
+        The target may be replaced if its data was moved to another store, or if the target is an incomplete
+        copy.
         """
         target = self._target
         if there is not None and there.state == "leaving":
@@ -215,7 +219,7 @@ class Transfer:
             await asyncio.sleep(IDLE_CHECK_SECONDS)
 
     async def _copy_differences(self) -> tuple[int, int]:
-        """Copy the keys that differ. Return the number of keys, and how many of them differed."""
+        """Copy the keys that differ. Return the number of all keys, and the number of keys that differed."""
         names = sorted(await self._source.list_keys())
         surplus = await self._target.list_keys() - set(names)
         await self._drop(surplus)
@@ -231,7 +235,7 @@ class Transfer:
         return len(names), different
 
     async def _read_wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
-        """Return what the target must contain. Parked batches name keys, so they get the target's prefix."""
+        """Return what the target must contain. Key names inside parked batches get the target's prefix."""
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
         return {n: v.with_prefix(old, new) if n.startswith(PARKED) else v for n, v in found.items()}
@@ -245,7 +249,7 @@ class Transfer:
         await self._write(("DEL", name) for name in names)
 
     async def _write(self, commands: Iterable[Command]) -> None:
-        """Write to the target. The call fails if another run has taken over."""
+        """Write to the target. The write fails if another run has taken over the move."""
         waiting = list(commands)
         for start in range(0, len(waiting), KEYS_PER_CALL):
             async with self._target.raw.pipeline(transaction=False) as pipe:
@@ -259,7 +263,10 @@ class Transfer:
         pipe.eval(_WRITE, 2, *keys, self._run, word, *words)
 
     async def _switch_over(self) -> None:
-        """Wait until the target has the data on disk and in its replicas. Then switch over to the target."""
+        """Wait until the target has the data on its disk and on its replicas.
+
+        Then switch over to the target.
+        """
         source, target = self._source, self._target
         copies = target.connections.required_replicas
         async with target.raw.pipeline(transaction=False) as pipe:
@@ -293,9 +300,9 @@ def same_store() -> UserError:
 async def reopen(side: Side) -> Fence | None:
     """Remove the fence from the source of a move. Return the fence.
 
-    Raises `UserError` if the store is an incomplete copy. The source lacks what was done in the target since
-    the move. So the next process acts as after data loss: before each first attempt, it checks whether the
-    effect exists.
+    Raises `UserError` if the store is an incomplete copy. The source lacks all writes that the target got
+    after the move. So the next process acts as after data loss: before each first attempt, it checks whether
+    the effect exists.
     """
     found = await fence.find(side.connections, side.keys)
     if found is not None and not await side.remove_fence():

@@ -1,1 +1,1 @@
-"""Shared by the features: posting once, private answers, questions, the agent's input, retries."""
+"""What several features share: posting once, private answers, questions, the agent's input, retries."""

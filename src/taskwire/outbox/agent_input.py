@@ -1,4 +1,7 @@
-"""Makes the agent's input from a reply: the text as its author saw it, and the contents of its text files."""
+"""Makes the agent's input from a reply:
+
+the reply's text as its author saw it, and the content of text files.
+"""
 
 import json
 import re
@@ -36,21 +39,21 @@ NO_TEXT = "(no words)"
 
 
 class PreparedInput(NamedTuple):
-    """The input for the agent, and the names of the files that cannot be part of it."""
+    """The input for the agent, and the names of the files that the input cannot contain."""
 
     text: AgentText
     refused_files: tuple[str, ...] = ()
 
 
 class AgentInput:
-    """Makes the input of a reply."""
+    """Makes the agent's input from a reply."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
 
     async def prepare(self, reply: Reply) -> PreparedInput:
-        """Return the input: the reply's text, then each text file below its name."""
+        """Return the input: the reply's text, then the name and the content of each text file."""
         words = await self._get_text(reply)
         if reply.author_name:
             words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
@@ -78,13 +81,13 @@ class AgentInput:
     async def get_display_text(self, reply: Reply) -> str:
         """Return the text that shows people which reply is meant.
 
-        For a reply without text, return its files' names.
+        If the reply has no text, return the names of its files.
         """
         words = await self._get_text(reply)
         return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
 
     async def _get_text(self, reply: Reply) -> AgentText:
-        """Return the text as its author saw it, without the mention of the bot."""
+        """Return the reply's text as its author saw it, without the mention of the bot."""
         if reply.is_from_command:
             # The text of a command was decoded when the command was read.
             return sanitize_for_agent(reply.text)
@@ -92,7 +95,10 @@ class AgentInput:
         return replies.to_agent_text(raw, await self.list_names(raw))
 
     def get_plain(self, reply: Reply) -> str:
-        """Return the text of a message as Markdown with Slack's tokens, without the mention of the bot."""
+        """Return a message's text as Markdown, without the mention of the bot.
+
+        Slack's tokens for names stay.
+        """
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
         match read:
@@ -114,7 +120,7 @@ class AgentInput:
     async def list_names(self, text: str) -> replies.Names:
         """Return the names of the people and channels that the text mentions.
 
-        A name is empty if it cannot be read.
+        If Slack does not give a name, that name is empty.
         """
         wanted = replies.list_mentions(text)
         users = {user: await self._find_user_name(UserId(user)) for user in wanted.users}
@@ -140,16 +146,16 @@ def _is_text(file: FileRef) -> bool:
 
 
 def _heading(file: FileRef) -> str:
-    """Return the line above a file's content. The line must not look like a command to the agent."""
+    """Return the line above a file's content. The agent cannot take this line for a command."""
     name = " ".join(sanitize_for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
     return f"`{code}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
 
 
 def _make_safe_name(author: str) -> str:
-    """Return an author's name for the beginning of an input, in one line.
+    """Return an author's name on one line, for the beginning of an agent's input.
 
-    People choose their names. To the agent, no name may look like a command.
+    People choose their own names. The agent cannot take the returned name for a command.
     """
     name = " ".join(sanitize_for_agent(author).split()) or "Somebody"
     return f'"{name}"' if name.startswith(COMMAND_MARKS) else name

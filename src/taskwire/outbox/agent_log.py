@@ -1,7 +1,7 @@
-"""Reads a task's log for people: what is new since the last excerpt, or what the agent wrote last.
+"""Reads a task's log for people: the agent's new output since the last excerpt, or its latest output.
 
-A long log takes 200 ms to process. A worker thread (`asyncio.to_thread`) does it, because the event loop must
-not stop for so long.
+A long log takes 200 ms to process. A worker thread (`asyncio.to_thread`) processes the log, so that the event
+loop does not stop.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ _log = logger("taskwire.outbox.agent_log")
 
 
 class LastOutput(NamedTuple):
-    """What an agent wrote last.
+    """An agent's latest output.
 
-    `is_snapshot`: Coder stored this text when the task was paused, at `snapshot_at`.
+    If `is_snapshot`, Coder stored this text when the task was paused, at `snapshot_at`.
     """
 
     output: AgentOutput = AgentOutput()
@@ -52,7 +52,10 @@ class LastOutput(NamedTuple):
 
 
 class FullLog(NamedTuple):
-    """A task's log as Coder has it. A snapshot has only the last messages before the pause."""
+    """A task's log as Coder has it.
+
+    The snapshot of a paused task has only the last messages before the pause.
+    """
 
     text: str = ""
     is_snapshot: bool = False
@@ -60,7 +63,10 @@ class FullLog(NamedTuple):
 
 
 async def read_new_output(deps: Dependencies, coder: CoderClient, link: Link) -> AgentOutput:
-    """Return what the agent has written since the last excerpt. It is empty if the log cannot be read."""
+    """Return what the agent has written since the last excerpt.
+
+    The result is empty if the log cannot be read.
+    """
     logs = await _find_logs(coder, link)
     if logs is None:
         return AgentOutput()
@@ -78,7 +84,7 @@ async def read_new_output(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
-    """Cut an excerpt to the length that a message shows, and return it."""
+    """Make the agent's output with an excerpt that is short enough for a message."""
     turn = excerpt.turn
     answer = cut_at_block(turn.answer, LONGEST_ANSWER)
     if answer:
@@ -98,7 +104,10 @@ def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
 
 
 async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) -> str:
-    """Return a cursor at the end of the log, as if all of it had been shown; empty without a readable log."""
+    """Return a cursor at the end of the log, as if people had seen the whole log.
+
+    Return an empty cursor if the log cannot be read.
+    """
     logs = await _find_logs(coder, link)
     if logs is None:
         return ""
@@ -108,7 +117,7 @@ async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -> LastOutput:
-    """Return what the agent wrote last. Raise UserError if Coder cannot show the log now."""
+    """Return the agent's latest output. Raise UserError if Coder cannot show the log now."""
     logs = await _get_logs(coder, link)
     if logs is None:
         return LastOutput()
@@ -130,7 +139,7 @@ async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) ->
 
 
 async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
-    """Return the whole log without masking it: `slack/files.py` masks a file before it uploads it.
+    """Return the whole log without masking it. `slack/files.py` masks a file before the upload.
 
     Raise UserError if Coder cannot show the log.
     """
@@ -142,7 +151,10 @@ async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
 
 
 async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
-    """Return the log; None if the task was not created yet. Raise UserError if Coder cannot show it now."""
+    """Return the log; None if the task was not created yet.
+
+    Raise UserError if Coder cannot show the log now.
+    """
     task_id, title = link.record.task_id, link.title
     if task_id is None:
         return None

@@ -1,9 +1,9 @@
 """Refuses requests from channels in which the settings do not allow the bot.
 
-`listeners/ingress.py` checks what arrives, except messages in threads, whose thread is not known yet. The
-worker checks each job of a person just before the job is carried out. `replies/deliver.py` checks replies
-together with the other rights of their author, because a refused reply has a receipt. Jobs that follow from
-an accepted request are not refused halfway.
+`listeners/ingress.py` checks what arrives, except messages in threads: ingress does not know the thread's
+link. The worker checks each job of a person just before the job runs. `replies/deliver.py` checks a reply
+with the other rights of its author, because a refused reply gets a receipt. Jobs that follow from an accepted
+request are not checked again.
 """
 
 from taskwire.dependencies import Dependencies
@@ -48,12 +48,12 @@ _AMONG_PEOPLE = ("reply", "mention", "emoji")
 
 
 def find_checked_place(work: Work) -> Requester | None:
-    """Return who asked for this work, and where; None for work that is allowed everywhere."""
+    """Return who asked for this job, and where. Return None if the job is allowed everywhere."""
     return work.requester if isinstance(work, _CHECKED) else None
 
 
 def require_allowed_place(deps: Dependencies, work: Work) -> None:
-    """Raise PlaceNotAllowed if a person asked for this work where the bot may not be used."""
+    """Raise PlaceNotAllowed if a person asked for this job in a channel that the settings do not allow."""
     if (requester := find_checked_place(work)) is not None:
         require_allowed(deps, requester.channel)
 
@@ -61,7 +61,7 @@ def require_allowed_place(deps: Dependencies, work: Work) -> None:
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:
     """Return whether the person was told today that the bot does not work in this channel.
 
-    If not, the batch records that the person is told now.
+    If not, add to the batch the record that the person is told now.
     """
     if not isinstance(error, PlaceNotAllowed) or requester.surface not in _AMONG_PEOPLE:
         return False

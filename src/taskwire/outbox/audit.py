@@ -1,7 +1,7 @@
 """Makes the audit entry of a job that ends, if the job is an act of a person.
 
-The worker adds the entry to the batch that ends the job. Most acts are one job. If a request only queues
-another job, the entry is made when that other job ends. Such a request has an entry of its own only if it is
+The worker adds the entry to the batch that ends the job. Most acts are one job. Some requests only queue
+another job; then the entry is made when that other job ends. Such a request gets its own entry only if it is
 refused or fails.
 """
 
@@ -83,7 +83,7 @@ def make_entry(
 ) -> AuditEntry | None:
     """Return the audit entry of a job with this outcome.
 
-    Return None if the job goes on, or if the job is no act of a person.
+    Return None if the job has not ended, or if the job is not an act of a person.
     """
     work, note = context.job.work, context.audit
     verb, person = _find_verb(context), _find_person(work) or UserId(note.person)
@@ -111,7 +111,10 @@ def make_entry(
 def make_entry_of_reply(
     context: JobContext, link: Link, job_id: str, reply: Reply, reason: str
 ) -> AuditEntry:
-    """Return the entry of a reply that is given up together with the reply of the running job."""
+    """Return the audit entry of a waiting reply.
+
+    The reply is given up because the running job's reply is given up.
+    """
     return AuditEntry(
         person=reply.person,
         verb="send",
@@ -126,10 +129,10 @@ def make_entry_of_reply(
 
 
 def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: str) -> None:
-    """Log the entries of one call, each with the id of its job. `written` is what the call has returned.
+    """Log the audit entries of one call to Redis, each with the id of its job.
 
-    The call returns the number and the hash of the last entry. The earlier entries have the numbers before
-    it.
+    `written` is the answer of the call: the number and the hash of the last entry. The other entries have the
+    numbers before that number.
     """
     last, _, chain_hash = written.partition(" ")
     for behind, (entry, job_id) in enumerate(reversed(entries)):
@@ -138,13 +141,13 @@ def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: str) -> None
 
 
 def log_entry(entry: AuditEntry, job_id: str, written: str = "") -> None:
-    """Log an entry that was written. `written` is its number and its hash, if they are known."""
+    """Log an audit entry that was written. `written` is the entry's number and hash, if they are known."""
     number, _, chain_hash = written.partition(" ")
     _log.info("audit", number=int(number or 0), hash=chain_hash, job=job_id, **entry.model_dump())
 
 
 def _find_outcome(context: JobContext, outcome: Outcome) -> AuditOutcome | None:
-    """Return how the act ended; None if it has not ended, or if the job is no act."""
+    """Return how the act ended. Return None if the act has not ended, or if the job is not an act."""
     note = context.audit
     if outcome.kind != "done" or note.outcome == "none":
         return None

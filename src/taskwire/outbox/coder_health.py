@@ -2,7 +2,7 @@
 
 When an outage begins, it is stored in Redis. Every open card shows the outage until it ends. The stored
 outage also says whether all cards were asked to show it. If a process dies before it has asked all cards,
-another process asks them.
+another process asks all cards again.
 
 Administrators are told of problems with the service account. The poller finds out whether this version of
 Coder has Tasks.
@@ -41,7 +41,7 @@ _log = logger("taskwire.outbox.coder_health")
 
 
 class CoderOutage(BaseModel):
-    """An outage of Coder: since when, and why. `stage` says what the cards were asked to show."""
+    """An outage of Coder: since when, and why. `stage` says what the cards were last asked to show."""
 
     since_ms: int
     why: CoderFailure = "away"
@@ -55,16 +55,17 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 
 
 def is_coder_away(error: OutsideError) -> bool:
-    """Return whether Coder does not answer or refuses our token, so that only older news can be shown.
+    """Return whether Coder does not answer or refuses our token, so that people see only stored news.
 
-    Return False if Coder refuses a person's own token: the person sees nothing until they have replaced it.
+    Return False if Coder refuses a person's own token. That person sees no news until they have replaced the
+    token.
     """
     own = Refused | TasksNotSupported | PersonTokenRefused
     return error.system == "Coder" and not isinstance(error, own)
 
 
 class CoderHealth:
-    """Counts failed polls of Coder, and lets the cards show an outage after several failures in a row."""
+    """Counts failed polls of Coder. After several failed polls in a row, the cards show an outage."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
@@ -74,7 +75,7 @@ class CoderHealth:
         self.trouble = ""
 
     async def record_failure(self, error: OutsideError, now_ms: int) -> None:
-        """Record a failed poll. After several in a row, the cards show the outage."""
+        """Record a failed poll. After several failed polls in a row, the cards show the outage."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _reason_of(error)
@@ -95,7 +96,7 @@ class CoderHealth:
             await self._store(known.model_copy(update={"stage": "shown"}))
 
     async def record_success(self) -> None:
-        """Record a successful poll, which ends an outage."""
+        """Record a successful poll. It ends an outage."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
         known = await _find_stored_outage(self._deps)
         if known is None:
@@ -147,7 +148,10 @@ CHECK_INTERVAL_IN_TROUBLE = timedelta(hours=1)
 
 
 class ServiceAccount:
-    """Checks the service account, and renews its token. `learn` lets a new token be masked everywhere."""
+    """Checks the service account and renews its token.
+
+    `learn` gets each new token, so that it is masked everywhere.
+    """
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts, learn: Callable[[str], object]) -> None:
         self._deps = deps
@@ -157,14 +161,16 @@ class ServiceAccount:
         self.troubles: tuple[str, ...] = ()
 
     def expect_change(self) -> None:
-        """Ask Coder at the next check, because the token was replaced."""
+        """Ask Coder at the next check, because the service account's token was replaced."""
         self._checked_at = None
 
     async def check(self) -> tuple[str, ...]:
-        """Return a sentence for each problem of the account, and tell the administrators. Call it often.
+        """Return a sentence for each problem of the service account, and tell the administrators.
 
-        Coder is asked every twelve hours, or each hour while there is a problem. Calls in between return
-        the last result.
+        Call this often.
+
+        Coder is asked every twelve hours, or every hour while there is a problem. Calls in between return the
+        last result.
         """
         await self._renewal.look()
         now = datetime.now(UTC)
@@ -204,7 +210,10 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error that names the scopes that our token lacks, and for what; None if it lacks none."""
+    """Return an error with the scopes that our token lacks, and what needs them.
+
+    Return None if no scope is missing.
+    """
     missing = await coder.list_missing_scopes()
     return (
         UserError(*troubles.token_lacks_scopes(missing, scopes.list_lost_features(missing)))
@@ -214,9 +223,11 @@ async def find_scope_trouble(coder: CoderClient) -> UserError | None:
 
 
 def judge_rights(account: User, found: AccountRights | None) -> UserError | None:
-    """Return an error that names what our account cannot do, and what to grant; None if it can do everything.
+    """Return an error with the rights that our account lacks, and how to grant them.
 
-    `found` is None if Coder does not say which rights the account has. Then only the role Owner counts.
+    Return None if no right is missing.
+
+    `found` is None if Coder does not say which rights the account has. Then only the role Owner is enough.
     """
     name = account.username
     if found is None:
@@ -233,10 +244,10 @@ def judge_rights(account: User, found: AccountRights | None) -> UserError | None
 
 
 async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
-    """Return whether this account may see this task, but not reach its agent.
+    """Return whether this account may see this task but may not reach the task's agent.
 
-    Call it after Coder has answered 404 for the agent: it does so for a missing agent and for a missing
-    right.
+    Call this after Coder has answered 404 for the agent. Coder answers 404 for a missing agent and for a
+    missing right.
     """
     try:
         await coder.get_task(task_id)
@@ -246,7 +257,7 @@ async def is_agent_forbidden(coder: CoderClient, task_id: str) -> bool:
 
 
 def find_expiry_trouble(expires_at: datetime | None, now: datetime) -> UserError | None:
-    """Return an error if our token ends within two days; None otherwise."""
+    """Return an error if our token expires within two days; None otherwise."""
     if expires_at is None or expires_at - now >= TOKEN_ENDS_SOON:
         return None
     return UserError(*troubles.token_expires(expires_at))

@@ -1,4 +1,4 @@
-"""Direct messages that nobody asked for: alerts for administrators, calls, and messages for single people.
+"""Direct messages that answer no request: alerts for administrators, calls, and messages for single people.
 
 An administrator gets each alert once a day at most. Answers to requests are in `private_answers.py`.
 """
@@ -38,7 +38,7 @@ class AdminAlerts:
         self._admins = admins
 
     async def warn(self, name: str, sentence: str) -> None:
-        """Alert the administrators. An alert with the same `name` is sent once a day."""
+        """Alert the administrators. Alerts with the same `name` are sent once a day."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
         if await has_told(self._deps, "alert", name):
             return
@@ -69,8 +69,8 @@ class AdminAlerts:
 def direct_messages(person: str) -> QueueName:
     """Return the queue of a person's direct messages that answer no request.
 
-    This queue is not `intake`. If a job in `intake` waits for a newer version, the message that says so must
-    not wait behind that job.
+    This queue is separate from `intake`. A job in `intake` may wait for a newer version of Taskwire. The
+    message about that wait must not stand behind that job.
     """
     return QueueName(f"direct_messages:{person}")
 
@@ -85,7 +85,7 @@ def tell_person(
 ) -> Batch:
     """Queue a direct message to a person.
 
-    `name` is the job's id, so a waiting message is not queued twice.
+    `name` is the job's id. A message is not queued again while a message with this `name` waits.
     """
     work = MessagePerson(person=person, message=message, message_kind=message_kind)
     return batch.append(direct_messages(person), Job(id=name, work=work))
@@ -106,7 +106,7 @@ async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Send a person a direct message about a notice or a card, with a button that leads there."""
+    """Send a person a direct message about a notice or a card, with a button that opens it."""
     work, address = context.work(CallPerson), ""
     with contextlib.suppress(ChannelProblem, MessageGone):
         address = await deps.slack.get_permalink(work.channel, work.ts)
@@ -118,7 +118,10 @@ async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
 async def _message_person(
     deps: Dependencies, context: JobContext, work: MessagePerson | CallPerson, meta: Metadata
 ) -> Outcome:
-    """Post a direct message. If Slack refuses it, for example because the person has left, drop it."""
+    """Post a direct message.
+
+    Drop the message if Slack refuses it, for example because the person has left.
+    """
     try:
         channel = ChannelId(await deps.slack.open_direct(work.person))
         link = LinkId(f"direct_messages:{work.person}")

@@ -1,4 +1,7 @@
-"""Appends jobs that many features need: messages, files, receipts, updates of cards, threads to read."""
+"""Appends jobs that many features need:
+
+post a message or a file, set a receipt, update a card, read a thread.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,16 +38,16 @@ def say(
 ) -> Batch:
     """Append a job that posts a message in the link's thread. `name` is the job's id.
 
-    `is_call`: the message asks something, or says that a request was not carried out, so it is posted before
-    others. `message_kind` is `output` for what an agent wrote. `question_id` is set if the message is a
-    question with buttons.
+    `is_call`: the message asks a question, or says that a request was not carried out. Such a message is
+    posted before other messages. `message_kind` is `output` for an agent's output. `question_id` is set if
+    the message is a question with buttons.
     """
     work = PostText(message=message, is_call=is_call, message_kind=message_kind, question_id=question_id)
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
 
 
 def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
-    """Append a job that sets the reaction on a reply. A newer state replaces a waiting one."""
+    """Append a job that sets the receipt of a reply. A job with a newer state replaces the waiting job."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (batch or Batch()).append(receipts(link), job, score="due", is_newest=True)
 
@@ -52,9 +55,9 @@ def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None 
 def record_delivery(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
-    """Write that the agent has a reply.
+    """Record that the agent has received a reply.
 
-    `reported_at` is the time of the agent's latest report when the agent got the reply.
+    `reported_at` is when the agent had last reported, at the time when it received the reply.
     """
     batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
@@ -66,7 +69,7 @@ def record_delivery(
 
 
 def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
-    """Append the first update of a new card, when its task is known or was not created.
+    """Append the first update of a new card, when the task was created or could not be created.
 
     The job runs before all other updates of this card.
     """
@@ -76,14 +79,17 @@ def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
     """Append a job that updates the card in place.
 
-    If not `is_newest`, nothing is appended while such a job waits or runs.
+    If `is_newest` is false and an update of the card already waits or runs, append nothing.
     """
     job = Job(id="card", work=DrawCard())
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)
 
 
 def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
-    """Draw the card with nothing chosen in its menu. Slack would not report the same choice again."""
+    """Append a job that draws the card with no choice in its menu.
+
+    Without this, Slack does not report it when the person makes the same choice again.
+    """
     job = Job(id="menu", work=DrawCard(menu_used=used_at))
     return batch.append(card(link), job, score="due", is_newest=True)
 
@@ -98,19 +104,22 @@ def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch
 
 
 def share_log(link: Link, name: str, text: str, batch: Batch) -> Batch:
-    """Append a job that shares the end of a task's log as a file in its thread."""
+    """Append a job that shares the end of a task's log as a file in the task's thread."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
     return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
 
 
 def share_answer(link: Link, name: str, answer: str, batch: Batch) -> Batch:
-    """Append a job that shares an agent's whole answer as a file in its thread."""
+    """Append a job that shares an agent's whole answer as a file in the task's thread."""
     file = (f"{link.record.name or 'task'}.md", f"Answer: {link.title}", answer)
     return _share_file(link, name, file, (link.record.channel, link.record.thread_ts), batch)
 
 
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
-    """Post a message that shows people's texts. Texts that are too long for a message are added as a file."""
+    """Append jobs that post a message with people's texts.
+
+    Texts that are too long for a message go into a file.
+    """
     say(link.id, name, message, batch)
     whole = inputs.join_for_file(texts)
     file, place = (

@@ -1,4 +1,4 @@
-"""Makes messages about errors: the answer to a request that failed, that waits, or that is given up.
+"""Makes messages about errors: the answer to a request that failed, waits, or is given up.
 
 `coder/errors.py` and `slack/errors.py` sort the errors. `messages/` has the texts.
 """
@@ -20,9 +20,9 @@ from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
 
 def make_error_answer(error: Exception) -> Message:
-    """Return the answer for an error: who refused, failed or did not answer.
+    """Return the answer for an error. The answer names the system that refused, failed or did not answer.
 
-    An unknown error counts as Coder not answering.
+    If the error is of an unknown kind, the answer says that Coder did not answer.
     """
     match error:
         case TokenRefused():

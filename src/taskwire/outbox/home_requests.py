@@ -1,7 +1,9 @@
-"""Appends jobs that publish a person's Home tab: after it was opened, after a change, or to answer a press.
+"""Appends jobs that publish a person's Home tab:
 
-Slack keeps showing what was published last. If a person has not opened the tab for a week, it is not
-published again. `home/publish.py` handles the jobs.
+after the person opens it, after a change, or to answer a press.
+
+Slack keeps showing the Home tab as it was last published. If a person has not opened the tab for a week,
+changes are no longer published. `home/publish.py` handles the jobs.
 """
 
 import secrets
@@ -26,24 +28,24 @@ def show_opened_home(person: UserId) -> Batch:
 
 
 def refresh_home(person: UserId, batch: Batch | None = None) -> Batch:
-    """Append a job that publishes a Home tab after a change. Several changes share one waiting job."""
+    """Append a job that publishes a Home tab after a change. Several changes need only one waiting job."""
     job = Job(id="changed", work=PublishHome(person=person))
     return (batch or Batch()).redo(home(person), job)
 
 
 def answer_in_home(person: UserId, message: Message) -> Batch:
-    """Append a job that shows the answer to a press of a button at the top of the Home tab."""
+    """Append a job that shows the answer to a press at the top of the person's Home tab."""
     work = PublishHome(person=person, answer=message)
     return Batch().append(home(person), Job(id=f"answer:{secrets.token_hex(8)}", work=work))
 
 
 async def is_home_kept(deps: Dependencies, person: UserId) -> bool:
-    """Return whether the person has opened the Home tab within a week, so that changes must be published."""
+    """Return whether the person has opened the Home tab within a week. If so, changes must be published."""
     return await deps.notes.find("home", person) is not None
 
 
 async def refresh_home_if_kept(deps: Dependencies, person: UserId, batch: Batch) -> None:
-    """Append a job that publishes a Home tab after a change, if the person has opened it within a week."""
+    """Append a job that publishes a changed Home tab, if the person has opened the tab within a week."""
     if await is_home_kept(deps, person):
         refresh_home(person, batch)
 

@@ -1,7 +1,8 @@
 """Turns Coder's answers into domain values, and reads an agent's reports.
 
-All text from Coder and from agents is masked before it is stored. When a task is seen for the first time,
-its reports are read too. Without them, an agent that has finished would look like one that asks something.
+All text from Coder and from agents is masked before it is stored. When a task is seen for the first time, its
+reports are read too. Without the reports, an agent that has finished would look like an agent that asks a
+question.
 """
 
 import asyncio
@@ -67,10 +68,10 @@ def with_observation(link: Link, seen: Observed, rules: ReducerSettings, now_ms:
 def list_reports_known_at(
     state: LinkState, seen: Observation, history: tuple[Report, ...]
 ) -> tuple[Report, ...]:
-    """Return those reports of `history` that existed when Coder's list of tasks was made.
+    """Return those reports of `history` that existed when Coder made its list of tasks.
 
-    If the list shows no report of the present agent, return only reports of earlier agents. If the list shows
-    no agent, return only reports of the last known agent and of unknown agents.
+    If the list shows the present agent without a report, return only the reports of earlier agents. If the
+    list shows no agent, return only the reports of the last known agent and of unknown agents.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)
@@ -82,7 +83,7 @@ def list_reports_known_at(
 def _find_current_report(task: Task, mask: Mask) -> Report | None:
     """Find the agent's newest report; None if there is none.
 
-    While a workspace starts, Coder shows a text of its own in place of a report. This text does not count.
+    While a workspace starts, Coder shows a text of its own in place of a report. That text is not a report.
     """
     state = task.current_state
     if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
@@ -106,7 +107,7 @@ def entries_of(logs: TaskLogs) -> list[AgentLogEntry]:
 async def reports_of(reports: Sequence[AgentReport], mask: Mask) -> tuple[Report, ...]:
     """Return the agent's reports, with masked texts.
 
-    There may be thousands, so a worker thread masks them.
+    An agent may have thousands of reports, so a worker thread masks the texts.
     """
     return await asyncio.to_thread(lambda: tuple(_report_of(report, mask) for report in reports))
 
@@ -130,7 +131,10 @@ _log = logger("taskwire.outbox.observing")
 
 
 async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> Observed:
-    """Return the event for a task that gets a link now, with its reports if they can be read."""
+    """Return the event for a task that gets a link now.
+
+    The event has the task's reports if they can be read.
+    """
     seen = observation_of(task, deps.mask)
     try:
         return Observed(observation=seen, reports=await _list_reports_of(deps, coder, seen), is_baseline=True)
@@ -142,7 +146,10 @@ async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> O
 
 
 class ReportSource(NamedTuple):
-    """The agent and the app that have the reports, and when their workspace was told to stop (or None)."""
+    """The agent and the app that have a task's reports.
+
+    `stopped_at` is when the workspace was told to stop, or None.
+    """
 
     agent: str | None
     app: str | None
@@ -152,8 +159,8 @@ class ReportSource(NamedTuple):
 async def find_report_source(coder: CoderClient, seen: Observation, known: ReportSource) -> ReportSource:
     """Find the agent that has the reports. `known` is the result of an earlier call.
 
-    While a workspace is stopped, its task shows no agent. The workspace may have run and stopped since the
-    last poll.
+    While a workspace is stopped, its task shows no agent. The workspace may have started and stopped again
+    since the last poll.
     """
     agent, app = seen.agent_id or known.agent, seen.app_id or known.app
     if seen.agent_id is not None or seen.workspace_id is None:
@@ -169,7 +176,7 @@ async def find_report_source(coder: CoderClient, seen: Observation, known: Repor
 
 
 async def list_reports(deps: Dependencies, coder: CoderClient, reporter: ReportSource) -> tuple[Report, ...]:
-    """List all reports, the oldest first; none if the agent is not known."""
+    """List all reports, the oldest first. The list is empty if the agent is not known."""
     if reporter.agent is None or reporter.app is None:
         return ()
     return await reports_of(await coder.list_reports(reporter.agent, reporter.app), deps.mask)

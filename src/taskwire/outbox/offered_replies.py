@@ -1,6 +1,7 @@
-"""Replies of teammates that a task's owner may pass on: kept for a week, and listed while the owner is asked.
+"""Teammates' replies that a task's owner may pass on to the agent. They are stored for a week.
 
-A reply is kept when its author is told that they may not steer. `replies/pass_on.py` handles the buttons.
+A reply is stored when its author is told that they may not steer. The replies about which an owner is asked
+are also listed. `replies/pass_on.py` handles the buttons.
 """
 
 from pydantic import BaseModel
@@ -25,10 +26,10 @@ ASKED, MOST_ASKED = "asked_of", 50
 
 
 class OfferedReply(BaseModel):
-    """A reply that may be passed on, and the thread in which it stands.
+    """A reply that the owner may pass on, and the thread that contains the reply.
 
-    If the owner was asked, `author_name` and `words` are what the owner was shown. `message_url` leads to the
-    message if a part of the words was masked.
+    If the owner was asked, `author_name` and `words` are what the owner was shown. If part of the words was
+    masked, `message_url` is the address of the message.
     """
 
     reply: Reply
@@ -44,13 +45,16 @@ class OfferedReply(BaseModel):
 
     @property
     def job_id(self) -> str:
-        """The id of the job that the reply becomes if it is passed on. It is in the value of the buttons."""
+        """The id of the job for this reply if it is passed on.
+
+        The values of the question's buttons contain this id.
+        """
         if self.choice is None:
             return f"{REPLY_ID_PREFIX}{self.reply.ts}"
         return f"choice:{self.choice.key}:{self.choice.number}:{self.reply.person}"
 
     async def is_settled(self, deps: Dependencies, link: Link) -> bool:
-        """Return whether the reply is a choice, and the choice's question was answered since."""
+        """Return whether the reply is a choice for a question that has been answered since."""
         return self.choice is not None and await find_choice(deps, link, self.choice) is None
 
 
@@ -65,7 +69,7 @@ class DecidedReply(BaseModel):
 def keep_offered(
     deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch, now_ms: int = 0
 ) -> Batch:
-    """Keep a reply. If `offered.is_asked`, add it to the list of its task's owner, at the time `now_ms`."""
+    """Store a reply. If `offered.is_asked`, add the reply to its owner's list, with the time `now_ms`."""
     name, owner = offered.job_id, link.record.owner_slack
     if offered.is_asked and owner is not None:
         counted = f"{link.id} {name}"
@@ -75,26 +79,32 @@ def keep_offered(
 
 
 async def find_offered(deps: Dependencies, link: LinkId, job_id: str) -> OfferedReply | None:
-    """Find a kept reply; None if a person has decided about it, or if it is too old."""
+    """Find a stored reply.
+
+    Return None if a person has decided about the reply, or if it is more than a week old.
+    """
     kept = await deps.notes.find("offered_reply", link, job_id)
     return None if kept is None else read(OfferedReply.model_validate_json, kept)
 
 
 def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> Batch:
-    """Delete a kept reply, because a person has decided about it."""
+    """Delete a stored reply, because a person has decided about it."""
     if link.record.owner_slack is not None:
         deps.notes.uncount_in(batch, f"{link.id} {job_id}", ASKED, link.record.owner_slack)
     return deps.notes.forget_in(batch, "offered_reply", link.id, job_id)
 
 
 def keep_decided(deps: Dependencies, link: LinkId, job_id: str, decided: DecidedReply, batch: Batch) -> None:
-    """Keep who has decided about a reply, for a person who presses a button of the old question."""
+    """Store who has decided about a reply. A person who presses a button of the old question is told this."""
     kept = decided.model_dump_json()
     deps.notes.keep_in(batch, kept, "decided_reply", link, job_id, ttl_ms=OFFERED_REPLY_TTL_MS)
 
 
 async def find_decided(deps: Dependencies, link: LinkId, job_id: str) -> DecidedReply | None:
-    """Find who has decided about a reply; None if nobody has, or if that is too long ago."""
+    """Find who has decided about a reply.
+
+    Return None if nobody has, or if the decision is no longer stored.
+    """
     kept = await deps.notes.find("decided_reply", link, job_id)
     return None if kept is None else read(DecidedReply.model_validate_json, kept)
 
@@ -115,7 +125,7 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
 
 
 def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permalink: str = "") -> AskedLine:
-    """Return what the owner is shown of a reply. `permalink` leads to the task's thread."""
+    """Return the text that shows the owner a reply. `permalink` is the address of the task's thread."""
     # A changed letter can change what is masked, so this is exactly the text that is sent.
     shown = break_mentions(offered.words.strip())
     return AskedLine(

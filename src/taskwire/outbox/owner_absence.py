@@ -1,7 +1,7 @@
-"""Shows on the cards of a person's tasks that nobody watches them while the person's account is away.
+"""Shows on the cards of a person's tasks that these tasks are not watched while the person's account is away.
 
 Without a service account, a task is watched with the account of its owner (`polling/personal_poller.py`).
-With a service account, every task is watched, and no card says so.
+With a service account, every task is watched, and no card shows this.
 """
 
 from taskwire.dependencies import Dependencies
@@ -12,7 +12,7 @@ from taskwire.queue.batch import Batch
 
 
 async def find_unwatched_since(deps: Dependencies, link: Link) -> int | None:
-    """Return since when nobody watches the link's task, in Unix milliseconds.
+    """Return since when the link's task is not watched, in Unix milliseconds.
 
     Return 0 if the time is not known, and None if the task is watched.
     """
@@ -26,7 +26,10 @@ async def find_unwatched_since(deps: Dependencies, link: Link) -> int | None:
 
 
 async def show_absence(deps: Dependencies, person: UserId, batch: Batch) -> list[Link]:
-    """Record that the person's account is away, and update their cards. Return the links of their tasks."""
+    """Record that the person's account is away, and queue updates of the person's cards.
+
+    Return the tasks' links.
+    """
     if deps.has_service_account:
         return []
     deps.accounts.note_away(batch, person, to_ms(deps.slack.now()))

@@ -1,4 +1,4 @@
-"""The addresses of threads in Slack. An address does not change, so it is stored for a day."""
+"""The addresses of threads in Slack. The address of a thread does not change, so it is stored for a day."""
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -7,7 +7,10 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 
 
 async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
-    """Return the address of a link's thread; empty if it has none, or Slack does not show it to us."""
+    """Return the address of a link's thread.
+
+    Return an empty text if the link has no thread, or if Slack does not show the thread to the bot.
+    """
     channel, ts = record.channel, record.thread_ts
     if ts is None:
         return ""

@@ -1,9 +1,9 @@
 """Posts a message exactly once, shares a file exactly once, and removes duplicate messages.
 
-If the outcome of a post is unknown, Slack is searched for the message by its metadata. A file is uploaded
-first, where nobody sees it, and its id is stored. Then it is shared. If the outcome of the sharing is
-unknown, Slack's list of the file's shares is read for 30 s. If the list does not have the message, the same
-upload is shared again.
+If the outcome of a post is unknown, Taskwire searches Slack for the message by its metadata. A file is first
+uploaded to a place where nobody sees it, and its id is stored. Then the file is shared. If the outcome of the
+sharing is unknown, Taskwire reads Slack's list of the file's shares for 30 s. If the message is not in this
+list, the same upload is shared again.
 """
 
 import contextlib
@@ -106,10 +106,10 @@ async def post_once(
 async def _find_earlier_post(
     deps: Dependencies, context: JobContext, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
-    """Find a message that was posted before Redis lost data, or before the job was given up.
+    """Find the message if it was posted before Redis lost data, or before the job was given up.
 
-    Only the first page is read. Slack may not show a new message at once, so the job waits if the data loss
-    was noticed just now.
+    Only the first page of messages is read. Slack may not show a new message at once. So if the data loss was
+    noticed just now, the job waits.
     """
     since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
@@ -133,18 +133,19 @@ def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
 
 
 def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
-    """Return the ts from which to look for a post, by Slack's own clock if that is known."""
+    """Return the ts from which to search for a post. It is in Slack's own time, if that is known."""
     last = deps.slack.last_answer_at or from_ms(context.now_ms)
     since = ts_of(last - CLOCK_TOLERANCE)
     return max(since, thread_ts, key=float) if thread_ts is not None else since
 
 
 async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
-    """Look in Slack for a post of unknown outcome, once per lease, in a different way each time.
+    """Search Slack once for a post of unknown outcome.
 
-    Return its ts, or None if it certainly does not exist. Raises JobEnded if another look is needed.
+    Return the ts of the post, or None if the post certainly does not exist. Raises JobEnded if the next lease
+    must search again.
 
-    Each look takes one of the few places for reading. Under contention, several looks in one lease would
+    Each search takes one of the few places for reading. Under contention, several searches in one lease would
     starve the last one.
     """
     search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
@@ -184,7 +185,7 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
 
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """Return for how many seconds after its start a call of a stopped process may still reach Slack."""
+    """Return for how many seconds after its start a call of a stopped process can still reach Slack."""
     times = deps.queues.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -198,9 +199,9 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
-    """Keep one copy of a message that was perhaps posted twice: the recorded one, else the earliest.
+    """Keep one copy of a message that was perhaps posted twice: the recorded copy, else the earliest copy.
 
-    The job looks at once, and again when the stopped process's late call can no longer arrive.
+    The job searches at once. It searches again when the stopped process's late call can no longer arrive.
     """
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded. In a discussion, the card is one of the replies.
@@ -234,7 +235,7 @@ async def _delete_other_copies(
 
 
 async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
-    """Put a text into a thread, or into direct messages, as a file."""
+    """Put a text as a file into a thread or into a person's direct messages."""
     work = context.work(ShareFile)
     if not work.file_id:
         if context.lease.is_suspect and await _was_shared(deps, context, work):
@@ -267,7 +268,7 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:
-    """End the job of a shared file, and tell the person who asked for it where it is."""
+    """End the job of a shared file, and tell the person who asked for the file where it is."""
     if work.requester is None or work.answer is None:
         return done()
     url = await find_file_url(deps, work.file_id)
@@ -275,7 +276,7 @@ async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:
 
 
 async def find_file_url(deps: Dependencies, file_id: str) -> str:
-    """Return the address of a shared file; empty if Slack does not tell it now."""
+    """Return the address of a shared file; empty if Slack does not give the address now."""
     try:
         return await deps.slack.files.get_file_url(file_id)
     except OutsideError as error:

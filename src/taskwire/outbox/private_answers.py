@@ -1,8 +1,8 @@
-"""Shows answers to one person, in the place where they asked.
+"""Shows answers to one person, in the place where that person asked.
 
 An answer is shown once or, after a crash, not at all.
 
-A press of a button in the Home tab is answered in that tab.
+If a person presses a button in the Home tab, the answer appears in that tab.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _log = logger("taskwire.outbox.private_answers")
 
 
 def without_expired_url(requester: Requester, now: datetime) -> Requester:
-    """Return the requester. If the response URL is too old for Slack, it is removed."""
+    """Return the requester, without the response URL if it is too old for Slack."""
     is_fresh = now - moment_of(requester.at) < RESPONSE_URL_LIFETIME
     return requester if is_fresh else requester.model_copy(update={"response_url": None})
 
@@ -47,7 +47,8 @@ def without_expired_url(requester: Requester, now: datetime) -> Requester:
 def handed_over_answers(person: str) -> QueueName:
     """Return the queue of one person's answers that a stopped process has handed over.
 
-    These answers have a queue of their own: if a version cannot read one, no other job waits behind it.
+    These answers have a queue of their own. If a version of Taskwire cannot read an answer, no other job
+    waits behind that answer.
     """
     return QueueName(f"handed_over_answers:{person}")
 
@@ -57,8 +58,8 @@ async def show_privately(
 ) -> None:
     """Show an answer in the thread, or by the response URL. Raises the errors of Slack's client.
 
-    An answer by a response URL appears in the channel, not in the thread, but it reaches people whom an
-    ephemeral message does not reach. If one of the two calls fails, the other is made.
+    An answer by a response URL appears in the channel and not in the thread. But it reaches people whom an
+    ephemeral message does not reach. If one of these two calls fails, the other call is made.
     """
 
     async def post_ephemeral() -> None:
@@ -90,7 +91,7 @@ async def show_privately(
 
 
 async def show_instead(slack: Outbound, requester: Requester, message: Message) -> None:
-    """Replace the message whose button was pressed. Raises the errors of Slack's client."""
+    """Replace the message that contains the pressed button. Raises the errors of Slack's client."""
     url = requester.response_url
     if url is None:
         return await show_privately(slack, requester, message)
@@ -104,7 +105,10 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
 
 
 class PrivateAnswer(NamedTuple):
-    """An answer for one person. `is_instead`: it replaces the message whose button they pressed."""
+    """An answer for one person.
+
+    If `is_instead`, it replaces the message with the button that the person pressed.
+    """
 
     requester: Requester
     message: Message
@@ -113,10 +117,10 @@ class PrivateAnswer(NamedTuple):
 
 
 class PrivateAnswers:
-    """Shows answers in the background, a limited number at once.
+    """Shows answers in the background, at most 32 (`MOST_CONCURRENT`) at once.
 
-    An answer that waits for Slack's limits does not count. A process that stops turns the answers that it
-    has not begun to show into jobs for another process. If a process dies, its answers are lost.
+    An answer that waits for Slack's rate limits does not count. When a process stops, it turns the answers
+    that it has not begun to show into jobs for another process. If a process dies, its answers are lost.
     """
 
     def __init__(self, slack: Outbound, queues: Queues) -> None:
@@ -133,7 +137,7 @@ class PrivateAnswers:
     def show(self, *answers: PrivateAnswer) -> None:
         """Show these answers in the background, one after the other.
 
-        After `end` was called, write them as jobs for another process instead.
+        After `end` was called, write the answers as jobs for another process instead.
         """
         if self._has_ended:
             hand_over = asyncio.ensure_future(self._hand_over(answers))
@@ -156,7 +160,7 @@ class PrivateAnswers:
         return len(self._tasks)
 
     async def end(self, within_seconds: float) -> None:
-        """Wait for answers that are being shown, then write the others as jobs for another process.
+        """Wait for answers that are being shown, then write the remaining answers as jobs.
 
         An answer that is still being shown after `within_seconds` is interrupted and not shown again.
         """
@@ -175,7 +179,7 @@ class PrivateAnswers:
             await self._hand_over(pending)
 
     async def wait_for_hand_over(self) -> None:
-        """Wait until answers that were given after `end` are written as jobs, for 0.5 s at most."""
+        """Wait, for 0.5 s at most, until answers that came after `end` are written as jobs."""
         await asyncio.gather(*self._hand_overs, return_exceptions=True)
 
     def _list_unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
@@ -215,7 +219,7 @@ class PrivateAnswers:
 
     @contextlib.asynccontextmanager
     async def _release_place(self) -> AsyncIterator[None]:
-        """Free this answer's place for other answers while it waits for Slack's limits."""
+        """Give this answer's place to other answers while this answer waits for Slack's rate limits."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - each is one
         self._under_way.discard(task)
@@ -250,7 +254,7 @@ def handlers() -> tuple[Handler, ...]:
 async def _answer_privately(context: JobContext) -> Outcome:
     """Show an answer that a stopped process has handed over.
 
-    An answer that is older than 25 minutes is dropped: it would describe the past.
+    Drop an answer that is older than 25 minutes: it would no longer be true.
     """
     work = context.work(AnswerPrivately)
     if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL_LIFETIME:

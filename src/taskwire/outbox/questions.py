@@ -1,7 +1,7 @@
-"""Questions with buttons: where each was posted, so that its buttons can be replaced by the outcome.
+"""Questions with buttons: stores where each question was posted, and replaces its buttons by the outcome.
 
-The id of a question is the id of a reply's job, or a word such as `held` for the held replies. The place of
-a question is stored with the link. If the place is lost, its buttons still work.
+The id of a question is the id of a reply's job, or a word such as `held` for the held replies. The place of a
+question is stored with the link. If the place is lost, the buttons of the question still work.
 """
 
 from functools import partial
@@ -43,7 +43,7 @@ REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
 class PostedQuestion(SealedModel):
-    """Where a question was posted, its text, and the choices that an agent offers in it."""
+    """Where a question was posted, the question's text, and the choices that an agent offers in it."""
 
     ts: Ts
     message_id: Readable
@@ -55,7 +55,7 @@ class PostedQuestion(SealedModel):
 async def record_posted(
     deps: Dependencies, link: Link, question_id: str, place: PostedQuestion, batch: Batch
 ) -> Batch:
-    """Store where a question was posted. It replaces an older question with the same id."""
+    """Store where a question was posted. The question replaces an older question with the same id."""
     older = await deps.links.find_question(link.id, question_id)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
@@ -70,7 +70,7 @@ async def record_posted(
 
 
 async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
-    """Find where a question was posted; None if it is settled."""
+    """Find where a question was posted; None if the question is settled."""
     if not await is_open(deps, link, question_id):
         return None
     return await _find_place(deps, link, question_id)
@@ -104,13 +104,16 @@ async def replace_text(
 async def replace_open(
     deps: Dependencies, context: JobContext, link: Link, work: PostText, batch: Batch
 ) -> bool:
-    """Replace an open question by this job's message, if the job is for that. Return whether it did."""
+    """Replace an open question by this job's message, if the job is for that.
+
+    Return whether the text was replaced.
+    """
     is_for_that = context.job.id.startswith(REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
     return is_for_that and await replace_text(deps, link, work.question_id, work.message, batch)
 
 
 def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Show `words` in place of the buttons of an open question: the outcome, as mrkdwn.
+    """Show `words`, the outcome as mrkdwn, in place of the buttons of an open question.
 
     `is_last` is False if a further outcome follows, for example first "Sending" and then "Sent".
     """
@@ -122,7 +125,7 @@ def settle(link: Link, question_id: str, words: str, batch: Batch, *, is_last: b
 def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> Batch:
     """Settle the question about a reply, and show `why`.
 
-    If a button of a question has sent the reply, that question is settled.
+    If a person sent the reply with a button of another question, settle that other question instead.
     """
     return settle(
         link, reply.question_id or f"{REPLY_ID_PREFIX}{reply.ts}", inputs.question_closed(why), batch
@@ -138,7 +141,7 @@ async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
 
 
 async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch: Batch) -> None:
-    """Settle the question about held replies, if the reply of the job `without` was the last held one."""
+    """Settle the question about held replies, if only the reply of the job `without` is still held."""
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
         settle(link, HELD_REPLIES, inputs.question_closed("empty"), batch)
@@ -154,9 +157,9 @@ async def finish_press(
     *,
     is_last: bool = True,
 ) -> Outcome:
-    """End the job of a pressed button: the question shows the decision.
+    """End the job of a pressed button, and show the person's decision in the question.
 
-    If it is not known where the question is, the person gets the decision as an answer.
+    If Redis does not know where the question was posted, send the decision to the person as an answer.
     """
     place = await deps.links.find_question(link.id, question_id)
     _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place)))
@@ -166,17 +169,23 @@ async def finish_press(
 
 
 def get_message_id(link: Link, job_id: str) -> str:
-    """Return the id of the message of a job. It is the same for every try, and different in each link."""
+    """Return the id of the message that a job posts.
+
+    The id is equal in every try, and different in each link.
+    """
     return f"{link.id}:{job_id}"
 
 
 def get_key(message_id: str) -> str:
-    """Return the key in the values of a notice's buttons, which tells the message of a pressed button."""
+    """Return the key for the values of a notice's buttons.
+
+    The key tells which message contains a pressed button.
+    """
     return digest(message_id)
 
 
 async def find_choice(deps: Dependencies, link: Link, work: Choose) -> Choice | None:
-    """Find the choice that a person pressed; None if the question is settled.
+    """Find the choice that a person has made with a button. Return None if the question is settled.
 
     A person may press a button before Redis knows where the notice was posted, for example because Slack's
     answer is late. Then the choices are read from the job that posts the notice.
@@ -209,9 +218,8 @@ async def settle_finally(
 ) -> Batch:
     """Settle a question, and record that it is settled, so that a later press has no effect.
 
-    `settle` only replaces the buttons, and only if it is recorded where the question was posted. `words`
-    replace the buttons, as mrkdwn. `pressed_ts` is the ts of the message whose button was pressed, if one
-    was.
+    `settle` only replaces the buttons, and only if Redis knows where the question was posted. `words` replace
+    the buttons, as mrkdwn. If a button was pressed, `pressed_ts` is the ts of the message with that button.
     """
     place = await _find_place(deps, link, question_id)
     known = [ts for ts in (pressed_ts, _ts_of(place)) if ts is not None]
@@ -220,13 +228,13 @@ async def settle_finally(
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
-    """Settle an agent's choices, if they are open, because a reply has answered the question."""
+    """Settle the question with an agent's choices, if it is open, because a reply has answered it."""
     if await deps.links.find_question(link.id, CHOICES) is not None:
         await settle_finally(deps, link, CHOICES, words, batch)
 
 
 async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:
-    """Give an open question another id. Return that id, or the old one if the question is not open."""
+    """Give an open question a new id. Return the new id; if the question is not open, return the old id."""
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id
@@ -237,7 +245,7 @@ async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: st
 
 
 def settle_held(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
-    """Settle the question about held replies, because they are sent now."""
+    """Settle the question about held replies, because these replies are sent now."""
     return settle(link, HELD_REPLIES, words, _record_settled(deps, link, HELD_REPLIES, batch))
 
 
@@ -246,16 +254,16 @@ def _record_settled(
 ) -> Batch:
     """Record that a question is settled, even if its message still shows buttons.
 
-    `ts` names its message. The question is open again in a message that is newer than `ts`. Without `ts`, it
-    is settled until `record_posted` records a newer message.
+    `ts` names the question's message. A question with this id in a newer message is open. Without `ts`, the
+    question is settled until `record_posted` records a newer message.
     """
     return deps.notes.keep_in(batch, ts or SETTLED, "settled_question", link.id, question_id)
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str, pressed_ts: Ts | None = None) -> bool:
-    """Return whether a question may still be open. `pressed_ts` names the message whose button was pressed.
+    """Return whether a question may still be open. `pressed_ts` names the message with the pressed button.
 
-    Return False if it was settled, even if its buttons still show.
+    Return False if the question was settled, even if the message still shows buttons.
     """
     settled = await deps.notes.find("settled_question", link.id, question_id)
     last = find_ts(settled) if settled is not None else None

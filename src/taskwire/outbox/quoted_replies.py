@@ -1,7 +1,7 @@
-"""Posts a person's words as a quotation in a task's thread, and queues them as that person's reply.
+"""Posts a person's words as a quotation in a task's thread, and queues the words as that person's reply.
 
-If a person used a command, a button or a dialog, the thread has no message of theirs. So the words are posted
-in the thread as a quotation, and the receipt goes on that message.
+If a person used a command, a button or a dialog, the thread has no message of that person. So the words are
+posted in the thread as a quotation. The receipt goes on the message with the quotation.
 """
 
 from taskwire.dependencies import Dependencies
@@ -31,11 +31,11 @@ async def post_quotation(
     text: str,
     shown: Message | None = None,
 ) -> Reply:
-    """Post a person's words once for this job, and return them as a reply.
+    """Post a person's words once for this job, and return the words as a reply.
+
+    If `shown` is set, post `shown` in place of the words.
 
     Raise UserError if the thread is closed.
-
-    If `shown` is set, it is posted in place of the words.
     """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))

@@ -1,8 +1,9 @@
-"""Retries requests for which a person waits: soon and often, for an hour.
+"""Retries the requests of people who wait for an answer: soon and often, for an hour.
 
 The person is told once that the request waits. `COMMAND` in `domain/queueing/retry_policies.py` says how
-often and for how long a request is tried. This module ends a request that fails for that long; the worker
-ends all other jobs. People whose requests wait behind this one are told too, each where they asked.
+often and for how long a request is tried. This module ends a request that fails for an hour; the worker ends
+all other jobs. If more requests wait behind this request, the people who made them are told too, each where
+they asked.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -73,7 +74,8 @@ async def retry_for_person(
 ) -> Outcome:
     """Run a job. If Coder or Slack does not answer, try again soon, and give up after an hour.
 
-    With `gives_up=False`, the caller gives the job up, because the caller has to end more than the job.
+    With `gives_up=False`, the job is not given up here. The caller does that, because the caller has to end
+    more than the job.
     """
     try:
         return await run(context)
@@ -93,7 +95,10 @@ async def retry_for_person(
 
 
 def has_failed_too_long(context: JobContext) -> bool:
-    """Return whether the job has failed for an hour. Time in which no bot ran does not count."""
+    """Return whether the job has failed for an hour.
+
+    Time in which no process of Taskwire ran does not count.
+    """
     return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
@@ -122,7 +127,7 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
 
 
 async def _list_untold(deps: Dependencies, context: JobContext) -> list[RequestedWork]:
-    """List this job and those behind it whose requesters have not been told that they wait."""
+    """List this job, and the jobs behind it, whose requesters have not been told that their request waits."""
     works = []
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
@@ -135,7 +140,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Requeste
 
 
 def _answer_requesters(kind: OutcomeKind, messages: Iterable[tuple[RequestedWork, Message]]) -> Outcome:
-    """Return an outcome that answers each person where they asked.
+    """Return an outcome that answers each person where that person asked.
 
     If the person pressed a button in a private question, the answer replaces the question.
     """

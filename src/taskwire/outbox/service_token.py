@@ -1,9 +1,9 @@
-"""Renews the service account's token before it ends, if Coder lets the token make tokens.
+"""Renews the service account's token before it expires, if Coder lets the token make tokens.
 
-Taskwire cannot change CODER_SESSION_TOKEN. So it stores a token of its own, encrypted, which all processes of
-the deployment use instead, also after a restart. Its own token replaces only the token that the operator had
-set then. When the operator sets another token, Taskwire uses that one. The operator's own token is never
-deleted.
+Taskwire cannot change CODER_SESSION_TOKEN. So Taskwire makes a new token and stores it, encrypted. All
+processes of the deployment use the stored token in place of CODER_SESSION_TOKEN, also after a restart. When
+the operator sets another CODER_SESSION_TOKEN, Taskwire uses that token. Taskwire never deletes the operator's
+token.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ _log = logger("taskwire.outbox.service_token")
 
 
 async def can_renew(coder: CoderClient) -> bool:
-    """Return whether Coder lets this token make another one that lives long enough to be worth it."""
+    """Return whether Coder lets this token make a new token that lives at least four days."""
     try:
         key, longest = await get_own_key(coder), await get_longest_lifetime(coder)
     except Refused:
@@ -48,7 +48,10 @@ async def can_renew(coder: CoderClient) -> bool:
 
 
 class ServiceTokenRenewal:
-    """Renews the token of `deps.service_coder`. `learn` masks a token; `on_change` is told of a new one."""
+    """Renews the token of `deps.service_coder`.
+
+    `learn` masks a token; `on_change` is called after a change of token.
+    """
 
     def __init__(
         self, deps: Dependencies, learn: Callable[[str], object], on_change: Callable[[], None]
@@ -62,7 +65,10 @@ class ServiceTokenRenewal:
         self._next_check_ms = 0
 
     async def look(self) -> None:
-        """Use the token that another process has made, or make one if the present one ends soon."""
+        """Use the token that another process has made.
+
+        If the present token expires soon, make a new one.
+        """
         if self._coder.key_id not in (self._given, self._own):
             # The operator has replaced the token.
             self._given, self._own = self._coder.key_id, ""

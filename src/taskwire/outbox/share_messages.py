@@ -1,7 +1,7 @@
-"""Tells people, by direct message, that a task is shared with them from now on.
+"""Tells people, by direct message, that a task is now shared with them.
 
-Members of a user group are not told. Nobody is told that a share has ended: the next reply of that person is
-answered with the offer to ask the owner.
+Members of a user group are not told. A person is not told that a share has ended. If that person then writes
+a reply, the bot offers to ask the owner.
 """
 
 from collections.abc import Collection
@@ -27,9 +27,9 @@ async def tell_of_shares(
     shares: Collection[str],
     batch: Batch,
 ) -> None:
-    """Tell each person with whom the task is newly shared. `link` has the shares from before.
+    """Tell each person with whom the task is newly shared. `link` has the earlier shares.
 
-    The Home tabs of these people and of those whose share ends are published again.
+    Also publish the Home tabs of these people, and of the people whose share ends.
     """
     changed = set(shares) ^ set(link.shares)
     sharer = requester.person

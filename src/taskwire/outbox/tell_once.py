@@ -1,7 +1,7 @@
 """Records what people were told, so that the bot does not repeat a message too soon.
 
-`what` names the subject and the people. A job writes the record in the batch that completes it. How one
-message is posted exactly once is in `outbox/posting.py`.
+`what` names the subject and the people. A job writes the record in the batch that completes the job.
+`outbox/posting.py` makes sure that a message is posted exactly once.
 """
 
 from taskwire.dependencies import Dependencies
@@ -24,7 +24,7 @@ def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Ba
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
     """Return whether people have to be told about `what` now.
 
-    If so, the batch records it, and the caller appends the message.
+    If so, the batch records that people were told, and the caller appends the message.
     """
     if await has_told(deps, *what):
         return False
@@ -33,10 +33,9 @@ async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_m
 
 
 async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = TELLING_CLAIM_MS) -> bool:
-    """Return whether this process may tell people `what` now.
+    """Return whether this process may tell people about `what` now.
 
-    If several processes ask at once, one gets True.
-
-    If that process dies before it tells them, another process may do so after `ttl_ms`.
+    If several processes ask at once, only one of them gets True. If that process dies before it tells people,
+    another process may do so after `ttl_ms`.
     """
     return await deps.notes.keep_if_new("telling", *what, ttl_ms=ttl_ms)

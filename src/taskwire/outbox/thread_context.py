@@ -1,6 +1,6 @@
 """Reads the earlier messages of a thread that an agent gets as context.
 
-A person can give an agent only what they can read themselves. `domain/text/thread_context.py` writes the
+A person can give an agent only messages that the person can read. `domain/text/thread_context.py` writes the
 text.
 """
 
@@ -23,7 +23,7 @@ from taskwire.slack.inbound import WrittenMessage
 
 
 class ThreadContext:
-    """Reads earlier messages."""
+    """Reads earlier messages of a thread."""
 
     def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
@@ -31,11 +31,14 @@ class ThreadContext:
         self._agent_input = agent_input
 
     async def read(self, person: UserId, wanted: EarlierMessages) -> AgentText:
-        """Return the messages as context. Raise UserError if this person or the bot cannot read them."""
+        """Return the messages as context.
+
+        Raise UserError if the person or the bot cannot read the messages.
+        """
         return make_context(await self.list_messages(person, wanted))
 
     async def list_messages(self, person: UserId, wanted: EarlierMessages) -> list[EarlierMessage]:
-        """List the messages with their authors' names. Raise UserError as `read` does."""
+        """List the messages with the names of their authors. Raise UserError as `read` does."""
         if not await self._people.directory.can_see(person, wanted.channel):
             raise UserError(*refusals.earlier_messages_unreadable())
         try:

@@ -1,8 +1,8 @@
-"""Replies that the agent does not have: which ones wait, and what happens to those that are given up.
+"""Replies that the agent has not received: which replies wait, and what happens to replies that are given up.
 
-If a reply is given up, and the reason also holds for the replies behind it, they are given up together. Then
-the thread is told once, and one button sends all of them in their order. When a thread loses its task, the
-texts of its waiting replies are posted in the thread.
+If a reply is given up for a reason that also holds for the replies behind it, all these replies are given up.
+Then one message in the thread says so, and one button sends all of them in their order. When a thread loses
+its task, the texts of the waiting replies are posted in the thread.
 """
 
 import json
@@ -52,7 +52,10 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> Notice:
-    """Return the notice. Add the first reply that waits for the agent, if the workspace is broken."""
+    """Return a notice.
+
+    Add the first reply that waits for the agent, if the notice is about a broken workspace.
+    """
     if notice.kind != "error":
         return notice
     waiting = await list_undelivered(deps.links, link.id)
@@ -61,7 +64,7 @@ async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> 
 
 
 async def list_with_later_replies(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
-    """List the reply of the running job and the later replies that wait for nothing but this one."""
+    """List the reply of the running job, and the later replies that wait only for this reply."""
     jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
     return [
         (job, reply)
@@ -71,7 +74,7 @@ async def list_with_later_replies(deps: Dependencies, context: JobContext, link:
 
 
 async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply) -> bool:
-    """Return whether an earlier reply still waits, for another try or for a person's decision."""
+    """Return whether an earlier reply still waits, either for another try or for a person's decision."""
     return any(
         microseconds(other.ts) < microseconds(reply.ts)
         and (other.wait_count or other.question or job.tries > 1)
@@ -82,12 +85,12 @@ async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply
 async def settle_sent_replies(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: ClosingReason | None, batch: Batch
 ) -> Batch:
-    """Settle the questions by which people have sent these replies.
+    """Settle the questions whose buttons have sent these replies.
 
     `why` says why the replies were not delivered; None means that they were delivered.
 
-    One press may send several replies. When none of them waits any more, the question shows how many were
-    delivered.
+    One press may send several replies. When all of these replies have ended, the question shows how many
+    replies were delivered.
     """
     for question_id in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
         ended = {
@@ -125,9 +128,9 @@ async def give_up_together(
     message: Message,
     why: str = "",
 ) -> Batch:
-    """Give up these replies, and keep them for another try. The first one is the running job's.
+    """Give up these replies, and store them for another try. The first reply is the reply of the running job.
 
-    With a reason `why`, each also becomes a dead letter.
+    With a reason `why`, each reply also becomes a dead letter.
     """
     batch = Batch()
     for job, reply in replies:
@@ -150,7 +153,7 @@ async def give_up_together(
 
 
 async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
-    """List the jobs of the replies that were given up with this one and wait for the same decision."""
+    """List the ids of the jobs whose replies were given up together with the reply of `job_id`."""
     kept = await deps.notes.find("given_up_together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 
@@ -160,7 +163,7 @@ async def return_replies(
 ) -> Batch:
     """Post the texts of these replies in the thread, and mark the replies as failed.
 
-    Replies of unknown outcome get a message of their own.
+    Replies of unknown outcome are posted in a separate message.
     """
     if not replies:
         return batch

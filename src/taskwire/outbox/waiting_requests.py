@@ -1,7 +1,8 @@
 """Lets requests wait until a person has connected their Coder account.
 
-Such a request leaves its queue, so that nothing else waits behind it. It waits in a queue of the person whose
-account it needs, and the person who asked is told. `tasks/waiting_requests.py` puts it back.
+Such a request leaves its queue, so that other jobs do not wait behind it. The request then waits in a queue
+of the person whose account it needs. The person who made the request is told. `tasks/waiting_requests.py`
+puts the request back.
 """
 
 import secrets
@@ -57,14 +58,14 @@ _STAY = (
 
 
 def can_wait_elsewhere(context: JobContext) -> bool:
-    """Return whether the job is a request that may leave its queue: no part of it was carried out."""
+    """Return whether the job is a request that may leave its queue, because no part of it was carried out."""
     work = context.job.work
     is_request = isinstance(getattr(work, "requester", None), Requester) and not isinstance(work, _STAY)
     return is_request and not context.keeps_intent_record
 
 
 async def let_wait(deps: Dependencies, context: JobContext, error: AccountProblem) -> Outcome:
-    """Return the outcome that moves a request to where it waits for an account, and tells who asked."""
+    """Return the outcome that moves a request to the queue of waiting requests, and tells the requester."""
     job = context.job
     requester: Requester = getattr(job.work, "requester")  # noqa: B009 - `can_wait_elsewhere` has checked it
     link, batch = await deps.links.find(context.link_id), Batch()
@@ -82,9 +83,11 @@ async def let_wait(deps: Dependencies, context: JobContext, error: AccountProble
 async def answer_or_wait(
     deps: Dependencies, requester: Requester, line: str, answer: Callable[[], Awaitable[Message]]
 ) -> Message:
-    """Return the answer to a question. If it needs an account, let the question wait and say so.
+    """Return the answer to a question.
 
-    `line` is the command, after `/task`, that asks the same question.
+    If the answer needs an account, let the question wait and return a message about it.
+
+    `line` is the command, after `/task`, that asks this question.
     """
     try:
         return await answer()
@@ -107,10 +110,10 @@ async def _append(
     request: tuple[str, QueueName, Job],
     batch: Batch,
 ) -> Message:
-    """Append the job that waits with a request, and return the message to the person who asked.
+    """Append the job that holds a waiting request, and return the message to the person who made the request.
 
-    The batch also tells the person whose account is needed, if that is somebody else. `request` is what was
-    asked for, its queue and its job.
+    If the needed account belongs to another person, the batch also tells that person. `request` contains the
+    wish as a text, the queue of the request, and its job.
     """
     person, (wish, queue, job) = UserId(error.person), request
     await note_refusal(deps, error, batch)
@@ -131,7 +134,10 @@ async def _append(
 
 
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:
-    """Append the job that renews a refused token, if a refresh token came with it. Return whether it did."""
+    """Append the job that renews a refused token, if the token has a refresh token.
+
+    Return whether a job was appended.
+    """
     if not isinstance(error, PersonTokenRefused) or not error.key_id:
         return False
     person = UserId(error.person)
@@ -145,7 +151,7 @@ async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Ba
 
 
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
-    """Record that Coder no longer accepts a token, if the person has connected an account at all."""
+    """Record that Coder no longer accepts a person's token, if the person has connected an account."""
     if isinstance(error, PersonTokenRefused) and error.key_id:
         person = UserId(error.person)
         known = await deps.accounts.find(person)
@@ -156,7 +162,7 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
-    """Tell a person in a direct message, once, that something waits for their account."""
+    """Tell a person in a direct message, once a week, that a request waits for their account."""
     person = UserId(error.person)
     if await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
         known = await deps.accounts.find(person)
