@@ -1,4 +1,4 @@
-"""What every handler is given: the clients, the parts of the store, and a few settings."""
+"""The clients, the parts of the store, and a few settings, which every handler is given."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -48,30 +48,31 @@ class Dependencies:
     bot: Identity
     coder_url: str
     mask: Callable[[str], str]
-    # Masks only our own tokens, for people's texts that must otherwise stay unchanged.
+    # Masks only Taskwire's own tokens, in texts of people that must otherwise stay unchanged.
     mask_own: Callable[[str], str]
     rules: ReducerSettings
     template: str | None = None
     preset: str | None = None
     # The OAuth2 provider of Coder; None if people connect their accounts with tokens only.
     oauth: OAuthClient | None = None
-    # Hosts whose links are shown without the host's name.
+    # The hosts of code. A link to one of them is shown without the host's name.
     forges: frozenset[str] = frozenset()
-    # How many tasks people may start and have running.
+    # How many tasks a person may start, and how many may run at once.
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)
-    # Whether people may connect their own Coder accounts, and whether there is an account that acts for the
-    # others. Without it, `service_coder` has no token and only makes the clients of people.
+    # Whether people may connect their own Coder accounts, and whether a service account acts for people
+    # without one. Without a service account, `service_coder` has no token and only makes the clients of
+    # people.
     has_personal_accounts: bool = False
     has_service_account: bool = True
 
     @property
     def authorizations(self) -> Authorizations:
-        """The authorizations of accounts that are under way."""
+        """The store of sign-ins at Coder that people have begun and not finished."""
         return Authorizations(self.notes)
 
     @property
     def connect_ways(self) -> ConnectWays:
-        """How people connect their accounts here."""
+        """How people connect their Coder accounts in this deployment: on a page of Coder, or with a token."""
         return ConnectWays(self.coder_url, has_page=self.oauth is not None)

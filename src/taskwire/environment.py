@@ -1,6 +1,6 @@
-"""What the environment and the `.env` file say apart from complete settings.
+"""Reads a few settings from the environment and the `.env` file without checking all settings.
 
-These functions work even if settings are missing or wrong. `settings` checks them all.
+These functions work even if other settings are missing or wrong. `settings.py` checks all settings.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ _OF_KUBERNETES = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\
 
 
 def list_unknown() -> list[str]:
-    """Return a sentence for each TASKWIRE_… variable that is set and not known. Values are not shown."""
+    """Return a sentence for each TASKWIRE_… variable that is set but unknown. Values are not shown."""
     named = {name.upper() for name in os.environ}
-    # `load` reports a file that cannot be read.
+    # `settings.load` reports a file that cannot be read.
     with contextlib.suppress(UnicodeDecodeError, OSError):
         named |= {name.upper() for name in dotenv_values(ENV_FILE)}
     ours = {name for name in named if name.startswith("TASKWIRE_") and not _OF_KUBERNETES.fullmatch(name)}

@@ -1,9 +1,10 @@
-"""Failures of jobs: decides what follows when a handler raises, and what is written when a job is given up.
+"""Decides what happens to a job when its handler raises, and what is written when a job is given up.
 
 Exceptions are sorted here and nowhere else. After "not done" and "outcome unknown" the job is tried again at
-growing intervals, until its retry policy (`domain/queueing/retry_policies.py`) gives it up. A `UserError` is
-an outcome like any other. An unexpected exception is logged under a reference that the person also gets. A
-job that is given up becomes a dead letter for the operator, and the person who waits for it gets a message.
+growing intervals, until its retry policy (`domain/queueing/retry_policies.py`) gives it up. A `UserError`
+ends the job, and the person gets its text. An unexpected exception is logged under a reference that the
+person also gets. A job that is given up becomes a dead letter for the operator, and the person who waits for
+the job gets a message.
 """
 
 import random
@@ -55,9 +56,9 @@ from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
 
-# A job whose token was replaced while it ran is run again after this time, with the new token.
+# If a job's token was replaced while the job ran, the job runs again after this time, with the new token.
 WITH_NEW_TOKEN_SECONDS = 1.0
-# A job whose token is being renewed is run again after this time.
+# If a job's token is being renewed, the job runs again after this time.
 RENEWAL_SECONDS = 5.0
 
 _log = logger("taskwire.failures")
@@ -88,7 +89,7 @@ class Failures:
         """Return the outcome for an error of the Slack or Coder client: wait, try again, or give up."""
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
-            # The rate limiter tells each waiting job another time, so no jitter is needed.
+            # The rate limiter gives each waiting job a different time, so no jitter is needed.
             return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
         if isinstance(error, PersonTokenRefused | AccountNeeded):
             return await self._wait_for_person(context, error)
@@ -126,7 +127,8 @@ class Failures:
         batch = Batch()
         await note_refusal(self._deps, error, batch)
         await tell_of_account(self._deps, error, batch)
-        # A job that no person has asked for runs again at once with the service account, if there is one.
+        # A job that no person has asked for runs again at once if there is a service account. It then uses
+        # that account.
         goes_on = find_actor(work) is None and self._deps.has_service_account
         seconds = 0.0 if goes_on else PERSON_WITHOUT_ACCOUNT.interval_seconds
         return replace(_delay(context, seconds, "refused"), batch=batch)
@@ -180,8 +182,8 @@ class Failures:
     async def give_up(self, context: JobContext, why: str) -> Outcome:
         """Return the outcome of a job that is given up: a dead letter, and a message to the person who waits.
 
-        There is one exception. If the job is a reply that may have reached the agent, its author is asked
-        whether it did.
+        There is one exception. If the job is a reply that may have reached the agent, the reply's author is
+        asked whether the reply has arrived.
         """
         try:
             outcome = await _give_up(self._deps, context, why)
@@ -200,10 +202,10 @@ class Failures:
 
 
 def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
-    """Return the outcome. If it is a retry, correct it first.
+    """Return the outcome unchanged unless it is a retry. Correct a retry first.
 
-    A retry does not delete the intent record of an attempt with an unknown outcome. A retry without trouble
-    sets the job's count of failures to zero.
+    If the outcome of an attempt is unknown, the retry keeps the attempt's intent record. A retry without
+    trouble sets the job's count of failures to zero.
     """
     if outcome.kind != "retry":
         return outcome
@@ -240,14 +242,14 @@ def _was_refused_for_long(context: JobContext) -> bool:
 def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
     """Return a retry after `seconds` that does not count as a failure of the job.
 
-    The job waits for Slack's limits, for Redis or for our account's rights. `trouble` is recorded for its
-    queue.
+    The job waits for Slack's limits, for Redis or for our account's rights. `trouble` is recorded for the
+    job's queue.
     """
     return Outcome("unknown" if context.keeps_intent_record else "retry", Batch(), seconds, trouble=trouble)
 
 
 async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
-    """Return the outcome of `Failures.give_up`. It may raise the errors of Redis and of the clients."""
+    """Return the outcome of a job that is given up. May raise the errors of Redis and of the clients."""
     job, work = context.job, context.job.work
     if (
         isinstance(work, Reply)
@@ -278,7 +280,7 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
 
 
 async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
-    """Ask the author of a reply of unknown outcome whether it arrived. Return None if its link has ended."""
+    """Ask the author of a reply whether the reply has arrived. Return None if the reply's link has ended."""
     link = await deps.links.find(context.link_id)
     if link is None or link.end_reason is not None:
         return None

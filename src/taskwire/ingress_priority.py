@@ -16,7 +16,7 @@ LINGER_SECONDS = 0.005
 
 
 class IngressPriority:
-    """A context manager around the claim of a delivery. While a claim is inside it, workers wait."""
+    """A context manager around the claim of a delivery. Workers wait while such a claim runs."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -44,11 +44,11 @@ PrivateMessage = tuple[Requester, Message]
 class Outcome:
     """How a job ended, and what is written in the call that completes its lease.
 
-    `private_messages` and `replacements` are shown after that call, each message at most once; a crash loses
-    them. A replacement takes the place of the question whose button the person pressed. If `is_refusal` is
-    true, the messages are shown after other people's answers. `trouble` is the state of the job's queue;
-    without trouble, the job's tries are counted from zero again. `is_dead_letter` is true if the job was
-    given up and is kept for the operator.
+    `private_messages` and `replacements` are shown after that call, each message at most once. A crash loses
+    the messages. A replacement takes the place of the question whose button the person pressed. If
+    `is_refusal` is true, the messages are shown after other people's answers. `trouble` is the state of the
+    job's queue. Without trouble, the job's tries are counted from zero again. `is_dead_letter` is true if the
+    job was given up and is kept for the operator.
     """
 
     kind: Literal["done", "retry", "unknown"]
@@ -63,7 +63,7 @@ class Outcome:
 
 
 def done(batch: Batch | None = None, *private_messages: PrivateMessage) -> Outcome:
-    """Return the outcome of a job whose effect exists, or must not be made."""
+    """Return the outcome of a job that is finished: its effect exists, or must not be made."""
     return Outcome("done", batch or Batch(), private_messages=private_messages)
 
 
@@ -80,7 +80,7 @@ def retry(
 ) -> Outcome:
     """Return the outcome of a job that runs again after `seconds`.
 
-    `job` is the changed job, if it changes.
+    `job` is the new version of the job, if the job has changed.
     """
     return Outcome("retry", batch or Batch(), seconds, job, private_messages)
 
@@ -96,10 +96,10 @@ def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "no
 
 @dataclass
 class AuditNote:
-    """What a handler says about its job for the audit trail, if the job's outcome does not say it.
+    """What a handler tells the audit trail about its job, if the job's outcome does not say it.
 
-    `outcome` is empty if the outcome of the job is also that of the act. It is `none` if the job was no act
-    of a person. `outbox/audit.py` reads the note.
+    An act is something that a person did. `outcome` is empty if the act ended as the job did. `outcome` is
+    `none` if the job was no act. `outbox/audit.py` reads the note.
     """
 
     outcome: Literal["", "none", "done", "refused", "failed"] = ""
@@ -107,9 +107,9 @@ class AuditNote:
     task_id: str = ""
     task: str = ""
     link: Link | None = None
-    # Who has acted, if the job does not say it.
+    # Who acted, if the job does not name the person.
     person: str = ""
-    # The acts of other jobs that end with this one, each with the id of its job.
+    # The acts of other jobs that end together with this job. Each act has the id of its job.
     others: list[tuple[AuditEntry, str]] = field(default_factory=list)
 
     def is_nothing(self) -> None:
@@ -147,10 +147,10 @@ class JobContext:
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
-        # Whether the effect exists. If so, a later failure must not lead to a second effect.
+        # Whether this job's effect exists. If so, a later failure must not lead to a second effect.
         self.has_taken_effect = False
-        # What to write if the lease is lost before the job ends, because this process may then have acted
-        # after another process.
+        # The batch that is written if the lease is lost before the job ends, because this process may then
+        # have acted after another process.
         self.compensation: Batch | None = None
         # For the metrics: attempts begun, what reconciling found, and duplicates removed.
         self.attempts_begun = 0
@@ -217,9 +217,9 @@ class JobContext:
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
 
-        The job counts as failing since this try. If its queue was failing already, the job counts as failing
-        since the queue's first failure, or since it was written, if that was later. So the jobs behind a
-        failing job are given up at the same time as that job.
+        The job counts as failing since this try. But if the job's queue was failing already, the job counts
+        as failing since the queue's first failure, or since the job was written, whichever was later. So the
+        jobs behind a failing job are given up at the same time as that job.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -230,7 +230,7 @@ class JobContext:
     def keeps_intent_record(self) -> bool:
         """Whether the intent record must stay if the job does not end with this lease.
 
-        It must if the attempt's outcome is unknown, or if its effect exists.
+        The intent record must stay if the attempt's outcome is unknown, or if the attempt's effect exists.
         """
         return self.is_outcome_unknown or self.has_taken_effect
 
@@ -254,13 +254,13 @@ class JobContext:
         """Write the intent record, then make the call and return its result.
 
         The intent record contains `note`, which reconciling needs. `compensation` is written if the lease is
-        lost before the job ends. Raises what writing the intent record and the call raise. After `NotDone`
-        there is nothing to reconcile.
+        lost before the job ends. The errors of writing the intent record and of the call are raised. After
+        `NotDone` there is nothing to reconcile.
 
-        The call sends nothing after a deadline of a few seconds (`FIRST_BYTE_SECONDS`), so that another
-        process can soon reconcile if this one dies. The clock is read before the intent record is written,
-        so this deadline is earlier than the one in Redis. The answer may take `timeout_seconds`. Meanwhile
-        this process renews the intent record.
+        The call sends nothing after a deadline of a few seconds (`FIRST_BYTE_SECONDS`). So if this process
+        dies, another process can soon reconcile. The clock is read before the intent record is written, so
+        this deadline is earlier than the deadline in Redis. The answer may take `timeout_seconds`. Until
+        then, this process renews the intent record.
         """
         if self.is_outcome_unknown:
             raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
@@ -288,7 +288,7 @@ class JobContext:
     @contextlib.asynccontextmanager
     async def _renewing_intent(self, note: str, seconds: float) -> AsyncIterator[None]:
         async def renew() -> None:
-            # If it cannot be renewed, it expires, and the next lease reconciles.
+            # If the intent record cannot be renewed, it expires, and the next lease reconciles.
             with contextlib.suppress(LeaseLost):
                 while True:
                     await asyncio.sleep(seconds / 3)
@@ -305,7 +305,7 @@ class JobContext:
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
     """Return the outcome of a job that is given up.
 
-    `batch` has its dead letter. If the job's queue was in trouble, the trouble is kept.
+    `batch` contains the job's dead letter. If the job's queue was in trouble, the trouble stays recorded.
     """
     return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 
@@ -329,7 +329,7 @@ class Handler:
 
     @property
     def kind(self) -> str:
-        """The kind of job that it runs."""
+        """The kind of job that this handler runs."""
         return str(self.work.model_fields["kind"].default)
 
     @classmethod

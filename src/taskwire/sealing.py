@@ -1,12 +1,12 @@
-"""Seals what people and agents wrote, and what decides rights, before it is stored in Redis.
+"""Seals the texts of people and agents, and the data that decides rights, before Redis stores them.
 
-To seal means to encrypt and sign: a sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id
+To seal means to encrypt and sign. A sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id
 of its key before it. The token also contains the purpose of the value, so a value that was copied to another
 place cannot be opened there. The characters of a sealed value stay the same in JSON, in JSON within JSON and
 in Lua.
 
-One process has one key ring. `install_keys` and `install_mask` set it up at the start. Nothing else in this
-module has a state.
+One process has one key ring. `install_keys` and `install_mask` set it up at the start. This module has no
+other state.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from cryptography.fernet import Fernet, InvalidToken
 
-# The beginning of each sealed value. The number is that of the format.
+# The beginning of each sealed value. The number is the version of the format.
 MARK = "tws1."
 _SEALED = re.compile(r"tws1\.([0-9a-f]{8})\.([A-Za-z0-9_-]+=*)")
 _PURPOSE_BYTES = 16
@@ -59,7 +59,10 @@ def is_key(text: str) -> bool:
 
 
 class KeyRing:
-    """The keys of this deployment, the newest first. The newest one seals; each one opens what it sealed."""
+    """The keys of this deployment, the newest first.
+
+    The newest key seals new values. Each key opens the values that it has sealed.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         unique = tuple(dict.fromkeys(keys))
@@ -145,7 +148,7 @@ class KeyRing:
                 content = self._decrypt(found[0])
             except CannotOpen:
                 return found[0]
-            # A sealed value may have others in it.
+            # The text of a sealed value may contain other sealed values.
             text = self.reseal(content[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass"))
             anew = content[:_PURPOSE_BYTES] + text.encode("utf-8", "surrogatepass")
             sealed_at = self._fernets[found[1]].extract_timestamp(found[2])
@@ -165,12 +168,12 @@ def is_sealed(text: str) -> bool:
 
 
 def parse_keys(text: str) -> tuple[str, ...]:
-    """Return the keys in a text, with commas or line breaks between them."""
+    """Split a text at commas and line breaks, and return the keys in it."""
     return tuple(word for word in re.split(r"[,\s]+", text) if word)
 
 
 class _Installed:
-    """The keys with which this process seals, and the function that masks our own tokens before that."""
+    """The keys with which this process seals, and the function that first masks our own tokens."""
 
     keys: KeyRing | None = None
     mask: Callable[[str], str] = staticmethod(str)
@@ -203,7 +206,7 @@ def masked(text: str) -> str:
 
 
 def seal_text(text: str, place: str) -> str:
-    """Return a text as it is stored at a place in Redis. Our own tokens in it are masked."""
+    """Return a text as it is stored at a place in Redis: masked of our own tokens, and sealed."""
     return key_ring().seal(masked(json.dumps(text, ensure_ascii=False)), place)
 
 

@@ -1,7 +1,7 @@
 """Settings: environment variables and a `.env` file, checked once at the start.
 
-The result is typed values. One sentence names each setting that is missing or wrong, and says what to do. It
-never quotes a value, because a value in the wrong place may be a token.
+The result is typed values. Each setting that is missing or wrong gets a sentence, which names the setting and
+says what to do. The sentence never quotes a value, because a value in the wrong place may be a token.
 """
 
 import math
@@ -45,16 +45,16 @@ from taskwire.settings_secrets import SecretSettings, list_redis_passwords, with
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
-# The default for the hosts whose links are shown without the host's name, because most pull requests are on
-# one of them.
+# The default for the hosts whose links are shown without the host's name. Most pull requests are on one of
+# these hosts.
 FORGES = ("github.com", "gitlab.com", "bitbucket.org")
-# The default reaction that starts a task from a message, and the value for no such reaction.
+# The default reaction that starts a task from a message, and the value that turns this reaction off.
 DEFAULT_EMOJI, NO_EMOJI = "robot_face", "none"
 # The default prefix of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
-# In characters. A token of at least this length is in no other text by chance, so it is masked in any
-# encoding.
+# In characters. A token of at least this length cannot occur in another text by chance, so it is masked in
+# any encoding.
 SAFE_TOKEN_LENGTH = 16
 # A pair of quotation marks around a value. A password may have a single mark at one end.
 _QUOTES = re.compile(
@@ -188,8 +188,8 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def _check_secret_keys(cls, value: tuple[SecretStr, ...], known: ValidationInfo) -> tuple[SecretStr, ...]:
         """Require keys in the settings if several processes may share a Redis.
 
-        Without them, each process would make a key of its own. A wrong REDIS_URL is not in `known.data` and
-        has its own error.
+        Without keys in the settings, each process would make its own key. A wrong REDIS_URL is not in
+        `known.data` and has its own error.
         """
         if not value and known.data.get("redis_url") is not None:
             raise ValueError(KEYS_MISSING)
@@ -366,7 +366,7 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return every value that must never be shown: all tokens, and the passwords of the store."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
-        # A value that is no address may be a token in the wrong variable.
+        # If the Redis setting is no address, its value may be a token in the wrong variable.
         misplaced = (url,) if url and "://" not in url else ()
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
 

@@ -1,4 +1,4 @@
-"""Makes the sentence about a setting that is missing or wrong. It never quotes the setting's value."""
+"""Makes the sentence about a setting that is missing or wrong. The sentence never quotes the value."""
 
 INGRESS_SETTING_MISSING = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "

@@ -23,7 +23,7 @@ class OAuthApp(NamedTuple):
 
 
 class OAuthSettings(BaseSettings):
-    """The part of the settings that is about Coder's OAuth2 provider. Either all of them are set, or none."""
+    """The settings about Coder's OAuth2 provider. Either all of these settings are set, or none."""
 
     coder_oauth_client_id: str | None = Field(None, validation_alias="TASKWIRE_CODER_OAUTH_CLIENT_ID")
     coder_oauth_secret: SecretStr | None = Field(None, validation_alias="TASKWIRE_CODER_OAUTH_SECRET")
@@ -54,7 +54,7 @@ class OAuthSettings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str | None) -> str | None:
-        """Accept HTTPS, and HTTP only on this machine, because others must not read what Coder sends back."""
+        """Accept HTTPS, and HTTP only on this machine, because the code that Coder sends must stay secret."""
         if value is None:
             return None
         parts = urlsplit(value)

@@ -1,4 +1,4 @@
-"""Settings about people: how much a person may do, in which places, and how long what they did is kept.
+"""Settings about people: their limits, where they may use the bot, and how long their data is kept.
 
 `settings.py` has the other settings, and reads all of them.
 """
@@ -18,7 +18,7 @@ def split_list(value: object) -> object:
 
 
 class PolicySettings(BaseSettings):
-    """The part of the settings that is about people."""
+    """The part of the settings that is about people: limits, places and retention."""
 
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
     create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")

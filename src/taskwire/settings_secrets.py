@@ -1,7 +1,7 @@
 """The secret settings: each can be read from a file instead of the environment.
 
-For a setting `NAME`, `NAME_FILE` names the file. In the directory `TASKWIRE_SECRETS_DIR`, a file with the
-name of a secret setting does the same. `app/secret_files.py` follows changes of these files.
+The setting `NAME_FILE` names the file with the secret `NAME`. Without it, Taskwire looks in the directory
+`TASKWIRE_SECRETS_DIR` for a file called `NAME`. `app/secret_files.py` notices when these files change.
 """
 
 import re
@@ -35,7 +35,7 @@ _WHAT = {
 
 
 class SecretSettings(BaseSettings):
-    """The files with secrets, by the settings that name them."""
+    """The settings that name the files with secrets."""
 
     slack_bot_token_file: Path | None = None
     slack_app_token_file: Path | None = None

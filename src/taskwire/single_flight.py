@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Makes one call at a time. All callers who come during a call share the next one."""
+    """Makes one call at a time. All callers who come during a call share the next call."""
 
     def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
         self._call = call
@@ -18,7 +18,7 @@ class SingleFlight(Generic[T]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call runs and nobody waits for one."""
+        """Whether no call runs and nobody waits for a call."""
         return self._running is None and self._upcoming is None
 
     async def get(self) -> T:
@@ -38,7 +38,7 @@ class SingleFlight(Generic[T]):
         return await self._call()
 
     def _forget(self, done: asyncio.Task[T]) -> None:
-        """Drop the answer, so that only its callers keep it in memory."""
+        """Drop the finished call, so that only its callers keep its result in memory."""
         if self._running is done:
             self._running = None
         if not done.cancelled():

@@ -15,7 +15,7 @@ from taskwire import __version__
 from taskwire.domain.masking.secrets import mask_beginning
 
 Mask = Callable[[str], str]
-# In characters. All values are masked on the event loop. Even a value that somebody made slow to mask takes
+# In characters. All values are masked on the event loop. Even a value that was made to be slow to mask takes
 # only some milliseconds at this length. Stacks may be longer, because most of a stack is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
@@ -27,7 +27,7 @@ _CONTROL_CHARACTERS = re.compile(
 )
 Logger = structlog.stdlib.BoundLogger
 
-# In seconds: how often a log line is repeated for an event that lasts long, or that strangers can cause.
+# In seconds. A log line is repeated this often for an event that lasts long, or that strangers can cause.
 LOG_INTERVAL_SECONDS = 60.0
 LIMITER_WAIT_BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 # In seconds. Slack repeats a delivery that was not acknowledged three times: at once, after one minute, and
@@ -66,9 +66,9 @@ def configure_logs(level: str, log_format: str, mask: Mask, stream: TextIO | Non
     # At "info" these libraries write one line for each connection or call, and at "debug" whole requests.
     for name in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
-    # APScheduler would warn whenever a timer skips a call because its last call still runs. That is intended,
-    # and happens twice a second while Redis hangs. Exceptions of a call are logged by the code that made the
-    # call. A call that is cancelled when the process ends is no error.
+    # APScheduler would warn whenever a timer skips a call because its last call still runs. Skipping is
+    # intended, and happens twice a second while Redis hangs. The code that makes a call logs the call's
+    # exceptions. A call that is cancelled when the process ends is no error.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -118,7 +118,7 @@ def _masking_processor(mask: Mask) -> structlog.typing.Processor:
 def _mask_value(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
     """Return a value for the log, with secrets masked at any depth, for example in a list or an error.
 
-    A long value is cut. A secret that reaches over the cut is masked too.
+    A long value is cut. A secret that begins before the cut and ends after it is masked too.
     """
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -139,7 +139,7 @@ def logger(name: str) -> Logger:
 
 
 class ThrottledLog:
-    """Logs an event at once, and then at most once a minute, with the number of times since the last line."""
+    """Logs an event at once, and then at most once a minute with the number of events since the last line."""
 
     def __init__(
         self, log: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
@@ -170,7 +170,7 @@ class ThrottledLog:
 
 
 def reference() -> str:
-    """Return a short random word. A person can quote it, and an operator finds the log line by it."""
+    """Return a short random word. A person can quote the word, and an operator finds the log line by it."""
     return secrets.token_hex(4)
 
 

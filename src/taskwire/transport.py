@@ -1,7 +1,7 @@
 """Sends HTTP requests, none twice and none after its deadline. Each error says whether anything was sent.
 
-The clients in `coder/` and `slack/` send through what is made here. This module knows aiohttp, httpx and
-sockets. It knows neither Coder nor Slack, so the clients decide what an answer means.
+The clients in `coder/` and `slack/` use the sessions that this module makes. This module knows aiohttp, httpx
+and sockets. It knows neither Coder nor Slack, so the clients decide what an answer means.
 
     NotDone
     └── TryLater
@@ -39,8 +39,8 @@ from httpx_aiohttp import AiohttpTransport
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 
 # In seconds. It must be below the 5 s that an attempt may outlast its timeout (`late_arrival_ms` in
-# `queue/leases.py`), so that the kernel discards in time what a stopped process left in it. The time counts
-# while bytes wait for the peer, and not while the peer prepares its answer.
+# `queue/leases.py`), so that the kernel discards in time the bytes that a stopped process left in it. The
+# time counts while bytes wait for the peer, and not while the peer prepares its answer.
 USER_TIMEOUT_SECONDS = 4.0
 
 # In bytes. One non-blocking send should take a whole request, so that no part of it waits in this process.
@@ -68,7 +68,7 @@ class NoAnswer(OutcomeUnknown):
 
 @dataclass
 class RequestProgress:
-    """What is known of one exchange. `sent`: the first byte may have left this process."""
+    """What is known of one exchange. If `sent` is true, the first byte may have left this process."""
 
     sent: bool = False
 
@@ -96,9 +96,10 @@ def deadline(at_boottime_seconds: float) -> Iterator[None]:
 async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
     """Await one call (a coroutine that has not started) under a timeout, and sort its failures.
 
-    Raise `Unreachable` or `DeadlinePassed` if nothing was written, and `NoAnswer` or `ConnectionCut` if
-    something may have been. An `OutsideError` from the call, and a cancellation, are raised unchanged. The
-    error has the library's exception only as text: the exception itself would hold the request and its token.
+    Raise `Unreachable` or `DeadlinePassed` if nothing was written. Raise `NoAnswer` or `ConnectionCut` if
+    something may have been written. An `OutsideError` from the call, and a cancellation, are raised
+    unchanged. The raised error has the library's exception only as text, because the exception object would
+    hold the request and its token.
     """
     progress = RequestProgress()
     previous = _progress.set(progress)
@@ -123,16 +124,16 @@ def _classify(what: str, progress: RequestProgress, exc: Exception) -> OutsideEr
 
 
 def _describe(cause: BaseException) -> str:
-    """Return why there is no connection, in the system's words if there are any.
+    """Return why there is no connection, in the operating system's words if it gave any.
 
-    The library's words are for programmers.
+    The words of the HTTP library are for programmers.
     """
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
         known = "SSL_CERT_FILE names a file with those that are"
         return f"the certificate of {cause.host}:{cause.port} is not trusted here ({why}); {known}"
     if isinstance(cause, aiohttp.ClientConnectorSSLError):
-        # The error number is not an errno of the operating system.
+        # This error number comes from the TLS library, not from the operating system.
         return f"TLS failed ({getattr(cause.os_error, 'reason', '')}; {cause.host}:{cause.port})"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno:
         why = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
@@ -184,7 +185,8 @@ class _Request(aiohttp.ClientRequest):
 class _Response(aiohttp.ClientResponse):
     """Aborts the connection when nobody waits for the answer any more.
 
-    aiohttp only closes it, and a closing asyncio transport first writes what it still has buffered.
+    aiohttp would only close the connection, and a closing asyncio transport first writes the bytes in its
+    buffer.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
@@ -199,10 +201,11 @@ class _Response(aiohttp.ClientResponse):
 
 
 def make_socket(addr: aiohttp.AddrInfoType) -> socket.socket:
-    """Make a socket whose close discards what has not been delivered yet.
+    """Make a socket that discards undelivered bytes when it is closed.
 
-    After a plain close the kernel goes on delivering. With SO_LINGER (1, 0) it resets the connection instead,
-    even when the process is killed. TCP_USER_TIMEOUT (Linux) does the same for a process that is stopped.
+    After a plain close the kernel goes on delivering. With SO_LINGER (1, 0) the kernel resets the connection
+    instead, even when the process is killed. With TCP_USER_TIMEOUT (Linux) the kernel also discards the bytes
+    if the process is stopped and the peer does not accept them.
     """
     family, kind, proto, _, _ = addr
     made = socket.socket(family, kind, proto)
@@ -214,7 +217,7 @@ def make_socket(addr: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for this address, with respect to NO_PROXY."""
+    """Return the proxy that the environment names for this address; None if NO_PROXY excludes the address."""
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -222,11 +225,12 @@ def proxy_for(url: str) -> str | None:
 
 
 def make_session(*, proxy: str | None = None, connections: int = 64) -> aiohttp.ClientSession:
-    """Make the session that a client sends through. It repeats nothing and keeps no cookie.
+    """Make the session through which a client sends. The session repeats no request and keeps no cookie.
 
     Coder reads a cookie before it reads a header, so the cookie of one account must never be sent with the
-    call of another. `trust_env` stays off, because it would read ~/.netrc at every request and send what it
-    finds there. Pass `proxy_for(url)` to use the environment's proxy. Call this inside the running loop.
+    call of another account. `trust_env` stays off, because aiohttp would then read ~/.netrc at every request
+    and send the passwords in it. Pass `proxy_for(url)` to use the environment's proxy. Call this inside the
+    running loop.
     """
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, socket_factory=make_socket),
@@ -242,9 +246,13 @@ def make_session(*, proxy: str | None = None, connections: int = 64) -> aiohttp.
 
 
 def make_http_client(session: aiohttp.ClientSession, *, user_agent: str = "taskwire") -> httpx.AsyncClient:
-    """Make the httpx client over this session, without redirects and cookies. Closing it closes both."""
+    """Make the httpx client over this session, without redirects and cookies.
+
+    Closing the client closes the session too.
+    """
     client = httpx.AsyncClient(
-        # httpx would make a TLS context of its own, which takes longer than all the rest, and never use it.
+        # httpx would make its own TLS context, which takes longer than everything else here, and never use
+        # it.
         transport=AiohttpTransport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
         headers={"User-Agent": user_agent},
         follow_redirects=False,

@@ -45,8 +45,8 @@ from taskwire.slack.call_priorities import Priority, as_claimant
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
 MAX_CONCURRENT_JOBS = 32
-# One in this many acquires ignores priorities and asks for the oldest due job, so that cards are updated even
-# if messages never stop.
+# Once in this many times, the worker ignores priorities and acquires the oldest due job, so that cards are
+# updated even if messages never stop.
 IGNORE_PRIORITY_EVERY = 5
 DATA_LOSS_CHECK_SECONDS = 2.0
 RELEASE_TIMEOUT_SECONDS = 1.0
@@ -73,7 +73,7 @@ def handlers_by_kind(handlers: Iterable[Handler]) -> Mapping[str, Handler]:
 
 
 class Worker:
-    """Runs the jobs of one workspace: many queues at once, each in its order."""
+    """Runs the jobs of one workspace: many queues at once, and the jobs of each queue in their order."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Worker:
         self.ingress_priority = IngressPriority()
         self._free_slots = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
         self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
-        # The one running job that may crash its process, if there is one.
+        # The running job that may crash its process, if there is one. At most one such job runs at a time.
         self._risky: asyncio.Task[None] | None = None
         # Cleared while a lease is being acquired, and until the acquired lease is run or released.
         self._has_acquired = asyncio.Event()
@@ -106,10 +106,10 @@ class Worker:
         self._next_data_loss_check = 0.0
         # Only the worker logs that Redis is away, because it calls Redis all the time.
         self._log_redis_away = ThrottledLog(_log.warning, "redis is away")
-        # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
+        # Redis answers but gives no lease: for example, the store was moved, or belongs to a newer version.
         self._log_redis_refusal = ThrottledLog(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
-        # Why Redis accepted no write at the last acquire; empty if it did. It may still answer reads.
+        # Why the last acquire of a lease failed; empty if it did not. Redis may still answer reads.
         self.store_trouble = ""
         # The data loss that was found. `app/bot.py` handles it and clears this.
         self.data_loss: DataLoss | None = None
@@ -138,8 +138,7 @@ class Worker:
         task = asyncio.create_task(self._run_lease(acquired), name=f"{JOB_TASK_NAME}{acquired.name}")
         self._leases[task] = acquired
         if self._is_risky(acquired):
-            # Logged as a warning and not as an error: the cause may be another job, or a person who kills
-            # processes.
+            # A warning and not an error: the cause may be another job, or a person who kills processes.
             _log.warning(
                 "job repeatedly taken, never ended; such jobs run one at a time",
                 job=acquired.job_id,
@@ -227,10 +226,10 @@ class Worker:
             self._has_acquired.set()
             await self._wait_for_job(acquired.wait_seconds)
         except UserError:
-            # A newer version has come that cannot run beside this one.
+            # A newer version of Taskwire has started that cannot run beside this one.
             raise
         except RedisError as error:
-            # The Redis that comes back may be another server, or have lost data.
+            # The Redis server that comes back may be another server, or may have lost data.
             self._next_data_loss_check = 0.0
             self.store_trouble = reason(error)
             self._metrics.store_failures.inc()
@@ -315,16 +314,16 @@ class Worker:
         log_entries(entries, await self._complete(context, outcome))
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
-            # Showing messages may have to wait for Slack's limits. It begins after the lease is over, so it
-            # delays no job.
+            # Showing messages may have to wait for Slack's limits. The messages are shown after the end of
+            # the lease, so they delay no job.
             self._show_private_messages(outcome)
 
     async def _complete(self, context: JobContext, outcome: Outcome) -> str:
         """Complete the lease, and return what `Queues.complete` returns.
 
-        Repeat the call while Redis cannot be reached, for the time of a lease at most.
+        Repeat the call while Redis cannot be reached, at most for the duration of a lease.
 
-        Repeating is safe, because the fencing token lets only one call take effect. After that time another
+        Repeating is safe, because the fencing token lets only one call take effect. After the lease another
         worker may have the queue, so raise RedisError. That worker then reconciles the job.
         """
         retry_until = time.monotonic() + self._deps.queues.times.lease_ms / 1000
@@ -350,9 +349,9 @@ class Worker:
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, acquired: Acquired, body: str, why: str) -> None:
-        """Leave a job that this version cannot read to a newer version. Give it up if none has come in time.
+        """Let a newer version of Taskwire run a job that this version cannot read.
 
-        `body` is the unread job, and `why` says why it cannot be read.
+        Give the job up if no newer version starts in time. `body` is the unread job.
         """
         if (batch := make_replacement(acquired)) is not None:
             await self._deps.queues.complete(acquired, "done", batch)
@@ -418,7 +417,7 @@ def _create_counters(metrics: Metrics, kinds: Iterable[str]) -> None:
 
 
 def _count_lease(metrics: Metrics, lease: Lease) -> None:
-    """Count the lease, if it was taken over from another process."""
+    """Count the lease if this process took it over from another process."""
     if lease.acquisitions > 1:
         metrics.leases_taken_over.labels(lease.job.work.kind).inc()
 

@@ -65,7 +65,7 @@ async def print_trail(
 
 
 def _find_user() -> str:
-    """Return the name of the user of this system who runs the command; empty if it has none."""
+    """Return the name of the operating system's user who runs the command; empty if the user has no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,7 +1,7 @@
 """One running bot: how it starts, how it watches its connections, and how it stops in time.
 
-Health is served at once. When Slack answers, the parts start. To stop, the bot first takes no new jobs, then
-lets running jobs end, and closes the connection to Slack last: payloads that arrive meanwhile are still
+Health is served at once. When Slack answers, the parts start. To stop, the bot first takes no new jobs and
+lets running jobs end. It closes the connection to Slack last, so payloads that arrive until then are still
 claimed.
 """
 
@@ -63,7 +63,7 @@ _log = logger("taskwire.app.bot")
 
 
 class Bot:
-    """A running bot. HTTP is served at once; the parts exist as soon as Slack has told which bot this is."""
+    """A running bot. It serves HTTP at once, and makes its parts when Slack has answered."""
 
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
@@ -76,11 +76,12 @@ class Bot:
         self._parts: Parts | None = None
         app_token = settings.slack_app_token
         self._socket = SlackSocket(app_token.get_secret_value() if app_token else None, self.metrics)
-        # The ports for Slack and Coder, and for health. They are the same unless settings separate them.
+        # The ports for Slack and Coder, and for health. Both are the same port unless the settings separate
+        # them.
         self.port = 0
         self.admin_port = 0
         self._slack_trouble = "Slack has not answered yet."
-        # Why this store is not used yet; empty if it is used.
+        # Why this process does not use the store yet; empty if it does.
         self._store_trouble = ""
         self._down_since: float | None = None
         # Whether Redis was unreachable during the present outage. If so, Slack may have delivered payloads
@@ -107,8 +108,8 @@ class Bot:
     async def serve(self, stack: contextlib.AsyncExitStack) -> None:
         """Serve health, metrics and HTTP requests. Raises `UserError` if an address cannot be used."""
         settings = self._settings
-        # HTTP requests arrive until the sites are closed. This callback must run after that, so it is pushed
-        # first.
+        # HTTP requests arrive until the sites are closed. This callback must run after the sites are closed,
+        # so it is pushed first.
         stack.push_async_callback(self._hand_over_answers)
         refusals = Refusals(self.metrics)
         site, admin = Site(refusals), Site(refusals)
@@ -138,7 +139,7 @@ class Bot:
 
     async def _poll_now(self) -> None:
         if self._parts is not None and not await self._parts.poller.poll(is_hinted=True):
-            # The hinted poll replaces the next regular poll.
+            # The poll after a hint replaces the next regular poll.
             self.periodic_calls.postpone_poll()
 
     def _on_webhook(self, body: bytes) -> None:
@@ -177,7 +178,7 @@ class Bot:
         """Listen to Slack, run jobs, and start the backfill.
 
         The stack ends the parts in the opposite order, so the Socket Mode connection is closed after the
-        worker has stopped. Payloads that arrive while the last jobs end are therefore still claimed.
+        worker has stopped. So payloads that arrive while the last jobs end are still claimed.
         """
         parts = self.parts
         self._socket.start()
@@ -215,7 +216,7 @@ class Bot:
         )
 
     async def _drain(self) -> None:
-        """Let running jobs end, and meanwhile repeat the claims that Redis has lost."""
+        """Let running jobs end. At the same time, repeat the claims that Redis has lost."""
         worker, inbox = self.parts.worker, self.parts.inbox
         claims = repeat_before_end(
             self.parts.deps, inbox, lambda: worker.data_loss is not None, DRAIN_SECONDS
@@ -223,7 +224,7 @@ class Bot:
         await asyncio.gather(worker.stop(DRAIN_SECONDS), claims)
 
     async def _hand_over_answers(self) -> None:
-        """Write the private answers that are not shown yet as jobs, so that another process shows them."""
+        """Write private answers that are not shown yet as jobs, so that another process shows the answers."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
             await self._parts.private_answers.wait_for_hand_over()
@@ -253,8 +254,8 @@ class Bot:
     async def _check_owner(self, parts: Parts, clock: Clock) -> None:
         """Check that this store belongs to this Slack app and this Coder. Raises `UserError` if it does not.
 
-        If Coder does not answer, its address is compared instead of its id. The start waits for Coder only if
-        the address differs from the recorded one.
+        If Coder does not answer, Coder's address is compared instead of Coder's id. The start waits for Coder
+        only if the address differs from the recorded address.
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queues.formats
         log_away = ThrottledLog(_log.warning, "redis is away")
@@ -270,8 +271,8 @@ class Bot:
                 refusal = owners.refusal(noted, who, self._connections.where)
                 is_ours = refusal is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Record it only after the check of the owner: in the store of another installation, it
-                    # could lock out that installation's version.
+                    # Record it only after the check of the owner. In the store of another installation, the
+                    # record could lock out that installation's version.
                     await formats.record_presence()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -304,7 +305,7 @@ class Bot:
 
     @property
     def has_recorded_gap(self) -> bool:
-        """Return whether the backfill after the last start or gap is queued, or known to be unnecessary."""
+        """Return whether the backfill after the last start or outage is queued, or known to be needless."""
         return self.downtime.has_queued_all
 
     async def health(self) -> dict[str, str]:
@@ -349,7 +350,7 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # The poller notices an unreachable Coder first, and has the clearer text.
+        # The poller notices first that Coder cannot be reached, and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _store_health(self) -> str:
@@ -382,7 +383,7 @@ class Bot:
                 await self._recover(data_loss)
 
     async def _recover(self, data_loss: DataLoss) -> None:
-        """Recover from a data loss, and start a backfill of what people have written since."""
+        """Recover from a data loss, and start a backfill of messages that people have written since then."""
         if not self.has_recorded_gap:
             # Another backfill, perhaps from an earlier time, is still being recorded. Try again soon.
             return
@@ -396,7 +397,7 @@ class Bot:
             self.downtime.queue_missed_since(data_loss.since_ms)
 
     async def _check_store(self) -> bool:
-        """Measure the waiting queues and read the needed replicas. Return whether Redis answered."""
+        """Count the waiting queues and read how many replicas are required. Return whether Redis answers."""
         try:
             ready = self._keys(self.parts).named("ready")
             self.metrics.waiting_queues.set(await self._connections.commands.zcard(ready))
@@ -406,10 +407,10 @@ class Bot:
         return True
 
     def _on_reconnected(self, outage_seconds: float) -> None:
-        """After an outage of a minute, start a backfill, unless another process was listening meanwhile.
+        """After an outage of a minute, start a backfill, unless another process listened during the outage.
 
-        If this process had a socket but no store, Slack may have delivered payloads to it that nobody could
-        claim. Then the backfill is started even if another process was listening.
+        If this process had a socket but no store, Slack may have delivered payloads that nobody could claim.
+        Then the backfill is started even if another process listened.
         """
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if outage_seconds < downtime.GAP_SECONDS:

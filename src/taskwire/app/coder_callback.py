@@ -1,8 +1,9 @@
-"""Serves the address to which Coder's page sends people back (`/coder/callback`).
+"""Serves the address to which Coder sends a person's browser after the sign-in (`/coder/callback`).
 
 The address has a code and a state, which are secret. So the answer sends the browser at once to an address
-without them, and the number that the page shows is in a cookie. No page has a script. Headers forbid browsers
-to store a page, to show it in a frame, and to tell its address to other sites.
+without them. The number that confirms the sign-in, which the page shows, is in a cookie. No page has a
+script. Headers forbid browsers to store a page, to show it in a frame, and to tell its address to other
+sites.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ FindReceiver = Callable[[], AuthorizationReceiver | None]
 
 
 def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) -> None:
-    """Serve the pages for people who come back from Coder. `is_secure`: browsers reach this site by HTTPS."""
+    """Serve the pages for people whom Coder sends back. `is_secure`: browsers reach this site by HTTPS."""
     places = asyncio.Semaphore(MOST_CALLS)
 
     async def take(request: web.Request) -> web.StreamResponse:
@@ -61,12 +62,12 @@ def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) ->
     site.app.router.add_get(DONE_PATH, show)
 
 
-# The pages of `DONE_PATH`, by the query that names them.
+# The pages of `DONE_PATH`. The query of the address says which page is shown.
 _PAGES = {"denied": callback_pages.DENIED, "": callback_pages.NOT_VALID}
 
 
 def _send_on(answer: BrowserAnswer, *, is_secure: bool) -> web.Response:
-    """Return an answer that sends the browser to an address without secrets."""
+    """Return a redirect to an address without secrets."""
     where = f"{DONE_PATH}?denied" if answer.page is callback_pages.DENIED else DONE_PATH
     response = web.Response(status=303, headers={**_HEADERS, "Location": where})
     response.set_cookie(

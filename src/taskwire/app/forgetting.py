@@ -1,7 +1,7 @@
-"""`taskwire forget`: removes what is stored about a person, and says what was removed and what stays.
+"""`taskwire forget`: removes a person's data from the store, and says what was removed and what stays.
 
-It works beside a running bot. What belongs to a link is removed by the bot, as a job of that link. Every step
-can be repeated: a second run finds what came in meanwhile, or nothing.
+The command works beside a running bot. The running bot removes the person from links, with a job for each
+link. Every step can be repeated. A second run removes the data that came in during the first run.
 """
 
 import asyncio
@@ -31,9 +31,11 @@ from taskwire.state.accounts import AccountStore
 from taskwire.state.person_data import FoundData, PersonData
 from taskwire.tasks.renew_account import end_tokens
 
-# How long to wait for a bot that removes the person from links, as long as nothing happens.
+# In seconds. How long to wait for a bot that makes no progress with removing the person from links, and the
+# interval between two looks at its progress.
 PATIENCE_SECONDS, LOOK_SECONDS = 5.0, 0.1
-# Jobs of the bot may write something about the person between two looks through the store.
+# The most searches through the store. Between two searches, jobs of the bot may write something new about the
+# person.
 MOST_ROUNDS = 3
 STAYS = (
     "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id until its "
@@ -58,7 +60,7 @@ class Forgetting:
         self.left: list[str] = []
 
     async def run(self) -> None:
-        """Remove everything that can be removed, until nothing is found."""
+        """Remove the person's data until nothing more is found or can be removed."""
         has_account_left = not await self._remove_account()
         for number in range(MOST_ROUNDS):
             found = await self._data.find(self._person)
@@ -78,7 +80,7 @@ class Forgetting:
             await self._queues.write(self._trail.add_to(Batch(), entry))
 
     async def _remove_account(self) -> bool:
-        """Delete the token in Coder, then the account in Redis. If Coder does not answer, keep both.
+        """Delete the token in Coder, then the account in Redis. If Coder does not answer, delete neither.
 
         Return whether no account is left.
         """
@@ -133,7 +135,7 @@ class Forgetting:
         return finished == count
 
     async def _wait(self, request: str, count: int) -> int:
-        """Wait until the bot has done this many links. Return how many it has done."""
+        """Wait until the bot has finished with this many links. Return with how many it has finished."""
         finished, until = 0, time.monotonic() + PATIENCE_SECONDS
         while finished < count and time.monotonic() < until:
             await asyncio.sleep(LOOK_SECONDS)

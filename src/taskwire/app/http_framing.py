@@ -1,10 +1,10 @@
 """HTTP/1.1 requests as bytes: finds where a request ends, and rejects requests that are not expected.
 
-What is served at one address is called a site (`web.py`). A site says which requests it expects. A request is
+A site (`web.py`) is one served address with its routes. A site says which requests it expects. A request is
 passed on only when it is complete and its site expects it. So the HTTP server behind this module gets no
-partial requests and no chunks. The bytes of an unknown sender are stored only once. Heads are parsed with
-aiohttp's own parser, so that this module and the server read the same request. This module sends no answers
-and manages no connections.
+partial requests and no chunks. A request of an unknown sender is in memory only once while it arrives. Heads
+are parsed with aiohttp's own parser, so that this module and the server read the same request. This module
+sends no answers and manages no connections.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 class Rejected(Exception):
     """The request gets this status and text as its answer, and its connection is closed.
 
-    `why` is the label of the metric that counts the request; None: it is not counted. `text` contains nothing
-    of the request.
+    `why` is the label of the metric that counts the request. If `why` is None, the request is not counted.
+    `text` quotes nothing from the request.
     """
 
     def __init__(self, status: int, why: str | None, text: str) -> None:
@@ -43,7 +43,8 @@ class Expectation(NamedTuple):
     """What a site expects after a head: the most bytes of a body, and how the whole request is verified."""
 
     most_bytes: int = 0
-    # Raises `Rejected` unless the body is from a trusted sender. None: the request is not verified.
+    # Raises `Rejected` unless the body is from a trusted sender. If this is None, the request is not
+    # verified.
     verify: Callable[[memoryview], None] | None = None
 
 
@@ -67,7 +68,7 @@ class Framing:
         self._buffer = bytearray()
         # No head ends before this position.
         self._searched = 0
-        # Where the body begins and where the request ends, once the head is parsed. Both are 0 before.
+        # Where the body begins and where the request ends. Both are 0 until the head is parsed.
         self._body_start = self._request_end = 0
         self._expectation = Expectation()
 
@@ -100,7 +101,7 @@ class Framing:
         return CompleteRequest(data, is_verified=verify is not None)
 
     def _has_head(self) -> bool:
-        """Return whether the head is complete. Parse it once it is. Raises `Rejected`."""
+        """Return whether the head is complete. A complete head is parsed. Raises `Rejected`."""
         if self._buffer and not _METHOD_START.match(self._buffer):
             raise _malformed_request()
         found = self._buffer.find(_HEAD_END, max(0, self._searched - len(_HEAD_END)), LARGEST_HEAD)
@@ -122,7 +123,7 @@ class Framing:
 
     def _parse_head(self, head: bytes) -> RawRequestMessage:
         loop = asyncio.get_running_loop()
-        # The parser's limit is for bodies, but it only gets a head.
+        # The parser gets only a head. The size limit that is passed here is for bodies.
         parser = HttpRequestParser(self._protocol, loop, LARGEST_HEAD, max_headers=MOST_HEADERS)
         try:
             ((message, _),), _, _ = parser.feed_data(head)

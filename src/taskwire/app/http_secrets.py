@@ -1,7 +1,7 @@
-"""The secrets by which Taskwire knows who sends it a request: Slack, Coder's webhook, an operator.
+"""The secrets by which Taskwire recognizes a sender of requests: Slack, Coder's webhook, an operator.
 
-`new_secrets.py` replaces them while Taskwire runs. After a change, requests with the previous secret are also
-accepted for five minutes, because some may already be on their way.
+`new_secrets.py` replaces the secrets while Taskwire runs. For five minutes after a change, requests with the
+previous secret are also accepted, because some may already be on their way.
 """
 
 import hmac
@@ -16,9 +16,9 @@ OVERLAP_SECONDS = 300
 
 
 class ReceivedToken:
-    """A token that others must send to us.
+    """A token that the senders of requests must send to Taskwire.
 
-    After a change, the previous token is also accepted for five minutes.
+    For five minutes after a change, the previous token is also accepted.
     """
 
     def __init__(self, token: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -31,7 +31,7 @@ class ReceivedToken:
 
     def accepts(self, given: str) -> bool:
         """Return whether `given` is the token, or the previous token soon after a change."""
-        # A header may contain bytes that are no text.
+        # A header may contain bytes that are not valid text.
         text = given.encode("utf-8", "replace")
         is_former = bool(self._former) and hmac.compare_digest(text, self._former.encode())
         return hmac.compare_digest(text, self._token.encode()) or (
@@ -40,7 +40,7 @@ class ReceivedToken:
 
 
 class HttpSecrets:
-    """The secrets that are checked in HTTP requests; None for those that are not set."""
+    """The secrets that are checked in HTTP requests. A secret that is not set is None."""
 
     def __init__(self, settings: Settings) -> None:
         signing, webhook, admin = (

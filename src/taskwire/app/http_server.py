@@ -1,9 +1,9 @@
 """Limits the connections of the HTTP server: how many there are, how long they last, and which one is closed.
 
 This module knows nothing about the content of requests. A connection is *waiting* until its request is
-complete and verified. Slow or incomplete senders stay waiting. If too many wait, the one that has waited
-longest is closed, so unknown senders only take places from each other. Trusted requests and requests about
-health have places of their own. `http_framing` splits bytes into requests.
+complete and verified. Connections of slow or incomplete senders stay waiting. If too many connections wait,
+the one that has waited longest is closed. So unknown senders only take places from each other. Trusted
+requests and requests about health have places of their own. `http_framing` splits bytes into requests.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from aiohttp import web
 from taskwire.app.http_framing import LARGEST_HEAD, CheckHead, Framing, Rejected
 from taskwire.telemetry import Metrics, logger
 
-# A request must be complete this many seconds after its connection or its first byte. It must be answered
-# this many seconds after that.
+# In seconds. A request must be complete this long after its connection or its first byte. Its answer must be
+# sent this long after the request was complete.
 REQUEST_SECONDS = 10.0
-# Seconds that an idle connection stays open. Proxies reuse connections. Most proxies close them sooner
-# themselves, so that we do not close one while a request is on its way.
+# Seconds that an idle connection stays open. Proxies reuse connections, and most proxies close idle ones
+# sooner than this. So we rarely close a connection while a request is on its way.
 KEEP_ALIVE_SECONDS = 75.0
-# The kernel queues up to 1024 new connections (if the system allows it). In one turn of the event loop, 32 of
-# them are accepted. So the first bytes of a new connection are read long before it can be the oldest and be
-# closed.
+# The kernel queues up to 1024 new connections (if the system allows so many). In one turn of the event loop,
+# 32 of them are accepted. So the first bytes of a new connection are read long before it is the oldest one
+# and may be closed.
 LISTEN_BACKLOG, ACCEPTED_AT_ONCE = 1024, 32
 # Connections that wait and have sent more than this many bytes are read in turn, 4 in each turn of the event
 # loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
@@ -75,7 +75,7 @@ class ConnectionLimits:
 
 
 def count_spare_descriptors() -> int:
-    """Return how many files the connections may open. The process needs the rest of its limit itself."""
+    """Return how many files the connections may open, without the files that the process itself needs."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(most - RESERVED_DESCRIPTORS, most // 2)
 
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool | None:
         """Return None, which closes the connection: the client sends nothing more.
 
-        If its last request is incomplete, it stays incomplete and gets no answer.
+        If the client's last request is incomplete, it gets no answer.
         """
         return None
 
@@ -306,7 +306,7 @@ class ConnectionTable:
             self._close_to_make_room(max(self._by_state["waiting"], key=lambda waiting: waiting.received))
 
     def queue_reading(self, connection: Connection) -> None:
-        """Queue a connection that has paused. `resume_reading` is called when its turn comes."""
+        """Queue a connection that has paused reading. `resume_reading` is called when its turn comes."""
         self._reading_queue.append(connection)
         self._schedule_turn()
 

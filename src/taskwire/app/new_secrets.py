@@ -1,8 +1,7 @@
 """Uses each new secret that was written into its file while the bot runs.
 
-Nothing that is under way is lost. Calls that have begun end with the previous secret. A second connection to
-Slack is opened before the first is closed. Requests that others send with the previous secret are accepted
-for five minutes.
+No call is lost. Calls that have begun end with the previous secret. A second connection to Slack is opened
+before the first is closed. For five minutes, requests to Taskwire with the previous secret are also accepted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -70,7 +69,7 @@ class NewSecrets:
         return uses
 
     def _receive(self, setting: str, replace: Callable[[str], None]) -> UseSecret:
-        """Return the function that uses a secret that cannot be tried, such as one that others send us."""
+        """Return the function that uses a new secret at once, because no request can test it before."""
 
         async def use(secret: str) -> bool:
             self._settings.masker.learn(secret)

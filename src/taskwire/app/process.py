@@ -34,7 +34,7 @@ _log = logger("taskwire")
 
 
 class Process:
-    """Runs until it is told to stop, its embedded store dies, or a newer version locks it out."""
+    """Runs until it is told to stop, its embedded store dies, or a newer version of Taskwire locks it out."""
 
     def __init__(self, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
@@ -103,8 +103,8 @@ class Process:
 def forbid_core_files() -> None:
     """Let the kernel write no core file of this process, because its memory has tokens and keys.
 
-    Its children may write none either. On Linux, the kernel also gives no core to a program that collects
-    them, and no other program of the same user may read this process's memory.
+    Child processes may write none either. On Linux, the kernel also gives no core to a program that collects
+    core files. No other program of the same user may read this process's memory.
     """
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -116,14 +116,14 @@ def freeze_garbage_collection() -> None:
     """Exclude all existing objects from garbage collection.
 
     A started process keeps about a hundred thousand objects for good, mostly of libraries. A full collection
-    would take up to 100 ms and free nothing. During a collection nothing can be acknowledged.
+    would take up to 100 ms and free nothing. During a collection no payload can be acknowledged.
     """
     gc.freeze()
 
 
 @contextlib.asynccontextmanager
 async def connect(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
-    """Connect to the configured Redis, or start an embedded store and connect to that.
+    """Connect to the configured Redis, or start an embedded store and connect to the embedded store.
 
     Yield the connections, and a future that gets the reason if the embedded store ends by itself.
     """

@@ -19,8 +19,8 @@ LINK_TIMERS_SECONDS = 0.5
 ACCOUNT_SECONDS = 5
 SLOW_CALLS_SECONDS = 10
 
-# Coder sends one notification for each row of its own. All within 0.3 s count as one hint. Endless hints
-# cause two calls a second at most.
+# In seconds. Coder may send several notifications for one change. All notifications within 0.3 s count as one
+# hint. Endless hints cause at most two calls a second.
 HINT_DELAY_SECONDS = 0.3
 HINTED_INTERVAL_SECONDS = 0.5
 
@@ -47,8 +47,8 @@ class PeriodicCalls:
     ) -> None:
         """Start the calls.
 
-        `poll` returns the seconds until its next call, or 0 for the regular interval. The keys of
-        `slow_calls` are names for the log and for `run_now`.
+        `poll` returns the seconds until the next poll, or 0 for the regular interval. The keys of
+        `slow_calls` are the names of the calls for the log and for `run_now`.
         """
 
         async def poll_and_reschedule() -> None:
@@ -56,7 +56,7 @@ class PeriodicCalls:
                 at = datetime.now(UTC) + timedelta(seconds=seconds)
                 self._scheduler.modify_job("poll", next_run_time=at)
 
-        # Replicas must not poll at the same moments.
+        # The jitter keeps replicas from polling at the same moments.
         jitter = self._poll_seconds / 10
         self._add_call(self._poll_seconds, "poll", poll_and_reschedule, jitter)
         self._add_call(LINK_TIMERS_SECONDS, "link timers", fire_timers)
@@ -66,7 +66,7 @@ class PeriodicCalls:
         self._scheduler.start()
 
     def postpone_poll(self) -> None:
-        """Move the next poll to a whole interval from now, because a poll has just been made."""
+        """Move the next poll to a whole interval from now, because the caller has just polled."""
         if self._scheduler.running:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
             self._scheduler.modify_job("poll", next_run_time=at)

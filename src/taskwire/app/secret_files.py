@@ -1,8 +1,8 @@
 """Follows the files with secrets: a new secret in a file is used without a restart.
 
 The files are checked every few seconds, and at SIGHUP. Kubernetes replaces a whole file by a symbolic link to
-another one, so a new inode also counts as a change. A secret that Slack or Coder can check is tried first. If
-it is refused, the present secret stays in use. `new_secrets.py` tries and uses new secrets.
+another file, so a new inode also counts as a change. A secret that Slack or Coder can check is tried first.
+If it is refused, the present secret stays in use. `new_secrets.py` tries and uses new secrets.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -60,7 +60,10 @@ class SecretFiles:
 
     @classmethod
     def of(cls, settings: Settings, uses: Mapping[str, UseSecret]) -> Self:
-        """Return the files that the settings name. `uses` has the function for a new secret, by setting."""
+        """Return the files that the settings name.
+
+        For each setting, `uses` has the function that uses a new secret.
+        """
         present = settings.texts_of_secrets()
         return cls(
             [

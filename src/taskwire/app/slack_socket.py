@@ -1,7 +1,7 @@
 """The bot's connection to Slack in Socket Mode. In HTTP mode there is none, because Slack sends requests.
 
-With a new app token, a second connection is opened before the first one is closed, so that the bot is always
-connected.
+After a change of the app token, a second connection is opened before the first one is closed. So the bot is
+always connected.
 """
 
 from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ class SlackSocket:
             self._metrics.socket_age_seconds.set(await self._present.age_seconds())
 
     async def close(self) -> None:
-        """Acknowledge what has arrived, then close."""
+        """Acknowledge the payloads that have arrived, then close the connection."""
         if self._present is not None:
             await self._present.close(SOCKET_CLOSE_SECONDS)
 

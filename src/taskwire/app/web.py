@@ -58,10 +58,10 @@ _REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "length": "too long, or sent in chunks",
     "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
 }
-# The most requests for metrics that are served at the same time. It is a quarter of the connections that
+# The most requests for metrics that are served at the same time. This is a quarter of the connections that
 # `http_server.py` reserves for health and metrics.
 MAX_METRICS_REQUESTS = 8
-# If all places for health are taken, the last result is returned, unless it is older than this, in seconds.
+# In seconds. If all places for health are taken, the last result is returned, unless it is older than this.
 HEALTH_CACHE_SECONDS = 5.0
 # How long an answer may take when the sites are closed, in seconds.
 CLOSE_SITES_SECONDS = 1.0
@@ -81,7 +81,7 @@ class Hints(NamedTuple):
 
 
 class Refusals:
-    """Counts refused requests for operators. If the signing secret is wrong, only this count shows it."""
+    """Counts refused requests for operators. A wrong signing secret shows only in this count."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._counters = {why: metrics.requests_refused.labels(why) for why in REFUSAL_REASONS}
@@ -144,15 +144,15 @@ class SlackRequests:
         """Pass a verified request to Bolt."""
         connection = find_connection(request)
         if connection is None or not connection.is_verified:
-            # This request was not verified, so it is refused.
+            # The sender of this request was not verified, so the request is refused.
             raise web.HTTPNotFound
         self.refusals.is_any_accepted = True
         if not connection.promote("trusted"):
             return web.Response(status=503, text=_TOO_MANY_REQUESTS)
         app = self._find_app()
         if app is None:
-            # After this error, Slack sends an event again. For a command or a click, it shows the person an
-            # error.
+            # After this status, Slack sends an event again. After a command or a click, Slack shows the
+            # person an error.
             return web.Response(status=503, text="Taskwire is starting.\n")
         try:
             answer = await dispatch(app, parse_request(request.headers, await request.read()))
@@ -181,7 +181,7 @@ class Site:
         self._expects: dict[str, Expect] = {}
 
     def expect(self, path: str, expect: Expect) -> None:
-        """Set what to expect of requests that are posted to a path or below it."""
+        """Set what to expect of requests that are posted to a path or to a path below it."""
         self._expects[path] = expect
 
     def _check_head(self, head: RawRequestMessage) -> Expectation:
@@ -239,7 +239,7 @@ def add_health(
         return web.Response(text="ok\n")
 
     async def readyz(request: web.Request) -> web.Response:
-        """Answer 503 if payloads from Slack cannot be accepted. Problems with Coder are only reported."""
+        """Answer 503 if payloads from Slack cannot be accepted. Problems with Coder do not cause a 503."""
         is_admin = _is_admin(request, admin_token)
         if _reserve_health_place(request):
             found = last.findings = await shared_health.get()
@@ -274,16 +274,16 @@ def add_health(
 
 @dataclass
 class _HealthResult:
-    """The last result of a health check, and when it was made, by the monotonic clock."""
+    """The last result of a health check, and the monotonic clock's time of that check."""
 
     findings: dict[str, str] = field(default_factory=dict)
     at: float = -HEALTH_CACHE_SECONDS
 
 
 def _reserve_health_place(request: web.Request) -> bool:
-    """Take one of the places for health requests. Return whether there was a free one.
+    """Take one of the places for health requests. Return whether there was a free place.
 
-    The number is limited, because such a request takes seconds while Redis hangs.
+    The number of places is limited, because such a request takes seconds while Redis hangs.
     """
     connection = find_connection(request)
     return connection is not None and connection.promote("health")

@@ -122,7 +122,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Sweeps:
-    """What goes through the store in the background: re-encryption, and shorter times to live."""
+    """The work that goes through the whole store in the background: re-encryption and retention."""
 
     stored_keys: StoredKeys
     retention: Retention
@@ -130,7 +130,7 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that one process consists of."""
+    """All parts of one process."""
 
     settings: Settings
     bolt: AsyncApp
@@ -227,7 +227,7 @@ class Parts:
         alerts = AdminAlerts(deps, settings.admins)
         receiver = ReplyReceiver(inbox, deps.writes, deps.bot.bot_user_id, deps.mask_own)
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
-        # One object for all, so that simultaneous requests for the list of tasks share one call.
+        # One object for all handlers, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
         private_answers = PrivateAnswers(deps.slack, deps.queues)
