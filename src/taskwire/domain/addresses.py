@@ -1,7 +1,7 @@
 """Parses the addresses in settings: REDIS_URL, and addresses of web sites.
 
-REDIS_URL names a Redis, or the Sentinels that know which Redis is the master. This module opens no
-connection. No error quotes REDIS_URL, because a wrong one may consist of a password alone.
+REDIS_URL names a Redis server, or the Sentinels that know which server is the master. This module opens no
+connection. No error quotes REDIS_URL, because a wrong value may be a password without an address.
 """
 
 import re
@@ -79,7 +79,10 @@ def parse_redis_url(url: str) -> RedisAddress:
 
 
 def _split(url: str) -> SplitResult:
-    """Split a URL. Newer versions of `urlsplit` refuse an IPv6 address among several hosts."""
+    """Split a URL with one host or several hosts, which may be IPv6 addresses.
+
+    Newer versions of `urlsplit` refuse an IPv6 address among several hosts.
+    """
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in SENTINEL_SCHEMES:
         return urlsplit(url)

@@ -1,7 +1,7 @@
 """Who may use the bot, in which places, and for how many tasks.
 
-An empty list sets no limit. Lists only restrict: a person whom the bot refuses for another reason, such as a
-guest or somebody of another company, is refused even if a list names them.
+An empty list sets no limit. A list only restricts: the bot still refuses guests and people of other
+companies, even if a list names them.
 """
 
 from dataclasses import dataclass
@@ -30,13 +30,16 @@ class Allowed:
         return is_private or not self.channels or channel in self.channels
 
     def keep_workspaces(self, workspaces: frozenset[str]) -> frozenset[str]:
-        """Return those of our own workspaces that the list allows."""
+        """Return those of these workspaces that the list allows. An empty list allows all."""
         return workspaces & self.workspaces if self.workspaces else workspaces
 
 
 @dataclass(frozen=True)
 class QuotaSettings:
-    """The limits of one person, and of one channel: tasks that start in an hour, and that run at once."""
+    """How many tasks a person, and a channel, may start in an hour and have running at once.
+
+    0 means no limit.
+    """
 
     person_hourly: int = 0
     person_running: int = 0
@@ -45,5 +48,5 @@ class QuotaSettings:
 
     @property
     def is_about_channels(self) -> bool:
-        """Whether a channel has a limit."""
+        """Whether channels have a limit."""
         return bool(self.channel_hourly or self.channel_running)

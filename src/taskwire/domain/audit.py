@@ -1,7 +1,7 @@
 """The audit trail's entries: who did what to which task, from where, and how it ended.
 
-An entry names people, tasks and places. It never holds what people wrote: no prompt, no reply, no sentence of
-an answer. `state/audit.py` stores entries.
+An entry names people, tasks and places. It never contains text that people wrote: no prompt, no reply, no
+sentence of an answer. `state/audit.py` stores entries.
 """
 
 import json
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.requester import Surface
 
-# The `person` of an act that somebody has carried out by a command on the server.
+# The `person` of an act that an operator has carried out by a command on the server.
 OPERATOR: Final = "operator"
 AuditOutcome = Literal["done", "refused", "failed"]
 
@@ -20,10 +20,11 @@ AuditOutcome = Literal["done", "refused", "failed"]
 class AuditEntry(BaseModel):
     """One act of a person.
 
-    `person` is their Slack id and `account` their user name in Coder, if it was known. `task_id` is empty for
-    an act that is about no task. `reason` is one word that says why the act was refused or failed.
-    `coder_status` is the HTTP status with which Coder answered the last call that changes something; 0 if
-    there was no answer. `reference` is the same for every try of one job, and is in the log too.
+    `person` is the person's Slack id. `account` is the person's user name in Coder, if it was known.
+    `task_id` is empty for an act that is about no task. `reason` is one word that says why the act was
+    refused or failed. `coder_status` is the HTTP status with which Coder answered the last call that changes
+    something; 0 if there was no answer. All tries of one job have the same `reference`, which is also in the
+    log.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,9 +59,9 @@ class StoredEntry(BaseModel):
 
 
 class AuditFilter(BaseModel):
-    """Which entries are wanted. An empty field fits every entry.
+    """Says which entries are wanted. An empty field fits every entry.
 
-    `task` is a task's id, or its name or the beginning of its name.
+    `task` is a task's id, or the task's name or the beginning of the name.
     """
 
     model_config = ConfigDict(frozen=True)

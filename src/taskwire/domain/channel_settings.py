@@ -10,7 +10,7 @@ from taskwire.domain.sealed_model import Readable, SealedModel
 
 
 class ChannelSettings(SealedModel):
-    """The settings of one channel. A value that is None or empty is that of the deployment.
+    """The settings of one channel. If a value is None or empty, the deployment's value counts.
 
     A new field needs a default that changes nothing for channels that were set before.
     """
@@ -30,7 +30,7 @@ class ChannelSettings(SealedModel):
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None
-    # After how long a task counts as stuck, and a question has a reminder. 0 means never.
+    # After this time a task counts as stuck, and people are reminded of a question. 0 means never.
     stuck_seconds: int | None = None
     reminder_seconds: int | None = None
     # The id of the person or user group that is reminded after the owner of a task.
@@ -39,7 +39,7 @@ class ChannelSettings(SealedModel):
     def with_rules(self, rules: ReducerSettings, owner: UserId | None) -> ReducerSettings:
         """Return the deployment's rules of the reducer, changed by the settings of this channel.
 
-        `owner` is the task's owner. If the owner is also the fallback, there is no fallback.
+        `owner` is the task's owner. If the channel's fallback is the owner, there is no fallback.
         """
         return ReducerSettings(
             settle_ms=_in_ms(self.settle_seconds, rules.settle_ms),

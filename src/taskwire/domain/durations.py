@@ -1,4 +1,4 @@
-"""Durations in milliseconds that several folders use."""
+"""The lengths of an hour and a day in milliseconds."""
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

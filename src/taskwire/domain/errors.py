@@ -3,14 +3,14 @@
     Exception
     ├── UserError               a sentence for the person who asked; nothing to log
     └── OutsideError            an outside system did not do what was asked
-        ├── NotDone             the other system certainly did nothing; no need to reconcile
+        ├── NotDone             the outside system certainly did nothing; no need to reconcile
         │   ├── Refused         this request is refused, and a repeat would be refused again
         │   ├── AccountRefused  our account is refused for every request; the operator has to act
         │   └── TryLater        not now: unreachable, rate limited, not ready; may say how long to wait
-        └── OutcomeUnknown      the other system may have done it: reconcile before a repeat
+        └── OutcomeUnknown      the outside system may have done it: reconcile before a repeat
 
-`coder/errors.py`, `slack/errors.py` and `transport.py` define subclasses of these. Only they decide what an
-answer of an outside system means.
+`coder/errors.py`, `slack/errors.py` and `transport.py` define subclasses of these errors. Only these modules
+decide what an answer of an outside system means.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from typing import Literal
 
 
 class UserError(Exception):
-    """A problem that the person can solve: `sentence` says what is wrong, `hint` what to do next.
+    """A problem that the person can solve. `sentence` says what is wrong, `hint` says what to do next.
 
-    `reason` is one word for the audit trail, which must not hold sentences: they may quote people.
+    `reason` is one word for the audit trail. The trail must not contain the sentence, which may quote people.
     """
 
     def __init__(self, sentence: str, hint: str = "", reason: str = "not_possible") -> None:
@@ -49,7 +49,7 @@ class OutsideError(Exception):
 
 
 class NotDone(OutsideError):
-    """The other system certainly did nothing, so there is nothing to reconcile."""
+    """The outside system certainly did nothing, so there is nothing to reconcile."""
 
 
 class Refused(NotDone):
@@ -61,9 +61,9 @@ class AccountRefused(NotDone):
 
 
 class TryLater(NotDone):
-    """The other system cannot do this now: it is unreachable, limits our rate, or is not ready.
+    """The outside system cannot do this now: it is unreachable, limits our rate, or is not ready.
 
-    `retry_after_seconds` is how long it asked us to wait; None if it did not say.
+    `retry_after_seconds` is how long the system asked us to wait; None if it did not say.
     """
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
@@ -72,7 +72,7 @@ class TryLater(NotDone):
 
 
 class OutcomeUnknown(OutsideError):
-    """The other system may have done it: the connection broke or timed out, or the answer is unreadable."""
+    """The outside system may have acted: the connection broke or timed out, or the answer is unreadable."""
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ TaskId = NewType("TaskId", str)
 LinkId = NewType("LinkId", str)
 
 
-# An id is accepted if none of its characters can end the token of a mention.
+# An id is accepted only if none of its characters can end a mention's token.
 _CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
 _TS = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}", re.ASCII)
 # In microseconds: the year 2041. A score in a queue can hold no later time (`queues.LANE_WIDTH`).
@@ -28,12 +28,12 @@ class ThreadRef:
 
 
 def find_channel(text: str) -> ChannelId | None:
-    """Return the text as the id of a channel; None if it is not one."""
+    """Return the text as the id of a channel; None if the text is not such an id."""
     return ChannelId(text) if _CHANNEL.fullmatch(text) else None
 
 
 def find_ts(text: str) -> Ts | None:
-    """Return the text as the ts of a message; None if it is not one."""
+    """Return the text as the ts of a message; None if the text is not a ts."""
     return Ts(text) if _TS.fullmatch(text) and microseconds(text) < _LATEST else None
 
 

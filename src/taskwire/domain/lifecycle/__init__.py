@@ -1,1 +1,1 @@
-"""Links and their tasks: phases, events, and the reducer that decides what is told."""
+"""Links and their tasks: phases, events, and the reducer that decides what the bot announces."""

@@ -1,4 +1,4 @@
-"""What can happen to a link, and the notices that may follow.
+"""What can happen to a link, and the notices that the bot may then post.
 
 `transitions` decides which notices follow from an event.
 """
@@ -26,8 +26,8 @@ class FrozenModel(SealedModel):
 class Notice(FrozenModel):
     """A change to announce in the thread.
 
-    `id` stays the same when the notice is tried again. `is_call`: the notice mentions the people who have to
-    act. `person` caused the change in Slack; None if it was caused elsewhere.
+    `id` stays the same when the notice is tried again. If `is_call` is true, the notice mentions the people
+    who have to act. `person` caused the change in Slack; None if the change was caused elsewhere.
     """
 
     kind: NoticeKind
@@ -36,21 +36,21 @@ class Notice(FrozenModel):
     report: Report | None = None
     build: int = 0
     person: UserId | None = None
-    # For `stuck` and `reminder`: since when the state lasts, and how long it lasted when this was written, in
-    # milliseconds.
+    # For the kinds `stuck` and `reminder`, in milliseconds: since when the state has lasted, and for how long
+    # when the notice was made.
     since_ms: int = 0
     lasted_ms: int = 0
     # For `reminder`: the person or user group that is called instead of the owner; empty for the owner.
     fallback: Readable = ""
-    # For `error`: the id of the job of the first reply that waits, if one does.
+    # For the kind `error`: the id of the job of the first reply that waits, if a reply waits.
     waiting_reply_job: Readable = ""
 
 
 class Observed(FrozenModel):
     """Coder's list showed the task.
 
-    `reports` are the agent's reports so far, the oldest first; empty if they were not read. `is_baseline`:
-    this is the first observation of the task, so nothing in it is announced.
+    `reports` are the agent's reports so far, the oldest first; empty if they were not read. If `is_baseline`
+    is true, this is the first observation of the task, so nothing in it is announced.
     """
 
     event: Literal["observed"] = "observed"
@@ -64,8 +64,8 @@ class Observed(FrozenModel):
 class Delivered(FrozenModel):
     """The agent got an input, which begins a turn.
 
-    `last_report_at` is when the agent had last reported before that; None if never. Later reports belong to
-    the new turn.
+    `last_report_at` is when the agent had last reported before this input; None if never. Later reports
+    belong to the new turn.
     """
 
     event: Literal["delivered"] = "delivered"
@@ -75,7 +75,8 @@ class Delivered(FrozenModel):
 class Acted(FrozenModel):
     """A person paused, resumed or retried the task in Slack. `build` is the number of the resulting build.
 
-    A `retry` stops the workspace and starts it again. `build` is then the stop, which is not a pause.
+    A `retry` stops the workspace and starts it again. Then `build` is the number of the stop, which does not
+    count as a pause.
     """
 
     event: Literal["acted"] = "acted"
@@ -92,7 +93,7 @@ class Snoozed(FrozenModel):
 
 
 class TimerFired(FrozenModel):
-    """The time in `Transition.look_at_ms` has come."""
+    """The time at which the reducer wanted to look again (`Transition.look_at_ms`) has come."""
 
     event: Literal["timer_fired"] = "timer_fired"
 
@@ -112,7 +113,7 @@ Event = Annotated[
 def may_mention(event: Event) -> bool:
     """Return whether this event may lead to a notice that mentions somebody.
 
-    Only the reducer knows for certain.
+    Only the reducer knows whether there is such a notice.
     """
     match event:
         case TimerFired():

@@ -1,4 +1,4 @@
-"""The state of a link's task: what is known of the task, and what was announced in the thread.
+"""The state of a link's task: what is known about the task, and what was announced in the thread.
 
 `transitions.py` decides how an event changes the state.
 """
@@ -21,10 +21,10 @@ NEEDS_PERSON_PHASES = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
 class ReducerSettings(NamedTuple):
     """The settings that the reducer needs. Times are in milliseconds; 0 means never.
 
-    `settle_ms`: an idle agent or an error is announced after it has lasted for this time. `stuck_ms`: a task
-    that works, or whose state is unknown, is announced as stuck if nothing has changed for this time.
-    `reminder_ms`: people are reminded of a question that is open for this time. `fallback` is the id of the
-    person or the user group that is reminded after the owner; empty if there is none.
+    An idle agent or an error is announced after it has lasted for `settle_ms`. A task that works, or whose
+    state is unknown, is announced as stuck if nothing has changed for `stuck_ms`. People are reminded of a
+    question that is open for `reminder_ms`. `fallback` is the id of the person or the user group that is
+    reminded after the owner; empty if there is none.
     """
 
     settle_ms: int
@@ -34,11 +34,11 @@ class ReducerSettings(NamedTuple):
 
 
 class LinkState(FrozenModel):
-    """What is known of a link's task, and what was announced of it in the thread.
+    """What is known about a link's task, and what was announced about the task in the thread.
 
-    Fields that end in `_ms` are times of Redis's clock in milliseconds. Those in `_since_ms` are None while
-    the condition does not hold. Fields in `announced_` record what was announced, so that nothing is
-    announced twice.
+    Fields that end in `_ms` are times of Redis's clock in milliseconds. A field that ends in `_since_ms` says
+    since when a condition holds; None if it does not hold. Fields that begin with `announced_` record what
+    was announced, so that nothing is announced twice.
     """
 
     phase: Phase = Phase.STARTING
@@ -51,7 +51,7 @@ class LinkState(FrozenModel):
     last_report: Report | None = None
     report_build: int = 0
     final_report: Report | None = None
-    # The last report before this turn. Coder repeats its text while the agent works.
+    # The last report before this turn. Coder repeats the text of this report while the agent works.
     previous_report: Report | None = None
     # When the agent had last reported before it got the last input.
     input_after: datetime | None = None
@@ -81,7 +81,7 @@ class LinkState(FrozenModel):
     reminded_ms: int = 0
     # When the last reminder is repeated, because a person has asked for that; 0 if nobody has.
     snoozed_until_ms: int = 0
-    # Where the agent's history can be read, even after the workspace has stopped.
+    # The ids by which the agent's history can be read, even after the workspace has stopped.
     agent_id: Readable | None = None
     app_id: Readable | None = None
 
@@ -99,25 +99,28 @@ class LinkState(FrozenModel):
 
     @property
     def open_phase(self) -> Phase:
-        """The phase. If the task was paused while it waited for a person, the phase before the pause."""
+        """The phase; but if the task was paused while it waited for a person, the phase before the pause."""
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
         return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase
 
     @property
     def grace_ends_ms(self) -> int:
-        """The time until which the present error may be a normal part of the start; 0 if it began later."""
+        """The time until which the present error may be a normal part of the start.
+
+        0 if the error began later than START_GRACE_MS after the start.
+        """
         is_early = self.error_since_ms is not None and self.error_since_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
     def find_actor(self, verb: str) -> UserId | None:
-        """Return who did `verb` (pause, resume or retry), if that made the task's last build, else None."""
+        """Return the person whose `verb` (pause, resume or retry) made the task's last build, else None."""
         acted = self.last_action
         is_theirs = acted is not None and (acted.verb, acted.build) == (verb, self.build)
         return acted.person if acted is not None and is_theirs else None
 
     def begin_turn(self) -> "LinkState":
-        """Return the state with the question of the last turn answered."""
+        """Return the state at the begin of a turn, in which no question is open and nothing is announced."""
         return self.model_copy(
             update={
                 "is_need_announced": False,

@@ -16,7 +16,7 @@ _HOUR_US = 3_600_000_000
 
 
 class Rights(IntEnum):
-    """What a person may do with a task. Each right includes those before it."""
+    """What a person may do with a task. Each right includes the rights listed before it."""
 
     SEE = 0
     STEER = 1
@@ -24,7 +24,7 @@ class Rights(IntEnum):
 
 
 def is_group(who: str) -> bool:
-    """Return whether this is the id of a user group. Other ids are those of people."""
+    """Return whether this is the id of a user group, and not of a person."""
     return who.startswith("S")
 
 
@@ -57,7 +57,8 @@ class LinkRecord(SealedModel):
     preset_id: Readable | None = None
     preset: str | None = None
     thread_ts: Ts | None = None
-    # The root of the thread if it is not the card: somebody asked for the task in a discussion.
+    # The first message of the thread, if it is not the card because somebody asked for the task in a
+    # discussion.
     root_ts: Ts | None = None
     # The card's ts if the card is not the root of its thread.
     card_ts: Ts | None = None
@@ -67,7 +68,7 @@ class LinkRecord(SealedModel):
 
     @property
     def task_input(self) -> AgentText:
-        """What Coder gets as the task's prompt."""
+        """The text that Coder gets as the task's prompt, with the earlier messages of the thread, if any."""
         return sanitize_for_agent(f"{self.prompt}\n\n{self.context}") if self.context else self.prompt
 
     @property
@@ -95,14 +96,14 @@ class Hold(SealedModel):
 
     person: UserId
     at: Ts
-    # The id of the reply's job if the person wrote a bare `stop`. They may have meant it as text.
+    # The id of the reply's job if the person wrote nothing but `stop`, and so may have meant it as text.
     reply_id: Readable = ""
 
 
 class PauseLine(SealedModel):
-    """The message about a pause that a person asked for. A resume edits it.
+    """The bot's message about a pause that a person asked for. A resume edits this message.
 
-    `build` is the workspace's build that the pause made.
+    `build` is the number of the workspace's build that the pause made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,17 +115,19 @@ class PauseLine(SealedModel):
 
 
 LinkEnd = Literal["gone", "detached", "failed"]
-# An action that a person asked for and that is being carried out. `retry` stops a workspace and starts it.
+# An action that a person asked for and that is being carried out. `retry` stops a workspace and starts it
+# again.
 PendingAct = Literal["pause", "resume", "retry", "delete"]
 _PENDING_ACTS: dict[str, PendingAct] = {act: act for act in get_args(PendingAct)}
 _RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
 def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
-    """Return whether a change of the state shows that an action has taken effect, or that something else has.
+    """Return whether a change of the state shows that an action need no longer be shown as pending.
 
-    A new build shows it even if the phase is the same again, for example after a pause and a resume between
-    two polls. An agent may still report while its workspace is about to be stopped.
+    The action has taken effect, or something else has happened to the workspace since. A new build shows this
+    even if the phase is the same again, for example after a pause and a resume between two polls. During a
+    pause, a new report of the agent does not show it: an agent may report until its workspace stops.
     """
     if before.build != after.build:
         return True
@@ -146,7 +149,7 @@ class Link(BaseModel):
     end_reason: LinkEnd | None = None
     # The address of the thread to which the task has moved.
     moved_to: str = ""
-    # If the task could not be created: why, as mrkdwn.
+    # Why the task could not be created, as mrkdwn; empty if it could.
     failure: str = ""
     # The number of the build that failed, a blank, and its error as the thread shows it.
     build_failure: str = ""
@@ -157,7 +160,7 @@ class Link(BaseModel):
     shares: tuple[str, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
-    # Whether replies wait until somebody resumes the task, because the channel is set so.
+    # Whether replies wait until somebody resumes the task, because the settings of the channel say so.
     waits_for_resume: bool = False
     # Whether the card was deleted and posted again.
     has_moved: bool = False
@@ -184,18 +187,18 @@ class Link(BaseModel):
 
     @property
     def turn_began_ms(self) -> int:
-        """When the turn began, in Unix milliseconds: with the last start or the last input; 0 if unknown."""
+        """When the turn began, with the last start or the last input, in Unix milliseconds; 0 if unknown."""
         told_ms = microseconds(self.last_input_ts) // 1000 if self.last_input_ts is not None else 0
         return max(self.state.started_ms, told_ms)
 
     @property
     def is_first_turn(self) -> bool:
-        """Whether the agent has had no other turn: nobody has sent it input or resumed the task."""
+        """Whether this is the agent's first turn: nobody has sent input or resumed the task."""
         return self.last_input_ts is None and self.state.build <= 1
 
     @property
     def is_agent_unreachable(self) -> bool:
-        """Whether the agent cannot be reached. During a start that is normal, so the result is then False."""
+        """Whether the agent cannot be reached although its workspace is not starting."""
         state = self.state
         is_down = state.error_since_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
         return is_down or state.unreachable_since_ms is not None
@@ -207,7 +210,7 @@ class Link(BaseModel):
 
     @property
     def shown_pending(self) -> PendingAct | None:
-        """The action that the card shows instead of the phase; None if the phase shows its effect already."""
+        """The action that the card shows instead of the phase; None if the phase already shows its effect."""
         phase, act = self.state.phase, self.pending_act
         if act == "pause":
             return act if phase in _RUNNING_PHASES else None

@@ -1,8 +1,8 @@
 """Decides what has lasted too long: a task in which nothing changes, and a question that nobody answers.
 
 A task is announced as stuck at most once in a turn. A question has at most two reminders in a turn: one for
-the owner, and one for the channel's fallback. Each time that a person snoozes a reminder, it is repeated
-once.
+the owner, and one for the channel's fallback. Each time that a person snoozes a reminder, the bot repeats the
+reminder once.
 """
 
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -17,7 +17,7 @@ NIGHT_ENDS_HOUR = 5
 
 
 def record_change(state: LinkState, now_ms: int) -> LinkState:
-    """Return the state after something has changed, so that the task is not stuck."""
+    """Return the state after a change in the task. The task then counts as not stuck."""
     return state.model_copy(update={"changed_ms": now_ms, "is_stuck": False})
 
 
@@ -30,7 +30,7 @@ def snooze(state: LinkState, event: Snoozed) -> LinkState:
 
 
 def apply(state: LinkState, rules: ReducerSettings, now_ms: int) -> tuple[LinkState, list[Notice], list[int]]:
-    """Return the state, the notices that are due, and the times of those that are not due yet."""
+    """Return the state, the notices that are due, and the times at which other notices become due."""
     notices: list[Notice] = []
     times: list[int] = []
     stuck_at = _find_stuck_time(state, rules)
@@ -59,14 +59,14 @@ def is_question_open(state: LinkState) -> bool:
 
 
 def find_next_morning(now: datetime, zone: tzinfo) -> datetime:
-    """Return the next morning in this time zone. A change to or from summer time before it is respected."""
+    """Return the next morning in this time zone, also if the clock changes before that morning."""
     local = now.astimezone(zone)
     day = local.date() + timedelta(days=1 if local.hour >= NIGHT_ENDS_HOUR else 0)
     return datetime.combine(day, time(MORNING_HOUR), zone).astimezone(UTC)
 
 
 def _find_stuck_time(state: LinkState, rules: ReducerSettings) -> int | None:
-    """Return when the task counts as stuck; None if it cannot be stuck now, or was announced already."""
+    """Return when the task counts as stuck; None if it cannot be stuck now, or was announced as stuck."""
     is_working = state.phase is Phase.WORKING and state.status == "active" and state.idle_since_ms is None
     can_be_stuck = bool(rules.stuck_ms and state.changed_ms) and not state.is_stuck_announced
     if not can_be_stuck or not (is_working or state.status == "unknown"):
@@ -87,9 +87,9 @@ def _make_stuck_notice(state: LinkState, now_ms: int) -> Notice:
 
 
 def _find_reminder_time(state: LinkState, rules: ReducerSettings) -> int | None:
-    """Return when the next reminder is due; None if none is to come.
+    """Return when the next reminder is due; None if no reminder will be sent.
 
-    No reminder comes while a person has paused the task, because that person knows of its question. A snoozed
+    No reminder comes while a person has paused the task, because that person knows of the question. A snoozed
     reminder was promised, so it comes even if the settings have changed since.
     """
     is_awaited = is_question_open(state) and state.find_actor("pause") is None

@@ -44,7 +44,8 @@ class Report(SealedModel):
     """What an agent has reported about its work at one moment.
 
     If the agent's history can be read, a report has the same `id` in every observation. Each start of a
-    workspace creates a new agent. `agent_id` says which agent reported; empty if Coder does not say.
+    workspace creates a new agent. `agent_id` says which of these agents reported; empty if Coder does not
+    say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,7 +101,7 @@ class Observation(SealedModel):
 
     @property
     def is_active(self) -> bool:
-        """Whether the task is active. If it is not, the agent's report describes the past."""
+        """Whether the task is active. In a task that is not active, the agent's report describes the past."""
         return self.status == "active"
 
     @property

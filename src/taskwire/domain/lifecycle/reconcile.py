@@ -2,9 +2,10 @@
 
 A log is unreliable. Its newest entry grows and is rewritten while the agent works. After a restart the ids
 begin at 0 again, even within the same build. An input may have been typed without becoming an entry. Other
-people type too. So a mark is stored before an input is sent: it says where the log ended. Only two cases are
-proof. If the log shows the input once after the mark, the agent has it. If the log has not changed since the
-mark, the agent does not have it. In all other cases a person decides.
+people type too. So before an input is sent, a mark is stored, which says where the log ended.
+
+Only two cases are proof. If the log shows the input once after the mark, the agent has it. If the log has not
+changed since the mark, the agent does not have it. In all other cases a person decides.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from taskwire.domain.lifecycle.phases import AgentLogEntry
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.sealed_model import SealedModel
 
-# "there": the agent has the input. "not_there": it does not have it. "unclear": the log proves neither.
+# "there": the agent has the input. "not_there": the agent does not have it. "unclear": the log proves
+# neither.
 Finding = Literal["there", "not_there", "unclear"]
 Decision = Literal["delivered", "look_again", "send_again", "ask"]
 
@@ -32,8 +34,8 @@ class Mark(SealedModel):
 
     `text` is the input. `last_id` is the id of the newest entry; -1 if the log is empty. `last_digest` is the
     digest of the newest entry, which may still change. `earlier_digest` is the digest of all other entries,
-    which do not change. `is_prompt`: the input has the text of the prompt, and the prompt was not in the log
-    yet. Then a copy in the log may be the prompt.
+    which do not change. `is_prompt` is true if the input has the same text as the prompt, and the prompt was
+    not in the log yet. Then a copy in the log may be the prompt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,7 +63,7 @@ def make_mark(text: str, prompt: str, build: int, log: Sequence[AgentLogEntry]) 
 def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Finding:
     """Find out from the log of a running agent whether the agent has the input of this mark.
 
-    Until the input can no longer arrive, "not_there" is no proof, because the input may come later.
+    "not_there" is proof only when the input can no longer arrive. Until then the input may still come.
     """
     copies = count_copies(marked, build, log)
     if copies is None:
@@ -75,7 +77,7 @@ def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Findin
 def count_copies(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int | None:
     """Count how often the agent's log shows the input after the mark.
 
-    Return None if this log does not continue the log that the mark was made from.
+    Return None if this log does not continue the log for which the mark was made.
     """
     if not _is_continued(marked, build, log):
         return None
@@ -88,9 +90,10 @@ def decide(
 ) -> Decision:
     """Decide what to do with an input of unknown outcome. `found` is None if the log cannot be read.
 
-    `since_landed_ms` is how long ago the input could have arrived at the latest, in milliseconds. It is
-    negative while the input can still arrive. `was_rejected`: the agent's server reported an error while it
-    took the input. `was_repeated`: the input was sent a second time. No input is sent a third time.
+    `since_landed_ms` is the time in milliseconds since the last moment at which the input could arrive. It is
+    negative before that moment. `was_rejected` says whether the agent's server reported an error while it
+    took the input. `was_repeated` says whether the input was sent a second time. No input is sent a third
+    time.
     """
     if found == "there":
         return "delivered"
@@ -112,12 +115,12 @@ def find_input_without_mark(text: str, written: datetime, log: Sequence[AgentLog
 
 
 def normalise(text: str) -> str:
-    """Return a text without blanks at the ends of its lines, because a terminal may change these."""
+    """Return a text without blanks at the ends of its lines, because a terminal may change these blanks."""
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
 def _is_continued(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> bool:
-    """Return whether this log continues the marked one: same build, same entries up to the mark."""
+    """Return whether this log continues the log of the mark: same build, same entries up to the mark."""
     older = [entry for entry in log if entry.id <= marked.last_id]
     if build != marked.build or (older[-1].id if older else -1) != marked.last_id:
         return False

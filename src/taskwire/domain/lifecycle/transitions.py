@@ -1,9 +1,9 @@
 """The reducer: decides what follows from an event of a link.
 
 `reduce` is a pure function. It takes a link's state, one event and the time. It returns the next state, the
-notices to post, and the time of the next timer. No other module decides this. Events of one link are applied
-one at a time. Decisions use `now_ms`, the time of Redis's clock in milliseconds. The times that an agent
-writes only order its reports.
+notices to post, and the time of the next timer. No other module decides these three. Events of one link are
+applied one at a time. Decisions use `now_ms`, the time of Redis's clock in milliseconds. The times that an
+agent writes only order its reports.
 
 This module writes no text. A notice says what has changed, and `messages/notices.py` has the words for it.
 """
@@ -133,7 +133,7 @@ def _apply_observed(
 
 
 def _phase_without_stop(state: LinkState) -> Phase:
-    """Return the phase that the task had, or would have had, before its workspace was stopped."""
+    """Return the phase before the stop of the workspace, or the phase that was due without the stop."""
     if state.final_report is not None:
         return _PHASE_OF_REPORT[state.final_report.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
@@ -206,15 +206,15 @@ def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """If a new build is seen, forget the last build's state. A start of the workspace also begins a turn."""
+    """If there is a new build, forget the last build's state. A start of the workspace also begins a turn."""
     if seen.build == state.build:
         return state
     is_up = seen.is_active or seen.is_starting or seen.workspace_status in ("starting", "running")
     is_start = is_up or state.build == 0
     update: dict[str, object] = {
         "build": seen.build,
-        # A stop does not end Done or Failed. The idle report that repeats the end may be seen only after the
-        # stop.
+        # A stop does not end the phases Done and Failed. After such a phase, the idle report may be seen only
+        # after the stop.
         "final_report": None if is_start else state.final_report,
         "idle_since_ms": None,
         "is_error_repeated": False,
@@ -247,7 +247,7 @@ _KNOWN_STATUSES = ("pending", "initializing", "active", "paused", "error", "unkn
 
 
 def _phase_of(state: LinkState, seen: Observation) -> Phase:
-    """Return the phase that Coder's status means. `_apply_deadlines` sets the phases that depend on time."""
+    """Return the phase for Coder's status. `_apply_deadlines` sets the phases that depend on time."""
     match seen.status:
         case "pending" | "initializing":
             return Phase.STARTING
@@ -297,7 +297,7 @@ def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[Link
 
 
 def _reapply_last_report(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Apply the last report to the present build too, if Coder's list still shows it."""
+    """Apply the last report to a new build if Coder's list still shows this report."""
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state
@@ -320,7 +320,7 @@ def _apply_report(state: LinkState, report: Report, now_ms: int) -> LinkState:
 
 
 def _make_build_notice(state: LinkState, kind: NoticeKind, verb: str) -> Notice:
-    """Make the notice of a pause or a resume. `verb` is what a person may have done."""
+    """Make the notice of a pause or a resume. It names the person who did `verb`, if a person did."""
     return Notice(kind=kind, id=f"{kind}:{state.build}", build=state.build, person=state.find_actor(verb))
 
 
@@ -336,7 +336,7 @@ def _apply_deadlines(
 ) -> Transition:
     """Announce an idle agent or an error that has lasted long enough. Otherwise set a timer for it.
 
-    `before` is the state before the event. `notices` are those of the event itself.
+    `before` is the state before the event. `notices` are the notices of the event itself.
     """
     deadlines = []
     idle_from = _find_idle_since(state)
@@ -370,7 +370,7 @@ def _apply_deadlines(
 def _find_idle_since(state: LinkState) -> int | None:
     """Return since when the agent is idle, in milliseconds; None if the agent works.
 
-    An agent that does not report within 30 s after the start counts as idle from then on.
+    An agent that does not report within 30 s after the start counts as idle after these 30 s.
     """
     if state.idle_since_ms is not None:
         return state.idle_since_ms
@@ -380,7 +380,7 @@ def _find_idle_since(state: LinkState) -> int | None:
 
 
 def _enter_needs_you(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Enter the phase NEEDS_YOU, and announce that unless the same report or start was announced already."""
+    """Enter the phase NEEDS_YOU. Announce it unless it was announced for this report or this start."""
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
     asked_ms = now_ms if state.asked_ms and state.phase is not Phase.NEEDS_YOU else state.asked_ms

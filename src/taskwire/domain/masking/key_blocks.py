@@ -1,8 +1,8 @@
 """Finds private keys in PEM, OpenSSH and PGP blocks.
 
 A key may be too long for one pattern. So the search looks for the line that begins a key and the line that
-ends it, and everything between them is masked. If only one of these two lines is found, the lines next to it
-that look like a part of a key are masked.
+ends it. Everything between these two lines is masked. If only one of the two lines is found, the lines next
+to it that look like a part of a key are masked.
 """
 
 import re
@@ -15,7 +15,8 @@ _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLO
 _BEFORE = r"(?:[\s│┃|>+]|\\[rnt]|[0-9]{1,6}[\t :|│])"
 _HEADERS = re.compile(rf"(?:{_BEFORE}{{1,20}}+[A-Za-z-]{{1,20}}: [^\n\\]{{0,100}}){{0,5}}")
 _LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{16,}}+")
-# The last line may be short. Nothing may follow it, so that a word of a sentence is not taken for it.
+# The last line may be short. Nothing may follow it, so that a word of a sentence does not count as the last
+# line.
 _ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
 _LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
 _BREAK = re.compile(r"\n|\\n")
@@ -45,7 +46,7 @@ def find_key_blocks(text: str) -> Iterator[SecretSpan]:
 def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[SecretSpan]:
     """Yield the span of a key that has no last line, searched from `begins` up to `limit`.
 
-    `begins` is the index after the key's first line. Yield nothing if it is None.
+    `begins` is the index after the key's first line. If `begins` is None, yield nothing.
     """
     if begins is None:
         return
@@ -61,7 +62,7 @@ def _find_unended_key(text: str, begins: int | None, limit: int) -> Iterator[Sec
 def _find_unbegun_key(text: str, free: int, end: int) -> int:
     """Return the index at which a key without a first line begins. The key ends at `end`.
 
-    The key is searched upwards, but not before index `free`. Return `end` if there is no key.
+    The search goes backwards from `end`, but not before index `free`. Return `end` if there is no key.
     """
     farthest = max(free, end - _MAX_KEY_CHARACTERS)
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]

@@ -2,8 +2,8 @@
 
 A long token is recognised by its letters and digits alone. So it is found in upper case, with invisible
 characters or Markdown's marks in it, broken over lines, encoded for a URL, and in base64. A short token may
-be in a text by chance. So it is found only unchanged and as a whole word. It is not found at all if it is a
-plain word like `taskwire`, or a number.
+be in a text by chance. So it is found only as a whole word, written exactly as in the settings. A plain word
+like `taskwire`, or a number, is never searched for.
 """
 
 import json
@@ -17,8 +17,8 @@ from taskwire.domain.text.agent_text import ZERO_WIDTH
 
 # In characters. A shorter value is not masked, because it would mask ordinary words everywhere.
 SHORTEST = 6
-# In characters. No text contains a token with this many letters and digits by chance. In base64 fewer are
-# enough, because base64 has no words.
+# In characters. A token with this many letters and digits is in no text by chance. In base64 a smaller number
+# is enough, because base64 has no words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()
@@ -34,7 +34,7 @@ _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 class _Form(NamedTuple):
     """A pattern for one way to write a token. `anchor` makes the search fast.
 
-    A text has no match if its letters and digits, in lower case, do not contain `anchor`.
+    A text cannot match if its letters and digits, in lower case, do not contain `anchor`.
     """
 
     anchor: bytes
@@ -56,7 +56,7 @@ class OwnTokens:
     def may_be_in_json(self, text: str) -> bool:
         """Return whether a JSON text may have a token in a string, or in JSON within a string.
 
-        If the result is False, there is certainly none. If it is True, there may be none.
+        False is certain: there is no token. True is a guess: there may be a token.
         """
         views = [_letters(text)]
         if "\\" in text:
@@ -70,7 +70,7 @@ def is_plain_word(token: str) -> bool:
 
 
 def is_json(text: str) -> bool:
-    """Return whether a text is a JSON object or list that can be parsed. False if it is nested too deeply."""
+    """Return whether a text is a JSON object or list that can be parsed. False for too deep nesting."""
     if not text.startswith(("{", "[")):
         return False
     try:
@@ -110,7 +110,8 @@ def _longest_word(token: str) -> bytes:
 def _in_any_case(token: str) -> Iterator[str]:
     """Yield a pattern for each character of a token, in upper or lower case.
 
-    The pattern of a punctuation mark also matches if the mark is missing or URL-encoded, even several times.
+    The pattern of a punctuation mark also matches a missing mark, and a mark that is URL-encoded once or
+    several times.
     """
     for letter in token:
         if letter.isascii() and letter.isalnum():
@@ -122,9 +123,9 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """Yield the token in base64 as it looks after 0, 1 or 2 other bytes.
+    """Yield the three forms of the token in base64: after 0, 1 and 2 other bytes.
 
-    Characters that depend on the text before or after the token are left out.
+    A form leaves out the characters that depend on the text before or after the token.
     """
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()

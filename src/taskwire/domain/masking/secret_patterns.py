@@ -2,8 +2,8 @@
 
 An attacker can make a text of a million characters that is slow to search. So the cost of each pattern is at
 most linear in the length of the text. The part before a secret has a limited length. The secret is matched by
-one character class, and contains no mask. If possible, a pattern begins with plain letters, because the
-search for these is ten times as fast as for a class.
+one character class, and contains no mask. If possible, a pattern begins with plain letters, because a search
+for plain letters is ten times as fast as a search for a character class.
 
 A long text is searched one window at a time.
 """
@@ -16,7 +16,7 @@ _QUOTE = "[\"']?"
 _GAP = "[ \t]{0,4}"
 _IS = f"{_QUOTE}{_GAP}[:=]{_GAP}{_QUOTE}"
 _HAS_DIGIT = r"(?=[^\s0-9]{0,64}[0-9])"
-# A likely secret has a digit or at least 20 characters. A word of a sentence has neither.
+# A value is a likely secret if it has a digit or at least 20 characters. A word of a sentence has neither.
 _LIKELY = rf"(?:{_HAS_DIGIT}|(?=[^\s\"'•]{{20}}))"
 _VALUE = r"[^\s\"'$<>{}()•]"
 # The characters between two cells of a table.
@@ -45,14 +45,14 @@ _HEADERS = (
     "x-api-key",
     *(f"{of}-token" for of in ("private", "session", "access", "auth", "gitlab", "vault")),
 )
-# A name with one of these endings describes a secret and does not hold it.
+# A name with one of these endings does not hold a secret: it says something about a secret.
 _ABOUT = "(?!_(?:URL|URI|FILE|PATH|DIR|NAME|TTL|TYPE|COUNT|LIMIT|LENGTH|SIZE)=)"
 # A quoted text that contains one of these as words is a sentence about passwords and not a password.
 _OF_SENTENCES = (
     "must|should|cannot|can't|can not|could not|may not|do not|does not|don't|is not|isn't|is required"
     "|is invalid|is incorrect|at least"
 )
-# Values and code that are no secret, although they stand where a secret may stand.
+# Values and code that are no secret, although they stand at the place of a secret.
 _NO_VALUE = (
     r"(?!(?i:none|null|true|false|undefined)\b)(?![0-9.]+\b)"
     r"(?!(?:[A-Za-z_]\w{0,40}\.){1,4}[A-Za-z_]\w{0,40}\b)"
@@ -70,18 +70,18 @@ def _word(letters: str, before: str = "A-Za-z0-9") -> str:
 def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") -> str:
     """Make a pattern for a sign, such as `=`, after one of these names in upper or lower case.
 
-    `before` is a pattern before the name, `then` one after the sign. The pattern begins with the sign to be
-    fast, because the sign is rarer than the names.
+    `before` is a pattern for the text before the name. `then` is a pattern for the text after the sign. The
+    pattern begins with the sign, because the sign is rarer than the names and so is found faster.
     """
     looks = (f"(?<={before}(?i:{re.escape(name)}){sign})" for name in names)
     return f"{sign}{f'(?={then})' if then else ''}(?:{'|'.join(looks)}){then}"
 
 
 def _in_quotes(mark: str, only: str = "") -> str:
-    """Make a pattern for text up to the closing quotation mark, `mark`. `only` is a lookahead at its start.
+    """Make a pattern for text up to the closing quotation mark `mark`.
 
-    In a text that was cut, the mark may be missing. Then the pattern matches up to `…` or the end. A last
-    line may end with a newline.
+    `only` is a lookahead at the start of the text. A text that was cut may have no closing mark. Then the
+    pattern matches up to `…` or the end. A last line may end with a newline.
     """
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"
@@ -145,8 +145,8 @@ _BY_NAME = (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
     ),
-    # In settings and arguments. Behind a name that ends in `password` or the like, any value is a secret.
-    # Behind the other names, only a likely secret is one.
+    # In settings and arguments. After a name that ends in `password` or a similar word, any value is a
+    # secret. After the other names, only a likely secret is a secret.
     (_after(_PASSWORDS, "=", "[A-Za-z0-9_.-]") + _QUOTE, rf"{_NO_VALUE}{_VALUE}{{4,}}+(?![(\[])"),
     (_after(_NAMES, "=") + _QUOTE, rf"{_NO_VALUE}{_LIKELY}(?:(?!&){_VALUE}){{6,}}+(?![(\[])"),
     # Between quotation marks a password may contain blanks.
@@ -181,7 +181,7 @@ _BY_NAME = (
         "[A-Za-z0-9/+=]{16,}",
     ),
     (rf"(?i:session[ _]?token{_CELL})", "[A-Za-z0-9/+=]{16,}"),
-    # A list of AWS's: the key's id comes first, then the key.
+    # In a list of AWS keys: the id of the key comes first, then the key.
     (r"A(?:KIA|SIA)[A-Z0-9]{16}[\s,|:]{1,20}", "[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
     (rf"(?i:aws_session_token{_IS})", "[A-Za-z0-9/+=]{16,}"),
     (_after(("accountkey", "sharedaccesskey"), "="), f"{_BASE64}{{16,}}"),
@@ -263,7 +263,7 @@ COMMANDS = tuple(_arguments())
 
 
 def _with_capitals(prefixes: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Yield each prefix, and if it begins with a small letter, also with a capital one.
+    """Yield each prefix. If it begins with a small letter, also yield it with a capital letter.
 
     Titles are made from prompts, and the first letter of a title is a capital.
     """
@@ -333,7 +333,8 @@ def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
 def replace_spans(text: str, spans: Iterable[SecretSpan]) -> str:
     """Replace each span of a text by its replacement. `spans` are ordered by their start.
 
-    If spans overlap, only the replacement of the first is written. A replacement is cut to the span's length.
+    If spans overlap, only the replacement of the first one is written. A replacement is cut to the length of
+    its span.
     """
     parts: list[str] = []
     end = 0

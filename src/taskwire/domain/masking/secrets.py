@@ -1,7 +1,7 @@
 """Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
 
-`telemetry.py` calls it for the log; `slack/drafts.py` for messages, dialogs and files; `sealing.py` for
-values in Redis, where only our own tokens are masked.
+`telemetry.py` uses this for the log, and `slack/drafts.py` for messages, dialogs and files. `sealing.py` uses
+it for values in Redis, where only our own tokens are masked.
 
 The beginning that shows the kind of a token is kept (`ghp_•••`), but no part of the secret. Masking may hide
 ordinary words, and it may miss a secret. Use `mask` only for text that people read, and not for text that the
@@ -34,13 +34,13 @@ from taskwire.domain.masking.secret_patterns import (
 )
 from taskwire.domain.text.agent_text import ZERO_WIDTH
 
-# A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
-# of this many characters counts as full.
+# In characters. A line of this length counts as full. A terminal of 80 columns breaks a long token at its
+# edge, or inside a box a little before the edge.
 _FULL_LINE = 70
 # The characters between two parts of a token that a terminal broke: padding, a box's edges, and an indent.
 _EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
 _BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
-# A single line of up to this many characters is first searched for hints. Most lines have none.
+# In characters. A single line up to this length is first searched for hints. Most lines have none.
 _SHORT_LINE = 500
 # The most rounds of masking. In rare cases, a round brings two parts of another secret together.
 _ROUNDS = 4
@@ -51,14 +51,15 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _UNSEEN_RUN = re.compile(
     rf"(?:[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f*`~]|\\(?=[!-/:-@\[-`{{-~]))+"
 )
-# Underscores that may be a mark: inside a word they are letters.
+# Underscores that may be a mark. Underscores inside a word are letters.
 _OUTER_UNDERSCORES = re.compile("(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
 
 
 class Masker:
     """Masks secrets in text.
 
-    `known` are secrets whose values we know. `own` are the deployment's tokens, found in any encoding.
+    `known` are secrets whose values we know. `own` are the deployment's tokens, which are found in any
+    encoding.
     """
 
     def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
@@ -66,7 +67,7 @@ class Masker:
         self._compile()
 
     def learn(self, token: str) -> None:
-        """Mask another of our own tokens from now on. Call it before the token is used."""
+        """Mask another one of our own tokens from now on. Call this before the token is used."""
         self._known_values, self._own_values = (*self._known_values, token), (*self._own_values, token)
         self._compile()
 
@@ -92,7 +93,7 @@ class Masker:
         return text
 
     def mask_own(self, text: str) -> str:
-        """Mask our own tokens in a text. Everything else in it stays unchanged."""
+        """Mask our own tokens in a text. Everything else in the text stays unchanged."""
         # When a token is masked, a short token beside it may become a whole word, so the search is repeated.
         while found := self._own.find(text):
             text = replace_spans(text, (SecretSpan(start, end) for start, end in found))
@@ -101,7 +102,7 @@ class Masker:
     def mask_own_in_json(self, text: str) -> str:
         """Mask our own tokens in each string of a JSON text, and in JSON within a string.
 
-        Everything else stays as it is written, because Lua scripts search for exact parts of it.
+        Everything else stays as it is written, because Lua scripts search for exact parts of the text.
         """
         if not self._own.may_be_in_json(text):
             return text
@@ -154,8 +155,8 @@ def _make_value_pattern(value: str) -> str:
 def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
     """Mask the first `longest` characters of a text and drop the rest, without searching all of the text.
 
-    A secret that is cut in two would not be recognised. So MARGIN characters after the cut are searched too,
-    and removed afterwards.
+    A secret that is cut in two would not be recognised. So MARGIN characters after the cut are also searched,
+    and then removed.
     """
     looked_at = text[: longest + MARGIN]
     masked = mask(looked_at)
@@ -178,7 +179,7 @@ def _remove(unwanted: re.Pattern[str], text: str) -> tuple[str, Callable[[Secret
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
-    # For each match: its position in the new text, and how many characters are removed up to its end.
+    # For each match: its position in the new text, and the number of characters removed up to its end.
     places, gone = [], [0]
     for found in find_matches(unwanted, text):
         start, end = found.span()
@@ -188,7 +189,7 @@ def _remove(unwanted: re.Pattern[str], text: str) -> tuple[str, Callable[[Secret
         gone.append(gone[-1] + end - start)
         at = end
         if len(kept) >= MARGIN:
-            # Joining all of them at once would block the event loop.
+            # Joining the whole text at once would block the event loop.
             chunks.append("".join(kept))
             kept = []
 
@@ -224,10 +225,10 @@ def _find_wrapped_secrets(text: str) -> Iterator[SecretSpan]:
 
 
 def _list_wrapped_runs(text: str) -> Iterator[list[tuple[int, int]]]:
-    """Yield each word that a terminal may have wrapped, as a list of parts. A part is its start and end.
+    """Yield each word that a terminal may have wrapped, as a list of parts.
 
-    The first part is the end of a full line, the last part is the beginning of a line, and the parts between
-    are whole lines.
+    A part is a start and an end index. The first part is the end of a full line, the last part is the
+    beginning of a line, and the parts between them are whole lines.
     """
     parts: list[tuple[int, int]] = []
     at = 0
@@ -252,7 +253,7 @@ def _count_indent(text: str, at: int, end: int) -> int:
 def _find_in_run(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each secret in `run` that crosses one of the `edges`.
 
-    `run` is a joined word. `edges` are the indexes in it at which a line ended.
+    `run` is a joined word. `edges` are the indexes in `run` at which a line ended.
     """
     for found in find_matches(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
