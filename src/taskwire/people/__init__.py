@@ -1,1 +1,1 @@
-"""Who somebody is in Slack and in Coder, and what they may do."""
+"""Finds out who a person is in Slack and in Coder, and what the person may do."""

@@ -2,14 +2,15 @@
 
 `permissions.py` decides which Coder user a person is, and what the person may do.
 
-An act of a person uses the account that they have connected, if it is about their own task or about no task.
-What the bot does for a link, such as a notice, uses the account of the link's owner. Everything else uses the
-service account, also an act on another person's task: Taskwire itself decides whether that act is allowed.
-With TASKWIRE_ACCOUNTS=service, everything uses the service account.
+A person's act uses the account that the person has connected, if the act is about the person's own task or
+about no task. What the bot does by itself for a link, such as a notice, uses the account of the link's owner.
+Everything else uses the service account. That includes an act on another person's task: Taskwire itself
+decides whether the act is allowed. With TASKWIRE_ACCOUNTS=service, everything uses the service account.
 
-With TASKWIRE_ACCOUNTS=personal there is no service account. An act on another person's task uses the actor's
-own account if Coder shows the task to it, else the owner's if the owner shares the task with the actor. A
-call with an account that is not connected raises an error, and its job waits.
+With TASKWIRE_ACCOUNTS=personal there is no service account. An act on another person's task then uses the
+actor's own account, if Coder shows the task to that account. Otherwise it uses the owner's account, if the
+owner shares the task with the actor. A call with an account that is not connected raises an error, and its
+job waits.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,9 +37,9 @@ class AccountNeeded(AccountRefused):
 
 
 class Accounts:
-    """The clients for the accounts of one deployment.
+    """The Coder clients for the accounts of one deployment.
 
-    `is_shared` returns whether a link's owner shares its task with a person.
+    `is_shared` returns whether a link's owner shares the link's task with a person.
     """
 
     def __init__(self, deps: Dependencies, is_shared: Callable[[UserId, Link], Awaitable[bool]]) -> None:
@@ -48,7 +49,7 @@ class Accounts:
         self.has_service = deps.has_service_account
 
     async def find(self, person: UserId | None) -> ConnectedAccount | None:
-        """Return the account that the person has connected; None without one.
+        """Return the account that the person has connected; None if there is none.
 
         Return None too if this deployment does not use people's own accounts.
         """
@@ -71,7 +72,10 @@ class Accounts:
         return await self._choose_client(person, account, link)
 
     async def get_client_for_job(self, work: Work, link: Link | None) -> CoderClient:
-        """Return the client of the person whose act the job is, else of the link's owner."""
+        """Return the client of the person whose act the job is.
+
+        If there is none, return the client of the link's owner.
+        """
         owner_id = link.record.owner_id if link is not None else ""
         actor = find_actor(work)
         if actor is not None:
@@ -89,7 +93,7 @@ class Accounts:
         return self._make_client_of(account, owner or link.record.requested_by)
 
     def get_checking_client(self, account: ConnectedAccount) -> CoderClient:
-        """Return the client that asks Coder whether an account is in use, or is suspended or deleted."""
+        """Return the client that asks Coder whether another account is in use, suspended or deleted."""
         return self._deps.service_coder if self.has_service else self._make_client(account)
 
     async def sees(self, person: UserId, link: Link) -> bool:
@@ -106,13 +110,16 @@ class Accounts:
     async def _choose_client(
         self, person: UserId, account: ConnectedAccount | None, link: Link
     ) -> CoderClient:
-        """Return the client for an act on another person's task, if there is no service account."""
+        """Return the client for an act on another person's task in a deployment without a service account."""
         if not await self._is_shared(person, link) or (account is not None and await self.sees(person, link)):
             return self._make_client_of(account, person)
         return await self.get_owners_client(link)
 
     def _make_client_of(self, account: ConnectedAccount | None, person: UserId) -> CoderClient:
-        """Return a person's client. Without an account, each call raises PersonTokenRefused."""
+        """Return a person's client.
+
+        If the person has no account, each call of the client raises PersonTokenRefused.
+        """
         if account is not None:
             return self._make_client(account)
         return self._deps.service_coder.for_person("", person, is_refused=True)
@@ -124,7 +131,7 @@ class Accounts:
 
 
 def find_actor(work: Work) -> UserId | None:
-    """Return the person whose act the work is; None if no person has asked for it."""
+    """Return the person whose act the job is; None if no person has asked for the job."""
     requester = getattr(work, "requester", None)
     if isinstance(requester, Requester):
         return requester.person

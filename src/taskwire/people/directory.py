@@ -1,11 +1,11 @@
-"""What Slack and Coder say now about people, user groups and membership.
+"""Looks up people, user groups and members of channels in Slack and Coder.
 
-Rights are looked up again at each action, so that nobody keeps a lost right for long. All replicas share an
-answer for five seconds, counted from its request, unless Slack reports a change earlier. Requests for the
-same answer in that time share one call. So a person causes one call in five seconds, however much they do.
-Slack allows lookups of a hundred people a minute. If more people act, they wait for a place in its limits.
-Names may be some minutes old, because nothing depends on them. An answer is sealed for the person that it is
-about, so nobody becomes another person by writing into Redis.
+Rights are looked up at each action, so that a person cannot use a lost right for long. All replicas share an
+answer for five seconds after its request, or until Slack reports a change. Requests for the same answer in
+this time share one call. So one person causes at most one call in five seconds. Slack allows lookups of a
+hundred people a minute. If more people act in a minute, their lookups wait for Slack's rate limits. Names may
+be some minutes old, because no right depends on a name. A stored answer is sealed for the person that it is
+about. So nobody can become another person by writing into Redis.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -62,7 +62,10 @@ class Directory:
         self._running_calls: dict[tuple[str, str], SingleFlight[str]] = {}
 
     async def list_group_names(self) -> dict[str, str]:
-        """Return the names of the user groups by id; none if Slack does not show them to us."""
+        """Return the names of the user groups by id.
+
+        The result is empty if Slack does not show the groups to the bot.
+        """
         try:
             return await self._deps.slack.list_groups()
         except SlackRefused as refused:
@@ -70,7 +73,7 @@ class Directory:
             return {}
 
     async def get_profile(self, person: UserId) -> Profile:
-        """Return a person's profile. Raise UserError if Slack does not show us the person."""
+        """Return a person's profile. Raise UserError if Slack does not show the person to the bot."""
         found = await self._get_cached("profile", person, partial(self._ask_profile, person), ANSWER_TTL_MS)
         if not found:
             raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
@@ -82,9 +85,9 @@ class Directory:
         return known if known is not None else _name_of(await self.get_profile(person))
 
     async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
-        """Return the people who have one of these names (`fold_words`) in Slack.
+        """Return the people who have one of these names in Slack. `fold_words` makes names comparable.
 
-        Return nobody if the workspace has so many people that not all of them can be looked at.
+        Return nobody if the workspace has too many people to look at all of them.
         """
         found: dict[str, list[UserId]] = {}
         cursor = ""
@@ -103,14 +106,17 @@ class Directory:
         return {}
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
-        """Return the Coder users with exactly this address."""
+        """Return the Coder users whose e-mail address is exactly this address."""
         found = await self._get_cached(
             "accounts", key_ring().digest(email), partial(self._ask_accounts, email), ANSWER_TTL_MS
         )
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_users(self, user_id: str, coder: CoderClient) -> tuple[CoderAccount, ...]:
-        """Return the Coder user with this id; none if Coder has no such user. `coder` asks Coder."""
+        """Return the Coder user with this id in a list; the list is empty if there is no such user.
+
+        `coder` asks Coder.
+        """
         ask = partial(_ask_user, user_id, coder)
         found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
@@ -121,7 +127,7 @@ class Directory:
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """Return our own workspaces: this one, or all workspaces of the organization that have the app."""
+        """Return this workspace. For an organization, return all its workspaces that have the app."""
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})
@@ -129,7 +135,10 @@ class Directory:
         return frozenset(found.split())
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
-        """Return a conversation; None if Slack does not show it to us, or for an empty id."""
+        """Return a conversation.
+
+        Return None for an empty id, or if Slack does not show the conversation to the bot.
+        """
         if not channel:
             return None
         found = await self._get_cached(
@@ -138,7 +147,10 @@ class Directory:
         return _parse(Channel.model_validate_json, found) if found else None
 
     async def is_member(self, person: UserId, channel: ChannelId) -> bool:
-        """Return whether a person is in a conversation. False if Slack does not show us the conversation."""
+        """Return whether a person is in a conversation.
+
+        Return False if Slack does not show the conversation to the bot.
+        """
         conversation = await self.find_channel(channel)
         if conversation is None or conversation.other is not None:
             return conversation is not None and conversation.other == person
@@ -151,7 +163,7 @@ class Directory:
         return conversation is not None and (conversation.is_public or await self.is_member(person, channel))
 
     async def forget(self, name: str, *, is_group: bool) -> None:
-        """Forget, for all replicas, what is known of a person or of a user group."""
+        """Delete, for all replicas, the stored answers about a person or a user group."""
         notes = self._deps.notes
         await notes.invalidate("group" if is_group else "profile", name)
         if not is_group:
@@ -240,8 +252,8 @@ def _name_of(profile: Profile) -> str:
 def _parse(reads: Callable[[str], T], found: str) -> T:
     """Parse a stored answer with `reads`.
 
-    Raise TryLater if another version of Taskwire has written it in another format. Such an answer soon
-    expires.
+    Raise TryLater if another version of Taskwire has written the answer in another format. The answer expires
+    soon.
     """
     try:
         return read(reads, found)

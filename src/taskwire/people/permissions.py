@@ -1,9 +1,9 @@
-"""Who a person is, and what they may do.
+"""Decides which Coder user a person is, and what the person may do.
 
-A person is the Coder user whose account they have connected. Without one, a person is the Coder user whose
-e-mail equals the confirmed e-mail of their Slack profile, if there is a service account to look for that. A
-job's handler checks rights when it acts, with the answers of `directory` at that time. A listener never
-checks them.
+A person is the Coder user whose account the person has connected. If no account is connected, a person is the
+Coder user with the same e-mail address as the person's Slack profile. The address must be confirmed, and only
+a service account can look for it. A job's handler checks rights when it acts, with the answers of `directory`
+at that time. A listener never checks rights.
 """
 
 from datetime import timedelta
@@ -57,7 +57,7 @@ class NoAccount(UserError):
 
 
 class Suspended(UserError):
-    """The person's Coder account is suspended. This stops an administrator too."""
+    """The person's Coder account is suspended. An administrator of Taskwire is refused too."""
 
 
 class People:
@@ -75,7 +75,10 @@ class People:
         self._known_accounts: dict[UserId, str] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
-        """Return the profile of a person who may use the bot. Raise UserError for all others."""
+        """Return the profile of a person who may use the bot.
+
+        Raise UserError if the person may not use it.
+        """
         profile = await self.directory.get_profile(person)
         if profile.is_bot or profile.is_deleted:
             raise UserError(*refusals.NOT_FOR_BOTS, reason="not_a_member")
@@ -96,9 +99,9 @@ class People:
         return any([person in await self.directory.list_group(group) for group in groups])
 
     async def get_account(self, person: UserId) -> Account:
-        """Return the person's Coder account. Raise UserError, which says what is missing.
+        """Return the person's Coder account. Raise UserError with what is missing.
 
-        Raise AccountNeeded for a person who can connect an account: a request then waits for that.
+        Raise AccountNeeded if the person can connect an account: the request then waits for the account.
         """
         profile = await self.get_profile(person)
         own = await self.accounts.find(person)
@@ -120,7 +123,7 @@ class People:
         return self._note_known(person, Account(id=found[0].id, username=found[0].username))
 
     def _require_account_from(self, person: UserId) -> None:
-        """Raise AccountNeeded if the person could connect an account of their own."""
+        """Raise AccountNeeded if the person can connect an account of their own."""
         if self.accounts.can_connect:
             raise AccountNeeded(person)
 
@@ -131,11 +134,14 @@ class People:
         return account
 
     def find_known_account(self, person: UserId) -> str:
-        """Return the name that the person's account had when it was last looked up; empty if never."""
+        """Return the name that the person's account had at the last lookup; empty if there was no lookup."""
         return self._known_accounts.get(person, "")
 
     async def _get_connected(self, own: ConnectedAccount) -> Account:
-        """Return a connected account, unless Coder has suspended or deleted it since."""
+        """Return the account that the person has connected.
+
+        Raise Suspended if Coder has suspended the account since, and AccountNeeded if Coder has deleted it.
+        """
         found = await self.directory.list_users(own.user_id, self.accounts.get_checking_client(own))
         if not found:
             raise AccountNeeded(own.person)
@@ -155,9 +161,9 @@ class People:
                 raise
 
     async def find_account(self, person: UserId) -> Account | None:
-        """Return the person's Coder account; None for an administrator without one.
+        """Return the person's Coder account; None for an administrator without an account.
 
-        Raise UserError or AccountNeeded for others.
+        Raise UserError or AccountNeeded for any other person without an account.
         """
         try:
             return await self.get_account(person)
@@ -170,7 +176,7 @@ class People:
             return None
 
     async def is_admin(self, person: UserId) -> bool:
-        """Return whether the settings list the person, by id or by user group."""
+        """Return whether the settings list the person as an administrator, by id or by user group."""
         if person in self._admins:
             return True
         return any([person in await self.directory.list_group(group) for group in self._groups])
@@ -178,9 +184,9 @@ class People:
     async def can_manage(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person is the owner of this link's task or an administrator.
 
-        Raise UserError for a person who must not use the bot at all, and the errors of the clients. If
-        `needs_coder` is False, an administrator passes even while Coder does not answer. Without a service
-        account, Coder must show the task to an administrator too.
+        Raise UserError for a person who must not use the bot at all. Raise the errors of the clients for
+        Slack and Coder. If `needs_coder` is False, an administrator passes even while Coder does not answer.
+        Without a service account, Coder must show the task to an administrator too.
         """
         await self.get_profile(person)
         is_admin = await self.is_admin(person)
@@ -193,12 +199,12 @@ class People:
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Return whether the person may steer this link's task: act on it, and write to its agent.
+        """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
-        These people may: the owner, administrators, everybody with whom the owner shares the task, and
-        everybody in the channel if the channel's settings say so. Without a service account, a person with
-        whom the owner shares the task needs no account, and Coder must show the task to all others. Raises
-        what `can_manage` raises.
+        The owner, administrators, and everybody with whom the owner shares the task may steer it. If the
+        channel's settings say so, everybody in the channel may steer it too. Without a service account, a
+        person with whom the owner shares the task needs no account. Coder must show the task to everybody
+        else. Raises what `can_manage` raises.
         """
         try:
             if await self.can_manage(person, link, needs_coder=needs_coder):
@@ -218,7 +224,7 @@ class People:
         return is_let_in and (self.accounts.has_service or await self.accounts.sees(person, link))
 
     async def is_shared_with(self, person: UserId, link: Link) -> bool:
-        """Return whether the owner shares the task with the person, by name or by a user group."""
+        """Return whether the owner shares the task with the person, directly or by a user group."""
         return person in link.shares or await self._is_in_groups(person, link.shares)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
@@ -231,17 +237,18 @@ class People:
     async def describe_shares(self, link: Link, *, is_for_all: bool = False) -> str:
         """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
 
-        If everybody sees the message (`is_for_all`), groups are not named: a group's token in it would notify
-        all members.
+        If everybody sees the message (`is_for_all`), leave the groups out: a group's token in the message
+        would notify all members.
         """
         people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
     async def share_with(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
-        """Share the task with these people and groups, and return all with whom it is shared then.
+        """Share the task with these people and groups. Return all people and groups that now share the task.
 
-        Raise UserError if one of them may never use the bot. Then the task is shared with none of them.
+        Raise UserError if one of these people may never use the bot. The task is then shared with none of
+        them.
         """
         for each in who:
             if not is_group(each):
@@ -256,10 +263,10 @@ class People:
     async def find_people(
         self, link: Link, verb: Literal["share", "unshare"], text: str
     ) -> tuple[UserId, ...]:
-        """Return the people whose names somebody typed in `text` as plain text, without mentions.
+        """Return the people whose names a person typed in `text` as plain text, without mentions.
 
-        For `share`, these are people of the workspace; for `unshare`, people with whom the task is shared.
-        Raise UserError unless each name fits exactly one person.
+        For `share`, look among the people of the workspace; for `unshare`, among the people with whom the
+        task is shared. Raise UserError unless each name fits exactly one person.
         """
         names = split_names(text)
         if not names:
@@ -279,9 +286,9 @@ class People:
         return tuple(found)
 
     async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError if the task cannot be shared with `person`, who may never use the bot.
+        """Raise UserError if `person` may never use the bot, so that the task cannot be shared with them.
 
-        The text of the error is for the person who shares the task.
+        The error's text is for the person who shares the task.
         """
         try:
             await (self.get_account(person) if self.accounts.has_service else self.get_profile(person))
@@ -296,7 +303,7 @@ class People:
         return any([person in await self.directory.list_group(group) for group in groups])
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
-        """Return whether the channel's settings let all its people steer, and the person is in it."""
+        """Return whether the person is in the channel and the channel's settings let its people steer."""
         channel = link.record.channel
         settings = await self._deps.channel_settings.get(channel)
         return settings.steerers == "channel" and await self.directory.is_member(person, channel)
@@ -311,7 +318,7 @@ class People:
     async def require_right_to(
         self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
     ) -> None:
-        """Raise UserError unless the person may do `verb` to the task. The error names the act."""
+        """Raise UserError unless the person may do `verb` to the task. The error names the verb."""
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
@@ -325,7 +332,7 @@ class People:
     async def _refuse(self, verb: RefusedAct, requester: Requester, link: Link) -> None:
         """Raise UserError.
 
-        If the person may not see the task, the error does not show that the task exists.
+        If the person may not see the task, the error does not reveal that the task exists.
         """
         person = requester.person
         await self.require_visible(requester, link)
@@ -336,26 +343,32 @@ class People:
         )
 
     async def require_visible(self, requester: Requester, link: Link) -> None:
-        """Raise UserError unless the person may see the task. The error does not show that it exists."""
+        """Raise UserError unless the person may see the task.
+
+        The error does not reveal that the task exists.
+        """
         if await self.find_visible(requester, link) is None:
             raise UserError(*refusals.no_such_id(), reason="not_visible")
 
     async def find_visible(self, requester: Requester, link: Link | None) -> Link | None:
-        """Return the link if the person may see it, else None.
+        """Return the link if the person may see it; None otherwise.
 
-        Check every link whose id comes from a button: the button's value may name any link.
+        Check every link id that comes from a button. A sender can put any link id into a button's value.
         """
         if link is None or await self._can_see(requester, link.record.channel):
             return link
         return link if await self.can_steer(requester.person, link) else None
 
     async def find_conversation(self, requester: Requester) -> ChannelId:
-        """Return the conversation of a request; empty if the person named one that they cannot read."""
+        """Return the conversation of a request.
+
+        Return an empty one if the person named a conversation that they cannot read.
+        """
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
     async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Return whether the person may read the conversation, or Slack just saw them act there."""
+        """Return whether the person can read the conversation, or Slack just saw the person act there."""
         if requester.channel == channel and not requester.is_elsewhere:
             return True
         return bool(channel) and await self.directory.can_see(requester.person, channel)
@@ -363,9 +376,9 @@ class People:
     async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
         """Raise UserError unless a card may be posted in the requester's channel.
 
-        The person must be there or have just acted there, and no other company may read the channel unless
-        the settings allow that. `what` is the word for the error: the task was not `created` or not
-        `attached`.
+        The requester must be in the channel or must have just acted there. No other company may read the
+        channel, unless the settings allow that. `what` is a word for the error's text: the task was not
+        `created` or not `attached`.
         """
         channel = requester.channel
         require_allowed(self._deps, channel)
@@ -381,7 +394,7 @@ class People:
             raise UserError(*refusals.shared_channel(channel, what), reason="place")
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """Return the Slack user of a Coder user; None if no such user can be found."""
+        """Return the Slack user who is a Coder user; None if no such Slack user can be found."""
         connected = await self._deps.accounts.find_person(owner_id) if self.accounts.can_connect else None
         if connected is not None or not self.accounts.has_service:
             return connected
@@ -393,7 +406,7 @@ class People:
         return await self.directory.get_name(person)
 
     async def find_name(self, person: UserId | None) -> str:
-        """Return a person's name, or an empty string if Slack does not give it now."""
+        """Return a person's name; empty if Slack does not give the name now."""
         if person is None:
             return ""
         try:
@@ -412,9 +425,9 @@ def require_allowed(deps: Dependencies, channel: ChannelId) -> None:
 
 
 async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError if our own Coder account does not see all people and their tasks.
+    """Raise UserError if our own Coder account is not allowed to see all people and their tasks.
 
-    Call this when Coder has found nobody or nothing.
+    Call this after Coder has found no user or no task.
     """
     if deps.has_service_account and not await sees_everything(deps.service_coder):
         raise UserError(*refusals.own_account_lacks_rights())

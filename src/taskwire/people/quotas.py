@@ -1,8 +1,10 @@
-"""How many tasks one person, or the people of one channel, may start in an hour and have running at once.
+"""Limits tasks:
 
-Each limit is a setting, and 0 means none. Administrators have no limit of their own, and their tasks do not
-count for a channel's limit. A task that was not created does not count. A task counts as running until it is
-paused, broken or gone: until then it uses a workspace. A task that is resumed counts like a new one.
+how many tasks one person, or the people of one channel, may start in an hour and have running at once.
+
+Each limit is a setting, and 0 means no limit. Administrators have no personal limit, and their tasks do not
+count for a channel's limit. A task that could not be created does not count. A task counts as running until
+it is paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task.
 """
 
 from collections.abc import Iterable
@@ -29,7 +31,10 @@ _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
 
 
 class TooManyRunning(UserError):
-    """The task cannot be resumed, because too many others run. `why` says whose, as a part of a sentence."""
+    """The task cannot be resumed, because too many tasks run.
+
+    `why` says whose tasks, as a part of a sentence.
+    """
 
     def __init__(self, link: Link, why: str) -> None:
         super().__init__(*task_limits.not_resumed(link, why), reason="quota")
@@ -37,7 +42,7 @@ class TooManyRunning(UserError):
 
 
 class Quotas:
-    """Counts new tasks, and refuses those above a limit."""
+    """Counts new tasks, and refuses a task above a limit."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -47,8 +52,8 @@ class Quotas:
     async def count_task(self, person: UserId, record: LinkRecord, job_id: str, now_ms: int) -> Batch:
         """Return the batch that counts this new task.
 
-        Raise UserError if a limit is reached; its text says when the person can start the next task. End the
-        job with a retry while another request for the channel is being counted.
+        Raise UserError if a limit is reached. Its text says when the person can start the next task. End the
+        job with a retry while another request in the channel is being counted.
         """
         batch = Batch()
         if await self._people.is_admin(person):
@@ -65,7 +70,7 @@ class Quotas:
         return batch
 
     async def require_room(self, link: Link) -> None:
-        """Raise TooManyRunning if this task cannot be resumed."""
+        """Raise TooManyRunning if a limit forbids resuming this task."""
         settings, record = self._settings, link.record
         owner = record.owner_slack or record.requested_by
         if not (settings.person_running or settings.channel_running) or await self._people.is_admin(owner):
@@ -109,7 +114,7 @@ class Quotas:
             raise JobEnded(retry(CHANNEL_RETRY_SECONDS))
 
     async def _count_running_in(self, record: LinkRecord) -> int:
-        """Count the running tasks of the channel, also those that are just being created."""
+        """Count the running tasks of the channel, including tasks that are being created now."""
         opened = await self._deps.links.list_open()
         places = await self._deps.links.list_channels(opened.values())
         here = {link for link, channel in places.items() if channel == record.channel}
@@ -117,7 +122,7 @@ class Quotas:
         return _count_running((await self._deps.links.list_links(here - {record.id})).values())
 
     async def _find_wait(self, most: int, whose: str, now_ms: int) -> int:
-        """Return in how many minutes the next task may start; 0 if it may start now."""
+        """Return after how many minutes the next task may start; 0 if it may start now."""
         latest = await self._deps.notes.list_since(now_ms - HOUR_MS, _COUNT, whose)
         return -(-(latest[-most] + HOUR_MS - now_ms) // 60_000) if len(latest) >= most else 0
 
@@ -126,7 +131,7 @@ class Quotas:
 
 
 def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
-    """Add to a batch that a task which was never created no longer counts."""
+    """Add to a batch that a task no longer counts, because it was never created."""
     for whose in (record.requested_by, record.channel):
         deps.notes.uncount_in(batch, record.id, _COUNT, whose)
     return batch

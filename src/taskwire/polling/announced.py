@@ -1,7 +1,8 @@
 """Follows changes that Coder has announced, until Coder shows them.
 
-Coder announces a stop when it begins, and the stop takes seconds or longer. Only the announced task is
-requested, so this is cheap for any number of tasks. When the change shows, the next poll is brought forward.
+Coder announces a stop when the stop begins, and the stop takes seconds or longer. Only the announced task is
+requested, so the cost does not grow with the number of tasks. When Coder shows the change, the next poll
+starts early.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Follows announced changes. `poll_soon` lets `poller` poll soon."""
+    """Follows announced changes. `poll_soon` makes `poller` poll soon."""
 
     def __init__(self, deps: Dependencies, poller: AnyPoller, poll_soon: Callable[[], None]) -> None:
         self._deps = deps
@@ -40,9 +41,9 @@ class AnnouncedChanges:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     def follow(self, announced: AnnouncedChange) -> None:
-        """Follow a change until Coder shows it. A newer change of the same task replaces an older one.
+        """Follow a change until Coder shows it. A newer change of the task replaces an older change.
 
-        The change is ignored if MAX_FOLLOWED_TASKS tasks are followed already.
+        Ignore the change if MAX_FOLLOWED_TASKS tasks are followed already.
         """
         before = self._following.pop(announced.task_id, None)
         if before is not None:
@@ -89,7 +90,7 @@ class AnnouncedChanges:
     async def _wait_until_seen(self, announced: AnnouncedChange, coder: CoderClient) -> bool:
         """Request the task until it shows the change or is gone, then return True.
 
-        Return False if Coder refuses the account. The change would never show then, and the poller reports
+        Return False if Coder refuses the account. Coder would then never show the change; the poller reports
         the problem.
         """
         failures = 0

@@ -1,10 +1,10 @@
-"""The poller without a service account: one list request for each connected account and poll interval.
+"""The poller without a service account: polls each connected account once in each poll interval.
 
-Only the accounts of people who own linked tasks are polled. A round polls each of them once. Its requests are
-spread over the interval: `poll` makes a few of them, and returns how long to wait before the next few. So a
-thousand accounts cause no burst. All replicas together make one round at a time.
+Only the accounts of people who own linked tasks are polled. A round polls each of these accounts once. The
+requests of a round are spread over the interval: `poll` makes a few requests, and returns the seconds until
+its next call. So a thousand accounts cause no burst. Only one replica at a time makes a round.
 
-Nobody polls a task while the account of its owner is not connected or is refused. The owner is told.
+If the account of a task's owner is not connected or is refused, the task is not polled. The owner is told.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _log = logger("taskwire.polling.personal_poller")
 
 
 class PersonalPoller:
-    """Polls the linked tasks of all people, each with the account of its owner."""
+    """Polls the linked tasks of all people, each task with the account of its owner."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class PersonalPoller:
 
     @property
     def is_amid_round(self) -> bool:
-        """Whether accounts of the present round are still to be polled."""
+        """Whether some accounts of the present round are still to be polled."""
         return bool(self._parts)
 
     async def get_client(self, link: Link) -> CoderClient:
-        """Return the client of the account that sees this link's task: its owner's."""
+        """Return the client of the account that sees this link's task. That is the owner's account."""
         return await self._accounts.get_owners_client(link)
 
     def expect_change(self, link: Link) -> None:
@@ -93,7 +93,7 @@ class PersonalPoller:
         """Poll the next few accounts of the round, and return the seconds until the next call.
 
         With a hint from Coder (`is_hinted`), poll only the accounts for which a change is expected. Errors of
-        Coder are recorded and, if they last, reported, but never raised.
+        Coder are recorded, and reported if they last. They are never raised.
         """
         async with self._lock:
             if is_hinted and not self._hinted:
@@ -112,12 +112,12 @@ class PersonalPoller:
             return self._pause_seconds
 
     async def fire_timers(self) -> None:
-        """Fire due timers, if a recent poll has succeeded, as `Poller.fire_timers` does."""
+        """Fire due timers, as `Poller.fire_timers` does, if a recent poll has succeeded."""
         if await self._deps.notes.find("polled", ROUNDS) is not None:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Forget which tasks this process has stored, because the store may have lost writes."""
+        """Forget which observations this process has stored, because Redis may have lost them."""
         for reader in self._readers.values():
             reader.forget()
 
@@ -164,7 +164,7 @@ class PersonalPoller:
             await self._coder_health.record_failure(errors[0], poll.began_ms)
 
     async def _poll_person(self, poll: Poll, person: UserId) -> OutsideError | bool:
-        """Poll a person's tasks. Return an error of Coder, or whether Coder has shown them."""
+        """Poll a person's tasks. Return Coder's error, or else whether Coder has listed the tasks."""
         account = await self._accounts.find(person)
         if account is None or account.is_refused:
             return False
@@ -198,7 +198,10 @@ class PersonalPoller:
         return seen != "overtaken"
 
     def _list_own(self, account: ConnectedAccount, linked: Linked) -> Linked:
-        """Return the tasks that belong to this account: its person may have connected another one since."""
+        """Return those tasks that belong to the connected account.
+
+        The person may have connected another account since.
+        """
         return {task: link for task, link in linked.items() if self._owners[link].user_id == account.user_id}
 
 
@@ -208,14 +211,14 @@ AnyPoller = Poller | PersonalPoller
 def make_poller(
     deps: Dependencies, accounts: Accounts, metrics: Metrics, alerts: AdminAlerts, poll_seconds: float
 ) -> AnyPoller:
-    """Return the poller of this deployment."""
+    """Return the poller for this deployment's accounts."""
     if deps.has_service_account:
         return Poller(deps, metrics, alerts, poll_seconds)
     return PersonalPoller(deps, accounts, metrics, alerts, poll_seconds)
 
 
 def split_round(people: Sequence[UserId], interval_seconds: float) -> list[list[UserId]]:
-    """Split a round into parts of almost equal size, as many as the interval has room for."""
+    """Split a round into parts of almost equal size. Make as many parts as fit into the interval."""
     parts = min(len(people), max(1, int(interval_seconds / SHORTEST_PAUSE_SECONDS)))
     if not parts:
         return []

@@ -1,8 +1,8 @@
-"""The poller: one list request every `TASKWIRE_POLL_INTERVAL` seconds (5 unless set) finds changed tasks.
+"""The poller: one list request every `TASKWIRE_POLL_INTERVAL` seconds (5 by default) finds changed tasks.
 
 `app/scheduler.py` calls `poll` at that interval, and sooner after a hint from Coder's webhook. `task_list.py`
-reads the list and stores what has changed. `outbox/coder_health.py` tells people when Coder cannot be
-reached. Without a service account, `personal_poller.py` takes the place of this poller.
+reads the list and stores the changes. `outbox/coder_health.py` tells people when Coder cannot be reached.
+Without a service account, `personal_poller.py` takes the place of this poller.
 """
 
 import asyncio
@@ -75,9 +75,9 @@ class Poller:
     async def poll(self, *, is_hinted: bool = False) -> float:
         """Poll all tasks once and return 0, unless another replica has the right to poll.
 
-        In that case, return the seconds until that right expires. With a hint from Coder (`is_hinted`), this
-        replica takes the right over. Errors of Coder are recorded and, if they last, reported, but never
-        raised.
+        If another replica has it, return the seconds until that right expires. With a hint from Coder
+        (`is_hinted`), take the right over and poll at once. Errors of Coder are recorded, and reported if
+        they last. They are never raised.
         """
         async with self._lock:
             poll = await self._deps.observations.claim(ACCOUNT, POLL_LEASE_MS, takes_over=is_hinted)
@@ -118,15 +118,16 @@ class Poller:
     async def fire_timers(self) -> None:
         """Fire due timers, if a recent poll has succeeded.
 
-        Observations from before an outage, or from an older copy of the store, are too old to cause a notice.
+        Without a recent poll, the observations may be from before an outage or a data loss. Such observations
+        must not cause a notice.
         """
         if await self._deps.notes.find("polled", ACCOUNT) is not None:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Forget which tasks this process has stored, because the store may have lost writes.
+        """Forget which observations this process has stored, because Redis may have lost them.
 
-        The next poll stores all again.
+        The next poll stores all observations again.
         """
         self._reader.forget()
 
@@ -147,9 +148,9 @@ class Poller:
         return "done"
 
     async def _check_missing(self, poll: Poll, missing: list[TaskId], linked: int) -> bool:
-        """Check the linked tasks that the list did not show, and report those that are certainly gone.
+        """Check the linked tasks that are missing from the list. Report the tasks that are certainly gone.
 
-        Return False if a newer poll has begun; the newer poll then checks the tasks.
+        Return False if a newer poll has begun. Then the newer poll checks the tasks.
         """
         suspects = await self._reader.count_missing(poll, missing)
         if suspects is None:
@@ -160,10 +161,10 @@ class Poller:
         return True
 
     async def _can_be_gone(self, poll: Poll, count: int, linked: int) -> bool:
-        """Return whether `count` missing tasks of `linked` ones can really be gone.
+        """Return whether `count` missing tasks of `linked` linked tasks can really be gone.
 
-        They can be gone if they are few, or if many have been missing for a day. Otherwise our account has
-        probably lost rights, and administrators are warned.
+        They can be gone if they are few, or if many tasks have been missing for a day. Otherwise our account
+        has probably lost rights, and administrators are warned.
         """
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
@@ -186,9 +187,9 @@ class Poller:
         return False
 
     async def _has_same_roles(self) -> bool:
-        """Return whether our account still has the roles with which it saw all linked tasks.
+        """Return whether our account still has the roles with which it once saw all linked tasks.
 
-        If no roles were recorded, it must be an Owner. Raises the errors of Coder's client.
+        If no roles were recorded, the account must have the role Owner. Raises the errors of Coder's client.
         """
         me = await self._deps.service_coder.get_own_user()
         known = await self._deps.notes.find("account_roles", ACCOUNT)
@@ -200,7 +201,10 @@ class Poller:
         return is_same
 
     async def _record_roles(self, linked: Linked) -> None:
-        """Record our account's roles after a list that shows all linked tasks, once for each process."""
+        """Record our account's roles after a list that shows all linked tasks.
+
+        Do this once for each process.
+        """
         if linked and not self._has_recorded_roles:
             try:
                 me = await self._deps.service_coder.get_own_user()

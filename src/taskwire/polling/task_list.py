@@ -1,8 +1,8 @@
-"""Reads Coder's list of tasks for one account, and stores what has changed.
+"""Reads Coder's list of tasks for one account, and stores the changes.
 
 One call to Redis stores a newer observation and appends the job about it. The handler of that job decides
-what follows. An unchanged list costs one comparison. A changed list is read in pieces, so that other work
-does not have to wait. `poller.py` and `personal_poller.py` ask Coder for the lists.
+what to do. An unchanged list costs one comparison. A changed list is read in pieces, so that other work does
+not have to wait. `poller.py` and `personal_poller.py` request the lists from Coder.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ _log = logger("taskwire.polling.task_list")
 
 @dataclass
 class _ListProgress:
-    """What the poller has learned from the list so far.
+    """What the poller has read from the list so far.
 
-    `changed` and `new` map a task's id to its JSON. `changed` has tasks to be stored. `new` has tasks without
-    a link; Redis is asked whether they had one before. `unlinked` has tasks that never had a link. `revived`
-    has tasks whose links were reopened.
+    `changed` and `new` map a task's id to its JSON. `changed` has the tasks to store. `new` has tasks without
+    a link; Redis is asked whether these tasks had a link before. `unlinked` has tasks that never had a link.
+    `revived` has tasks whose links were reopened.
     """
 
     digests: Digests = field(default_factory=dict)
@@ -53,14 +53,20 @@ class _ListProgress:
 
 @dataclass(frozen=True)
 class ReadList:
-    """A list that was read. `linked` has the links of its tasks, also those that were just reopened."""
+    """A list that was read.
+
+    `linked` maps its tasks to their links, including links that were just reopened.
+    """
 
     linked: Linked
     missing: list[TaskId]
 
 
 class TaskListReader:
-    """Reads the lists of one account. `account` is the name under which its polls are numbered."""
+    """Reads the task lists of one account.
+
+    `account` is the name under which the polls of this account are numbered.
+    """
 
     def __init__(self, deps: Dependencies, metrics: Metrics, account: str) -> None:
         self._deps = deps
@@ -76,11 +82,11 @@ class TaskListReader:
         self._unlinked: set[TaskId] = set()
 
     def forget(self) -> None:
-        """Forget which tasks this process has stored. The next list is stored as a whole."""
+        """Forget which observations this process has stored. All tasks of the next list are stored."""
         self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
 
     async def read(self, poll: Poll, body: bytes, linked: Linked) -> ReadList | str:
-        """Read a list and store what has changed. Return the word `unchanged` if nothing has changed.
+        """Read a list and store the changes. Return the word `unchanged` if there are none.
 
         Return the word `overtaken` if a newer poll has begun.
         """
@@ -102,7 +108,7 @@ class TaskListReader:
         return ReadList(linked, missing)
 
     async def count_missing(self, poll: Poll, missing: Sequence[TaskId]) -> list[Link] | None:
-        """Record that a list did not show these tasks. Return the links of those whose task may be gone.
+        """Record that a list did not show these tasks. Return the links of those tasks that may be gone.
 
         A task may be gone if two lists have not shown it. Return None if a newer poll has begun.
         """
@@ -119,7 +125,7 @@ class TaskListReader:
         return [link for link in found.values() if link.state.phase is not Phase.GONE]
 
     async def _read_list(self, poll: Poll, body: bytes, linked: Linked) -> _ListProgress | None:
-        """Read the list in pieces and store what has changed. Return None if a newer poll has begun."""
+        """Read the list in pieces and store the changes. Return None if a newer poll has begun."""
         seen = _ListProgress()
         for piece in lists.iter_chunks(body):
             for item in piece:
@@ -173,7 +179,7 @@ class TaskListReader:
         return found
 
     async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
-        """Reopen the links of tasks that were gone and are back."""
+        """Reopen the links of tasks that were reported as gone and are in the list again."""
         gone_before = await self._deps.observations.list_gone(seen.new)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
@@ -194,7 +200,7 @@ class TaskListReader:
 
 
 async def report_gone(deps: Dependencies, coder: CoderClient, poll: Poll, suspects: Sequence[Link]) -> None:
-    """Report the tasks that Coder does not show to the account any more."""
+    """Report the tasks that Coder no longer shows to the account."""
     for link in suspects:
         if await _is_gone(coder, link):
             job = Job(id=f"vanished:{poll.number}", work=ApplyEvent(event=Vanished()))
@@ -212,5 +218,8 @@ async def _is_gone(coder: CoderClient, link: Link) -> bool:
 
 
 def _digest_of(link: LinkId, text: bytes) -> int:
-    """Return a 64-bit digest of a link and its task's JSON. It changes when either changes."""
+    """Return a 64-bit digest of a link and its task's JSON.
+
+    The digest changes when the link or the JSON changes.
+    """
     return hash((link, text))

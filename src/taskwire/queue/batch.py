@@ -1,8 +1,8 @@
-"""A batch: the writes of one Lua call. Redis applies all of them or none.
+"""A batch: the writes of one Lua call. Redis applies either all of them or none.
 
 A batch is a list of operations that run in order: plain Redis writes, jobs appended to queues, and a few
-operations that look before they write. `queue/leases.py` and `queue/inbox.py` run batches. Data that must not
-be lost is written only through them.
+operations that read before they write. `queue/leases.py` and `queue/inbox.py` run batches. Data that must not
+be lost is written only through these two modules.
 
 Redis does not roll back a script that fails halfway. So every script checks its whole batch (`checked`)
 before its first write.
@@ -66,10 +66,11 @@ class Batch:
     def append(
         self, name: QueueName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
     ) -> Self:
-        """Append a job to a queue, unless a job with the same id waits there.
+        """Append a job to a queue, unless a job with this id already waits in the queue.
 
-        If `is_newest`, the job replaces the waiting one. Jobs run in the order of their scores, the lowest
-        first. The score "next" is above all others. The score "due" is the time at which the job is due.
+        If `is_newest`, the job replaces the waiting job. Jobs run in the order of their scores, the lowest
+        first. The score "next" is higher than every other score. The score "due" is the time at which the job
+        is due.
         """
         mode = "newest" if is_newest else "new"
         body = job.model_dump_json()
@@ -77,79 +78,82 @@ class Batch:
         return self
 
     def redo(self, name: QueueName, job: Job, *, score: Word = "next") -> Self:
-        """Append a job that may be queued already.
+        """Append a job that may already be in the queue.
 
-        A waiting job keeps its place; a running job runs once more.
+        If the job waits already, it keeps its place. If it runs already, it runs once more.
         """
         self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
         return self
 
     def add_dead_letter(self, letter_id: str, letter: str) -> Self:
-        """Store a dead letter. The oldest ones above `MAX_DEAD_LETTERS` are removed."""
+        """Store a dead letter. If there are more than `MAX_DEAD_LETTERS`, remove the oldest."""
         self._operations.append(["add_dead_letter", letter_id, letter])
         return self
 
     def add_audit_entry(self, key: str, entry: str, most: int, longest_ms: int) -> Self:
-        """Add an entry to the audit trail at `key`. The oldest are trimmed, by their number and their age."""
+        """Add an entry to the audit trail at `key`.
+
+        Remove the oldest entries above `most` or older than `longest_ms`.
+        """
         self._operations.append(["add_audit_entry", key, entry, str(most), str(longest_ms)])
         return self
 
     def drop(self, name: QueueName, job_id: str) -> Self:
-        """Remove a job from its queue, whether it has run or not."""
+        """Remove a job from its queue, whether the job has run or not."""
         self._operations.append(["drop", name, job_id])
         return self
 
     def hold(self, name: QueueName, key: str, prefix: str, lowest: Word, highest: Word) -> Self:
         """Move jobs from a queue to the hash at `key`.
 
-        These are the jobs whose id begins with `prefix` and whose score is from `lowest` to `highest`.
+        Move each job whose id begins with `prefix` and whose score is from `lowest` to `highest`.
         """
         self._operations.append(["hold", name, key, prefix, str(lowest), str(highest)])
         return self
 
     def unhold(self, name: QueueName, key: str) -> Self:
-        """Move the jobs in the hash at `key` back into the queue, each with its old score."""
+        """Move the jobs in the hash at `key` back into the queue. Each job keeps its old score."""
         self._operations.append(["unhold", name, key])
         return self
 
     def hasten_input(self, name: QueueName, longest_ms: int = MAX_BUSY_DELAY_MS) -> Self:
-        """Make the reply at the head of the queue due now, unless its delay exceeds `longest_ms`."""
+        """Make the reply at the head of the queue due now, unless it is delayed by more than `longest_ms`."""
         return self.hasten(name, REPLY_ID_PREFIX, longest_ms)
 
     def hasten(self, name: QueueName, prefix: str, longest_ms: int) -> Self:
         """Make the job at the head of the queue due now, if its id begins with `prefix`.
 
-        A job whose delay lasts longer than `longest_ms` is left as it is.
+        Leave the job as it is if it is delayed by more than `longest_ms`.
         """
         self._operations.append(["hasten", name, prefix, str(longest_ms)])
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:
-        """Remove the oldest fields of a hash when it has twice `most` fields, so that `most` remain.
+        """When a hash has twice `most` fields, remove its oldest fields, so that `most` fields remain.
 
-        The names of the fields are ts, so their order is their age.
+        The names of the fields are ts, so the order of the names is the order of age.
         """
         self._operations.append(["keep_newest", key, str(most)])
         return self
 
     def adopt(self, parked_key: str, link: str) -> Self:
-        """Write the batches that were parked for a thread, now that the thread has a link."""
+        """Write the batches that were parked for a thread, because the thread now has a link."""
         self._operations.append(["adopt", parked_key, link])
         return self
 
     def add_parked(self, parked_batch: str, link: str) -> Self:
         """Add the operations of one parked batch, for this link.
 
-        Raises ValueError if the text is no batch.
+        Raises ValueError if `parked_batch` is not a batch.
         """
         for operation, first, *words in json.loads(parked_batch):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self
 
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
-        """Return the batch as JSON for a script, with our own tokens masked.
+        """Return the batch as JSON for a script, with Taskwire's own tokens masked.
 
-        `mask_stored` gets the JSON text and may change only the strings in it. Names of keys are among these
-        strings. They never contain a token, because the settings refuse a key prefix with a token.
+        `mask_stored` gets the JSON text and may change only the strings in it. Key names are among these
+        strings. Key names never contain a token, because the settings refuse a key prefix with a token.
         """
         return mask_stored(json.dumps(self._operations))

@@ -1,8 +1,8 @@
 """Sends several calls of a script to Redis in one exchange. Redis syncs its disk once for all of them.
 
-If fifty people press a button at once, they wait for a few exchanges and not for fifty. While an exchange is
-under way, new calls are collected. The next exchange begins when the present one ends, or after
-`GATHER_SECONDS` if it takes longer. If an exchange fails, all its calls fail. Each caller gets its own
+If fifty people press a button at once, they wait for a few exchanges and not for fifty. New calls are
+collected while an exchange is under way. The next exchange begins when the present exchange ends, or after
+`GATHER_SECONDS` if that is earlier. If an exchange fails, all its calls fail. Each caller gets its own
 answer, and learns whether its call may have been sent.
 """
 
@@ -21,7 +21,7 @@ GATHER_SECONDS = 0.005
 
 
 class CallOutcome(NamedTuple):
-    """The answer to one call or its error, and whether Redis may have received the call."""
+    """The answer or the error of one call, and whether Redis may have received the call."""
 
     answer: ScriptAnswer | Exception
     may_have_been_sent: bool
@@ -41,7 +41,10 @@ class Coalescer:
         self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call, together with other calls that wait now. An error is returned, not raised."""
+        """Make one call in an exchange with the other calls that wait now.
+
+        Return an error; do not raise it.
+        """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()
         self._waiting.append((words, outcome))

@@ -1,14 +1,14 @@
-"""Data loss in Redis, by a failover to a replica that lagged, a crash, or a restored copy.
+"""Detects data loss in Redis: after a failover to a replica that lagged, a crash, or a restored copy.
 
 After data loss, a job that was done may wait in its queue again. Redis stores the id of the server that was
-used last, and when it was used. If a script runs on a server with another id, it records that writes after
-that time may be missing. During the next hour, each first attempt checks whether its effect exists already.
-A job that was written before the loss does this for longer. This module only reports the loss; each handler
-knows where to check.
+used last, and when that server was used. If a script runs on a server with another id, the script records
+that writes after that time may be missing. During the next hour, each first attempt checks whether its effect
+exists already. For a job that was written before the loss, attempts make this check for longer. This module
+only reports the loss; each handler knows where to check.
 
 The record is removed if nothing is missing. A loss always removes the newest writes. So nothing is missing if
 every process that wrote shortly before the loss finds its own newest writes (`redis/write_log.py`). If one of
-these processes does not answer within ten seconds, it may have died, and the record stays.
+these processes does not answer within ten seconds, that process may have died, and the record stays.
 """
 
 from dataclasses import dataclass
@@ -85,8 +85,8 @@ class DataLossDetector:
     async def find_new(self) -> DataLoss | None:
         """Find a data loss that was noticed since the last call.
 
-        The first call finds one that was noticed within the last hour. The result is None while other
-        processes have not yet answered whether their newest writes exist.
+        The first call finds a data loss that was noticed within the last hour. The result is None until the
+        other processes have answered whether Redis still has their newest writes.
         """
         now, told, state, *counted = cast("list[str]", await self._look(self.is_embedded, self._write_log.id))
         if state == "asked":
@@ -109,5 +109,8 @@ class DataLossDetector:
         return None if not looked_ms and int(now) - data_loss.at_ms > SUSPECT_MS else data_loss
 
     async def record_clean_stop(self) -> None:
-        """Record that this process writes nothing more. After a data loss, nobody waits for its answer."""
+        """Record that this process writes nothing more.
+
+        After a data loss, no process waits for its answer.
+        """
         await self._forget()

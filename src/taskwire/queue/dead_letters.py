@@ -1,7 +1,7 @@
-"""Dead letters: jobs that were given up, for the operator to read, to send again or to forget.
+"""Dead letters: jobs that were given up. The operator can read them, send them again, or delete them.
 
-A dead letter contains the stored text of its job. When it is sent again, its job is appended as a new job,
-and the handler first checks whether the effect exists already. This module does not run jobs.
+A dead letter contains the stored text of its job. To send it again, its job is appended as a new job; the
+handler then first checks whether the effect exists already. This module does not run jobs.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ class DeadLetters:
         return DeadLetter(letter_id, at, kind, await self._owner_name(written.queue), written.reason)
 
     async def list_ids_in(self, name: str, reason: str) -> list[str]:
-        """List the ids of one queue's dead letters whose reason begins with `reason`."""
+        """List the ids of a queue's dead letters whose reason begins with `reason`."""
         found = []
         for letter_id in await self.list_ids():
             text = await self._read(letter_id)
@@ -114,14 +114,14 @@ class DeadLetters:
         return found
 
     async def find_newest(self) -> DeadLetter | None:
-        """Find the dead letter of the job that was given up last."""
+        """Find the dead letter of the job that was given up most recently."""
         newest = cast("list[str]", await self._redis.zrange(self._order, -1, -1))
         return await self.find(newest[0]) if newest else None
 
     async def send_again(self, letter_id: str) -> ResendResult:
         """Append the job of a dead letter to its queue again.
 
-        The dead letter is removed in the same Lua call, and only if the job is in its queue afterwards.
+        The same Lua call removes the dead letter, but only if the job is then in its queue.
         """
         found = await self._read(letter_id)
         if found is None:
@@ -144,14 +144,14 @@ class DeadLetters:
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
-        """Remove one dead letter, or all. Returns the number of removed ones."""
+        """Remove one dead letter, or all. Return the number of removed dead letters."""
         return cast("int", await self._forget(*([letter_id] if letter_id is not None else [])))
 
     async def _read(self, letter_id: str) -> str | None:
         return await cast("Awaitable[str | None]", self._redis.hget(self._key, letter_id))
 
     async def _owner_name(self, queue: str) -> str:
-        """Return the name of the task, or the id of the person, that the queue belongs to."""
+        """Return the name of the task or the id of the person that owns the queue."""
         kind, _, whose = queue.partition(":")
         if kind in ("intake", "handed_over_answers", "direct_messages", "channel_messages"):
             return whose
@@ -160,7 +160,7 @@ class DeadLetters:
         return record.name if record is not None else ""
 
     async def _with_latest_observation(self, written: _StoredLetter, job: Job) -> Job:
-        """Replace the observation in a job by the task's latest one, if the job reports an earlier one."""
+        """Replace an earlier observation in a job by the task's latest observation."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
         key = self._keys.link(get_link_id(written.queue))
@@ -173,7 +173,7 @@ class DeadLetters:
 
 
 def dead_letter_id(name: str, job_id: str) -> str:
-    """Return the id of a job's dead letter. A job that is given up twice has one dead letter."""
+    """Return the id of a job's dead letter. A job has one dead letter even if it is given up twice."""
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
@@ -205,7 +205,10 @@ def _read_job(written: _StoredLetter) -> Job | None:
 
 
 def _kind(job: Job) -> str:
-    """Return a job's kind for the operator. A request about a task is named by its verb, such as `pause`."""
+    """Return a job's kind as a word for the operator.
+
+    For a request about a task, return the verb, such as `pause`.
+    """
     return job.work.verb if isinstance(job.work, Act | ActRequested) else job.work.kind
 
 
@@ -224,7 +227,7 @@ def _needs_link(queue: str, job: Job) -> bool:
 def _score(written: _StoredLetter, job: Job) -> str:
     """Return the score for a job that is sent again.
 
-    A reply or a request of a person keeps its place. Other jobs go to the end of their queue.
+    A person's reply or request keeps its old place. Every other job goes to the end of its queue.
     """
     if isinstance(job.work, Reply | ReplyChanged | Act):
         return written.score

@@ -1,10 +1,11 @@
 """The fence: keeps processes from using a store that is being moved or was moved.
 
-It also keeps old versions from using a store that only newer versions may use.
+The fence also keeps old versions of Taskwire from a store that only newer versions may use.
 
 Every script and every write of a note checks the fence first (`lua/fence.lua`). So a process that was
-suspended during a move writes nothing to the old store. Two kinds of writes skip the check, because nobody
-reads them: `DataLossDetector.record_clean_stop`, and the commands that the self-test tries.
+suspended during a move writes nothing to the old store. Two kinds of writes skip the check, because no
+process reads them after a move: `DataLossDetector.record_clean_stop`, and the commands that the self-test
+tries.
 
 `migration` sets and removes the fence. `formats` records which versions use a store.
 """
@@ -45,19 +46,19 @@ class Fence(NamedTuple):
 
     @property
     def time_text(self) -> str:
-        """Return `at_ms` as a text for people."""
+        """Return `at_ms` as a text for people to read."""
         if not self.at_ms:
             return "an unknown day"
         return f"{datetime.fromtimestamp(self.at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def key(keys: Keys) -> str:
-    """Return the key of the fence."""
+    """Return the Redis key of the fence."""
     return keys.named("fence")
 
 
 async def find(connections: Connections, keys: Keys) -> Fence | None:
-    """Find the fence of a store. Missing fields get defaults."""
+    """Find the fence of a store; None if the store has none. Missing fields get defaults."""
     read = connections.commands.hgetall(key(keys))
     told = cast("Mapping[str, str]", await cast("Awaitable[dict[str, str]]", read))
     if not told:
@@ -76,7 +77,10 @@ async def require_open(connections: Connections, keys: Keys) -> None:
 
 
 def refusal(fence: Fence, where: str) -> UserError:
-    """Return the error for an operator who starts a process on a fenced store. `where` is its address."""
+    """Return the error for an operator who starts a process on a fenced store.
+
+    `where` is the store's address.
+    """
     match fence.state:
         case "left":
             return UserError(

@@ -1,9 +1,11 @@
-"""The format of the data in Redis: which versions use a store, and which queues only newer versions can read.
+"""The format of the data in Redis:
 
-During an upgrade two versions use one Redis. A rollback can bring the older one back for days. Each process
-records its format and the time. A process that cannot read the next job of a queue moves the queue to a place
-where only newer versions look. The queue stays there as long as a newer version was seen in the last week.
-`recovery/newer_versions` decides who is told.
+which versions of Taskwire use a store, and which queues only newer versions can read.
+
+During an upgrade, two versions use one Redis. After a rollback, the older version may run for days. Each
+process records its format and the time. If a process cannot read the next job of a queue, it moves the queue
+to a place where only newer versions look. The queue stays there if a newer version was seen in the last week.
+`recovery/newer_versions` decides whom to tell.
 """
 
 from collections.abc import Sequence
@@ -37,8 +39,9 @@ _LOOK = load_script("queue/formats.look", **CONSTANTS, MAX_STRANDED=MAX_STRANDED
 class StrandedQueue(NamedTuple):
     """A queue whose next job this version cannot read.
 
-    `absent_ms` is how long ago a process that may read the job was last seen. If there was none, it is how
-    long ago the job was first acquired. The job is given up at `until_ms`, in ms since 1970.
+    `absent_ms` is the time since a process that can read the job was last seen. If there never was such a
+    process, it is the time since the job was first acquired. The job is given up at `until_ms`, in ms since
+    1970.
     """
 
     name: str
@@ -48,7 +51,7 @@ class StrandedQueue(NamedTuple):
 
 
 class Formats:
-    """The formats of the versions that use this Redis."""
+    """The formats of the versions of Taskwire that use this Redis."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock, own_format: int = FORMAT) -> None:
         self.own_format = own_format
@@ -56,19 +59,20 @@ class Formats:
         self._look = Script(connections.commands, keys, clock, _LOOK)
 
     async def record_presence(self) -> None:
-        """Record that this format is in use. Raises UserError if this format may not use the store.
+        """Record that this process's format is in use. Raises UserError if the format may not use the store.
 
-        Call it only if the store is known to be ours: the record may stop processes of older versions.
+        Call this only if the store is known to be ours, because the record may stop processes of older
+        versions.
         """
         if refused := await self._check(is_noted=True):
             raise refused
 
     async def find_refusal(self) -> UserError | None:
-        """Find out why this format may not use the store; None if it may. Writes nothing."""
+        """Return why this process's format may not use the store; None if it may. Writes nothing."""
         return await self._check(is_noted=False)
 
     async def require_compatible(self) -> None:
-        """Raise UserError if this format may not use the store. Writes nothing."""
+        """Raise UserError if this process's format may not use the store. Writes nothing."""
         if refused := await self.find_refusal():
             raise refused
 
@@ -85,7 +89,7 @@ class Formats:
     async def list_stranded(self, *, is_read_only: bool = False) -> Sequence[StrandedQueue]:
         """List the queues whose next job only a newer version can read.
 
-        Also moves back queues that this version can read again, unless `is_read_only`.
+        Unless `is_read_only`, also move back the queues whose next job this version can read now.
         """
         now, *found = cast("list[str]", await self._look(self.own_format, int(is_read_only)))
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)

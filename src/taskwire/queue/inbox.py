@@ -1,6 +1,7 @@
 """Inbox: claims each delivery from Slack once, and writes its jobs in the same Lua call.
 
-A claim is idempotent by the id of the delivery, so it may be repeated. No other call of the queue may be.
+A claim is idempotent by the id of its delivery, so a claim may be repeated. No other call of `queue` may be
+repeated.
 """
 
 import asyncio
@@ -76,7 +77,7 @@ _ACCEPTED = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"
 
 @dataclass(frozen=True)
 class _RecentClaim:
-    """A claim that Redis accepted. `at` is when, by the monotonic clock of this process."""
+    """A claim that Redis accepted. `at` is the time of the claim, by the monotonic clock of this process."""
 
     at: float
     calls: Coalescer
@@ -105,11 +106,11 @@ class Inbox:
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> ClaimResult:
-        """Claim a delivery and write its batch. A second delivery of the same id writes nothing.
+        """Claim a delivery and write its batch. A second delivery with this id writes nothing.
 
-        If the result is "rejected", too many jobs wait and nothing is written. If the request exceeds
-        `user_limit`, a batch of the limit is written instead. Raises TryLater if nothing was written, and
-        OutcomeUnknown if that is not known.
+        The result "rejected" means that too many jobs wait; then nothing is written. If the request exceeds
+        `user_limit`, the limit's batch is written instead. Raises TryLater if nothing was written. Raises
+        OutcomeUnknown if it is not known whether the batch was written.
         """
         words = (
             self._key(kind, delivery),
@@ -131,11 +132,12 @@ class Inbox:
         when_parked: Batch | None = None,
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
-        """Claim a message of a thread for its link, or park it if the thread is ours but has no link yet.
+        """Claim a message of a thread for the thread's link. If the thread has no link yet, park the message.
 
-        In the batch, `@` stands for the id of the link. If the message is parked, `when_parked` is written
-        too. `is_addressed`: the message mentions the bot or is a verb; some threads take no other messages.
-        Otherwise like `claim`.
+        A message is parked only if the thread is one of Taskwire's. In the batch, `@` stands for the id of
+        the link. For a parked message, `when_parked` is written too. `is_addressed` means that the message
+        mentions the bot or is a verb; some threads take no other messages. In all other respects, this is
+        like `claim`.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -160,9 +162,9 @@ class Inbox:
         return bool(self._recent)
 
     async def repeat_lost_claims(self) -> int:
-        """Repeat the claims of the last ten minutes that Redis has lost. Returns their number.
+        """Repeat the claims of the last ten minutes that Redis has lost. Return the number of these claims.
 
-        A repeated job has the same id, and its handler checks first whether the effect exists. Raises what
+        A repeated job has the same id, and its handler first checks whether the effect exists. Raises what
         `claim` raises.
         """
         self._forget_old()
@@ -193,7 +195,8 @@ class Inbox:
     async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
         """Run the script until it answers, for 2.4 s in all.
 
-        Raise TryLater if nothing was written, and OutcomeUnknown if that is not known.
+        Raise TryLater if nothing was written. Raise OutcomeUnknown if it is not known whether the script has
+        written.
         """
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()

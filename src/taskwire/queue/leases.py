@@ -1,8 +1,8 @@
 """Queues with leases: which worker may run which job now, and what is written when the lease ends.
 
-One worker at a time holds the lease of a queue. Each lease has its own fencing token. A worker calls
+Only one worker at a time holds the lease of a queue. Each lease has its own fencing token. A worker calls
 `acquire`, then `begin` before an effect that must not be repeated, then `complete`. docs/guarantees.md
-explains what each call protects against. The jobs of a queue run in order, and each job has its own delay.
+explains what each call protects against. The jobs of a queue run in order. Each job may have a delay.
 """
 
 import secrets
@@ -48,7 +48,7 @@ _WRITE_UNDER_LEASE = load_script("queue/queue.write_under_lease")
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How long leases last, and when an attempt of unknown outcome is checked."""
+    """How long leases last, and when the outcome of an attempt is checked if it is unknown."""
 
     # The first lease of a job lasts `lease_ms`. Each further lease without completion is twice as long,
     # up to `longest_lease_ms`.
@@ -69,12 +69,12 @@ class LeaseTimes:
 
 @dataclass(frozen=True)
 class Acquired:
-    """A queue that this process has acquired, and its next job.
+    """A queue that this process has acquired, and the queue's next job.
 
-    `token` is the fencing token. `acquisitions` counts how often in a row the job was acquired without being
-    completed, this time included. `first_acquired_ms` is when the first of these leases began. `since_ms` is
-    when the job was written. `trouble` is how the leases of this queue have ended since `trouble_since_ms`,
-    or empty if the last one succeeded.
+    `token` is the fencing token. `acquisitions` counts how often in a row the job was acquired and not
+    completed, including now. `first_acquired_ms` is when the first of these leases began. `since_ms` is when
+    the job was written. `trouble` says how all leases of this queue have ended since `trouble_since_ms`; it
+    is empty if the last lease ended well.
     """
 
     name: QueueName
@@ -106,7 +106,7 @@ class Lease(Acquired):
     def is_suspect(self) -> bool:
         """Return whether the effect may exist although there is no intent record.
 
-        That is true after data loss, and for a job that was sent again.
+        This is so after data loss, and for a job that was sent again from a dead letter.
         """
         return self.data_loss is not None or self.job.was_resent
 
@@ -115,7 +115,7 @@ class Lease(Acquired):
 class UnreadableJob(Acquired):
     """A queue whose next job this version cannot read. `body` is the stored text of the job.
 
-    `is_forged`: the job does not have the signature of this deployment, so no version will ever read it.
+    `is_forged` means that the job does not have this deployment's signature, so no version can ever read it.
     """
 
     body: str
@@ -131,16 +131,19 @@ class NothingDue:
 
 
 def attempt_place(name: str, job_id: str) -> str:
-    """Return the purpose for which the intent record of a job is sealed."""
+    """Return the text that names a job's intent record when the record is sealed."""
     return f"{name} {job_id}"
 
 
 class LeaseLost(Exception):
-    """This worker has lost its lease to another worker, which reconciles the attempt if there was one."""
+    """Another worker now has this worker's lease.
+
+    If an attempt was begun, that worker reconciles the attempt.
+    """
 
 
 class Overtaken(Exception):
-    """Another job was put before this job, or this job has changed, so the attempt must not be made."""
+    """Another job was put before this job, or this job has changed. The attempt must not be made."""
 
 
 OutcomeKind = Literal["done", "retry", "unknown"]
@@ -185,9 +188,9 @@ class Queues:
     ) -> Lease | UnreadableJob | NothingDue:
         """Acquire the first queue that is due, or return how long to wait.
 
-        Queues of people, requests about tasks, and notices that mention somebody go first. Other jobs follow,
-        then receipts, then cards. With `ignores_priority`, the queue that has been due for longest goes
-        first. Without `may_be_risky`, queues are skipped whose job may crash its worker.
+        The order is: queues of people, requests about tasks, and notices that mention a person; then other
+        jobs; then receipts; then cards. With `ignores_priority`, the queue that has been due for longest goes
+        first. Without `may_be_risky`, skip a queue whose next job may crash its worker.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
@@ -233,16 +236,19 @@ class Queues:
         return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:
-        """Wait until a wake-up says that a queue has become due. A lost wake-up costs at most `seconds`."""
+        """Wait until a wake-up says that a queue is due, at most `seconds`.
+
+        So a lost wake-up costs at most `seconds`.
+        """
         # Redis reads 0 as "for ever", and accepts fractions only from 6.0 on.
         await self._blocking.brpop([self._keys.named("wakeups")], timeout=max(seconds, 0.01))
 
     async def begin(self, lease: Lease, attempt: str, seconds: float, *, is_again: bool = False) -> None:
-        """Write the intent record of an attempt, with what a reconciliation needs to know.
+        """Write the intent record of an attempt. `attempt` is what a reconciliation needs to know.
 
         The caller sends its request within `seconds` from now. `is_again` renews the record of an attempt
-        that is under way, even if another job was put before it. Raises LeaseLost or Overtaken. On these and
-        on any other error, the attempt must not be made.
+        that is under way, even if another job was put before this job. Raises LeaseLost or Overtaken. After
+        any error, the caller must not make the attempt.
         """
         arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
         lease_words = (lease.name, lease.token, lease.job_id, lease.version)
@@ -265,14 +271,15 @@ class Queues:
         compensation: Batch | None = None,
         trouble: Trouble = "none",
     ) -> str:
-        """End a lease: remove or delay its job, and write what follows, in one call.
+        """End a lease: remove or delay the lease's job, and write `batch`, in one call.
 
-        Return the number and the hash of the audit entry in `batch`; empty if it has none.
+        Return the number and the hash of the audit entry in `batch`; empty if there is no such entry.
 
-        "unknown" keeps the intent record and does not write `batch`. The queue is then due when the attempt
-        can no longer arrive. `job` replaces a job that is tried again. `trouble` is stored for the queue,
-        with the time when it began. If another worker has the lease, `compensation` is written and LeaseLost
-        is raised. If the answer is lost, the next worker finds out what happened.
+        The kind "unknown" keeps the intent record and does not write `batch`. The queue is then due when the
+        attempt can no longer arrive. `job` replaces a job that is tried again. `trouble` is stored for the
+        queue, with the time when the trouble began. If another worker has the lease, `compensation` is
+        written and LeaseLost is raised. If the answer of this call is lost, the next worker finds out what
+        happened.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
         lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)
@@ -286,16 +293,16 @@ class Queues:
     async def release(self, acquired: Acquired) -> None:
         """End a lease without an outcome. The queue is due again after a second.
 
-        If an attempt has begun, the queue is due only when that attempt can no longer arrive.
+        If an attempt was begun, the queue is due only when that attempt can no longer arrive.
         """
         await self._release(acquired.name, acquired.token, RELEASE_DELAY_MS)
 
     async def defer(self, acquired: Acquired) -> Deferral:
-        """End a lease, and leave the queue to versions that can read its next job.
+        """End a lease, and leave the queue to versions of Taskwire that can read its next job.
 
-        The job stays the next one, and its intent record is kept. "no newer version" means that no such
-        version was seen for a week. The lease then continues, and the caller completes the job. Raises
-        LeaseLost.
+        The job stays at the head of the queue, and its intent record is kept. The result "no newer version"
+        means that no such version was seen for a week. In this case the lease continues, and the caller
+        completes the job. Raises LeaseLost.
         """
         lease_words = (acquired.name, acquired.token, acquired.job_id)
         answer = await self._defer(*lease_words, self.formats.own_format, DEFER_DELAY_MS)
@@ -308,7 +315,10 @@ class Queues:
         await self._append(batch.encoded(self._mask_stored))
 
     async def check(self, batch: Batch) -> Batch:
-        """Return a batch of another version. Raises CannotRead if this version cannot write it."""
+        """Return the batch that another version has written.
+
+        Raises CannotRead if this version cannot write the batch.
+        """
         try:
             await self._check(batch.encoded(self._mask_stored))
         except ResponseError as error:

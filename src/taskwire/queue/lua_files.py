@@ -1,12 +1,13 @@
-"""Loads Lua scripts from files, with the libraries and the constants that they name.
+"""Loads Lua scripts from files, with the libraries and the constants that the files name.
 
 The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a comment
-for readers, which ends at the first blank line; Redis gets the text after it. A line of this comment that
-begins with `requires:` names libraries, such as `queue/batch`. A library is a file of the same form. Its text
-is put before the script's, once. `const.NAME` in the text is replaced by the value that Python gives for that
-name.
+for readers, which ends at the first blank line. Redis gets only the text after the comment. A comment line
+that begins with `requires:` names libraries, such as `queue/batch`. A library is a file of the same form.
+Each library's text is put before the script's text once. `const.NAME` in the text is replaced by the value
+that Python gives for that name.
 
-A file is read when the module that uses it is imported. A wrong file raises `LuaFileError` then.
+A file is read when the Python module that uses it is imported. The import raises `LuaFileError` if the file
+is wrong.
 """
 
 import pkgutil
@@ -25,7 +26,7 @@ class LuaFileError(Exception):
 
 
 def load(name: str, **constants: str | int) -> str:
-    """Return a script with its libraries; `constants` are the values of each `const.NAME` in them."""
+    """Return a script with its libraries. `constants` has the value of each `const.NAME` in the text."""
     text = assemble(name)
     used = set(_CONSTANT.findall(text))
     if missing := used - constants.keys():
@@ -36,7 +37,7 @@ def load(name: str, **constants: str | int) -> str:
 
 
 def assemble(name: str) -> str:
-    """Return a script with its libraries, before any constant is put in."""
+    """Return a script with its libraries. Constants are not replaced yet."""
     return "".join(_file(each).text for each in _in_order(name))
 
 
@@ -59,7 +60,7 @@ def _file(name: str) -> _File:
 
 
 def _in_order(name: str, within: tuple[str, ...] = ()) -> list[str]:
-    """List all libraries that a file requires, each of them once, and then the file."""
+    """List all libraries that a file requires, each library once, and then the file itself."""
     if name in within:
         raise LuaFileError(f"{name} requires itself: {' > '.join((*within, name))}")
     required = [each for library in _file(name).requires for each in _in_order(library, (*within, name))]

@@ -1,30 +1,30 @@
 """Rate limiter: how often each of Slack's methods may be called, counted in Redis for all processes.
 
-A call takes a place in the bucket of its method. Some calls take a place in a second bucket too, for example
-a post in the bucket of its channel. A bucket gives `burst` places at once, then one every `interval_ms`, and
-never more than `per_minute` in 62 seconds. A caller that gets no place leaves a claim and is told when to ask
-again. The limiter itself does not wait.
+A call takes a place in the bucket of its method. Some calls also take a place in a second bucket: for
+example, a post takes one in the bucket of its channel. A bucket gives `burst` places at once, then one every
+`interval_ms`, and never more than `per_minute` in 62 seconds. If a caller gets no place, it leaves a claim
+and is told when to ask again. The limiter itself does not wait.
 
-Claims get free places by priority, then by age. A caller gets no place while a claim before it is open. A
-claim expires three seconds after the time at which its caller should ask. A caller that asks later still has
-the age of its claim. No claim starves: one in five places of a bucket goes to a claim that is at least a
+Claims get free places by priority, then by age. A caller gets no place while an earlier claim is open. A
+claim expires three seconds after the time at which its caller should ask. If the caller asks later, its claim
+still has its old age. No claim starves: one in five places of a bucket goes to a claim that is at least a
 minute old.
 
 These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits), for these reasons:
 
-- Tiers are calls a minute, by method and workspace. We use all of these calls, but within 62 seconds
+- Tiers are calls a minute, by method and workspace. Taskwire uses all of these calls, but within 62 seconds
   (97%). Calls take different times to reach Slack, so calls sent within 62 seconds may arrive within 60.
-- Slack allows one post a second in a channel, and short bursts, without saying how many posts a burst
-  has. We send two at once, then one every 1.01 s (99%), because two clocks differ a little. Slack takes a
-  third at once, too. This third one is a reserve, because calls take different times to reach Slack. Only
-  a call with the highest priority may use it, and only if the channel had no post in the second before. A
-  workspace may post "several hundred a minute": 300.
+- Slack allows one post a second in a channel, and short bursts. Slack does not say how many posts a burst
+  has. Taskwire sends two at once, then one every 1.01 s (99%), because two clocks differ a little. Slack
+  also accepts a third post at once. This third post is a reserve, because calls take different times to
+  reach Slack. Only a call with the highest priority may use it, and only if the channel had no post in the
+  second before. A workspace may post "several hundred a minute": 300.
 - Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
-  edits are left for other messages. A card has a reserve too, to show at once that a press was heard.
+  edits are left for other messages. A card has a reserve too, to show at once that a press was received.
 - A person's Home tab is published once in three seconds. It has a reserve too, to show the tab at once when
   the person opens it.
-- Backfill uses half of the calls that read a thread, and four fifths of those that read a channel, because
-  little else needs these methods.
+- Backfill uses half of the calls that read a thread, and four fifths of the calls that read a channel. Little
+  else needs these methods.
 
 A 429 blocks its method for all processes, for as long as Slack says. Slack counts by method and workspace,
 and does not say which limit was exceeded. A 429 without Slack's own error code names no method, so it blocks
@@ -75,8 +75,8 @@ _BLOCK = load_script("queue/rate_limiter.block")
 class Limit(NamedTuple):
     """The limit of a bucket: `burst` calls at once, then one every `interval_ms`.
 
-    `per_minute` is the most calls in a window; 0 means any number. `has_reserve`: if no call was made for one
-    interval, a call of the highest priority may exceed `burst` by one.
+    `per_minute` is the most calls in 62 seconds; 0 means no such limit. `has_reserve` means that a call of
+    the highest priority may exceed `burst` by one, if no call was made for one interval.
     """
 
     interval_ms: int
@@ -86,7 +86,7 @@ class Limit(NamedTuple):
 
 
 class MethodLimits(NamedTuple):
-    """The limits of a method: in all, for each target such as a channel, and for backfill."""
+    """The limits of a method: for all calls, for each target such as a channel, and for backfill."""
 
     per_method: Limit | None
     per_target: Limit | None = None
@@ -94,7 +94,7 @@ class MethodLimits(NamedTuple):
 
 
 def tier(per_minute: int, burst: int | None = None) -> Limit:
-    """Return the limit of one of Slack's tiers. By default half of its calls may be made at once."""
+    """Return the limit of one of Slack's tiers. By default, half of a minute's calls may be made at once."""
     return Limit(-(-WINDOW_MS // per_minute), burst or per_minute // 2, per_minute)
 
 
@@ -154,10 +154,10 @@ class RateLimiter:
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Take a place and return 0, or return after how many seconds to ask again.
+        """Take a place and return 0. If there is no place, return after how many seconds to ask again.
 
         `where` is the target, for example the channel of a post or the message of an edit. `claimant` is the
-        name under which the claim is stored. If it is empty, there is no claim.
+        name under which the claim is stored. If `claimant` is empty, no claim is stored.
         """
         words = (method, int(priority), claimant, *self._buckets(method, where, priority))
         wait_ms, waited_ms = cast("list[str]", await self._take_place(*words))
@@ -167,7 +167,7 @@ class RateLimiter:
         return int(wait_ms) / 1000
 
     async def block(self, method: str, seconds: float) -> None:
-        """Block a method, or `ALL_METHODS`, for all processes. Slack says for how many seconds."""
+        """Block a method, or `ALL_METHODS`, for all processes, for as many seconds as Slack has said."""
         self._metrics.rate_limited.labels(method).inc()
         limit = self._limits_of(method).per_method if method != ALL_METHODS else None
         bucket = (limit.interval_ms, limit.burst) if limit is not None else ()

@@ -1,10 +1,11 @@
 """Runs Lua scripts in Redis. The scripts are files, which `queue/lua_files.py` loads.
 
-Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments.
-The crash-point proof knows a script by these comments alone (`tests/faults/heads.py`).
+Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments. The
+crash-point proof recognises a script by these comments alone (`tests/faults/heads.py`).
 
-Every script takes the present time as an argument. In production it is empty, and the script asks Redis for
-TIME. Tests set it. A call is never repeated here, because only its caller knows whether it may be.
+Every script takes the present time as an argument. In production this argument is empty, and the script asks
+Redis for TIME. Tests set the argument. A call is never repeated here, because only its caller knows whether a
+repetition is safe.
 """
 
 import time
@@ -30,14 +31,14 @@ ScriptAnswer = str | int | list["ScriptAnswer"] | None
 
 
 class NotReplicated(RedisError):
-    """The call was carried out, but too few replicas have confirmed it: a failover may lose it."""
+    """The call was carried out, but too few replicas have confirmed it. A failover may lose its writes."""
 
 
 class Clock(Protocol):
     """Where scripts get the present time."""
 
     def stamp(self) -> str:
-        """Return milliseconds since 1970, or an empty text for Redis's own TIME."""
+        """Return the time in milliseconds since 1970. An empty text means Redis's own TIME."""
 
 
 class ServerClock:
@@ -49,7 +50,10 @@ class ServerClock:
 
 
 def read_seconds(clock: Clock) -> Callable[[], float]:
-    """Return a function that reads a clock in seconds. For the clock of Redis, it reads this host's clock."""
+    """Return a function that reads a clock in seconds.
+
+    For Redis's clock, the function reads this host's clock.
+    """
 
     def seconds() -> float:
         stamp = clock.stamp()
@@ -83,7 +87,10 @@ class Script:
         self._sha = ""
 
     async def __call__(self, *words: str | int) -> ScriptAnswer:
-        """Run the script. `words` are ARGV[3] and on; ARGV[1] is the key prefix and ARGV[2] the time."""
+        """Run the script.
+
+        `words` become ARGV[3] and the following; ARGV[1] is the key prefix and ARGV[2] the time.
+        """
         answer = (await self.call_many([words]))[0]
         if isinstance(answer, Exception):
             raise answer
@@ -92,7 +99,7 @@ class Script:
     async def call_many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
         """Run the script once for each of several calls, in one exchange.
 
-        A call that fails has its error as its answer. Raises if the exchange fails.
+        If a call fails, its answer is the error. Raises an error if the whole exchange fails.
         """
         if not self._sha:
             self._sha = await self._redis.script_load(self._body)
@@ -141,8 +148,8 @@ class Script:
     def _build_call(self, words: ScriptArguments) -> tuple[int, int, list[str]]:
         """Return the number in the write log, the number of keys, and the keys followed by the arguments.
 
-        The number in the write log is 0 if the call is not logged. The first key is `ready`. It tells a
-        cluster-aware proxy the slot, because all keys have the same hash tag.
+        The number in the write log is 0 if the call is not logged. The first key is `ready`. From this key, a
+        cluster-aware proxy learns the slot, because all keys have the same hash tag.
         """
         keys, stamp = [self._keys.named("ready")], self._clock.stamp()
         number = 0
@@ -163,9 +170,9 @@ class Script:
 class ReplicatedScript(Script):
     """A script whose writes must be on replicas before its answer counts.
 
-    The number of replicas is `Connections.required_replicas`. If fewer confirm the call, an answer in
-    `promises` becomes a NotReplicated error. Each call with such an answer must write, because WAIT waits for
-    the last write of the connection.
+    `Connections.required_replicas` is the number of these replicas. If fewer replicas confirm the call, an
+    answer in `promises` becomes a NotReplicated error. Each call with such an answer must write, because WAIT
+    waits for the last write of the connection.
     """
 
     def __init__(

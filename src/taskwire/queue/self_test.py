@@ -1,6 +1,6 @@
-"""Checks whether the Redis user has all rights that Taskwire needs, with keys that only this test uses.
+"""Checks whether the Redis user has all rights that Taskwire needs. The test uses keys of its own.
 
-These keys expire. `taskwire run` makes the test at its start, and `taskwire doctor` makes it too.
+These keys expire. `taskwire run` makes the test when it starts, and `taskwire doctor` makes it too.
 """
 
 import re
@@ -51,7 +51,7 @@ class NotPermitted(UserError):
 
 
 async def check_rights(connections: Connections, keys: Keys) -> None:
-    """Try each command. Raises NotPermitted if a right is missing, and RedisError for other failures."""
+    """Try each command. Raises NotPermitted if a right is missing, and RedisError for any other failure."""
     beginning = keys.named("trial", secrets.token_hex(4), "")
     refused: dict[str, str] = {}
     try:
@@ -74,7 +74,10 @@ def _with_prefix(beginning: str, commands: Iterable[str]) -> Sequence[str]:
 
 
 def _denied(error: ResponseError, what: str) -> dict[str, str]:
-    """Return `what` with the error's text if the error says that a right is missing. Else raise the error."""
+    """Return `what` and the error's text if the error says that a right is missing.
+
+    Otherwise raise the error.
+    """
     if isinstance(error, NoPermissionError) or _is_denied(str(error)):
         return {what: str(error)}
     raise error

@@ -1,6 +1,6 @@
-"""Statistics: how many jobs wait in each kind of queue and for how long, and how many were given up.
+"""Statistics: how many jobs wait in each kind of queue and for how long, and how many jobs were given up.
 
-This module only reads. It reads at most a thousand queues, and those first that have been due for longest.
+This module only reads. It reads at most a thousand queues: those that have been due for longest.
 """
 
 from collections.abc import Mapping

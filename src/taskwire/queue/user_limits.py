@@ -1,11 +1,13 @@
-"""Limits for one person: how many requests they may make in a minute, and what is written above the limit.
+"""Limits for one person:
 
-The script that claims a delivery applies the limit (`queue/inbox.py`). So the limit is applied once for each
-delivery, even if Slack delivers it several times.
+how many requests a person may make in a minute, and what is written above the limit.
+
+The script that claims a delivery applies the limit (`queue/inbox.py`). So the limit counts a delivery once,
+even if Slack delivers it several times.
 
 Pauses, other actions on a task, and questions are counted separately, so that questions never prevent a
-person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each of
-them. A request above the limit is not done. The person is told once a minute.
+person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
+decision. A request above the limit is not carried out. The person is told this once a minute.
 """
 
 import json
@@ -37,9 +39,9 @@ CONSTANTS = {
 class UserLimit:
     """How many requests of one kind a person may make in a minute in one thread.
 
-    `link` is the id of the link that a button names. It is empty for a message: the script finds the link of
-    the message's thread. A request above the limit writes `when_told`, which tells the person, or
-    `when_limited` if the person was told less than a minute ago.
+    `link` is the id of the link that a button names. `link` is empty for a message: the script finds the link
+    of the message's thread. A request above the limit writes `when_told`, which tells the person. If the
+    person was told less than a minute ago, it writes `when_limited`.
     """
 
     person: UserId
@@ -128,7 +130,7 @@ def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> 
 def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
     """Return the limit on a command about a task. Commands about different tasks are counted together.
 
-    Returns None for `send`, which is a reply, and for `create`, because new tasks have their own limit.
+    Return None for `send`, which is a reply, and for `create`, because new tasks have a limit of their own.
     """
     if verb in ("create", "send"):
         return None
@@ -137,6 +139,6 @@ def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
 
 
 def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
-    """Return the limit on a verb in a thread. A `name` that is no verb counts as a question."""
+    """Return the limit on a verb in a thread. If `name` is no verb, it counts as a question."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)

@@ -1,17 +1,17 @@
-"""Backfill: reads what was written in threads while no process listened to Slack.
+"""Backfill: reads what people wrote in threads while no process listened to Slack.
 
-Slack stops retrying an event after six minutes. After a minute in which no process listened, or after data
-loss, the channels of open links are scanned for threads with new replies. Then those threads are read.
-Threads with waiting replies are always read, because the scan does not show edits. All of this runs as jobs
-in two queues, so replicas share the work, and the work survives the process that noticed the gap.
+Slack stops retrying an event after six minutes. If no process listened for a minute, or after data loss, the
+channels of open links are scanned for threads with new replies. Then these threads are read. Threads with
+waiting replies are always read, because the scan does not show edits. Scans and readings are jobs in two
+queues. So replicas share the work, and the work survives the process that noticed the gap.
 
-A message that is found is claimed like an event, under the same id. A waiting reply gets its present text,
-or is dropped if it was deleted. An edit of a reply that the agent already has is not reported, because it
-may have been reported before.
+A message that is found is claimed like an event, under the same id. A waiting reply gets its present text, or
+is dropped if it was deleted. If the agent already has a reply, an edit of that reply is not reported, because
+it may have been reported before.
 
 One page of a channel's history shows when many threads had their last reply. Each page begins at the newest
-root that no page has shown, so it shows at least that one. If a page would probably show only one root,
-that root's thread is read instead, which costs one call as well.
+root message that no page has shown, so the page shows at least that root. If a page would probably show only
+one root, the thread of that root is read instead, which costs one call as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,12 +71,12 @@ class Backfill:
         )
 
     async def queue_once(self, absence_ms: int | None) -> bool:
-        """Queue a backfill of what was missed, once for all replicas.
+        """Queue a backfill of what was missed. Only one replica queues it.
 
         `absence_ms` is how long no process listened; None if that is not known.
 
-        Return whether the backfill is queued. If not, another replica is about to queue it: call again after
-        a few seconds.
+        Return whether the backfill is queued. If not, another replica is about to queue it: call this again
+        after a few seconds.
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
         if claimed == "free":
@@ -89,8 +89,8 @@ class Backfill:
         """Queue a backfill of threads with messages from the last `absence_ms`; None means all threads.
 
         Return the number of open threads. If a scan of a channel already waits, it starts again with all
-        threads, because the threads that it has passed may have new messages by now. It keeps the earlier of
-        the two start times.
+        threads, because the threads that it has scanned may have new messages by now. The scan keeps the
+        earlier of the two start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -117,7 +117,7 @@ class Backfill:
         return len(threads)
 
     def _get_scan_start(self, absence_ms: int | None) -> Ts:
-        """Return since when, by Slack's clock, messages may have been missed."""
+        """Return the time, by Slack's clock, since which messages may have been missed."""
         now = self._deps.slack.now()
         if absence_ms is None or absence_ms + SCAN_MARGIN_MS > now.timestamp() * 1000:
             return Ts("0.000000")
@@ -126,7 +126,7 @@ class Backfill:
     async def scan_channel(self, context: JobContext) -> Outcome:
         """Look for threads with new messages on one page of a channel.
 
-        If that fails now, the job is queued again behind the others.
+        If the page cannot be read now, queue the job again behind the other jobs.
         """
         work = context.work(ScanChannel)
         try:
@@ -142,7 +142,7 @@ class Backfill:
     async def read_thread(self, context: JobContext, link: Link) -> Outcome:
         """Read one thread for missed messages.
 
-        If it cannot be read now, the job is queued again behind the others.
+        If the thread cannot be read now, queue the job again behind the other jobs.
         """
         try:
             found = await self._read_thread(link)
@@ -186,8 +186,8 @@ class Backfill:
     async def _claim_or_record(self, link: LinkId, message: ThreadMessage) -> bool:
         """Claim a message and return whether it is new.
 
-        A message with our final reaction was handled before Redis lost data. Then only record again that the
-        link has received the message and which reaction it has.
+        If the message has our final reaction, it was handled before Redis lost data. Then only record again
+        that the link has received the message, and which reaction the message has.
         """
         final_marks = message.own_reactions & {
             REACTIONS[state] for state in ("delivered", "failed", "acknowledged")
@@ -206,7 +206,8 @@ class Backfill:
     async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
         """Return the replies that still wait, by their ts.
 
-        Replies that a person sent by a command are left out, because their messages are our own posts.
+        A reply that a person sent with a command is left out, because its message in the thread is the bot's
+        own post.
         """
         waiting = await list_undelivered(self._deps.links, link)
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
@@ -214,7 +215,7 @@ class Backfill:
     async def _update_waiting_replies(
         self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
-        """Give waiting replies their present text, and drop those that were deleted."""
+        """Give each waiting reply its present text, and drop the replies that were deleted."""
         present = {message.ts: message for message in messages}
         batch, changed = Batch(), 0
         for ts, reply in replies.items():
@@ -262,9 +263,11 @@ def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Split roots of threads: the first ones, each of which would be alone on a page, and the rest.
+    """Split the roots of threads into two lists:
 
-    `span_us` is how much time the last page covered, in microseconds; 0 if there was no page yet.
+    first roots that would each be alone on a page, then the rest.
+
+    `span_us` is the length of time that the last page covered, in microseconds; 0 if there was no page yet.
     """
     lone = []
     rest = list(roots)
@@ -306,7 +309,7 @@ async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
     """Return whether a thread may have a reply since that time.
 
-    True if its root was deleted, because then the page does not show the last reply.
+    Return True if the thread's root was deleted, because then the page does not show the last reply.
     """
     if root.ts not in page.latest_replies:
         return True

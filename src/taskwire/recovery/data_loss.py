@@ -1,8 +1,9 @@
-"""Recovery after Redis has lost writes, by a failover, a restart or a restored copy.
+"""Recovery after Redis has lost writes, in a failover, a restart or from a restored copy.
 
-`queue/data_loss_detector.py` notices the loss. Leases that are acquired afterwards say so, and handlers
+`queue/data_loss_detector.py` notices the loss. Leases that are acquired after the loss say so, and handlers
 look for an earlier effect before they repeat it. This module repeats lost claims, and tells administrators
-how far back Redis went. A backfill reads what people wrote in the meantime (`recovery/downtime.py`).
+from which time on writes may be missing. A backfill reads what people wrote in this time
+(`recovery/downtime.py`).
 """
 
 import asyncio
@@ -27,10 +28,10 @@ _log = logger("taskwire.recovery.data_loss")
 
 
 async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
-    """Repeat claims of the last ten minutes that this process made and Redis has lost.
+    """Repeat those claims of this process from the last ten minutes that Redis has lost.
 
-    Return whether this process is the first to recover from this data loss, so that it starts the backfill.
-    Return None if Redis or Slack did not answer: call again later.
+    Return whether this process is the first to recover from this data loss. The first process starts the
+    backfill. Return None if Redis or Slack did not answer: call this again later.
     """
     try:
         lost = await inbox.repeat_lost_claims()
@@ -50,10 +51,10 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
 async def repeat_before_end(
     deps: Dependencies, inbox: Inbox, is_loss_known: Callable[[], bool], within_seconds: float
 ) -> None:
-    """Repeat the claims that Redis has lost. Only this process knows them, and it is about to end.
+    """Repeat the claims that Redis has lost. Only this process knows these claims, and it is about to end.
 
-    After a failover, Redis may still be away. An embedded Redis loses nothing while it runs.
-    `is_loss_known` says whether the worker has found a loss that is not recovered yet.
+    After a failover, Redis may still be away. An embedded Redis loses nothing while it runs. `is_loss_known`
+    says whether the worker has found a data loss that is not recovered yet.
     """
     detector = deps.queues.data_loss_detector
     if detector.is_embedded or not inbox.has_recent_claims:

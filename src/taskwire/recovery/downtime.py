@@ -1,9 +1,9 @@
 """Downtime: finds out for how long no process listened to Slack, and queues a backfill of what was missed.
 
-After a start, what was written while no process ran is read at once. In Socket Mode, a process also knows
-whether it is connected to Slack. In HTTP mode, only a request from Slack shows that Slack can reach us. A
-silence may be a quiet hour or a broken proxy. So after a silence of five minutes, the next request causes a
-backfill of that time. `recovery/backfill.py` queues and makes backfills.
+After a start, the messages from the time without a process are read at once. In Socket Mode, a process also
+knows whether it is connected to Slack. In HTTP mode, only a request from Slack shows that Slack can reach
+Taskwire. A silence may be a quiet hour or a broken proxy. So after a silence of five minutes, the next
+request causes a backfill of the silence. `recovery/backfill.py` queues and makes backfills.
 """
 
 import asyncio
@@ -32,11 +32,12 @@ _log = logger("taskwire.recovery.downtime")
 
 
 class Downtime:
-    """Keeps track of when this process could hear Slack.
+    """Keeps track of when this process could receive payloads from Slack.
 
     In HTTP mode, `record_request` must be called for each request.
 
-    `monotonic` is a clock that only goes forward. Redis's clock cannot be read while Redis is away.
+    `monotonic` is a clock that never goes backward. It is needed because Redis's clock cannot be read while
+    Redis is away.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Downtime:
 
     @property
     def has_queued_all(self) -> bool:
-        """Whether a backfill of all that was missed so far is queued.
+        """Whether a backfill is queued for everything that was missed so far.
 
         False until the first call of `queue_missed`.
         """
@@ -71,7 +72,7 @@ class Downtime:
     def queue_missed(self, duration_ms: int | None = None) -> None:
         """Queue a backfill of what was missed, if no process has listened for a minute or more.
 
-        With `duration_ms`, queue a backfill of the last `duration_ms`, even if another process has listened.
+        If `duration_ms` is set, queue a backfill of that time, even if another process has listened.
         """
         if duration_ms is not None:
             self._queue_since(self._monotonic() - duration_ms / 1000)
@@ -99,9 +100,9 @@ class Downtime:
     async def beat(self) -> None:
         """Record that this process listens.
 
-        A process that starts soon afterwards then knows that nothing was missed.
+        A process that starts soon after this knows that no message was missed.
 
-        If Slack sends requests again after a long silence, queue a backfill of the silence instead.
+        If Slack has sent a request after a long silence, queue a backfill of the silence instead.
         """
         with contextlib.suppress(RedisError):
             if self._has_request:
@@ -124,7 +125,7 @@ class Downtime:
             await cancel_and_wait(self._queuing)
 
     def _queue_since(self, since_seconds: float) -> None:
-        """Queue a backfill of what was written since `since_seconds`, by this process's own clock.
+        """Queue a backfill of what was written since `since_seconds`, by this process's monotonic clock.
 
         Redis's clock cannot be read while Redis is away.
         """
@@ -137,7 +138,9 @@ class Downtime:
         return True
 
     def _add(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
-        """Remember a backfill that is still to be queued. Drop none: each reads a different span of time.
+        """Add a backfill to the list of backfills to queue.
+
+        Drop none: each backfill reads a different span of time.
 
         `queue_reading` makes one try to queue this backfill.
         """
@@ -150,9 +153,9 @@ class Downtime:
             await self._repeat_until_queued(self._pending.popleft())
 
     async def _repeat_until_queued(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
-        """Call the function until this or another process has queued the backfill.
+        """Call `queue_reading` until this or another process has queued the backfill.
 
-        Redis may be away meanwhile.
+        Redis may be away during this time.
         """
         while True:
             try:

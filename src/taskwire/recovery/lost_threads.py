@@ -1,8 +1,8 @@
-"""Lost threads: a person writes below one of our cards, but the store does not know its thread.
+"""Lost threads: a person writes below one of the bot's cards, but Redis does not know the card's thread.
 
 The card's metadata names its link and its task. If Redis lost data at the time of the card, the link is
-restored from the card. Otherwise the thread is told why nobody gets its replies. If the card has only just
-been posted, its thread is usually known before this job runs.
+restored from the card. Otherwise a message in the thread says why nobody gets the replies. If the card was
+posted a moment ago, Redis usually knows its thread before this job runs.
 """
 
 from taskwire.coder.errors import NotFound
@@ -39,7 +39,7 @@ _log = logger("taskwire.recovery.lost_threads")
 
 
 class LostThreads:
-    """Finds the tasks of threads that the store has lost."""
+    """Finds the tasks of threads that Redis has lost."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -87,7 +87,7 @@ class LostThreads:
         return done(self._restore_link(await self._make_record(work, card, task), task))
 
     def _is_link_lost(self, work: FindThread) -> bool:
-        """Return whether the store lost the link in a data loss. If not, the link ended long ago."""
+        """Return whether Redis lost the link in a data loss. If not, the link ended long ago."""
         data_loss = self._deps.queues.data_loss_detector.last
         return (
             data_loss is not None and to_ms(moment_of(work.thread_ts) + CLOCK_TOLERANCE) >= data_loss.since_ms
@@ -106,7 +106,7 @@ class LostThreads:
         return bare_record(task, requester, self._deps.mask).model_copy(update=updates)
 
     def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
-        """Write the link as if its task had just been attached, so that no old change is announced."""
+        """Write the link as if its task had just been attached, so that no notice reports an old change."""
         writes = self._deps.writes
         batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
@@ -119,7 +119,7 @@ class LostThreads:
     async def _answer(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
         """Post the answer in the thread, once a day.
 
-        On the same day, answer further people who write in the thread privately.
+        If more people write in the thread on the same day, answer them privately.
         """
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()

@@ -1,8 +1,8 @@
-"""Jobs that this version cannot read: they wait for a newer version, and people are told.
+"""Jobs that this version of Taskwire cannot read: the jobs wait for a newer version, and people are told.
 
-During an upgrade this lasts for moments, and nobody is told. If no newer version comes, the administrators
-and the people whose requests wait are told. After a week, the job is given up, and the same people are told
-that. `queue/formats.py` stores which jobs wait.
+During an upgrade, such a wait lasts for moments, and nobody is told. If no newer version comes, the
+administrators and the people whose requests wait are told. After a week the job is given up, and these people
+are told that too. `queue/formats.py` stores which jobs wait.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _log = logger("taskwire.recovery.newer_versions")
 
 
 class NewerVersions:
-    """Tells people about jobs that wait for a newer version, and gives such jobs up."""
+    """Tells people about jobs that wait for a newer version of Taskwire, and gives such jobs up."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts, metrics: Metrics) -> None:
         self._deps = deps
@@ -44,7 +44,7 @@ class NewerVersions:
         self._metrics = metrics
 
     async def tell_waiting(self) -> None:
-        """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
+        """Tell people of each job that has waited longer than an upgrade takes. Call this often."""
         found = await self._deps.queues.formats.list_stranded()
         stranded = [each for each in found if each.absent_ms > ABSENCE_ALERT_MS]
         self._metrics.waits_for_newer.set(len(stranded))
@@ -66,7 +66,10 @@ class NewerVersions:
             await self._tell_requester(each, waiting.request_waits_for_version(_get_earliest_end(others)))
 
     async def give_up(self, acquired: Acquired, body: str, why: str) -> Batch:
-        """Make a dead letter of a job that no running version can read. Tell the person who waits."""
+        """Make a dead letter of a job that no running version can read.
+
+        Tell the person who waits for the job.
+        """
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
         job = read_partially(body)
@@ -93,7 +96,7 @@ class NewerVersions:
     async def _tell_requester(self, stranded: StrandedQueue, words: Message) -> None:
         """Tell the person who waits for the job, once.
 
-        Jobs of notices, receipts and cards have no such person.
+        Nobody waits for the jobs of notices, receipts and cards.
         """
         batch = Batch()
         if not await record_unless_told(
@@ -118,9 +121,9 @@ class NewerVersions:
 
 
 def make_replacement(acquired: Acquired) -> Batch | None:
-    """Return the batch that replaces an unreadable job, or None if the job cannot be made again.
+    """Return the batch that replaces an unreadable job; None if the job cannot be made again.
 
-    A ReadThread job whose link cannot be read is only dropped: a version that can read the link reads all
+    A ReadThread job whose link cannot be read is only dropped. A version that can read the link reads all
     threads when it starts.
     """
     if isinstance(acquired, UnreadableJob) and acquired.is_forged:
@@ -145,7 +148,7 @@ def make_replacement(acquired: Acquired) -> Batch | None:
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """List the handler that writes a batch which a newer version stored."""
+    """List the handler that writes a parked batch that a newer version has stored."""
     return (Handler.without_link(ParkedBatch, partial(_write_parked_batch, deps)),)
 
 
@@ -159,18 +162,18 @@ async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcom
 
 
 def _get_earliest_end(stranded: Sequence[StrandedQueue]) -> datetime:
-    """Return when the first of these jobs is given up."""
+    """Return when the first of these jobs will be given up."""
     return from_ms(min(each.until_ms for each in stranded))
 
 
 def _post_apart(link: Link, name: str, message: Message, batch: Batch) -> Batch:
-    """Post in a thread from a queue of its own, because the unreadable job may block the thread's queue."""
+    """Post in a thread from a separate queue, because the unreadable job may block the thread's own queue."""
     return batch.append(duplicates(link.id), Job(id=name, work=PostText(message=message, is_call=True)))
 
 
 def _message_requester(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
     """Send a direct message to the person of this queue.
 
-    The message gets a queue of its own, because the unreadable job may block the person's queue.
+    The message gets a separate queue, because the unreadable job may block the person's own queue.
     """
     return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)

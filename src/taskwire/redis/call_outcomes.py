@@ -4,9 +4,9 @@
     ├── redis-py's own   unknown outcome, unless no byte was sent: see `track_sending`
     └── RedisAway        certainly not done: this server accepts no writes now
 
-A server refuses a script before its first command if it is no longer the master, has lost its replicas, or is
-not ready yet. Such a refusal closes the connection, so that the next call looks for the master again. This
-module manages connections only; `sentinels` finds the master.
+A server refuses a script before its first command if the server is no longer the master, has lost its
+replicas, or is not ready yet. Such a refusal closes the connection, so that the next call looks for the
+master again. This module manages connections only; `sentinels` finds the master.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ _sent: ContextVar[SendStatus | None] = ContextVar("taskwire_redis_sent", default
 
 @contextlib.contextmanager
 def track_sending() -> Iterator[SendStatus]:
-    """Track whether any call in this block may have been sent."""
+    """Track whether any byte of a call in this block may have been sent."""
     sent = SendStatus()
     before = _sent.set(sent)
     try:
@@ -70,7 +70,7 @@ class _TrackedConnection(AbstractConnection):
     _is_open = False
 
     async def connect(self) -> None:
-        """Connect if not connected yet. No byte of a call is sent before this returns."""
+        """Connect if not connected yet. No byte of a call is sent before this method returns."""
         if self.is_connected:
             return
         self._is_open = False
@@ -79,17 +79,17 @@ class _TrackedConnection(AbstractConnection):
         self._is_open = True
 
     async def _look(self) -> None:
-        """Check that the connection leads to a usable server."""
+        """Check that the connection leads to a server that Taskwire can use."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """Serialise a call in C. redis-py itself does so only in its synchronous client."""
+        """Serialise a call with hiredis, in C. redis-py itself does so only in its synchronous client."""
         packed: list[bytes] = _serializer.pack(*args)  # type: ignore[arg-type] # a wrong type in redis-py
         return packed
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
-        """Send a call, and record that it may have been sent."""
+        """Send a call, and record that the call may have been sent."""
         if not self.is_connected:
             await self.connect()
         sent = _sent.get()
@@ -132,8 +132,8 @@ class UnixConnection(_TrackedConnection, UnixDomainSocketConnection):
 class _MasterConnection(_TrackedConnection):
     """A connection to the server that the sentinels name as master.
 
-    The pool calls `connect` before each use. A connection to an earlier master is therefore closed as soon as
-    any connection of this process has learnt of a newer master.
+    The pool calls `connect` before each use. So when one connection of this process has learnt of a newer
+    master, the other connections to the old master are closed before their next use.
     """
 
     masters: Masters
@@ -141,7 +141,7 @@ class _MasterConnection(_TrackedConnection):
     port: int
 
     async def connect(self) -> None:
-        """Ask the sentinels for the master, connect to it, and check that it is a master."""
+        """Ask the sentinels for the master, connect to that server, and check that it is a master."""
         if self.is_connected:
             if self.masters.last == (self.host, self.port):
                 return
@@ -169,12 +169,12 @@ class MasterTlsConnection(_MasterConnection, SSLConnection):
 
 
 class ConnectionPool(BlockingConnectionPool):
-    """A connection pool. A call waits for a free connection if all are in use."""
+    """A connection pool. If all connections are in use, a call waits for a free connection."""
 
     masters: Masters | None = None
 
     def make_connection(self) -> AbstractConnection:
-        """Make a connection that follows the master if there are sentinels."""
+        """Make a connection. The connection follows the master if there are sentinels."""
         connection: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call] # no types
         if isinstance(connection, _MasterConnection) and self.masters is not None:
             connection.masters = self.masters

@@ -2,8 +2,8 @@
 
 Run this file as a script, by path, in a fresh and isolated interpreter: `child_process.py PARENT_PID PROGRAM
 ARGUMENT...`. The script binds itself to its parent, then replaces itself with the program. It is not a
-`preexec_fn`, because Python code between fork and exec can deadlock in a process with threads. It imports
-only the standard library.
+`preexec_fn`, because Python code between fork and exec can deadlock in a process with threads. The script
+imports only the standard library.
 """
 
 import ctypes

@@ -1,11 +1,11 @@
 """Makes the two clients for Redis, and checks the server that they reach.
 
-Neither client retries. By default redis-py repeats a command whose answer was lost, which would write twice.
-If a command may be repeated, its caller repeats it. For a shorter timeout it uses `asyncio.timeout`: a
-cancelled call closes its connection, so that a late answer cannot reach another call.
+Neither client retries. By default, redis-py repeats a command whose answer was lost, which would write twice.
+If a command may be repeated, its caller repeats it. If a caller needs a shorter timeout, it uses
+`asyncio.timeout`: a cancelled call closes its connection, so that a late answer cannot reach another call.
 
-No connection uses SUBSCRIBE. In that mode Redis refuses all other commands, and a message that is missed is
-lost. Waiting uses BLPOP and BRPOP on the blocking client.
+No connection uses SUBSCRIBE. In that mode Redis refuses all other commands, and a missed message is lost.
+Waiting uses BLPOP and BRPOP on the blocking client.
 """
 
 import re
@@ -62,11 +62,11 @@ _MASTER_CONNECTION_CLASSES: Mapping[str, type[AbstractConnection]] = {
 
 @dataclass
 class Connections:
-    """The two Redis clients of a process. `where` is the server's address without its password, for people.
+    """The two Redis clients of a process. `where` is the server's address for people, without its password.
 
-    `required_replicas` is how many replicas must have a claim or an intent record before it counts. `check`
-    and `read_required_replicas` set it. `is_embedded` is true if this process runs the server itself. An
-    embedded server that is started again has all data that it had before.
+    A claim or an intent record counts only if it is on `required_replicas` replicas. `check` and
+    `read_required_replicas` set this number. `is_embedded` is true if this process runs the server itself. An
+    embedded server still has all its data after a restart.
     """
 
     commands: Redis
@@ -114,7 +114,7 @@ class StoreHealth:
 
     @property
     def is_managed(self) -> bool:
-        """Return whether we cannot read the server's configuration, as with managed servers."""
+        """Return whether Taskwire cannot read the server's configuration, as with managed servers."""
         return self.fsync is None
 
 
@@ -163,12 +163,15 @@ def _client(
 
 
 def is_same_place(connections: Connections, url: str) -> bool:
-    """Return whether this URL leads to the same database. Raises `UserError` for an invalid URL."""
+    """Return whether this URL leads to the database of these clients.
+
+    Raises `UserError` for an invalid URL.
+    """
     return addresses.parse_redis_url(url).display_url == connections.where
 
 
 def use_password(connections: Connections, url: str) -> None:
-    """Use the user and the password of this URL for each new connection. Those that are open stay open."""
+    """Use the user and the password of this URL for new connections. Open connections stay open."""
     address = addresses.parse_redis_url(url)
     options = cast("dict[str, Any]", parse_url(address.url))
     connections.password.replace(options.get("username"), options.get("password"))
@@ -177,7 +180,7 @@ def use_password(connections: Connections, url: str) -> None:
 
 
 def _masters(address: RedisAddress) -> Masters:
-    """Return clients for the sentinels. They share Redis's TLS options, but not its user and password."""
+    """Return clients for the sentinels. They use Redis's TLS options, but not Redis's user and password."""
     kind = SSLConnection if address.scheme == "rediss" else Connection
     options = cast("dict[str, Any]", parse_url(address.url))
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
@@ -234,7 +237,7 @@ async def check(connections: Connections) -> StoreHealth:
 
 
 async def read_required_replicas(connections: Connections) -> None:
-    """Read `min-replicas-to-write` again, because it or the master may have changed."""
+    """Read `min-replicas-to-write` again, because the setting or the master may have changed."""
     configured = await _read_config(connections.commands, "min-replicas-to-write")
     if configured is not None:
         connections.required_replicas = int(configured)
@@ -256,7 +259,10 @@ async def _read_config(client: Redis, name: str) -> str | None:
 
 
 async def _find_required_replicas(client: Redis, info: Mapping[str, str]) -> int | None:
-    """Return how many replicas a write needs. Without CONFIG, INFO only tells zero from more than zero."""
+    """Return how many replicas a write needs; None if that is not known.
+
+    If CONFIG is not allowed, the result is 1 if INFO shows that a write needs replicas at all.
+    """
     configured = await _read_config(client, "min-replicas-to-write")
     if configured is not None:
         return int(configured)
@@ -290,7 +296,7 @@ def _unreachable(where: str, error: BaseException) -> UserError:
 
 
 def _caused_by(error: BaseException | None, kind: type[E]) -> E | None:
-    """Return the first cause of this kind in an error's chain of causes."""
+    """Return the first error of this kind in an error's chain of causes."""
     while error is not None:
         if isinstance(error, kind):
             return error
