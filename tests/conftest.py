@@ -1,4 +1,4 @@
-"""Orders the tests, and prints after them what was tried and what was skipped."""
+"""Orders the tests. After the run, prints how many faults were tried and which tests were skipped."""
 
 import gc
 import os
@@ -16,22 +16,23 @@ from tests.programs import NOT_TESTED
 from tests.sandbox.page_worlds import browser as browser
 from tests.stores import running_store
 
-# These modules are no tests, but they assert for tests.
+# These modules contain no tests, but tests call their assertions.
 pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 
-# The property under which a test of `tests/faults` reports what it tried.
+# A test of `tests/faults` stores what it tried under this property of its report.
 TRIED = "tried"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that lets every flow try what another flow tries too."""
+    """Add the option `--every-way`: every flow then tries every fault. By default, flows that share a fault
+    divide it."""
     parser.addoption("--every-way", action="store_true", help="try every fault in every flow (tests/faults)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long tests first, evenly over the processes, so that no process ends with a long test.
+    """Put the long tests first, evenly over the worker processes, so that no process ends with a long test.
 
-    Each gets a part of the list as it stands. Long are those that have a time-out of their own.
+    Each worker process gets a contiguous part of the list. A test is long if it has a timeout of its own.
     """
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("timeout")]
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure() -> None:
-    """Let tests store and read values in this process, as a started Taskwire does in its own."""
+    """Install the encryption keys in this process, so that tests can store and read sealed values."""
     sealing.install_keys([KEY])
 
 
@@ -55,7 +56,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Valkey for all tests of this process."""
+    """Run one Valkey for all tests of this process. Return its URL."""
     path = tmp_path_factory.mktemp("store") / "socket"
     with running_store(path):
         yield f"unix://{path}"
@@ -63,7 +64,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def empty_store_url(store_url: str) -> str:
-    """The URL of the Valkey of all tests, with all keys removed."""
+    """Remove all keys from the Valkey that the tests share. Return its URL."""
     async with connection.open(store_url) as both:
         # One test makes the store require a replica. If that test failed, the setting may still be there.
         await both.commands.config_set("min-replicas-to-write", 0)
@@ -73,14 +74,14 @@ async def empty_store_url(store_url: str) -> str:
 
 @pytest.fixture
 async def shared_store(empty_store_url: str) -> AsyncIterator[Connections]:
-    """Connections to the Valkey of all tests, which is empty."""
+    """Return connections to the empty Valkey that the tests share."""
     async with connection.open(empty_store_url) as both:
         yield both
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Print how many faults were tried, and at the end which tests were skipped."""
+    """Print how many faults were tried, and which tests were skipped."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
     lines = [str(text) for report in reports for name, text in report.user_properties if name == TRIED]
     if lines:
@@ -92,7 +93,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 
 def _tell_what_was_not_tested(reporter: pytest.TerminalReporter) -> None:
-    """Print each reason for a skip once, because nobody reads hundreds of lines."""
+    """Print each reason for a skip only once, however many tests it skipped."""
     skipped = [report.longrepr for report in reporter.getreports("skipped")]
     reasons = Counter(place[2].partition(NOT_TESTED)[2] for place in skipped if isinstance(place, tuple))
     missed = {reason: count for reason, count in reasons.items() if reason}

@@ -1,4 +1,4 @@
-"""Ends running jobs as a killed process does: they release no lease and complete nothing."""
+"""Cancels running jobs as if the process had been killed: no job releases its lease or completes."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from taskwire.worker import JOB_TASK_NAME
 
 
 async def cancel_jobs() -> int:
-    """Cancel the jobs of all workers in this process. Return how many were running."""
+    """Cancel the jobs of all workers in this process. Return how many jobs were running."""
     jobs = [task for task in asyncio.all_tasks() if task.get_name().startswith(JOB_TASK_NAME)]
     for job in jobs:
         job.cancel()

@@ -1,4 +1,4 @@
-"""Makes Lua scripts for tests, with the libraries of the product's scripts."""
+"""Makes Lua scripts for tests. The scripts can use the product's Lua libraries."""
 
 from taskwire.queue import batch, fence
 from taskwire.queue.lua_files import load
@@ -11,7 +11,8 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return found
 """
-# A script that returns how much text the store has, and the keys with one of some words in their content.
+# A script that returns the size of all text in the store, and the keys whose content has one of the given
+# words.
 FIND_IN_STORE = """
 local found, looked = {}, 0
 local function content(key)

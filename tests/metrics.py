@@ -1,10 +1,10 @@
-"""Reading single metrics in tests. A metric that does not exist fails the test: 0 would hide a wrong name."""
+"""Reads single metrics in tests. An unknown metric fails the test; a 0 would hide the wrong name."""
 
 from prometheus_client import CollectorRegistry
 
 
 def value_of(registry: CollectorRegistry, name: str, **labels: str) -> float:
-    """Return the value of a metric, or 0 if these labels have none yet."""
+    """Return the value of a metric, or 0 if it has no sample with these labels yet."""
     metrics = list(registry.restricted_registry([name]).collect())
     assert metrics or name.removesuffix("_total") in {each.name for each in registry.collect()}, (
         f"there is no metric {name}"

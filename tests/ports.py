@@ -1,4 +1,4 @@
-"""Ports for servers that tests start, end and start again. No other program gets such a port in between."""
+"""Reserves ports for servers that tests start, stop and restart. No other program gets a reserved port."""
 
 from taskwire_sandbox.ports import Port
 
@@ -6,13 +6,13 @@ _held: list[Port] = []
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens. It is reserved for the test until the session ends."""
+    """Return an unused port, and reserve it until the test session ends."""
     port = Port()
     _held.append(port)
     return port.number
 
 
 def let_go() -> None:
-    """Release all ports."""
+    """Release all reserved ports."""
     while _held:
         _held.pop().close()

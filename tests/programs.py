@@ -1,6 +1,7 @@
-"""Finds programs that some tests start and no Python package contains. Without one, its tests are skipped.
+"""Finds programs that some tests start and that no Python package contains. Skips these tests if the program
+is absent.
 
-Everything else is tested on a machine with nothing but Python, make and git.
+All other tests need only Python, make and git.
 """
 
 import os
@@ -11,34 +12,35 @@ import pytest
 
 from taskwire.redis import embedded
 
-# The reason of a skip begins with this if something is not tested. The end of a run lists these reasons.
+# A skip reason begins with this text if the skip leaves something untested. The end of a run lists these
+# reasons.
 NOT_TESTED = "NOT TESTED: "
 
 
 def not_tested(why: str) -> NoReturn:
-    """Skip the test, and list the reason at the end of the run."""
+    """Skip the test. The end of the run lists the reason."""
     pytest.skip(NOT_TESTED + why)
 
 
 def find_openssl() -> str:
-    """Find the program that makes certificates."""
+    """Find OpenSSL, which makes the certificates of tests."""
     return shutil.which("openssl") or not_tested("no openssl on the path. Debian: apt install openssl")
 
 
 def find_tls_server() -> str:
-    """Find a Redis server with TLS, which the embedded store lacks."""
+    """Find a Redis server that supports TLS. The embedded store does not support TLS."""
     return shutil.which("redis-server") or not_tested(
         "no redis-server on the path, and the embedded store speaks no TLS. Debian: apt install redis-server"
     )
 
 
 def find_server() -> str:
-    """Find a server to start: an installed one, else the program of the embedded store."""
+    """Find a Redis server: an installed one, or else the server of the embedded store."""
     return shutil.which("redis-server") or str(embedded.find_program())
 
 
 def find_chromium() -> str:
-    """Find a browser for the demo's page. The one without windows takes half the work."""
+    """Find a browser for the demo's page. Prefer the headless shell, which needs half the processor time."""
     named = os.environ.get("TASKWIRE_CHROMIUM")
     names = [named] if named else ["chromium-headless-shell", "chromium"]
     return next(filter(None, map(shutil.which, names)), None) or not_tested(

@@ -1,4 +1,4 @@
-"""Opens what is sealed in Redis, for tests that look there or change what is there."""
+"""Opens sealed values in Redis, for tests that read or change them."""
 
 import json
 import re
@@ -14,12 +14,12 @@ from tests.keys import KEY
 _KINDS: dict[str, type[SealedModel]] = {
     str(kind.model_fields["kind"].default): kind for kind in get_args(get_args(AnyWork)[0])
 }
-# What a sealed value is for comes before its text.
+# The purpose of a sealed value comes before its text.
 _PURPOSE_BYTES = 16
 
 
 def open_job(body: str) -> dict[str, Any]:
-    """Return a stored job with its texts, so that a test can change it. `seal_job` stores it again."""
+    """Return a stored job with its texts opened, so that a test can change it. `seal_job` seals it again."""
     job: dict[str, Any] = json.loads(body)
     work = job["work"]
     if SEALED in work:
@@ -28,7 +28,8 @@ def open_job(body: str) -> dict[str, Any]:
 
 
 def seal_job(job: dict[str, Any]) -> str:
-    """Return the stored text of a job, as a version with other fields in its work would have written it."""
+    """Return the stored text of a job, with these fields. Other versions of Taskwire may write other
+    fields."""
     kind, work = _KINDS[job["work"]["kind"]], job["work"]
     known = {name: value for name, value in work.items() if name in kind.model_fields}
     stored = json.loads(kind.model_validate(known).model_dump_json())
@@ -39,7 +40,7 @@ def seal_job(job: dict[str, Any]) -> str:
 
 
 def open_all(text: str) -> str:
-    """Return a text with the content of each sealed value in its place, whatever it is for."""
+    """Return a text in which each sealed value is replaced by its content."""
 
     def replace(found: re.Match[str]) -> str:
         return open_all(Fernet(KEY).decrypt(found[1])[_PURPOSE_BYTES:].decode("utf-8", "surrogatepass"))

@@ -1,4 +1,4 @@
-"""Looks for secrets, in any encoding, in everything that a running deployment writes down."""
+"""Looks for secrets, in any encoding, in everything that a running deployment writes."""
 
 import base64
 import json
@@ -10,31 +10,32 @@ from redis.asyncio import Redis
 
 from .lua import FIND_IN_STORE
 
-# In characters. Something shorter may be in a text by chance.
+# In characters. A shorter text may be in another text by chance.
 SHORTEST = 8
 
 
 class Written(NamedTuple):
-    """Something that was written down: where, and its text."""
+    """A text that the deployment wrote, and the place where it was written."""
 
     where: str
     text: str
 
 
 def list_forms(secret: str) -> set[str]:
-    """Return how a text with the secret may look: plain, in base64 at each place, in hex, escaped."""
+    """Return the forms in which a text may contain the secret: plain, hex, escaped, and base64 at each
+    offset."""
     raw = secret.encode()
     forms = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1]}
     forms |= {raw.hex(), raw.hex().upper(), "".join(f"%{byte:02X}" for byte in raw)}
     for shift in range(3):
-        # The characters at both ends depend on what stands beside the secret.
+        # The first and the last character also encode the text beside the secret.
         text = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")[4 if shift else 0 : -2]
         forms |= {text, text.replace("+", "-").replace("/", "_")}
     return forms
 
 
 class SecretScan:
-    """Looks for some secrets. It fails if there are none, or if there is nothing to look at."""
+    """Looks for secrets. The scan fails if it gets no secrets or no texts."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in list_forms(secret)}
@@ -42,7 +43,7 @@ class SecretScan:
         assert self._forms, "there is no secret to look for"
 
     def find_in(self, written: Iterable[Written]) -> list[str]:
-        """Return where one of the secrets is."""
+        """Return the places where one of the secrets was found."""
         looked, found = 0, []
         for where, text in written:
             looked += len(text)
@@ -51,7 +52,7 @@ class SecretScan:
         return found
 
     async def find_in_store(self, redis: Redis) -> list[str]:
-        """Return the keys of a store in whose name or content one of the secrets is."""
+        """Return the keys of a store whose name or content contains one of the secrets."""
         found = await cast("Awaitable[list[str]]", redis.eval(FIND_IN_STORE, 0, *self._forms))
         looked, *places = found
         assert int(looked), "there is nothing in the store to look at"

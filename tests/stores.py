@@ -1,4 +1,5 @@
-"""A Valkey that many tests use one after the other: starting one for each test costs more than most tests.
+"""Runs one Valkey that many tests use in turn. Starting a Valkey for each test would take longer than most
+tests.
 
 Tests about how a store starts, ends or writes to disk use `taskwire.redis.embedded` instead.
 """

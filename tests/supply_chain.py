@@ -1,8 +1,8 @@
 """`make audit`: lists the packages that are shipped, and looks for their known weaknesses.
 
-The list is `build/sbom.json`, in the form CycloneDX, made from the hashed requirements. The tools have an
-environment of their own, so nothing of them is shipped or tested with. What cannot be done without a network
-is said, and is no failure. A known weakness is one.
+The list is `build/sbom.json`, in the CycloneDX format. It is made from the hashed requirements. The tools
+have their own environment, so they are neither shipped nor used in tests. Without a network, the audit prints
+what it could not check, and succeeds. It fails if a package has a known weakness.
 """
 
 import json
@@ -30,7 +30,7 @@ class Weakness(BaseModel):
 
 
 class Package(BaseModel):
-    """One shipped package, as pip-audit reports it. With `skip_reason` it was not examined."""
+    """One shipped package, as pip-audit reports it. A package with a `skip_reason` was not examined."""
 
     name: str
     version: str = ""
@@ -46,14 +46,14 @@ class Report(BaseModel):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to say, and whether the audit has failed."""
+    """The text that the audit prints, and whether the audit failed."""
 
     says: str
     is_failure: bool = False
 
 
 def judge(report: str) -> Verdict:
-    """Judge pip-audit's report. An empty report means that it reached no data."""
+    """Judge pip-audit's report. An empty report means that pip-audit had no access to its database."""
     packages = Report.model_validate_json(report).dependencies if report.strip() else []
     weak = [package for package in packages if package.vulns]
     if weak:
@@ -74,7 +74,7 @@ def _describe(weaknesses: Sequence[Weakness]) -> str:
 
 
 def main() -> int:
-    """Write the list, look for weaknesses, and return the exit code."""
+    """Write the list of packages, look for weaknesses, and return the exit code."""
     tools = BUILD / "audit"
     if not _install(tools):
         sys.stderr.write("NO LIST OF WHAT IS SHIPPED: its tools cannot be installed from here.\n")
@@ -113,7 +113,7 @@ def _run(tools: Path, name: str, *arguments: str) -> None:
 
 
 def _audit(tools: Path) -> str:
-    """Return pip-audit's report; empty if it could make none."""
+    """Return pip-audit's report, or an empty report if pip-audit could not make one."""
     options = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off")
     command = [str(tools / "bin/pip-audit"), *options, "--timeout", str(ANSWER_SECONDS), "-r", str(SHIPPED)]
     try:

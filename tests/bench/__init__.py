@@ -1,2 +1,2 @@
-"""Benchmarks, run by `python -m tests.bench`. They measure figures against a baseline of the same run and
+"""Benchmarks, run by `python -m tests.bench`. They compare figures with a baseline of the same run. They
 assert nothing."""

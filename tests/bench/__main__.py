@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those that `--only` names, and print a table, or JSON with `--json`."""
+"""Runs all benchmarks, or those that `--only` names, and prints a table. With `--json` it prints JSON."""
 
 import argparse
 import asyncio
@@ -44,9 +44,9 @@ MEASURES: dict[str, Measure] = {
 def main() -> int:
     """Run the benchmarks and print their figures."""
     words = _words()
-    # Some measures write into the store of a bot, which has this key too.
+    # Some benchmarks write directly into the store of a bot, which has this key too.
     sealing.install_keys([KEY])
-    # The stand-ins' log lines must not stand between the figures.
+    # Log lines of the stand-ins must not be printed between the figures.
     logging.basicConfig(level=logging.ERROR)
     before, found = machine(), {}
     if not words.json:

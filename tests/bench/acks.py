@@ -1,5 +1,5 @@
-"""How long Slack waits for the ack of a command that is durably written, compared with a Bolt app that only
-acks."""
+"""Measures how long Slack waits for the ack of a command that Taskwire stores durably. The baseline is a Bolt
+app that only acks."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,11 @@ from tests.process.processes import Place
 PEOPLE = 50
 CHANNEL = "crowd"
 ROUNDS = 8
-# In each round: commands sent one at a time, and bursts. Pauses between them let most of the follow-up work
+# Each round has commands sent one at a time, and bursts. In the pauses, most jobs of the earlier commands
 # end.
 EACH, BURSTS = 100, 5
-# Fewer rounds while Coder hangs: commands pile up, and each person may have only fifty commands waiting.
+# Fewer rounds while Coder does not answer: commands pile up, and each person may have only fifty commands
+# waiting.
 HANGING_ROUNDS = 5
 ALONE_PAUSE_SECONDS, TOGETHER_PAUSE_SECONDS = 0.01, 0.5
 BARE = "a Bolt app that only acks"
@@ -33,7 +34,7 @@ _TARGETS = {
 
 
 class CommandSenders:
-    """Fifty people who type commands. Each person has an intake queue."""
+    """Fifty people who type commands. Each person has their own intake queue."""
 
     def __init__(self, place: Place, orders: OrderWriter) -> None:
         self.alone: list[float] = []
@@ -43,17 +44,17 @@ class CommandSenders:
         self._count = 0
 
     def copy_empty(self) -> "CommandSenders":
-        """Return the same people with empty measurements."""
+        """Return the same people without measurements."""
         return CommandSenders(self.place, self.orders)
 
     async def run_round(self) -> None:
-        """Type commands one after the other, then in bursts of one command from each person."""
+        """Type single commands, then bursts in which each person types one command."""
         self.alone += await self.time_acks(EACH, at_once=1, pause_seconds=ALONE_PAUSE_SECONDS)
         pause_seconds = TOGETHER_PAUSE_SECONDS
         self.together += await self.time_acks(BURSTS * PEOPLE, at_once=PEOPLE, pause_seconds=pause_seconds)
 
     def add_people(self) -> None:
-        """Add the people and their channel to the stand-ins."""
+        """Add the people and their channel to the stand-in for Slack."""
         for number in range(PEOPLE):
             name = _name(number)
             self.place.slack.add_user(name, email=f"{name}@example.com")
@@ -61,7 +62,7 @@ class CommandSenders:
         self.place.slack.add_channel(CHANNEL, [_name(number) for number in range(PEOPLE)])
 
     async def time_acks(self, count: int, *, at_once: int, pause_seconds: float) -> list[float]:
-        """Type this number of commands and return the milliseconds until each ack."""
+        """Type `count` commands and return the milliseconds until each ack."""
         payloads = [self._payload(number % PEOPLE) for number in range(count)]
         return await self.send(CommandBatch(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds))
 
@@ -70,8 +71,8 @@ class CommandSenders:
         return cast("list[float]", await self.orders.send(batch.model_dump_json()))
 
     def _payload(self, number: int) -> dict[str, str]:
-        """Return a command about a task that does not exist: it is written down, acknowledged, and refused
-        later."""
+        """Return a command about a task that does not exist. Taskwire stores and acks the command, and
+        refuses it later."""
         self._count += 1
         slack = self.place.slack
         user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(CHANNEL)
@@ -89,7 +90,7 @@ class CommandSenders:
 
 
 async def measure_acks(directory: Path) -> Sequence[Figure]:
-    """Measure the apps in alternating rounds, so that other load on the machine affects all of them alike."""
+    """Measure the apps in alternating rounds, so that other load on the machine affects all apps equally."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
         _senders(directory / "bare", "tests.bench.bare") as (bare, _),
@@ -132,7 +133,7 @@ def _name(number: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _senders(directory: Path, *app: str) -> AsyncIterator[tuple[CommandSenders, Place]]:
-    """Run an app in a workspace, with the people who type there in a process of their own."""
+    """Run an app in a workspace. The people who type there run in a separate process."""
     async with new_bench_place(directory) as place, run_module(place, "tests.bench.typist") as typist:
         senders = CommandSenders(place, OrderWriter(typist))
         senders.add_people()

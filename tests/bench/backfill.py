@@ -1,7 +1,7 @@
-"""How long backfill needs to find what people wrote during an absence, under Slack's documented limits.
+"""Measures how long backfill needs to find the messages of an absence, under Slack's documented limits.
 
 There are ten thousand open threads in a hundred channels, with other messages between them. Fifty threads
-have a reply that the bot did not hear.
+have a reply that the bot did not receive.
 """
 
 import asyncio
@@ -33,17 +33,16 @@ from tests.bench.figures import Figure
 from tests.scenarios.world import new_settings
 
 CHANNELS, THREADS, MISSED = 100, 100, 50
-# Other messages at the top level of a channel, for each card.
+# How many other top-level messages a channel has for each card.
 REMARKS = 4
 DAYS = 30
 EACH = "reading each thread at its pace"
 
 
 async def measure_backfill(directory: Path) -> Sequence[Figure]:
-    """Measure from the start of a process, after an absence of an hour, until all missed replies are
-    found."""
+    """Start a process after an absence of an hour. Measure until it has found all missed replies."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
-    # The bot runs in this process. Its log lines must not stand between the figures.
+    # The bot runs in this process. Its log lines must not be printed between the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with (
@@ -91,7 +90,7 @@ def _found(exposition: bytes) -> int:
 
 
 async def _fill(slack: SlackSandbox, connections: Connections) -> None:
-    """Make the channels and threads as they are when an absence of an hour ends."""
+    """Write the channels and threads, with the messages of an absence of an hour."""
     keys = Keys(slack.workspace.team_id)
     queues, writes = Queues(connections, keys, ServerClock()), LinkWrites(keys)
     now, alice = time.time(), slack.workspace.user("alice").id
@@ -116,7 +115,7 @@ async def _fill(slack: SlackSandbox, connections: Connections) -> None:
 
 
 def _write(slack: SlackSandbox, channel: Channel, at: float, body: dict[str, str]) -> str:
-    """Store a message with this time, without sending an event."""
+    """Store a message with this time in the stand-in for Slack, without sending an event."""
     ts = f"{at:.6f}"
     message = {"type": "message", "team": slack.workspace.team_id, "ts": ts, **body}
     if body["user"] == slack.bot_user_id:

@@ -1,6 +1,7 @@
-"""How much memory a link uses in the store, measured over all keys of many links.
+"""Measures how much memory a link uses in the store, over all keys of many links.
 
-The links are written as the bot writes them. Each has a card, a report, and replies with their reactions.
+The benchmark writes the links as the bot writes them. Each link has a card, a report, and replies with their
+reactions.
 """
 
 from collections import Counter
@@ -31,7 +32,7 @@ KEYS = Keys("T0BENCH")
 
 
 async def measure_costs(directory: Path) -> Sequence[Figure]:
-    """Make links, then end them, and measure the memory of their keys, in all and for each kind of key."""
+    """Make many links, then end them. Measure the memory of their keys, in total and for each kind of key."""
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
         queues, writes = Queues(connections, KEYS, ServerClock()), LinkWrites(KEYS)
         for number in range(LINKS):

@@ -1,5 +1,5 @@
-"""The time from a change in Coder to the message in Slack, by polling and by webhook; and what many hints
-cost."""
+"""Measures the time from a change in Coder to the message in Slack, by polling and by webhook. Also measures
+the cost of many webhook calls."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ INTERVAL = "the poll interval"
 
 
 class Changes:
-    """Make agents report, and note the seconds until each report is in its thread."""
+    """Makes agents report, and measures the seconds until each report is in its thread."""
 
     def __init__(self, place: Place, tasks: Sequence[SandboxTask]) -> None:
         self._place = place
@@ -57,7 +57,7 @@ class Changes:
 
 
 async def measure_delays(directory: Path) -> Sequence[Figure]:
-    """Measure ninety changes at random moments, spread over thirty threads."""
+    """Measure ninety changes at random moments, in thirty threads."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with _watched(directory / "poll", POLL_SECONDS) as (place, _, tasks):
         changes, dice = Changes(place, tasks), random.Random(1)  # noqa: S311 - repeatable on purpose
@@ -75,7 +75,7 @@ async def measure_delays(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_hints(directory: Path) -> Sequence[Figure]:
-    """Measure the same changes with the webhook, while no poll is due; then send a thousand hints in five
+    """Measure the same changes by webhook, while no poll is due. Then send a thousand webhook calls in five
     seconds."""
     async with _watched(directory, RARE_SECONDS) as (place, bot, tasks), aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{await bot.port()}/coder/webhook?token={WORD}"
@@ -118,7 +118,7 @@ async def _watched(
         async with run_module(place, "taskwire.cli", "run") as bot:
             await bot.wait_until_ready()
             for number in range(TASKS):
-                # One person may not start so many tasks at once.
+                # One person may not start so many tasks at the same time.
                 person = f"person-{number}"
                 place.slack.add_user(person, email=f"{person}@example.com")
                 place.coder.add_user(person, email=f"{person}@example.com")

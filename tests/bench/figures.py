@@ -1,4 +1,4 @@
-"""Figures: a measured value, and the baseline of the same run to compare it with."""
+"""A benchmark's figures: each is a measured value and the baseline of the same run."""
 
 import math
 import os
@@ -11,7 +11,7 @@ WIDTHS = (68, 16, 16, 8, 19)
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. A figure without a baseline is compared with its target only."""
+    """One line of the table. A figure without a baseline is compared only with its target."""
 
     measure: str
     ours: float
@@ -61,7 +61,8 @@ def _amount(value: float, unit: str) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that this share of all values does not exceed (nearest rank)."""
+    """Return the smallest measured value that is at least as large as this share of all values (nearest
+    rank)."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share), 1) - 1]
 

@@ -1,4 +1,4 @@
-"""What many idle links cost: requests to Coder, and the memory of the process."""
+"""Measures what many idle links cost: requests to Coder, and memory of the process."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ EMPTY = "the same process without links"
 
 
 async def measure_load(directory: Path) -> Sequence[Figure]:
-    """Measure one process while its links grow from none to ten thousand."""
+    """Measure one process while the number of its links grows from zero to ten thousand."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     bare = await _bare(directory / "bare")
     async with (
@@ -48,7 +48,7 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
 
 
 async def _measure_requests(place: Place, bot: Taskwire, size: int) -> Figure:
-    """Add tasks up to this number, link them, and measure the requests of a poll while they are idle."""
+    """Add tasks up to this number and link them. Measure the requests of a poll while the tasks are idle."""
     tasks = len(place.coder.tasks)
     place.coder.add_tasks(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])
@@ -70,13 +70,13 @@ def _requests(place: Place) -> int:
 
 
 async def _ticks(bot: Taskwire, count: int) -> None:
-    """Wait for this number of polls."""
+    """Wait until this number of polls has ended."""
     polled = "taskwire_polls_total"
     await wait_for_metric(bot, polled, await read_metric(bot, polled) + count)
 
 
 async def _measure_memory(bot: Taskwire, place: Place) -> float:
-    """Return the most resident memory in MB during several polls, each after 1 task in 100 has changed."""
+    """Return the peak resident memory in MB over several polls. Before each poll, 1 task in 100 changes."""
     most = 0.0
     for number in range(TICKS):
         for task in place.coder.tasks[number::CHANGED]:
@@ -89,7 +89,7 @@ async def _measure_memory(bot: Taskwire, place: Place) -> float:
 
 
 async def _stored(place: Place) -> int:
-    """Return how many bytes the store uses for its data."""
+    """Return how many bytes the data in the store use."""
     async with store_of(place) as connections:
         return int((await connections.commands.info("memory"))["used_memory_dataset"])
 

@@ -1,7 +1,7 @@
-"""What it costs to mask and clean hostile text, and how long this blocks the event loop.
+"""Measures how long it takes to mask and clean hostile text, and how long this work blocks the event loop.
 
-A log of a million characters is masked and made readable in a thread beside the loop. The loop's wait is
-measured in processor time of this process, so that other processes do not count.
+A thread masks a log of a million characters and makes it readable while the loop runs. The loop's wait is
+measured in this process's processor time, so other processes do not count.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.bench.figures import Figure
 
 LENGTH = 1_000_000
 TOKENS = ("xoxb-123456789012-1234567890123-abcDEFghiJKL", "aB3dE6gH9j-aB3dE6gH9jK2mN5pQ8sT1v", "adm1n-pw")
-# Texts that are slow for the patterns, each repeated alone, and all together.
+# Texts that are slow for the patterns: each text repeated, and then all texts joined.
 UNITS = {
     "`://`": "://",
     "quotes": "\"'",
@@ -39,8 +39,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def measure_masking(directory: Path) -> Sequence[Figure]:
-    """Mask a million characters as for a notice's excerpt, and make the longest attachment safe for
-    an agent."""
+    """Mask a million characters as for a notice's excerpt. Clean the longest attachment as for an agent."""
     del directory
     mask = Masker(TOKENS, TOKENS).mask
     found = []
@@ -69,7 +68,7 @@ def _read(mask: Callable[[str], str], text: str) -> None:
 
 
 async def _beside(work: Callable[[], None]) -> tuple[float, float]:
-    """Run work in a thread; return its processor time and the longest stall of the loop, both in
+    """Run work in a thread. Return its processor time and the longest stall of the event loop, in
     milliseconds."""
     started = last = time.process_time()
     longest = 0.0

@@ -1,5 +1,5 @@
-"""How a benchmark talks to its child processes: a line on standard input for an order, one on standard output
-for its answer."""
+"""Passes orders from a benchmark to its child processes: an order is a line on standard input, an answer a
+line on standard output."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ LONGEST_LINE = 1 << 24
 
 
 class CommandBatch(BaseModel):
-    """Commands to type: `at_once` of them in each burst, and a pause after each burst."""
+    """Commands to type: each burst has `at_once` commands, and a pause follows each burst."""
 
     payloads: list[dict[str, str]]
     at_once: int = 1
@@ -22,7 +22,7 @@ class CommandBatch(BaseModel):
 
 
 class OrderReader:
-    """Reads the orders in the child process. Iteration ends when the parent closes standard input."""
+    """Reads orders in the child process. Iteration ends when the parent closes standard input."""
 
     def __init__(self) -> None:
         self._reader = asyncio.StreamReader(limit=LONGEST_LINE)
@@ -57,7 +57,7 @@ class OrderWriter:
         self._count = 0
 
     async def send(self, order: str) -> object:
-        """Give an order and return the answer."""
+        """Send an order and return the answer."""
         stdin = self._child.process.stdin
         assert stdin is not None
         stdin.write(f"{order}\n".encode())

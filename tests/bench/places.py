@@ -1,4 +1,4 @@
-"""What benchmarks run in: stand-ins in this process, and the measured program in a process of its own."""
+"""Starts what benchmarks need: stand-ins in this process, and the measured program in a separate process."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ async def new_bench_place(
 
 @contextlib.asynccontextmanager
 async def run_module(place: Place, module: str, *words: str) -> AsyncIterator[Taskwire]:
-    """Run a module with the place's settings in a process, which ends with the block."""
+    """Run a module in a process, with the place's settings. End the process at the end of the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
         cwd=ROOT,

@@ -1,4 +1,5 @@
-"""What a poll costs, how the cost grows with the list, and how long a poll blocks the event loop."""
+"""Measures what a poll costs, how this cost grows with the list of tasks, and how long a poll blocks the
+event loop."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +20,7 @@ READ = "merely parsing that body, all at once"
 
 
 class Probed:
-    """The probed process, and its answers."""
+    """The parent's side of a probed process: sends orders and reads answers."""
 
     def __init__(self, process: Taskwire) -> None:
         self._orders = OrderWriter(process)
@@ -30,7 +31,8 @@ class Probed:
 
 
 async def measure_polls(directory: Path) -> Sequence[Figure]:
-    """Measure a poll when no task has changed and when 1 task in 100 has, against merely parsing the list."""
+    """Measure a poll without changed tasks and a poll with 1 changed task in 100. The baseline only parses
+    the list."""
     async with _polled(directory) as (place, probed):
         await probed.ask("rest")
         unchanged, changed, read = await _time_polls(place.coder.tasks, probed)
@@ -42,8 +44,8 @@ async def measure_polls(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_growth(directory: Path) -> Sequence[Figure]:
-    """Measure the processor time of a poll for lists of several lengths. The time for each task must not
-    grow."""
+    """Measure the processor time of a poll for lists of several lengths. The time for each task must not grow
+    with the list."""
     found = []
     async with new_bench_place(directory) as place, run_module(place, "tests.bench.probed") as process:
         probed = Probed(process)
@@ -65,7 +67,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_stalls(directory: Path) -> Sequence[Figure]:
-    """Measure the longest time for which the event loop is blocked, by polls and by the jobs that follow."""
+    """Measure the longest time for which polls, and the jobs that follow them, block the event loop."""
     async with _polled(directory) as (place, probed), store_of(place) as connections:
         await wait_until_idle(place, connections)
         read = await _read(probed)
@@ -91,7 +93,7 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
 
 @contextlib.asynccontextmanager
 async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
-    """Run a process in which all tasks are linked and were polled once."""
+    """Run a process that has a link for every task and has polled once."""
     async with (
         new_bench_place(directory, tasks=TASKS) as place,
         run_module(place, "tests.bench.probed") as process,
@@ -105,7 +107,7 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
 
 
 async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
-    """Measure polls without changes, polls with changes, and parsing, one after the other. Return the median
+    """Measure, in turn, polls without changes, polls with changes, and parsing. Return the median
     milliseconds of each."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
@@ -118,7 +120,7 @@ async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[flo
 async def _poll_after_changes(
     tasks: Sequence[SandboxTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
-    """Return the milliseconds of polls. Before each poll, 1 task in 100 has reported something."""
+    """Return the milliseconds of several polls. Before each poll, 1 task in 100 reports something."""
     found = []
     for number in range(first, first + times):
         for task in tasks[::CHANGED]:

@@ -1,4 +1,4 @@
-"""Slack's side in HTTP mode, in a process of its own: posts commands and waits for the acks."""
+"""Plays Slack in HTTP mode, in a separate process: posts commands and waits for the acks."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from tests.bench.orders import CommandBatch, OrderReader
 
 
 class Posting(BaseModel):
-    """Where to post, the secret for the signatures, and the commands to post."""
+    """The URL for the commands, the secret that signs them, and the commands."""
 
     url: str
     secret: str
@@ -22,17 +22,17 @@ class Posting(BaseModel):
 
 
 async def main() -> None:
-    """Post the commands of each order on standard input."""
+    """Post the commands of each order from standard input."""
     orders = await OrderReader().begin()
-    # Like a proxy: as many connections as requests, and they are kept open.
+    # As a proxy does: one connection for each request, and all connections are kept open.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         async for order in orders:
             orders.answer(await _posted(session, Posting.model_validate_json(order)))
 
 
 async def _posted(session: aiohttp.ClientSession, posting: Posting) -> list[float]:
-    """Post bursts of commands, each after all acks of the last one. Return the milliseconds until
-    each ack."""
+    """Post bursts of commands. Start each burst after all acks of the burst before. Return the milliseconds
+    until each ack."""
     found: list[float] = []
     batch = posting.batch
     for start in range(0, len(batch.payloads), batch.at_once):

@@ -1,4 +1,5 @@
-"""How many posts a second go out when more is waiting than Slack allows, and how often Slack answers 429."""
+"""Measures how many posts a second Taskwire sends if more posts wait than Slack allows, and how often Slack
+answers 429."""
 
 import asyncio
 import time
@@ -19,14 +20,14 @@ from tests.bench.places import keys_of, new_bench_place, queues_of, run_module, 
 from tests.process.processes import Place
 
 THREADS = 12
-# After this time the initial burst is over. The workspace's limit is counted over whole minutes.
+# After this time the initial burst is over. The workspace's limit applies to whole minutes.
 WARM_SECONDS = 5.0
 ONE_SECONDS, MANY_SECONDS = 40.0, 60.0
 ALLOWED = "what the documented limit allows"
 
 
 class PostCounter:
-    """Counts the posts that a stand-in took, and its answers with 429."""
+    """Counts the posts that a stand-in accepted, and its 429 answers."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self._at: list[float] = []
@@ -40,7 +41,7 @@ class PostCounter:
             self._at.append(time.monotonic())
 
     async def a_second(self, seconds: float) -> float:
-        """Return the posts a second, counted after the initial burst."""
+        """Return the posts a second after the initial burst."""
         await asyncio.sleep(WARM_SECONDS)
         began = time.monotonic()
         await asyncio.sleep(seconds)
@@ -49,7 +50,7 @@ class PostCounter:
 
 
 async def measure_posts(directory: Path) -> Sequence[Figure]:
-    """Fill one thread beyond its channel's limit, then twelve threads beyond the workspace's limit."""
+    """Fill one thread beyond its channel's limit. Then fill twelve threads beyond the workspace's limit."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with new_bench_place(directory, slack) as place, run_module(place, "taskwire.cli", "run") as bot:
         await bot.wait_until_ready()
@@ -70,7 +71,7 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 
 
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
-    """Write `count` posting jobs for a thread in each of `channels` new channels."""
+    """Write `count` jobs that post, for one thread in each of `channels` new channels."""
     async with store_of(place) as connections:
         queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):

@@ -1,6 +1,7 @@
-"""Taskwire in a process that a benchmark can probe.
+"""Runs Taskwire in a process that a benchmark can probe.
 
-It polls when a line on its standard input says so, and measures how long its event loop is blocked.
+Taskwire polls when a line on standard input orders it. The process measures how long its event loop is
+blocked.
 """
 
 import asyncio
@@ -19,12 +20,12 @@ Timings = dict[str, float]
 
 
 class Probe:
-    """Wakes every millisecond and notes the longest delay."""
+    """Wakes every millisecond and notes the longest delay of a wake-up."""
 
     def __init__(self) -> None:
         self.late_seconds = 0.0
-        # The longest processor time of this thread in one such period. The work of other processes is not in
-        # it.
+        # The most processor time that this thread used between two wake-ups. It excludes the work of other
+        # processes.
         self.worked_seconds = 0.0
 
     async def run(self) -> None:
@@ -36,14 +37,14 @@ class Probe:
             self.worked_seconds = max(self.worked_seconds, time.thread_time() - worked)
 
     def read(self) -> Timings:
-        """Return the longest delays since the last read, and start again."""
+        """Return the longest delays since the last read, and reset them."""
         read = {"late": self.late_seconds, "worked": self.worked_seconds}
         self.late_seconds = self.worked_seconds = 0.0
         return read
 
 
 class ProbedBot:
-    """What the parent can order this process to do."""
+    """The orders that the parent can give to this process."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
@@ -62,12 +63,12 @@ class ProbedBot:
         return await self._orders[word]()
 
     async def _poll(self) -> Timings:
-        """Poll once, from the request to Coder to the last write."""
+        """Poll once, and measure from the request to Coder to the last write."""
         return await _timed(self._bot.parts.poller.poll)
 
     async def _read(self) -> Timings:
-        """The baseline: fetch the list first, then time only its parsing, with the same cutting and the same
-        partial model."""
+        """Measure the baseline: fetch the list, then time only its parsing. It uses the poll's own way to
+        split the list and the poll's partial model."""
         body = await self._bot.parts.deps.service_coder.list_tasks_raw()
 
         async def reading() -> None:
@@ -77,7 +78,7 @@ class ProbedBot:
         return await _timed(reading)
 
     async def _rest(self) -> Timings:
-        """Stop the worker, so that no job that follows from a poll is run."""
+        """Stop the worker, so that it runs no job that follows a poll."""
         await self._bot.parts.worker.stop(10)
         return {}
 
@@ -97,7 +98,7 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> Timings:
 
 
 async def main() -> None:
-    """Run the bot and answer orders until standard input is closed."""
+    """Run the bot and answer orders until the parent closes standard input."""
     settings = settings_module.load()
     orders = await OrderReader().begin()
     async with (

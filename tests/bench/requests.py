@@ -1,5 +1,5 @@
-"""HTTP mode: how soon 200 signed commands at once are acked, and single commands among 2,000 half-sent
-requests."""
+"""Measures acks in HTTP mode: of 200 signed commands at the same time, and of single commands beside 2,000
+half-sent requests."""
 
 import contextlib
 import resource
@@ -25,7 +25,7 @@ QUIET = "the same without them"
 
 
 class Posters(CommandSenders):
-    """The same people, whose commands come by HTTP."""
+    """The same people as in `acks.py`, but their commands come by HTTP."""
 
     port = 0
 
@@ -41,8 +41,8 @@ class Posters(CommandSenders):
 
 
 async def measure_requests(directory: Path) -> Sequence[Figure]:
-    """Measure bursts in alternating rounds; then single commands, without and with a crowd of half-sent
-    requests."""
+    """Measure bursts in alternating rounds. Then measure single commands, first alone and then beside many
+    half-sent requests."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
         _posters(directory / "bare", "tests.bench.bare", "--http") as (bare, _),

@@ -1,4 +1,4 @@
-"""How long a process takes from its start until it is ready, and until its first ack."""
+"""Measures how long a process takes from its start until it is ready, and until its first ack."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ BARE = "a Bolt app that only acks"
 
 
 async def measure_starts(directory: Path) -> Sequence[Figure]:
-    """Measure starts with an embedded store, including the start of its server and all imports."""
+    """Measure starts with an embedded store. The time includes all imports and the start of the store's
+    server."""
     async with new_bench_place(directory) as place:
         ready, first, bare = [], [], []
         for _ in range(TIMES):
@@ -34,7 +35,7 @@ async def measure_starts(directory: Path) -> Sequence[Figure]:
 
 
 async def _bare(place: Place) -> float:
-    """Return the seconds from the start of the bare app to its first ack."""
+    """Return the seconds from the start of the bare Bolt app to its first ack."""
     began = time.perf_counter()
     async with run_module(place, "tests.bench.bare"):
         await place.slack.wait_for_sockets(1)

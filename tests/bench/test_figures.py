@@ -1,4 +1,4 @@
-"""Percentiles are values that were measured, and the table has straight columns."""
+"""Percentiles are measured values, and the columns of the table are aligned."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.bench.figures import HEAD, Figure, percentile
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
     values: list[float], share: float, expected: float
 ) -> None:
-    """Percentiles use the nearest rank: nothing is interpolated or rounded in our favour."""
+    """A percentile is a measured value (nearest rank). It is never interpolated or rounded."""
     assert percentile(values, share) == expected
 
 

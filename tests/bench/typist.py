@@ -1,7 +1,7 @@
-"""Slack's side of one socket, in a process of its own: types commands and waits for their acks.
+"""Plays Slack at one socket, in a separate process: types commands and waits for their acks.
 
-The stand-in for Slack, in the parent's process, gives out this socket's address as its own. All other calls
-of the app go to the stand-in, so they do not delay the acks here.
+The stand-in for Slack runs in the parent process and gives out the address of this socket. The app sends all
+other calls to the stand-in, so those calls do not delay the acks here.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ HELLO = {"type": "hello", "num_connections": 1, "debug_info": {"host": "bench"}}
 
 
 class Socket:
-    """The socket, and its commands that are not acknowledged yet."""
+    """The socket, and the commands that were sent and not yet acked."""
 
     def __init__(self) -> None:
         self.is_open = asyncio.Event()
@@ -51,7 +51,7 @@ class Socket:
 
 
 async def main() -> None:
-    """Listen, and type the commands of each order on standard input."""
+    """Listen, and type the commands of each order from standard input."""
     socket = Socket()
     site = web.Application()
     site.router.add_get("/link", socket.serve)
@@ -66,8 +66,8 @@ async def main() -> None:
 
 
 async def _typed(socket: Socket, batch: CommandBatch) -> list[float]:
-    """Type bursts of commands, each after all acks of the last one. Return the milliseconds until
-    each ack."""
+    """Type bursts of commands. Start each burst after all acks of the burst before. Return the milliseconds
+    until each ack."""
     found: list[float] = []
     for start in range(0, len(batch.payloads), batch.at_once):
         burst = batch.payloads[start : start + batch.at_once]

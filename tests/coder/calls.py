@@ -1,4 +1,4 @@
-"""Every call of the client, with the request that it must send and an answer that it accepts."""
+"""Lists every call of the Coder client, with its expected request and an answer that the client accepts."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ NAMED_KEY: JsonValue = {"id": "abcdefghij", "expires_at": WHEN, "token_name": "t
 
 @dataclass(frozen=True)
 class Call:
-    """One call: how to make it, the request that it sends, and a documented success."""
+    """How to make a call, the request that the client sends for it, and a documented successful answer."""
 
     ask: Callable[[CoderClient], Awaitable[object]]
     line: str
@@ -40,7 +40,7 @@ class Call:
 
     @property
     def body(self) -> str:
-        """Return the answer's body. A change without a result has an empty one."""
+        """Return the answer's body, which is empty if the call changes something and returns nothing."""
         return "" if self.status in (202, 204) and self.answer is None else json.dumps(self.answer)
 
 
@@ -139,7 +139,8 @@ CALLS: dict[str, Call] = {
 
 ORGANIZATION = "703f72a1-76f6-4f89-9de6-8a3989693fe5"
 ACCOUNT = User(id=ID, username="taskwire", organization_ids=(ORGANIZATION,))
-# An account is asked about its organization, and about people in the whole site.
+# These requests ask for the account's rights in its organization, and for its rights over people in the whole
+# site.
 CHECKS: dict[str, JsonValue] = {
     f"{right} {ORGANIZATION}": {
         "object": {
@@ -150,7 +151,7 @@ CHECKS: dict[str, JsonValue] = {
     }
     for right in rights.NEEDED_RIGHTS
 }
-# These calls treat a refusal or an odd answer as one that says nothing.
+# For these calls, a refusal or a strange answer only means that nothing is known.
 TOLERANT_CALLS: dict[str, Call] = {
     "find_rights": Call(
         lambda c: rights.find_rights(c, ACCOUNT),

@@ -1,5 +1,5 @@
-"""Makes many large requests to a Coder at once and prints how many megabytes they took, at most. test_memory
-starts it."""
+"""Makes many large requests to a Coder at the same time, and prints the growth of its peak memory in
+megabytes. test_memory starts it."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ AT_ONCE = 32
 
 
 async def _log(coder: CoderClient, number: int) -> str:
-    """Read a log as the product does, which keeps only its end."""
+    """Read a log as the product does: only the end of the log is kept."""
     try:
         logs = await coder.get_logs(f"task-{number}")
     except OutsideError as error:
@@ -23,7 +23,7 @@ async def _log(coder: CoderClient, number: int) -> str:
 
 
 async def _list(coder: CoderClient) -> str:
-    """Read the list as the poll does, which keeps the body until its end."""
+    """Read the list of tasks as the poll does: the body is kept until the last piece is read."""
     try:
         body = await coder.list_tasks_raw()
         cut = 0
@@ -36,16 +36,16 @@ async def _list(coder: CoderClient) -> str:
 
 
 def _most_megabytes() -> int:
-    """Return the peak memory of this program, from Linux.
+    """Return the peak memory of this program in MB, as Linux reports it.
 
-    `ru_maxrss` would include the memory of the process that started it.
+    `ru_maxrss` would include the memory of the parent process.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
 
 
 async def main(url: str) -> None:
-    """Make the requests, and print their outcomes and how far the memory grew."""
+    """Make the requests. Print their outcomes and by how many megabytes the peak memory grew."""
     before = _most_megabytes()
     async with CoderClient.open(url, "a-token") as coder:
         asked = [_log(coder, number) for number in range(AT_ONCE)]

@@ -1,7 +1,7 @@
-"""A server that misbehaves at the level of bytes. It knows nothing about Coder.
+"""A server that misbehaves at the level of bytes. It does not imitate Coder.
 
-It keeps every request that it has read completely. A list of behaviors says what it does after each request;
-the last one repeats. Tests that need a Coder with a memory use the stand-in instead.
+The server keeps every request that it has read completely. A list of behaviors says what it does after each
+request; the last behavior repeats. Tests that need a Coder with tasks use the stand-in instead.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Behavior = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None
 
 @dataclass
 class RawServer:
-    """The server's URL, and the requests that have arrived so state."""
+    """The server's URL, and the requests that the server has read so far."""
 
     url: str
     requests: list[bytes] = field(default_factory=list)
@@ -25,7 +25,7 @@ class RawServer:
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def has_read(self, count: int) -> None:
-        """Wait until this number of requests was read completely."""
+        """Wait until the server has read this number of requests completely."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.requests) >= count)
 
@@ -36,7 +36,7 @@ class RawServer:
 
 
 def respond(status: int, body: bytes | str = b"", *headers: str) -> Behavior:
-    """Send a complete answer and keep the connection."""
+    """Send a complete answer and keep the connection open."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(content)}", *headers]
     return send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
@@ -74,13 +74,13 @@ async def reset_connection(_: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def never_respond(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Read the request and wait until the caller gives up."""
+    """Read the request, send nothing, and wait until the client closes the connection."""
     with contextlib.suppress(ConnectionError):
         await reader.read()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close a connection with a reset."""
+    """Close a connection with a TCP reset."""
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

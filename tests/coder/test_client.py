@@ -1,4 +1,4 @@
-"""What each call sends, and what it makes of the documented success."""
+"""Each call of the Coder client sends the documented request and reads the documented answer."""
 
 import json
 import logging
@@ -21,13 +21,13 @@ JSON = "Content-Type: application/json; charset=utf-8"
 
 
 def answers(call: Call) -> Behavior:
-    """Return an act that answers with a call's documented success."""
+    """Return a behavior that sends the documented success of a call."""
     return respond(call.status, call.body, JSON)
 
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call) -> None:
-    """The method, path, query, header and body are as documented."""
+    """The request of each call has the documented method, path, query, headers and body."""
     async with raw_server(answers(call)) as server, CoderClient.open(server.url, TOKEN) as coder:
         await call.ask(coder)
 
@@ -38,7 +38,7 @@ async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call)
 
 
 async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    """This holds even if all libraries log at their lowest level."""
+    """The token is in no log line, even if all libraries log at their lowest level."""
     for name in ("", "httpx", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
     play = [*map(answers, CALLS.values()), close_connection]
@@ -54,7 +54,7 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_any_other_success_is_not_one(call: Call) -> None:
-    """Only the documented status means that the call succeeded."""
+    """A call succeeds only if Coder answers with the call's own documented status."""
     other = respond(206 if call.status == 200 else 200, call.body, JSON)
     async with raw_server(other) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -69,7 +69,7 @@ WITH_A_BODY = {
 @pytest.mark.parametrize("call", WITH_A_BODY.values(), ids=WITH_A_BODY)
 @pytest.mark.parametrize("body", ["", "{", "[[]]", "7", "<html></html>"])
 async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
-    """The status means success, but the body cannot be read."""
+    """An answer with the status of success and an unreadable body makes the outcome unknown."""
     async with (
         raw_server(respond(call.status, body, JSON)) as server,
         CoderClient.open(server.url, TOKEN) as coder,
@@ -80,7 +80,7 @@ async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_no_call_waits_for_ever(call: Call) -> None:
-    """Each call has a timeout."""
+    """Every call ends with an error if Coder never answers."""
     short = CoderTimeouts(*[0.05] * 6)
     async with (
         raw_server(never_respond) as server,
@@ -91,7 +91,8 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
 
 
 async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
-    """A log of gigabytes does not kill the process. Asking again would change nothing."""
+    """The client stops reading a log of gigabytes and refuses it for good, since the next answer would be as
+    long."""
     answer = answers(CALLS["get_logs"])
     async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
@@ -99,7 +100,8 @@ async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
 
 
 async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
-    """Only a read counts as refused. A change has an unknown outcome."""
+    """A change has an unknown outcome if its answer is too long. A read with such an answer counts as
+    refused."""
     answer = answers(CALLS["pause"])
     async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -108,13 +110,13 @@ async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
 
 @pytest.fixture
 async def server() -> AsyncIterator[RawServer]:
-    """Make a server whose answer fits every change without a body."""
+    """Run a server that answers every request with 204 and no body."""
     async with raw_server(respond(204)) as server:
         yield server
 
 
 async def test_a_deadline_stops_a_change_before_it_is_written(server: RawServer) -> None:
-    """A job's attempt relies on this."""
+    """If the deadline has passed, the client sends no change. A job's attempt relies on this."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
             await coder.send("a-task", AgentText("words"))
@@ -123,13 +125,14 @@ async def test_a_deadline_stops_a_change_before_it_is_written(server: RawServer)
 
 
 async def test_the_client_shows_its_server_and_not_its_token(server: RawServer) -> None:
-    """The representation is safe to log."""
+    """The client's `repr` has the server's URL and no token, so it is safe to log."""
     async with CoderClient.open(f"{server.url}/", TOKEN) as coder:
         assert repr(coder) == f"CoderClient('{server.url}')"
 
 
 async def test_people_are_found_by_exact_address_over_all_pages() -> None:
-    """Coder's search finds parts of addresses and names, in pages of a hundred."""
+    """A person is found only by their exact address, on every page of 100. Coder's search also returns
+    similar addresses."""
     near = {"id": "n", "username": "n", "email": "malice@example.com"}
     first = respond(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
     second = respond(200, json.dumps({"users": [USER], "count": 101}), JSON)
@@ -144,8 +147,8 @@ async def test_people_are_found_by_exact_address_over_all_pages() -> None:
     "other", ["\u212aim@example.com", "\uff4bim@example.com", "k\u0131m@example.com", "KIM@EXAMPLE.COM.test"]
 )
 async def test_letters_that_only_look_alike_make_another_address(other: str) -> None:
-    """Unicode lower-casing turns the Kelvin sign into a k, but an address with that sign belongs to another
-    person."""
+    """An address with the Kelvin sign belongs to another person, although Unicode lower-casing turns this
+    sign into a k."""
     users = [
         {"id": "1", "username": "other", "email": other},
         {"id": "2", "username": "kim", "email": "KIM@example.com"},
@@ -160,7 +163,7 @@ async def test_letters_that_only_look_alike_make_another_address(other: str) -> 
 
 
 async def test_the_agents_history_is_told_oldest_first() -> None:
-    """This holds even for reports that are less than a microsecond apart."""
+    """The reports of an agent are sorted by time, even if they are less than a microsecond apart."""
     call = CALLS["list_reports"]
     async with raw_server(answers(call)) as server, CoderClient.open(server.url, TOKEN) as coder:
         reports = await coder.list_reports("a", "app")
@@ -171,7 +174,8 @@ async def test_the_agents_history_is_told_oldest_first() -> None:
 
 
 async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
-    """The first part of the token is the id of its key."""
+    """The client reads when the token ends from the token's API key. The first part of the token is the key's
+    id."""
     hidden = respond(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
     async with raw_server(respond(200, json.dumps(KEY), JSON), hidden) as server:
         async with CoderClient.open(server.url, TOKEN) as coder:
@@ -186,7 +190,8 @@ async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
 
 
 async def test_a_pause_returns_the_build_it_started() -> None:
-    """A pause of unknown outcome is recognized by the build's number."""
+    """`pause` returns the build that it started. After an unknown outcome, the build's number identifies the
+    pause."""
     body = json.dumps({"workspace_build": BUILD})
     async with raw_server(respond(202, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         build = await coder.pause("a-task")
@@ -195,7 +200,7 @@ async def test_a_pause_returns_the_build_it_started() -> None:
 
 
 async def test_a_name_is_quoted_in_the_path(server: RawServer) -> None:
-    """A typed name stays one part of the path, whatever it contains."""
+    """A typed name stays one part of the path, whatever characters it has."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         await coder.send("ali ce?/fix/it#1", AgentText("words"))
 
@@ -203,7 +208,8 @@ async def test_a_name_is_quoted_in_the_path(server: RawServer) -> None:
 
 
 async def test_a_server_without_tasks_says_so() -> None:
-    """Servers that are too old or too new have no such route. A missing task has a different answer."""
+    """A Coder without the route for tasks raises an error of its own. A missing task raises a different
+    error."""
     no_route = respond(404, '{"message":"Route not found."}', JSON)
     async with raw_server(no_route) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.TasksNotSupported):
@@ -214,13 +220,14 @@ async def test_a_server_without_tasks_says_so() -> None:
 
 @pytest.mark.parametrize("body", ['{"message":"Route not found."}', "404: Not Found"])
 async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
-    """A task can be created without a preset."""
+    """A Coder without presets gives an empty list, because a task needs no preset."""
     async with raw_server(respond(404, body)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_presets("v") == ()
 
 
 async def test_the_list_comes_as_it_was_sent() -> None:
-    """So an unchanged list can be recognized without parsing it."""
+    """The list of tasks is returned as the bytes that Coder sent. An unchanged list is then recognized
+    without parsing."""
     body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
     async with raw_server(respond(200, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_tasks_raw() == body.encode()
@@ -237,6 +244,7 @@ async def test_the_list_comes_as_it_was_sent() -> None:
     ],
 )
 async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Behavior) -> None:
-    """This check only looks ahead, so its failure must not count as a Coder that is away."""
+    """A Coder without the route for rights gives no rights and no error. This check must not count as an
+    outage of Coder."""
     async with raw_server(act) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await rights.find_rights(coder, ACCOUNT) is None

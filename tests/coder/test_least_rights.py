@@ -1,7 +1,7 @@
 """The least rights of the service account: which scopes, which role and which rights each feature needs.
 
-The stand-in for Coder enforces roles, custom roles and scopes. `docs/security.md` has the table that is
-measured here.
+The stand-in for Coder enforces roles, custom roles and scopes. The tests compare it with the tables in
+`docs/security.md`.
 """
 
 import re
@@ -23,7 +23,8 @@ from .test_stories import Deployment, deployed
 
 ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs/security.md", ROOT / "README.md"
-# Coder's handlers and its composed scopes read or change these too. The stand-in does not ask for them.
+# Coder's handlers and its composed scopes read or change these resources too. The stand-in does not check the
+# rights to them.
 NOT_ENFORCED = {
     "create tasks for people": {"organization:read", "workspace:update"},
     "send replies to agents": {"task:update", "workspace:ssh"},
@@ -33,18 +34,18 @@ NOT_ENFORCED = {
 
 
 class Attempt:
-    """One try of a feature, with a task of Alice."""
+    """One try of each feature, with a task of Alice."""
 
     def __init__(self, here: Deployment, client: CoderClient, task: SandboxTask) -> None:
         self.here, self.client, self.task = here, client, task
 
     async def knows_its_end(self) -> bool:
-        """Ask when the token ends."""
+        """Ask Coder when the token ends."""
         await self.client.get_own_user()
         return await self.client.find_token_expiry() is not None
 
     async def finds_people(self) -> bool:
-        """Look for Alice by her address."""
+        """Look for Alice by her email address."""
         return bool(await self.client.list_users_by_email("alice@example.com"))
 
     async def lists_tasks(self) -> bool:
@@ -62,7 +63,7 @@ class Attempt:
         return True
 
     async def offers_templates(self) -> bool:
-        """Read the templates and the presets of one."""
+        """Read the templates, and the presets of one template."""
         await self.client.list_presets(self.here.template.active.id)
         return bool(await self.client.list_templates())
 
@@ -123,7 +124,8 @@ TRIES: dict[str, Callable[[Attempt], Awaitable[bool]]] = {
     "edit prompts": Attempt.edits,
     "delete tasks": Attempt.deletes,
 }
-# From the smallest role to the largest. Each is a role of the deployment, or `organization-admin`.
+# From the smallest role to the largest. Each is a role of the deployment, except `organization-admin`, a role
+# of an organization.
 ROLES = {
     "Member": (),
     "User Admin": ("user-admin",),
@@ -133,7 +135,8 @@ ROLES = {
 }
 
 
-# The custom role that suffices, and each with one right less. All of them also have the role User Admin.
+# The custom role that is enough, and copies of it that each lack one right. Each account here also has the
+# role User Admin.
 CUSTOM_ROLES = {"custom": [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]}
 CUSTOM_ROLES |= {
     f"custom-without-{left_out}": [right for right in CUSTOM_ROLES["custom"] if right != left_out]
@@ -143,7 +146,7 @@ EVERY_ROLE = [*ROLES, *CUSTOM_ROLES]
 
 
 def _add_bot(here: Deployment, role: str) -> None:
-    """Add the service account with a role of the page, or with a custom role and User Admin."""
+    """Add the service account, with a role from the page, or with a custom role and User Admin."""
     here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
     roles = ROLES.get(role, (role,))
     is_site = role in ROLES and "organization-admin" not in roles
@@ -152,7 +155,7 @@ def _add_bot(here: Deployment, role: str) -> None:
 
 
 async def _works(feature: str, role: str, scopes: tuple[str, ...]) -> bool:
-    """Return whether a token of an account with this role and these scopes is enough for the feature."""
+    """Return whether the feature works with a token of these scopes, of an account with this role."""
     async with deployed() as here:
         _add_bot(here, role)
         task = await here.running()
@@ -165,7 +168,8 @@ async def _works(feature: str, role: str, scopes: tuple[str, ...]) -> bool:
 
 
 def _rows() -> dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]:
-    """Return what the page says of each feature: scopes, the smallest role, a custom role's rights."""
+    """Return each feature's row on the page: its scopes, its smallest role, and the rights of a custom
+    role."""
     table = PAGE.read_text(encoding="utf-8").split("| what Taskwire does |")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
     return {row[0]: (_names(row[1]), row[2].split(",")[0], _names(row[3])) for row in rows}
@@ -176,14 +180,14 @@ def _names(cell: str) -> tuple[str, ...]:
 
 
 def test_the_page_has_the_scopes_that_are_checked() -> None:
-    """The doctor names a feature and a scope by this table too."""
+    """`docs/security.md` lists the scopes that doctor checks for each feature."""
     assert {feature: scopes for feature, (scopes, _, _) in _rows().items()} == FEATURES
     assert {feature: needed for feature, (_, _, needed) in _rows().items() if needed} == rights.FEATURE_RIGHTS
     assert list(TRIES) == list(FEATURES)
 
 
 def test_a_feature_is_lost_with_any_of_its_scopes() -> None:
-    """Each scope belongs to at least one feature."""
+    """A token that lacks any needed scope loses at least one feature."""
     assert list_lost_features(["workspace:stop"]) == ["pause tasks"]
     assert list_lost_features(["task:update"]) == [
         *("send replies to agents", "pause tasks", "resume tasks", "edit prompts")
@@ -193,7 +197,8 @@ def test_a_feature_is_lost_with_any_of_its_scopes() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_token_of_the_installation_can_do_everything(feature: str) -> None:
-    """The command in the README names scopes that suffice, and none that makes other tokens."""
+    """The token from the README's command has enough scopes for every feature, and cannot make other
+    tokens."""
     scopes = tuple(re.findall(r"--scope '?([\w:.*]+)", README.read_text(encoding="utf-8")))
 
     assert list_missing(scopes) == []
@@ -203,7 +208,8 @@ async def test_the_token_of_the_installation_can_do_everything(feature: str) -> 
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_scopes_of_a_feature_suffice_and_none_is_for_nothing(feature: str) -> None:
-    """With its scopes a feature works; without any one of them that the stand-in asks for, it does not."""
+    """A feature works with the scopes of its row, and fails if any scope is missing that the stand-in
+    checks."""
     scopes = FEATURES[feature]
 
     assert await _works(feature, "Owner", scopes)
@@ -215,7 +221,8 @@ async def test_the_scopes_of_a_feature_suffice_and_none_is_for_nothing(feature: 
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: str) -> None:
-    """For tasks of other people; each account can do all of this with its own tasks."""
+    """The page names the smallest role that each feature needs for tasks of other people. Every account can
+    manage its own tasks."""
     enough = [role for role in ROLES if await _works(feature, role, ("all",))]
 
     assert enough[0] == _rows()[feature][1]
@@ -223,7 +230,7 @@ async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: st
 
 
 async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[str], Finding]:
-    """Return what the account lacks by Coder's answer, in the words of the page, and what doctor says."""
+    """Return the features that Coder denies to the account, in the page's words, and the lines of doctor."""
     async with deployed() as here:
         _add_bot(here, role)
         if not is_route_there:
@@ -239,7 +246,8 @@ async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[s
 
 @pytest.mark.parametrize("role", EVERY_ROLE)
 async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
-    """One request tells for each feature whether its calls work, also with a custom role."""
+    """For each role, doctor names the features that really fail. It needs one request, also for a custom
+    role."""
     fails = [feature for feature in rights.FEATURE_RIGHTS if not await _works(feature, role, ("all",))]
 
     lost, finding = await _ask_doctor(role)
@@ -249,7 +257,8 @@ async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
 
 
 async def test_doctor_names_what_fails_and_what_to_grant() -> None:
-    """A role that suffices is right, whatever its name is."""
+    """Doctor names the failing features and the right to grant. It accepts any role with enough rights,
+    whatever its name."""
     _, custom = await _ask_doctor("custom")
     _, without = await _ask_doctor("custom-without-workspace:stop")
     _, administrator = await _ask_doctor("Organization Admin")
@@ -282,14 +291,16 @@ async def test_doctor_names_what_fails_and_what_to_grant() -> None:
 async def test_a_coder_that_does_not_tell_rights_is_judged_by_the_role_owner(
     role: str, state: str, said: str
 ) -> None:
-    """An older Coder, or a proxy before it, may not have the route."""
+    """If Coder has no route for rights, doctor judges the account by the role Owner. Old versions and proxies
+    may lack the route."""
     _, finding = await _ask_doctor(role, is_route_there=False)
 
     assert (finding.state, finding.says) == (state, said)
 
 
 async def test_a_role_of_one_organization_suffices_there() -> None:
-    """Coder puts new accounts into the default organization, where they may need no role."""
+    """A role in one organization is enough for tasks of that organization. Coder puts new accounts into the
+    default organization."""
     async with deployed() as here:
         here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
         here.coder.add_organization("other")

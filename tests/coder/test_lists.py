@@ -1,4 +1,4 @@
-"""The list of tasks is cut into pieces. Whatever is in it, nothing is lost, doubled or torn."""
+"""The client splits the list of tasks into pieces without losing, repeating or tearing a task."""
 
 import json
 
@@ -11,7 +11,7 @@ from taskwire.coder import lists
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.domain.errors import OutcomeUnknown
 
-# Texts that look like the boundary between two tasks, at any depth.
+# Texts that look like the boundary between two tasks, at several depths.
 WORDS = st.sampled_from(["", "x", "}", "},{", '},{"id":"', "\\", '"', "é", "{[", "]}"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | WORDS,
@@ -26,8 +26,9 @@ TASKS = st.lists(st.dictionaries(st.sampled_from(["name", "prompt", "apps"]), VA
 @given(TASKS)
 @settings(max_examples=100, deadline=None)
 def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> None:
-    """The pieces contain every byte in order, whatever agents and people have written."""
-    # The length of a piece is reached within the filler. So the code looks for a cut in what follows it.
+    """All pieces joined are the list, byte for byte, whatever agents and people have written into it."""
+    # A piece reaches its length within the filler, so the code looks for a boundary in the text after the
+    # filler.
     told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
     body = compact({"tasks": told, "count": len(told)})
 
@@ -37,7 +38,7 @@ def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> 
 
 
 def test_a_long_list_comes_in_pieces() -> None:
-    """Pieces have similar sizes, and none has more than a few hundred tasks."""
+    """A long list is split into pieces of similar size. No piece has more than a few hundred tasks."""
     tasks = [{"id": f"task-{number}", "prompt": "x" * 1_000} for number in range(1_000)]
 
     pieces = list(lists.iter_chunks(compact({"tasks": tasks, "count": 1_000})))
@@ -47,7 +48,8 @@ def test_a_long_list_comes_in_pieces() -> None:
 
 
 def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
-    """A newer Coder may show more lists, with ids of their own."""
+    """A list inside a task is not taken for the list of tasks, even if its items have ids. A newer Coder may
+    add such lists."""
     filler = "x" * lists.CHUNK_BYTES
     tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
 
@@ -55,7 +57,7 @@ def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
 
 
 def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
-    """A list with other spaces and another order of fields is still read."""
+    """A list with other spaces and another order of fields is read as one piece."""
     body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
 
     items = lists.split_list(body)
@@ -67,7 +69,7 @@ def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
 
 
 def test_null_is_an_empty_list() -> None:
-    """Go sends a nil slice as null."""
+    """A list that is `null` counts as empty, because Go writes a nil slice as null."""
     assert lists.split_list(b'{"tasks":null,"count":0}') == []
     assert lists.split_list(b'{"tasks":[],"count":0}\n') == []
 
@@ -94,11 +96,11 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.CHUNK_BYTES + b'"}'
     ],
 )
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
-    """The list is cut short, has another shape, or comes from another server."""
+    """A list that is cut short, has another shape or comes from another server gives an unknown outcome."""
     with pytest.raises(OutcomeUnknown):
         lists.split_list(body)
 
 
 def compact(value: object) -> bytes:
-    """Encode a value as Go does."""
+    """Encode a value as JSON in the form that Go writes."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

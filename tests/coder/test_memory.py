@@ -1,4 +1,4 @@
-"""The process keeps its memory within bounds, however much Coder answers at once."""
+"""The process limits its memory, however many long answers Coder sends at the same time."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from taskwire.coder import errors
 from taskwire.coder.client import LARGEST_ANSWER_BYTES, LARGEST_LIST_BYTES, CoderClient
 
 ROOT = Path(__file__).parents[2]
-# How far the memory may grow. What the imported code takes is not counted.
+# By how much the memory may grow. The memory of imported code is not counted.
 MEGABYTES = 249
 PIECE = 64 * 1024
 Handler = Callable[[web.Request], AsyncIterator[bytes]]
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], AsyncIterator[bytes]]
 
 @asynccontextmanager
 async def _answering(pieces: Handler, **headers: str) -> AsyncIterator[str]:
-    """Run a server that answers everything with these pieces."""
+    """Run a server that answers every request with these pieces."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
@@ -32,7 +32,7 @@ async def _answering(pieces: Handler, **headers: str) -> AsyncIterator[str]:
             async for piece in pieces(request):
                 await response.write(piece)
         except ConnectionError:
-            # The client hangs up when it has read enough.
+            # The client closes the connection when the answer exceeds its limit.
             pass
         return response
 
@@ -55,7 +55,8 @@ async def _without_end(_: web.Request) -> AsyncIterator[bytes]:
 
 
 async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield a log of one entry that is not plain ASCII, or a list of tasks, just short enough to be read."""
+    """Yield the largest log entry, not plain ASCII, or the largest list of tasks that the client still
+    reads."""
     if not request.path.endswith("/logs"):
         task = b'{"id":"1","name":"a-task","owner_id":"o","initial_prompt":"' + b"x" * 3_000 + b'"}'
         yield b'{"tasks":[' + task
@@ -73,7 +74,8 @@ async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize(("pieces", "found"), [(_without_end, "TooLong"), (_as_long_as_may_be, "read")])
 async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: str) -> None:
-    """Thirty-two logs and two lists are read at once, each of the largest allowed size or without an end."""
+    """The client reads 32 logs and two lists at the same time within the memory limit, with the longest or
+    endless answers."""
     async with _answering(pieces) as url:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.coder.memory_probe", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -86,7 +88,8 @@ async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: s
 
 
 async def test_what_is_compressed_is_refused_before_it_swells() -> None:
-    """Taskwire does not ask for compression. A small compressed answer could fill the memory."""
+    """A compressed answer is refused before it is unpacked. Taskwire asks for no compression; a small answer
+    could fill the memory."""
 
     async def bomb(_: web.Request) -> AsyncIterator[bytes]:
         yield gzip.compress(b"x" * 1_000_000)
@@ -107,7 +110,8 @@ async def test_what_is_compressed_is_refused_before_it_swells() -> None:
     ids=["list", "log", "people"],
 )
 async def test_an_answer_is_borne_up_to_its_length(most: int, ask: Callable[[CoderClient], object]) -> None:
-    """The limit for lists of tasks is higher than for other answers."""
+    """Each answer is read up to its own limit. The limit for lists of tasks is higher than the limit of other
+    answers."""
     async with _answering(_without_end) as url, CoderClient.open(url, "a-token") as coder:
         with pytest.raises(errors.TooLong, match=f"longer than {most:,} bytes"):
             await ask(coder)  # type: ignore[misc] # each of these is a coroutine

@@ -1,4 +1,4 @@
-"""How Coder's bodies are parsed, and what is tolerated."""
+"""Coder's JSON is parsed into the client's models, and deviations from the reference are tolerated."""
 
 import json
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ TASK: dict[str, JsonValue] = {
 
 
 def task(**changes: JsonValue) -> Task:
-    """Return the task above with some fields changed."""
+    """Return `TASK` with some fields changed."""
     return models.parse_task(json.dumps({**TASK, **changes}).encode())
 
 
@@ -55,7 +55,7 @@ def task(**changes: JsonValue) -> Task:
     ],
 )
 def test_times_are_read_leniently_and_are_utc(written: str, expected: datetime) -> None:
-    """Go writes 0 to 9 fractional digits, and Z or an offset."""
+    """A time of Coder is parsed as UTC. Go writes 0 to 9 fractional digits, and Z or an offset."""
     assert task(created_at=written).created_at == expected
     assert task(created_at=written).created_at.tzinfo is UTC
 
@@ -71,7 +71,8 @@ def test_times_are_read_leniently_and_are_utc(written: str, expected: datetime) 
     ],
 )
 def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | None) -> None:
-    """The server and its reference leave out ids in different ways."""
+    """An absent id may be a missing key, null or Coder's zero id. The server and its reference differ in
+    this."""
     assert task(workspace_agent_id=written).workspace_agent_id == expected
 
 
@@ -84,8 +85,8 @@ def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | No
     ],
 )
 def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -> None:
-    """Coder escapes a report once for its pages, in these five ways. This is undone in the list and in the
-    history."""
+    """A report is unescaped once, in the list and in the history. Coder escapes these five characters for its
+    pages."""
     state: JsonValue = {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     report = {"id": "r", "created_at": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     shown = task(current_state=state).current_state
@@ -114,7 +115,8 @@ def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -
 def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
     lifecycle: str, health: JsonValue, is_lost: bool, is_script_failed: bool
 ) -> None:
-    """Coder calls both unhealthy. Its reason, if there is one, tells them apart."""
+    """An unhealthy agent is either disconnected or has a failed start-up script. Coder's reason, if present,
+    tells which."""
     read = task(workspace_agent_lifecycle=lifecycle, workspace_agent_health=health)
 
     assert (read.is_lost, read.is_script_failed) == (is_lost, is_script_failed)
@@ -122,12 +124,12 @@ def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
 
 @pytest.mark.parametrize("word", [*TaskStatus][:-1])
 def test_a_known_status_is_its_member(word: TaskStatus) -> None:
-    """`unknown` is one of Coder's own statuses."""
+    """Each status that Coder documents, including `unknown`, has its own enum member."""
     assert task(status=str(word)).status is word
 
 
 def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
-    """A newer server may have words that we do not know."""
+    """A status that we do not know is kept and causes no error. A newer Coder may send one."""
     read = task(status="hibernating", workspace_status="melting")
 
     assert (read.status, read.raw_status) == (TaskStatus.OTHER, "hibernating")
@@ -147,7 +149,7 @@ def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
     ],
 )
 def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) -> None:
-    """The agent's history says `failure` where the list says `failed`."""
+    """A failed state is read in both spellings: `failed` in the list and `failure` in the agent's history."""
     now = datetime(2026, 6, 18, tzinfo=UTC)
 
     state = CurrentState(timestamp=now, state=word)
@@ -158,7 +160,8 @@ def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) ->
 
 
 def test_a_task_needs_little_and_ignores_the_rest() -> None:
-    """Missing fields have defaults, and new ones are ignored."""
+    """A task is read although fields are missing or new. Missing fields get defaults, and new fields are
+    ignored."""
     bare = {key: TASK[key] for key in ("id", "name", "status", "created_at", "updated_at")}
 
     read = models.parse_task(json.dumps({**bare, "mood": {"deep": [1]}}).encode())
@@ -168,7 +171,8 @@ def test_a_task_needs_little_and_ignores_the_rest() -> None:
 
 
 def test_presets_come_with_gos_names_or_with_jsons() -> None:
-    """The server's code lacks the JSON tags that the reference shows."""
+    """Presets are read with Go's field names or with those of the reference. Coder's code lacks the
+    documented JSON tags."""
     go = b'[{"ID":"1","Name":"Big","Parameters":[{"Name":"cpu","Value":"8"}],"Default":true,"Icon":""}]'
     plain = b'[{"id":"1","name":"Big","parameters":[{"name":"cpu","value":"8"}],"default":true}]'
 
@@ -177,7 +181,8 @@ def test_presets_come_with_gos_names_or_with_jsons() -> None:
 
 
 def test_null_is_an_empty_list() -> None:
-    """Go sends a nil slice as null, at the top and inside."""
+    """A list that is null counts as empty, at the top level and inside objects. Go writes a nil slice as
+    null."""
     assert models.parse_list(Preset, b"null", "x") == ()
     assert models.parse(models.TaskLogs, b'{"logs":null,"snapshot":true}', "x").logs == ()
 
@@ -186,7 +191,7 @@ def test_null_is_an_empty_list() -> None:
     "item", [b"", b"{}", b'{"id":""}', b'{"id":null}', b"[1]", b"\xff", b'{"id":"\xff"}']
 )
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
-    """Without a usable id, or as no object at all, an item makes the answer unknown."""
+    """An item that is no object, or has no usable id, makes the outcome of the answer unknown."""
     with pytest.raises(OutcomeUnknown):
         lists.read_item_id(item)
     with pytest.raises(OutcomeUnknown):
@@ -194,7 +199,8 @@ def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
 
 
 def test_what_was_wrong_is_said_without_what_was_sent() -> None:
-    """The error does not quote the body: a prompt may hold a secret, and exceptions are logged."""
+    """The error for a bad answer does not quote its body. A prompt in the body may hold a secret, and errors
+    are logged."""
     with pytest.raises(UnexpectedCoderAnswer) as caught:
         models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())
 
@@ -202,7 +208,7 @@ def test_what_was_wrong_is_said_without_what_was_sent() -> None:
 
 
 def test_models_are_frozen() -> None:
-    """An observation cannot be changed later."""
+    """A parsed task is immutable, so nothing can change an observation later."""
     seen = task()
 
     with pytest.raises(ValueError, match="frozen"):

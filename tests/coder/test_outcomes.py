@@ -1,4 +1,5 @@
-"""What each answer of Coder means for the caller. The messages are Coder's own."""
+"""Each answer of Coder raises the error that tells the caller what to do. The messages in the answers are
+Coder's own."""
 
 import json
 from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ NOT_FOUND = "Resource not found or you do not have access to this resource"
 
 
 async def outcome_of_send(act: Behavior) -> OutsideError:
-    """Send input to a server that behaves like this, and return the error."""
+    """Send input to a server with this behavior, and return the client's error."""
     async with (
         raw_server(act) as server,
         CoderClient.open(server.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
@@ -77,7 +78,7 @@ ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
 async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     status: int, message: str, kind: type[errors.CoderError], outcome: type[OutsideError]
 ) -> None:
-    """Coder's message is kept in the error."""
+    """The status and the message of Coder's answer decide the error's type. The error keeps the message."""
     body = {"message": message, "detail": "why", "validations": [{"field": "name", "detail": "taken"}]}
 
     error = await outcome_of_send(respond(status, json.dumps(body), JSON))
@@ -93,7 +94,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
 
 @pytest.mark.parametrize("null", ['"detail":null,"validations":null', '"extra":1'])
 async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
-    """The detail and the validations are optional."""
+    """An answer without `detail` and `validations` is read."""
     error = await outcome_of_send(respond(409, '{"message":"Task is paused.",' + null + "}", JSON))
 
     assert type(error) is errors.TaskPaused
@@ -126,7 +127,8 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
     ],
 )
 async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[OutsideError]) -> None:
-    """The answer has an undocumented status, is a proxy's page, is incomplete, or never comes."""
+    """The outcome is unknown if the answer has an undocumented status, is a proxy's page, is incomplete, or
+    never comes."""
     error = await outcome_of_send(act)
 
     assert type(error) is kind
@@ -144,7 +146,7 @@ async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[Ou
     ],
 )
 async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
-    """The limit may come from Coder or from a proxy."""
+    """The error for a rate limit has the seconds to wait, whether Coder or a proxy sent the limit."""
     error = await outcome_of_send(respond(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
@@ -152,7 +154,8 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
 
 
 async def test_a_date_to_wait_for_is_read_by_the_senders_clock() -> None:
-    """Our clock may be an hour off. Then we would come back at once, or much too late."""
+    """A date in `Retry-After` is compared with the answer's own `Date` header, because our clock may be an
+    hour off."""
     date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
 
     error = await outcome_of_send(respond(429, "slow down", date, later))
@@ -161,7 +164,7 @@ async def test_a_date_to_wait_for_is_read_by_the_senders_clock() -> None:
 
 
 async def test_the_token_is_in_no_error() -> None:
-    """This holds even if an error page echoes the request."""
+    """No error contains the token, even if an error page echoes the request."""
     echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}
 
     error = await outcome_of_send(respond(401, json.dumps(echo), JSON))
@@ -173,7 +176,8 @@ async def test_the_token_is_in_no_error() -> None:
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "“curly”"])
 async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(token: str) -> None:
-    """Such a token may come from careless copying."""
+    """A token with characters that no HTTP header can carry is refused before a request is sent. Such a token
+    may be a copying mistake."""
     async with raw_server(respond(200)) as server, CoderClient.open(server.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
             await coder.get_own_user()
@@ -185,14 +189,14 @@ async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_se
 
 @pytest.fixture
 async def server() -> AsyncIterator[RawServer]:
-    """Make a server that answers everything with an empty object."""
+    """Run a server that answers every request with an empty object."""
     async with raw_server(respond(200, "{}", JSON)) as server:
         yield server
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
 async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: str) -> None:
-    """Such a name would lead to another route."""
+    """A name that would change the route raises `NotFound`, and no request is sent."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.NotFound):
             await coder.get_task(name)
@@ -201,7 +205,7 @@ async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: s
 
 
 async def test_a_redirect_of_a_read_is_not_followed() -> None:
-    """A sign-in page is not Coder, and must not see the token."""
+    """A redirect of a read is not followed, because a sign-in page must not see the token."""
     async with (
         raw_server(respond(302, "", "Location: /login")) as server,
         CoderClient.open(server.url, TOKEN) as coder,

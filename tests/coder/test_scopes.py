@@ -1,4 +1,4 @@
-"""Which of the needed scopes a token lacks."""
+"""The client names the needed scopes that a token lacks."""
 
 import pytest
 
@@ -10,12 +10,12 @@ from taskwire_sandbox.coder.access import COMPOSITES, is_known_scope
     "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED_SCOPES)], ids=str
 )
 def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
-    """A token without a list of scopes is from an older Coder."""
+    """A token without a list of scopes lacks nothing. It comes from an older Coder."""
     assert list_missing(scopes) == []
 
 
 def test_what_a_narrow_token_lacks_is_named() -> None:
-    """Missing scopes have Coder's own names, in a fixed order."""
+    """Missing scopes are named with Coder's own names, in a fixed order."""
     wide = [scope for scope in NEEDED_SCOPES if not scope.startswith(("workspace:", "task:"))]
 
     assert list_missing([*wide, "task:*", "coder:workspaces.operate", "coder:workspaces.access"]) == [
@@ -28,7 +28,7 @@ def test_what_a_narrow_token_lacks_is_named() -> None:
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
-    """The stand-in for Coder knows all these names."""
+    """The stand-in for Coder accepts every scope name that the client uses, when it makes a token."""
     assert [scope for scope in NEEDED_SCOPES if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
         assert set(NEEDED_SCOPES) - set(list_missing([name])) == set(NEEDED_SCOPES) & {*held, *_below(held)}

@@ -1,4 +1,4 @@
-"""The client and the stand-in for Coder: whole stories, and what is left if they break off."""
+"""Whole stories of the client and the stand-in for Coder, with calls that fail midway."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from taskwire_sandbox.coder.steps import BuildPlan
 
 @dataclass
 class Deployment:
-    """A Coder with one person, and the client of the account that acts for everybody."""
+    """A stand-in for Coder with one person, and a client with the token of the service account."""
 
     coder: CoderSandbox
     client: CoderClient
@@ -41,7 +41,7 @@ class Deployment:
 
 @contextlib.asynccontextmanager
 async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment]:
-    """Run a Coder whose clock moves only on request. At the end, no unknown request may have been made."""
+    """Run a Coder whose clock moves only on request. At the end, check that no unknown route was called."""
     async with CoderSandbox(clock=SteppedClock(), settings=settings) as coder:
         coder.add_user("alice", email="Alice@Example.com")
         slow = BuildPlan(queue=5, provision=20, connect=5, start=10, app=5, stop=10, build_log=("Plan",))
@@ -54,13 +54,13 @@ async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment
 
 @pytest.fixture
 async def here() -> AsyncIterator[Deployment]:
-    """Provide such a Coder."""
+    """Return a deployment with one person."""
     async with deployed() as deployment:
         yield deployment
 
 
 async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment) -> None:
-    """The task is found by its id, by its owner and name, and in the list."""
+    """The client creates a task for Alice, and finds it by id, by owner and name, and in the list."""
     [template] = [each for each in await here.client.list_templates() if each.name == "slow"]
     made = await here.client.create_task("alice", template.active_version_id, AgentText("Fix it"), "fix-it")
 
@@ -74,7 +74,7 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
 
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
-    """So creating a task can be repeated safely."""
+    """Coder refuses a second task with an existing name, so Taskwire can safely create a task again."""
     version = here.template.active.id
     await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
@@ -85,7 +85,8 @@ async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> No
 
 
 async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
-    """A name that is too long, an unknown version and an unknown owner are refused with a reason."""
+    """Coder refuses a name that is too long, an unknown version and an unknown owner. The error keeps Coder's
+    reason."""
     version = here.template.active.id
 
     with pytest.raises(errors.BadRequest) as caught:
@@ -100,7 +101,7 @@ async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
 
 
 async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
-    """The agent gets exactly these bytes."""
+    """The agent gets exactly the bytes that the client sent, and they appear in its log."""
     task = await here.running()
 
     await here.client.send(task.id, AgentText("Use <b> & 'quotes'\nand lines"))
@@ -112,7 +113,8 @@ async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
 
 
 async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(here: Deployment) -> None:
-    """The reason tells what to do next: the task is starting, busy, paused or broken."""
+    """Coder refuses input while the task is starting, busy, paused or broken. The error's type tells
+    which."""
     starting = here.starting("another")
     with pytest.raises(errors.NotReady):
         await here.client.send(starting.id, AgentText("words"))
@@ -131,7 +133,7 @@ async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(h
 
 
 async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
-    """Each step is refused where it makes no sense."""
+    """A task is paused, edited and resumed. Coder refuses each step in a state that does not allow it."""
     task = await here.running()
     with pytest.raises(errors.MustBePaused):
         await here.client.edit_input(task.id, AgentText("Other"))
@@ -153,7 +155,7 @@ async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
 
 
 async def test_a_deleted_task_is_gone(here: Deployment) -> None:
-    """A task cannot be deleted while it is being built. After that it is gone at once."""
+    """Coder refuses to delete a task during a build. After the build, a deleted task is gone immediately."""
     fresh = here.starting("another")
     with pytest.raises(errors.BuildActive):
         await here.client.delete_task(fresh.id)
@@ -167,7 +169,8 @@ async def test_a_deleted_task_is_gone(here: Deployment) -> None:
 
 
 async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
-    """A completed state is in the list for two seconds, and in the history for ever."""
+    """The agent's history keeps a completed state. The list of tasks shows this state for only two
+    seconds."""
     task = await here.running()
     task.becomes("working", "Reading")
     task.becomes("complete", "Opened PR", "https://example.com/pull/1")
@@ -187,7 +190,7 @@ async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
 
 
 async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
-    """The job's error and the build's log tell why."""
+    """The job's error and the build's log explain a failed build."""
     task = await here.running()
     task.build_fails("Error: no space left on device")
     seen = await here.client.get_task(task.id)
@@ -205,7 +208,8 @@ async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
 
 
 async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
-    """The client learns the account, the token's end, and what the account may not see."""
+    """The client learns from Coder which account its token has, when the token ends, and which resources it
+    may not see."""
     task = await here.running()
     bob = here.coder.add_user("bob")
     token = here.coder.add_token("bob", lifetime=timedelta(days=2))
@@ -227,7 +231,7 @@ async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
 
 
 async def test_a_server_without_tasks_is_recognised() -> None:
-    """It still tells its version."""
+    """A Coder without the route for tasks is recognized. The client can still read its version."""
     async with deployed(Settings(tasks_enabled=False)) as here:
         assert (await here.client.get_build_info()).version.startswith("v2.")
         with pytest.raises(errors.TasksNotSupported):
@@ -251,7 +255,7 @@ async def test_a_server_without_tasks_is_recognised() -> None:
 async def test_input_is_sent_once_whatever_breaks(
     here: Deployment, fault: faults.Fault, kind: type[OutsideError], arrived: int
 ) -> None:
-    """Input is never sent twice, and input that arrived is never reported as not done."""
+    """The client sends input only once, whatever fails. Input that arrived is never reported as not done."""
     task = await here.running()
     here.coder.plan_fault("tasks.send", fault, times=None)
 
@@ -264,7 +268,8 @@ async def test_input_is_sent_once_whatever_breaks(
 
 
 async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployment) -> None:
-    """Coder gives the same answer whether the words were typed or not."""
+    """If the agent fails while it types, the outcome is unknown. Coder's answer does not tell whether the
+    words were typed."""
     task = await here.running()
     task.agentapi_fails("message_after_typing")
     with pytest.raises(errors.RejectedByApp) as typed:
@@ -288,7 +293,8 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
 
 
 async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
-    """This holds on a new connection and on a kept one."""
+    """A call to a Coder that is down raises `Unreachable` and changes nothing, on a new and on a kept
+    connection."""
     task = await here.running()
     await here.client.get_own_user()
 

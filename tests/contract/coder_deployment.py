@@ -1,4 +1,4 @@
-"""A deployment of the Coder stand-in with one of everything, and a task in any state."""
+"""A deployment of the Coder stand-in with one object of every kind, and a task in any state."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import Reply, Scene, scene
 
 STATES = ("fresh", "working", "paused", "broken")
-# If the workspace of a task has stopped or failed, there is no agent, and no log to read.
+# A task whose workspace has stopped or failed has no agent, and no log to read.
 REFUSED: Mapping[tuple[str, str], int] = {
     ("broken", "/api/v2/tasks/{user}/{task}/logs"): 409,
     ("paused", "/api/v2/workspaceagents/{workspaceagent}"): 404,
@@ -32,7 +32,7 @@ async def open_deployment() -> AsyncIterator[Scene]:
 
 
 def add_task(deployment: Scene, state: str) -> None:
-    """Add Alice's task `it`, in a state."""
+    """Add Alice's task `it`, in this state."""
     task = deployment.sandbox.add_task("alice", "Do <it> & more", name="it")
     deployment.sandbox.share("it", "admin", "use")
     if state == "working":
@@ -67,5 +67,5 @@ def fill_path(deployment: Scene, path: str) -> str:
 
 
 async def send_request(deployment: Scene, method: str, path: str, body: object = None) -> Reply:
-    """Ask for a path as Alice."""
+    """Send a request to a path, with Alice's token."""
     return await deployment.alice.asks(method, fill_path(deployment, path), body)

@@ -1,7 +1,7 @@
-"""What Taskwire relies on in Coder's API: the routes that it calls and the fields that it reads.
+"""The table of what Taskwire uses of Coder's API: the routes that it calls and the fields that it reads.
 
-The other modules compare the client and the stand-in with this table. They compare the table with Coder's
-own reference, where that is present. The table lists nothing that Taskwire does not use.
+Tests in this folder compare the client and the stand-in with this table. They also compare the table with
+Coder's own reference, if it is present. The table lists nothing that Taskwire does not use.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TASK = f"{V2}/tasks/{{user}}/{{task}}"
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the status of success, the type of the answer, and what is sent in query and body."""
+    """A route: its status of success, the type of its answer, and the fields of its query and body."""
 
     status: int
     answer: str = ""
@@ -48,8 +48,8 @@ ROUTES = {
     f"GET {V2}/workspaceagents/{{workspaceagent}}": Route(200, "Agent"),
 }
 
-# Each field is `name:kind`; without a kind it is a string. `?`: it may be null or absent. `[kind]`: a
-# list.
+# Each field is `name:kind`; without a kind it is a string. `?` means that the value may be null or absent.
+# `[kind]` is a list.
 TYPES = {
     "BuildInfo": "version deployment_id",
     "UserPage": "users:[User] count:int",
@@ -59,7 +59,7 @@ TYPES = {
     "NewKey": "key",
     "TokenConfig": "max_token_lifetime:int",
     "Template": "id:uuid name display_name description organization_name active_version_id:uuid",
-    # Coder's code gives these three no JSON names.
+    # Coder's code gives no JSON names to these three fields.
     "Preset": "ID Name Default:bool",
     "TaskList": "tasks:[Task]",
     "Task": (
@@ -123,5 +123,5 @@ def _field(name: str, _: str, kind: str) -> Field:
 
 
 def get_path(row: str) -> str:
-    """Return the path of a route's row."""
+    """Return the path in a row of the table of routes."""
     return row.partition(" ")[2]

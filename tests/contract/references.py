@@ -1,7 +1,7 @@
-"""Slack's and Coder's own references, which lie beside the repository and not in it.
+"""Reads Slack's and Coder's own references, which are in a folder beside the repository.
 
-The tables of this folder say what Taskwire relies on. If the references are present, tests compare the
-tables and the whole stand-ins with them. Elsewhere these few tests report that they were skipped.
+The tables of this folder list what Taskwire uses. If the references are present, tests compare the tables and
+both stand-ins with them. Otherwise these tests are skipped and say so.
 """
 
 import os
@@ -13,9 +13,9 @@ DEFAULT_FOLDER = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def read_reference(name: str) -> str:
-    """Read a file of `../shared/data`, or of the folder in TASKWIRE_SHARED_DATA.
+    """Read a file from `../shared/data`, or from the folder that TASKWIRE_SHARED_DATA names.
 
-    Skip the test if it is missing.
+    Skip the test if the file is missing.
     """
     path = Path(os.environ.get("TASKWIRE_SHARED_DATA") or DEFAULT_FOLDER) / name
     if not path.is_file():

@@ -1,6 +1,6 @@
-"""Calls everything that Taskwire uses of Slack's Web API, and notes what is sent and what is read.
+"""Calls every method of Slack's Web API that Taskwire uses, and records the arguments sent and the keys read.
 
-The stand-in answers. Its answers note each key that is looked up, which shows what is read.
+The stand-in answers. Its answers record each key that the client looks up.
 """
 
 import re
@@ -22,7 +22,7 @@ from taskwire_sandbox.slack import Attachment, SlackSandbox
 from tests.slack.conftest import RateLimiter
 
 CHANNEL = r"\bC0TW[0-9A-Z]+"
-# Every answer has these keys, and the SDK looks at them in each.
+# Every answer has these keys, and the SDK looks them up in every answer.
 IN_EVERY_ANSWER = {"ok", "error"}
 WORDS: Block = {"type": "section", "text": {"type": "mrkdwn", "text": "Hello."}}
 HELLO = Message(text="Hello.", blocks=(WORDS,))
@@ -34,9 +34,9 @@ SINCE = Ts("0.000000")
 
 @dataclass
 class Recording:
-    """What was sent and read, by method: the names of arguments, and the paths of keys.
+    """The arguments that were sent and the paths of keys that were read, by method.
 
-    `seen` has all keys that were looked up, and `found` those that were there at least once.
+    `seen` has all keys that were looked up. `found` has the keys that were present at least once.
     """
 
     sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -44,7 +44,7 @@ class Recording:
     found: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def read(self, method: str) -> set[str]:
-        """Return the paths of values that were read, without those that only lead to other values."""
+        """Return the paths of values that were read. A path that only leads to other values is left out."""
         seen = self.seen[method]
         return {
             path
@@ -54,7 +54,7 @@ class Recording:
 
 
 class _RecordingDict(dict[str, Any]):
-    """A JSON object that notes which of its keys are looked up."""
+    """A JSON object that records which of its keys are looked up."""
 
     def __init__(self, values: dict[str, Any], note: Callable[[str, bool], None], path: str = "") -> None:
         super().__init__({key: _record_reads(value, note, f"{path}{key}") for key, value in values.items()})
@@ -75,7 +75,7 @@ def _record_reads(value: object, note: Callable[[str, bool], None], path: str) -
 
 
 def _record_answers(client: AsyncWebClient, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the answers to a client note which keys are read."""
+    """Make the answers to a client record which keys are read."""
     ask = client._request  # noqa: SLF001 - the one place through which every answer passes
 
     async def request(*, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _record_answers(client: AsyncWebClient, recording: Recording, monkeypatch: p
 
 
 async def record_calls(monkeypatch: pytest.MonkeyPatch) -> Recording:
-    """Call every method of `Outbound` with all arguments, over more than one page."""
+    """Call every method of `Outbound` with all arguments. Lists have more than one page."""
     for size in (
         "calls.PAGE_SIZE",
         "outbound.PAGE_SIZE",

@@ -1,8 +1,9 @@
-"""What Taskwire relies on in Slack's platform: methods, scopes, limits, events, and keys of the manifest.
+"""The tables of what Taskwire uses of Slack's platform: methods, scopes, limits, events, and keys of the
+manifest.
 
-The other modules compare the client, the stand-in and the manifest with these tables. They compare the
-tables with Slack's own references, where those are present. The tables list nothing that Taskwire does
-not use.
+Tests in this folder compare the client, the stand-in and the manifest with these tables. They also compare
+the tables with Slack's own references, if they are present. The tables list nothing that Taskwire does not
+use.
 """
 
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ class Method:
     """A method, with the arguments that are sent (`!`: required) and the values that are read (`?`: often
     absent).
 
-    `tier` is that of its rate limit, 0 if a special one applies. The method needs one of `scopes`,
-    depending on the kind of channel. `fine` is an error that counts as success.
+    `tier` is the tier of the method's rate limit, or 0 for a special limit. The method needs one of `scopes`;
+    which one depends on the kind of channel. `fine` is an error that counts as success.
     """
 
     tier: int
@@ -107,22 +108,22 @@ METHODS = {
     ),
 }
 
-# Taskwire needs only this one of the scopes: it opens conversations with one person only.
+# Of these scopes Taskwire needs only this one, because it opens conversations with one person only.
 NARROWED = {"conversations.open": "im:write"}
 # Scopes that no method and no event needs.
 OTHER_SCOPES = {"commands": "a slash command"}
 
-# Calls a minute by tier, for one method and workspace. 0 is a special limit; those used here are several
-# hundred.
+# Calls a minute by tier, for one method and workspace. 0 is a special limit; the special limits used here are
+# several hundred.
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
 # The longest text in characters. Slack cuts a longer post and refuses a longer edit.
 POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
 # The most blocks of a message, of a dialog and of a Home tab.
 MOST_BLOCKS = {"message": 50, "modal": 100, "home": 100}
-# The arguments sent to a response URL, which answers a command or a press.
+# The arguments sent to a response URL. A response URL answers a command or a press of a button.
 RESPONSE = "text blocks response_type replace_original"
 
-# The scope without which Slack does not send an event; empty if it needs none.
+# The scope that Slack requires to send an event; empty if the event needs no scope.
 EVENTS = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
@@ -140,7 +141,7 @@ EVENTS = {
     "app_home_opened": "",
 }
 
-# The scope that only an app needs that is declared as an agent, and the events of such an app.
+# The scope that only an app declared as an agent needs, and the events that only such an app gets.
 AGENT_SCOPES = {"assistant:write": "Slack grants it with the declaration"}
 AGENT_EVENTS = {"agent_session_stopped": ""}
 
@@ -188,7 +189,7 @@ def list_arguments(method: str) -> set[str]:
 
 
 def list_required_arguments(method: str) -> set[str]:
-    """Return the arguments without which Slack refuses a call."""
+    """Return the arguments that Slack requires in a call."""
     return {word.removesuffix("!") for word in METHODS[method].sends.split() if word.endswith("!")}
 
 
@@ -203,5 +204,5 @@ def list_required_reads(method: str) -> set[str]:
 
 
 def list_scopes(method: str) -> set[str]:
-    """Return the scopes that a method needs where the bot calls it."""
+    """Return the scopes that the bot needs to call a method."""
     return set(NARROWED.get(method, METHODS[method].scopes).split())

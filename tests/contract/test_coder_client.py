@@ -1,4 +1,4 @@
-"""The client against the table: it calls these routes and reads these fields, and no others."""
+"""The client calls exactly the routes of the table and reads exactly its fields."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ from tests.coder.calls import EVERY_CALL, Call
 
 from .coder_table import ROUTES, TYPES, WORDS, Field, get_path, list_fields
 
-# The client splits the list of tasks into tasks before it reads them.
+# Before the client reads the list of tasks, it splits the list into single tasks.
 MODELS = {name: getattr(models, name) for name in TYPES if name != "TaskList"}
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 SAMPLES: dict[str, JsonValue] = {
@@ -29,7 +29,7 @@ SAMPLES: dict[str, JsonValue] = {
 
 
 def find_row(call: Call) -> str:
-    """Return the table's row for a call, or a text that says that there is none."""
+    """Return the table's row for a call, or a text that says that the row is missing."""
     method, _, target = call.line.partition(" ")
     path = urlsplit(target).path
     fitting = [
@@ -62,7 +62,7 @@ def make_value(field: Field, is_full: bool) -> JsonValue:
 
 
 def make_sample(name: str, *, is_full: bool) -> dict[str, JsonValue]:
-    """Return a value of a type: with all fields, or only with those that must be there."""
+    """Return a value of a type, with all fields or with only the required fields."""
     return {
         field.name: make_value(field, is_full)
         for field in list_fields(name)
@@ -71,7 +71,7 @@ def make_sample(name: str, *, is_full: bool) -> dict[str, JsonValue]:
 
 
 def map_names(model: type[BaseModel]) -> dict[str, str]:
-    """Return the fields that a model reads: Coder's name of each, and the model's name."""
+    """Return the fields that a model reads: Coder's name and the model's name of each field."""
     found = {}
     for name, field in model.model_fields.items():
         alias = field.validation_alias
@@ -81,7 +81,7 @@ def map_names(model: type[BaseModel]) -> dict[str, str]:
 
 
 def to_coder_json(value: object) -> JsonValue:
-    """Return a value that was read in the form in which Coder wrote it."""
+    """Return a parsed value as the JSON from which Coder's form can be compared."""
     if isinstance(value, BaseModel):
         return {
             written: to_coder_json(getattr(value, name)) for written, name in map_names(type(value)).items()
@@ -96,7 +96,7 @@ def to_coder_json(value: object) -> JsonValue:
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
-    """The path, the method and the status of success are those of the table."""
+    """Each call uses a path, a method and a status of success from the table."""
     row = find_row(call)
 
     assert row in ROUTES
@@ -104,7 +104,7 @@ def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
 
 
 def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
-    """The table has every route and argument that the client uses, and no others."""
+    """The table has exactly the routes and arguments that the client uses."""
     queries: dict[str, set[str]] = {row: set() for row in ROUTES}
     bodies: dict[str, set[str]] = {row: set() for row in ROUTES}
     rows = set()
@@ -121,7 +121,8 @@ def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
 
 
 async def test_every_call_of_the_client_is_tried() -> None:
-    """A new call that is missing from `tests/coder/calls.py` would not be compared with the table."""
+    """`tests/coder/calls.py` has every call of the client. A call that is missing there would not be compared
+    with the table."""
     tried: set[str] = set()
 
     class Named:
@@ -134,7 +135,7 @@ async def test_every_call_of_the_client_is_tried() -> None:
             return nothing
 
     for call in EVERY_CALL.values():
-        # Nothing is answered, so there is nothing to read.
+        # The answer has no body, so the client reads nothing.
         with suppress(UnexpectedCoderAnswer):
             await call.ask(cast("CoderClient", Named()))
 
@@ -147,7 +148,7 @@ async def test_every_call_of_the_client_is_tried() -> None:
 
 
 def test_every_type_that_is_read_is_in_the_table() -> None:
-    """There is one model for each type of the table."""
+    """Each type of the table has one model in the client."""
     named = {
         name
         for name, found in vars(models).items()
@@ -159,18 +160,20 @@ def test_every_type_that_is_read_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
-    """A misspelt field would always be absent, and nobody would notice."""
+    """Each model reads exactly the fields of its type in the table. A misspelt field would always be
+    absent."""
     assert map_names(MODELS[name]).keys() == {field.name for field in list_fields(name)}
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
-    """The list is searched by these fields, without reading whole tasks."""
+    """The client tells tasks apart by fields of the table. It looks for these fields without parsing whole
+    tasks."""
     assert set(TaskEntry.__struct_fields__) <= {field.name for field in list_fields("Task")}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_everything_that_the_table_promises_is_read(name: str) -> None:
-    """No value is lost, at any depth."""
+    """The client reads every value that the table promises, at any depth."""
     told = make_sample(name, is_full=True)
 
     assert to_coder_json(models.parse(MODELS[name], json.dumps(told).encode(), name)) == told
@@ -178,7 +181,7 @@ def test_everything_that_the_table_promises_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_may_be_absent_may_be_absent(name: str) -> None:
-    """An optional object, list or id may also be null."""
+    """An optional object, list or id may be absent or null."""
     told = make_sample(name, is_full=False)
     nulls = {
         field.name: None
@@ -193,21 +196,22 @@ def test_what_may_be_absent_may_be_absent(name: str) -> None:
 
 
 def test_the_words_that_are_known_are_those_of_the_table() -> None:
-    """The last member of each enum stands for an unknown word."""
+    """Each enum of the client has exactly the words of the table, and a last member for unknown words."""
     for known in (models.TaskStatus, models.TaskState, models.WorkspaceStatus):
         assert [word.value for word in list(known)[:-1]] != []
         assert {word.value for word in list(known)[:-1]} == set(WORDS[known.__name__].split())
 
 
 def test_the_history_of_an_agent_has_its_own_word_for_failure() -> None:
-    """An agent's history says "failure" where a task says "failed"."""
+    """An agent's history has the word "failure" where a task has "failed"."""
     words = [models.AgentReport.model_construct(raw_state=word) for word in WORDS["ReportState"].split()]
 
     assert {report.state.value for report in words} == set(WORDS["TaskState"].split())
 
 
 def test_types_and_words_of_the_table_are_all_used() -> None:
-    """Each type is used in an answer or in another type, and each list of words in a type."""
+    """Each type of the table is used in an answer or in another type. Each list of words is used in a
+    type."""
     answers = {route.answer.strip("[]") for route in ROUTES.values()} - {""}
     kinds = {field.kind for name in TYPES for field in list_fields(name)}
 
@@ -224,6 +228,6 @@ def test_types_and_words_of_the_table_are_all_used() -> None:
     ],
 )
 def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
-    """A proxy before Coder may send a refusal with the status of success."""
+    """A refusal is not read as an empty list, even if a proxy sends it with the status of success."""
     with pytest.raises(UnexpectedCoderAnswer):
         lists.split_list(refusal.encode())

@@ -1,4 +1,4 @@
-"""The table and the whole Coder stand-in, against Coder's reference, where that is present."""
+"""The table and the whole Coder stand-in agree with Coder's reference, if the reference is present."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from .coder_table import ROUTES, TYPES, WORDS, Field, get_path, list_fields
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
-# The names of types in the reference, where they differ from the table.
+# The reference's name of each type whose name differs from the table's.
 NAMES = {
     "BuildInfo": "BuildInfoResponse",
     "UserPage": "GetUsersResponse",
@@ -48,22 +48,22 @@ PLAIN = {"int": "integer", "bool": "boolean"}
 # Pause and resume answer with two types of the same form.
 STARTED = ("PauseTaskResponse", "ResumeTaskResponse")
 
-# The reference is generated from Go types and does not say which pointers may be null; the server's code
+# The reference is generated from Go types and does not say which pointers may be null. The server's code
 # does.
 MAY_BE_NULL = {
     "codersdk.Task": ("workspace_agent_lifecycle", "workspace_agent_health", "current_state"),
     "codersdk.WorkspaceBuild": ("deadline", "max_deadline", "template_version_preset_id"),
     "codersdk.Workspace": ("latest_app_status", "deleting_at", "dormant_at", "next_start_at"),
 }
-# The server writes the keys of these types in Go's case; the reference has them in lower case.
+# The server writes the keys of these types in Go's case. The reference has these keys in lower case.
 GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
-# Fields that a real server was seen to write differently from the reference.
+# Fields that a real server wrote differently from the reference.
 MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("codersdk.APIKey", "allow_list"): {"type": "array", "items": {"type": "string"}},
     ("codersdk.APIKey", "scope"): {"type": "string"},
     ("codersdk.APIKey", "scopes"): {"type": "array", "items": {"type": "string"}},
 }
-# Routes that Coder has, but not the reference, which was cut down to tasks.
+# Routes of Coder that the reference lacks. The reference was cut down to tasks.
 NOT_IN_THE_REFERENCE = {
     "authcheck",
     "users.organizations",
@@ -99,18 +99,19 @@ OTHER_READS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Coder's reference, made strict: no unknown keys, and null only where Go has a pointer."""
+    """Coder's reference, made strict: unknown keys are errors, and null is allowed only where Go has a
+    pointer."""
 
     paths: dict[str, Any]
     definitions: dict[str, Any]
 
     def path_like(self, path: str) -> str | None:
-        """Return the path in the reference that differs at most in the names of parameters."""
+        """Return the reference's path for a path of the table. The names of parameters may differ."""
         wanted = re.sub(r"{\w+}", "{}", path)
         return next((known for known in self.paths if re.sub(r"{\w+}", "{}", known) == wanted), None)
 
     def problems(self, path: str, method: str, status: int, body: object) -> list[str]:
-        """Return how an answer differs from the reference."""
+        """Return the differences between an answer and the reference."""
         responses = self.paths[self.path_like(path) or ""][method.lower()]["responses"]
         if str(status) not in responses:
             return [f"status {status} instead of {', '.join(responses)}"]
@@ -123,7 +124,7 @@ class Reference:
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    """Coder's reference."""
+    """Return Coder's reference."""
     data = json.loads(references.read_reference("coder-tasks.swagger.json"))
     definitions = deepcopy(data["definitions"])
     for name, definition in definitions.items():
@@ -132,8 +133,7 @@ def reference() -> Reference:
             definition["additionalProperties"] = False
         for each in properties.values():
             if "allOf" in each:
-                # The enum at the field is an excerpt for the documentation: it lacks the reasons of
-                # tasks.
+                # The enum at this field is an excerpt for the documentation: it lacks the reasons of tasks.
                 each.pop("enum", None)
         for key in MAY_BE_NULL.get(name, ()):
             properties[key] = {"anyOf": [properties[key], {"type": "null"}]}
@@ -152,7 +152,7 @@ def _wrong_routes(reference: Reference) -> Iterator[str]:
             continue
         parameters = {each["name"]: each for each in known.get("parameters", [])}
         answer = known["responses"].get(str(route.status))
-        # The reference lacks the search of templates.
+        # The reference does not list the search parameter of templates.
         if answer is None or not set(route.query.split()) - {"q"} <= parameters.keys():
             yield f"{row}: status or query"
             continue
@@ -179,14 +179,14 @@ def _wrong_fields(reference: Reference) -> Iterator[str]:
 
 
 def _called(kind: str) -> str:
-    """Return the name that the reference has for a type or for words."""
+    """Return the reference's name of a type or of a list of words."""
     name = kind.strip("[]")
     called = NAMES.get(name, name)
     return f"[{called}]" if kind.startswith("[") else called
 
 
 def _reference_name(schema: dict[str, Any]) -> str:
-    """Return the name that a schema refers to, in brackets for a list."""
+    """Return the name of the type that a schema refers to. The name is in brackets for a list."""
     if schema.get("type") == "array":
         return f"[{_reference_name(schema['items'])}]"
     for each in (schema, *schema.get("allOf", ()), *schema.get("anyOf", ())):
@@ -196,21 +196,21 @@ def _reference_name(schema: dict[str, Any]) -> str:
 
 
 def _fits(field: Field, known: dict[str, Any]) -> bool:
-    """Return whether the reference has the same kind for a field."""
+    """Return whether the reference gives a field the same kind as the table."""
     if field.kind == "uuid":
         return known.get("format") == "uuid"
     if field.kind == "time":
-        # Coder writes this time like the others, but documents it as any string.
+        # Coder writes this time as it writes other times, but documents it as any string.
         return known.get("format") == "date-time" or field.name == "snapshot_at"
     kind = PLAIN.get(field.kind, "string" if field.kind == "str" else _called(field.kind))
-    # We do not read the words of this enum, so it is a string to us.
+    # Taskwire does not read the words of this enum, so the table calls it a string.
     found = _reference_name(known)
     is_word = kind == "string" and found == "BuildReason"
     return is_word or found == (f"[{kind}]" if field.is_list else kind)
 
 
 def test_the_table_is_what_coder_documents(reference: Reference) -> None:
-    """Routes, statuses, arguments, types, fields and words are Coder's."""
+    """Each route, status, argument, type, field and word of the table is in Coder's reference."""
     documented = {name: set(reference.definitions[f"codersdk.{_called(name)}"]["enum"]) for name in WORDS}
 
     assert list(_wrong_routes(reference)) == UNDOCUMENTED, "they are not in the reference"
@@ -219,7 +219,7 @@ def test_the_table_is_what_coder_documents(reference: Reference) -> None:
 
 
 def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> None:
-    """Each path and method is in the reference, except those of NOT_IN_THE_REFERENCE."""
+    """Each path and method of the stand-in is in the reference, except those of NOT_IN_THE_REFERENCE."""
     unknown = set()
     for route in ALL_ROUTES:
         path = reference.path_like(route.pattern)
@@ -230,7 +230,8 @@ def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> No
 
 
 async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(reference: Reference) -> None:
-    """Every answer to a read has the reference's keys and kinds, in every state of the task."""
+    """Every answer of the stand-in to a read has the reference's keys and kinds, in every state of the
+    task."""
     paths = [*(get_path(row) for row in ROUTES if row.startswith("GET ")), *OTHER_READS]
     paths.remove(TOKEN_LIMITS)
     found: dict[tuple[str, str], list[str]] = {}
@@ -250,7 +251,8 @@ async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(referenc
 
 
 async def test_what_is_changed_is_answered_as_coder_promises(reference: Reference) -> None:
-    """Each write has the reference's status, and its shape if there is a body."""
+    """Every answer of the stand-in to a write has the reference's status, and the reference's shape if it has
+    a body."""
     found: dict[str, list[str]] = {}
     async with open_deployment() as deployment:
         sandbox = deployment.sandbox
@@ -277,7 +279,8 @@ async def test_what_is_changed_is_answered_as_coder_promises(reference: Referenc
 
 
 async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) -> None:
-    """All errors have Coder's one form, with details and validations only if there are any."""
+    """Every error of the stand-in has Coder's one form. Details and validations are present only if there are
+    any."""
     schema = {"$ref": "#/definitions/codersdk.Response", "definitions": reference.definitions}
     validator = Draft4Validator(schema)
 
@@ -289,7 +292,7 @@ async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) ->
 
 
 def test_the_samples_of_the_facts_are_read() -> None:
-    """The client reads samples that were written from Coder's source."""
+    """The client reads the sample answers that were written from Coder's source."""
     chapter = references.read_reference("../facts/coder-api.md").partition("\n## 10. ")[2]
     bodies = {
         section.split()[0]: re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)[0:1]

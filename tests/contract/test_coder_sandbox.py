@@ -1,6 +1,4 @@
-"""The Coder stand-in against the table: it has every route that Taskwire calls, with all fields that are
-read.
-"""
+"""The Coder stand-in has every route that Taskwire calls, with all fields that Taskwire reads."""
 
 import re
 from collections.abc import AsyncIterator
@@ -35,7 +33,7 @@ BODIES = {
 
 
 def schema_of(kind: str) -> dict[str, Any]:
-    """Return the JSON schema of a kind. An answer may have more fields than the table."""
+    """Return the JSON schema of a kind. An answer may have fields that the table lacks."""
     if kind in PLAIN:
         return PLAIN[kind]
     if kind in WORDS:
@@ -55,7 +53,7 @@ def _field_schema(field: Field) -> dict[str, Any]:
 
 
 def problems(row: str, body: object) -> list[str]:
-    """Return how an answer differs from the table."""
+    """Return the differences between an answer and the table."""
     kind = ROUTES[row].answer
     schema = schema_of(kind.strip("[]"))
     if kind.startswith("["):
@@ -68,14 +66,14 @@ def problems(row: str, body: object) -> list[str]:
 
 @pytest.fixture
 async def deployment() -> AsyncIterator[Scene]:
-    """A deployment with one of everything."""
+    """Run a Coder stand-in with one object of every kind."""
     async with open_deployment() as found:
         yield found
 
 
 @pytest.mark.parametrize("row", ROUTES)
 def test_a_route_of_the_table_is_known_with_its_arguments(row: str) -> None:
-    """If the stand-in ignored an argument, the argument would seem to work."""
+    """The stand-in refuses an unknown argument, so each argument of the table really has an effect."""
     method, _, path = row.partition(" ")
 
     found = RouteTable().find(method, path, has_tasks=True)
@@ -89,7 +87,8 @@ def test_a_route_of_the_table_is_known_with_its_arguments(row: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("row", READS)
 async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, row: str, state: str) -> None:
-    """Each field that Taskwire reads is there and of its kind, in every state of the task."""
+    """Each field that Taskwire reads is in the stand-in's answer and has its kind, in every state of the
+    task."""
     add_task(deployment, state)
 
     reply = await send_request(deployment, "GET", READS[row])
@@ -102,7 +101,7 @@ async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, 
 
 
 async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Scene) -> None:
-    """Each write of the table has its status, and its answer if Taskwire reads something of it."""
+    """The stand-in answers each write of the table with its status, and with a body if Taskwire reads one."""
     where = {"resource_type": "workspace", "organization_id": deployment.sandbox.template.organization.id}
     check = {"object": where, "action": "application_connect"}
     version = deployment.sandbox.template.active.id
@@ -132,7 +131,7 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
 
 
 def test_an_answer_that_lacks_a_field_would_be_found() -> None:
-    """The check finds a missing field and a field of another kind."""
+    """The check itself finds a missing field and a field of another kind."""
     entry = {"id": 1, "content": "Go on", "type": "input", "time": "2026-06-18T10:40:02Z"}
     row = f"GET {V2}/tasks/{{user}}/{{task}}/logs"
 

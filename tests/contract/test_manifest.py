@@ -1,4 +1,4 @@
-"""The manifest against the code that needs it, and against the table of what Slack accepts."""
+"""The manifest has what the code needs, and only what Slack accepts."""
 
 import ast
 from collections.abc import Iterator
@@ -19,9 +19,8 @@ URL = "https://taskwire.example.com"
 
 
 def _listened(kind: str) -> Iterator[str]:
-    """Yield what the listeners pass to `app.event`, `app.command` or `app.shortcut`, as written in the
-    code.
-    """
+    """Yield the arguments of `app.event`, `app.command` and `app.shortcut`, as written in the listeners'
+    code."""
     for path in sorted((SOURCE / "listeners").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == f"app.{kind}":
@@ -29,7 +28,8 @@ def _listened(kind: str) -> Iterator[str]:
 
 
 def test_the_file_in_the_repository_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints the file that the README tells people to paste."""
+    """`taskwire manifest` prints exactly the file in the repository, which the README tells people to
+    paste."""
     assert main(["manifest"]) == 0
 
     printed = capsys.readouterr().out
@@ -38,7 +38,7 @@ def test_the_file_in_the_repository_is_what_is_printed(capsys: pytest.CaptureFix
 
 
 def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Events, buttons and commands all go to one URL, and Socket Mode is off."""
+    """In HTTP mode, events, buttons and commands all go to one URL, and Socket Mode is off."""
     assert main(["manifest", "--url", f"{URL}/"]) == 0
 
     printed = yaml.safe_load(capsys.readouterr().out)
@@ -53,7 +53,8 @@ def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[st
 def test_links_to_the_deployments_coder_get_previews(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slack wants the host alone, without a port. The file in the repository knows no Coder."""
+    """The manifest names Coder's host without a port, as Slack requires for link previews. The file in the
+    repository names no host."""
     monkeypatch.setenv("CODER_URL", "https://coder.example.com:8443/")
 
     assert main(["manifest"]) == 0
@@ -86,7 +87,8 @@ def test_links_to_the_deployments_coder_get_previews(
 def test_an_address_that_slack_would_not_take_is_refused(
     url: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Slack would refuse the URL only when the manifest is pasted; the command says what is wrong."""
+    """The command refuses a URL that Slack would refuse, and says what is wrong. Slack itself checks only
+    when the manifest is pasted."""
     assert main(["manifest", "--url", url]) == 2
 
     assert capsys.readouterr().err == f"The address after --url {said}\n"
@@ -95,7 +97,7 @@ def test_an_address_that_slack_would_not_take_is_refused(
 def test_a_deployment_in_http_mode_is_asked_for_its_address(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The settings say HTTP mode, and the URL for that cannot be guessed."""
+    """If the settings say HTTP mode, the command asks for the URL, because it cannot guess it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SLACK_APP_TOKEN", raising=False)
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "a-secret")
@@ -129,7 +131,8 @@ KINDS: dict[str, type] = {"string": str, "boolean": bool, "array": list}
 def test_its_values_are_of_the_kind_and_length_that_slack_takes(
     request_url: str, coder_host: str, is_agent: bool
 ) -> None:
-    """Slack would refuse a key that is not in the table, but only when the app is created."""
+    """Each value of the manifest has a key, kind and length of the table. Slack checks this only when the app
+    is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
     for path, value in _values(manifest.make_manifest(request_url, coder_host, is_agent=is_agent)):
@@ -140,7 +143,8 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(
 
 
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
-    """Both modes have all required keys, and together they use each row of the table."""
+    """The manifests of both modes have all required keys. Every row of the table is used in at least one of
+    them."""
     by_socket = {path for path, _ in _values(manifest.make_manifest())}
     full = manifest.make_manifest(f"{URL}/slack/events", "coder.test", is_agent=True)
     by_address = {path for path, _ in _values(full)}
@@ -160,19 +164,21 @@ def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_asks_for_the_scopes_of_each_method(method: str) -> None:
-    """A missing scope fails only in front of a person."""
+    """The manifest asks for the scopes of each method that Taskwire calls. A missing scope would fail only in
+    use."""
     assert list_scopes(method) <= manifest.SCOPES.keys()
 
 
 def test_it_asks_for_no_scope_too_many() -> None:
-    """People who approve the app see only scopes that it needs."""
+    """The manifest asks only for scopes that Taskwire needs, because people have to approve them."""
     by_methods = {scope for method in METHODS for scope in list_scopes(method)}
 
     assert manifest.SCOPES.keys() == by_methods | set(filter(None, EVENTS.values())) | OTHER_SCOPES.keys()
 
 
 def test_it_subscribes_to_what_is_listened_to() -> None:
-    """Each event that has a listener is subscribed; `message` is one event for each kind of channel."""
+    """The manifest subscribes to each event that has a listener. `message` is a separate event for each kind
+    of channel."""
     assert sorted(_listened("event")) == ["OTHER_EVENTS", "name"], (
         "the names of HANDLED_EVENTS, and all others"
     )
@@ -186,7 +192,8 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 
 
 def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """The declaration brings one scope and one event more, and changes how Slack shows the app."""
+    """The manifest declares the app as an agent only on request. The declaration adds one scope and one
+    event."""
     usual = manifest.make_manifest()
 
     assert main(["manifest", "--agent"]) == 0
@@ -201,7 +208,8 @@ def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest
 
 
 def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:
-    """A command without a listener would leave people without an answer."""
+    """The manifest declares exactly the commands and shortcuts that have a listener. Others would get no
+    answer."""
     assert list(_listened("command")) == ["SLASH_COMMAND"]
     assert list(_listened("shortcut")) == ["NEW_TASK", "MAKE_TASK", "SEND_TO_TASK"]
     features = manifest.make_manifest()["features"]

@@ -1,4 +1,4 @@
-"""The client against the table: it calls these methods, with these arguments, and reads these values."""
+"""The Slack client calls exactly the methods of the table, with their arguments, and reads their values."""
 
 import ast
 from collections.abc import Awaitable, Callable
@@ -23,9 +23,9 @@ from .slack_recording import Recording
 from .slack_table import METHODS, RESPONSE, list_arguments, list_reads, list_required_reads
 
 SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
-# These calls go to URLs that Slack hands out; they are no methods.
+# These calls go to URLs that Slack hands out. They are not methods of the Web API.
 NOT_METHODS = {"upload", "response_url"}
-# Errors of reads only. For a read, an unknown outcome is the same as a refusal.
+# Errors that only reads get. For a read, an unknown outcome is treated as a refusal.
 READ_ERRORS = {"missing_args", "invalid_limit", "invalid_types"}
 
 
@@ -44,12 +44,12 @@ def _list_calls_in_code() -> dict[str, set[str]]:
 
 @pytest.fixture
 async def recording(monkeypatch: pytest.MonkeyPatch) -> Recording:
-    """What the calls of all methods send and read."""
+    """Record which arguments all methods send and which keys they read."""
     return await slack_recording.record_calls(monkeypatch)
 
 
 async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
-    """Each method is called with each of its arguments, as they arrive at Slack."""
+    """Each method sends exactly the arguments of the table, as Slack receives them."""
     arrived = {method: names for method, names in recording.sent.items() if method not in NOT_METHODS}
 
     assert arrived == {method: list_arguments(method) for method in METHODS}
@@ -57,7 +57,8 @@ async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
 
 
 async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
-    """A misspelt key would always be absent; the stand-in has each key that Slack usually has."""
+    """Each method reads exactly the keys of the table. A misspelt key would always be absent, but the
+    stand-in's answers have every usual key."""
     assert {method: recording.read(method) for method in METHODS} == {
         method: list_reads(method) for method in METHODS
     }
@@ -66,20 +67,22 @@ async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
 
 
 def test_the_code_calls_nothing_that_the_recording_leaves_out() -> None:
-    """`Method` lists what is called, and the recording has each argument in the code."""
+    """The recording covers each call and each argument in the code, and `Method` lists each call."""
     assert _list_calls_in_code() == {method: list_arguments(method) for method in METHODS}
     assert {method.value for method in Method} == METHODS.keys()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_of_the_table_has_a_limit(method: str) -> None:
-    """A call without a limit could use up the calls of others."""
+    """Each method of the table has a rate limit. A method without a limit could use up the limit of other
+    methods."""
     assert method in LIMITS
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_errors_of_a_method_are_known(method: str) -> None:
-    """An error that is on no list would count as an unknown outcome, and the call might be repeated."""
+    """Each error of a method is on a list. An error on no list counts as an unknown outcome, and the call
+    might be repeated."""
     unknown = {
         code
         for code in all_methods()[method].errors
@@ -100,7 +103,7 @@ CALLS: dict[str, Callable[[Outbound], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 async def test_an_error_that_is_as_good_as_success_is_taken_so(method: str) -> None:
-    """An existing reaction or an unknown person is an answer, not a failure."""
+    """The client treats an existing reaction or an unknown person as an answer, not as a failure."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         outbound = Outbound(make_client(slack.bot_token, slack.api_url, session=session), RateLimiter(), str)
         slack.faults.add(method, CallFault.ERROR, error=METHODS[method].fine)

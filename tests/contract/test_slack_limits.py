@@ -1,4 +1,4 @@
-"""The limits of the client and of the stand-in, against the table of what Slack documents."""
+"""The rate limits of the client and of the stand-in agree with the limits that Slack documents."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -24,13 +24,14 @@ from tests.slack.conftest import RateLimiter
 from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS
 
 each_method = pytest.mark.parametrize("method", list(Method))
-# Our own limits. Edits of cards get less than the tier of chat.update.
+# Limits of our own choice. Edits of cards get less than the tier of chat.update.
 OWN_LIMITS = {Method.UPDATE: 45}
 
 
 @each_method
 def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None:
-    """The limit of a method is its tier, except where `queue/rate_limiter.py` gives a reason."""
+    """Each method's limit is its documented tier, unless `queue/rate_limiter.py` gives a reason for another
+    limit."""
     documented = TIERS[METHODS[method].tier]
 
     limit = LIMITS[method].per_method
@@ -41,14 +42,15 @@ def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
 def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits) -> None:
-    """The calls of a burst count toward the minute."""
+    """A burst and the calls after it stay within the limit of a minute."""
     for limit in filter(None, limits):
         assert limit.burst <= max(limit.per_minute, 2)
         assert limit.per_minute == 0 or limit.interval_ms * limit.per_minute >= WINDOW_MS
 
 
 def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
-    """The limiter sends one post less at once than Slack accepts, and a hundredth fewer after that."""
+    """For a channel, the limiter allows one post less in a burst than Slack accepts, and a hundredth less
+    than one post a second."""
     each = LIMITS[Method.POST].per_target
 
     assert each is not None
@@ -57,7 +59,7 @@ def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
 
 
 def test_the_sandbox_counts_calls_by_the_same_tiers() -> None:
-    """The stand-in stops a bot that calls too often."""
+    """The stand-in answers 429 if a bot calls a method more often than its tier allows."""
     assert {tier: PER_MINUTE[tier] for tier in TIERS} == TIERS
     assert TIERS.keys() == {row.tier for row in METHODS.values()}
 
@@ -74,7 +76,8 @@ META = Metadata("m1", "answer")
 
 @pytest.fixture
 async def place() -> AsyncIterator[_Place]:
-    """A channel of the stand-in, with a client without Taskwire's checks and one with them."""
+    """Return a channel of the stand-in, with a client that has Taskwire's checks and a client without
+    them."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         channel = ChannelId(slack.add_channel("dev").id)
         client = make_client(slack.bot_token, slack.api_url, session=session)
@@ -82,7 +85,8 @@ async def place() -> AsyncIterator[_Place]:
 
 
 async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _Place) -> None:
-    """Slack would silently cut a longer text."""
+    """The client posts a text of the greatest length whole, and refuses a longer text. Slack would silently
+    cut it."""
     longest = "x" * POSTED_TEXT
     cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
 
@@ -96,7 +100,8 @@ async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _P
 
 
 async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
-    """Slack refuses a longer edit, so the client does not send it."""
+    """The client edits a message up to the limit for edits, and does not send a longer edit, which Slack
+    refuses."""
     longest = "x" * EDITED_TEXT
     ts = await place.outbound.post(place.channel, Message(text="Hello."), META)
 
@@ -111,7 +116,7 @@ async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
 
 @pytest.mark.parametrize("surface", MOST_BLOCKS)
 def test_the_sandbox_takes_as_many_blocks_as_slack(surface: str) -> None:
-    """Every message and dialog of the bot is tried on the stand-in, so its limit must be Slack's."""
+    """The stand-in accepts as many blocks in a message and a dialog as Slack, and refuses one more."""
     most = MOST_BLOCKS[surface]
 
     assert problems([{"type": "divider"}] * most, surface) == []

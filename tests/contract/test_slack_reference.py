@@ -1,4 +1,4 @@
-"""The tables, the manifest and the Slack stand-in against Slack's references, where those are present."""
+"""The tables, the manifest and the Slack stand-in agree with Slack's references, if these are present."""
 
 import json
 from typing import Any
@@ -14,8 +14,8 @@ from .slack_table import MANIFEST, METHODS, TIERS, list_arguments, list_required
 
 Reference = dict[str, dict[str, Any]]  # as the file has it
 
-# Methods that the file lacks, from their pages at https://docs.slack.dev/reference/methods. The tier and
-# `not_authorized` of the first are from what its users report: its page was read only in part.
+# Methods that the file lacks, from their pages at https://docs.slack.dev/reference/methods. The first page
+# could be read only in part: its tier and `not_authorized` come from reports of users.
 BESIDES: Reference = {
     "agents.sessions.setStatus": {
         "args": {
@@ -40,20 +40,20 @@ BESIDES: Reference = {
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    """Every method as Slack documents it."""
+    """Return every method as Slack documents it."""
     found: Reference = json.loads(references.read_reference("slack-methods.json"))
     return BESIDES | found
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    """The manifest's schema."""
+    """Return Slack's schema for manifests."""
     found: dict[str, Any] = json.loads(references.read_reference("slack-manifest.schema.json"))
     return found
 
 
 def _tier(reference: Reference, method: str) -> int:
-    """Return the documented tier of a method, 0 if special limits apply."""
+    """Return the documented tier of a method, or 0 for a special limit."""
     label = str(reference[method]["rate_limit"]["label"])
     return int(label[5]) if label.startswith("Tier ") else 0
 
@@ -67,7 +67,7 @@ def _required(reference: Reference, method: str) -> set[str]:
 
 
 def test_the_table_is_what_slack_documents(reference: Reference) -> None:
-    """Methods, arguments, scopes, tiers, and errors that count as success are Slack's."""
+    """Methods, arguments, scopes, tiers, and errors that count as success are those of Slack's reference."""
     assert METHODS.keys() <= reference.keys()
     for method, row in METHODS.items():
         assert list_arguments(method) <= reference[method]["args"].keys(), method
@@ -80,7 +80,8 @@ def test_the_table_is_what_slack_documents(reference: Reference) -> None:
 
 
 def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference) -> None:
-    """Each method of the stand-in has Slack's arguments, scopes and tier, and only Slack's errors."""
+    """Each method of the stand-in has Slack's arguments, scopes and tier, and only errors that Slack
+    documents."""
     methods = all_methods()
 
     assert methods.keys() <= reference.keys()
@@ -94,14 +95,14 @@ def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference
 
 
 def test_the_manifest_fits_slacks_schema(schema: dict[str, Any]) -> None:
-    """The manifests of Socket Mode and of HTTP mode are both valid."""
+    """The manifests of Socket Mode and of HTTP mode are valid in Slack's schema."""
     for request_url in ("", "https://taskwire.example.com/slack/events"):
         for is_agent in (False, True):
             jsonschema.validate(manifest.make_manifest(request_url, is_agent=is_agent), schema)
 
 
 def test_the_table_of_the_manifest_is_slacks(schema: dict[str, Any]) -> None:
-    """Kinds, lengths and required keys are Slack's."""
+    """The kinds, lengths and required keys in the manifest's table are those of Slack's schema."""
     found = {}
     for row in MANIFEST:
         known, is_required = _resolved(schema, schema), False

@@ -1,6 +1,4 @@
-"""The Slack stand-in against the table: it accepts what Taskwire sends, and refuses what Slack would
-refuse.
-"""
+"""The Slack stand-in accepts what Taskwire sends, and refuses what Slack would refuse."""
 
 import pytest
 
@@ -15,7 +13,8 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 @each_method
 def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
-    """The stand-in requires the arguments that Slack requires, and may know more than Taskwire sends."""
+    """The stand-in knows every argument that Taskwire sends, and requires the arguments that Slack
+    requires."""
     arguments = KNOWN[method].arguments
 
     assert arguments.keys() >= list_arguments(method)
@@ -26,23 +25,25 @@ def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
 
 @each_method
 def test_it_asks_for_slacks_scopes_and_keeps_slacks_limits(method: str) -> None:
-    """A scope that the stand-in did not check would be missing only in front of a person."""
+    """The stand-in checks Slack's scopes and rate limits. A scope that no test checks would fail only in
+    production."""
     assert set(KNOWN[method].scopes) == set(METHODS[method].scopes.split())
     assert KNOWN[method].tier == METHODS[method].tier
 
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 def test_it_can_answer_with_an_error_that_is_as_good_as_success(method: str) -> None:
-    """The stand-in has this error, so tests can show how Taskwire handles it."""
+    """The stand-in can answer with each error that counts as success, so tests can show how Taskwire handles
+    it."""
     assert METHODS[method].fine in KNOWN[method].errors
 
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_it_sends_an_event_only_with_its_scope(event: str) -> None:
-    """Slack silently leaves out events for which the app has no scope."""
+    """The stand-in sends an event only if the app has its scope. Slack silently leaves out other events."""
     assert EVENT_SCOPES[event] == EVENTS[event]
 
 
 def test_the_scopes_granted_by_default_cover_every_method() -> None:
-    """Without a manifest, the app has all scopes that the methods need."""
+    """Without a manifest, the stand-in's app has all scopes that the methods need."""
     assert all(not known.scopes or set(known.scopes) & set(SCOPES) for known in KNOWN.values())

@@ -1,7 +1,7 @@
-"""Actors. Each is a person with a channel of their own, who runs a flow while something goes wrong.
+"""Actors. An actor is a person with a channel of their own, who runs a flow while something goes wrong.
 
-Many actors use one bot at the same time. A call belongs to the actor whose name is in it: the person, the
-channel, the task or the link. A call without a name belongs to an actor only while no other actor is running.
+Many actors use one bot at the same time. A call belongs to an actor if it contains the name of the actor's
+person, channel, task or link. A call without a name belongs to an actor only while no other actor is running.
 """
 
 import re
@@ -16,7 +16,7 @@ from taskwire_sandbox.slack import SlackSandbox
 from .points import Aim, Call, Fault, Kind, Point
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# Calls that people or Coder cause. They can come at any moment.
+# Calls that people or Coder make. They can come at any moment.
 _FROM_OUTSIDE = (Kind.CLAIM, Kind.SWEEP)
 # A link's id, which follows the name of a queue or of a link's record.
 _LINK = re.compile(r"\b[a-z_]+:((?:task-)?[0-9a-f]{12})\b")
@@ -32,39 +32,39 @@ class Actor:
     channel: str
     task: SandboxTask | None = None
     thread_ts: str = ""
-    # Whether the actor is where the flow starts, and has not started. What is there for it then may stay.
+    # Whether the actor has prepared its flow and has not started it. Its messages and keys may then stay.
     is_waiting: bool = True
     # How often this actor has run its flow.
     run_number: int = 0
     aim: Aim | None = None
-    # The part of the aim that comes next.
+    # The next fault of the aim.
     target: Aim | None = None
-    # Whether the target can still strike. After the last planned death, nothing more goes wrong.
+    # Whether the target's fault is still to come. After the last planned kill, no more faults happen.
     is_aimed: bool = False
     is_going: bool = False
     is_struck: bool = False
-    # Whether the actor is stopped at the point at which the bot is to die.
+    # Whether the actor is stopped at the point at which the bot is to be killed.
     is_held: bool = False
-    # How many of its deliveries the bot has claimed in this run.
+    # How many of the actor's deliveries the bot has claimed in this run.
     taken: int = 0
     failure: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     points: list[Point] = field(default_factory=list)
-    # The points before the last death.
+    # The points before the last kill.
     earlier: list[Point] = field(default_factory=list)
-    # The points that belong to this actor only because no other actor was running.
+    # The points that count for this actor only because no other actor was running.
     alone: set[Point] = field(default_factory=set)
-    # The points before which something else may have happened since the previous point.
+    # The points that may have another event between them and the point before.
     apart: set[Point] = field(default_factory=set)
-    # How many of its calls are being executed, and what Coder showed at the last call.
+    # How many of the actor's calls are being executed, and what Coder showed at the last call.
     under_way: int = 0
     shown_last: object = None
-    # Whether the flow depends on the bot's polls. `listed` is the task's state when Coder last answered a
-    # poll. `seen` is the part of it that the bot has written to Redis.
+    # Whether the flow depends on the bot's polls. `listed` is the task's state in Coder's last answer to a
+    # poll. `seen` is the part of this state that the bot has written to Redis.
     is_watched: bool = False
     listed: object = None
     seen: object = None
-    # What the bot had said in the channel, and shown to the person only, before this run.
+    # The bot's messages in the channel, and its private answers to the person, before this run.
     before: set[str] = field(default_factory=set)
     shown_before: int = 0
     builds_before: int = 0
@@ -93,13 +93,14 @@ class Actor:
         self.under_way = 0
 
     def continue_with_next_bot(self) -> None:
-        """Prepare for the next bot. If a second death is planned, it is the next fault."""
+        """Prepare the actor for the next bot. If a second kill is planned, the second kill is the next
+        fault."""
         again = self.target.again if self.target is not None and self.is_held else None
         self.target, self.is_aimed, self.is_held = again, again is not None, False
         self._count_anew()
 
     def take_fault(self, point: Point) -> Fault | None:
-        """Return the fault that is planned for this point, or None. A fault happens once."""
+        """Return the fault that is planned for this point, or None. Each planned fault is returned once."""
         if self.target is None or not self.is_aimed or self.target.point != point:
             return None
         self.is_struck, self.is_aimed = self.target.again is None, False
@@ -107,7 +108,7 @@ class Actor:
         return self.target.fault
 
     def count_point(self, call: Call, *, is_alone: bool) -> Point:
-        """Count the next point with this name, and return it."""
+        """Count how often the actor has come to this call, and return the point."""
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
         shown = self.shown()
@@ -120,7 +121,7 @@ class Actor:
         return point
 
     def shown(self) -> object:
-        """Return what Coder shows of the task now."""
+        """Return the task's state as Coder shows it now."""
         if self.task is None or self.task.is_deleted:
             return None if self.task is None else "gone"
         latest = self.task.builds[-1]
@@ -128,17 +129,17 @@ class Actor:
         return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
 
     def loses_answer_of(self, call: str) -> bool:
-        """Return whether the bot gets an error, or no answer, from this call."""
+        """Return whether the planned fault makes the bot get an error, or no answer, from this call."""
         return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
     @property
     def is_untaken(self) -> bool:
-        """Return whether the person saw an error and the bot has not taken the delivery."""
+        """Return whether the person saw an error and the bot claimed no delivery of theirs."""
         return bool(self.failure) and not self.taken
 
 
 class Names:
-    """Which names belong to which actor."""
+    """Maps each name to the actor that owns it."""
 
     def __init__(self) -> None:
         self._actors: dict[str, Actor] = {}
@@ -162,7 +163,7 @@ class Names:
 
 
 def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
-    """Return everything that the bot has said in an actor's channel, threads included."""
+    """Return all messages of the bot in an actor's channel, including its threads."""
     said: list[Mapping[str, object]] = []
     for message in slack.messages(actor.channel):
         said.append(message)

@@ -1,4 +1,4 @@
-"""What must be true of the audit trail when a flow has ended, whatever happened in between."""
+"""Checks a flow's audit trail after the flow has ended, whatever happened in between."""
 
 from redis.asyncio import Redis
 
@@ -10,9 +10,9 @@ from taskwire.state.audit import AuditLimits, AuditTrail
 
 
 async def check_audit(store: Redis, keys: Keys) -> None:
-    """Check that no act was recorded as done twice, and that the chain is whole.
+    """Check that the audit trail records no act as done twice, and that its chain is whole.
 
-    A reply that is refused or fails, and is sent later after all, has an entry for each.
+    If a reply fails or is refused, and a later try sends it, the trail has an entry for both.
     """
     trail = AuditTrail(Connections(store, store, ""), keys, ServerClock(), AuditLimits())
     entries = [stored.entry async for stored in trail.read(AuditFilter())]

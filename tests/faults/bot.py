@@ -1,9 +1,9 @@
-"""Real bots, each in a process of its own, for tests that kill hundreds of them.
+"""Runs real bots, each in its own process, for tests that kill hundreds of bots.
 
 `python -m tests.faults.bot` imports everything once and then forks, so a bot starts in milliseconds instead
-of a second. A bot runs as `taskwire run` does, with three differences. Its clock can be moved from outside.
-Its polls and timers run only on request. Its waits in real time are short. A bot ends when its line to the
-test is closed.
+of a second. A bot runs as `taskwire run` does, with three differences. The test can move its clock. Its polls
+and timers run only on request. Its waits in real time are short. A bot ends when its connection to the test
+is closed.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock
 
-# So long that no lease lapses while one actor is stopped and others run to their points.
+# So long that no lease expires while one actor is stopped and others run to their points.
 LEASE_MS = 60_000
-# Limits are counted for each channel, so that no flow waits for another one's capacity.
+# Limits are counted for each channel, so that no flow waits because of another flow.
 PACE = MethodLimits(None, per_target=Limit(interval_ms=100, burst=10))
-# How long a bot that is asked whether it is idle waits until it is, and how often it looks.
+# How long a bot waits to become idle before it answers that it is not, and how often it checks.
 IDLE_SECONDS, LOOK_SECONDS = 0.04, 0.003
 
 
@@ -68,7 +68,7 @@ def timings(given: Given) -> Timings:
 
 
 async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
-    """Run the bot and obey orders, until killed or until the connection to the test is closed."""
+    """Run the bot and obey orders, until the bot is killed or its connection to the test is closed."""
     configure_logs("info", "json", mask, sys.stdout)
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
@@ -83,7 +83,8 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
 
 
 async def _is_soon_idle(bot: Bot) -> bool:
-    """Return whether the bot is idle, or becomes idle soon. Looking here costs less than asking again."""
+    """Return whether the bot is idle, or becomes idle soon. A wait in the bot costs less than another request
+    of the test."""
     gives_up_at = time.monotonic() + IDLE_SECONDS
     while not _is_idle(bot) and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - parts say it by properties
         await asyncio.sleep(LOOK_SECONDS)
@@ -97,20 +98,20 @@ def _is_idle(bot: Bot) -> bool:
 
 
 async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry out the orders of the line, one after the other."""
+    """Carry out the orders from the connection, one after the other."""
     while word := (await reader.readline()).decode().strip():
         answer = "done"
         try:
             match word:
                 case "poll":
-                    # The seconds until the next poll is possible: a dead bot may have left a lease.
+                    # The seconds until the next poll is possible: a killed bot may have left a lease.
                     answer = str(await bot.parts.poller.poll())
                 case "times":
                     answer = str(await bot.parts.deps.links.fire_timers())
                 case "rest":
                     answer = "yes" if await _is_soon_idle(bot) else "no"
         except (RedisError, OutsideError) as error:
-            # Like the timers: the next tick tries again.
+            # As with the timers, the next tick tries again.
             answer = f"failed: {error}"
         writer.write(f"{answer}\n".encode())
     os._exit(0)
@@ -137,8 +138,8 @@ def _fork(server: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(given.environment)
         loaded = settings_module.load()
-        # A mask compiles slowly. It is compiled before the fork, so the next bot of this deployment finds it
-        # cached.
+        # Compiling a mask is slow. The parent compiles it before the fork, so that the next bot of this
+        # deployment finds it cached.
         mask = Masker(loaded.secrets(), loaded.tokens()).mask
         child = os.fork()
         if child:

@@ -1,4 +1,4 @@
-"""A certificate authority and certificates for servers on the loopback, made while a test runs."""
+"""Makes a certificate authority and certificates for servers on loopback, while a test runs."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DAYS = "2"
 
 @dataclass(frozen=True)
 class Tls:
-    """The authority to trust, and a server's certificate and key."""
+    """The certificate of the authority to trust, and a server's certificate and key."""
 
     authority: Path
     certificate: Path
@@ -19,8 +19,8 @@ class Tls:
 
 
 async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
-    """Make an authority, and a certificate from it for a server at that address. Skip the test without
-    OpenSSL."""
+    """Make an authority and a certificate for a server at this address. Skip the test if OpenSSL is
+    missing."""
     program = find_openssl()
     directory.mkdir()  # noqa: ASYNC240 - once, while nothing else runs
     made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")

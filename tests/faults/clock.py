@@ -1,6 +1,6 @@
-"""One clock for the bots, the store and both stand-ins: real time plus the time that the proof has skipped.
+"""One clock for the bots, the store and both stand-ins: real time plus the time that the test has skipped.
 
-The bots are processes of their own, so the skipped time is in a file that all of them map.
+The bots run in other processes, so the skipped time is in a file that all of them map into memory.
 """
 
 import math
@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SECONDS = struct.Struct("d")
-# It begins in the future, so that it is not behind real time when it goes back to a snapshot.
+# The clock begins in the future. It is then ahead of real time even after it goes back to a snapshot.
 START_SECONDS = 24 * 3600.0
 
 
 class SharedClock:
-    """Runs like real time. Each process that maps its file can move it."""
+    """A clock that runs like real time. Each process that maps its file can move it."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -42,12 +42,12 @@ class SharedClock:
         return int(self.time() * 1000)
 
     def move_to(self, ms: float) -> None:
-        """Move just beyond this time. A time in the past changes nothing."""
+        """Move the clock just beyond this time. A time in the past changes nothing."""
         ahead = math.ceil(ms + 1) / 1000 - time.time()
         _SECONDS.pack_into(self._passed, 0, max(ahead, self._ahead))
 
     def go_back_to(self, ms: int) -> None:
-        """Show this time again, although a later one was shown. No bot may be alive."""
+        """Set the clock back to this time. No bot may be running."""
         _SECONDS.pack_into(self._passed, 0, ms / 1000 - time.time())
 
     @property

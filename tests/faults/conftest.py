@@ -11,14 +11,14 @@ from .situations import Tried
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """Start one parent of bots and one store."""
+    """Start the parent process of all bots, and one store."""
     with new_environment(tmp_path_factory.mktemp("environment")) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def tried(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Tried:
-    """What the flows of this run try, in all its processes."""
+    """Collect what the flows of this run tried, in all its processes."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     return Tried(shared / "tried", is_shared=not request.config.getoption("every_way"))

@@ -1,5 +1,5 @@
-"""Real dependencies for tests of single jobs. Slack's limits come only from its 429 answers, and times are
-short."""
+"""Opens real dependencies for tests of single jobs. Slack's limits come only from its 429 answers, and
+timeouts are short."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -58,7 +58,7 @@ async def open_dependencies(
     clock: Clock | None = None,
     limits: Mapping[str, MethodLimits] = MappingProxyType({}),
 ) -> AsyncIterator[Dependencies]:
-    """Open dependencies on a stand-in for Slack and on a store. Nothing answers at Coder's address."""
+    """Open dependencies on a stand-in for Slack and a store. No server answers at Coder's address."""
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)

@@ -1,8 +1,8 @@
-"""A deployment: one workspace, one Coder, one store, and one bot after the other.
+"""A deployment: one workspace, one Coder, one store, and one bot at a time.
 
-Whenever the bot is idle, the clock is moved to the next moment at which it has something to do, so that long
-waits cost no time. The deployment also requests the polls and timers: after a change in Coder, and when a
-timer is due.
+When the bot is idle, the deployment moves the clock to the next moment at which the bot has work. Long waits
+therefore take no real time. The deployment also requests the polls and timers: after a change in Coder, and
+when a timer is due.
 """
 
 import asyncio
@@ -35,23 +35,24 @@ from .queue_scripts import HEAD, ROWS
 from .snapshot import ObjectSnapshot, StoreSnapshot
 from .wire import Proxy
 
-# The longest wait in real time for anything to happen.
+# The longest wait in real time for any event.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS, MOST_LOOK_SECONDS = 0.003, 0.04
-# The clock is not moved farther than this. A later job is a question to a person, or a retry without end.
+# The clock is not moved farther than this. A job that is due later is a question to a person, or a retry
+# without end.
 MAX_REPORTED_WAIT_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
 # The product's own interval between polls while Coder shows changes.
 POLL_MS = 5_000
-# A delivery that a dying bot did not take is sent again when a bot is connected.
+# When a bot is connected, Slack sends a delivery again that a killed bot did not claim.
 RETRIES = (0.05,) * 400
-# Longer than a call is ever held.
+# Longer than any call is held.
 ACK_SECONDS = 60.0
 
 
 class Deployment:
-    """Everything that a bot needs, and the bot."""
+    """Everything that a bot needs, and the bot itself."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Deployment:
         self._port = 0
         self._pid = 0
         self._ticking: asyncio.Task[str] | None = None
-        # The tokens of leases whose holder is dead.
+        # The fencing tokens of leases whose holder was killed.
         self._dead: set[str] = set()
         self._next_poll_ms = 0
         self._read = 0
@@ -96,7 +97,7 @@ class Deployment:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen for bots inside the block."""
+        """Accept connections of bots inside the block."""
         server = await asyncio.start_server(self._accept_bot, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         async with self.proxy.serving():
