@@ -22,7 +22,7 @@ DIALOG = (
     "An agent that is idle calls its owner after: {settle}\n"
     "A task in which nothing changes calls its owner after: {stuck}\n"
     "An open question calls its owner again after: {reminder}\n"
-    "If the owner still does not answer, it calls: \n"
+    "If the owner still does not answer, the question calls: \n"
     "For you, everywhere:\n"
     "{own}"
 )

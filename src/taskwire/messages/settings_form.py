@@ -260,7 +260,7 @@ def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     }
     if fallback and not fallback.startswith("S"):
         person = person | {"initial_users": [fallback]}
-    label = "If the owner still does not answer, it calls"
+    label = "If the owner still does not answer, the question calls"
     field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
     if not groups:
         return [field]
