@@ -15,9 +15,9 @@ CallPlace = Literal["thread", "direct", "both", "nothing"]
 
 
 class PersonSettings(SealedModel):
-    """The settings of one person. The hours are those of the person's own time zone.
+    """The settings of one person. The hours are hours of the person's own time zone.
 
-    Without both hours, or if they are the same, there are no quiet hours. A new field needs a default that
+    If an hour is missing, or both are the same, there are no quiet hours. A new field needs a default that
     changes nothing for people who have saved their settings before.
     """
 
@@ -37,14 +37,14 @@ class PersonSettings(SealedModel):
 
 
 class QuietPeriod(NamedTuple):
-    """The quiet hours of one night or day."""
+    """The beginning and the end of a person's quiet hours on one day."""
 
     began: datetime
     ends: datetime
 
 
 def find_quiet_period(settings: PersonSettings, zone: tzinfo, now: datetime) -> QuietPeriod | None:
-    """Return the quiet hours in which `now` is; None if it is in none."""
+    """Return the quiet hours that contain `now`; None if `now` is outside quiet hours."""
     begins, ends = settings.quiet_from_hour, settings.quiet_until_hour
     if begins is None or ends is None or begins == ends:
         return None
@@ -59,7 +59,7 @@ def find_quiet_period(settings: PersonSettings, zone: tzinfo, now: datetime) -> 
 
 
 def make_zone(name: str, offset_seconds: int) -> tzinfo:
-    """Return a time zone by its name; if this machine does not know it, by its present offset."""
+    """Return the time zone of this name. If this machine does not know the name, use the present offset."""
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
@@ -67,7 +67,7 @@ def make_zone(name: str, offset_seconds: int) -> tzinfo:
 
 
 class HeldCall(SealedModel):
-    """A notification of one person that is delayed until the person's quiet hours end.
+    """A notification of one person that waits for the end of the person's quiet hours.
 
     The two times are the beginning and the end of these quiet hours, in Unix milliseconds.
     """
@@ -80,7 +80,7 @@ class HeldCall(SealedModel):
 
 
 class CallPlan(SealedModel):
-    """How each person is notified of a notice: by a mention, by a direct message, or after quiet hours."""
+    """How each person hears of a notice: by a mention, by a direct message, or after quiet hours."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -91,7 +91,7 @@ class CallPlan(SealedModel):
     is_chosen: bool = False
 
     def limited_to(self, called: Collection[UserId]) -> "CallPlan":
-        """Return the plan for those of its people who are still to be called."""
+        """Return the plan without the people who are not in `called`."""
         return CallPlan(
             mentioned=tuple(person for person in self.mentioned if person in called),
             told_directly=tuple(person for person in self.told_directly if person in called),

@@ -7,15 +7,15 @@ from pydantic import ConfigDict
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.sealed_model import Readable, SealedModel
 
-# Where a person acted. `reply` is a message in a task's thread, also one that is a verb. It is empty in jobs
-# of versions that did not record it.
+# Where a person acted. `reply` is a message in a task's thread, even if it is a verb. The surface is empty in
+# jobs of versions that did not record it.
 Surface = Literal[
     "", "command", "button", "home", "dialog", "shortcut", "emoji", "mention", "direct_message", "reply"
 ]
 
 
 class Requester(SealedModel):
-    """The person who asked, where and when they asked, and how to answer them privately.
+    """The person who asked, where and when they asked, and how to answer this person privately.
 
     `response_url` is Slack's URL for private answers; None if Slack gave none.
     """
@@ -45,7 +45,7 @@ class FileRef(SealedModel):
 
 
 class EarlierMessages(SealedModel):
-    """The messages of a thread before the message at `before`. Without it, all messages are meant."""
+    """The messages of a thread before the message at `before`. If `before` is None, all messages."""
 
     model_config = ConfigDict(frozen=True)
 

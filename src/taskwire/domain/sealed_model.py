@@ -1,8 +1,8 @@
 """Stored values whose texts are encrypted (sealed).
 
 Every text field is sealed unless its type says that anybody may read it: an id of `ids.py`, a `Literal`, an
-enum, or `Readable`. So a new field is sealed by default. Kinds, ids, times and counts stay readable, because
-Lua scripts, the crash-point proof and operators read them.
+enum, or `Readable`. So a new text field is sealed by default. Kinds, ids, times and counts stay readable,
+because Lua scripts, the crash-point proof and operators read them.
 
 A value is stored as JSON with one more field, `sealed`, which contains the texts of the value and of all
 values inside it. The field `sealed` can be opened only in a value of the same class with the same readable
@@ -31,7 +31,7 @@ from taskwire import sealing
 from taskwire.domain.text.agent_text import AgentText
 
 _READABLE: Final = "readable"
-# An id, a word of ours, an address or a digest: nothing that a person or an agent wrote.
+# An id, a word of Taskwire's, an address or a digest: no text that a person or an agent wrote.
 Readable = Annotated[str, _READABLE]
 SEALED = "sealed"
 _TEXTS = (str, AgentText, JsonValue)
@@ -42,11 +42,11 @@ Fields = dict[str, Any]
 class SealedModel(BaseModel):
     """A value that is sealed when it is written as JSON, and opened when it is read."""
 
-    # How many values are being written, one inside the other, and how many are being read. Writing and
-    # reading never await anything, so all values of the process can share these two numbers.
+    # How deeply the present write and the present read are nested. Writing and reading never await anything,
+    # so all values of the process can share these two numbers.
     _depth: ClassVar[int] = 0
     _reading: ClassVar[int] = 0
-    # Whether a stored value must be signed. False for what only Lua scripts make.
+    # Whether a stored value must be signed. False for values that only Lua scripts make.
     is_signed: ClassVar[bool] = True
 
     @model_serializer(mode="wrap", when_used="json")
@@ -86,7 +86,7 @@ class SealedModel(BaseModel):
 
 
 def opened(kind: type[BaseModel], stored: Fields) -> Fields:
-    """Return the fields of a stored value with its texts. Raises `sealing.CannotOpen`."""
+    """Return the fields of a stored value, with the sealed texts in them. Raises `sealing.CannotOpen`."""
     fields: Fields = json.loads(json.dumps(stored))
     token = fields.pop(SEALED)
     found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, make_purpose(kind, fields)))
@@ -99,7 +99,7 @@ def opened(kind: type[BaseModel], stored: Fields) -> Fields:
 
 
 def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
-    """Move the texts of a value, and of the values in it, to `found`, by their paths."""
+    """Move the texts of a value, and of the values in it, to `found`. The keys of `found` are the paths."""
     if isinstance(node, dict):
         texts = node.pop(SEALED, None)
         if isinstance(texts, dict):

@@ -1,1 +1,1 @@
-"""What people type: commands, replies, verbs, options and names, and what is nearly one."""
+"""Parses what people type: commands, replies, verbs, options, names, and texts that are nearly commands."""

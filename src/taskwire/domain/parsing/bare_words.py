@@ -1,6 +1,6 @@
-"""Recognises replies that are nothing but one short thing: a word that stops the task, `pause`, or thanks.
+"""Recognises replies that are only one short thing: a word that stops the task, `pause`, or thanks.
 
-`replies` reads whole messages. This module gets their text, without the mention of the bot.
+`replies` reads whole messages. This module gets the text of such a message, without the mention of the bot.
 """
 
 import re
@@ -38,7 +38,10 @@ def is_stop(said: str) -> bool:
 
 
 def is_pause(said: str) -> bool:
-    """Return whether a text is only `pause`. It is input, but its author may have meant to stop the task."""
+    """Return whether a text is only `pause`.
+
+    The agent gets such a text as input, but its author may have meant to stop the task.
+    """
     return len(said) <= _LONGEST and _PAUSE.fullmatch(said) is not None
 
 

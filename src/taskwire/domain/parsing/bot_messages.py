@@ -1,8 +1,8 @@
 """Decides what a message to the bot outside the threads of tasks asks for: a command, or a new task.
 
 The message is Markdown with Slack's tokens, without the mention of the bot at its beginning. People write
-sentences in it, so a verb counts only if the rest of the message fits it: `list mine` is a command, `list the
-open ports` is a prompt. The same holds for a word that is nearly a verb.
+sentences to the bot, so a verb counts only if the rest of the message fits the verb: `list mine` is a
+command, `list the open ports` is a prompt. This rule is also used for a word that is nearly a verb.
 """
 
 import re
@@ -20,22 +20,22 @@ _WITH_THREAD = re.compile(r"with (?:the |this )?thread\s*:\s*", re.IGNORECASE)
 _OPTION = re.compile(
     r"(?:--|[\u2014\u2013])?(?:template|preset|name|org|organi[sz]ation)\b[= ]", re.IGNORECASE
 )
-# If more words than this follow a verb and are not its arguments, the verb begins a sentence.
+# A verb begins a sentence if more words than this follow it and the words are not its arguments.
 _MOST_WORDS_BEHIND_VERB = 1
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt for a new task, with its options. `with_thread`: the agent gets the thread as context."""
+    """A prompt for a new task, with its options. If `with_thread`, the agent gets the thread as context."""
 
     request: Create
     with_thread: bool = False
 
 
 def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
-    """Return what a message asks for. Raise UserError if it is a command that cannot be done.
+    """Return what a message asks for. Raise UserError if the message is a command that cannot be done.
 
-    In a direct message, `create` starts a task at once, as the command does.
+    In a direct message, `create` starts a task at once, as `/task create` does.
     """
     text = text.strip()
     word, rest = first_word(text)

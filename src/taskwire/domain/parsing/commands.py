@@ -5,9 +5,8 @@ typed. A refusal quotes the person's text escaped for mrkdwn. Other modules deci
 which task a name means.
 
 If the first word is not a verb, the form for a new task opens with the whole text in it. So no sentence
-starts a task by mistake. `near_misses` decides whether the word is nearly a verb. If it is, nothing is done,
-and the error offers the commands that were probably meant. A verb with wrong arguments is refused in the same
-way.
+starts a task by mistake. But if `near_misses` finds that the word is nearly a verb, nothing is done, and the
+error offers the commands that were probably meant. A verb with wrong arguments is refused in the same way.
 """
 
 import re
@@ -58,16 +57,16 @@ from taskwire.domain.text.mrkdwn import (
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 # Coder's own rule for task names. A task cannot be called "new", because a page of Coder's has that address.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
-# A title in double quotes. Spaces in it are no end of it.
+# A title in double quotes. It may contain spaces.
 _QUOTED_TITLE = re.compile(rf"[{DOUBLE_QUOTES}]([^{DOUBLE_QUOTES}]+)[{DOUBLE_QUOTES}](?=\s|$)")
-# More characters than this after a verb are no title, but a sentence.
+# In characters. A longer text after a verb is no title, but a sentence.
 _LONGEST_TITLE = 200
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
 
 
 @dataclass(frozen=True)
 class SlackPerson:
-    """A person whom the command mentions. `name` is the name in the mention; it may be empty."""
+    """A person whom the command mentions. `name` is the name in the mention, which may be empty."""
 
     id: UserId
     name: str = ""
@@ -90,7 +89,7 @@ class Create:
 
 @dataclass(frozen=True)
 class OpenForm:
-    """Open the form for a new task, with this text as the prompt and with the options that were given."""
+    """Open the form for a new task, filled with this prompt and these options."""
 
     text: str = ""
     template: str | None = None
@@ -195,7 +194,7 @@ class Unmute:
 
 @dataclass(frozen=True)
 class Share:
-    """Share the task with these people and user groups. If none are named, say with whom it is shared."""
+    """Share the task with these people and user groups. If there are none, say with whom it is shared."""
 
     name: TaskName
     who: tuple[str, ...]
@@ -285,7 +284,7 @@ def parse(text: str) -> Command:
 
 
 class _WrongArguments(Exception):
-    """The words after a verb are not arguments of this verb."""
+    """The words after a verb cannot be its arguments."""
 
 
 def _parse_create(rest: str, _: Verb) -> Command:
@@ -312,9 +311,10 @@ def _parse_create(rest: str, _: Verb) -> Command:
 
 
 def explain_trailing_options(error: UserError, behind: str) -> UserError:
-    """Return the error with a hint that the end of the prompt, `behind`, was read as options.
+    """Return the error, with a hint that the end of the prompt, `behind`, was read as options.
 
-    The person may have meant it as a part of the prompt. If `behind` is empty, return the error unchanged.
+    The person may have meant this end as a part of the prompt. If `behind` is empty, return the error
+    unchanged.
     """
     if not behind:
         return error
@@ -418,7 +418,7 @@ def _parse_share(rest: str, verb: Verb) -> Command:
 
 
 def _read_task(rest: str, verb: Verb) -> TaskName:
-    """Return the task that these words name: by one word, or by its title.
+    """Return the task that these words name. One word is the task's name; several words are its title.
 
     Raise _WrongArguments if words follow a task's name, or if the text is too long for a title.
     """
@@ -429,7 +429,7 @@ def _read_task(rest: str, verb: Verb) -> TaskName:
 
 
 def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
-    """Return a task's name and the rest. The name is the first word, or a title in double quotes."""
+    """Return a task's name and the text after it. The name is the first word, or a title in double quotes."""
     name, more = first_word(rest)
     if not name:
         raise UserError("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
@@ -465,9 +465,9 @@ def _parse_help(rest: str, _: Verb) -> Command:
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
-    """Raise UserError if the text is a verb that only threads have, alone or with one task's name after it.
+    """Raise UserError if the text is a verb that is used only in threads, alone or before one task's name.
 
-    With any other text after it, the word is the beginning of a sentence and is accepted.
+    If any other text follows, the word is the beginning of a sentence and is accepted.
     """
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or is_task_name(rest)):

@@ -1,6 +1,7 @@
 """Tables of the verbs and options that people may type after `/task` and in threads.
 
-The help is made from these tables, and `commands` and `replies` parse with them. This module parses nothing.
+The help is made from these tables. `commands` and `replies` use the tables to parse. This module parses
+nothing.
 """
 
 from collections.abc import Iterable
@@ -12,10 +13,10 @@ VerbArguments = Literal["nothing", "name", "name and full", "name and text", "fi
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: all that the person may see, their own and those that are shared
-    with them (`mine`), or those that wait for them.
+    """The filters of `list`: three groups of tasks, Coder's statuses, and the phases that cards show.
 
-    `list` also accepts a phase, as cards show it, or one of Coder's statuses.
+    `all` means all tasks that the person may see. `mine` means the person's own tasks and those that are
+    shared with the person. `needs-me` means the tasks that wait for the person.
     """
 
     MINE = "mine"
@@ -70,7 +71,7 @@ class CommandOption:
 class ThreadVerb:
     """A verb in a task's thread, written `!name` or after a mention of the bot.
 
-    `button` is the label of the card's button that does the same.
+    `button` is the label of the card's button with the same effect.
     """
 
     name: str
@@ -251,7 +252,7 @@ VERBS_OF_OTHER_TOOLS = {
 
 
 def find_verb(word: str) -> Verb | None:
-    """Find a verb by its name or a synonym, in upper or lower case: phones begin a text with a capital."""
+    """Find a verb by its name or a synonym. Capital letters do not matter, because phones begin with one."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
 
@@ -271,8 +272,8 @@ def find_thread_verb(word: str) -> ThreadVerb | None:
 def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
     """Find at most three known words that a mistyped word may mean, the nearest first.
 
-    `slips` is how many letters may be wrong at most: if it is not given, one in a word of up to five letters,
-    else two. A word also matches if it is the beginning of a known word.
+    `slips` is the highest number of wrong letters. The default is one for a word of up to five letters, and
+    two for a longer word. A word also matches if it is the beginning of a known word.
     """
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
@@ -283,7 +284,7 @@ def find_nearest(word: str, known: Iterable[str], slips: int | None = None) -> t
 
 
 def _edit_distance(one: str, other: str, enough: int) -> int:
-    """Count the letters to add, remove, change or swap to turn one word into the other.
+    """Count the letters to add, remove, change or swap to turn one word into the other word.
 
     If the lengths differ by more than `enough`, return `enough + 1` at once.
     """

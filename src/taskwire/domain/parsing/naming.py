@@ -20,8 +20,8 @@ def digest(*parts: str) -> str:
 def make_name(prompt: str, salt: str) -> str:
     """Make a name from the beginning of the prompt and six characters of the salt's hash.
 
-    For example `fix-the-login-1a2b3c`. The same prompt and salt give the same name at every try. Letters lose
-    their accents. A prompt without any Latin letter or digit becomes `task`.
+    An example is `fix-the-login-1a2b3c`. The same prompt and salt always give the same name, so every try
+    uses the same one. Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
     """
     words = _hyphenate(prompt)
     room = NAME_LENGTH - SUFFIX_LENGTH - 1
@@ -33,7 +33,7 @@ def make_name(prompt: str, salt: str) -> str:
 def suggest_name(text: str) -> str:
     """Return the name most like this text that Coder accepts; empty if the text has no Latin letter.
 
-    For example `my-fix` for `My Fix!!`.
+    For example, `My Fix!!` gives `my-fix`.
     """
     near = _hyphenate(text)[:NAME_LENGTH].rstrip("-")
     # A task cannot be called "new", because a page of Coder's has that address.
@@ -41,7 +41,7 @@ def suggest_name(text: str) -> str:
 
 
 def _hyphenate(text: str) -> str:
-    """Return the Latin letters and digits of a text in lower case, with a hyphen for each gap."""
+    """Return the Latin letters and digits of a text in lower case. A hyphen replaces all between them."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
 

@@ -1,8 +1,8 @@
 """Commands that are nearly right: finds the commands that were probably meant, which are offered as buttons.
 
 Nothing is done before a person presses such a button. `commands.parse` decides that a text is no command, and
-asks this module about its first word. A word that is nearly a verb is a near miss if it is alone, or if
-arguments of that verb follow. Otherwise the text is a prompt: `remove dead code` is no `delete`.
+asks this module about the text's first word. A word that is nearly a verb is a near miss if it is alone, or
+if arguments of that verb follow. Otherwise the text is a prompt: `remove dead code` does not mean `delete`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,10 +34,10 @@ class Offer:
 
 
 class NearMiss(UserError):
-    """A command that cannot be done as it was typed. Each of the `offers` can.
+    """A command that cannot be done as it was typed. The `offers` are commands that can be done.
 
-    `quoted` is the person's text; it is shown below the sentence. `rows` are a block and a line of text for
-    each offer, which say what is offered; none if the labels of the buttons say it.
+    `quoted` is the person's text, which is shown below the sentence. `rows` are a block and a line of text
+    for each offer. They describe the offers; there are none if the labels of the buttons are enough.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class NearMiss(UserError):
 
 
 class NotOneTask(UserError):
-    """The words of a command name no task, or several."""
+    """The words in a command that should name one task name none, or several."""
 
 
 class SeveralTasks(NotOneTask):
@@ -74,7 +74,7 @@ class SeveralTasks(NotOneTask):
 
 
 class UnknownTitle(NotOneTask):
-    """No task has the title that was typed. The words may be meant as a prompt."""
+    """No task has the title that was typed. The person may have meant the words as a prompt."""
 
     def __init__(self, sentence: str, hint: str, title: str) -> None:
         super().__init__(sentence, hint, reason="no_such_task")
@@ -84,7 +84,7 @@ class UnknownTitle(NotOneTask):
 # The most tasks that are offered as buttons.
 MOST_TASKS_OFFERED = 5
 
-# The question before a verb is carried out: `{}` is replaced by the task's name, if there is one.
+# The question that is asked before a verb is carried out. The task's name, if there is one, replaces `{}`.
 _QUESTIONS = {
     "create": "Start a task with this?",
     "list": "Show your tasks?",
@@ -108,7 +108,7 @@ _LABELS = {"create": "Create", "delete": "Delete…", "edit": "Replace prompt", 
 
 
 def raise_if_near_verb(word: str, rest: str) -> None:
-    """Raise NearMiss if a text is nearly a command. `word` is its first word, which is no verb."""
+    """Raise NearMiss if a text is nearly a command. `word` is the text's first word, which is no verb."""
     meant = [verb for verb in _find_likely_verbs(word) if _is_likely_command(verb, rest, word)]
     if not meant:
         return
@@ -124,9 +124,9 @@ def raise_if_near_verb(word: str, rest: str) -> None:
 
 
 def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
-    """Return the refusal of a verb whose arguments are wrong. The text may be meant as a prompt.
+    """Return the refusal of a verb whose arguments are wrong. It offers a task with the text as prompt.
 
-    `text` is all that was typed. `rest` is what follows the verb.
+    `text` is all that was typed. `rest` is the part after the verb.
     """
     offers = [Offer("Create a task", f"create -- {text}")]
     name, _ = first_word(rest)
@@ -136,9 +136,9 @@ def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
 
 
 def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
-    """Return the refusal of an option that does not exist. `rest` is what follows the verb.
+    """Return the refusal of an option that does not exist. `rest` is the text after the verb.
 
-    The arguments of `create` may have been meant as text, too.
+    The arguments of `create` may have been meant as text for the agent.
     """
     before = rest[: len(rest) - len(error.text)]
     offers = [
@@ -154,9 +154,9 @@ def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
 def offer_name(
     error: UserError, given: Mapping[str, str], prompt: str, rest: str, trailing_options: str
 ) -> UserError:
-    """Return the refusal of a name that Coder does not take. `given` are the options of `create`.
+    """Return the refusal of a name that Coder does not accept. `given` are the options of `create`.
 
-    `rest` is what follows the verb. Its end, `trailing_options`, may have been meant as text.
+    `rest` is the text after the verb. Its end, `trailing_options`, may have been meant as text for the agent.
     """
     near = suggest_name(given["name"])
     offers = [Offer("Use it", _format_create({**given, "name": near}, prompt))] if near else []
@@ -170,7 +170,7 @@ def offer_name(
 def offer_values(
     sentence: str, option: str, near: Sequence[str], given: Mapping[str, str], prompt: str
 ) -> NearMiss:
-    """Return the refusal of a wrong value of an option of `create`. `near` are values to offer instead.
+    """Return the refusal of a wrong value of an option of `create`. `near` are the values to offer.
 
     `given` are all options that were typed.
     """
@@ -179,9 +179,10 @@ def offer_values(
 
 
 def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
-    """Return the refusal with one button for each task. The button carries out `verb` on that task.
+    """Return the refusal of a name that fits several tasks, with one button for each task.
 
-    `text` is what follows the task's name, as Slack sends it. If no task fits, the button creates one.
+    The button carries out `verb` on its task. `text` is the text after the task's name, as Slack sends it. If
+    no task has the typed title, offer to create a task.
     """
     if isinstance(error, UnknownTitle):
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
@@ -226,12 +227,12 @@ def _format_create(given: Mapping[str, str], prompt: str) -> str:
 def _format_value(value: str) -> str:
     if not value[:1].isspace() and value[:1] not in QUOTES and len(value.split()) == 1:
         return value
-    # A value cannot have both kinds of quotation marks: it was typed between marks of one kind.
+    # A value cannot have both kinds of quotation marks, because it was typed between marks of one kind.
     return f'"{value}"' if not set(value) & set(DOUBLE_QUOTES) else f"'{value}'"
 
 
 def _label(verb: Verb, rest: str = "") -> str:
-    """Return the label of a verb's button, with the task's name if `rest` has one."""
+    """Return the label of a verb's button. It includes the task's name if `rest` begins with one."""
     label = _LABELS.get(verb.name, verb.word.capitalize())
     name, _ = first_word(rest if verb.arguments.startswith("name") else "")
     return f"{label} {to_visible_text(name)}".strip()

@@ -2,7 +2,7 @@
 
 An option begins with `--word` or with `word=` in lower case. The name of a known option may also be in upper
 case. Other text ends the options, for example a URL with `=` in it, `x == y`, `DEBUG=1` or `- item`. A `--`
-alone ends the options too. Phones turn `--` into a long dash and quotes into curly ones, so both are
+alone ends the options too. Phones turn `--` into a long dash and quotes into curly quotes, so both are
 accepted. Values stay as Slack sent them.
 
 Options may be before the text and after it. After the text, only known options with complete values count.
@@ -26,14 +26,14 @@ _WORD_START = re.compile(r"(?:^|(?<=\s))(?=\S)")
 DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
 _SINGLE = "'\u2018\u2019\u201a\u201b"
 QUOTES = DOUBLE_QUOTES + _SINGLE + "`"
-# A single closing quote is also an apostrophe, so a space must follow it.
+# A space must follow a single closing quote, because the same sign is an apostrophe.
 _CLOSING = {mark: re.compile(f"[{DOUBLE_QUOTES}]") for mark in DOUBLE_QUOTES} | {
     mark: re.compile(rf"[{_SINGLE}](?=\s|$)") for mark in _SINGLE
 }
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """Return the first word and the rest, without leading blanks. A token of Slack is never split."""
+    """Return the first word of a text and the rest, without leading blanks. Slack's tokens are not split."""
     found = _WORD.match(text.lstrip())
     return (found[0], text.lstrip()[found.end() :].lstrip()) if found else ("", "")
 
@@ -46,7 +46,7 @@ def asks_for_help(word: str) -> bool:
 class UnknownOption(UserError):
     """A text begins with an option that does not exist. `near` are the names of similar options.
 
-    `text` is the rest of the typed text from this option on. `word` is the option's name as typed.
+    `text` is the typed text from this option to the end. `word` is the option's name as typed.
     """
 
     def __init__(self, word: str, text: str, options: Sequence[CommandOption]) -> None:
@@ -83,7 +83,8 @@ class TextWithOptions(NamedTuple):
 def take_options_around(text: str, options: Sequence[CommandOption]) -> TextWithOptions:
     """Take all options from the beginning and the end of a text. After a `--` alone, everything is text.
 
-    Raise UserError as `take_options` does. But an unknown option at the end stays in the text.
+    Raise UserError in the same cases as `take_options`, except that an unknown option at the end stays in the
+    text.
     """
     given, rest, is_ended = _take_leading_options(text, options)
     behind = ""

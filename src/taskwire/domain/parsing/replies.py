@@ -2,16 +2,15 @@
 
 `classify` decides by the message alone. Other modules check what its author may do.
 
-- A verb is a command only after `!` or a mention of the bot, and only if nothing else follows:
-  `@Taskwire pause the music` is input. After `!`, some verbs take an argument: `!edit TEXT` edits the prompt,
-  but `@Taskwire edit the readme` is input.
-- A message that begins with `!` and is no command is not input, because agents run such text as a shell
-  command.
-- A message that mentions other people and not the bot is for these people, unless it is `!share @bob`.
-- A message that is nothing but a word such as `stop` stops the task. It needs no mark and no mention.
+- A verb is a command only after `!` or a mention of the bot, and only if nothing else follows: `@Taskwire
+pause the music` is input. After `!`, some verbs take an argument: `!edit TEXT` edits the prompt, but
+`@Taskwire edit the readme` is input. - A message that begins with `!` and is no command is not input, because
+agents run such text as a shell command. - A message that mentions other people and not the bot is for these
+people, unless it is `!share @bob`. - A message that is only the word `stop`, or a similar word, stops the
+task, even without `!` or a mention.
 
 Texts in the results are Markdown in which people, channels and links are still Slack's tokens.
-`list_mentions` lists the ids to look up, and `to_agent_text` writes the text as the person saw it.
+`list_mentions` lists the ids to look up. `to_agent_text` writes the text as the person saw it.
 """
 
 import re
@@ -35,7 +34,7 @@ from taskwire.domain.text.mrkdwn import (
 )
 from taskwire.domain.text.rich_text import from_blocks, from_mrkdwn
 
-# If backfill finds an older message than this, its author is asked before the message goes to the agent.
+# If backfill finds a message older than this, its author is asked before the message goes to the agent.
 STALE_AFTER = timedelta(hours=1)
 # A mention after these verbs is an argument: the message is not for the mentioned person.
 PEOPLE_VERBS = ("share", "unshare")
@@ -76,7 +75,7 @@ class ThreadCommand:
 
 @dataclass(frozen=True)
 class NotAVerb:
-    """Text that begins with `!` and is no command. `suggestions` are verbs that may be meant."""
+    """Text that begins with `!` and is no command. `suggestions` are verbs that its author may have meant."""
 
     text: str
     suggestions: tuple[str, ...]
@@ -97,7 +96,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Stop:
-    """A message that is nothing but `stop` or a word like it. Its author may still mean it as input."""
+    """A message that is only `stop` or a similar word. Its author may still mean it as input."""
 
     text: str
 
@@ -108,7 +107,7 @@ Meaning = ThreadCommand | NotAVerb | Aside | Input | Stop
 def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
     """Decide what a message is. `text` and `blocks` are as Slack sent them. `bot` is the bot's user id.
 
-    A mention of `author`, the person who wrote the message, does not count as a mention of other people.
+    `author` is the person who wrote the message. A mention of `author` is not a mention of other people.
     """
     whole = sanitize_for_agent(to_markdown(text, blocks))
     mentioned = list_mentions(whole)
@@ -149,7 +148,7 @@ def begins_with_shell_mark(text: str, bot: UserId, blocks: Sequence[Block] = ())
 def to_markdown(text: str, blocks: Sequence[Block] = ()) -> str:
     """Turn a message into Markdown with Slack's tokens.
 
-    Use the blocks if there are any, because people see them and not `text`.
+    If the message has blocks, use the blocks, because people see the blocks and not `text`.
     """
     rich = from_blocks(blocks, text)
     return from_mrkdwn(text) if rich is None else rich
@@ -164,7 +163,7 @@ def to_agent_text(text: str, names: Names | None = None) -> AgentText:
 
 
 def suggest_verbs(said: str) -> tuple[str, ...]:
-    """List the verbs that a text with a `!` before it may mean, for example `!pause` for `!puase`.
+    """List the verbs that a text after `!` may mean, for example `!pause` for `!puase`.
 
     If no verb is similar, list the most useful verbs.
     """
@@ -187,7 +186,7 @@ def _remove_last_mention(text: str, bot: UserId) -> str:
 
 def _find_command(said: str, *, has_mention: bool) -> ThreadCommand | NotAVerb | None:
     found = _VERB.fullmatch(said)
-    # The label of a link may also begin with the mark.
+    # The label of a link may begin with the mark of a shell command.
     is_marked = is_shell_command(to_agent_text(said))
     if found is not None and (is_marked or has_mention):
         verb = find_thread_verb(found[2])

@@ -15,10 +15,10 @@ _TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\
 
 @dataclass(frozen=True)
 class TaskName:
-    """A task as a person names it: by its name, its title, or the beginning of one, by id, or by a link.
+    """The words by which a person names a task: a name, a title, the beginning of either, an id, or a link.
 
-    `host` is the host of the link; empty without a link. `title` are the words that are given as a title;
-    empty if they can be a name.
+    `host` is the host of the link; empty without a link. `title` contains the words if they can only be a
+    title; otherwise it is empty.
     """
 
     name: str = ""
@@ -31,7 +31,7 @@ class TaskName:
     def parse(cls, text: str) -> "TaskName":
         """Parse NAME, OWNER/NAME, an id, or a link to the task. Several words are a title.
 
-        Raise UserError for anything else.
+        Raise UserError for any other text.
         """
         # Slack turns an address into a link, and an owner's name after an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
@@ -62,7 +62,7 @@ class TaskName:
 
 
 def is_task_name(word: str) -> bool:
-    """Return whether a word can be a task's name. Several words cannot."""
+    """Return whether a word can be a task's name. A text of several words cannot."""
     try:
         return not TaskName.parse(word).title
     except UserError:

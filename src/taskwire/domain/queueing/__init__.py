@@ -1,1 +1,1 @@
-"""Jobs, the queues that they wait in, and for how long they are tried again."""
+"""Jobs, the queues in which they wait, and how long they are tried again."""

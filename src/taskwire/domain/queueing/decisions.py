@@ -1,4 +1,4 @@
-"""The work of jobs in which a person presses a button of a message about a task."""
+"""The work of the jobs that run when a person presses a button of a message about a task."""
 
 from typing import Literal
 
@@ -12,9 +12,9 @@ PassOnStep = Literal["ask", "pass_on", "always", "not_now"]
 
 
 class DecideHeld(Work):
-    """Resume a paused task to send the replies that wait for it, or drop them (queue `to_coder`).
+    """Resume a paused task and send its waiting replies, or drop these replies (queue `to_coder`).
 
-    `is_dropped`: the person chose to drop them.
+    `is_dropped` says whether the person chose to drop the replies.
     """
 
     kind: Literal["decide_held"] = "decide_held"
@@ -25,8 +25,8 @@ class DecideHeld(Work):
 class DecideReply(Work):
     """Carry out a person's decision about a reply that may not have arrived (queue `to_coder`).
 
-    `job` is the id of the reply's job.
-    If the decision is `verb`, the reply was meant as a command, and `verb` is the verb of that command.
+    `job` is the id of the reply's job. If the decision is `verb`, the reply was meant as a command, and
+    `verb` is the verb of that command.
     """
 
     kind: Literal["decide_reply"] = "decide_reply"
@@ -52,11 +52,11 @@ class PassOn(Work):
 class Choose(Work):
     """Send the choice that a person made to the agent, as that person's reply (queue `to_coder`).
 
-    `key` is the key of the notice with the choices, `message_ts` names the notice, and `number` the choice.
-    `remark` is what the person wrote beside the choice, in the dialog of *Answer*. `text` is the text of the
-    reply; it is empty until the buttons of the notice have been removed. `author` is the person who has
-    pressed the choice, if another person passes it on. `is_menu`: the agent's program accepts only the number
-    of the choice.
+    `key` is the key of the notice with the choices, `message_ts` is the notice's ts, and `number` is the
+    number of the choice. `remark` is what the person wrote beside the choice, in the dialog of *Answer*.
+    `text` is the text of the reply; it is empty until the buttons of the notice have been removed. `author`
+    is the person who has pressed the choice, if another person passes the choice on. `is_menu` is true if the
+    agent's program accepts only the number of the choice.
     """
 
     kind: Literal["choose"] = "choose"
@@ -73,7 +73,7 @@ class Choose(Work):
 class SnoozeReminder(Work):
     """Repeat a reminder of a question later, in an hour or tomorrow (queue `to_coder`).
 
-    `message_ts` names the reminder.
+    `message_ts` is the ts of the reminder.
     """
 
     kind: Literal["snooze_reminder"] = "snooze_reminder"

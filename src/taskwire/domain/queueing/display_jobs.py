@@ -1,4 +1,4 @@
-"""The work of jobs that show how a task stands: its card, receipts, and what its agent writes live.
+"""The work of jobs that show the state of a task: its card, its receipts, and the agent's live output.
 
 `jobs.py` has the work that changes something.
 """
@@ -24,7 +24,7 @@ class StartFollowing(Work):
 class ShowLive(Work):
     """Edit the message at `ts` so that it shows what the agent writes now (queue `live`).
 
-    `shown` is a digest of what the message shows, and `lines` are the agent's lines in it.
+    `shown` is a digest of the message's present text, and `lines` are the agent's lines in that text.
     """
 
     kind: Literal["show_live"] = "show_live"
@@ -38,8 +38,8 @@ class ShowLive(Work):
 class ShowSession(Work):
     """Let Slack's agent surface show whether the agent works (queue `session`).
 
-    Slack forgets a status after an hour. `repeats` is the link's `session` that is to be shown again; empty
-    if the status may have changed.
+    Slack forgets a status after an hour. If the job repeats a status, `repeats` is that status, as the link
+    stores it in `session`. Otherwise `repeats` is empty, because the status may have changed.
     """
 
     kind: Literal["show_session"] = "show_session"
@@ -49,7 +49,7 @@ class ShowSession(Work):
 class DrawCard(Work):
     """Edit the card so that it shows the present state (queue `card`).
 
-    `menu_used` is when a person chose an entry of its menu, if one did.
+    `menu_used` is when a person chose an entry of the card's menu; None if nobody did.
     """
 
     kind: Literal["draw_card"] = "draw_card"
@@ -59,8 +59,8 @@ class DrawCard(Work):
 class Receipt(Work):
     """Show the state of a reply as a reaction (queue `receipts`).
 
-    `stray_reaction` is set if a stopped process may have added that reaction late. Then the job removes it
-    and keeps the stored reaction. `state` has no meaning in such a job.
+    `stray_reaction` is a reaction that a stopped process may have added late. If it is set, the job removes
+    that reaction, keeps the reaction that is stored, and does not use `state`.
     """
 
     kind: Literal["receipt"] = "receipt"

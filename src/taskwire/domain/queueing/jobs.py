@@ -1,10 +1,10 @@
 """The jobs that Redis stores.
 
-A job is one intended effect. It holds everything that its handler needs. `work` says what the job has to do.
-The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `display_jobs.py` has the work that shows how a task stands, `decisions.py` has
-the work of questions' buttons, `person_jobs.py` the work for one person, and `maintenance.py` the work that
-no person has asked for.
+A job is one intended effect. It contains everything that its handler needs. `work` says what the job has to
+do. The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
+`queues.py` names the queues. `display_jobs.py` has the work that shows the state of a task, `decisions.py`
+has the work of questions' buttons, `person_jobs.py` has the work for one person, and `maintenance.py` has the
+work that no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -42,7 +42,7 @@ from taskwire.domain.text.message import AgentOutput, Message
 
 # The ids of jobs of the kind `Reply` begin with this.
 REPLY_ID_PREFIX = "reply:"
-# The `text` of an AnswerInThread with the question `too_many` if the rejected message was a verb, and not a
+# The `text` of an AnswerInThread with the question `too_many`, if the rejected message was a verb and not a
 # reply.
 VERB_REFUSED = "verb_refused"
 
@@ -70,7 +70,7 @@ ActVerb = Literal[
 
 
 class MessageToBot(Work):
-    """Do what a mention in a thread without a task, or a direct message, asks for (queue `intake`)."""
+    """Do what a direct message, or a mention in a thread without a task, asks for (queue `intake`)."""
 
     kind: Literal["message_to_bot"] = "message_to_bot"
     requester: Requester
@@ -94,7 +94,8 @@ class CreateRequested(Work):
     trailing_options: str = ""
     # The key of the note that holds the request, if the person pressed the button of a question about it.
     note_key: Readable = ""
-    # Whether the person accepted an offer of the bot. Even then, a repeated request leads to a question.
+    # Whether the person accepted an offer of the bot. If the request repeats an earlier one, the bot asks
+    # even then.
     is_offered: bool = False
     # The thread in which the card is posted; None if the card begins its own thread.
     thread_ts: Ts | None = None
@@ -110,8 +111,8 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
-    # The ids of people and user groups: `who` are those that the verb names. If a dialog also ends shares,
-    # `no_longer` are those whose share ends.
+    # Ids of people and user groups. `who` are the people and groups that the verb names. If a dialog also
+    # ends shares, `no_longer` are the people and groups whose share ends.
     who: tuple[Readable, ...] = ()
     no_longer: tuple[Readable, ...] = ()
 
@@ -170,7 +171,7 @@ class Reply(Work):
     # Whether the author may steer. Until that is checked, the reply is in the lane of jobs that need no
     # agent.
     is_admitted: bool = False
-    # Whether a person answered the question about the reply by sending it.
+    # Whether the bot asked about the reply, and a person answered that it is to be sent.
     is_confirmed: bool = False
     # Whether a person agreed to send the reply without its files.
     is_without_files: bool = False
@@ -189,9 +190,9 @@ class Reply(Work):
 
 
 class SendToTask(Work):
-    """Send the agent a message of the thread that was no input (queue `to_coder`).
+    """Send the agent a message of the thread that was no input before (queue `to_coder`).
 
-    `author` is None for an app's message; then `app_name` is the app's name.
+    `author` is None if an app wrote the message. Then `app_name` is the app's name.
     """
 
     kind: Literal["send_to_task"] = "send_to_task"
@@ -231,13 +232,13 @@ class Act(Work):
     reply_id: Readable = ""
     # Whether the task moves: after it was detached, it gets a new thread in the channel of the request.
     is_move: bool = False
-    # Whether another job of the same request gives the answer.
+    # Whether another job of the same request answers the person.
     is_answered_elsewhere: bool = False
     wait_count: int = 0
 
     @property
     def is_offered_stop(self) -> bool:
-        """Whether the author of a bare `pause` pressed the button that was offered privately."""
+        """Whether the person wrote only `pause`, and then pressed the bot's private button."""
         return self.verb == "pause" and bool(self.reply_id) and self.requester.surface == "button"
 
 
@@ -264,9 +265,10 @@ class PostNotice(Work):
 class PostText(Work):
     """Post a message in the thread (queue `to_thread`).
 
-    `is_call`: a person has to answer or act, so the message is posted before others. `question_id` is set if
-    the message is a question with buttons: to the id of a reply's job, or to a word if the question is about
-    the task. `message_kind` is the kind in the metadata: `output` if an agent wrote the text.
+    `is_call` is true if a person has to answer or act. Then the message is posted before other messages.
+    `question_id` is set if the message is a question with buttons. It is the id of a reply's job, or a word
+    if the question is about the task. `message_kind` is the kind in the metadata: `output` if an agent wrote
+    the text.
     """
 
     kind: Literal["post_text"] = "post_text"
@@ -279,8 +281,8 @@ class PostText(Work):
 class SettleQuestion(Work):
     """Replace the buttons of a question by `words` (queue `to_thread`).
 
-    `is_last`: this text is final, and no other follows. `place` says, as JSON, where the question was posted.
-    If it is empty, the newest question with this `question_id` is meant.
+    `is_last` is true if these words are final. `place` says, as JSON, where the question was posted. If
+    `place` is empty, the job edits the newest question with this `question_id`.
     """
 
     kind: Literal["settle_question"] = "settle_question"
@@ -296,10 +298,10 @@ ThreadQuestion = Literal[
 
 
 class AnswerInThread(Work):
-    """Answer a person's question in the thread with what is true when the job runs (queue `thread_answers`).
+    """Answer a person's question in the thread, as things are when the job runs (queue `thread_answers`).
 
-    If `question` is `rejection`, the queue is `to_thread`. If it is `not_a_verb`, `text` is a message that
-    begins with `!`, `words` are verbs that it may mean, and `job` is the id of the reply's job.
+    If `question` is `rejection`, the queue is `to_thread`. If `question` is `not_a_verb`, `text` is a message
+    that begins with `!`, `words` are verbs that the message may mean, and `job` is the id of the reply's job.
     """
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
@@ -322,16 +324,17 @@ class ShowAnswer(Work):
 
 
 class ReplyChanged(Work):
-    """Apply an edit or a deletion of a message to its reply (queue `to_coder`).
+    """Apply an edit or a deletion of a message to the reply that was made from it (queue `to_coder`).
 
-    `new_input` is the edited message; None if it was deleted or is no longer input for the agent.
+    `new_input` is the edited message. It is None if the message was deleted or is no longer input for the
+    agent.
     """
 
     kind: Literal["reply_changed"] = "reply_changed"
     ts: Ts
     change: Literal["edited", "deleted"]
     new_input: Reply | None = None
-    # The message as input although it begins with `!`, for a reply that a person has sent unchanged.
+    # The whole message as input although it begins with `!`, for a reply that a person has sent unchanged.
     verbatim_input: Reply | None = None
     # The author of a deleted message, if Slack says so.
     person: UserId | None = None
@@ -403,10 +406,10 @@ JOB_KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_arg
 class Job(BaseModel):
     """One intended effect. Times are in milliseconds of Redis's clock; 0 means never.
 
-    `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `unexpected_errors`
-    counts those with an unexpected exception. `first_written_ms` is set if the job was given up and sent
-    again. `last_look` is an attempt, a blank, and how many searches have not found the effect of that
-    attempt.
+    `tries` counts the failed tries in a row. `failing_since_ms` is when these tries began.
+    `unexpected_errors` counts the tries with an unexpected exception. `first_written_ms` is set if the job
+    was given up and sent again. `last_look` has an attempt, a blank, and the number of searches that have not
+    found the effect of this attempt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -425,7 +428,7 @@ class Job(BaseModel):
         return self.first_written_ms > 0
 
     def without_tries(self, written_ms: int) -> "Job":
-        """Return the job for sending it again after it was given up, with its tries set to zero.
+        """Return the job for sending it again after it was given up. Its tries are set to zero.
 
         `written_ms` is when the job was first written.
         """

@@ -1,4 +1,4 @@
-"""Work that no person has asked for: reading missed messages, reopened channels, duplicates, other versions.
+"""Work that no person has asked for: missed messages, reopened channels, duplicates, other versions' jobs.
 
 `jobs.py` has the work that people and tasks cause.
 """
@@ -28,8 +28,8 @@ class ReadThread(Work):
 class ScanChannel(Work):
     """Find the threads of a channel that have messages newer than `since` (queue `backfill:channels`).
 
-    `roots` are the threads to check, the newest first. `span_us` is how much time the last page of the
-    channel's history covered, in microseconds; 0 before the first page.
+    `roots` are the threads to check, the newest first. `span_us` is the time in microseconds that the last
+    page of the channel's history covered; 0 before the first page.
     """
 
     kind: Literal["scan_channel"] = "scan_channel"
@@ -42,7 +42,7 @@ class ScanChannel(Work):
 class FindThread(Work):
     """Restore the link of a thread that Redis does not know (queue `lost_threads`).
 
-    `person` wrote in the thread. If the thread's first message is not a card of ours, nothing happens.
+    `person` wrote in the thread. If the thread's first message is not a card of this bot, nothing happens.
     """
 
     kind: Literal["find_thread"] = "find_thread"
@@ -52,7 +52,7 @@ class FindThread(Work):
 
 
 class ParkedBatch(Work):
-    """Write a `Batch` that a process of another version stored in its own format (queue `to_coder`)."""
+    """Write a `Batch` that another version of Taskwire stored in its own format (queue `to_coder`)."""
 
     # A Lua script makes this work, so it has no signature. Each job in the batch has one.
     is_signed: ClassVar[bool] = False
@@ -69,7 +69,7 @@ class ChannelOpened(Work):
 
 
 class ThreadReopened(Work):
-    """Send what a thread missed while it was closed, update its card, and read it (queue `to_thread`)."""
+    """Post what a thread missed while it was closed, update its card, and read it (queue `to_thread`)."""
 
     kind: Literal["reopened"] = "reopened"
 
@@ -86,7 +86,7 @@ class RemoveDuplicateMessage(Work):
 
 
 class ReportDuplicateInput(Work):
-    """Check whether the agent got an input twice, and if so, say that in the thread (queue `duplicates`).
+    """Check whether the agent got an input twice, and if so, post that in the thread (queue `duplicates`).
 
     `ts` is the ts of the reply. `mark` says where the agent's log ended before the input was sent.
     """

@@ -25,7 +25,7 @@ class MessagePerson(Work):
 
 
 class CallPerson(Work):
-    """Tell a person in a direct message about a notice or a card (queue `direct_messages`).
+    """Send a person a direct message about a notice or a card (queue `direct_messages`).
 
     The notice or card is at `ts` of a channel.
     """
@@ -41,7 +41,7 @@ class CallPerson(Work):
 
 
 class SummarizeQuietHours(Work):
-    """Send a person the summary of the calls that their quiet hours have held back (queue `quiet_hours`).
+    """Send a person the summary of the notices that their quiet hours have delayed (queue `quiet_hours`).
 
     `since_ms` is when the quiet hours began, in Unix milliseconds.
     """
@@ -57,14 +57,14 @@ class SavePersonSettings(Work):
     kind: Literal["save_person_settings"] = "save_person_settings"
     person: UserId
     settings: PersonSettings
-    # Who gets a message that the settings were saved. None if they were saved in the Home tab, which shows
-    # them. With `tells_changes_only`, a message is sent only if the settings have changed.
+    # The person who gets a message that the settings were saved. None if they were saved in the Home tab,
+    # which shows them. If `tells_changes_only` is true, a message is sent only if the settings have changed.
     requester: Requester | None = None
     tells_changes_only: bool = False
 
 
 class SaveChannelSettings(Work):
-    """Check that a person may change the settings of their channel, and store them (queue `intake`)."""
+    """Check that a person may change the settings of a channel, and store the settings (queue `intake`)."""
 
     kind: Literal["save_channel_settings"] = "save_channel_settings"
     requester: Requester
@@ -82,7 +82,8 @@ class TellChannel(Work):
 class PublishHome(Work):
     """Show a person's tasks, as they are when the job runs, in the person's Home tab (queue `home`).
 
-    `is_opened`: the person has just opened the tab. `answer` answers a press of a button in the tab.
+    `is_opened` is true if the person has just opened the tab. `answer` is the answer to a press of a button
+    in the tab.
     """
 
     kind: Literal["publish_home"] = "publish_home"
@@ -92,9 +93,9 @@ class PublishHome(Work):
 
 
 class ConnectAccount(Work):
-    """Connect the Coder account of a token that the person has entered (queue `account`).
+    """Connect the Coder account whose token a person has entered (queue `account`).
 
-    `sealed_token` is encrypted for this person before the job is written.
+    `sealed_token` is the token, encrypted for this person before the job is written.
     """
 
     kind: Literal["connect_account"] = "connect_account"
@@ -105,7 +106,7 @@ class ConnectAccount(Work):
 class AuthorizeAccount(Work):
     """Connect the account of a person who has allowed Taskwire on Coder's page (queue `account`).
 
-    `sealed_grant` is what the person's browser has brought back, encrypted for this person.
+    `sealed_grant` is Coder's answer to the sign-in, encrypted for this person.
     """
 
     kind: Literal["authorize_account"] = "authorize_account"
@@ -131,8 +132,8 @@ class DisconnectAccount(Work):
 class DeleteToken(Work):
     """Delete in Coder a token of a person's account that was replaced by a new token (queue `account`).
 
-    `sealed_token` is this token, encrypted for the person. Jobs of older versions do not have it.
-    `sealed_refresh_token` is the refresh token that came with it, if any.
+    `sealed_token` is the replaced token, encrypted for the person. Jobs of older versions do not have it.
+    `sealed_refresh_token` is the refresh token that belongs to the replaced token; empty if there was none.
     """
 
     kind: Literal["delete_token"] = "delete_token"
@@ -145,9 +146,9 @@ class DeleteToken(Work):
 class WaitForAccount(Work):
     """Put a request back into its queue when a person has connected their account.
 
-    The queue is `waiting_requests` of `person`, whose account is missing; `requester` may be another person.
-    `wish` is the request as mrkdwn. `waiting_job` is its job as JSON, and `queue` is the queue to which the
-    job returns.
+    This job waits in the queue `waiting_requests` of `person`, whose account is missing. `requester` may be
+    another person. `wish` is the request as mrkdwn. `waiting_job` is the job of the request as JSON. `queue`
+    is the queue to which that job returns.
     """
 
     kind: Literal["wait_for_account"] = "wait_for_account"
@@ -170,9 +171,9 @@ class AnswerQuestion(Work):
 
 
 class RenewToken(Work):
-    """Replace the token of a connected account before it ends (queue `account`).
+    """Replace the token of a connected account before the token expires (queue `account`).
 
-    `key_id` names the token. If the account has another token by now, there is nothing to do.
+    `key_id` is the id of the token. If the account has another token by now, the job does nothing.
     """
 
     kind: Literal["renew_token"] = "renew_token"
@@ -181,7 +182,7 @@ class RenewToken(Work):
 
 
 class StopByReaction(Work):
-    """Pause the task of a message with a stop sign, or of a thread with Slack's *Stop* (queue `intake`)."""
+    """Pause the task whose message got a stop sign, or whose thread got Slack's *Stop* (queue `intake`)."""
 
     kind: Literal["stop_by_reaction"] = "stop_by_reaction"
     requester: Requester
@@ -197,9 +198,9 @@ class MakeTaskOfMessage(Work):
 
 
 class ForgetInLink(Work):
-    """Remove what a link holds of a person who is to be forgotten (queue `to_coder`).
+    """Remove the data of a person who is to be forgotten from a link (queue `to_coder`).
 
-    `request_id` is the id of the operator's request. The link of the person's own task ends.
+    `request_id` is the id of the operator's request. If the task is the person's own, its link ends.
     """
 
     kind: Literal["forget_in_link"] = "forget_in_link"

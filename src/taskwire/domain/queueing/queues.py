@@ -1,7 +1,8 @@
 """The queues of jobs: their names, and the scores that order the jobs in a link's `to_coder` queue.
 
 `domain/queueing/jobs.py` has the jobs, and `queue/lua/queues.lua` keeps their order. As a rule, the job with
-the lowest score runs first. A score consists of a lane and a time: `ts` orders the jobs of one lane.
+the lowest score runs first. A score consists of a lane and a time. The time, `ts`, orders the jobs of one
+lane.
 """
 
 from datetime import datetime
@@ -36,17 +37,17 @@ def waiting_requests(person: str) -> QueueName:
 
 
 def to_coder(link: str) -> QueueName:
-    """Name the queue of calls to Coder about one link."""
+    """Name the queue of jobs that call Coder about one link."""
     return QueueName(f"to_coder:{link}")
 
 
 def to_thread(link: str) -> QueueName:
-    """Name the queue of one link's events, and of the messages about them."""
+    """Name the queue of one link's events, and of the messages about these events."""
     return QueueName(f"to_thread:{link}")
 
 
 def thread_answers(link: str) -> QueueName:
-    """Name the queue of answers to questions in one link's thread. Notices do not wait behind answers."""
+    """Name the queue of answers to questions in one link's thread. Notices do not wait for this queue."""
     return QueueName(f"thread_answers:{link}")
 
 
@@ -56,12 +57,12 @@ def receipts(link: str) -> QueueName:
 
 
 def card(link: str) -> QueueName:
-    """Name the queue of updates of one link's card. Receipts do not wait behind updates."""
+    """Name the queue of updates of one link's card. Receipts do not wait for this queue."""
     return QueueName(f"card:{link}")
 
 
 def live(link: str) -> QueueName:
-    """Name the queue of edits of the message that shows what one link's agent writes."""
+    """Name the queue of edits to the message with the agent's live output, for one link."""
     return QueueName(f"live:{link}")
 
 
@@ -95,7 +96,7 @@ def lost_threads(channel: str, ts: str) -> QueueName:
     return QueueName(f"lost_threads:{channel}:{ts}")
 
 
-# The queues of backfill. All processes together run one job of each queue at a time.
+# The queues of backfill. All processes of a deployment run one job of each queue at a time.
 BACKFILL_THREADS = QueueName("backfill:threads")
 BACKFILL_CHANNELS = QueueName("backfill:channels")
 
@@ -106,14 +107,14 @@ def get_link_id(name: str) -> LinkId:
 
 
 def urgent_score(ts: str) -> int:
-    """Return a score in the first lane, for jobs that go first, for example a pause or an edited reply."""
+    """Return a score in the first lane. Such jobs run first, for example a pause or an edited reply."""
     return microseconds(ts)
 
 
 def no_agent_score(ts: str) -> int:
     """Return a score in the second lane, for jobs that need no agent.
 
-    Examples are a resume, a new prompt, and a reply whose author's rights are not checked yet.
+    Examples are a resume, a new prompt, and a reply before its author's rights are checked.
     """
     return LANE_WIDTH + microseconds(ts)
 
@@ -137,5 +138,5 @@ def input_score(ts: str) -> int:
 
 
 def request_score(verb: ActVerb, ts: str) -> int:
-    """Return the score of a command: first lane for pause, delete and detach, second lane for others."""
+    """Return the score of a command. Pause, delete and detach are in the first lane, others in the second."""
     return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

@@ -1,6 +1,6 @@
 """Turns a command that changes something into the work of a job.
 
-A command comes from `/task` or from a message to the bot. Questions and dialogs are no jobs.
+A command comes from `/task` or from a message to the bot. Questions and dialogs do not become jobs.
 """
 
 from taskwire.domain.parsing import commands
@@ -20,7 +20,7 @@ _VERBS: dict[type[object], ActVerb] = {
 
 
 def make_work(requester: Requester, command: Command) -> CreateRequested | ActRequested:
-    """Return the work of a command that changes something. Raise TypeError for a command that only asks."""
+    """Return the work of a command that changes something. Raise TypeError if the command only asks."""
     match command:
         case commands.Create():
             return CreateRequested(

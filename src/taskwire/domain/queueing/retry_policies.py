@@ -1,4 +1,4 @@
-"""How long each kind of work is tried, at which intervals, and what happens at the end.
+"""How long each kind of work is tried, at which intervals, and what happens after the last try.
 
 All retry policies are here. A wait for Slack's rate limits is not a failed try. The durations of leases are
 in `queue/leases.py`.
@@ -16,7 +16,7 @@ MAX_DOUBLINGS = 12
 class RetryPolicy:
     """The interval between tries, and the time or the number of tries after which they end.
 
-    If not `is_exponential`, each interval has `interval_seconds`. Otherwise the intervals are 1, 2, 4 …
+    If `is_exponential` is false, each interval has `interval_seconds`. Otherwise the intervals are 1, 2, 4 …
     seconds, but at most `interval_seconds`. If `max_tries` is 0, the number of tries has no limit.
     """
 
@@ -27,14 +27,15 @@ class RetryPolicy:
 
     @property
     def max_duration_ms(self) -> int:
-        """The time after which no other try begins, in milliseconds since the first try."""
+        """The time after which no new try begins, in milliseconds since the first try."""
         return self.max_duration // timedelta(milliseconds=1)
 
     def wait_seconds(self, tries: int, asked_seconds: float | None = None) -> float:
         """Return the seconds until the next try. `tries` is the number of tries so far.
 
-        `asked_seconds` is how long the other system asked us to wait, if it did. A fixed interval is replaced
-        by that time. An exponential interval is shortened at random by up to a half, but not below that time.
+        `asked_seconds` is how long the other system asked us to wait, if it did. This time replaces a fixed
+        interval. An exponential interval is shortened at random by up to a half, but not below
+        `asked_seconds`.
         """
         if not self.is_exponential:
             return asked_seconds or self.interval_seconds
@@ -42,7 +43,7 @@ class RetryPolicy:
         return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
 
     def is_over(self, since_ms: int, now_ms: int) -> bool:
-        """Return whether tries have lasted too long. `since_ms` is when the first began; 0 if there was none.
+        """Return whether tries have lasted too long. `since_ms` is when the first try began; 0 if none has.
 
         Both times are Unix milliseconds.
         """
@@ -51,51 +52,56 @@ class RetryPolicy:
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 
-# Any job that fails or ends its process. At the end it is a dead letter, and the person who asked is told.
+# Any job that fails or ends its process. After the last try it becomes a dead letter, and the bot tells the
+# person who asked.
 ANY_JOB = RetryPolicy(300.0, DAY, is_exponential=True)
-# A job that raises an unexpected exception. The end is that of any job, and the person gets a reference to
-# the log.
+# A job that raises an unexpected exception. It ends as any job does, and the person gets a reference to the
+# log.
 UNEXPECTED = replace(ANY_JOB, max_tries=5)
-# A request that is refused although an earlier attempt of it may have succeeded. Each try checks that again.
-# The end is that of any job.
+# A request that is refused although an earlier attempt of it may have succeeded. Each try checks the earlier
+# attempt again. The job ends as any job does.
 REFUSED_AFTER_UNKNOWN_SECONDS = 5.0
-# A job whose account is refused, until the operator solves that. The end is that of any job.
+# A job whose account is refused, until the operator has mended the account. The job ends as any job does.
 REFUSED_ACCOUNT = RetryPolicy(10.0, WEEK)
-# A job of a person who has no connected account. The job runs at once when the person connects one. The end
-# is that of any job.
+# A job of a person who has no connected account. The job runs at once when the person connects an account. It
+# ends as any job does.
 PERSON_WITHOUT_ACCOUNT = RetryPolicy(300.0, WEEK)
 # A job during which Redis did not answer. It continues when Redis answers again.
 WITHOUT_REDIS_SECONDS = 0.5
 
-# A request by command, click or form. At the end the person is told.
+# A request by command, click or form. After the last try, the bot tells the person.
 COMMAND = RetryPolicy(15.0, HOUR, is_exponential=True)
-# The creation of a task while Coder answers with errors, as it does for a template that cannot work. At the
-# end the card says that it failed.
+# The creation of a task while Coder answers with errors, as it does for a template that cannot work. After
+# the last try, the card says that the creation failed.
 CREATE_WITH_ERRORS = replace(COMMAND, max_duration=timedelta(minutes=15), max_tries=5)
-# A pause, a resume or a deletion while the workspace starts or stops. At the end the person is told.
+# A pause, a resume or a deletion while the workspace starts or stops. After the last try, the bot tells the
+# person.
 BUILD_UNDER_WAY = RetryPolicy(3.0, max_tries=40)
-# The answer to a question in a thread. Other questions of the thread go first. At the end the author is told.
+# The answer to a question in a thread. Other questions of the thread go first. After the last try, the bot
+# tells the author.
 THREAD_QUESTION = COMMAND
 
-# A reply while the agent is not ready, or Coder does not answer. At the end its author gets a button that
-# sends it again. If Coder never answered, it is also a dead letter.
+# A reply while the agent is not ready, or Coder does not answer. After the last try, the author gets a button
+# that sends the reply again. If Coder never answered, the job is also a dead letter.
 REPLY_RETRIES = RetryPolicy(30.0, DAY, is_exponential=True)
-# A reply that waits for a person's decision. At the end it is not delivered.
+# A reply that waits for a person's decision. After this time, the reply is not delivered.
 ASKED_REPLY_SECONDS = WEEK.total_seconds()
 # The interval between searches in the agent's log for an input of unknown outcome.
-# `domain/lifecycle/reconcile.py` decides when they end.
+# `domain/lifecycle/reconcile.py` decides when the searches end.
 INPUT_LOOK_SECONDS = 5.0
 
-# An event that needs the agent's history from Coder. At the end the last report in Coder's list is used.
+# An event that needs the agent's history from Coder. After the last try, the last report in Coder's list is
+# used.
 AGENT_HISTORY = replace(ANY_JOB, max_tries=4)
-# A search for the message of a file that may have been shared. At the end the same upload is shared again.
+# The search for the message of a file that may have been shared. After the last try, the same upload is
+# shared again.
 FILE_LOOK = RetryPolicy(5.0, max_tries=6)
-# A message for a thread whose card was deleted, until the card is posted again. At the end the thread counts
-# as closed.
+# A message for a thread whose card was deleted, until the card is posted again. After this time, the thread
+# counts as closed.
 CARD_MOVING = RetryPolicy(3.0, timedelta(minutes=1))
-# Backfill of a channel or a thread. Other channels and threads go first. The end is that of any job.
+# The backfill of a channel or a thread. Other channels and threads go first. The job ends as any job does.
 BACKFILL = RetryPolicy(5.0, DAY)
 
-# Reading a task whose change was announced, until Coder shows the change. These are the intervals while Coder
-# does not answer. At the end the next poll shows the change.
+# The reading of a task whose change was announced, until Coder shows the change. These are the intervals
+# while Coder does not answer. After the last try, the next poll shows the change.
 ANNOUNCED_CHANGE = RetryPolicy(30.0, timedelta(minutes=10), is_exponential=True)

@@ -1,4 +1,4 @@
-"""The base class of all kinds of work. The work of a job says what the job has to do."""
+"""The base class of all kinds of work. Work says what a job has to do."""
 
 from typing import Self
 
@@ -17,7 +17,7 @@ class Work(SealedModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def without_progress(self) -> Self:
-        """Return the work without what earlier tries and answers of people have added to it."""
+        """Return the work without the fields that earlier tries and people's answers have set."""
         fields = type(self).model_fields
         return self.model_copy(
             update={name: fields[name].default for name in _PROGRESS_FIELDS & fields.keys()}

@@ -1,8 +1,8 @@
 """Splits what an agent wrote in its turn into its answer and its steps.
 
-The answer is the last text that the agent wrote to the person. The steps are what the agent did before that:
-commands, files read and written, tests run. The marks of `agent_screens` tell them apart. Text without a mark
-belongs to the answer unless it looks like the output of a program. If no text is left, the turn has no
+The answer is the last text that the agent wrote to the person. The steps are what the agent did before that
+text: commands, files read and written, tests run. The marks of `agent_screens` tell them apart. Text without
+a mark belongs to the answer unless it looks like the output of a program. If no text is left, the turn has no
 answer. Then people see the end of what the agent wrote.
 """
 
@@ -25,7 +25,7 @@ from taskwire.domain.text.terminal import find_fenced_rows
 _SAYS = re.compile(rf" {{0,3}}[{TEXT_MARKS}] ")
 _CALLED = re.compile(rf" {{0,3}}[{CALL_MARKS}] ")
 _RESULT = re.compile(rf" {{1,6}}[{RESULT_MARKS}](?: |$)")
-# `⏺ Bash(make test)`: a call whose result is not there yet.
+# `⏺ Bash(make test)`: a call without its result, because the call still runs.
 _CALL_HEAD = re.compile(rf" {{0,3}}[{CALL_MARKS}] (?:[A-Z]\w*(?: \w+)?|\w+_\w+|[\w-]+ - \w+ \(MCP\))\(")
 # Codex puts this bullet before its text. Lists have the same bullet.
 _BULLET = "• "
@@ -41,7 +41,8 @@ _OUTPUT = re.compile(
     r"|(?:command|path|file_text|source): ?\S*$|\S+/\S*$|[<{}\])]|\[(?!\w[^\]]*\]\()|\((?![A-Z])"
     r"|[0-9]+ (?:passed|failed)\b"
 )
-# Two blanks between words, as in columns. After a full stop they are no sign, because some people write two.
+# Two blanks between words, as in columns. Two blanks after a full stop do not count, because some people
+# write so.
 _COLUMNS = re.compile(r"[^\s.!?:] {2,}\S|\t")
 _STATEMENT_END = re.compile(r"[;{}\\]$")
 # Lists, headings, quotes and tables. They occur in an agent's text and in the output of programs.
@@ -52,8 +53,8 @@ _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-
 class AgentTurn:
     """What an agent wrote in one turn. `answer` is Markdown; empty if no answer was recognised.
 
-    `steps_text` is what came before the answer and after it. `tests_passed` and `tests_failed` count the
-    tests of the last test run.
+    `steps_text` is the text before the answer and after it. `tests_passed` and `tests_failed` count the tests
+    of the last test run.
     """
 
     answer: str = ""
@@ -63,7 +64,7 @@ class AgentTurn:
     tests_failed: int = 0
 
 
-# Plain text has no mark of an agent.
+# A part of the kind `plain` has no mark of an agent.
 _Kind = Literal["said", "plain", "step"]
 _PLAIN: _Kind = "plain"
 
@@ -82,7 +83,7 @@ class _Part:
 
 
 def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
-    """Split a turn into answer and steps. `lines` are those of `terminal.extract_lines`.
+    """Split a turn into answer and steps. `lines` come from `terminal.extract_lines`.
 
     `readable` is a function that turns lines into a text that is easy to read.
     """
@@ -103,7 +104,7 @@ def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
 
 
 def _without_edits(lines: list[str]) -> list[str]:
-    """Drop the edits that an agent proposes inside its text, each with the line above that names the file."""
+    """Drop the edits that an agent proposes inside its text, and the line with the file's name above each."""
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []
@@ -127,9 +128,9 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 
 def _with_marks(lines: list[str]) -> list[str]:
-    """Replace Codex's bullet `•` by `⏺`, the mark of other agents, so that one function reads all.
+    """Replace Codex's bullet `•` by `⏺`, the mark of other agents, so that one function reads all agents.
 
-    Nothing is replaced if the bullets may be a list.
+    If the bullets may be a list, replace nothing.
     """
     fenced = find_fenced_rows(lines)
     outer = [at for at, line in enumerate(lines) if line and not line.startswith(" ") and not fenced[at]]
@@ -180,9 +181,9 @@ def _result_follows(lines: list[str], at: int) -> bool:
 
 
 def _ends(part: _Part, lines: list[str], at: int) -> bool:
-    """Return whether line `at`, which has no mark, ends `part`, which has the lines above it.
+    """Return whether the line at `at` ends `part`, which consists of the lines above.
 
-    The line ends the part if it is not indented deeper than the part's first line.
+    The line has no mark. It ends the part if it is not indented deeper than the part's first line.
     """
     line = lines[at]
     if part.kind == "plain" or not line.strip() or _indent(line) > _indent(part.lines[0]):
@@ -207,12 +208,12 @@ def _last_words(parts: list[_Part]) -> tuple[int, int]:
 
 
 def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
-    """Split parts into lines of program output, which come first, and the lines of the answer after them."""
+    """Split parts into two lists of lines: program output, and the answer, which comes after the output."""
     first = next((at for at, part in enumerate(parts) if part.kind == "said"), len(parts))
     plain = [line for part in parts[:first] for line in part.lines]
     said = [line for part in parts[first:] for line in part.lines]
     if said and plain and ECHO.match(next(line for line in plain if line.strip())):
-        # Skip what the person has typed: the terminal shows it too.
+        # Skip the text that the person has typed, because the terminal shows it too.
         return [], said
     blocks = list(_blocks(plain))
     begin = len(blocks)

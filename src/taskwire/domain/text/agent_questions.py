@@ -1,4 +1,4 @@
-"""Finds what an agent's answer asks: its first line for a notice, and the choices that it offers."""
+"""Finds the question in an agent's answer, for the first line of a notice, and the choices in the answer."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _MARKED = re.compile(r"(?:option )?([A-H]|[0-9])[.):] +(.+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice at the end of an answer. `reply` is sent to the agent if a person chooses it."""
+    """A choice at the end of an answer. If a person chooses it, the agent gets the text `reply`."""
 
     label: str
     reply: str
@@ -38,7 +38,7 @@ class Choice:
         return self.reply != self.label
 
     def with_remark(self, remark: str) -> str:
-        """Return the reply, and below it what a person wrote beside the choice."""
+        """Return the reply of this choice, and below it the remark that a person wrote."""
         return f"{self.reply}\n{remark}" if remark else self.reply
 
 
@@ -46,7 +46,7 @@ class Choice:
 class Answer:
     """An agent's answer as a notice shows it.
 
-    `headline` is plain text. `body` is the parsed Markdown below it. `choices` become buttons.
+    `headline` is plain text. `body` is the parsed Markdown below the headline. `choices` become buttons.
     """
 
     headline: str
@@ -56,7 +56,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Headline:
-    """The first line of a notice as plain text. `rest` has the blocks of the answer to show below it."""
+    """The first line of a notice as plain text. `rest` has the answer's blocks that are shown below it."""
 
     text: str
     rest: tuple[Node, ...]
@@ -65,8 +65,8 @@ class Headline:
 def read_answer(text: str, full_text: str = "") -> Answer:
     """Find the headline and the choices of an answer.
 
-    `text` may be only the beginning of the answer. Then `full_text` is the whole answer, and the question and
-    the choices are searched at its end.
+    `text` may be only the beginning of the answer. Then `full_text` is the whole answer, and the end of
+    `full_text` is searched for the question and the choices.
     """
     nodes = parse(text)
     if not full_text or not text:
@@ -80,7 +80,7 @@ def read_answer(text: str, full_text: str = "") -> Answer:
 
 
 def headline(nodes: Sequence[Node]) -> Headline:
-    """Return the question of an answer as a headline. If the answer has none, return its first sentence."""
+    """Return an answer's question as a headline. If there is no question, return the first sentence."""
     return find_question(nodes) or _first(nodes)
 
 
@@ -93,7 +93,7 @@ def find_question(nodes: Sequence[Node]) -> Headline | None:
 
 
 def _places_near_end(nodes: Sequence[Node]) -> int:
-    """Count the nodes in the last three blocks of an answer. A whole list counts as one block."""
+    """Return how many nodes the last three blocks of an answer have. A whole list counts as one block."""
     seen, previous = 0, ""
     for count, node in enumerate(reversed(nodes)):
         if node.kind != "item" or previous != "item":
@@ -105,10 +105,10 @@ def _places_near_end(nodes: Sequence[Node]) -> int:
 
 
 def _asked(nodes: Sequence[Node], at: int) -> Headline:
-    """Make a headline of the last question in the paragraph `at`.
+    """Make a headline of the last question in the paragraph `nodes[at]`.
 
     The headline is the whole line, which is removed from the rest. If the line is too long for a headline,
-    only the question is taken, and the rest keeps the line.
+    the headline is only the question, and the line stays in the rest.
     """
     rows = nodes[at].source.split("\n")
     place = max(number for number, row in enumerate(rows) if _ASKS.search(plain(row)))
@@ -158,7 +158,7 @@ def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
 
 
 def leave_out_choices(nodes: Sequence[Node], offered: Sequence[Choice]) -> tuple[Node, ...]:
-    """Return an answer without the items that are offered as choices. Keep all if an item has parts."""
+    """Return an answer without the items that are offered as choices. Keep all items if one has parts."""
     labels = {choice.label for choice in offered}
     if any(node.depth for node in nodes):
         return tuple(nodes)
@@ -175,9 +175,9 @@ def _options(items: Sequence[Node]) -> tuple[Choice, ...]:
 
 
 def _mark(node: Node) -> tuple[str, str]:
-    """Return an item's mark, such as `2.` or `b)`, and its text.
+    """Return an item's mark, such as `2.` or `b)`, and its text. The mark is empty if there is none.
 
-    The text of a bullet may begin with the mark: `- Option A: Rename it`. The mark is empty if there is none.
+    In a list of bullets, the text may begin with the mark: `- Option A: Rename it`.
     """
     text = " ".join(plain(node.source).split())
     if node.number is not None:
@@ -196,7 +196,7 @@ def _place(mark: str) -> int | None:
 
 
 def _asks_to_choose(nodes: Sequence[Node], start: int, end: int) -> bool:
-    """Return whether the text around the list asks to choose from it. The list is `nodes[start:end]`."""
+    """Return whether the text around a list asks to choose from the list, which is `nodes[start:end]`."""
     lead = start and nodes[start - 1].kind in ("paragraph", "heading")
     before = plain(nodes[start - 1].source) if lead else ""
     behind = plain(nodes[end].source) if end < len(nodes) else ""

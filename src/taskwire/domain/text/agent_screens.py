@@ -1,8 +1,8 @@
 """A table of what each coding agent shows on its terminal around its own text.
 
-`terminal` removes banners and status lines. `prose` and `agent_answers` use the marks before text, tool calls
-and their results. To support another agent, add a row. The patterns of all agents are joined, because a log
-does not say which agent wrote it.
+`terminal` removes banners and status lines. `prose` and `agent_answers` use the marks before text, before
+tool calls, and before the results of calls. To support another agent, add a row. The patterns of all agents
+are joined, because a log does not say which agent wrote it.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """Regular expressions for one agent's screen. Each is applied to one line without blanks at its ends."""
+    """Regular expressions for one agent's screen. They are applied to one line without blanks at its ends."""
 
     name: str
     # Lines that the agent shows when it starts.
@@ -24,7 +24,7 @@ class AgentScreen:
     text_marks: str = ""
     call_marks: str = ""
     result_marks: str = ""
-    # Lines that are a step without such a mark.
+    # Lines that are a step although they have no mark.
     steps: tuple[str, ...] = ()
     # A title in a horizontal line above a call.
     call_title: str = ""

@@ -23,7 +23,8 @@ MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
 # In characters. If a log is longer, only its end is read for an excerpt. Reading this many takes a second.
 MAX_LOG_CHARACTERS = 1_000_000
-# In lines. If a log has more, only its end is read: each line costs some microseconds, even a short one.
+# In lines. If a log has more, only its end is read, because each line costs some microseconds, even a short
+# one.
 MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
 # In characters. A longer word may be cut anywhere, because no token is so long.
@@ -47,17 +48,17 @@ class Cursor:
     line_count: int = 0
     fingerprint: str = ""
     last_lines: tuple[str, ...] = ()
-    # When the last input before the entry was made. It distinguishes this log from another log with the same
-    # ids.
+    # When the last input before the entry was made. This time distinguishes the log from another log with the
+    # same ids.
     last_input_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text from the log, for people. `text` fits a message: of a long text it has only the end.
+    """A text from the log, for people. `text` is short enough for a message.
 
-    `is_cut` says whether something is left out. `full_text` is the whole text, for a file. `turn` has the
-    agent's answer and its steps.
+    If the text is too long for a message, `text` is its end, `is_cut` is true, and `full_text` is the whole
+    text, for a file. `turn` has the agent's answer and its steps.
     """
 
     text: str
@@ -71,9 +72,9 @@ def make_excerpt(
 ) -> tuple[Excerpt | None, Cursor | None]:
     """Return an excerpt of what was written after the cursor, and the cursor for the next call.
 
-    The excerpt is None if nothing is new. The cursor may change even then. `cursor` is None if nothing was
-    shown yet. `build` is the number of the workspace's build. `is_snapshot`: the log is what Coder kept of a
-    paused task, and gives no excerpt.
+    The excerpt is None if nothing is new. The returned cursor may be new even then. Pass `cursor=None` if
+    nothing was shown yet. `build` is the number of the workspace's build. `is_snapshot` is true if the log is
+    the copy that Coder kept of a paused task. Such a log gives no excerpt.
     """
     outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
     if is_snapshot or not outputs:
@@ -111,7 +112,7 @@ def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt 
 def render_log(log: Sequence[AgentLogEntry]) -> str:
     """Return the whole log as one text for a file. The text is not masked.
 
-    Only what a terminal does not show is removed. Each line of an input begins with `>`.
+    Only characters that a terminal does not show are removed. Each line of an input begins with `>`.
     """
     parts = []
     for line in sorted(log, key=lambda line: line.id):
@@ -126,7 +127,7 @@ def keep_recent(
 ) -> list[AgentLogEntry]:
     """Return the newest entries of a log, up to `longest` characters and `most_lines` lines.
 
-    If something is left out, the text of the first entry begins with a note that says how much.
+    If something is left out, the first entry's text begins with a note that says how much is missing.
     """
     kept: list[AgentLogEntry] = []
     room, lines = longest, most_lines
@@ -163,7 +164,8 @@ def keep_end(
     rows = text.split("\n")
     if len(rows) <= lines and len(text) <= characters:
         return Excerpt(text, is_cut=False, full_text=text)
-    # Two lines and 100 characters are reserved for the note and for a code fence that has to be opened again.
+    # Two lines and 100 characters are reserved for the note, and for the line that opens a cut code fence
+    # again.
     start, room = len(rows), characters - 100
     while start and len(rows) - start < lines - 2 and len(rows[start - 1]) < room:
         start -= 1
@@ -187,7 +189,7 @@ def _make_left_out_note(rows: int) -> str:
 
 
 def _find_open_fence(rows: list[str]) -> list[str]:
-    """Return a list with the line of the code fence that these rows open and do not close; empty if none."""
+    """Return the line that opens a code fence, if these rows do not close it, in a list; empty if none."""
     fence = ""
     for row in rows:
         said = row.strip()
@@ -208,7 +210,7 @@ def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
 def _clean_and_mask(lines: list[str], mask: Mask, *, is_folded: bool = True) -> str:
     """Make extracted lines readable, mask secrets in them, and change mentions so that they notify nobody.
 
-    Do this once for all lines: a log may have tens of thousands.
+    Call this once for all lines, because a log may have tens of thousands of lines.
     """
     return break_mentions(mask(make_readable(lines, is_folded=is_folded)))
 

@@ -2,7 +2,7 @@
 
 Terminals change Markdown: bullets are other characters, code loses its fences and keeps only its indent,
 lists follow a paragraph without a blank line. So this parser accepts more than the standard does. It refuses
-no text. `messages/answer_blocks.py` turns the result into blocks.
+no text. `messages/answer_blocks.py` turns the result into blocks of Slack.
 """
 
 import re
@@ -74,12 +74,12 @@ _AFTER_ADDRESS = ".,;:!?'*_~"
 
 
 def parse(text: str) -> list[Node]:
-    """Split a text into its blocks."""
+    """Split a text into its paragraphs, headings, items of lists, code, quotes and tables."""
     return list(_Blocks(text.split("\n")).nodes())
 
 
 class _Blocks:
-    """A parser that reads the blocks of a text from its lines."""
+    """A parser that reads a text line by line and yields its blocks."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -89,7 +89,7 @@ class _Blocks:
         self._columns: list[int] = []
 
     def nodes(self) -> Iterator[Node]:
-        """Yield the blocks of the text, in order."""
+        """Yield the text's paragraphs, headings, items, code, quotes and tables, in order."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
             if not line.strip() or _RULE.fullmatch(line):
@@ -256,7 +256,7 @@ def _code(inside: str) -> str:
 def _link(label: str, target: str, style: Span) -> Iterator[Span]:
     """Yield a link as its label and its address in parentheses, so that no label hides the address.
 
-    Yield only the address if the label says the same.
+    If the label and the address are the same, yield only the address.
     """
     shown = "".join(each.text for each in spans(label)).strip()
     if shown and _bare(shown) != _bare(target):
@@ -272,7 +272,7 @@ def _bare(address: str) -> str:
 
 
 def _address(found: str) -> tuple[str, str]:
-    """Return an address, and the punctuation after it that belongs to the sentence around it."""
+    """Return an address, and the punctuation after the address that belongs to the sentence."""
     address = found
     while address and (
         address[-1] in _AFTER_ADDRESS
@@ -291,8 +291,8 @@ def plain(source: str) -> str:
 def cut_at_block(text: str, longest: int) -> str:
     """Cut a text to about `longest` characters, if possible at a blank line outside code.
 
-    If that would leave too little, cut after a whole line, or else after a word. Fenced code that is cut gets
-    a closing fence. With it, the result may be a few characters longer than `longest`.
+    If too little would be left, cut after a whole line, or else after a word. Fenced code that is cut gets a
+    closing fence, which may make the result a few characters longer than `longest`.
     """
     if len(text) <= longest:
         return text

@@ -1,8 +1,8 @@
 """A message for Slack, and the ids of buttons and dialogs.
 
-A message has a text that is complete by itself, and blocks that show the same in a better form. The value of
-a button is the id of the object that it acts on, usually a link. A click is not trusted: its handler looks up
-the object and checks what the person may do.
+A message has a text that is complete by itself, and blocks that show the same content in a better form. The
+value of a button is the id of the object on which the button acts, usually a link. A click is not trusted:
+its handler looks up the object and checks what the person may do.
 """
 
 from enum import StrEnum
@@ -24,11 +24,11 @@ class Message(SealedModel):
 
 
 class AgentOutput(SealedModel):
-    """The agent's output for a notice. It is read once, so that every try of the notice posts the same.
+    """The agent's output for a notice. It is read once, so every try of the notice posts the same output.
 
-    `answer` is the agent's answer as Markdown. If no answer was recognised, `text` is the end of what was
-    written. If `answer` or `text` was cut, `full_text` is the whole. `steps_text` is what the agent wrote and
-    did before its answer.
+    `answer` is the agent's answer as Markdown. If no answer was recognised, `text` is the end of the agent's
+    output. If `answer` or `text` was cut, `full_text` is the whole text. `steps_text` is what the agent wrote
+    and did before its answer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,7 +61,7 @@ class Button(StrEnum):
     ANSWER = "task.answer"
     LOGS = "task.logs"
     # The value is the link's id, a blank, the key of the notice, a colon, and the number of the choice. The
-    # number also ends the action's id: in one row, no two may be the same.
+    # number also ends the action id, because the action ids in one row must differ.
     CHOOSE = "choice.press"
     # The value is the link's id, a blank, and the key of the note that keeps the steps.
     STEPS = "steps.show"
@@ -99,10 +99,10 @@ class Button(StrEnum):
     SEND_AS_IT_IS = "input.as_it_is"
     SEND_STILL = "input.still"
     # The value is the link's id, a blank, the verb, a colon, and the id of the reply's job. A number ends the
-    # action's id, as that of `CHOOSE`.
+    # action id, as in `CHOOSE`.
     DO_VERB = "verb.do"
-    # The value is the key of the note that keeps the offered commands. The number at the end of the action's
-    # id says which command the button runs.
+    # The value is the key of the note that keeps the offered commands. The number at the end of the action id
+    # says which command the button runs.
     RUN_OFFERED = "command.run"
     ASK_OWNER = "teammate.ask"
     SEND_THEIRS = "teammate.send"
@@ -137,13 +137,13 @@ class Button(StrEnum):
 
     @classmethod
     def from_action_id(cls, action_id: str) -> "Button | None":
-        """Return the button of an action id; None if unknown. The number after a choice's id is ignored."""
+        """Return the button of an action id; None if unknown. A number at the end of the id is ignored."""
         name, _, number = action_id.rpartition(".")
         name = name if number.isdecimal() else action_id
         return cls(name) if name in list(cls) else None
 
 
-# In the value of *Retry and send* in a notice, this is before the id of the reply's job.
+# In the value of *Retry and send* in a notice, this text precedes the id of the reply's job.
 FROM_NOTICE = "notice:"
 
 

@@ -54,7 +54,7 @@ class Names:
 class Mentions:
     """The ids that a text mentions, in order and each once.
 
-    `has_channel_mention`: the text has `@here`, `@channel` or `@everyone`.
+    `has_channel_mention` is true if the text has `@here`, `@channel` or `@everyone`.
     """
 
     users: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def is_blank(text: str) -> bool:
 
 
 def escape_mrkdwn(text: str) -> str:
-    """Escape text from people or agents, so that Slack shows it as it is."""
+    """Escape text from people or agents, so that Slack shows it unchanged."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -80,7 +80,7 @@ def quote_typed(text: str, limit: int = 60) -> str:
 
 
 def mark_name(text: str) -> str:
-    """Mark a name within our own text, so that its characters are not read as markup."""
+    """Mark a name within Taskwire's own text, so that Slack does not read its characters as markup."""
     return f"{_NAME_BEGINS}{text}{_NAME_ENDS}"
 
 
@@ -95,9 +95,9 @@ def has_name(text: str) -> bool:
 
 
 class Part(NamedTuple):
-    """A part of our own text. `kind` is, for example, `text`, `name`, `code`, `bold` or `emoji`.
+    """A part of Taskwire's own text. `kind` is, for example, `text`, `name`, `code`, `bold` or `emoji`.
 
-    `found` has the unescaped texts of the part by name. For a link these are `url` and `label`.
+    `found` has the unescaped texts of the part by name. For a link, the names are `url` and `label`.
     """
 
     kind: str
@@ -105,7 +105,7 @@ class Part(NamedTuple):
 
 
 def split_parts(words: str) -> Iterator[Part]:
-    """Split our own mrkdwn into its parts, in order."""
+    """Split mrkdwn that Taskwire wrote into its parts, in order."""
     at = 0
     for found in _PART.finditer(words):
         if found.start() > at:
@@ -129,7 +129,7 @@ def break_mentions(text: str) -> str:
 
 
 def break_emoji(text: str) -> str:
-    """Change every `:name:` in a text so that Slack shows these letters and not an emoji."""
+    """Change every `:name:` in a text so that Slack shows these characters and no emoji."""
     return _EMOJI_NAME.sub(":" + _JOINER, text)
 
 
@@ -152,17 +152,17 @@ def take_people(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Return the names of people in a text without mentions: `@Bob Berg @Carol` has two."""
+    """Return the names that begin with `@` and are no mentions: `@Bob Berg @Carol` has two."""
     return tuple(name for part in text.split("@") if (name := " ".join(part.split())))
 
 
 def fold_words(text: str) -> str:
-    """Return a name or a title in a form in which equal ones are equal: case and spaces do not count."""
+    """Return a name or a title for comparisons in which case and spaces do not count."""
     return " ".join(text.casefold().split())
 
 
 def label_mentions(text: str, names: Names) -> str:
-    """Write names into the tokens of people and channels that have none, as Slack does in commands."""
+    """Add names to the tokens of people and channels without a name, as Slack does in commands."""
 
     def label(found: re.Match[str], known: Mapping[str, str]) -> str:
         name = re.sub(r"[<>|\n]", " ", known.get(found[1], "")).strip()

@@ -1,7 +1,7 @@
 """Turns the plain lines of an agent's screen into a text that is easy to read.
 
 Paragraphs that the terminal wrapped are joined. Code, tables, lists and diffs keep their lines. A tool call
-becomes one line and the first lines of its result. If many calls follow each other, only the last ones are
+becomes one line and the first lines of its result. If many calls follow each other, only the last calls are
 kept. The marks before the agent's text are removed.
 """
 
@@ -14,12 +14,12 @@ from taskwire.domain.text.terminal import find_fenced_rows
 
 # The narrowest and the widest terminal, in characters, that may have wrapped a text.
 _SHORTEST, _LONGEST = 40, 240
-# In characters: assumed if the text is too short to show its width. Most terminals have 80 columns; those
-# that Coder's modules start have 67. Frames and indents take about five columns.
+# In characters. The assumed width if the text is too short to show its width. Most terminals have 80 columns;
+# terminals that Coder's modules start have 67. Frames and indents take about five columns.
 _USUAL_WIDTHS = (67, 80)
 _FRAME_WIDTH, _WIDTH_TOLERANCE = 6, 2
-# If this many lines end where the next word did not fit, a terminal has wrapped them. Fewer are enough for
-# lines that are longer than usual, because people do not write such lines.
+# If this many lines end where the next word did not fit, a terminal has wrapped them. A smaller number is
+# enough for lines that are longer than usual, because people do not write such lines.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
 _WORDS_BEFORE_COLON = 8
@@ -51,8 +51,8 @@ _STATEMENT = re.compile(r"[=()\[\]<>].{0,200};$|^[\"'].{0,200}[\"'],$")
 class _Width:
     """The width of the terminal, in characters.
 
-    A line is full if it would become longer than `full` with the next word. `widest` and `shortest` are the
-    lengths of a line that may have been wrapped.
+    A line is full if the next word would make it longer than `full`. `widest` and `shortest` limit the length
+    of a line that may have been wrapped.
     """
 
     full: int
@@ -64,7 +64,7 @@ class _Width:
 
 @dataclass
 class _Call:
-    """One tool call. `hidden` is the number of lines of its result that the agent's program did not show."""
+    """One tool call. `hidden` is the number of lines of the result that the agent's program did not show."""
 
     head: str
     result: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ class _Call:
 def make_readable(lines: list[str], *, is_folded: bool = True) -> str:
     """Turn an agent's lines into one text.
 
-    `is_folded`: of a long run of tool calls only the last ones are kept.
+    If `is_folded` is true, only the last ones of many tool calls in a row are kept.
     """
     called = _shorten_calls(lines)
     told = _remove_text_marks(_shorten_runs(called) if is_folded else called)
@@ -169,7 +169,7 @@ def _shorten_runs(lines: list[str]) -> list[str]:
 
 
 def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
-    """Yield groups of consecutive tool calls, each a list of lines. Any other line is a group of its own."""
+    """Yield groups of consecutive tool calls, each a list of lines. Any other line is its own group."""
     run: list[list[str]] = []
     blanks: list[str] = []
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
@@ -227,14 +227,14 @@ def _list_verbatim_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _find_width(lines: list[str]) -> _Width:
-    """Find how wide the terminal was that wrapped a text.
+    """Find the width of the terminal that wrapped a text.
 
     In a wrapped text, the first word of the next line did not fit on the line before. Lines that were broken
     on purpose have different lengths, or the next line begins with a capital letter.
     """
     breaks = list(_list_breaks(lines))
     longest = max((len(above) for above, _ in breaks), default=0)
-    # A mark before the agent's words, and its indent, may have been removed.
+    # A mark before the agent's words, and the indent of the words, may have been removed.
     edge = longest - _WIDTH_TOLERANCE
     full = [below for above, below in breaks if len(above) + 1 + len(_first_word(below)) > edge]
     goes_on = sum(not below.lstrip()[0].isupper() for below in full)
@@ -274,7 +274,7 @@ def _first_word(line: str) -> str:
 
 
 class _Paragraph:
-    """A paragraph, or an item of a list, that is joined from the lines of the terminal."""
+    """A paragraph or a list item that is joined from several lines of the terminal."""
 
     def __init__(self, width: _Width, first: list[str] | None = None) -> None:
         self._find_width = width
@@ -328,9 +328,10 @@ def _is_prose(line: str) -> bool:
 
 
 def _find_columns(line: str) -> tuple[int, ...]:
-    """Return the columns at which the line below may continue this line.
+    """Return the columns at which a line may begin if it continues this line.
 
-    The second line of a list's item begins below its text, or, in some terminals, below its mark.
+    The second line of a list's item begins below the item's text or, in some terminals, below the item's
+    mark.
     """
     said = line.lstrip()
     indent, mark = len(line) - len(said), _LIST_MARK.match(said)

@@ -1,9 +1,10 @@
 """Turns Slack's formatted messages into Markdown that keeps Slack's tokens for people, channels and links.
 
-The source is a message's blocks, because people see them. A client of Slack writes `rich_text`. Apps, and
-programs with a person's token, write other blocks too, and `text` need not say the same. So `text` is used
-only for a message without blocks. A block without words, such as an image, gives none. Both sources give the
-same Markdown. Entities stay encoded: `mrkdwn.to_visible_text` decodes them when names are known.
+The source is a message's blocks, because people see the blocks. Slack's clients write `rich_text`. Apps, and
+programs with a person's token, also write other blocks, and their `text` may differ from the blocks. So
+`text` is used only for a message without blocks. A block without words, such as an image, gives no text. Both
+sources give the same Markdown. Entities stay encoded: `mrkdwn.to_visible_text` decodes them when names are
+known.
 """
 
 import re
@@ -29,7 +30,7 @@ _MARKUP = re.compile(
 
 
 def from_mrkdwn(text: str) -> str:
-    """Turn a message's mrkdwn into Markdown. Code, and marks that may be plain text, stay unchanged."""
+    """Turn a message's mrkdwn into Markdown. Code stays unchanged, and so do marks that may be plain text."""
     return _MARKUP.sub(_remarked, text).strip()
 
 
@@ -47,7 +48,7 @@ def _remarked(found: re.Match[str]) -> str:
 
 
 def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
-    """Turn a message's blocks into Markdown. Return None if there are none.
+    """Turn a message's blocks into Markdown. Return None if the message has no blocks.
 
     Blocks without words are left out.
 
@@ -112,7 +113,7 @@ def _joined(parts: list[tuple[str, str]]) -> str:
     lines: list[str] = []
     previous = ""
     for kind, text in parts:
-        # After a list or a quote, Markdown would read a plain line as its continuation.
+        # Markdown would read a plain line after a list or a quote as a continuation of the list or quote.
         if previous in ("list", "quote") and kind != previous and text:
             lines.append("")
         lines.append(text.removesuffix("\n"))

@@ -1,7 +1,7 @@
 """Turns a terminal's screen into plain lines, without escape codes, boxes, spinners and status bars.
 
-The result is the agent's own text in the lines of the terminal. `prose` joins these lines to paragraphs.
-Whether a line is kept depends only on the line and on the box around it. So the earlier lines of the result
+The result is the agent's own text in the lines of the terminal. `prose` joins these lines into paragraphs.
+Only the line itself and the box around it decide whether a line is kept. So the earlier lines of the result
 stay the same while a screen grows.
 """
 
@@ -90,8 +90,8 @@ def extract_lines(text: str) -> list[str]:
 def join_cut_rows(lines: list[str]) -> list[str]:
     """Join the rows into which a terminal has cut long lines, also within words.
 
-    Only agents that put titles above their calls leave line breaks to the terminal. The lines of other agents
-    are returned as they are.
+    Only agents that put titles above their calls leave line breaks to the terminal. If there are no such
+    titles, the rows are returned unchanged.
     """
     widest = max(map(len, lines), default=0)
     width = next((usual for usual in _USUAL_WIDTHS if widest in (usual - 1, usual)), widest)
@@ -148,7 +148,7 @@ def _render_link(found: re.Match[str]) -> str:
 
 
 def _find_end_of_box(rows: list[str], at: int) -> int:
-    """Return the index after the box that begins at this row; `at` if no box begins here."""
+    """Return the index after the box that begins at row `at`; `at` itself if no box begins there."""
     if not rows[at].lstrip().startswith(tuple(_TOP)):
         return at
     for end in range(at + 1, len(rows)):

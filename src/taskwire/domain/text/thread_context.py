@@ -1,7 +1,7 @@
 """Writes earlier messages of a thread as context for an agent: quoted, named, marked and bounded.
 
-`outbox/thread_context.py` reads the messages. Here every line of a message is quoted, so no message can end
-the quotation and continue as an instruction.
+`outbox/thread_context.py` reads the messages. This module quotes every line of a message, so no message can
+end the quotation and continue as an instruction.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
 
-# The most messages, and the most characters of them in all. The latest ones are kept.
+# The most messages, and the most characters of all messages together. The latest messages are kept.
 MOST_MESSAGES = 40
 MOST_CHARACTERS = 8_000
 
@@ -26,7 +26,7 @@ class EarlierMessage:
 
 
 def make_context(messages: Sequence[EarlierMessage]) -> AgentText:
-    """Return the latest messages as context, in order; an empty text if no message says anything."""
+    """Return the latest messages as context, in order; an empty text if the messages have no words."""
     quoted: list[str] = []
     room = MOST_CHARACTERS
     for message in reversed([each for each in messages if sanitize_for_agent(each.text)][-MOST_MESSAGES:]):
