@@ -114,7 +114,7 @@ class Deployment:
     # Start and kill.
 
     async def start_bot(self) -> None:
-        """Start a bot, and wait until it listens and has finished backfill."""
+        """Start a bot. Wait until it listens and has finished backfill."""
         self.watch.reset()
         self._has_line.clear()
         given = Given(
@@ -130,7 +130,7 @@ class Deployment:
         await self.wait_until_idle()
 
     async def kill(self) -> None:
-        """Kill the bot as a power cut would, and release the calls that were held for its death."""
+        """Kill the bot as a power cut would. Then release the calls that were held until the kill."""
         if self._line is None:
             return
         reader, writer = self._line
@@ -150,7 +150,7 @@ class Deployment:
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
     async def send_order(self, word: str) -> str:
-        """Send an order to the bot and return its answer, or an empty text if the bot dies of it."""
+        """Send an order to the bot and return its answer, or an empty text if the order kills the bot."""
         assert self._line is not None
         reader, writer = self._line
         async with self._saying:
@@ -159,10 +159,10 @@ class Deployment:
                 return (await reader.readline()).decode().strip()
         return ""
 
-    # What all runs start from.
+    # The state from which all runs start.
 
     async def keep(self, *roots: object) -> None:
-        """Kill the bot, and keep what it leaves and what these objects hold. `restore` brings that back."""
+        """Kill the bot. Keep a snapshot of the store, the clock and these objects, for `restore`."""
         await self.kill()
         slack, coder = self.slack.backend, self.coder.deployment
         talk = (slack.tickets, slack.views, slack.files, slack.ephemerals, slack.sessions)
@@ -171,7 +171,7 @@ class Deployment:
         self._kept_ms = self.clock.now_ms
 
     async def restore(self) -> None:
-        """Kill the bot, bring back what was kept, and start a bot at the time at which it was kept."""
+        """Kill the bot, restore the snapshot with its clock, and start a bot."""
         await self.kill()
         assert self._objects is not None, "nothing was kept"
         self._objects.restore()
@@ -183,7 +183,7 @@ class Deployment:
     # Time.
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for a condition in real time, or fail with its description."""
+        """Wait for a condition in real time. Raise with its description if the wait is too long."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not condition():  # noqa: ASYNC110 - the condition may depend on anything
@@ -204,7 +204,7 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
     async def run_to_end(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Let jobs run and time pass until only the jobs of held actors are left."""
+        """Let jobs run and time pass until no jobs are left, except those of held actors."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait_until_idle()
@@ -220,10 +220,10 @@ class Deployment:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 passed, pause = -1, LOOK_SECONDS
-                # If there were calls since the last look, or one is under way, the bot is not idle, and need
-                # not be asked.
+                # If there were calls since the last check, or a call is under way, the bot is not idle. Then
+                # there is no need to ask it.
                 while passed != self.watch.calls or self.proxy.is_busy or not await self._is_idle():
-                    # A bot that waits for something is looked at less and less often.
+                    # The longer the bot waits for something, the less often it is asked.
                     is_quiet = passed == self.watch.calls
                     pause = min(1.5 * pause, MOST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
                     passed = self.watch.calls
@@ -243,10 +243,10 @@ class Deployment:
         if await self.send_order("rest") != "yes" or calls != self.watch.calls:
             return False
         rows, _ = await self.rows()
-        # A call since the question may have taken a job, or may have written one.
+        # A call since the question may have acquired or appended a job.
         if self._is_due(rows) or calls != self.watch.calls:
             return False
-        # An idle bot holds no lease, so all remaining leases are of dead bots.
+        # An idle bot holds no lease, so all remaining leases belong to killed bots.
         self._dead |= {token for _, _, token in rows}
         return True
 
@@ -255,29 +255,29 @@ class Deployment:
         return any(float(due) <= now for _, due, _ in rows)
 
     def _is_held(self, rows: Rows) -> bool:
-        """Return whether a living bot holds a lease."""
+        """Return whether the running bot holds a lease."""
         return any(token and token not in self._dead for _, _, token in rows)
 
     async def rows(self) -> tuple[Rows, list[str]]:
-        """Return each queue that has jobs, with its due time and the lease's token; and the earliest
-        timer."""
+        """Return each queue that has jobs, with its due time and its lease's token. Return the earliest timer
+        too."""
         found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
 
     def _is_stopped(self, name: str, token: str) -> bool:
-        """Return whether a queue, or the lease on it, belongs to an actor who is held or has not started."""
+        """Return whether a queue, or its lease, belongs to an actor who is held or has not started."""
         actors = self.watch.names.find_actors(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
         return any((actor.is_going and actor.is_held) or self._is_left(actor) for actor in actors)
 
     def _is_left(self, actor: Actor) -> bool:
-        """Return whether an actor stays where the flow starts, because the run is others'."""
+        """Return whether an actor stays at the start of the flow, because only other actors run."""
         return self._objects is not None and actor.is_waiting
 
     async def move_on(self) -> bool:
-        """Make the next thing happen, at whatever time. Return false if there is none."""
+        """Move the clock to the next job or timer and let it run. Return false if there is none."""
         rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):
@@ -313,7 +313,7 @@ class Deployment:
         await self.coder.catch_up()
         await self.wait_until_idle()
         while (wait := float(await self.send_order("poll"))) > 0:
-            # A dead bot may have left the poll's lease.
+            # A killed bot may have left the poll's lease.
             self.clock.move_to(self.clock.now_ms + wait * 1000)
         await self.wait_until_idle()
 
@@ -324,7 +324,7 @@ class Deployment:
         await self.wait_until_idle()
 
     def is_changed(self) -> bool:
-        """Return whether Coder shows a change of a running actor's task that the bot has not polled."""
+        """Return whether a running actor's task has changed in Coder since the bot's last poll."""
         return any(actor.is_watched and actor.seen != actor.shown() for actor in self.watch.going())
 
     # Inspection.
@@ -335,21 +335,21 @@ class Deployment:
         return (head[0], head[1]) if head else None
 
     async def jobs(self) -> list[str]:
-        """Return every queue that has jobs, without those of actors who have not started."""
+        """Return every queue that has jobs, except the queues of actors who have not started."""
         found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, _ = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         names = self.watch.names
         return [name for name, _, _ in rows if not any(map(self._is_left, names.find_actors(name)))]
 
     async def forget_people(self) -> None:
-        """Delete all that the bot knows of people and conversations, as if some minutes had passed."""
+        """Delete all stored answers about people and conversations, as if they had expired."""
         patterns = (self.keys.named("cached", "*"), self.keys.named("notes", "name", "*"))
         known = [key for each in patterns async for key in self.store.scan_iter(each, count=1000)]
         if known:
             await self.store.delete(*known)
 
     async def check(self) -> None:
-        """Check what must be true of all actors when a run has ended."""
+        """Check what must be true of all actors after a run."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
         endless = await cast("Awaitable[list[str]]", self.store.eval(KEYS_WITHOUT_TTL, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
@@ -364,11 +364,11 @@ class Deployment:
         self.check_sight()
 
     def check_sight(self) -> None:
-        """Check that every call could be named. A call without a name cannot be made to fail."""
+        """Check that every call got a name. A call without a name cannot be made to fail."""
         assert not self.watch.namer.problems, f"the proof would be blind: {self.watch.namer.problems}"
 
     def _errors(self) -> list[str]:
-        """Return what the bots have logged as errors since the last check."""
+        """Return the errors that the bots have logged since the last check."""
         lines = (self._directory / "bot.log").read_text().splitlines()
         new, self._read = lines[self._read :], len(lines)
         return [line for line in new if not line.startswith("{") or json.loads(line)["level"] in _BAD]
@@ -398,7 +398,7 @@ class Deployment:
                 "TASKWIRE_SECRET_KEYS": KEY,
                 "TASKWIRE_DATA_DIR": str(self._directory / "data"),
                 "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
-                # The clock moves to the next timer, so every task would be stuck.
+                # The clock moves to the next timer, so every task would count as stuck.
                 "TASKWIRE_STUCK": "0",
             }
         )

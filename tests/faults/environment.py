@@ -1,4 +1,4 @@
-"""What all deployments of a session share: one process that forks bots, and one Valkey with many
+"""Starts what all deployments of a session share: one process that forks bots, and one Valkey with many
 databases."""
 
 import asyncio
@@ -18,7 +18,7 @@ DATABASES = 64
 
 
 class Environment:
-    """Starts bots and hands out databases."""
+    """Starts bots, and gives each deployment a database."""
 
     def __init__(self, port: int, store_path: Path) -> None:
         self.store_path = store_path
@@ -36,7 +36,7 @@ class Environment:
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[tuple[int, "Redis", "Redis"]]:
-        """Provide an empty database, a client for it that decodes answers, and one that does not."""
+        """Provide an empty database, with a client that decodes answers and a client that does not."""
         number = self._free.pop()
         decoding, plain = (
             Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=is_decoding)
@@ -52,10 +52,10 @@ class Environment:
 
 @contextlib.contextmanager
 def new_environment(directory: Path) -> Iterator[Environment]:
-    """Start the parent of bots and the store, and end them with the block."""
+    """Start the parent process of bots and the store. End both at the end of the block."""
     path = directory / "store"
     parent = [sys.executable, "-m", "tests.faults.bot"]
-    # Nothing is saved to disk: bots die, but Redis itself does not.
+    # The store saves nothing to disk: tests kill bots, but not the store.
     with running_store(path, DATABASES), running(parent, stdout=subprocess.PIPE) as bots:
         assert bots.stdout is not None
         yield Environment(int(bots.stdout.readline()), path)

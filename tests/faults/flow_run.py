@@ -1,4 +1,4 @@
-"""All actors that run one flow in one deployment, repeatedly."""
+"""Runs one flow repeatedly in one deployment, with several actors."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ QUIET_MS = 10_000
 
 
 class FlowRun:
-    """Actors in one deployment, and the flow that they run."""
+    """One flow and its actors in one deployment."""
 
     def __init__(self, deployment: Deployment, flow: Callable[[Deployment], Flow], size: int) -> None:
         self.deployment = deployment
@@ -25,7 +25,7 @@ class FlowRun:
         self._runs: dict[Actor, asyncio.Task[None]] = {}
         self.actors = [self._new_actor(number, f"person-{number}") for number in range(size)]
         # The bystander has a task and a thread but never runs the flow. A call about all tasks therefore
-        # always names several actors, and is not taken for a call about one.
+        # always names several actors. It is never taken for a call about a single actor.
         self._bystander = self._new_actor(size, "bystander")
         self._is_prepared = False
         deployment.watch.actors = self.actors
@@ -43,21 +43,23 @@ class FlowRun:
         return actor
 
     async def _begin(self) -> None:
-        """Bring everything to where the flow starts. This is prepared once, and restored before each run."""
+        """Bring all actors to the start of the flow. This state is prepared once, and restored before each
+        run."""
         deployment = self.deployment
         if not self._is_prepared:
             await give_tasks(self.flow, [self._bystander])
             await self.flow.prepare(self.actors)
             await deployment.run_to_end()
             await self.flow.reach_start(self.actors)
-            # After this time every card may be edited at once, whatever happened before.
+            # After this time, the rate limit allows an edit of every card, whatever happened before.
             await deployment.advance(QUIET_MS)
             await deployment.keep(self.flow, *self.actors)
             self._is_prepared = True
         await deployment.restore()
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
-        """Run the flow. Return the trace of its points, or of the points of the recovery from a death."""
+        """Run the flow with one actor and return its points. If `death` is given, return the points of the
+        recovery from this kill."""
         actors = self.actors[:1]
         await self._begin()
         await self._start_runs(actors, [death])
@@ -72,7 +74,7 @@ class FlowRun:
         return trace
 
     async def run_round(self, planned: Round) -> list[Aim]:
-        """Run the flow once for each aim of a round. Return the aims that were never met."""
+        """Run the flow once for each aim of a round. Return the aims whose point never came."""
         together, alone = self._parts(planned)
         try:
             await self._begin()
@@ -94,15 +96,15 @@ class FlowRun:
     async def _run_with_kills(
         self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
     ) -> None:
-        """Stop all actors at their points, kill the bot, and let a new bot finish everything.
+        """Stop all actors at their points, kill the bot, and let a new bot finish all runs.
 
-        If aims have a second death, the second bot is killed too, and the third bot finishes.
+        If an aim has a second kill, the second bot is killed too, and the third bot finishes.
         """
         await self._start_runs(together, planned.together)
         await self._wait_for_points(together)
         for actor in together:
-            # An actor that never came to its point is through. Otherwise it would run beside those that must
-            # be alone, and their unnamed calls would be nobody's.
+            # An actor that never came to its point has finished. If it still counted as running, unnamed
+            # calls of the actors that run alone would belong to nobody.
             actor.is_going = actor.is_held
         await self._start_runs(alone, planned.alone)
         await self._wait_for_points(alone)
@@ -115,7 +117,7 @@ class FlowRun:
     async def _run_with_faults(
         self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
     ) -> None:
-        """Let all actors finish in spite of their faults. A new bot must find nothing left to do."""
+        """Let all actors finish despite their faults. Then start a new bot, which must find no work left."""
         await self._start_runs(together, planned.together)
         await self._finish_runs(together)
         for actor, aim in zip(alone, planned.alone, strict=True):
@@ -144,7 +146,7 @@ class FlowRun:
             lambda: self._are_over([actor for actor in free if not actor.is_held]),
             "everybody is at their point",
         )
-        # A flow may be over before its actor has reached the point.
+        # A flow may end before its actor has reached the point.
         await self.deployment.run_to_end(unless=lambda: all(actor.is_held for actor in actors))
 
     async def _finish_runs(self, actors: Sequence[Actor]) -> None:

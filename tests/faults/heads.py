@@ -1,12 +1,12 @@
-"""Heads: the Lua comments in which a script describes itself. The proof reads them.
+"""Reads heads. A head is the Lua comment in which a script describes itself to the proof.
 
-    -- script: queue.begin (begins)
-    -- ARGV: prefix, time, queue, token, id, version, arrives_within, attempt, is_again
-    -- answer: time, queue, id, job, ...
+-- script: queue.begin (begins)
+-- ARGV: prefix, time, queue, token, id, version, arrives_within, attempt, is_again
+-- answer: time, queue, id, job, ...
 
-Every script has the first two lines. `?` follows an optional word, and `...` follows the last word if more
-may come. The roles in brackets say what a script means for the proof (`ROLES`). Nothing else identifies a
-script, so names, keys and the order of words may change.
+Every script has the first two lines. `?` follows an optional word. `...` follows the last word if more words
+may come. The roles in brackets say what a script does in the proof (`ROLES`). The proof identifies a script
+only by its roles, so names, keys and the order of words may change.
 """
 
 import hashlib
@@ -14,22 +14,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# The words that a script with a role must name, by role.
+# For each role, the words that a script with this role must name.
 ROLES: Mapping[str, frozenset[str]] = {
-    # The calls of a lease. A take hands out a job under a token, and answers with the queue and the job.
+    # The calls of a lease. A take acquires a lease under a token, and answers with the queue and the job.
     "takes": frozenset({"token", "ignores_priority"}),
     "begins": frozenset({"token"}),
     "ends": frozenset({"token", "kind"}),
-    # Claims a delivery from Slack. Claims that arrive together are sent in one exchange.
+    # Claims a delivery from Slack. Claims that arrive at the same time are sent in one exchange.
     "claims": frozenset({"claim"}),
-    # Writes the result of a poll. A script that also `observes` writes what the poll has seen.
+    # Writes the result of a poll. A script with the role `observes` too writes the states that the poll has
+    # read.
     "polls": frozenset(),
     "observes": frozenset(),
-    # Asks the rate limiter for a call to Slack.
+    # Asks the rate limiter for permission to call Slack.
     "paces": frozenset({"method"}),
     # Writes a batch outside any lease.
     "writes": frozenset({"batch"}),
-    # Is called by one caller at a time in each process, on behalf of everybody.
+    # Is called by one caller at a time in each process, for all flows.
     "serial": frozenset(),
 }
 _OF_A_TAKE = frozenset({"queue", "job"})
@@ -41,12 +42,12 @@ _HEAD = re.compile(
 
 
 class NoHead(Exception):
-    """A script has no head or a false one. The proof would not see its calls."""
+    """A script has no head or a wrong head. The proof would not see the script's calls."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What the head of one script says."""
+    """The contents of one script's head."""
 
     name: str
     roles: frozenset[str]
@@ -54,8 +55,8 @@ class Head:
     answer: tuple[str, ...]
 
     def read(self, given: Sequence[str]) -> dict[str, str]:
-        """Return the words of one call by name. Raise NoHead if there are more or fewer than the head
-        says."""
+        """Return the words of one call by name. Raise NoHead if the call has more or fewer words than the
+        head names."""
         needed = [word for word in self.words if not word.endswith(("?", "..."))]
         has_more = self.words[-1].endswith("...")
         if not len(needed) <= len(given) or (len(given) > len(self.words) and not has_more):
@@ -70,8 +71,8 @@ class Head:
 
 
 def read(body: str) -> Head:
-    """Read the head of a script. Raise NoHead if it has none or several, or does not name a word that its
-    role needs."""
+    """Read the head of a script. Raise NoHead if the script has no head or several, or if the head lacks a
+    word that its role needs."""
     found = list(_HEAD.finditer(body))
     if len(found) != 1 or body.count("-- script:") != 1:
         end = body.strip().splitlines()[-1] if body.strip() else ""

@@ -1,8 +1,8 @@
-"""Watches all calls of a bot, counts the points of each actor's flow, and makes the planned things go wrong.
+"""Watches all calls of a bot, counts the points of each actor's flow, and injects the planned faults.
 
-It listens at Redis (`wire`) and at both stand-ins. A kill has two steps. First the call at the planned point
-is held, before or after it is executed, and with it all later calls of its actor. When all actors are held,
-the deployment kills the bot.
+The injector sees the calls to Redis (`wire`) and to both stand-ins. A kill has two steps. First the injector
+holds the call at the planned point, before or after the call is executed. It also holds all later calls of
+the same actor. When all actors are held, the deployment kills the bot.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from .naming import Named, Namer
 from .points import Fault, Kind, Point
 from .wire import Exchange, Verdict
 
-# Calls that a bot makes at its start, for no actor.
+# Calls that a bot makes when it starts. They belong to no actor.
 AT_START = ("auth.test", "apps.connections.open")
-# Longer than any deployment.
+# Longer than any deployment lasts.
 NEVER_SECONDS = 3600.0
 
 _SLACKS = {
@@ -46,10 +46,10 @@ _CODERS = {
     Fault.SILENT: coder_faults.late_after(NEVER_SECONDS),
 }
 
-# Returns the queue and job that a take would hand out now, without taking it. The argument says whether the
-# take ignores priority.
+# Returns the queue and the job that a take would acquire now, without taking the job. The argument says
+# whether the take ignores priority.
 Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
-# The answers of a claim, and whether each means that the delivery was taken.
+# The answers of a claim, and whether each answer means that the delivery was claimed.
 _CLAIMED = {
     **dict.fromkeys((b"claimed", b"parked"), True),
     **dict.fromkeys((b"duplicate", b"not_ours", b"rejected", b"limit_told", b"limited"), False),
@@ -62,9 +62,9 @@ class FaultInjector:
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
         self.names = Names()
         self.actors: list[Actor] = []
-        # Whether a held call is one that serves everybody, so that nothing more will happen.
+        # Whether a held call serves all actors. Then no other actor makes progress either.
         self.is_stuck = False
-        # Set when the bot has died. It releases the calls that were held for the death.
+        # Set when the bot was killed. It releases the calls that were held for the kill.
         self.death = asyncio.Event()
         # The number of calls so far.
         self.calls = 0
@@ -90,7 +90,7 @@ class FaultInjector:
         return [actor for actor in self.actors if actor.is_going and not actor.is_held]
 
     def reset(self) -> None:
-        """Start afresh for a new bot."""
+        """Reset the injector for a new bot."""
         self.death = asyncio.Event()
         self.is_stuck = False
         self._on_answer.clear()
@@ -101,13 +101,14 @@ class FaultInjector:
         self.turns.clear()
         self._stopped.clear()
 
-    # Which actor a call belongs to, and whether it is the actor's point.
+    # Which actor a call belongs to, and whether the call is this actor's point.
 
     def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Actor], bool]:
-        """Return the actors that a call belongs to, and whether this is known only because they run alone.
+        """Return the actors that a call belongs to, and whether this is known only because one actor runs
+        alone.
 
-        A call that names several actors, or none, belongs to the only running actor, if there is one; a
-        serial call belongs to all that it names.
+        A call that names exactly one actor belongs to this actor. A serial call belongs to all actors that it
+        names. Any other call belongs to the only running actor, or to nobody if several actors run.
         """
         named = self.names.find_actors(text)
         if is_serial or len(named) == 1:
@@ -118,11 +119,12 @@ class FaultInjector:
     def _passed(
         self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
     ) -> list[tuple[Actor, Fault | None]]:
-        """Count a call, and return the fault of each of its actors. Held actors are left out."""
+        """Count a call, and return each of its actors with the fault that is planned. Held actors are left
+        out."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
-            # While several actors run, such a call is counted for none of them. It gets a name of its own, so
-            # that it is not counted together with calls that name their actor.
+            # While several actors run, such a call counts for none of them. The call gets a name of its own,
+            # because calls that name their actor are counted separately.
             call = call._replace(name=f"{call.name} (unnamed)")
         return [
             (actor, self._struck(actor, actor.count_point(call, is_alone=is_alone), is_serial=is_serial))
@@ -181,14 +183,14 @@ class FaultInjector:
                 case _:
                     self._on_answer.setdefault(exchange, []).append((actor, fault))
         if named.call.kind is Kind.CLAIM:
-            # Claims of one exchange share its fate, but each has its own answer.
+            # Claims in one exchange get the same fault, but each claim has its own answer.
             self._inbox.setdefault(exchange, []).extend((number, actor) for actor, _ in passed)
         if named.is_observation:
             self._observed[exchange] = self.names.find_actors(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Decide whether an answer may pass to the bot."""
+        """Decide whether an answer of Redis may pass to the bot."""
         self._done(exchange)
         for number, actor in self._inbox.pop(exchange, []):
             actor.taken += self._is_claimed(exchange.answers[number])
@@ -203,7 +205,7 @@ class FaultInjector:
         return _worst([_after(fault) for fault in faults])
 
     def _is_claimed(self, answer: object) -> bool:
-        """Return whether a claim took its delivery. An error has taken nothing."""
+        """Return whether a claim took its delivery. An error means that it did not."""
         if isinstance(answer, bytes) and answer not in _CLAIMED:
             self.namer.report_problem(f"a claim answers {answer!r}, and nobody knows what that means")
         return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
@@ -221,7 +223,7 @@ class FaultInjector:
         return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
     async def _before_take(self, ignores_priority: bool) -> Verdict:
-        """Look which job would be handed out. A take that finds no job is nobody's point."""
+        """Find the job that a take would acquire. A take that finds no job is no point of any actor."""
         found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
@@ -267,8 +269,8 @@ class FaultInjector:
         return None
 
     def _slack_text(self, call: Call) -> str:
-        """Return the words of a call that can name people and places. A ticket or a dialog is replaced by its
-        person."""
+        """Return the words of a Slack call that can name people and places. The id of a trigger or a dialog
+        is replaced by its person."""
         given, backend = call.arguments, self._slack.backend
         words = [str(given.get(key, "")) for key in ("channel", "channel_id", "user", "users", "file")]
         words += [call.person, str(given.get("filename", "")), str(given.get("q", ""))]
@@ -308,7 +310,8 @@ class FaultInjector:
         return self._until_death() if fault is not None and is_here else None
 
     def _coder_text(self, seen: RecordedRequest) -> str:
-        # Who asks with an account of their own is named by it; the service account belongs to nobody.
+        # A request with a person's own account belongs to this person's actor. The service account belongs to
+        # nobody.
         text = unquote(f"{seen.path} {seen.query} {seen.sender}")
         if not self.names.find_actors(text):
             self.learn_tasks()
@@ -344,6 +347,6 @@ def _after(fault: Fault) -> Verdict:
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on commands that were sent together."""
+    """Return the worst verdict on commands that were sent together."""
     found = set(verdicts)
     return next((each for each in (Verdict.HOLD, Verdict.CUT) if each in found), Verdict.PASS)

@@ -1,9 +1,10 @@
-"""Names the bot's commands to Redis for the proof. The name is the same in every run and for every actor.
+"""Names the bot's commands to Redis for the proof. A command has the same name in every run and for every
+actor.
 
-A script is named by its head (`heads`). Calls of a lease are named by their role and by the kinds of queue
-and work. A plain command is named by its verb and the kind of its key. A new script or command therefore has
-a name without further work. `ITS_OWN` lists, with reasons, what the bot does on nobody's behalf. A call that
-cannot be named becomes a problem, which fails the proof.
+A script is named by its head (`heads`). Calls of a lease are named by their role, the kind of queue and the
+kind of work. A plain command is named by its verb and the kind of its key. A new script or command therefore
+gets a name automatically. `ITS_OWN` lists calls that belong to no actor, with reasons. A call that cannot be
+named becomes a problem, which fails the proof.
 """
 
 import json
@@ -22,8 +23,8 @@ _OF_THE_CLIENT = {
     "CLIENT": "as SELECT",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
 }
-# Calls that belong to no flow, and why a fault there is not a flow's point. An entry that is not met any more
-# must be removed: the calls that it stood for may have another name now.
+# Calls that belong to no flow, and why a fault in them is no point of a flow. An entry that no call matches
+# any more must be removed: its calls may have a new name that hides them.
 ITS_OWN = {
     "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
     "ZCARD": "a metric, every two seconds",
@@ -43,18 +44,18 @@ ITS_OWN = {
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
     "polls.renew": "the same lease, after a poll",
 }
-# Plain reads that a process makes one at a time, for everybody. Scripts say in their heads that they are
-# serial. The one read here comes only after a death.
+# Plain reads that a process makes one at a time, for all flows. Scripts say in their heads that they are
+# serial. The read in this list comes only after a kill.
 SERIAL = {"MGET gone_task:*": "which of the tasks that a poll has listed have ended here before"}
 _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 
 
 @dataclass(frozen=True)
 class Named:
-    """A named command. `text` is the part in which names of people, places and links may be.
+    """A named command. `text` is the part that can contain names of people, places and links.
 
-    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: such commands arrive
-    together, so a held one holds the others too.
+    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: such commands are sent in
+    one exchange, so if one of them is held, all are held.
     """
 
     call: Call
@@ -70,18 +71,18 @@ class Named:
 
 
 class Namer:
-    """Names commands. It remembers what each lease is about, from the take to the end."""
+    """Names commands. It remembers the queue and the work of each lease until the lease ends."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        # The entries of `ITS_OWN` and `SERIAL` that were met.
+        # The entries of `ITS_OWN` and `SERIAL` that a call has matched.
         self.met: set[str] = set()
         self._heads: dict[bytes, Head] = {}
         self._leases: dict[str, str] = {}
         self._begun: set[str] = set()
 
     def name(self, command: Words) -> Named:
-        """Name a command before it is answered. A take belongs to nobody until its answer names a job."""
+        """Name a command before Redis answers it. A take belongs to no actor until its answer names a job."""
         verb = command[0].decode().upper()
         try:
             match verb:
@@ -97,7 +98,7 @@ class Namer:
         return self._plain(verb, command)
 
     def report_problem(self, text: str) -> None:
-        """Note once what the proof would not see."""
+        """Note once that the proof cannot see a call."""
         if text not in self.problems:
             self.problems.append(text)
 
@@ -170,14 +171,14 @@ class Namer:
             self.report_problem(f"a lease {role} that was never taken: its token is {token!r}")
         if role == "ends":
             return Named(Call(f"end {lease} {words['kind']}", Kind.END, lease), text, token)
-        # An attempt is renewed by further begins while its call is under way. Only the first begin is a
+        # While its call is under way, an attempt is renewed by further begins. Only the first begin is a
         # point.
         is_own = token in self._begun
         self._begun.add(token)
         return Named(Call(f"begin {lease}", Kind.BEGIN, lease), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
-        """Name a take by the job that it handed out, or return None if there was no job."""
+        """Name a take by the job that it acquired. Return None if there was no job."""
         head = self._head(command[1])
         handed = head.read_answer(answer)
         if handed is None:
@@ -188,13 +189,13 @@ class Namer:
         return named
 
     def name_job_of_acquire(self, listed: str, body: str, token: str = "") -> Named:
-        """Name a take by the job that it hands out or is about to hand out."""
+        """Name a take by the job that it acquires or is about to acquire."""
         lease = self._about(listed, body)
         call = Call(f"take {lease}", Kind.TAKE, lease)
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
 
     def _about(self, listed: str, body: str) -> str:
-        """Return what a lease is about: the kind of queue, the kind of work, and its verb, event or
+        """Return the subject of a lease: the kind of queue, the kind of work, and its verb, event or
         notice."""
         work = json.loads(body).get("work", {})
         if "kind" not in work:
@@ -209,6 +210,6 @@ def _words(command: Words) -> list[str]:
 
 
 def _kind(key: str) -> str:
-    """Return the kind of a key: its parts, with each part that is an id replaced by `*`."""
+    """Return the kind of a key. This is the key with each part that is an id replaced by `*`."""
     parts = re.sub(r"^[^{]*\{[^}]*\}:", "", key).split(":")
     return ":".join(part if re.fullmatch(r"[a-z_]+(-[a-z_]+)*", part) else "*" for part in parts)

@@ -1,8 +1,9 @@
-"""The points of a flow, what can go wrong at each, and what is planned for an actor.
+"""Defines points and faults. A point is one call of a flow. A fault is what goes wrong at a point. An aim is
+the fault that is planned for an actor.
 
 Two faults are the same if they leave the same state outside and the same bot. Then only one of them is tried.
-This holds for deaths with no write between them and for reads of one job that fail with no write between them
-(`traces`), and for faults of a read that differ only in whether it was executed.
+Kills with no write between them are the same. Failed reads of one job with no write between them are the same
+too (`traces`). So are faults of a read that differ only in whether the read was executed.
 """
 
 from enum import Enum
@@ -10,29 +11,29 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a call means for the proof. Its name and its caller do not matter."""
+    """What a call means for the proof. The name of the call and its caller do not matter."""
 
     TAKE = "a take"
     BEGIN = "a begin"
     END = "an end"
     CLAIM = "a claim"
     SWEEP = "what a poll writes"
-    # Whether a call may be made now. Its failure never reaches a handler: the call is made all the same.
+    # Asks whether a call may be made now. Its failure never reaches a handler: the call is then made anyway.
     PACE = "a question to the rate limiter"
-    # What can be looked up again at any time.
+    # Reads a cached value that can be read again from its source at any time.
     CACHE = "a write of something known outside"
     SCRIPT = "another script"
     READ = "a read of Redis"
     WRITE = "a write to Redis"
     OUTSIDE_READ = "a read outside"
-    # A call that is simply made again, or that may be lost. No attempt begins before it, so its outcome is
+    # A call that is simply repeated, or that may be lost. No attempt begins before it, so its outcome is
     # never unknown.
     OUTSIDE_LIGHT = "a write outside that may be made twice, or not at all"
     OUTSIDE_WRITE = "a write outside"
 
 
 class Call(NamedTuple):
-    """A call by its name, its kind, and, if it belongs to a lease, what the lease is about."""
+    """A call: its name, its kind, and the subject of its lease, if it belongs to a lease."""
 
     name: str
     kind: Kind
@@ -40,7 +41,7 @@ class Call(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One call of a flow, to the outside or to Redis. `number` counts the calls with the same name."""
+    """One call of a flow to Redis, Slack or Coder. `number` counts the calls with the same name."""
 
     call: Call
     number: int
@@ -63,7 +64,7 @@ class Fault(Enum):
 
     @property
     def is_kill(self) -> bool:
-        """Return whether the process is killed."""
+        """Return whether the fault kills the process."""
         return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 
     @property
@@ -73,10 +74,11 @@ class Fault(Enum):
 
 
 _OUTSIDE = (Kind.OUTSIDE_READ, Kind.OUTSIDE_LIGHT, Kind.OUTSIDE_WRITE)
-# Redis's command names. A command that is not here counts as a write, so a few more deaths are tried.
+# The names of Redis's commands. A command that is missing here counts as a write, so a few more kills are
+# tried.
 _READS_OF_REDIS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "LRANGE", "MGET"})
 _READS_OF_REDIS |= {"PTTL", "SISMEMBER", "SMEMBERS", "TTL", "XRANGE", "ZCARD", "ZRANGE", "ZSCORE"}
-# Slack's method names. A method that is not here fails the proof.
+# The names of Slack's methods. A method that is missing here fails the proof.
 _SLACK = {
     "auth.teams.list": Kind.OUTSIDE_READ,
     "chat.getPermalink": Kind.OUTSIDE_READ,
@@ -111,8 +113,8 @@ OF_REDIS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ANSWER_LOST, Fault.CU
 OF_OUTSIDE = tuple(Fault)
 
 
-# The first parts of keys for what can be looked up again. A key that is not here counts as a write, so a few
-# more faults are tried.
+# The first parts of keys of cached values. A key that is missing here counts as a write, so a few more faults
+# are tried.
 _CACHES = ("cached:", "notes:name:")
 
 
@@ -143,12 +145,12 @@ def is_outside(point: Point) -> bool:
 
 
 def is_read(point: Point) -> bool:
-    """Return whether a call changes nothing that lasts: a read, a cache, or the rate limiter."""
+    """Return whether a call makes no lasting change: a read, a cache, or the rate limiter."""
     return point.call.kind in (Kind.READ, Kind.CACHE, Kind.PACE, Kind.OUTSIDE_READ)
 
 
 def fails_in_handler(point: Point) -> bool:
-    """Return whether a failure leaves nothing but an error in the handler.
+    """Return whether a failed call leaves nothing but an error in the handler.
 
     No handler catches an error of Redis (`test_no_handler_catches_an_error_of_redis`), so it does not matter
     which read failed.
@@ -162,22 +164,23 @@ def faults_of(point: Point) -> tuple[Fault, ...]:
 
 
 def is_same(point: Point, fault: Fault) -> bool:
-    """Return whether another fault of a read is the same, because a read has no effect."""
-    # For Slack and Coder, a cut before the call is a refused connection, which the bot tells apart from a
-    # lost answer.
+    """Return whether another fault of this read has the same result. A read has no effect, so it does not
+    matter whether it was executed."""
+    # For Slack and Coder, a cut before the call is a refused connection. The bot handles a refused connection
+    # differently from a lost answer.
     is_cut = fault is Fault.CUT_BEFORE and not is_outside(point)
     return is_read(point) and (is_cut or fault is Fault.FAILED_DONE)
 
 
 class Aim(NamedTuple):
-    """What is to go wrong in one run of a flow, and then in the recovery from it."""
+    """The fault that is planned for one run of a flow, and possibly a second fault in the recovery."""
 
     point: Point
     fault: Fault
     again: "Aim | None" = None
     # Whether the fault can be recognized, or can happen, only while no other actor runs.
     is_alone: bool = False
-    # Whether the point came in every rehearsal. If not, the fault is tried but may not be met.
+    # Whether the point came in every rehearsal. If not, the fault is planned but its point may not come.
     is_sure: bool = True
 
     def __str__(self) -> str:

@@ -1,7 +1,8 @@
-"""The proof: rehearse a flow to find its points, then run it once for each way in which a point can go wrong.
+"""The proof: rehearse a flow to find its points, then run it once for each fault of each point.
 
-If the bot dies while the outcome of a call is unknown, the recovering bot is killed too. Its points are found
-in the same way: it is first left to recover, and then killed at each point.
+If the bot is killed while the outcome of a call is unknown, the recovering bot is killed too. The points of
+the recovery are found in the same way: the recovering bot first runs undisturbed, and is then killed at each
+point.
 """
 
 import asyncio
@@ -23,32 +24,32 @@ from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
-# A point may not come while other actors run. Then the aim is tried again, until it has had this number of
-# tries.
+# A point may not come while other actors run. The aim is then tried again, up to this number of times.
 TRIES = 3
-# Rehearsals to find a flow's points. What is a matter of chance differs between them.
+# Rehearsals to find a flow's points. Rehearsals differ in what depends on chance.
 REHEARSALS = 3
 RECOVERIES = 2
 
 
 @dataclass
 class Tally:
-    """What was found and tried for one flow."""
+    """The numbers of points and faults that were found and tried for one flow."""
 
     flow: str
     points: list[Point] = field(default_factory=list)
     # The number of points that came in every rehearsal.
     sure: int = 0
-    # The number of faults that were tried, and of those left out because they are the same as another.
+    # The number of faults that were tried, and of faults that were left out because they are the same as
+    # another.
     tried: int = 0
     same: int = 0
     # The number of faults that another flow tries in the same situation.
     elsewhere: int = 0
-    # The number of deaths of the recovering bot, by the call whose outcome was unknown.
+    # The number of kills of the recovering bot, by the call whose outcome was unknown.
     again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
-    # The number of faults that were never met, at points that do not come in every rehearsal.
+    # The number of faults whose point never came, although it came in some rehearsal.
     unsure_missed: int = 0
     seconds: float = 0.0
 
@@ -64,11 +65,11 @@ class Tally:
 
 
 def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
-    """Return what a proof of this flow should have found but has not. With any shortfall the proof
-    must fail."""
+    """Return what the proof of this flow should have found and did not find. Any such shortfall fails the
+    proof."""
     found = {point.call.kind for point in tally.points}
     short = [f"{kind.value} was not met" for kind in Kind if kind in flow.meets - found]
-    # A flow that inherits from another one must have a floor of its own.
+    # A flow that inherits from another flow must set its own floor.
     floor = vars(flow).get("floor", 0)
     if not floor:
         short.append("it says no floor")
@@ -94,7 +95,7 @@ class Proof:
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
-        """Find and try everything. Raise if too little was found, or if a check fails."""
+        """Find and try all faults. Raise if too few points were found, or if a check fails."""
         began = time.monotonic()
         async with self._new_deployment(PATIENT_SECONDS) as deployment:
             flow_run, missed = await self._rehearse_all(deployment)
@@ -109,7 +110,7 @@ class Proof:
         return self.tally
 
     async def find(self) -> Tally:
-        """Find what there is to try, without trying it. Raise if too little was found."""
+        """Find the faults to try, without trying them. Raise if too few points were found."""
         async with self._new_deployment(PATIENT_SECONDS) as deployment:
             await self._rehearse_all(deployment)
         return self.tally
@@ -133,7 +134,7 @@ class Proof:
         return rehearsals
 
     def _aims(self, rehearsals: Rehearsals) -> list[Aim]:
-        # A flow that inherits from another one does not inherit this.
+        # A flow that inherits from another flow does not inherit this.
         is_tried = vars(self._flow).get("tries_silence", False)
         return [aim for aim in rehearsals.aims() if is_tried or aim.fault is not Fault.SILENT]
 
@@ -142,7 +143,7 @@ class Proof:
         return self._tried is None or self._tried.is_left(self.tally.flow, aim, situation)
 
     async def _recover(self, flow_run: FlowRun, rehearsals: Rehearsals) -> list[Aim]:
-        """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""
+        """Rehearse the recovery from a kill at each call of `dies_twice`. Return the second kills to try."""
         again: list[Aim] = []
         for point, lease in find_unknown_outcomes(rehearsals.points):
             call = point.call.name
@@ -155,7 +156,7 @@ class Proof:
         return again
 
     async def _perform(self, flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
-        """Run rounds. Those that wait in real time run in a deployment of their own."""
+        """Run the rounds. Rounds that wait in real time get a separate deployment."""
         quick = [each for each in rounds if not each.is_slow]
         slow = [each for each in rounds if each.is_slow]
         missed = await asyncio.gather(_run_rounds(flow_run, quick), self._run_apart(slow))

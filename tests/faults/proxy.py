@@ -1,7 +1,7 @@
 """A TCP proxy that fails on request, for any protocol with requests and answers.
 
-Between a client and a real server it can drop answers, delay them, cut connections or go silent. A test meets
-a bad network this way without a double of the server. The proxy does not parse what passes.
+Between a client and a real server, the proxy can drop answers, delay them, cut connections or go silent. A
+test can thus have a bad network without a double of the server. The proxy does not parse the bytes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ CHUNK = 65536
 
 
 class FaultProxy:
-    """Passes bytes to one server and back, until told otherwise. It counts the chunks that it has passed to
-    the server."""
+    """Passes bytes between a client and one server, until a test asks for a fault. Counts the chunks that it
+    has passed to the server."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
@@ -22,10 +22,10 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        # After how many answers, or before how many requests, a connection is cut; 0 for never.
+        # The connection is cut after this number of answers, or before this number of requests; 0 for never.
         self._drop_in = 0
         self._cut_in = 0
-        # After how many answers one is held; 0 for never. `held` is set while it is.
+        # The answer with this number is held; 0 for never. `held` is set while an answer is held.
         self._hold_in = 0
         self.held = asyncio.Event()
         self._is_released = asyncio.Event()
@@ -37,33 +37,34 @@ class FaultProxy:
         self.port = 0
 
     def leads_to(self, target_url: str) -> None:
-        """Lead to another server from now on, and cut the connections to the last one."""
+        """Pass bytes to another server from now on, and cut the connections to the former server."""
         self._target = urlsplit(target_url)
         self.cut()
 
     def drop_next_reply(self) -> None:
-        """Let the next request reach the server, but cut its connection instead of passing the answer."""
+        """Let the next request reach the server. Cut its connection instead of passing the answer."""
         self.drop_reply(1)
 
     def drop_reply(self, number: int) -> None:
-        """Do the same at the request with this number, counted from the next one; 0 ends it."""
+        """Cut the connection instead of passing the answer to request `number`, counted from the next
+        request. 0 cancels this."""
         self.dropped.clear()
         self._drop_in = number
 
     def cut_request(self, number: int) -> None:
-        """Cut the connection before the request with this number reaches the server, counted from the next
-        one; 0 ends it."""
+        """Cut the connection before request `number` reaches the server, counted from the next request. 0
+        cancels this."""
         self.dropped.clear()
         self._cut_in = number
 
     def hold_reply(self, number: int) -> None:
-        """Hold the answer with this number, counted from the next one, until `release`."""
+        """Hold answer `number`, counted from the next answer, until `release`."""
         self.held.clear()
         self._is_released.clear()
         self._hold_in = number
 
     def release(self) -> None:
-        """Pass the answer that is held, and hold none any more."""
+        """Pass the held answer, and hold no further answer."""
         self._hold_in = 0
         self._is_released.set()
 
@@ -72,25 +73,25 @@ class FaultProxy:
         self.delay_seconds = seconds
 
     def cut(self) -> None:
-        """Reset all open connections. New ones pass."""
+        """Reset all open connections. New connections work."""
         for writer in list(self._writers):
             writer.transport.abort()
 
     def freeze(self) -> None:
-        """Pass nothing in either direction and close nothing, like an unplugged cable."""
+        """Pass nothing in either direction and keep the connections open, like an unplugged cable."""
         self._open.clear()
 
     def thaw(self) -> None:
-        """Pass bytes again, beginning with those that have waited."""
+        """Pass bytes again, beginning with the bytes that have waited."""
         self._open.set()
 
     async def start(self) -> None:
-        """Listen on a free port of the loopback, or after a stop on the same port."""
+        """Listen on a free port of loopback. After a stop, listen on the same port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Refuse new connections and cut the open ones."""
+        """Refuse new connections and cut the open connections."""
         if self._server:
             self._server.close()
         self.cut()
@@ -159,13 +160,13 @@ class FaultProxy:
 
 
 class _Over(Exception):
-    """One side has closed, so the other must be closed."""
+    """One side has closed its connection, so the proxy must close the other side."""
 
 
 @contextlib.asynccontextmanager
 async def proxy(target_url: str) -> AsyncIterator[FaultProxy]:
-    """Run a proxy in front of the server of a URL (with a port, or unix://). It listens on 127.0.0.1 at
-    `port`."""
+    """Run a proxy in front of the server at a URL (with a port, or unix://). The proxy listens on 127.0.0.1
+    at `port`."""
     between = FaultProxy(target_url)
     await between.start()
     try:

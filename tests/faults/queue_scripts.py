@@ -1,6 +1,6 @@
-"""Scripts that look at the queues in Redis without changing anything."""
+"""Lua scripts that read the queues in Redis without changing them."""
 
-# Each queue that has jobs, with its due time and the token of its lease; and the earliest timer.
+# Returns each queue that has jobs, with its due time and its lease's token; and the earliest timer.
 ROWS = """
 local prefix, rows = ARGV[1], {}
 local all = redis.call('ZRANGE', prefix .. 'ready', 0, -1, 'WITHSCORES')
@@ -13,7 +13,7 @@ end
 return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
 """
 
-# The queue and the job that a take would hand out now.
+# Returns the queue and the job that a take would acquire now.
 HEAD = """
 local ready, now = ARGV[1] .. 'ready', ARGV[2]
 local indexes = {ready .. ':calls', ready .. ':acts', ready .. ':receipts', ready}

@@ -1,8 +1,8 @@
-"""Rounds: faults that happen at the same time, so that one death serves many actors.
+"""Rounds: groups of faults that happen at the same time, so that one kill serves many actors.
 
-In a round of kills, all actors are held at their points, and then the bot is killed once. An actor whose
-point can be recognized only while it runs alone comes last, and there is at most one. In other rounds, all
-actors run together, and then those that must be alone run one by one.
+In a round of kills, all actors are held at their points, and then the bot is killed once. If an actor's point
+can be recognized only while it runs alone, this actor comes last. A round has at most one such actor. In
+other rounds, all actors run at the same time. Then the actors that must be alone run one by one.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ALONE = 6
 
 
 class Round(NamedTuple):
-    """Faults that happen together, and faults that follow one by one."""
+    """Faults that happen at the same time, and faults that follow one by one."""
 
     together: tuple[Aim, ...]
     alone: tuple[Aim, ...]
@@ -24,15 +24,15 @@ class Round(NamedTuple):
 
     @property
     def aims(self) -> tuple[Aim, ...]:
-        """Return all faults of the round."""
+        """Return the aims of the round."""
         return self.together + self.alone
 
 
 def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
     """Put aims into as few rounds as possible.
 
-    If time changes where the flow starts, an actor that comes last would find it changed. Then each aim that
-    must be alone has a round of its own.
+    If the start of the flow changes with time, it would have changed before the last actor starts. Then each
+    aim that must be alone gets a separate round.
     """
     if is_timed:
         own = [rounds_of([aim]) for aim in aims if aim.is_alone]
@@ -43,8 +43,8 @@ def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
     others = [aim for aim in aims if not aim.fault.is_kill and not aim.fault.is_slow]
     return [
         *_rounds(kills, 1, is_kill=True),
-        # The recoveries of one round run together. So an aim whose recovery must be alone is alone from the
-        # start.
+        # The recoveries of one round run at the same time. An aim whose recovery must be alone is therefore
+        # alone from the start.
         *_rounds([aim for aim in twice if aim.is_alone], 1, is_kill=True),
         *_rounds([aim for aim in twice if not aim.is_alone], 1, is_kill=True),
         *_rounds(others, ALONE),

@@ -1,6 +1,7 @@
-"""A Redis as in production: a master, two replicas and three sentinels, all real, on the loopback.
+"""A Redis as in production: a master, two replicas and three sentinels, all real, on loopback.
 
-Tests kill, stop and cut them. Times are short, so that a master is replaced within about two seconds.
+Tests kill the servers, stop them and cut their connections. Timeouts are short, so that a master is replaced
+within about two seconds.
 """
 
 import asyncio
@@ -41,17 +42,17 @@ class Server:
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         self.process = await asyncio.create_subprocess_exec(*self.command, stdout=asyncio.subprocess.DEVNULL)
         await until(self._answers, f"{self.command[0]} to answer on {self.port}")
 
     def tell(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         assert self.process is not None
         self.process.send_signal(number)
 
     async def end(self) -> None:
-        """Kill it, as a power cut would."""
+        """Kill the server, as a power cut would."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -71,7 +72,7 @@ class Server:
         )
 
     async def role(self) -> str:
-        """Return its role, or an empty text if it does not answer."""
+        """Return the server's role, or an empty text if the server does not answer."""
         try:
             async with self.client() as client, asyncio.timeout(1):
                 return str((await client.role())[0])
@@ -84,7 +85,7 @@ class Server:
 
 @dataclass
 class SentinelCluster:
-    """Three servers, one of them the master, and three sentinels."""
+    """Three Redis servers, one of them the master, and three sentinels."""
 
     servers: list[Server]
     sentinels: list[Server]
@@ -122,7 +123,7 @@ class SentinelCluster:
         return told["role"] == "master" and all(online) and all([await _knows_all(s) for s in self.sentinels])
 
     async def has_other_master(self, old: Server) -> bool:
-        """Return whether another server has become the master and accepts writes."""
+        """Return whether a server other than `old` is the master and accepts writes."""
         master = await self.master()
         if master is old or await master.role() != "master":
             return False
@@ -130,7 +131,7 @@ class SentinelCluster:
             return int((await client.info("replication")).get("min_slaves_good_slaves", 0)) >= 1
 
     async def kill_master(self) -> Server:
-        """Kill the master, wait until there is another one, and return the killed one."""
+        """Kill the master, wait until there is another master, and return the killed server."""
         old = await self.master()
         await old.end()
         await until(lambda: self.has_other_master(old), "another master")
@@ -145,7 +146,7 @@ async def _knows_all(sentinel: Server) -> bool:
 
 @contextlib.asynccontextmanager
 async def cluster(directory: Path, tls: Tls | None = None) -> AsyncIterator[SentinelCluster]:
-    """Run three servers and three sentinels. With `tls`, they listen with TLS only."""
+    """Run three servers and three sentinels. With `tls`, all of them accept only TLS."""
     program = find_server() if tls is None else find_tls_server()
     ports = [free_port() for _ in range(6)]
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
@@ -197,7 +198,7 @@ def _sentinel(
     ids: dict[int, str],
     tls: Tls | None = None,
 ) -> Server:
-    """Make a sentinel that knows the others from the start, as a restarted sentinel does."""
+    """Make a sentinel that already knows the other sentinels, as after a restart."""
     place = directory / f"sentinel-{port}"
     place.mkdir()
     lines = [
@@ -215,7 +216,7 @@ def _sentinel(
 
 
 def lone_sentinel(directory: Path, master: int) -> Server:
-    """Make a sentinel that knows no other sentinel, and only this master."""
+    """Make a sentinel that knows only this master, and no other sentinel."""
     program = find_server()
     port = free_port()
     return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})

@@ -1,9 +1,9 @@
-"""Situations: where a flow is when a call fails, told without the flow's name.
+"""Situations: the place where a call fails, described without the name of the flow.
 
 Jobs of the same kind run in many flows: each flow draws cards and looks people up. A situation is a call of a
-job of one kind, after the same writes of this job. A fault in a situation leaves the same job at the same
-place, whatever flow it belongs to. So one flow of a test run tries it, and the others leave it out. Claims,
-beginnings of attempts and writes outside are tried in every flow, because their effects are the flow's own.
+job of one kind, after the same writes of this job. A fault in a situation leaves the job in the same state in
+every flow. Therefore only one flow of a test run tries the fault. Claims, begins of attempts and writes
+outside are tried in every flow, because each flow has its own effects.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ _ALWAYS = frozenset({Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE})
 def situations_of(points: Iterable[Point]) -> dict[Point, str]:
     """Return the situation of each point of a run.
 
-    A call without a lease is counted to the lease that was taken last. Calls between two leases are counted
-    to the lease that ended last, as what follows it.
+    A call without a lease belongs to the lease that was acquired last. If no lease is open, the call counts
+    as following the lease that ended last.
     """
     found: dict[Point, str] = {}
     open_leases: list[str] = []
@@ -51,16 +51,18 @@ def situations_of(points: Iterable[Point]) -> dict[Point, str]:
 
 
 class Tried:
-    """The faults that flows of one test run try, shared by all its processes: one file for each."""
+    """The faults that the flows of one test run try. All processes of the run share them, as one file for
+    each fault."""
 
     def __init__(self, directory: Path, *, is_shared: bool = True) -> None:
         self._directory = directory
-        # If not, every flow tries all its faults.
+        # If false, every flow tries all its faults.
         self._is_shared = is_shared
         directory.mkdir(exist_ok=True)
 
     def is_left(self, flow: str, aim: Aim, situation: str) -> bool:
-        """Return whether this flow has to try a fault. The first flow that asks has to."""
+        """Return whether this flow has to try a fault. If flows share the fault, the first flow that asks has
+        to."""
         if not self._is_shared or not aim.is_sure or aim.again or aim.point.call.kind in _ALWAYS:
             return True
         name = hashlib.sha256(f"{aim.fault.name}\n{situation}".encode()).hexdigest()

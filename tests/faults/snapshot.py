@@ -1,8 +1,8 @@
-"""Snapshots: everything that a flow starts from, kept once and restored before each run.
+"""Snapshots: the state at the start of a flow, kept once and restored before each run.
 
-Giving all actors their tasks, and bringing these to where a flow begins, costs more than most flows. So it is
-done once. Before each run the store, both stand-ins, the actors and the clock get back what they held then.
-The objects stay the same, because servers and tests refer to them; only their contents are restored.
+Preparing tasks for all actors takes longer than most flows, so it is done once. Before each run, the contents
+of the store, both stand-ins, the actors and the clock are restored. The objects themselves stay, because
+servers and tests refer to them.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from redis.asyncio import Redis
 # Contents of other classes do not change during a run, or belong to the running process and not to a state.
 _RESTORED = ("taskwire_sandbox.", "tests.faults.actors", "tests.faults.flows")
 _OF_THE_PROCESS = frozenset({"CoderSandbox", "Ledger", "SlackSandbox"})
-# What waits in the running process cannot be restored.
+# Things that wait in the running process cannot be restored.
 _WAITING = (asyncio.Event, asyncio.Future, asyncio.Queue)
 
 Restore = Callable[[], None]
 
 
 class ObjectSnapshot:
-    """The contents of all objects that can be reached from some roots."""
+    """The contents of all objects that can be reached from some root objects."""
 
     def __init__(self, *roots: object) -> None:
         self._restores: list[Restore] = []
-        # Keeps every visited object, so that no other object gets its id.
+        # Keeps a reference to every visited object, so that no new object gets the id of a visited one.
         self._seen: dict[int, object] = {}
         waiting = list(roots)
         while waiting:
@@ -39,12 +39,12 @@ class ObjectSnapshot:
                 waiting += self._keep(found)
 
     def restore(self) -> None:
-        """Give every object the contents that it had."""
+        """Give every object the contents that it had at the snapshot."""
         for restore in self._restores:
             restore()
 
     def _keep(self, found: object) -> Iterable[object]:
-        """Keep the contents of one object, and return what it contains."""
+        """Keep the contents of one object, and return the objects in it."""
         match found:
             case dict():
                 items = list(found.items())
@@ -105,10 +105,10 @@ def _names_of_fields(found: object) -> Iterator[str]:
 
 
 class StoreSnapshot:
-    """All keys of one database of Redis, with the time that each has left."""
+    """All keys of one Redis database, each with its remaining time to live."""
 
     def __init__(self, store: "Redis") -> None:
-        """`store` must not decode answers."""
+        """Prepare a snapshot of `store`, a client that must not decode answers."""
         self._store = store
         self._rows: list[tuple[bytes, bytes, int]] = []
 
@@ -124,7 +124,7 @@ class StoreSnapshot:
         self._rows = [(key, value, max(int(left_ms), 0)) for key, value, left_ms in rows if value is not None]
 
     async def restore(self) -> None:
-        """Replace all that the database holds by what was read."""
+        """Replace all keys of the database by those of the snapshot."""
         async with self._store.pipeline(transaction=True) as all_at_once:
             all_at_once.flushdb()
             for key, value, left_ms in self._rows:

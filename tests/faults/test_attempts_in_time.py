@@ -1,4 +1,5 @@
-"""How long an attempt may still be written, and how long other workers leave it to its owner."""
+"""Until when an attempt's call may still be written, and for how long other workers leave the attempt to its
+owner."""
 
 import asyncio
 import contextlib
@@ -43,7 +44,7 @@ class Desk:
     general: str
 
     async def context(self, tries: int = 0) -> JobContext:
-        """Take a job that has failed this number of times."""
+        """Acquire a job that has failed this number of times."""
         job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
         await self.deps.queues.write(Batch().append(QUEUE, job))
         lease = await self.deps.queues.acquire()
@@ -51,7 +52,7 @@ class Desk:
         return JobContext(lease, self.deps.queues)
 
     async def lasts_ms(self) -> int:
-        """Return for how many milliseconds other workers still leave the attempt alone."""
+        """Return for how many more milliseconds other workers leave the attempt to its owner."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
             key = KEYS.named("queue", QUEUE, "state")
             asked = connections.commands.hget(key, "attempt_until")
@@ -78,7 +79,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """A call is not written after its deadline. Each further try has more time to connect."""
+    """A worker does not send a call after the attempt's deadline. Each further try gets more time to
+    connect."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)

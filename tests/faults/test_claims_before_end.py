@@ -1,5 +1,5 @@
-"""A process is told to end just after Redis has lost a claim. Only this process knows the claim, so it writes
-it again first, whatever happens to its connection meanwhile."""
+"""A process is told to end just after Redis has lost a claim. Only this process knows the claim. It therefore
+writes the claim again before it ends, whatever happens to its connection."""
 
 import contextlib
 import shutil
@@ -27,7 +27,7 @@ QUEUE = QueueName("to_thread:L1")
 LOST = Job(id="lost", work=PostText(message=Message(text="Lost.")))
 # A claim is tried for 2.4 s, and the product waits 10 s for the last jobs.
 WITHIN_SECONDS = 10.0
-# With fewer calls to interrupt, the proof does not see some of them.
+# The least number of calls to interrupt. Fewer calls mean that the proof does not see some of them.
 FLOOR = 6
 
 Fault = Callable[[FaultProxy, int], None]
@@ -37,7 +37,7 @@ Fault = Callable[[FaultProxy, int], None]
 async def _loss(
     directory: Path, slack: SlackSandbox
 ) -> AsyncIterator[tuple[FaultProxy, Dependencies, Inbox]]:
-    """Let a process claim a delivery, and let Redis lose the claim inside the block."""
+    """Let a process claim a delivery, and remove the claim from Redis at the start of the block."""
     copy = directory / "copy"
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(embedded.store(directory / "store"))
@@ -57,7 +57,8 @@ async def _loss(
 
 @pytest.mark.parametrize("fault", [FaultProxy.drop_reply, FaultProxy.cut_request])
 async def test_a_lost_claim_is_written_again_before_the_end(tmp_path: Path, fault: Fault) -> None:
-    """Each call is interrupted in turn: before it reaches Redis, or in place of its answer."""
+    """The process writes the lost claim again. Each call is interrupted in turn, before it reaches Redis or
+    before its answer."""
     number, is_met = 0, True
     async with SlackSandbox() as slack:
         while is_met:
@@ -77,7 +78,7 @@ async def test_a_lost_claim_is_written_again_before_the_end(tmp_path: Path, faul
 
 
 async def _list_jobs(deps: Dependencies) -> list[str]:
-    """Return the ids of all jobs that wait, in order."""
+    """Return the ids of all waiting jobs, in order."""
     found: list[str] = []
     while isinstance(lease := await deps.queues.acquire(), Lease):
         found.append(lease.job.id)

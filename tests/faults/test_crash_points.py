@@ -1,4 +1,5 @@
-"""Every flow survives every fault at every call: nothing is lost, nothing is doubled, everything is told."""
+"""Every flow survives every fault at every call: nothing is lost or doubled, and the person is told the
+result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +24,12 @@ async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
     tried: Tried,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The calls to the outside and to Redis are found by running the flow. Each fails in every possible way.
+    """A flow keeps its promises although each of its calls fails in every possible way. A rehearsal finds the
+    calls to the outside and to Redis.
 
-    If the bot dies while the outcome of a call is unknown, the recovering bot is killed too, at each of its
-    calls. This is tried for each such call in one of the flows. What is the same in two flows is tried in
-    one (`situations`); the option --every-way tries it in both.
+    If the bot is killed while the outcome of a call is unknown, the recovering bot is killed too, at each of
+    its calls. One flow tries this for each such call. A fault that is the same in two flows is tried in one
+    of them (`situations`). The option --every-way tries it in both.
     """
     tally = await Proof(flow, environment, tmp_path, tried).run()
 

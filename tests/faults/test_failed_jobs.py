@@ -1,4 +1,4 @@
-"""What the worker does with failed jobs: it tries them again, reads back their attempts, or gives them up."""
+"""The worker tries failed jobs again, reads back their attempts, or gives them up."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ class Bench:
         self._connections = connections
 
     async def works(self, carry: Carry) -> None:
-        """Run a worker until nothing is due. Time stands still."""
+        """Run a worker until no job is due. The clock stands still."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
@@ -55,7 +55,7 @@ class Bench:
         await running
 
     async def is_stopped_after(self, began: asyncio.Event, carry: Carry) -> None:
-        """Let a process begin a job, then stop it while the job runs."""
+        """Let a process begin a job, then stop the process while the job runs."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         await began.wait()
@@ -63,19 +63,20 @@ class Bench:
         await running
 
     async def takes(self, times: int) -> None:
-        """Acquire a lease and let it lapse, as a dying process does. Repeat this `times` times."""
+        """Acquire a lease and let it expire, as a killed process does. Repeat this `times` times."""
         for _ in range(times):
             assert not isinstance(await self.deps.queues.acquire(), NothingDue)
             self.clock.now_ms += TIMES.quarantine_ms
 
     async def is_killed_again_and_again(self, kills: str) -> None:
-        """Let a process run until it takes the job `kills` and dies of it, or until nothing else is due."""
+        """Let a process run until it acquires the job `kills` and dies, or until no other job is
+        due."""
         killed = asyncio.Event()
 
         async def carry(context: JobContext) -> Outcome:
             if context.job.id == kills:
                 killed.set()
-            # A job that is running when the process dies has not ended.
+            # A job that is running when the process is killed has not ended.
             await asyncio.sleep(0.01)
             if killed.is_set():
                 await asyncio.Event().wait()
@@ -126,7 +127,7 @@ class Bench:
         return [(letter["job_id"], letter["reason"]) for letter in letters]
 
     async def write_raw(self, body: str) -> None:
-        """Append a job that this version cannot read."""
+        """Append a job that this version of Taskwire cannot read."""
         script = "put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1"
         await Script(self._connections.commands, KEYS, self.clock, with_libraries(script))(QUEUE, body)
 
@@ -137,7 +138,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """Provide a bench with an empty store."""
+    """Return a bench with an empty store."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path / "store") as running,
@@ -153,7 +154,7 @@ async def _nothing() -> None:
 
 
 def raising(error: Exception) -> Carry:
-    """Make a handler that only raises."""
+    """Make a handler that raises this error."""
 
     async def carry(context: JobContext) -> Outcome:
         del context
@@ -163,7 +164,7 @@ def raising(error: Exception) -> Carry:
 
 
 def failing_after_attempt(error: Exception) -> Carry:
-    """Make a handler that makes an attempt and then raises."""
+    """Make a handler that makes an attempt and then raises this error."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:
@@ -174,7 +175,8 @@ def failing_after_attempt(error: Exception) -> Carry:
 
 
 async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) -> None:
-    """A failed job stays in its queue, and the queue tries it again later."""
+    """A failed job stays in its queue with the time of its first failure. The queue tries the job again
+    later."""
     await bench.append("a")
 
     await bench.works(raising(OutcomeUnknown("cut")))
@@ -191,7 +193,8 @@ async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) 
 async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
     bench: Bench, error: Exception
 ) -> None:
-    """The attempt stays recorded, whatever the error was: a second attempt could double the effect."""
+    """If a job fails after its attempt, the attempt stays recorded, whatever the error. A second attempt
+    could double the effect."""
     await bench.append("a")
 
     await bench.works(failing_after_attempt(error))
@@ -200,7 +203,7 @@ async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
 
 
 async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
-    """A refused call was certainly not executed."""
+    """A refused call was certainly not executed, so its attempt is removed."""
 
     async def carry(context: JobContext) -> Outcome:
         async def refuse() -> None:
@@ -216,7 +219,8 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
 
 
 async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: Bench) -> None:
-    """The attempt stays recorded even if a handler asks for a retry without having read it back."""
+    """An attempt of unknown outcome stays recorded, even if the handler asks for a retry and did not read it
+    back."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:
@@ -233,7 +237,8 @@ async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: 
 
 
 async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench) -> None:
-    """The queue refuses the second attempt, so a handler's mistake cannot double an effect."""
+    """The queue refuses a second attempt before the first is read back. A mistake in a handler can therefore
+    double no effect."""
     made = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -254,7 +259,7 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
 
 
 async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
-    """Waiting for a rate limit does not count as a failure or lengthen the delay."""
+    """A job that waits for a rate limit has not failed, and its next delay is not longer."""
     await bench.append("a")
 
     await bench.works(raising(NoCapacity("full", 30)))
@@ -264,7 +269,7 @@ async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
 
 
 async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
-    """The refused job becomes a dead letter, and the next job of the queue runs."""
+    """A refused job becomes a dead letter, and the next job of the queue runs."""
     went = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -281,7 +286,7 @@ async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
 
 
 async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> None:
-    """The person is told, and that is a normal end of the job."""
+    """A job that fails by a `UserError` ends normally: the person is told, and there is no dead letter."""
     await bench.append("a")
 
     await bench.works(raising(UserError("No.", "Do this.")))
@@ -290,7 +295,7 @@ async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> Non
 
 
 async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
-    """The dead letter has a reason that a person can read."""
+    """A job that fails for a day is given up. Its dead letter has a reason that people can read."""
     await bench.append("a", failing_since_ms=1)
 
     await bench.works(raising(AssertionError("not to be carried out")))
@@ -299,7 +304,8 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
-    """The dead letter and the log entry have the same reference."""
+    """A job that fails by a bug is given up after a few tries. Its dead letter and the log entry have the
+    same reference."""
     await bench.append("a", unexpected_errors=5)
 
     await bench.works(raising(ZeroDivisionError()))
@@ -310,7 +316,7 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
-    """A job that waits for an agent for days has not failed."""
+    """A job that gets further forgets its failures. It may then wait for an agent for days."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
     async def wait(context: JobContext) -> Outcome:
@@ -324,7 +330,7 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
 
 
 async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Bench) -> None:
-    """A newer version may take it within the week. Its text is kept in the dead letter."""
+    """A job that no version reads for a week leaves its queue. Its text is kept in the dead letter."""
     await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
     await bench.append("b")
     found = []
@@ -343,7 +349,8 @@ async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Be
 
 
 async def test_what_cannot_be_read_after_an_attempt_keeps_it_pinned(bench: Bench) -> None:
-    """A newer version can read the attempt back. This version does not know what to look for."""
+    """An unreadable job with an attempt stays in its queue. Only a newer version of Taskwire can read back
+    the attempt."""
     await bench.append("a")
 
     async def carry(context: JobContext) -> Outcome:
@@ -363,7 +370,8 @@ async def _ended() -> Outcome:
 
 
 async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
-    """A dozen kills within hours do not show that the job kills the process."""
+    """A job that was running at a dozen kills within hours is not given up. The kills may have other
+    causes."""
     await bench.append("a")
     await bench.takes(12)
 
@@ -374,7 +382,8 @@ async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
 
 
 async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -> None:
-    """The job is taken a number of times, and after a day it has still not ended."""
+    """A job is given up if it was taken many times and has not ended after a day, because it may kill its
+    process."""
     await bench.append("a")
     await bench.takes(12)
     bench.clock.now_ms += DAY_MS
@@ -385,7 +394,8 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
-    """Jobs that were running when the process died are completed by a later process."""
+    """A job that runs beside a job that kills its process is completed by a later process, and is not given
+    up."""
     lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
@@ -399,7 +409,8 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
 
 async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
-    """One of the two jobs is innocent. It runs when the other has ended."""
+    """Two jobs whose process died do not run at the same time again. If one kills the process, the other runs
+    after its end."""
     await bench.append("a", name=QueueName("to_thread:a"))
     await bench.append("b", name=QueueName("to_thread:b"))
     await bench.takes(2 * TIMES.risky_acquisitions)
@@ -423,7 +434,8 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
 
 
 async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
-    """All jobs were written before the trouble began, so after a day each of them has failed for a day."""
+    """A job behind a failing job is given up with it after a day. Both were written before the failures
+    began."""
     await bench.append("a", "b", "c")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS + 1
@@ -442,7 +454,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """The later job is given up a day after it was written, not together with the job before it."""
+    """A job that was written later than the failing job before it is given up a day after its own writing."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2
@@ -458,7 +470,8 @@ async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> N
 
 
 async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(bench: Bench) -> None:
-    """Only an operator can repair the account. After a week the job is given up, and can be sent again."""
+    """If Coder refuses our account for a week, the job is given up, and a person can send it again. Only an
+    operator can repair the account."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 7 * DAY_MS - 1
@@ -473,7 +486,8 @@ async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(ben
 
 
 async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:
-    """The days in which the account was refused do not count as the job's failures."""
+    """When our account works again, the job gets a whole day. The days of the refusal do not count as its
+    failures."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 3 * DAY_MS
@@ -486,7 +500,8 @@ async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) ->
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
-    """A lease is cancelled when a process ends before its job does."""
+    """If a lease is cancelled, its attempt stays recorded. A process cancels a lease if it ends before the
+    job."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:
@@ -506,7 +521,8 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
 
 
 async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> None:
-    """The job is available at once, without waiting for the lease. The restart does not count against it."""
+    """A job that a stopping process breaks off is available immediately. The restart does not count as a
+    failure of the job."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:

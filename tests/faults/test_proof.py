@@ -1,4 +1,5 @@
-"""The proof itself: it fails if it would miss calls, and does not depend on the names of scripts."""
+"""Tests of the proof itself: it fails if it would miss calls, and it does not depend on the names of
+scripts."""
 
 import re
 from collections import Counter
@@ -58,7 +59,7 @@ def test_a_head_names_the_words_of_a_call() -> None:
     ],
 )
 def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) -> None:
-    """A script without a proper head is refused. Nothing is guessed from its name."""
+    """A script without a proper head is refused. The proof guesses nothing from the script's name."""
     with pytest.raises(NoHead, match=re.escape(told)):
         heads.read(body)
 
@@ -84,7 +85,8 @@ def _call(sha: bytes, *words: str) -> Words:
 
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
-    """Scripts and their words may be renamed and reordered, and the points stay the same."""
+    """A lease's subject is known from its take. If scripts and their words are renamed and reordered, the
+    points stay the same."""
     renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
     for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
@@ -104,7 +106,8 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
 
 
 def test_what_cannot_be_told_is_a_complaint() -> None:
-    """Without the problem, each of these calls would be counted under a meaningless name, or not at all."""
+    """A call that cannot be named is reported as a problem. Otherwise it would count under a meaningless
+    name, or not at all."""
     namer = Namer()
     take, begin = _loaded(namer, TAKE, BEGIN)
 
@@ -122,7 +125,7 @@ def test_what_cannot_be_told_is_a_complaint() -> None:
 
 
 class Proved(Flow):
-    """A flow with two points and a second death."""
+    """A flow with two points and a second kill."""
 
     floor = 2
     meets = frozenset({Kind.TAKE, Kind.OUTSIDE_WRITE})
@@ -164,14 +167,14 @@ SECOND = "proved: no second death was tried after coder tasks.send"
     ],
 )
 def test_a_proof_that_found_too_little_fails(flow: type[Flow], tally: Tally, short: list[str]) -> None:
-    """Too few points, a kind of call that was not met, or a second death that was not tried fails the
-    proof."""
+    """The proof fails if it finds too few points, misses a kind of call, or does not try a second kill."""
     assert shortfalls(flow, tally) == short
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
 def test_each_flow_says_what_it_must_find(flow: type[Flow]) -> None:
-    """Each flow has a floor of its own, and must meet the calls of a lease, unless it proves only a claim."""
+    """Each flow sets its own floor, and must meet all calls of a lease. A flow that proves only a claim is
+    excepted."""
     assert vars(flow)["floor"] > 0
     assert {Kind.TAKE, Kind.END} < flow.meets or flow.last.startswith("inbox.claim")
 
@@ -197,7 +200,7 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
 async def test_the_proof_of_a_flow_fails_where_it_is_blind(
     change: str, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A script that has lost its role, or has a missing or false head, fails the proof."""
+    """If a script lacks its role or its head, or has a wrong head, the proof of a flow fails."""
     changed, told = BLINDNESS[change]
     read = heads.read
     monkeypatch.setattr(heads, "read", lambda body: read(changed(body)))
@@ -207,14 +210,14 @@ async def test_the_proof_of_a_flow_fails_where_it_is_blind(
 
 
 def _renamed(body: str) -> str:
-    """Rename a script that takes, begins, ends or claims. Other scripts keep their names."""
+    """Rename the scripts that take, begin, end or claim. Other scripts keep their names."""
     return re.sub(r"-- script: \S+ \(((takes|begins|ends|claims).*)\)", r"-- script: a.\2 (\1)", body)
 
 
 async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof finds enough points and second deaths when these scripts have other names."""
+    """If scripts have other names, the proof still finds enough points and second kills."""
     read = heads.read
     renamed: set[str] = set()
 
@@ -233,13 +236,13 @@ async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
 
 
 class TooFew(Muting):
-    """A flow with more expected points than it has."""
+    """A flow whose floor is higher than its number of points."""
 
     floor = 1_000
 
 
 class WithoutUnknownOutcome(Muting):
-    """A flow that claims a second death but has no such call."""
+    """A flow that claims a second kill but has no call of unknown outcome."""
 
     floor = 1
     dies_twice = ("coder tasks.pause",)
@@ -255,14 +258,14 @@ class WithoutUnknownOutcome(Muting):
 async def test_a_flow_that_falls_short_is_not_tried(
     flow: type[Flow], told: str, environment: Environment, tmp_path: Path
 ) -> None:
-    """The proof fails as soon as the points are found."""
+    """The proof fails before it tries a fault if the rehearsal finds too few points."""
     with pytest.raises(AssertionError, match=told):
         await Proof(flow, environment, tmp_path).run()
 
 
 async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, tmp_path: Path) -> None:
-    """Each entry of `ITS_OWN` is met. An entry that is never met may hide a call that has another
-    name now."""
+    """Each entry of `ITS_OWN` matches a call. An entry without a call may hide a call that has been
+    renamed."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Vanishing.settle_seconds
     ) as deployment:
@@ -278,7 +281,8 @@ async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, t
 async def test_each_round_begins_with_nothing_known_of_people(
     environment: Environment, tmp_path: Path
 ) -> None:
-    """What a flow's calls write about people is deleted before the next round. So each round looks it up."""
+    """Before each round, everything that calls wrote about people is deleted, so each round looks people up
+    again."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Muting.settle_seconds
     ) as deployment:

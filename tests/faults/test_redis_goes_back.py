@@ -1,5 +1,4 @@
-"""Redis has lost its last writes, by a failover or a restored copy. Jobs that were done are not done
-again."""
+"""Redis loses its last writes, by a failover or a restored copy. Jobs that were done are not done again."""
 
 import contextlib
 import shutil
@@ -44,7 +43,7 @@ async def _polls(store: Connections, number: int) -> None:
 
 
 def _new_detector(store: Connections) -> DataLossDetector:
-    """Make the detector of another process."""
+    """Make the data-loss detector of another process."""
     return DataLossDetector(store, KEYS, ServerClock())
 
 
@@ -54,8 +53,7 @@ async def _now_ms(store: Connections) -> int:
 
 
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
-    """The poll number only rises. If it falls, this process notices once, and so does every other process,
-    now or later."""
+    """The poll number only rises. If it falls, each process notices this once, whenever it looks."""
     data_loss_detector, other = _new_detector(store), _new_detector(store)
     await _polls(store, 7)
     before = [await data_loss_detector.find_new(), await other.find_new()]
@@ -78,7 +76,7 @@ async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> N
 
 
 async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
-    """For a process that knew the store before, an empty store has lost all its data."""
+    """A process that knew the store's data notices a loss if the store is empty."""
     data_loss_detector = _new_detector(store)
     await _polls(store, 7)
     await data_loss_detector.find_new()
@@ -88,7 +86,7 @@ async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
 
 
 async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections) -> None:
-    """A new process on an unused store suspects nothing."""
+    """A new process on an unused store notices no loss."""
     assert await _new_detector(store).find_new() is None
 
 
@@ -98,8 +96,8 @@ async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections
 async def test_the_first_process_notices_a_copy_on_another_server(
     tmp_path: Path, *, is_own: bool, silent_ms: int, is_noticed: bool
 ) -> None:
-    """A new process notices a copy on another server too. An embedded store that was restarted has lost
-    nothing."""
+    """A new process notices that a store is a copy on another server. An embedded store that was restarted
+    has lost nothing."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
         await _new_detector(both).find_new()
@@ -115,7 +113,7 @@ async def test_the_first_process_notices_a_copy_on_another_server(
 
 
 async def test_the_first_job_on_another_server_is_suspect(tmp_path: Path) -> None:
-    """The call that hands out the first job on another server notices the loss, although no process has
+    """The call that acquires the first job on another server notices the loss, although no process has
     checked yet."""
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
@@ -131,7 +129,7 @@ async def test_the_first_job_on_another_server_is_suspect(tmp_path: Path) -> Non
 
 
 async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
-    """Append a posting job and run it to its end, in as many leases as it needs."""
+    """Append a job that posts, and run it to its end, in as many leases as it needs."""
     message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
     await deps.queues.write(Batch().append(QUEUE, Job(id="hello", work=PostText(message=message))))
     while True:
@@ -150,7 +148,8 @@ async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
 
 
 async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) -> None:
-    """After data loss, a first attempt looks in Slack first, as if the job's outcome were unknown."""
+    """After data loss, the first attempt of a job looks in Slack for its post, because an earlier attempt may
+    have been lost."""
     async with SlackSandbox() as slack:
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
@@ -169,14 +168,14 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
 
 
 class Place:
-    """A store that is restarted while processes live on."""
+    """A store that is restarted while processes stay alive."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     @contextlib.asynccontextmanager
     async def runs(self, directory: Path | None = None) -> AsyncIterator[Connections]:
-        """Run the store inside the block, from its own data or from a copy."""
+        """Run the store inside the block, with its own data or with those of a copy."""
         async with (
             embedded.store(directory or self.directory) as running,
             connection.open(running.url) as both,
@@ -184,25 +183,25 @@ class Place:
             yield both
 
     def copy(self) -> Path:
-        """Copy the present data of the store, and return the directory of the copy."""
+        """Copy the store's present data, and return the directory of the copy."""
         to = self.directory.with_name("copy")
         shutil.copytree(self.directory, to, ignore=shutil.ignore_patterns("*.sock", "lock*"))
         return to
 
 
 class Deployment:
-    """A process that remembers what it wrote, whatever happens to the store."""
+    """A process that remembers its own writes, whatever the store loses."""
 
     def __init__(self) -> None:
         self._written = WriteLog()
         self.clock = TestClock()
 
     def meets(self, store: Connections) -> None:
-        """Use this server from now on."""
+        """Connect the process to this server from now on."""
         self.queues = Queues(replace(store, write_log=self._written), KEYS, self.clock)
 
     async def looks(self) -> DataLoss | None:
-        """Look whether Redis has lost data."""
+        """Check whether Redis has lost data."""
         return await self.queues.data_loss_detector.find_new()
 
     async def writes(self, name: str) -> None:
@@ -221,7 +220,7 @@ class Deployment:
 async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_nothing_suspect(
     tmp_path: Path,
 ) -> None:
-    """The server was restarted without a loss: the process's last write is there."""
+    """A restarted server still has the last write of a live process, so no job is suspect."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -237,7 +236,8 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
 
 
 async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_back(tmp_path: Path) -> None:
-    """The loss is noticed even if the process has written much to the new server before it looks."""
+    """A server lacks the last write of a live process, so it has lost data. Later writes of the process do
+    not hide this."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -255,8 +255,8 @@ async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_bac
 
 
 async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
-    """Jobs are suspect until every process that wrote lately has found its last write. Then nothing is
-    suspect."""
+    """After data loss is suspected, jobs are suspect until every process that wrote recently has found its
+    last write."""
     place, one, other = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, other):
@@ -277,7 +277,8 @@ async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
 
 
 async def test_jobs_stay_suspect_while_a_process_does_not_answer(tmp_path: Path) -> None:
-    """The dead process may have written something. After ten seconds its write counts as lost."""
+    """If a process does not answer for ten seconds, its last write counts as lost, and jobs stay suspect. The
+    process may be dead."""
     place, one, dead = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, dead):
@@ -297,7 +298,8 @@ async def test_jobs_stay_suspect_while_a_process_does_not_answer(tmp_path: Path)
 
 
 async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None:
-    """A process that stopped cleanly needs no check: the later writes of others are there."""
+    """A process that stopped cleanly is not waited for, because the later writes of other processes are
+    there."""
     place, one, gone = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, gone):
@@ -315,7 +317,8 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
 async def test_a_new_process_suspects_a_loss_until_the_others_have_looked(
     tmp_path: Path,
 ) -> None:
-    """A new process cannot check anything itself, because it has no writes to look for."""
+    """A new process suspects data loss until the other processes have checked. It has no writes of its own to
+    look for."""
     place, one, new = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         one.meets(store)

@@ -1,4 +1,5 @@
-"""Many answers of Slack are lost at once, and calls that look for the posts are limited. All jobs finish."""
+"""Many answers of Slack are lost at once, and the calls that look for the posts are limited. All jobs
+finish."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +23,8 @@ SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))
 
 
 async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
-    """Each post needs two looks, and all of them share a limit of one look at a time."""
+    """Many posts of unknown outcome need two looks each, with a limit of one look at a time. No post waits
+    for ever."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,

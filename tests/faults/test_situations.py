@@ -1,4 +1,5 @@
-"""What is tried in one flow is left out of another only where it is the same, and is tried once in a run."""
+"""A fault is left out of a flow only if another flow has the same fault. Each fault is tried once in a
+run."""
 
 import ast
 from collections.abc import Iterator
@@ -59,12 +60,14 @@ def _last(*calls: Call) -> str:
 def test_a_situation_is_a_call_of_a_kind_of_job_after_its_writes(
     one: list[Call], other: list[Call], *, is_same: bool
 ) -> None:
-    """What other jobs did, and what this job read, makes no difference."""
+    """A situation is a call of a kind of job after this job's writes. Other jobs, and this job's reads, make
+    no difference."""
     assert (_last(*one) == _last(*other)) is is_same
 
 
 def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
-    """The next flow leaves it out, but not the same call with another fault or in another situation."""
+    """The first flow tries a fault, and the next flow leaves it out. Another fault or another situation is
+    tried again."""
     (point,) = _run(UPDATE)
     first, second = Tried(tmp_path / "run"), Tried(tmp_path / "run")
     lost, killed = Aim(point, Fault.ANSWER_LOST), Aim(point, Fault.KILLED_AFTER)
@@ -79,7 +82,7 @@ def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE])
 def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None:
-    """A claim, the beginning of an attempt and a write outside are tried in every flow."""
+    """A claim, the begin of an attempt and a write outside are tried in every flow."""
     aim = Aim(Point(Call("any", kind), 1), Fault.ANSWER_LOST)
     tried = Tried(tmp_path)
 
@@ -87,7 +90,7 @@ def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None
 
 
 def test_a_flow_tries_what_may_not_come_again(tmp_path: Path) -> None:
-    """A point that does not come in every rehearsal may not be met, and a second death is the flow's own."""
+    """A flow always tries a second kill, and a point that does not come in every rehearsal."""
     (point,) = _run(UPDATE)
     unsure = Aim(point, Fault.ANSWER_LOST, is_sure=False)
     again = Aim(point, Fault.ANSWER_LOST, again=Aim(point, Fault.KILLED_AFTER))
@@ -104,7 +107,8 @@ def _failures(*calls: Call) -> list[str]:
 
 
 def test_of_failed_reads_with_no_write_between_one_is_tried() -> None:
-    """The handler gets the same error, and nothing else differs. After a write it is another place."""
+    """Of several failed reads with no write between them, only one is tried, because the handler gets the
+    same error."""
     reads = [_take(DRAW), LINK, SETTINGS, PROFILE, WRITE, LINK, SETTINGS]
 
     assert _failures(*reads) == [f"take {DRAW} #1", f"{LINK.name} #1", f"{WRITE.name} #1", f"{LINK.name} #2"]
@@ -124,7 +128,8 @@ def _catches(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_handler_catches_an_error_of_redis() -> None:
-    """A failed read of Redis ends the handler, whichever read it is, and the worker tries the job again."""
+    """No handler catches an error of Redis. A failed read therefore ends the handler, and the worker tries
+    the job again."""
     paths = [path for folder in OF_HANDLERS for path in (SOURCES / folder).rglob("*.py")]
     caught = {path: set(_catches(ast.parse(path.read_text()))) for path in paths}
     broad = {"everything", "Exception", "BaseException", "RedisError", "ConnectionError", "OSError"}

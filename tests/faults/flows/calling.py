@@ -1,4 +1,4 @@
-"""Flows in which a person is called by direct message: about a notice, and after their quiet hours."""
+"""Flows that send a direct message to a person: about a notice, and after their quiet hours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ class Direct(Flow):
         self._sent_before: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task whose agent is working, and the settings of the flow."""
+        """Give each actor a task whose agent is working, and the person settings of the flow."""
         for actor in actors:
             # A call that names the person's direct messages belongs to the actor.
             self.deployment.watch.names.add(actor, self.deployment.slack.open_direct(actor.person).id)
@@ -37,13 +37,13 @@ class Direct(Flow):
         await self.set_up(actors)
 
     async def set_up(self, actors: Sequence[Actor]) -> None:
-        """Give each actor the settings of the flow."""
+        """Store the person settings of the flow for each actor."""
         for actor in actors:
             key = self.deployment.keys.named("person_settings", actor.person)
             await self.deployment.store.set(key, self.settings.model_dump_json())
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Note which direct messages there are."""
+        """Note how many direct messages each actor already has."""
         for actor in actors:
             self._sent_before[actor] = len(self._sent(actor))
 
@@ -57,22 +57,23 @@ class Direct(Flow):
         return list(slack.messages(slack.open_direct(actor.person).id))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the direct message is there."""
+        """Return whether this run has sent the direct message."""
         return bool(self.new_directs(actor))
 
 
 class CallingDirectly(Direct, Failing):
-    """An agent fails, and its owner wants to be called by direct message."""
+    """An agent fails. Its owner has chosen direct messages, so the notice mentions nobody and a direct
+    message follows."""
 
     floor = 40
     settings = PersonSettings(calls="direct")
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions nobody."""
+        """Return the expected notice, which mentions nobody."""
         return super().notice(actor).removeprefix(f"<@{actor.person}> ")
 
     def check(self, actor: Actor) -> None:
-        """Check that the notice and the direct message were posted once."""
+        """Check that the notice and the direct message were each posted once."""
         super().check(actor)
         assert self.new_directs(actor) == [
             ("call", f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.\n[Open thread]")
@@ -80,16 +81,17 @@ class CallingDirectly(Direct, Failing):
 
 
 class EndingQuietHours(Direct):
-    """A person ends their quiet hours, and gets the summary of what has failed meanwhile.
+    """A person ends their quiet hours and gets the summary of the failures in these hours.
 
-    How a dialog is claimed is proved by other flows. Here the settings are saved as that claim saves them.
+    Other flows prove how Taskwire claims a dialog. Here the flow saves the settings as that claim would save
+    them.
     """
 
     floor = 28
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent fail in the quiet hours of its owner, which last for most of a day."""
+        """Let each agent fail during its owner's quiet hours, which last for most of a day."""
         await super().reach_start(actors)
         hour = from_ms(self.deployment.clock.now_ms).hour
         self.settings = PersonSettings(quiet_from_hour=(hour - 1) % 24, quiet_until_hour=(hour + 20) % 24)

@@ -21,11 +21,12 @@ from .flow import LEASE_KINDS, Flow
 
 
 class Connecting(Flow):
-    """A token is exchanged for one with few rights, which is stored. No call is an attempt.
+    """A person pastes a token from Coder's page. Taskwire exchanges it for a token with few rights, which it
+    stores. No call is an attempt.
 
-    The token from Coder's page and the bot's former token are deleted. Then a question that has waited for
-    the account is answered.
-    How a dialog is claimed is proved by other flows. Here the job is written as that claim writes it.
+    Taskwire then deletes the pasted token and the bot's former token, and answers a question that has waited
+    for the account. Other flows prove how Taskwire claims a dialog. Here the flow writes the job as that
+    claim would write it.
     """
 
     floor = 40
@@ -34,7 +35,7 @@ class Connecting(Flow):
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
-        # Of each actor: the token from Coder's page, and the ids of the tokens that are to be deleted.
+        # Of each actor: the token from Coder's page, and the ids of the tokens that Taskwire must delete.
         self._pasted: dict[Actor, str] = {}
         self._replaced: dict[Actor, set[str]] = {}
 
@@ -52,7 +53,7 @@ class Connecting(Flow):
             self._replaced[actor] = {token.id for token in self._tokens(actor)}
 
     async def go(self, actor: Actor) -> None:
-        """Paste the token."""
+        """Write the job that a pasted token causes."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
@@ -64,12 +65,12 @@ class Connecting(Flow):
         await queues.write(batch.append(waiting_requests(person), _make_waiting(actor, requester)))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether a new token of the bot is the only one."""
+        """Return whether only one token of the bot is left, and it is new."""
         left = self._tokens(actor)
         return len(left) == 1 and left[0].id not in self._replaced[actor]
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot has one token with few rights, and that nothing else was said."""
+        """Check that the bot has one token with few rights, and that it posted nothing else."""
         (token,) = self._tokens(actor)
         assert "all" not in token.scopes
         ends = token.expires_at

@@ -1,4 +1,4 @@
-"""Flows in which a person brings a task to Slack: a new one, or an existing one."""
+"""Flows in which a person creates a task from Slack, or attaches an existing task to a thread."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from .flow import Flow, prompt_of, task_of, title_of
 
 
 class Creating(Flow):
-    """`/task create`: a card, a task, and the link between them."""
+    """A person types `/task create`. The bot posts a card, creates a task, and links both."""
 
     floor = 67
     tries_silence = True
@@ -30,14 +30,14 @@ class Creating(Flow):
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the card shows that the task is working."""
-        # A task counts only once it is linked. The number of polls before that is a matter of chance.
+        # A task counts only after it is linked. How many polls happen before the link is a matter of chance.
         bound = [metadata(message).get("task_id") for message in self.messages(actor)]
         tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
         actor.task = tasks[0] if tasks else None
         return any(said.startswith("Working") for said in self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task, and they are linked."""
+        """Check that there is one card and one task, and that they are linked."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -61,7 +61,8 @@ class Creating(Flow):
 
 
 class Filling(Creating):
-    """A person submits the form for a new task. After the post of the card, the flow is that of a command."""
+    """A person submits the form for a new task. After the card is posted, the flow is the same as for a
+    command."""
 
     floor = 34
     last = "slack chat.postMessage"
@@ -77,7 +78,7 @@ class Filling(Creating):
 
 
 class Mentioning(Creating):
-    """A person mentions the bot in a discussion: the card is a reply there."""
+    """A person mentions the bot in a discussion. The card is a reply in this discussion."""
 
     floor = 34
     last = "slack chat.postMessage"
@@ -93,7 +94,7 @@ class Mentioning(Creating):
         await self.deployment.slack.mention(actor.person, actor.channel, prompt_of(actor), actor.thread_ts)
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card, in the discussion, and one task."""
+        """Check that there is one task, and one card in the discussion."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -112,7 +113,8 @@ class Mentioning(Creating):
 
 
 class Marking(Creating):
-    """A person puts the reaction for that on a message of a discussion: the card is a reply there."""
+    """A person adds the reaction that creates a task to a message of a discussion. The card is a reply in
+    this discussion."""
 
     floor = 38
     last = "slack chat.postMessage"
@@ -128,11 +130,11 @@ class Marking(Creating):
             )
 
     async def go(self, actor: Actor) -> None:
-        """React to the message."""
+        """Add the reaction to the message."""
         await self.deployment.slack.react(actor.person, actor.channel, actor.message_ts, DEFAULT_EMOJI)
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card, in the discussion, and one task."""
+        """Check that there is one task, and one card in the discussion."""
         (actor.task,) = self._tasks(actor)
 
         (card,) = self.messages(actor)
@@ -152,7 +154,8 @@ class Marking(Creating):
 
 
 class FillingFromMessage(Creating):
-    """A person submits the form that a message's shortcut has opened, with the thread as context."""
+    """A person submits the form that a message's shortcut opened. The thread of the message becomes context
+    of the prompt."""
 
     floor = 39
     last = "slack chat.postMessage"
@@ -173,7 +176,7 @@ class FillingFromMessage(Creating):
         await self.submit(actor, {"form.prompt": prompt_of(actor), "form.with_thread": ["yes"]})
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task, whose prompt ends with the thread."""
+        """Check that there is one card and one task, and that the task's prompt ends with the thread."""
         (actor.task,) = [
             task for task in self.deployment.coder.tasks if task.prompt.startswith(f"{prompt_of(actor)}\n")
         ]
@@ -187,7 +190,8 @@ class FillingFromMessage(Creating):
 
 
 class Offering(Flow):
-    """*Create*, below the offer that answers a direct message: the card is in the direct messages."""
+    """A person writes a direct message and presses *Create* below the bot's offer. The card is in the direct
+    messages."""
 
     floor = 33
     last = "slack chat.postMessage"
@@ -198,12 +202,12 @@ class Offering(Flow):
         self._earlier: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Let calls about the direct messages belong to the actor."""
+        """Register the person's direct messages as a name of the actor."""
         for actor in actors:
             self.deployment.watch.names.add(actor, self._direct(actor))
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write the message, and wait for the offer."""
+        """Write the direct message, and wait for the offer."""
         for actor in actors:
             actor.task = None
             self._earlier[actor] = len(self.deployment.slack.messages(self._direct(actor)))
@@ -215,13 +219,13 @@ class Offering(Flow):
         await press(self, actor, lambda: self._button(actor), self._direct(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card is there, and its task."""
+        """Return whether the card and the task are there."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         actor.task = tasks[0] if tasks else None
         return bool(tasks) and bool(self._cards(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task. A crash may lose the words that replace the offer."""
+        """Check that there is one card and one task. A kill may prevent the edit that replaces the offer."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self._cards(actor))) == (1, 1)
         wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
@@ -246,7 +250,7 @@ class Offering(Flow):
 
 
 class Correcting(Flow):
-    """A misspelt `/task craete PROMPT`, and the button that is offered for it."""
+    """A person misspells `/task craete PROMPT`, and presses the button that the bot offers for it."""
 
     floor = 2
     meets = frozenset({Kind.CLAIM})
@@ -263,13 +267,13 @@ class Correcting(Flow):
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether there is a card, and its task."""
+        """Return whether the card and the task are there."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         actor.task = tasks[0] if tasks else None
         return bool(tasks) and bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task. A crash may lose the words that replace the offer."""
+        """Check that there is one card and one task. A kill may prevent the edit that replaces the offer."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self.said(actor))) == (1, 1)
         asked = f"> {prompt_of(actor)}"
@@ -285,7 +289,7 @@ class Correcting(Flow):
 
 
 class Attaching(Flow):
-    """`/task attach NAME`: an existing task gets a thread."""
+    """A person types `/task attach NAME`. An existing task gets a thread."""
 
     floor = 56
 
@@ -304,7 +308,7 @@ class Attaching(Flow):
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card, and it is linked to the task."""
+        """Check that there is one card, and that it is linked to the task."""
         assert self.said(actor) == [
             self.card_of(
                 actor,

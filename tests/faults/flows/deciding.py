@@ -1,4 +1,5 @@
-"""Flows in which a person presses a button that sends input: *Send again*, and a choice of the agent."""
+"""Flows in which a person presses a button that sends input to the agent, for example *Send again* or a
+choice that the agent offers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,9 +15,9 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 ONCE_ONLY = "Somebody already decided this."
 ANSWERED = "This was already answered."
-# Shown if Redis does not answer before the acknowledgement.
+# The person sees this text if Redis does not answer before the ack.
 AWAY = answers.store_unreachable()
-# Shown for a claim whose answer was lost, and for other claims of the same exchange.
+# The person sees this text if the answer to the claim was lost. Other claims of the same exchange get it too.
 CANNOT_TELL = (
     "I'm not sure whether I got this: my data store did not answer. Look whether it was done before you "
     "repeat it."
@@ -24,9 +25,10 @@ CANNOT_TELL = (
 
 
 class Deciding(Flow):
-    """*Send again*: the reply is queued as if it were new, and the question is replaced."""
+    """A person presses *Send again* on the question about a reply. The bot queues the reply again and
+    replaces the question."""
 
-    # Two calls of the delivery may come before the edit or after it.
+    # Two calls of the delivery may come before or after the edit of the question.
     floor = 28
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
@@ -36,7 +38,7 @@ class Deciding(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a reply that the agent's side rejects, and wait for the question about it."""
+        """Write a reply that the agent's API rejects, and wait for the question about it."""
         for actor in actors:
             assert actor.task is not None
             actor.task.becomes("idle", f"waiting for word {actor.run_number + 1}")
@@ -47,7 +49,8 @@ class Deciding(Flow):
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
+        """Press the button. Press it again if the bot says that it does not know the outcome, or if the bot
+        is killed."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
@@ -74,9 +77,10 @@ def _word(number: int) -> str:
 
 
 class Releasing(Flow):
-    """*Resume and send*: the task is resumed, and a reply that a pause has held goes to the agent.
+    """A person presses *Resume and send*. The task is resumed, and the agent gets a reply that was held by a
+    pause.
 
-    `Pausing` proves the pause, and `Waiting` what follows the resume.
+    `Pausing` proves the pause, and `Waiting` proves what follows the resume.
     """
 
     floor = 25
@@ -88,7 +92,7 @@ class Releasing(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a reply to a busy agent, and pause the task, until the reply is held."""
+        """Write a reply to a busy agent, pause the task, and wait until the reply is held."""
         for actor in actors:
             task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
         await self.deployment.poll()
@@ -105,18 +109,19 @@ class Releasing(Flow):
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Let the agent be ready when its workspace runs. Return whether the reply is marked as delivered."""
+        """Let the agent become ready when its workspace runs. Return whether the reply is marked as
+        delivered."""
         if task_of(actor).status == "active" and not task_of(actor).is_stable:
             task_of(actor).becomes("idle", "Ready")
         return self.marks(actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """Check that the workspace was started once, and the agent has all replies once and in order."""
+        """Check that the workspace was started once, and that the agent has all replies once and in order."""
         assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self.new_builds(actor) == ["start"]
         assert self.said(actor) == []
         title = f"*{title_of(actor)}*"
-        # A person who was not told presses again.
+        # A person who got no answer presses the button again.
         late = (f"{title} is already running.", f"No reply waits in {title} any more.")
         self.told_at_most(actor, f"Resuming {title}.", *late, CANNOT_TELL, AWAY, wishes=[f"resuming {title}"])
 
@@ -131,7 +136,8 @@ class Releasing(Flow):
 
 
 class Choosing(Flow):
-    """A choice of the agent: it is posted as the person's words. `Replying` proves how it is sent."""
+    """A person presses a choice that the agent offers. The bot posts the choice in the person's name.
+    `Replying` proves how it is sent."""
 
     floor = 26
     last = "end to_coder:choose done"
@@ -157,11 +163,12 @@ class Choosing(Flow):
         await press(self, actor, lambda: self._button(actor, actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
-        """The posted words are marked as delivered."""
+        """Return whether the posted choice is marked as delivered."""
         return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """The agent has each choice once. The words were posted once, and the notice says who chose them."""
+        """Check that the agent has each choice once. The choice was posted once, and the notice names the
+        person."""
         number = actor.run_number
         words = f"2. {_choice(number)}"
         assert task_of(actor).inputs == [f"2. {_choice(turn)}" for turn in range(1, number + 1)]
@@ -177,9 +184,9 @@ class Choosing(Flow):
 
 
 class Answering(Flow):
-    """A person submits the dialog of *Answer*: the words are posted in their name.
+    """A person submits the dialog of *Answer*. The bot posts the answer in the person's name.
 
-    `Replying` proves how they are sent.
+    `Replying` proves how the answer is sent to the agent.
     """
 
     floor = 26
@@ -210,11 +217,11 @@ class Answering(Flow):
         await self.submit(actor, {"form.prompt": f"try {actor.run_number}"})
 
     def is_over(self, actor: Actor) -> bool:
-        """The posted words are marked as delivered."""
+        """Return whether the posted answer is marked as delivered."""
         return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """The agent has the answer once. The words were posted once."""
+        """Check that the agent has the answer once, and that it was posted once."""
         words, inputs = f"try {actor.run_number}", task_of(actor).inputs
         assert (inputs[-1], inputs.count(words)) == (words, 1)
         assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
@@ -223,7 +230,7 @@ class Answering(Flow):
 
 
 def _receipts(flow: Flow, actor: Actor) -> list[str]:
-    """Return the reactions on the words that the bot posted for an actor during this run."""
+    """Return the reactions on the messages that the bot posted for an actor during this run."""
     said = [each for each in flow.messages(actor) if " says: " in str(each["text"])]
     return list(flow.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
 
@@ -235,9 +242,10 @@ def _choice(number: int) -> str:
 async def press(
     flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
 ) -> None:
-    """Press a button. Press it again if the bot says that it cannot tell, or if it dies meanwhile.
+    """Press a button. Press it again if the bot says that it does not know the outcome, or if the bot is
+    killed.
 
-    It is in the actor's channel, unless `channel` names another.
+    The button is in the actor's channel, unless `channel` names another channel.
     """
     slack = flow.deployment.slack
     while (button := find()) and not flow.is_over(actor):
@@ -251,5 +259,5 @@ async def press(
 
 
 def _count_doubts(flow: Flow, actor: Actor) -> int:
-    """Count the answers after which a person presses again."""
+    """Count the bot's answers after which a person presses again."""
     return sum(flow.told(actor).count(said) for said in (CANNOT_TELL, AWAY))

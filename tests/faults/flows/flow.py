@@ -1,5 +1,5 @@
-"""What a flow is: an action of a person or an agent, how to see that it is over, and what must be
-true then."""
+"""The base of all flows: what a person or an agent does, when the flow is over, and what must be true
+then."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
@@ -12,7 +12,7 @@ from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
 from tests.scenarios.reading import check_page, is_notice, shown
 
-# Shown to people if Redis does not answer in time.
+# People see this text if Redis does not answer in time.
 OUTCOME_UNKNOWN = answers.command_outcome_unknown()
 
 # The calls of a job that makes an attempt.
@@ -20,48 +20,48 @@ LEASE_KINDS = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
 class Flow:
-    """One flow for all actors of a deployment. Everything that differs between actors is kept in the
-    actors."""
+    """One flow for all actors of a deployment. Whatever differs between actors is stored in the actors."""
 
-    # Whether the flow depends on what the bot sees in Coder's list.
+    # Whether the flow depends on the bot's polls of Coder.
     is_watched: ClassVar[bool] = False
-    # How many seconds an agent must be idle before it needs a person. By default it never does.
+    # How many seconds an agent must be idle before it needs a person. By default an idle agent never does.
     settle_seconds: ClassVar[float] = 1_000_000.0
-    # How many seconds a question is open before somebody is reminded. By default nobody ever is.
+    # How many seconds a question is open before somebody is reminded. By default there are no reminders.
     reminder_seconds: ClassVar[float] = 0.0
     # Whether the Slack app is declared as an agent.
     is_agent: ClassVar[bool] = False
-    # Whether where the flow starts changes with time, so that nobody can start after the others.
+    # Whether the start of the flow changes with time. If so, no actor can start after the others.
     is_timed: ClassVar[bool] = False
     # TASKWIRE_ACCOUNTS: whose Coder accounts are used.
     accounts: ClassVar[str] = "service"
-    # Whether a fault of one actor would hold up another. If so, each actor runs alone.
+    # Whether a fault of one actor would delay another actor. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
-    # Whether calls that are never answered are tried too. The bot notices a timeout in place of a cut, which
-    # depends on the client and not on the flow. So flows that use each client prove it for all.
+    # Whether calls that get no answer are tried too. The bot then sees a timeout where it otherwise sees a
+    # cut connection. The difference is in the client and not in the flow, so one flow for each client is
+    # enough.
     tries_silence: ClassVar[bool] = False
 
-    # Calls whose outcome is unknown if the bot dies, and whose recovery this flow proves: the recovering bot
-    # is killed too.
+    # Calls whose outcome is unknown if the bot is killed, and whose recovery this flow proves by killing the
+    # recovering bot too.
     dies_twice: ClassVar[tuple[str, ...]] = ()
-    # The number of points that a rehearsal must find. With fewer, the proof does not see some calls. Each
-    # flow sets its own.
+    # The least number of points that a rehearsal must find. Fewer points mean that the proof does not see
+    # some calls. Each flow sets its own number.
     floor: ClassVar[int] = 0
-    # Kinds of calls that the flow must make, or the proof fails.
+    # Kinds of calls. The proof fails if the flow does not make a call of each kind.
     meets: ClassVar[frozenset[Kind]] = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
-    # The last call that this flow proves. The rest is proved by another flow. Empty if this flow proves all
-    # of it.
+    # The last call that this flow proves; another flow proves the later calls. Empty if this flow proves all
+    # calls.
     last: ClassVar[str] = ""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Provide what actors need, for example tasks."""
+        """Prepare what the actors need, for example tasks."""
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Bring actors to where the flow starts. Each run begins there, because this state is restored."""
+        """Bring the actors to the start of the flow. This state is restored before each run."""
 
     async def go(self, actor: Actor) -> None:
         """Do what starts the flow."""
@@ -72,18 +72,18 @@ class Flow:
         raise NotImplementedError
 
     def check(self, actor: Actor) -> None:
-        """Check that exactly the wanted effect is there, and that the person was told so."""
+        """Check that the flow had exactly its intended effect, and that the person was told about it."""
         raise NotImplementedError
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that a delivery had no effect. Slack reported it as failed, and the bot did not take it."""
+        """Check that a delivery had no effect. Slack reported it as failed, and the bot did not claim it."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
     # What flows use.
 
     async def begin_turn(self, actors: Sequence[Actor]) -> None:
-        """Let each agent take an answer and work."""
+        """Let each agent get an answer and work on it."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
             await self.write(actor, f"answer {actor.run_number + 1}")
@@ -95,24 +95,24 @@ class Flow:
         await self.deployment.poll()
 
     async def let_work(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, and let the bot see it."""
+        """Let each agent work, and let the bot poll this."""
         for task in map(task_of, actors):
             task.becomes("working", "On it")
         await self.deployment.poll()
 
     async def write(self, actor: Actor, words: str) -> None:
-        """Write in the actor's thread."""
+        """Write a message in the actor's thread."""
         actor.message_ts = await self.deployment.slack.post(
             actor.person, actor.channel, words, actor.thread_ts
         )
 
     async def type(self, actor: Actor, words: str) -> None:
-        """Type a command, and note an error from Slack or a warning from the bot."""
+        """Type a command. Note an error from Slack or a warning from the bot."""
         answer = await self.deployment.slack.command(actor.person, actor.channel, "/task", words)
         actor.failure = answer.failure or str((answer.reply or {}).get("text", ""))
 
     async def open_dialogs(self, words: Mapping[Actor, str]) -> None:
-        """Let each actor open a dialog by a command, and wait until it is filled."""
+        """Let each actor open a dialog by a command, and wait until the dialog is filled."""
         slack = self.deployment.slack
         await self.open_each(
             list(words), lambda actor: slack.command(actor.person, actor.channel, "/task", words[actor])
@@ -121,7 +121,7 @@ class Flow:
     async def open_each(
         self, actors: Sequence[Actor], open_one: Callable[[Actor], Awaitable[ActionResult]]
     ) -> None:
-        """Let each actor open a dialog, and wait until it is filled."""
+        """Let each actor open a dialog, and wait until the dialog is filled."""
         slack = self.deployment.slack
         for actor in actors:
             for left in slack.views(actor.person):
@@ -140,7 +140,7 @@ class Flow:
         actor.failure = submitted.failure or ("the dialog says so" if submitted.view is not None else "")
 
     def said(self, actor: Actor) -> list[str]:
-        """Return what the bot has said to everybody in an actor's channel during this run."""
+        """Return the bot's public texts in the actor's channel during this run."""
         said = self.messages(actor)
         for notice in filter(is_notice, said):
             check_page(notice, self._page(actor))
@@ -152,16 +152,17 @@ class Flow:
         return [m for m in said_in(self.deployment.slack, actor) if str(m["ts"]) not in before]
 
     def told(self, actor: Actor) -> list[str]:
-        """Return what only the actor's person was shown during this run."""
+        """Return the private answers to the actor's person during this run."""
         return [
             shown(each.body) for each in self.deployment.slack.ephemerals(actor.person)[actor.shown_before :]
         ]
 
     def told_at_most(self, actor: Actor, *may_be: str, wishes: Sequence[str] = ()) -> None:
-        """Check that the person was shown only these texts, each at most once. Private answers are not
+        """Check that the person got only these private answers, each at most once. Private answers are not
         promised.
 
-        Each of `wishes` may have to wait while Coder or Slack does not answer, and the person is told so.
+        Each of `wishes` may have to wait while Coder or Slack does not answer. The bot then tells the person
+        so.
         """
         told = self.told(actor)
         waits = [
@@ -192,11 +193,11 @@ class Flow:
         return [build.transition for build in builds[actor.builds_before :]]
 
     def card(self, actor: Actor) -> str:
-        """Return what the actor's card shows."""
+        """Return the text of the actor's card."""
         return shown(self.deployment.slack.message(actor.channel, actor.thread_ts))
 
     def card_of(self, actor: Actor, phase: str, follow: str, buttons: str) -> str:
-        """Return what a card shows in a phase. The prompt is not repeated, because it is the title."""
+        """Return the text of a card in a phase. The prompt is left out, because it is the title."""
         facts = f"{phase} Owner: {actor.name.capitalize()}. Template: Tasks on Docker.{follow}"
         return f"{facts}\n{buttons}" if buttons else facts
 

@@ -1,4 +1,4 @@
-"""A flow about what has lasted too long: an open question."""
+"""A flow about a question that has been open for too long."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
 class Reminding(Flow):
-    """Nobody answers a question: its owner is reminded, and then the channel's fallback in the same way.
+    """Nobody answers an agent's question. The bot reminds the task's owner, and later the channel's fallback.
 
     Each run begins in a new turn of the agent.
     """
@@ -29,7 +29,7 @@ class Reminding(Flow):
         self._fallbacks: dict[Actor, str] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task, and a fallback who is called a minute after them."""
+        """Give each actor a task, and a fallback who is called a minute after the owner."""
         await give_tasks(self, actors)
         slack = self.deployment.slack
         for actor in actors:
@@ -43,7 +43,7 @@ class Reminding(Flow):
             await self.deployment.store.set(key, settings.model_dump_json())
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent ask something, until the question is announced."""
+        """Let each agent ask something, and wait for the notice of the question."""
         await self.begin_turn(actors)
         for actor in actors:
             question = _question(actor.run_number + 1)
@@ -60,7 +60,7 @@ class Reminding(Flow):
         return f"<@{self._fallbacks[actor]}>" in "".join(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that both were called once and in order."""
+        """Check that the owner and then the fallback were each called once."""
         question, title, owner = _question(actor.run_number), title_of(actor), actor.name.capitalize()
         assert timeless(self, actor) == [
             f"<@{actor.person}> {question}\nStill needs you: {title}. I asked again below.",
@@ -76,7 +76,7 @@ class Reminding(Flow):
 
 
 def timeless(flow: Flow, actor: Actor) -> list[str]:
-    """Return what was said, without durations: the lease of a dead bot may make a notice late."""
+    """Return the bot's texts without durations, because the lease of a killed bot may delay a notice."""
     return [re.sub(r"\d+ min", "N min", said) for said in flow.said(actor)]
 
 

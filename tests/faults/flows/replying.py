@@ -13,10 +13,10 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 
 
 class Replying(Flow):
-    """A reply to an agent that waits for one.
+    """A person replies to an agent that waits for input.
 
-    A reply of unknown outcome is sent again once. If the bot dies again before the outcome is known, a person
-    is asked.
+    A reply of unknown outcome is sent again once. If the bot is killed again before the outcome is known, it
+    asks a person.
     """
 
     floor = 44
@@ -32,7 +32,7 @@ class Replying(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let the agent report something, so that the next reply is newer than the report."""
+        """Let the agent report something, so that the next reply is newer than this report."""
         for actor in actors:
             self._answers.pop(actor, None)
             task_of(actor).becomes("working", f"Busy with word {actor.run_number}")
@@ -50,8 +50,8 @@ class Replying(Flow):
         return "white_check_mark" in self.marks(actor)
 
     def _answer(self, actor: Actor) -> None:
-        """If the bot asks what became of the reply, look at the agent's input and press the button
-        that fits."""
+        """If the bot asks whether the reply arrived, look at the agent's input and press the button that is
+        true."""
         is_there = _word(actor.run_number) in task_of(actor).inputs
         if button := self.button(actor, "It arrived" if is_there else "Send again"):
             click = self.deployment.slack.click(actor.person, actor.channel, *button)
@@ -60,7 +60,8 @@ class Replying(Flow):
     def check(self, actor: Actor) -> None:
         """Check that the agent has all replies once and in order.
 
-        The last reply has one mark, and nothing else was said."""
+        The last reply has one reaction, and the bot said nothing else.
+        """
         assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self.marks(actor) == ["white_check_mark"]
         said = "".join(self.said(actor))
@@ -69,7 +70,8 @@ class Replying(Flow):
 
 
 class Waiting(Replying):
-    """A reply to a busy agent waits, is marked as waiting, and is delivered when the agent is ready."""
+    """A person replies to a busy agent. The reply is marked as waiting, and is delivered when the agent is
+    ready."""
 
     floor = 66
     dies_twice = ()
@@ -79,14 +81,16 @@ class Waiting(Replying):
         await self.write(actor, _word(actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
-        """Let the agent become ready once the reply is marked as waiting; then wait for its delivery."""
+        """When the reply is marked as waiting, let the agent become ready. Return whether the reply is
+        delivered."""
         if "hourglass_flowing_sand" in self.marks(actor) and not task_of(actor).is_stable:
             task_of(actor).becomes("idle", "Ready")
         return super().is_over(actor)
 
 
 class SendingToTask(Replying):
-    """*Send to its task*: a message that was no input becomes a reply. `Replying` proves the rest."""
+    """A person uses *Send to its task* on a message that was no input. The message becomes a reply.
+    `Replying` proves the rest."""
 
     floor = 16
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -94,7 +98,7 @@ class SendingToTask(Replying):
     dies_twice = ()
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a message between people."""
+        """Write a message that is for people, not for the agent."""
         await super().reach_start(actors)
         for actor in actors:
             await self.write(actor, f"// {_word(actor.run_number + 1)}")
@@ -108,7 +112,7 @@ class SendingToTask(Replying):
         actor.failure = used.failure
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has the message once. Slack does not repeat a shortcut that failed."""
+        """Check that the agent has the message once. Slack does not send a failed shortcut again."""
         inputs = task_of(actor).inputs
         assert (inputs[-1], len(set(inputs))) == (f"// {_word(actor.run_number)}", len(inputs))
         assert self.marks(actor) == ["white_check_mark"]

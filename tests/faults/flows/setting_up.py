@@ -1,4 +1,4 @@
-"""A flow in which a person saves the settings of their channel and their own."""
+"""A flow in which a person saves the settings of a channel and their own settings."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ from .overdue import timeless
 
 
 class SettingUp(Direct):
-    """`/task settings` is saved: the channel is told who may steer, and the owner is soon called directly.
+    """A person saves `/task settings`. The bot tells the channel who may steer, and soon calls the owner by
+    direct message.
 
-    `CallingDirectly` proves the call.
+    `CallingDirectly` proves this call.
     """
 
     is_watched = True
@@ -30,16 +31,17 @@ class SettingUp(Direct):
         await self.open_dialogs(dict.fromkeys(actors, "settings"))
 
     async def go(self, actor: Actor) -> None:
-        """Save the dialog."""
+        """Submit the dialog."""
         values = {"settings.stuck": "10 min", "settings.steerers": "Everybody in this channel"}
         await self.submit(actor, values | {"person.calls": "By a direct message"})
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the channel was told, and the person was called."""
+        """Return whether the channel was told and the owner was called."""
         return len(self.said(actor)) >= 2 and super().is_over(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the channel was told once, and that the owner was called once, as they have set it."""
+        """Check that the channel was told once, and that the owner was called once, in the way that they
+        chose."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: everybody here can steer its tasks now. "

@@ -15,7 +15,8 @@ Find = Callable[[], tuple[str, str, str] | None]
 
 
 class Sharing(Flow):
-    """*Always let NAME*: a teammate's reply is passed on, and their next one needs nobody."""
+    """The owner presses *Always let NAME*. The teammate's waiting reply is passed on, and the next one needs
+    no approval."""
 
     floor = 27
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -24,10 +25,10 @@ class Sharing(Flow):
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
         self._teammates: dict[Actor, str] = {}
-        # The reply that is passed on, and the next one.
+        # The reply that is passed on, and the teammate's next reply.
         self._passed: dict[Actor, str] = {}
         self._next: dict[Actor, str] = {}
-        # How many direct messages the teammate had before.
+        # How many direct messages the teammate already had.
         self._told_before: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
@@ -43,7 +44,7 @@ class Sharing(Flow):
             self._teammates[actor] = mate.id
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each teammate reply and ask the owner."""
+        """Let each teammate write a reply and ask the owner to pass it on."""
         deployment, slack = self.deployment, self.deployment.slack
         for actor in actors:
             self._told_before[actor] = len(self._told_directly(actor))
@@ -60,7 +61,7 @@ class Sharing(Flow):
         await deployment.run_until(lambda: all(self._question(actor)() for actor in actors), "questions")
 
     async def go(self, actor: Actor) -> None:
-        """Press *Always let NAME*. When the reply has arrived, let the teammate write again."""
+        """Press *Always let NAME*. When the reply has arrived, let the teammate write another reply."""
         question = self._question(actor)
         await press(self, actor, lambda: None if self._has_arrived(actor) else question())
         await self.deployment.until(lambda: self._has_arrived(actor), "the reply was passed on")
@@ -71,12 +72,13 @@ class Sharing(Flow):
         task_of(actor).becomes("idle", f"waiting for the next word {actor.run_number}")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether both replies are marked as delivered, and the teammate is told of the share."""
+        """Return whether both replies are marked as delivered, and the teammate got a direct message about
+        the share."""
         is_told = len(self._told_directly(actor)) > self._told_before[actor]
         return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has both replies once and in order, the first with its author's name."""
+        """Check that the agent has both replies once and in order. The first one has its author's name."""
         name = f"Mate{actor.number}"
         word = _word(actor.run_number)
         assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]
@@ -92,7 +94,7 @@ class Sharing(Flow):
         ]
 
     def _told_directly(self, actor: Actor) -> list[str]:
-        """Return what the teammate was told directly."""
+        """Return the direct messages to the teammate."""
         slack = self.deployment.slack
         return [shown(each) for each in slack.messages(slack.open_direct(self._teammates[actor]).id)]
 
@@ -109,7 +111,7 @@ class Sharing(Flow):
         return self._private_button(actor, actor.person, "Always let ")
 
     def _private_button(self, actor: Actor, person: str, label: str) -> Find:
-        """Return a function that finds the button about the actor's present reply."""
+        """Return a function that finds the button for the actor's present reply."""
 
         def find() -> tuple[str, str, str] | None:
             for told in self.deployment.slack.ephemerals(person):

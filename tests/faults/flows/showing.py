@@ -1,4 +1,4 @@
-"""Flows that show the present state: the card, and the log as a file."""
+"""Flows that show the present state: the card, the agent surface, and the log as a file."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ NOT_NOW = (
 
 
 class Drawing(Flow):
-    """The card follows what the agent says."""
+    """An agent reports something, and the card shows it."""
 
     floor = 17
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
@@ -34,7 +34,7 @@ class Drawing(Flow):
         return self._report(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the card shows the report, and nothing else was said."""
+        """Check that the card shows the report, and that the bot said nothing else."""
         assert self.card(actor) == self.card_of(
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
@@ -48,7 +48,7 @@ class Drawing(Flow):
 
 
 class ShowingSession(Drawing):
-    """Slack's own agent surface shows that the agent works again. `Drawing` proves what comes before."""
+    """An agent works again, and Slack's own agent surface shows it. `Drawing` proves the calls before."""
 
     floor = 24
     is_timed = True
@@ -64,7 +64,7 @@ class ShowingSession(Drawing):
         )
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether Slack shows it."""
+        """Return whether Slack's agent surface shows that the agent works."""
         return super().is_over(actor) and self._shown(actor) == "processing"
 
     def _shown(self, actor: Actor) -> str:
@@ -72,7 +72,7 @@ class ShowingSession(Drawing):
 
 
 class Logging(Flow):
-    """`!logs full`: the whole log, as a file in direct messages."""
+    """A person writes `!logs full`. The bot sends the whole log as a file by direct message."""
 
     floor = 30
     tries_silence = True
@@ -87,15 +87,15 @@ class Logging(Flow):
             task_of(actor).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
     async def go(self, actor: Actor) -> None:
-        """Ask for the log."""
+        """Write the verb."""
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the file is there, or the person was told why not. A query is not retried."""
+        """Return whether the file was sent, or the person was told why it was not. A query is not retried."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:
-        """Check that the file is there at most once, and it is announced at most once."""
+        """Check that the file was sent at most once and announced at most once."""
         sent = f"The whole log of *{title_of(actor)}* is in your direct messages with me."
         files = self._files(actor)
         self.told_at_most(actor, *((sent, f"{sent}\n[Open the file]") if files else NOT_NOW))

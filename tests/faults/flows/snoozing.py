@@ -10,7 +10,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
 class Snoozing(Flow):
-    """A person snoozes a reminder: it loses its buttons, and says who did that."""
+    """A person snoozes a reminder. The reminder loses its buttons and names the person."""
 
     floor = 17
     is_watched = True
@@ -23,7 +23,8 @@ class Snoozing(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Answer the agent's last question, and let it ask another one until its owner is reminded."""
+        """Answer the agent's last question, let it ask another question, and wait until its owner is
+        reminded."""
         await self.begin_turn(actors)
         for actor in actors:
             task_of(actor).says(f"\n\n{_question(actor.run_number + 1)}")
@@ -36,11 +37,11 @@ class Snoozing(Flow):
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the reminder says so."""
+        """Return whether the reminder says that the person snoozed it."""
         return len(self._snoozed(actor)) == actor.run_number
 
     def check(self, actor: Actor) -> None:
-        """Check that nothing else was said."""
+        """Check that the bot said nothing else."""
         question = f"<@{actor.person}> {_question(actor.run_number)}\n"
         said = f"{question}Still needs you: {title_of(actor)}. Snoozed by "
         assert self._snoozed(actor)[-1].startswith(said)

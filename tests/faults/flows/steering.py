@@ -11,7 +11,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
 class Steering(Flow):
-    """A verb in the thread of a running task."""
+    """A person writes a verb in the thread of a running task."""
 
     is_watched = True
     verb: ClassVar[str]
@@ -25,12 +25,12 @@ class Steering(Flow):
         await self.write(actor, self.verb)
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the thread has a message about it."""
+        """Return whether the bot has posted a message about it in the thread."""
         return bool(self.said(actor))
 
 
 class Pausing(Steering):
-    """`!pause`: the workspace is stopped, and the thread is told."""
+    """A person writes `!pause`. The workspace is stopped, and the bot says so in the thread."""
 
     floor = 60
     tries_silence = True
@@ -42,7 +42,7 @@ class Pausing(Steering):
         await self.let_work(actors)
 
     def check(self, actor: Actor) -> None:
-        """Check that the workspace was stopped once, and the thread was told so."""
+        """Check that the workspace was stopped once, and that the bot said so once in the thread."""
         assert self.new_builds(actor) == ["stop"]
         assert self.said(actor) == [f"Paused by {actor.name.capitalize()}. A reply resumes it."]
         assert self.card(actor) == self.card_of(
@@ -63,12 +63,13 @@ class Pausing(Steering):
         )
 
     def answer(self, actor: Actor) -> str:
-        """Return the private answer."""
+        """Return the expected private answer."""
         return f"Pausing *{title_of(actor)}*. Your next reply resumes it."
 
 
 class PausingByCommand(Pausing):
-    """`/task pause NAME`, which finds the task first. After that it is the same as the verb."""
+    """A person types `/task pause NAME`. The bot finds the task by its name. After that the flow is the same
+    as for the verb."""
 
     floor = 20
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -81,7 +82,7 @@ class PausingByCommand(Pausing):
 
 
 class Stopping(Pausing):
-    """A bare `stop`: it pauses as the verb does, and is kept, so that it can be sent as text.
+    """A person writes only `stop` in a thread. The bot pauses the task, and offers to send the word as text.
 
     `Pausing` proves what follows.
     """
@@ -92,17 +93,18 @@ class Stopping(Pausing):
     verb = "stop"
 
     def answer(self, actor: Actor) -> str:
-        """Return the private answer. It offers to send the word."""
+        """Return the expected private answer, which offers to send the word."""
         return f"{super().answer(actor)}\n[I meant it as text]"
 
     def check(self, actor: Actor) -> None:
-        """Check that the word was not sent either."""
+        """Check that the workspace was stopped once, and that the word was not sent to the agent."""
         super().check(actor)
         assert task_of(actor).inputs == []
 
 
 class StoppingBySign(Pausing):
-    """A stop sign on a notice. Its job finds the task; after that it is the same as the verb."""
+    """A person adds a stop sign to a notice. A job finds the task. After that the flow is the same as for the
+    verb."""
 
     floor = 9
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -110,7 +112,7 @@ class StoppingBySign(Pausing):
     dies_twice = ()
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task, and a notice about it."""
+        """Give each actor a task, and a notice about this task."""
         await super().prepare(actors)
         for actor in actors:
             task_of(actor).becomes("complete", f"Done by {actor.name}")
@@ -124,14 +126,14 @@ class StoppingBySign(Pausing):
         return [str(each["ts"]) for each in thread if f"Done by {actor.name}" in str(each["text"])][1:]
 
     async def go(self, actor: Actor) -> None:
-        """Put the sign on the notice, and remove it, so that the next run can put it again."""
+        """Add the stop sign to the notice. Then remove it, so that the next run can add it again."""
         where = (actor.person, actor.channel, actor.message_ts, "octagonal_sign")
         await self.deployment.slack.react(*where)
         await self.deployment.slack.unreact(*where)
 
 
 class Resuming(Steering):
-    """`!resume`: the workspace is started, and the thread is told."""
+    """A person writes `!resume`. The workspace is started, and the bot says so in the thread."""
 
     floor = 66
     dies_twice = ("coder tasks.resume",)
@@ -145,7 +147,7 @@ class Resuming(Steering):
         await self.deployment.poll()
 
     def check(self, actor: Actor) -> None:
-        """Check that the workspace was started once, and the thread was told so."""
+        """Check that the workspace was started once, and that the bot said so once in the thread."""
         assert self.new_builds(actor) == ["start"]
         assert self.said(actor) == [f"Resumed by {actor.name.capitalize()}."]
         self.told_at_most(
@@ -156,7 +158,7 @@ class Resuming(Steering):
 
 
 class Editing(Steering):
-    """`!edit TEXT`: the prompt of a paused task is replaced."""
+    """A person writes `!edit TEXT` in the thread of a paused task. The task gets a new prompt."""
 
     floor = 31
     dies_twice = ("coder tasks.input",)
@@ -178,7 +180,7 @@ class Editing(Steering):
         return self._title(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the task has the new prompt, and the card shows it."""
+        """Check that the task has the new prompt, and that the card shows it."""
         assert task_of(actor).prompt == self._prompt(actor)
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
@@ -188,7 +190,7 @@ class Editing(Steering):
             "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, "
             "Delete]",
         )
-        # The message may use an older title: Coder's, or that of an earlier edit.
+        # The message may have an older title: Coder's own, or the title of an earlier edit.
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
         self.told_at_most(
             actor,
@@ -204,7 +206,7 @@ class Editing(Steering):
 
 
 class Muting(Steering):
-    """`!mute`: nobody is mentioned any more."""
+    """A person writes `!mute`. From then on, notices of the task mention nobody."""
 
     floor = 24
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
@@ -212,11 +214,11 @@ class Muting(Steering):
     verb = "!mute"
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card offers to unmute."""
+        """Return whether the card offers *Unmute*."""
         return ", Unmute," in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the card is right, and nothing else was said."""
+        """Check that the card shows the mute, and that the bot said nothing else."""
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
             actor,
@@ -233,20 +235,20 @@ class Muting(Steering):
 
 
 class Following(Steering):
-    """`!follow`: one message shows what the agent writes, until its turn ends."""
+    """A person writes `!follow`. One message shows what the agent writes until its turn ends."""
 
     floor = 21
     last = "slack chat.postMessage"
     verb = "!follow"
 
     def is_over(self, actor: Actor) -> bool:
-        """Let the turn end when the message is there. Return whether the message and the notice say so."""
+        """When the message is there, let the turn end. Return whether the message and the notice say so."""
         if self.said(actor) and task_of(actor).state == "working":
             task_of(actor).becomes("complete", "Opened PR #12")
         return len(self.said(actor)) > 1 and not self.said(actor)[0].startswith("Live")
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent was followed in one message."""
+        """Check that only one message shows what the agent writes."""
         assert self.said(actor) == [
             f"Followed *{title_of(actor)}* until its turn ended.",
             f"<@{actor.person}> Opened PR #12.\nDone: {title_of(actor)}. Reply here if there is more to do.",
@@ -255,14 +257,14 @@ class Following(Steering):
 
 
 class Detaching(Steering):
-    """`!detach`: the link ends, and the task continues."""
+    """A person writes `!detach`. The link ends, and the task continues."""
 
     floor = 32
     is_watched = False
     verb = "!detach"
 
     def check(self, actor: Actor) -> None:
-        """Check that the thread was told once, the card shows it, and the task was not touched."""
+        """Check that the bot said so once, that the card shows it, and that the task was not changed."""
         name = task_of(actor).name
         assert self.said(actor) == [
             f"Detached: the task goes on without this thread. `/task attach {name}` gives it a new one.\n"
@@ -280,7 +282,7 @@ class Detaching(Steering):
 
 
 class Deleting(Steering):
-    """A person submits the dialog that confirms a deletion."""
+    """A person submits the dialog that confirms a deletion. The task is deleted."""
 
     floor = 61
     dies_twice = ("coder tasks.delete",)
@@ -294,7 +296,7 @@ class Deleting(Steering):
         await self.submit(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the task is gone, and the thread was told so once."""
+        """Check that the task is deleted, and that the bot said so once in the thread."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
             f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach no agent "

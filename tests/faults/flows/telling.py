@@ -1,4 +1,4 @@
-"""Flows in which something happens to a task and its thread gets a notice."""
+"""Flows in which something happens to a task, and the bot posts a notice in its thread."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,11 +14,12 @@ RUNS = f"[Stop] {MENU}"
 
 
 class Telling(Flow):
-    """A notice that is posted once."""
+    """The base of these flows: one notice is posted once."""
 
     meets = LEASE_KINDS | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
-    # The call that reads more for the notice. If it fails, the notice comes without the result.
+    # The call that reads the excerpt or the reason for the notice. If this call fails, the notice is posted
+    # without it.
     reads: ClassVar[str] = ""
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
@@ -26,11 +27,11 @@ class Telling(Flow):
         await give_tasks(self, actors)
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the thread has a notice."""
+        """Return whether the bot has posted a notice."""
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that the notice was posted once, and the card shows the new state."""
+        """Check that the notice was posted once, and that the card shows the new state."""
         if not (actor.loses_answer_of(self.reads) and self.said(actor) == [self.poorer(actor)]):
             assert self.said(actor) == [self.notice(actor)]
             self.is_read(actor)
@@ -42,19 +43,20 @@ class Telling(Flow):
         raise NotImplementedError
 
     def poorer(self, actor: Actor) -> str:
-        """Return the expected notice if `reads` failed."""
+        """Return the expected notice if the call `reads` failed."""
         raise NotImplementedError
 
     def is_read(self, actor: Actor) -> None:
-        """Note that the thread has all that was written."""
+        """Note that the thread has everything that the agent wrote."""
 
     def shows(self, actor: Actor) -> str:
-        """Return what the card must show."""
+        """Return the expected text of the card."""
         raise NotImplementedError
 
 
 class Writing(Telling):
-    """A notice with an excerpt of what the agent wrote. If its log cannot be read, the next notice has it."""
+    """The base of notices with an excerpt of what the agent wrote. If its log cannot be read, the next notice
+    has the excerpt."""
 
     reads = "coder tasks.logs"
 
@@ -68,11 +70,11 @@ class Writing(Telling):
         self._written.setdefault(actor, []).append(text)
 
     def is_read(self, actor: Actor) -> None:
-        """Forget the text that was told. The next notice must not have it."""
+        """Forget the paragraphs that the thread has. The next notice must not repeat them."""
         self._written[actor].clear()
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It has everything that no notice had before."""
+        """Return the expected notice, with every paragraph that no notice had before."""
         return self.with_words(actor, self._written[actor])
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
@@ -92,17 +94,17 @@ class Completing(Writing):
         task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/pull/1")
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
-        """The notice mentions the owner and begins with the agent's first sentence."""
+        """Return the expected notice. It mentions the owner and begins with the agent's first paragraph."""
         first, *rest = texts
         lines = [f"Done: {title_of(actor)}. Reply here if there is more to do. <https://example.com/pull/1>"]
         return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice. It has the agent's report instead of its answer."""
+        """Return the notice if the log could not be read. It has the agent's report instead of its answer."""
         return self.with_words(actor, [f"Opened PR {actor.run_number}."])
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task is done."""
+        """Return the expected card, which says that the task is done."""
         return self.card_of(
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
@@ -121,14 +123,14 @@ class Failing(Telling):
         task_of(actor).becomes("failed", f"No luck with try {actor.run_number}")
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions the owner."""
+        """Return the expected notice, which mentions the owner."""
         return (
             f"<@{actor.person}> No luck with try {actor.run_number}.\n"
             f"Failed: {title_of(actor)}. Reply here to tell the agent how to go on.\n[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task has failed."""
+        """Return the expected card, which says that the task has failed."""
         return self.card_of(
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
@@ -138,13 +140,13 @@ class Failing(Telling):
 
 
 class Needing(Writing):
-    """An agent waits for a person."""
+    """An agent asks something and becomes idle, so it needs a person."""
 
     floor = 37
     settle_seconds = 20.0
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Answer the agent's last question, and let it work."""
+        """Answer the agent's last question, and let the agent work."""
         await self.begin_turn(actors)
 
     async def go(self, actor: Actor) -> None:
@@ -153,17 +155,18 @@ class Needing(Writing):
         task_of(actor).becomes("idle", f"Question {actor.run_number}")
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
-        """The notice mentions the owner and begins with the question."""
+        """Return the expected notice. It mentions the owner and begins with the question."""
         *rest, question = texts
         follow = f"Needs you: {title_of(actor)}. Reply here to go on."
         return "\n".join([f"<@{actor.person}> {question}", follow, *rest])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice. It has the agent's report instead of its question."""
+        """Return the notice if the log could not be read. It has the agent's report instead of its
+        question."""
         return self.with_words(actor, [f"Question {actor.run_number}."]) + "\n[Logs]"
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task needs somebody."""
+        """Return the expected card, which says that the task needs somebody."""
         return self.card_of(
             actor,
             f"Needs you: {title_of(actor)}. Question {actor.run_number}.",
@@ -173,7 +176,7 @@ class Needing(Writing):
 
 
 class Breaking(Telling):
-    """A workspace breaks."""
+    """An agent crashes, and Coder shows its task as broken."""
 
     floor = 34
     reads = "coder workspaces.get"
@@ -184,14 +187,14 @@ class Breaking(Telling):
         task_of(actor).crashes()
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions the owner."""
+        """Return the expected notice, which mentions the owner."""
         return self._told(
             actor,
             "The agent crashed. Its workspace still runs. *Retry* stops the workspace and starts it again.",
         )
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice. It says only what Coder's list says."""
+        """Return the notice if the reason could not be read. It has only what Coder's list says."""
         return self._told(
             actor,
             "The workspace failed, so the agent can't work. *Retry* starts it again. If it fails again, "
@@ -202,7 +205,7 @@ class Breaking(Telling):
         return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry]"
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task is broken."""
+        """Return the expected card, which says that the task is broken."""
         return self.card_of(
             actor,
             f"Broken: {title_of(actor)}. Its workspace failed.",
@@ -226,11 +229,11 @@ class PausedElsewhere(Telling):
         task_of(actor).pause_by_timeout()
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions nobody."""
+        """Return the expected notice, which mentions nobody."""
         return self._told(actor, "Nothing happened for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice. It does not give a reason."""
+        """Return the notice if the build's log could not be read. It gives no reason."""
         return self._told(actor, "The workspace was stopped in Coder.")
 
     def _told(self, actor: Actor, why: str) -> str:
@@ -239,7 +242,7 @@ class PausedElsewhere(Telling):
         )
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task is paused."""
+        """Return the expected card, which says that the task is paused."""
         return self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
@@ -250,7 +253,7 @@ class PausedElsewhere(Telling):
 
 
 class ResumedElsewhere(Telling):
-    """A workspace is started in Coder."""
+    """Somebody starts a workspace in Coder."""
 
     floor = 32
 
@@ -266,11 +269,11 @@ class ResumedElsewhere(Telling):
         task_of(actor).resume()
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions nobody."""
+        """Return the expected notice, which mentions nobody."""
         return f"Resumed: {title_of(actor)}. The workspace runs again. Reply here to talk to the agent."
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task is starting."""
+        """Return the expected card, which says that the task is starting."""
         return self.card_of(
             actor,
             f"Starting: {title_of(actor)}.",
@@ -280,7 +283,7 @@ class ResumedElsewhere(Telling):
 
 
 class Vanishing(Telling):
-    """A task is deleted in Coder."""
+    """Somebody deletes a task in Coder."""
 
     floor = 42
     # A poll verifies vanished tasks one after the other.
@@ -291,14 +294,14 @@ class Vanishing(Telling):
         task_of(actor).delete()
 
     def notice(self, actor: Actor) -> str:
-        """Return the notice. It mentions nobody."""
+        """Return the expected notice, which mentions nobody."""
         return (
             f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach no agent now. "
             "`/task create` starts a new task."
         )
 
     def shows(self, actor: Actor) -> str:
-        """Return the card. It says that the task is gone."""
+        """Return the expected card, which says that the task is gone."""
         return self.card_of(
             actor,
             f"Gone: {title_of(actor)}. This task is no longer in Coder, so replies here reach no agent. "
