@@ -1,11 +1,12 @@
-"""The data directory of the embedded store: its locks, its safety, and its server's socket and log.
+"""The data directory of the embedded store: its locks, its permissions, and its server's socket and log.
 
-Two locks protect the directory. The Taskwire process that runs there holds `owner.lock`. Its server inherits
-`store.lock` from it, so no second server can write the same files while the first one is stopping. A process
-that gets the first lock but not the second knows that the server has no owner any more, and may stop it. The
-locks belong to the files and not to their paths, so two spellings of one path mean the same directory.
+Two locks protect the directory. The Taskwire process that uses the directory holds `owner.lock`. The server
+of that process inherits `store.lock`. So no second server can write the files while the first server is
+stopping. If a process gets `owner.lock` but not `store.lock`, the server has no owner any more, and the
+process may stop the server. The locks belong to the files and not to their paths, so two spellings of one
+path mean one directory.
 
-`embedded` starts and ends the server itself.
+`embedded` starts and ends the server.
 """
 
 import asyncio
@@ -46,7 +47,10 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def explain_os_errors(data_dir: Path) -> Iterator[None]:
-    """Turn an OSError of our own file access into a `UserError`. Do not put it around a caller's code."""
+    """Turn an OSError of our own file access into a `UserError`.
+
+    Do not call a caller's code inside this block.
+    """
     try:
         yield
     except OSError as error:
@@ -57,7 +61,7 @@ def explain_os_errors(data_dir: Path) -> Iterator[None]:
 
 
 def remedy(reason: str, data_dir: Path) -> str:
-    """Return what a person can do about a message of the operating system or the server."""
+    """Return what a person can do about an error message of the operating system or of the server."""
     # `os.path.exists` returns False if even looking is forbidden; `Path.exists` raises.
     look = f"Look into {data_dir / LOG}, or set" if os.path.exists(data_dir / LOG) else "Set"  # noqa: PTH110 - see above
     return _known_remedy(reason) or f"{look} TASKWIRE_DATA_DIR to another directory."
@@ -73,8 +77,9 @@ async def hold_locks(
 ) -> AsyncIterator[TextIO]:
     """Hold both locks. Yield `store.lock`, which the server inherits.
 
-    Raises `UserError` if a lock is not free in time. `end_orphan` gets the socket of a server whose owner is
-    gone. On Linux that server ends by itself. Other systems do not tell a process that its parent has died.
+    Raises `UserError` if a lock does not become free in time. `end_orphan` gets the socket of a server whose
+    owner has died, and ends that server. On Linux such a server ends by itself. Other systems do not tell a
+    process that its parent has died.
     """
     deadline = asyncio.get_running_loop().time() + wait_seconds
     with contextlib.ExitStack() as files:
@@ -112,7 +117,7 @@ def require_safe(data_dir: Path) -> None:
 
 
 def _parents_of(data_dir: Path) -> Iterator[Path]:
-    """Yield the parent directories from / on. For a symbolic link, also yield those of its target."""
+    """Yield the parent directories from / on. For a symbolic link, also yield the parents of its target."""
     found, links = [data_dir.absolute()], 0
     for path in found:
         for each in (*reversed(path.parents), path):
@@ -123,10 +128,12 @@ def _parents_of(data_dir: Path) -> Iterator[Path]:
 
 
 def _require_ours(directory: Path, data_dir: Path) -> None:
-    """Raise `UserError` if other users can change a directory: they could then give us jobs and files.
+    """Raise `UserError` if other users can change a directory.
 
-    In a parent directory they could replace the data directory with another one. The sticky bit prevents
-    that: then only the owner of an entry can replace it.
+    They could then put jobs and files into the store.
+
+    If other users can change a parent directory, they can replace the data directory by another directory.
+    The sticky bit of the parent prevents that: then only the owner of an entry can replace it.
     """
     found, is_it = directory.stat(), directory == data_dir
     is_roots = found.st_uid == 0
@@ -162,7 +169,7 @@ async def _acquire(lock: TextIO, deadline: float) -> bool:
 
 
 async def _acquire_from_stopping(owner: TextIO) -> bool:
-    """Wait for the lock of an owner that is stopping. Return False if the owner is not stopping."""
+    """Wait for the lock if its owner is stopping. Return False if the owner is not stopping."""
     owner.seek(0)
     if STOPPING not in owner.read().splitlines():
         return False
@@ -170,7 +177,7 @@ async def _acquire_from_stopping(owner: TextIO) -> bool:
 
 
 def announce_stop(data_dir: Path) -> None:
-    """Tell a process that waits for this directory that this process is stopping."""
+    """Tell a process that waits for this directory that the present process is stopping."""
     with contextlib.suppress(OSError):
         (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{STOPPING}\n", encoding="utf-8")
 
@@ -204,12 +211,12 @@ def _orphan_error(data_dir: Path, lock: TextIO) -> UserError:
 
 
 def record_server(lock: TextIO, server_pid: int, path: Path) -> None:
-    """Write the server's process id and its socket into its lock file."""
+    """Write the server's process id and the path of its socket into its lock file."""
     _write(lock, f"{server_pid}\n{path}\n")
 
 
 def find_recorded_socket(data_dir: Path) -> Path | None:
-    """Return the socket of the last server, which may have ended."""
+    """Return the path of the last server's socket. That server may have ended."""
     try:
         lines = (data_dir / STORE_LOCK).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -218,7 +225,9 @@ def find_recorded_socket(data_dir: Path) -> Path | None:
 
 
 def choose_socket(data_dir: Path) -> Path:
-    """Choose the server's socket: in the data directory if that works, else in a temporary directory.
+    """Choose a path for the server's socket:
+
+    in the data directory if that works, else in a temporary directory.
 
     The path of a Unix socket has at most 107 bytes on Linux and 103 on macOS (sun_path). Some shared volumes
     allow no sockets at all.
@@ -249,7 +258,7 @@ def remove_socket(path: Path, data_dir: Path) -> None:
 
 
 def open_new_log(data_dir: Path) -> TextIO:
-    """Open a new log for the server. The log of the last run is kept beside it."""
+    """Open a new log file for the server. The log file of the last run stays in the directory."""
     log = data_dir / LOG
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
@@ -267,8 +276,8 @@ def truncate_log(data_dir: Path) -> None:
 def find_exit_reason(data_dir: Path) -> str:
     """Return why the server ended, from the last lines of its log.
 
-    Prefer a line for which `remedy` knows what to do, because the very last line may be only "Exiting".
-    Process id, time and level are removed.
+    Prefer a line for which `remedy` knows what to do, because the last line may be only "Exiting". Remove
+    process id, time and level from the line.
     """
     try:
         text = (data_dir / LOG).read_text(encoding="utf-8", errors="replace").rstrip()

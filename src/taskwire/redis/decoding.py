@@ -1,8 +1,9 @@
 """Reads values from Redis that another version of Taskwire may have written.
 
-If a job needs a value that this version cannot read, the job is left to a newer version. A value that would
-only be shown is left out. `read_partially` reads the known fields of a job, for example to give its text back
-to the author. Such a job is only carried out if a person asks for it.
+If a job needs a value that this version cannot read, the job is left to a newer version. If a value would
+only be shown, it is left out. `read_partially` reads those fields of a job that this version knows, for
+example to give the text of a reply back to its author. Such a job is only carried out if a person asks for
+it.
 """
 
 from collections.abc import Callable
@@ -19,9 +20,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class CannotRead(Exception):
-    """A value that another version of Taskwire has written in a format that this version does not know.
+    """This version cannot read a value that another version of Taskwire has written.
 
-    This is no `UserError`, because a `UserError` would be the answer to the job and end it.
+    This is no `UserError`, because a `UserError` would be the answer to the job and end the job.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -32,7 +33,7 @@ class CannotRead(Exception):
 
 
 def find_cannot_open(error: Exception) -> CannotOpen | None:
-    """Return why a sealed value does not open; None if the error has another reason."""
+    """Return why a sealed value does not open; None if the error has another cause."""
     if isinstance(error, CannotOpen):
         return error
     if not isinstance(error, ValidationError):
@@ -42,13 +43,19 @@ def find_cannot_open(error: Exception) -> CannotOpen | None:
 
 
 def is_forged(error: Exception) -> bool:
-    """Return whether a value was written without a key of ours. False if only the value's key is missing."""
+    """Return whether a value was written without an encryption key of this deployment.
+
+    Return False if the only problem is that the value's key is missing.
+    """
     why = error.cannot_open if isinstance(error, CannotRead) else find_cannot_open(error)
     return why is not None and not isinstance(why, KeyMissing)
 
 
 def find_missing_key(body: str) -> str:
-    """Return the id of the missing key without which a job cannot be read; empty if no key is missing."""
+    """Return the id of the encryption key that a job needs and that is missing.
+
+    Return an empty text if no key is missing.
+    """
     try:
         Job.model_validate_json(body)
     except ValidationError as error:
@@ -75,7 +82,7 @@ def read(parse: Callable[[str], T], text: str) -> T:
 
 
 def read_if_possible(kind: type[M], text: str | None) -> M | None:
-    """Read a value. None if it is missing or this version cannot read it."""
+    """Read a value. Return None if the value is missing or this version cannot read it."""
     try:
         return kind.model_validate_json(text) if text else None
     except ValidationError:
@@ -83,7 +90,10 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
 
 
 def read_partially(body: str) -> Job | None:
-    """Read a job. If this version cannot read it, return the known fields of a reply, else None."""
+    """Read a job.
+
+    If this version cannot read it, return a reply with the known fields; None for any other job.
+    """
     try:
         return Job.model_validate_json(body)
     except ValidationError:

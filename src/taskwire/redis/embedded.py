@@ -1,9 +1,9 @@
 """Runs Taskwire's own Valkey server, for installations without a Redis.
 
-The engine and the protocol are the same as with an external server. The server ends with this process, and
-one directory never has two servers (`data_directory`). This module only finds, starts and ends the server. It
-does not restart a server that has died: its owner then ends with a message, and a supervisor starts both
-again.
+The engine and the protocol are those of an external server. The server ends with this process, and one
+directory never has two servers (`data_directory`). This module only finds, starts and ends the server. It
+does not restart a server that has died. Then the process that owns the server ends with a message, and a
+supervisor starts both again.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ class RunningServer:
 async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[RunningServer]:
     """Start the server in `data_dir`, and end it when the block ends. Call this on the main thread only.
 
-    Waits up to `wait_seconds` for an earlier server to end. Raises `UserError` if it does not end or the
-    start fails.
+    Wait up to `wait_seconds` for an earlier server to end. Raises `UserError` if the earlier server does not
+    end, or if the new server does not start.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("the server's death is tied to the thread that starts it")
@@ -70,7 +70,7 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
 
 
 async def find(data_dir: Path) -> str | None:
-    """Return the URL of the server that already runs in `data_dir`, for commands beside a running bot."""
+    """Return the URL of the server that already runs in `data_dir`, for a command beside the bot."""
     path = data_directory.find_recorded_socket(data_dir)
     return _url(path) if path and await _answers(path) else None
 
@@ -109,7 +109,7 @@ async def _spawn(data_dir: Path, path: Path, lock: TextIO) -> asyncio.subprocess
 
 
 def _environment() -> dict[str, str]:
-    """Return the server's environment, without our tokens. Some Pythons need the path of their loader."""
+    """Return the server's environment: only the library paths, which some Pythons need. It has no tokens."""
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
 
 
@@ -130,7 +130,7 @@ def _not_started(data_dir: Path, reason: str) -> UserError:
 
 
 async def _watch(server: asyncio.subprocess.Process, data_dir: Path, died: asyncio.Future[str]) -> None:
-    """Report the server's death. Until then, keep its log short."""
+    """Report the server's death. Until then, keep the server's log short."""
     while server.returncode is None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.wait(), LOG_CHECK_SECONDS)
@@ -187,7 +187,10 @@ def _url(path: Path) -> str:
 
 
 def find_program() -> Path:
-    """Return the server's program, version 6.2 or later: from the installed wheel, else from PATH."""
+    """Return the path of the server program: from the installed wheel, else from PATH.
+
+    Its version must be 6.2 or later.
+    """
     for program in _programs():
         if _version(program) >= (6, 2):
             return program

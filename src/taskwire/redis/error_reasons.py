@@ -1,6 +1,6 @@
 """Says why a server could not be reached, in the words of the operating system.
 
-The messages of redis-py are for programmers.
+Operators cannot use the messages of redis-py, because these are for programmers.
 """
 
 import os

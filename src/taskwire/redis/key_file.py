@@ -1,7 +1,9 @@
-"""The encryption keys of this process: those of the settings, and those of the embedded store's key file.
+"""The encryption keys of this process:
 
-The key file is in the data directory. Taskwire makes the file if there are no keys at all. It never changes a
-key file that exists.
+the keys in the settings, and the keys in the embedded store's key file.
+
+The key file is in the data directory. Taskwire makes the file if there are no keys at all. Taskwire never
+changes an existing key file.
 """
 
 import contextlib
@@ -21,9 +23,9 @@ _log = logger("taskwire")
 
 
 def install(settings: Settings) -> None:
-    """Load the encryption keys of this process. Make the key file if an embedded store has no keys.
+    """Load the encryption keys of this process. If an embedded store has no keys, make the key file.
 
-    Call it while the data directory is locked. Raises `UserError` if the file cannot be read or made.
+    Call this while the data directory is locked. Raises `UserError` if the file cannot be read or made.
     """
     keys = find(settings)
     if not keys:
@@ -39,7 +41,7 @@ def install(settings: Settings) -> None:
 
 
 def install_existing(settings: Settings) -> None:
-    """Give the encryption keys of the installation to a command line tool. Never write a key file.
+    """Load the installation's encryption keys for a command line tool. Never write a key file.
 
     If there are no keys yet, the tool gets a temporary key.
     """
@@ -47,7 +49,10 @@ def install_existing(settings: Settings) -> None:
 
 
 def find(settings: Settings) -> tuple[str, ...]:
-    """Return the encryption keys: those of the settings, then those of the key file, each newest first."""
+    """Return the encryption keys:
+
+    those of the settings, then those of the key file. The newest of each come first.
+    """
     keys = tuple(key.get_secret_value() for key in settings.secret_keys)
     if settings.redis_url is not None:
         return keys
@@ -55,7 +60,7 @@ def find(settings: Settings) -> tuple[str, ...]:
 
 
 def read(data_dir: Path) -> tuple[str, ...]:
-    """Return the keys of a data directory; empty if it has no key file."""
+    """Return the keys in a data directory's key file; empty if there is no key file."""
     path = data_dir / KEY_FILE
     with data_directory.explain_os_errors(data_dir):
         try:
@@ -71,7 +76,7 @@ def read(data_dir: Path) -> tuple[str, ...]:
 
 
 def _make(path: Path) -> tuple[str, ...]:
-    """Make the file with a new key, whole or not at all. An existing file stays as it is."""
+    """Make the key file with a new key, completely or not at all. An existing key file stays as it is."""
     key = sealing.make_key()
     draft = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
     try:
@@ -88,7 +93,7 @@ def _make(path: Path) -> tuple[str, ...]:
 
 
 def _sync(directory: Path) -> None:
-    """Make the new entry of a directory outlive a crash of the machine."""
+    """Write a directory's new entry to disk, so that the entry survives a crash of the machine."""
     opened = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(opened)

@@ -1,6 +1,6 @@
 """Makes every Redis key.
 
-All keys of a workspace contain its `{hash tag}`, so that all keys of a script are in one slot. They begin
+All keys of a workspace contain its `{hash tag}`, so that all keys of a script are in one slot. The keys begin
 with a prefix that the operator can set, so that several installations can share one Redis. Each key has a
 time to live or matches a pattern in `PERMANENT`, which gives the reason.
 """
@@ -56,11 +56,11 @@ class Keys:
         return self.prefix + ":".join(parts)
 
     def link(self, link_id: str, part: str = "") -> str:
-        """Return the key of a link's own hash, or of a record beside it (`taken`, `receipts`)."""
+        """Return the key of a link's own hash, or of a record about the link (`taken`, `receipts`)."""
         return self.named("link", link_id, part) if part else self.named("link", link_id)
 
     def reply(self, link_id: str, job_id: str) -> str:
-        """Return the key of an undelivered reply that a button can send again."""
+        """Return the key of a reply that was not delivered and that a button can send again."""
         return self.named("notes", "reply", link_id, job_id)
 
     def is_permanent(self, key: str) -> bool:

@@ -1,10 +1,10 @@
-"""The user and the password for new connections to Redis. They may change while connections are open."""
+"""The user and the password for new connections to Redis. Both may change while connections are open."""
 
 from redis.credentials import CredentialProvider
 
 
 class Password(CredentialProvider):
-    """A user and a password. redis-py asks for them each time it connects."""
+    """A user and a password for Redis. redis-py asks for both each time it connects."""
 
     def __init__(self, username: str | None = None, password: str | None = None) -> None:
         self.replace(username, password)
@@ -15,7 +15,10 @@ class Password(CredentialProvider):
 
     @property
     def provider(self) -> CredentialProvider | None:
-        """What redis-py asks for the password; None without one, because redis-py would still log in."""
+        """What redis-py asks for the password; None if there is no password.
+
+        With an empty password, redis-py would still log in.
+        """
         return self if self._username or self._password else None
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
@@ -23,5 +26,5 @@ class Password(CredentialProvider):
         return (self._username, self._password) if self._username else (self._password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """Return what `get_credentials` returns. The method of the base class would log a warning."""
+        """Return what `get_credentials` returns. The base class's method would log a warning."""
         return self.get_credentials()

@@ -1,9 +1,9 @@
 """Finds the present master through the sentinels.
 
 All sentinels are asked at once. The newest configuration among the answers of a majority counts, because a
-single sentinel may have been cut off together with a master that was replaced. Older configurations are
-ignored from then on. Connections compare their server with the last master found here. This module only
-returns an address. A failover may lose writes; `recovery/data_loss.py` says what is done about that.
+single sentinel may have been cut off with a master that was replaced. Older configurations are ignored from
+then on. Connections compare their server with the last master that was found here. This module only returns
+an address. A failover may lose writes; `recovery/data_loss.py` says what is done about the loss.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class SentinelView:
 
 
 class Masters:
-    """Finds the present master of one name, and remembers the last one found."""
+    """Finds the present master of one name, and remembers the last master that was found."""
 
     def __init__(
         self, address: RedisAddress, sentinels: Sequence[Redis], password: Password | None = None
@@ -84,7 +84,7 @@ class Masters:
         return bool(seen) and max(one.epoch for one in seen) < self._epoch
 
     async def ask_all(self) -> tuple[list[SentinelView], list[RedisError]]:
-        """Return each sentinel's answer, and the errors of those that did not answer."""
+        """Return each sentinel's answer, and the errors of the sentinels that did not answer."""
         return await self._ask(len(self._sentinels))
 
     async def close(self) -> None:
@@ -122,7 +122,10 @@ class Masters:
         )
 
     def _no_master_error(self, errors: Sequence[RedisError]) -> NoMaster:
-        """Return why no sentinel names a master. A wrong setting is named before a temporary problem."""
+        """Return the error for the case that no sentinel names a master.
+
+        If a setting is wrong and a sentinel also has a temporary problem, the error names the setting.
+        """
         where, name = self._address.display_url, self._address.master
         if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
             return NoMaster(

@@ -1,7 +1,7 @@
 """The write log: numbers the writing calls of this process. Each call stores its number in Redis.
 
-A data loss always removes the newest writes. So Redis has lost no write of a process if it has the numbers of
-all its recent calls. `queue/data_loss_detector.py` compares the numbers.
+A data loss always removes the newest writes. So if Redis has the numbers of all recent calls of a process, it
+has lost none of that process's writes. `queue/data_loss_detector.py` compares the numbers.
 """
 
 import secrets
@@ -15,7 +15,7 @@ COMPARED_WITHIN_SECONDS = 15.0
 
 
 class WriteLog:
-    """The numbers of the writing calls of one process, and which of them Redis has answered."""
+    """The numbers of one process's writing calls, and which of these calls Redis has answered."""
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(6)
@@ -28,11 +28,14 @@ class WriteLog:
         return self._count
 
     def record_answered(self, number: int) -> None:
-        """Record that Redis has answered a call."""
+        """Record that Redis has answered the call with this number."""
         self._answered.append((time.monotonic(), number))
 
     def find_recent(self) -> tuple[int, ...] | None:
-        """Return the numbers that Redis must have. None if there were too many calls to remember."""
+        """Return the call numbers that Redis must have.
+
+        Return None if there were too many calls to remember.
+        """
         is_full = len(self._answered) == MAX_REMEMBERED_CALLS
         if is_full and self._answered[0][0] > time.monotonic() - COMPARED_WITHIN_SECONDS:
             return None

@@ -1,7 +1,7 @@
 """Claims the messages that people write in threads, and makes the batch that each claim writes.
 
 The link of a thread may not be known yet. So each queue name and key in a batch contains `@`, and the claim
-replaces it by the link's id. This module checks no rights: a worker does that later.
+replaces `@` by the link's id. This module checks no rights: a worker does that later.
 """
 
 import json
@@ -69,12 +69,12 @@ class ReplyReceiver:
         return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.is_bot_thread)
 
     async def claim_missed(self, message: ThreadMessage) -> bool:
-        """Claim a message that backfill found. Return whether it is new and its thread is ours."""
+        """Claim a message that backfill found. Return whether it is new and in a thread of Taskwire."""
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
 
     async def claim_edit(self, message: MessageEdited) -> ClaimResult:
-        """Claim an edit. It changes the reply only if the agent does not have the reply yet."""
+        """Claim an edit. The edit changes the reply only if the agent has not received the reply yet."""
         new_input, verbatim_input = self.to_input(message), self.to_verbatim_input(message)
         work = ReplyChanged(
             ts=message.ts,
@@ -87,15 +87,18 @@ class ReplyReceiver:
         return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
     async def claim_deletion(self, message: MessageDeleted) -> ClaimResult:
-        """Claim a deletion. It removes the reply only if the agent does not have the reply yet."""
+        """Claim a deletion.
+
+        The deletion removes the reply only if the agent has not received the reply yet.
+        """
         work = ReplyChanged(ts=message.ts, change="deleted", person=message.person)
         batch = _make_change_batch(message, work, message.at)
         return await self._claim(message, batch, is_ours=message.is_bot_thread)
 
     def to_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
-        """Return a message as input for the agent, or None if it is no input.
+        """Return a message as input for the agent; None if the message is not input.
 
-        An edit stops nothing: a reply that is changed to `stop` is sent as this word.
+        An edit stops nothing: if a person changes a reply to `stop`, the agent gets the word `stop`.
         """
         is_input = isinstance(self._parse(message), replies.Input | replies.Stop)
         return self._make_reply(message) if is_input else None
@@ -103,7 +106,7 @@ class ReplyReceiver:
     def to_verbatim_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message that begins with `!` as input for the agent; None for any other message.
 
-        A person may say that a text like `!important: use main` is input and no verb.
+        A person may decide that a text like `!important: use main` is input and not a verb.
         """
         match self._parse(message):
             case replies.Input() | replies.Stop() | replies.Aside():
@@ -113,7 +116,7 @@ class ReplyReceiver:
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
-        """Claim a message. If too many messages wait, claim an answer that says so instead."""
+        """Claim a message. If too many messages wait, claim instead an answer that tells the person this."""
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim
@@ -160,8 +163,8 @@ class ReplyReceiver:
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
         """Return the limit for a verb; None for a message that is input.
 
-        The limit includes the batches for a person who exceeds it: the first one also tells the person, the
-        later ones write only the claim.
+        The limit includes two batches for messages above the limit. The first such message writes the batch
+        that also tells the person. Later messages write only the claim.
         """
         read = self._parse(message)
         if isinstance(read, replies.Input | replies.Aside):
@@ -216,14 +219,18 @@ class ReplyReceiver:
         )
 
     def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
-        """Return the blocks of a message as JSON; empty if they show our token and so may not be stored."""
+        """Return the blocks of a message as JSON.
+
+        Return an empty text if the blocks contain one of our tokens, because then they must not be stored.
+        """
         return "" if self._has_own_token(message) else message.blocks_json
 
     def _has_own_token(self, message: WrittenMessage | PickedMessage) -> bool:
-        """Return whether the message's blocks together show one of Taskwire's own tokens.
+        """Return whether the text of all of the message's blocks contains one of Taskwire's own tokens.
 
-        If half of a token is bold, for example, no single block contains it, so it could not be masked later.
-        The message is then kept without its blocks. Its plain text says the same and can be masked.
+        If half of a token is bold, no single block contains the whole token, so the token could not be masked
+        later. Then the message is stored without its blocks. Its plain text has the same words and can be
+        masked.
         """
         if not message.blocks_json:
             return False
@@ -269,8 +276,8 @@ class ReplyReceiver:
     def _append_stop(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
         """Append the job that pauses the task.
 
-        The job keeps the word that the person wrote: if its author may not steer the task, the word becomes a
-        reply.
+        The job contains the word that the author wrote. If the author may not steer the task, the word
+        becomes a reply.
         """
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         reply = self._make_reply(message, was_away=was_away)
@@ -300,7 +307,7 @@ class ReplyReceiver:
 def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChanged, at: Ts) -> Batch:
     """Return the batch for an edit or a deletion.
 
-    Its job goes ahead of the reply, so no attempt uses the old text.
+    The batch's job runs before the reply's job, so no attempt uses the old text.
     """
     job = Job(id=f"reply_changed:{message.delivery}", work=work)
     return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
@@ -321,7 +328,7 @@ def _make_requester(message: ThreadMessage) -> Requester:
 
 
 def _make_search_batch(message: ThreadMessage) -> Batch:
-    """Return the batch for a thread without a known link: a delayed search for the link."""
+    """Return the batch for a thread whose link is not known: a delayed search for the link."""
     work = FindThread(channel=message.channel, thread_ts=message.thread_ts, person=message.person)
     name = lost_threads(message.channel, message.thread_ts)
     return Batch().append(

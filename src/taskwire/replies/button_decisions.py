@@ -1,9 +1,9 @@
 """Handles the buttons of questions about replies, and of the choices that an agent offers.
 
 A question is about a reply that a pause holds, that was not delivered, or whose outcome is unknown.
-`messages/inputs.py` has the questions. Of several presses on the choices at the end of an agent's answer,
-only the first counts. The notice loses its buttons and says who chose what. Then the choice is posted in the
-thread as that person's words, and goes to the agent as their reply.
+`messages/inputs.py` has the texts of the questions. If people press several of an agent's choices, only the
+first press counts. The notice then loses its buttons and says who has chosen what. The choice is posted in
+the thread as that person's words, and goes to the agent as that person's reply.
 """
 
 from typing import NamedTuple, cast
@@ -37,14 +37,14 @@ from taskwire.replies.pass_on import offer_to_ask_for_choice
 
 
 class PendingReply(NamedTuple):
-    """A reply that waits for a decision, and the batch that removes it from the place where it waits."""
+    """A reply that waits for a decision, and the batch that removes the reply from where it waits."""
 
     reply: Reply
     removal: Batch
 
 
 class ReplyDecisions:
-    """Handles people's decisions on replies, and their choices."""
+    """Handles people's decisions about replies, and the choices that people make."""
 
     def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
@@ -60,7 +60,10 @@ class ReplyDecisions:
         )
 
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
-        """Resume the task, so that the held replies are sent; or drop these replies."""
+        """Resume the task, so that the held replies are sent.
+
+        If the person has decided so, drop the held replies instead.
+        """
         work = context.work(DecideHeld)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
@@ -93,14 +96,14 @@ class ReplyDecisions:
     async def _show_decision(
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
-        """Show the decision in place of the question whose button was pressed."""
+        """Show the decision in place of the question that contains the pressed button."""
         question_id = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
         return await questions.finish_press(
             self._deps, link, question_id, words, work.requester, batch, is_last=is_last
         )
 
     async def decide_reply(self, context: JobContext, link: Link | None) -> Outcome:
-        """Send a reply, drop it, or record it as delivered, as a person has decided."""
+        """Carry out a person's decision: send a reply, drop it, or record it as delivered."""
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.link_ended(None))
@@ -128,7 +131,10 @@ class ReplyDecisions:
         return await self._show_decision(link, work, words, batch)
 
     async def _answer_too_late(self, context: JobContext, link: Link, work: DecideReply) -> Outcome:
-        """Answer a person whose decision is too late: another one was made, or the reply does not exist."""
+        """Answer a person whose decision is too late.
+
+        Either another decision was made before, or the reply no longer exists.
+        """
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
             return await self._show_decision(link, work, inputs.INPUT_TOO_OLD, Batch())
         context.audit.is_nothing()
@@ -137,7 +143,7 @@ class ReplyDecisions:
     async def _send(
         self, context: JobContext, link: Link, work: DecideReply, found: PendingReply | None
     ) -> Outcome:
-        """Queue a reply again, together with the replies that were given up with it.
+        """Queue a reply again, and also the replies that were given up with it.
 
         `found` is None if the reply was deleted. Then only the other replies are queued.
         """
@@ -167,17 +173,17 @@ class ReplyDecisions:
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
-        """Return whether this reply is the bare `stop` that made the pause, and its question is still open.
+        """Return whether this reply is the bare `stop` that made the pause, and a question about it is open.
 
-        The question is the one about the replies that the pause holds.
+        The question about the replies that the pause holds asks about this reply too.
         """
         is_theirs = link.hold is not None and link.hold.reply_id == job_id
         return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None
 
     async def _collect_others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
-        """List the undecided replies that were given up together with this one.
+        """List the undecided replies that were given up together with the reply of `job_id`.
 
-        The batch removes their kept copies.
+        `batch` removes the stored copies of these replies.
         """
         others = []
         for other in await list_given_up_together(self._deps, link, job_id):
@@ -190,7 +196,10 @@ class ReplyDecisions:
         return others
 
     async def _find_pending(self, link: Link, job_id: str) -> PendingReply | None:
-        """Find the reply: in its queue, held by a pause, or kept after it was given up."""
+        """Find the reply in one of three places.
+
+        It may be in its queue, held by a pause, or stored after it was given up.
+        """
         links, writes = self._deps.links, self._deps.writes
         if waiting := find_reply(await links.list_waiting(link.id), job_id):
             return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
@@ -204,7 +213,7 @@ class ReplyDecisions:
         )
 
     async def choose(self, context: JobContext, link: Link | None) -> Outcome:
-        """Settle the question in one run of the job. In the next run, send the choice to the agent."""
+        """Settle the question in the first run of the job. In the next run, send the choice to the agent."""
         work = context.work(Choose)
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
@@ -232,10 +241,12 @@ class ReplyDecisions:
         return retry(0, context.job.with_work(text=text, is_menu=choice.is_menu), batch)
 
     async def _may_choose(self, link: Link, work: Choose) -> bool:
-        """Return whether the person may answer the agent; False if they may only ask the task's owner.
+        """Return whether the person may answer the agent.
 
-        A person without a Coder account may ask, as with a reply. Raise AccountNeeded if the person lacks
-        only an account, and UserError for everybody else.
+        Return False if the person may only ask the task's owner.
+
+        A person without a Coder account may ask the owner, as with a reply. Raise AccountNeeded if the person
+        lacks only an account, and UserError for everybody else.
         """
         person, record = work.requester.person, link.record
         is_own = person in (record.owner_slack, record.requested_by)
@@ -253,7 +264,7 @@ class ReplyDecisions:
         return False
 
     async def _send_choice(self, context: JobContext, link: Link, work: Choose) -> Outcome:
-        """Post the choice in the thread as the words of the person who has pressed it, and queue it."""
+        """Post the choice in the thread as the words of the person who made it, and queue it as a reply."""
         shown, updates = None, dict[str, str]()
         if work.author is not None:
             name = await self._people.find_name(work.author)
@@ -272,7 +283,7 @@ class ReplyDecisions:
 def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
     """Return whether the reply still waits for this decision.
 
-    A newer question about the reply may have replaced the one whose button was pressed.
+    A newer question about the reply may have replaced the question with the pressed button.
     """
     match decision:
         case "arrived":
@@ -286,7 +297,7 @@ def _is_awaiting(reply: Reply, decision: ReplyDecision) -> bool:
 
 
 def _append_verb(batch: Batch, link: Link, work: DecideReply, name: str) -> Batch:
-    """Append the job of a verb that a person has chosen by a button. `name` is the job's id."""
+    """Append the job of a verb that a person has chosen with a button. `name` is the job's id."""
     requester = work.requester
     match work.verb:
         case "status" | "logs" | "help" as question:
@@ -299,7 +310,10 @@ def _append_verb(batch: Batch, link: Link, work: DecideReply, name: str) -> Batc
 
 
 def _make_confirmed_job(job_id: str, reply: Reply) -> Job:
-    """Return a new job for a reply that a person wants to send, without anything from earlier attempts."""
+    """Return a new job for a reply that a person wants to send.
+
+    The job contains no records of earlier attempts.
+    """
     updates: dict[str, bool | str] = {
         "is_admitted": True,
         "is_confirmed": True,

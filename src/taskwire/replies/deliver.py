@@ -1,12 +1,14 @@
-"""Delivers a reply to the agent: checks whether it may go now, makes its text, and calls Coder.
+"""Delivers a reply to the agent:
 
-An author who may not steer the task is told so. A pause holds the replies that were written before it. If a
-person has to decide something, a question is posted, and all later replies wait.
+checks whether the reply may go now, makes the agent's text, and calls Coder.
 
-The state of the task is read from Coder for each try; the last observation may be too old. A reply is sent
-if the task is active. A paused task is resumed first. While the agent is busy or the workspace starts, the
-reply waits (`wait_or_give_up.py`). If the answer to a call is lost, `replies/reconcile.py` finds out what
-happened.
+An author who may not steer the task is told so. A pause holds the replies that were written before the pause.
+If a person has to decide something, a question is posted, and all later replies wait.
+
+The state of the task is read from Coder for each try, because the last observation may be too old. A reply is
+sent if the task is active. A paused task is resumed first. While the agent is busy or the workspace starts,
+the reply waits (`wait_or_give_up.py`). If the answer to a call is lost, `replies/reconcile.py` finds out
+whether the reply has arrived.
 """
 
 import contextlib
@@ -87,7 +89,7 @@ class ReplySender:
         return (Handler.with_link(Reply, self.handle_reply),)
 
     async def handle_reply(self, context: JobContext, link: Link) -> Outcome:
-        """Deliver a reply, let it wait, or give it up."""
+        """Deliver a reply, make it wait, or give it up."""
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.end_reason is not None:
             return await self._outcomes.fail_without_task(reply_job)
@@ -117,7 +119,7 @@ class ReplySender:
         return waiting or await self._deliver_text(reply_job)
 
     async def _admit(self, reply_job: ReplyJob) -> Outcome:
-        """Queue the reply as input. If it is only `pause`, offer its author to stop the task."""
+        """Queue the reply as input. If its whole text is `pause`, offer its author to stop the task."""
         context, link, reply = reply_job
         outcome = await self._outcomes.admit(reply_job)
         is_plain = not (reply.is_confirmed or reply.is_from_command or reply.files)
@@ -129,10 +131,10 @@ class ReplySender:
         return replace(outcome, private_messages=((requester, inputs.offer_to_stop(link, context.job.id)),))
 
     async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
-        """Return why this person may not send input; None if they may.
+        """Return why this person may not send input; None if the person may.
 
-        A person without a Coder account is refused like a teammate who may not steer, unless the task is
-        theirs. Raise AccountNeeded if it is theirs and they can connect an account.
+        A person without a Coder account is refused like a teammate who may not steer. If the task is the
+        person's own and the person can connect an account, raise AccountNeeded instead.
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
@@ -155,10 +157,10 @@ class ReplySender:
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
 
     async def _refuse(self, reply_job: ReplyJob, why: UserError) -> Outcome:
-        """End the reply and tell its author why, privately and once.
+        """End the reply and tell its author why, privately and once in 30 days.
 
-        The message stays in the thread for other people. If the author may not steer the task, they can ask
-        its owner to pass the reply on.
+        The message stays in the thread for other people. If the author may not steer the task, the answer has
+        a button that asks the owner to pass the reply on.
         """
         record, reply = reply_job.link.record, reply_job.reply
         reply_job.context.audit.is_refused(why.reason)
@@ -175,10 +177,10 @@ class ReplySender:
         return done(batch, (requester, offer_to_ask(self._deps, reply_job.link, reply, batch)))
 
     def _is_thanks_for_work(self, reply_job: ReplyJob) -> bool:
-        """Return whether the reply only says thanks for a task that is done, or was paused since.
+        """Return whether the reply only says thanks for a task that is done.
 
-        Such a reply would only start the agent or its workspace again. A person can still send it with the
-        shortcut *Send to its task*.
+        The task may have been paused since then. Such a reply would only start the agent or the workspace
+        again. A person can still send it with the shortcut *Send to its task*.
         """
         _, link, reply = reply_job
         is_sent_anyway = reply.is_confirmed or reply.is_from_command or bool(reply.files)
@@ -187,10 +189,10 @@ class ReplySender:
         return phase is Phase.DONE and not is_sent_anyway and is_thanks(self._agent_input.get_plain(reply))
 
     async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome of a reply that may not be sent now; None if it may be sent.
+        """Return the outcome of a reply that may not be sent now; None if the reply may be sent.
 
-        A reply from before a pause is held. A later reply ends the hold. If an old reply was written while
-        no process ran, a person is asked.
+        Hold a reply that was written before a pause. A reply that was written after the pause ends the hold.
+        If an old reply was written while no process ran, ask a person.
         """
         context, link, reply = reply_job
         hold = link.hold
@@ -220,7 +222,7 @@ class ReplySender:
         return await self._deliverer.deliver(reply_job, prepared.text)
 
     async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
-        """Return the reply. If another person's account sends it, add the author's name for the agent."""
+        """Return the reply. If another person's account sends the reply, add the name of its author."""
         reply, account = reply_job.reply, reply_job.context.coder.person
         if self._deps.has_service_account or reply.author_name or account == reply.person:
             return reply
@@ -246,7 +248,7 @@ class ReplyDeliverer:
         self._quotas = quotas
 
     async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
-        """Send the text if the task is active, resume the task if it is paused, or wait."""
+        """If the task is active, send the text. If it is paused, resume it and wait. Otherwise wait."""
         if reply_job.is_suspect and (earlier := await self._find_earlier_outcome(reply_job)):
             return earlier
         task_id = reply_job.link.record.task_id
@@ -292,7 +294,7 @@ class ReplyDeliverer:
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
         """Return the outcome after Coder has answered 404.
 
-        If the task is gone, the reply waits until the poller reports that. If only its agent cannot be
+        If the task is gone, the reply waits until the poller reports that. If only the task's agent cannot be
         reached, our account lacks the right, so the reply is given up.
         """
         if not await is_agent_forbidden(reply_job.context.coder, task.id):
@@ -305,10 +307,10 @@ class ReplyDeliverer:
     async def _attempt_send(
         self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
     ) -> Outcome | None:
-        """Send the text once. Return None if it has arrived.
+        """Send the text once. Return None if the text has arrived.
 
-        Raises OutcomeUnknown if nobody can tell whether it has arrived. If the agent's own server has refused
-        the text, return an unknown outcome, because it may have arrived all the same.
+        Raises OutcomeUnknown if it cannot be known whether the text has arrived. If the agent's own server
+        has refused the text, return an unknown outcome, because the text may still have arrived.
         """
         context = reply_job.context
         try:
@@ -330,7 +332,10 @@ class ReplyDeliverer:
     async def _find_earlier_send(
         self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText
     ) -> Outcome | None:
-        """Return the outcome if the agent may have got the reply before data loss; None if it did not."""
+        """Return the reply's outcome if the agent may have received the reply before data loss.
+
+        Return None if the agent has not received it.
+        """
         found = reconcile.find_input_without_mark(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None
@@ -339,7 +344,7 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job)
 
     async def _find_earlier_outcome(self, reply_job: ReplyJob) -> Outcome | None:
-        """Return the outcome that the thread shows for this reply, if any.
+        """Return the outcome that the thread shows for this reply; None if it shows none.
 
         Redis may have lost an outcome that the thread still shows.
         """
@@ -357,7 +362,7 @@ class ReplyDeliverer:
         return None
 
     async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """Return the outcome for a reply after which the task was paused; None if it was not paused.
+        """Return the reply's outcome if the task was paused after the reply; None if it was not paused.
 
         Such a reply must not resume the task.
         """
@@ -372,7 +377,7 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
 
     async def _resume_or_hold(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Resume the task, or hold the reply if only people resume tasks in this channel."""
+        """Resume the task. If in this channel only people may resume tasks, hold the reply instead."""
         settings = await self._deps.channel_settings.get(reply_job.link.record.channel)
         if settings.is_resumed_by_reply or reply_job.reply.is_confirmed:
             return await self._resume_task(reply_job, task)

@@ -1,9 +1,9 @@
 """Handles edits and deletions of replies.
 
-The job of a change is in the reply's own queue and goes ahead of the reply. So no attempt to send the reply
-is under way meanwhile. A reply that waits, is held, or is kept for another try is changed or removed. If
-the agent has the reply, the thread is told. If the message itself has not arrived yet, it is claimed with
-its new text.
+The job of a change is in the reply's own queue and runs before the reply's job. So no attempt to send the
+reply is under way while the change is made. A reply that waits, is held, or is stored for another try is
+changed or removed. If the agent already has the reply, a message in the thread reports the change. If the
+change arrives before the reply's own message, the reply is claimed with its new text.
 """
 
 import json
@@ -54,7 +54,7 @@ class ReplyEdits:
         return (Handler.with_open_link(ReplyChanged, self.apply_change),)
 
     async def apply_change(self, context: JobContext, link: Link) -> Outcome:
-        """Apply an edit or a deletion to the reply, wherever the reply is."""
+        """Apply an edit or a deletion to the reply, in whatever state the reply is."""
         work = context.work(ReplyChanged)
         links, job_id = self._deps.links, f"{REPLY_ID_PREFIX}{work.ts}"
         context.audit.is_nothing()
@@ -94,7 +94,10 @@ class ReplyEdits:
         return done(None if is_known or is_between_people else self._claim_early_change(link, work))
 
     async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
-        """Leave the reply unchanged if another person sends it: that person has not seen the new text."""
+        """Leave the reply unchanged if another person sends it.
+
+        That person has not seen the new text.
+        """
         words = await self._agent_input.get_display_text(new_input)
         message = teammates.edited_after_passing_on(old.author_name, words)
         return say(link.id, f"edited-passed:{old.ts}", message)
@@ -109,7 +112,7 @@ class ReplyEdits:
     async def _is_still_valid(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
         """Return whether an edit or a deletion that backfill found still applies to the waiting reply.
 
-        It applies if the reply still has the text that it had when backfill read the thread.
+        It applies if the reply's text has not changed since backfill read the thread.
         """
         if work.change == "deleted" and self._age(work) < VISIBILITY_DELAY:
             return False
@@ -117,9 +120,9 @@ class ReplyEdits:
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.previous_text]
 
     def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
-        """Return the change as it applies to this reply.
+        """Return the change in the form in which it applies to this reply.
 
-        If the old text was input although it begins with `!`, the new text is input as well.
+        If the old text was input although it begins with `!`, the new text is input too.
         """
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_shell_mark(old.text, self._deps.bot.bot_user_id, blocks):
@@ -163,7 +166,7 @@ class ReplyEdits:
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
-        """Tell the thread that the agent may have the earlier text."""
+        """Post a message in the thread: the agent may have the text from before the change."""
         if work.new_input is None:
             message = inputs.unknown_reply_deleted(await self._people.find_name(work.person))
         else:
@@ -188,7 +191,10 @@ class ReplyEdits:
         return self._deps.slack.now() - moment_of(work.ts)
 
     def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
-        """Claim a message whose change has arrived before the message, so that its old text is never sent."""
+        """Claim a message whose change has arrived before the message itself.
+
+        The agent then gets only the new text.
+        """
         is_older_than_link = microseconds(work.ts) < microseconds(link.record.shown_ts or link.record.made_at)
         if is_older_than_link or self._age(work) > CLAIM_AGE:
             return None
@@ -205,7 +211,7 @@ def _score_of(reply: Reply) -> int:
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
-    """Settle the question about the reply's files, if the edit has removed its reason.
+    """Settle the question about the reply's files, if the edit has removed the reason for the question.
 
     Other questions stay open.
     """
@@ -213,7 +219,7 @@ def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> 
 
 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
-    """Return the old reply with the text and the files of the new one."""
+    """Return the old reply with the text and the files of the new reply."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
     if old.question in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)

@@ -1,9 +1,9 @@
 """Passes a teammate's reply on to the agent, if the task's owner agrees.
 
-A reply of a person who may not steer the task is no input. Its author can ask the owner, privately, to pass
-it on. The owner decides on the text that the reply has at that time. Between these steps the reply is kept in
-a note. When it is passed on, it becomes a reply of the owner that names its author. It keeps its place among
-the other replies.
+A reply of a person who may not steer the task is no input. The reply's author can privately ask the owner to
+pass the reply on. The owner decides about the text that the reply has when the owner is asked. Between these
+steps the reply is stored in a note. A reply that is passed on becomes a reply of the owner and names its
+author. It keeps its place among the other replies.
 """
 
 import contextlib
@@ -48,8 +48,8 @@ NOT_ALLOWED = "not_allowed"
 def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> Message:
     """Return the message to a reply's author, with a button that asks the owner to pass the reply on.
 
-    The batch keeps the reply. The button is left out if nobody can be asked, or if the author has not
-    written the message in the thread.
+    The batch stores the reply. The button is left out if there is no owner to ask, or if the author did not
+    write the message in the thread.
     """
     thread = link.record.thread
     is_possible = not reply.is_from_command and not reply.author_name
@@ -65,8 +65,8 @@ async def offer_to_ask_for_choice(
 ) -> Message:
     """Return the message to a person who may not choose, with a button that asks the owner to pass it on.
 
-    The batch keeps the choice. If the person has asked for the same choice already, return a message that
-    says that.
+    The batch stores the choice. If the person has already asked for this choice, return a message that says
+    so.
     """
     thread, person = link.record.thread, work.requester.person
     if link.record.owner_slack is None or thread is None:
@@ -82,7 +82,7 @@ async def offer_to_ask_for_choice(
 
 
 class ReplyPasser:
-    """Handles the buttons that pass a teammate's reply on."""
+    """Handles the buttons with which a teammate's reply is passed on to the agent."""
 
     def __init__(
         self, deps: Dependencies, people: People, agent_input: AgentInput, receiver: ReplyReceiver
@@ -97,9 +97,9 @@ class ReplyPasser:
         return (Handler.with_any_link(PassOn, self.pass_on),)
 
     async def pass_on(self, context: JobContext, link: Link | None) -> Outcome:
-        """Ask the owner, pass the reply on, or drop it.
+        """Ask the owner, pass the reply on, or drop the reply.
 
-        The answer replaces the question whose button was pressed.
+        The answer replaces the question that contains the pressed button.
         """
         work = context.work(PassOn)
         if link is None or link.end_reason is not None:
@@ -122,7 +122,10 @@ class ReplyPasser:
         return await self._decide(link, work, offered, context.now_ms)
 
     async def _answer_decided(self, link: Link, work: PassOn) -> Outcome:
-        """Say who has decided and when. The author is not told of a *Not now*."""
+        """Return the outcome that says who has decided and when.
+
+        The author of the reply is not told of a *Not now*.
+        """
         decided = await find_decided(self._deps, link.id, work.job)
         if decided is None or (work.step == "ask" and not decided.was_passed):
             return _answer(work, teammates.settled_already())
@@ -139,7 +142,7 @@ class ReplyPasser:
         return batch
 
     async def _forget(self, link: Link, work: PassOn, batch: Batch | None = None) -> Batch:
-        """Return a batch that removes the reply from the lists of the owner."""
+        """Return a batch that removes the reply from the owner's list of replies."""
         batch = forget_offered(self._deps, link, work.job, batch or Batch())
         return await self._refresh_home(link, batch)
 
@@ -149,7 +152,7 @@ class ReplyPasser:
         return batch
 
     async def _ask(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
-        """Ask the owner, privately in the thread."""
+        """Ask the owner, with a private message in the thread."""
         author, owner = offered.reply.person, link.record.owner_slack
         if work.requester.person != author or owner is None:
             raise UserError(*refusals.button_expired())
@@ -181,7 +184,7 @@ class ReplyPasser:
         )
 
     async def _get_author_name(self, reply: Reply) -> str:
-        """Return the author's name, which the agent gets too; empty if Slack does not show it to us."""
+        """Return the author's name, which the agent gets too; empty if Slack does not show it to the bot."""
         try:
             return await self._people.get_name(reply.person)
         except UserError:
@@ -194,9 +197,12 @@ class ReplyPasser:
             return False
 
     async def _as_asked(self, link: Link, offered: OfferedReply, present: Reply) -> OfferedReply:
-        """Return the reply as its owner is asked about it. `present` is how it is in Slack now.
+        """Return the reply in the form in which the owner is asked about it.
 
-        If a part of its text is masked, keep the address of its message, which shows the part.
+        `present` is the reply as it is in Slack now.
+
+        If a part of the reply's text is masked, store the address of its message, where the owner can read
+        that part.
         """
         shown = {
             "author_name": await self._get_author_name(present),
@@ -213,7 +219,7 @@ class ReplyPasser:
         return teammates.ask_owner(describe_asked(self._deps, link, asked), is_changed=is_changed)
 
     async def _decide(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
-        """Pass the reply on, if it still has the text that the owner has seen."""
+        """Pass the reply on, if its text is still the text that the owner has seen."""
         name = await self._get_author_name(offered.reply)
         present = await self._read_present(offered)
         if present is None:
@@ -237,9 +243,9 @@ class ReplyPasser:
         return _answer(work, teammates.passed_on(name, is_always=is_always), batch)
 
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
-        """Return the reply as it is in Slack now; None if it was deleted or is no input any more.
+        """Return the reply as it is in Slack now. Return None if the reply was deleted or is no longer input.
 
-        Nobody can change a choice.
+        A choice does not change in Slack, so it is returned as it is.
         """
         if offered.choice is not None:
             return offered.reply
@@ -253,14 +259,17 @@ class ReplyPasser:
 
 
 def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> None:
-    """Append the job that makes the choice, with the rights of the owner, who passes it on."""
+    """Append the job that makes the choice. It uses the rights of the owner, who passes the choice on."""
     now = choice.model_copy(update={"requester": work.requester})
     job = Job(id=f"chosen:{work.job}", work=now)
     batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))
 
 
 def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:
-    """Show the answer in place of the question. A list of tasks, which is in no thread, stays as it is."""
+    """Show the answer in place of the question.
+
+    If the question is a list of tasks, leave the list and answer separately.
+    """
     if work.requester.channel and work.requester.thread_ts is None:
         return done(batch, (work.requester, message))
     return replace_question(batch or Batch(), work.requester, message)

@@ -1,8 +1,8 @@
-"""Finds out whether an input reached the agent when the answer to the call was lost.
+"""Finds out whether an input has reached the agent when the answer to the call was lost.
 
 This module reads the agent's log, and `domain/lifecycle/reconcile.py` decides what the log proves. While the
-input may still arrive, only finding it is proof. If the log proves nothing, a person is asked. This module
-also reports an input that a stopped process may have sent a second time.
+input may still arrive, the log proves something only if it shows the input. If the log proves nothing, a
+person is asked. This module also reports an input that a stopped process may have sent a second time.
 """
 
 from datetime import datetime
@@ -73,7 +73,7 @@ _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
 
 
 class Reconciler:
-    """Finds out the outcome of attempts to send input or to resume a task, if it is not known."""
+    """Finds out the unknown outcome of an attempt to send input or to resume a task."""
 
     def __init__(self, deps: Dependencies, outcomes: ReplyOutcomes) -> None:
         self._deps = deps
@@ -100,7 +100,7 @@ class Reconciler:
     async def is_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> bool:
         """Return whether the agent's log shows the input.
 
-        False proves nothing: the input may still arrive.
+        The result False proves nothing, because the input may still arrive.
         """
         try:
             return await self._find_in_log(coder, task_id, note) == "there"
@@ -148,7 +148,7 @@ class Reconciler:
                 return question
 
     async def _find_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> Finding | None:
-        """Return what the agent's log says of the input; None if it cannot be read now."""
+        """Return what the agent's log says about the input; None if the log cannot be read now."""
         build = note.marked.build
         try:
             task = await coder.get_task(task_id)
@@ -181,7 +181,10 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _report_duplicate_input(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Tell the thread if the agent has got, or may have got, an input twice. Input cannot be taken back."""
+    """Post a message in the thread if the agent has got, or may have got, an input twice.
+
+    An input cannot be taken back.
+    """
     work = context.work(ReportDuplicateInput)
     if link.record.task_id is None:
         return done()
@@ -202,7 +205,10 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count_copies(coder: CoderClient, task_id: TaskId, marked: Mark) -> int | None:
-    """Count the input in the agent's log; None if the log cannot be read or is another build's."""
+    """Return how often the input is in the agent's log.
+
+    Return None if the log cannot be read, or if it belongs to another build of the workspace.
+    """
     try:
         task = await coder.get_task(task_id)
         logs = await coder.get_logs(task_id)

@@ -1,7 +1,8 @@
-"""Handles the shortcut *Send to its task*: a message of the thread that was no input becomes a reply.
+"""Handles the shortcut *Send to its task*: a message of the thread that was not input becomes a reply.
 
-The person who used the shortcut must be allowed to steer the task. The agent gets the author's name, if
-another person wrote the message. A message that the agent has, or that waits for it, is not sent again.
+The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
+agent gets the author's name. A message that the agent already has, or that already waits for the agent, is
+not sent again.
 """
 
 from functools import partial
@@ -32,7 +33,7 @@ class MessageSender:
         return (Handler.with_any_link(SendToTask, self.send),)
 
     async def send(self, context: JobContext, link: Link | None) -> Outcome:
-        """Check the person's rights, and queue the message as their reply."""
+        """Check the rights of the person who used the shortcut. Queue the message as that person's reply."""
         work = context.work(SendToTask)
         return await retry_for_person(self._deps, context, link, partial(self._send, link, work))
 

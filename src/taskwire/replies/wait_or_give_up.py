@@ -1,7 +1,7 @@
 """Makes the outcome of a reply: delivered, waiting for the agent, held, waiting for a decision, or given up.
 
 An outcome includes everything that is written with it: the receipt, the message in the thread, and a copy of
-the reply if it may be sent again.
+the reply if the reply may be sent again.
 """
 
 import re
@@ -85,7 +85,7 @@ class ReplyOutcomes:
     async def fail_without_task(self, reply_job: ReplyJob) -> Outcome:
         """Mark the reply as failed, because the thread has lost its task.
 
-        The thread is told once a day that it has lost its task.
+        A message in the thread says this, once a day.
         """
         link, ts = reply_job.link, reply_job.reply.ts
         reply_job.context.audit.is_failed("no_task")
@@ -100,7 +100,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def admit(self, reply_job: ReplyJob) -> Outcome:
-        """Queue the reply in its order among the others, because its author may steer the task."""
+        """Queue the reply in its order among the other replies, because its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.with_work(is_admitted=True)
         batch = Batch().append(to_coder(link.id), job, score=input_score(reply.ts))
@@ -109,13 +109,13 @@ class ReplyOutcomes:
         return done(batch)
 
     async def hold(self, reply_job: ReplyJob) -> Outcome:
-        """Hold the reply for a pause until a person decides."""
+        """Hold the reply because of a pause, until a person decides about it."""
         score, is_paused = input_score(reply_job.reply.ts), reply_job.link.state.status == TaskStatus.PAUSED
         batch = self._deps.writes.hold_reply(Batch(), reply_job.link.id, score)
         return await self._ask_about_held(reply_job, batch, is_paused=is_paused)
 
     async def hold_until_resume(self, reply_job: ReplyJob) -> Outcome:
-        """Hold the reply to a paused task until somebody resumes the task or drops the reply."""
+        """Hold a reply to a paused task until a person resumes the task or drops the reply."""
         score = input_score(reply_job.reply.ts)
         batch = self._deps.writes.hold_reply(Batch(), reply_job.link.id, score)
         self._deps.writes.set_field(batch, reply_job.link.id, "waits_for_resume", "1")
@@ -155,7 +155,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def retry_after_resume(self, reply_job: ReplyJob, build: int) -> Outcome:
-        """Record that this build has resumed the task for the reply, and try the reply again later."""
+        """Record that the build `build` has resumed the task for the reply, and try the reply again later."""
         acted = Acted(verb="resume", person=reply_job.reply.person, build=build)
         job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
         return self._retry_later(
@@ -167,10 +167,11 @@ class ReplyOutcomes:
     ) -> Outcome:
         """Try again later, because the agent is busy or the workspace is not running yet.
 
-        After too long, give up this reply and the later ones.
+        If that lasts too long, give up this reply and the replies behind it.
 
-        `is_broken`: Coder shows an error of the workspace. If the thread was told of that error, give up at
-        once. `unreached_ms` is the time since which Coder cannot reach the agent, in ms since 1970.
+        `is_broken` means that Coder shows an error of the workspace. If the thread has a notice of that
+        error, give up at once. `unreached_ms` is the time since which Coder cannot reach the agent, in ms
+        since 1970.
         """
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
@@ -180,7 +181,7 @@ class ReplyOutcomes:
         return self._retry_later(reply_job, await self._show_waiting(reply_job), unreached_ms)
 
     async def wait_for_agent(self, reply_job: ReplyJob) -> Outcome:
-        """Try again later, because Coder cannot reach the agent. If that lasts, tell the thread."""
+        """Try again later, because Coder cannot reach the agent. If that lasts, explain it in the thread."""
         since_ms = reply_job.reply.unreachable_since_ms or reply_job.context.now_ms
         outcome = await self.wait_for_task(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":
@@ -190,9 +191,11 @@ class ReplyOutcomes:
         return outcome
 
     async def _explain_wait(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
-        """Tell the thread once a day why replies wait, if they have waited for long.
+        """If replies have waited for long, post a message in the thread that says why.
 
-        Do not explain an outage of Coder, because the card shows it.
+        Post it once a day at most.
+
+        Do not explain an outage of Coder, because the card shows the outage.
         """
         context, link = reply_job.context, reply_job.link
         if (
@@ -207,7 +210,10 @@ class ReplyOutcomes:
     async def give_up_with_later_replies(
         self, reply_job: ReplyJob, words: Callable[[Link, str, Sequence[str]], Message]
     ) -> Outcome:
-        """Give up this reply and those that wait behind it. `words` makes the message for the thread."""
+        """Give up this reply and the replies that wait behind it.
+
+        `words` makes the message for the thread.
+        """
         context, link, _ = reply_job
         context.audit.is_failed("not_delivered")
         replies = await list_with_later_replies(self._deps, context, link)
@@ -224,7 +230,7 @@ class ReplyOutcomes:
     async def retry_after_error(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
         """Try again soon, because Coder or Slack did not answer.
 
-        The receipt shows the wait from the second failure on. Most outages end before that.
+        After the second failure, the receipt shows that the reply waits. Most outages end before that.
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
@@ -238,26 +244,26 @@ class ReplyOutcomes:
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
     async def show_waiting_for_account(self, reply_job: ReplyJob) -> None:
-        """Let the receipts show that replies wait, because Coder refuses our account."""
+        """Let the receipts show that the replies wait, because Coder refuses the account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queues.write(await self._show_waiting(reply_job))
 
     async def _show_waiting(self, reply_job: ReplyJob) -> Batch:
-        """Return a batch that shows on this reply and the later ones that they wait.
+        """Return a batch that lets the receipts of this reply and of the later replies show the wait.
 
-        It is empty if they show that already.
+        The batch is empty if the receipts show the wait already.
         """
         return Batch() if reply_job.reply.wait_count else await _show_all_waiting(self._deps, reply_job)
 
     async def give_up_and_keep(self, reply_job: ReplyJob, message: Message) -> Outcome:
-        """Give up the reply, tell the thread why, and keep the reply for another try."""
+        """Give up the reply, say why in the thread, and store the reply for another try."""
         context, link, reply = reply_job
         outcome = await self.give_up(reply_job, message, question_id=context.job.id)
         self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.without_progress())
         return outcome
 
     async def give_up(self, reply_job: ReplyJob, message: Message, question_id: str = "") -> Outcome:
-        """Give up the reply and tell the thread.
+        """Give up the reply and say so in the thread.
 
         `question_id` is set if the message has a button for another try.
         """
@@ -268,7 +274,7 @@ class ReplyOutcomes:
         return done(say(link.id, name, message, batch, is_call=True, question_id=question_id))
 
     async def ask_about_unknown_outcome(self, reply_job: ReplyJob) -> Outcome:
-        """Ask a person whether the agent has the reply, because nothing shows it."""
+        """Ask a person whether the agent has the reply, because the agent's log does not show it."""
         words = await self._agent_input.get_display_text(reply_job.reply)
         question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
         return await ask(self._deps, reply_job, "outcome_unknown", question)
@@ -280,7 +286,9 @@ class ReplyOutcomes:
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows: a reaction for a failed reply, or a question about it.
+        """Return the outcome that the thread shows:
+
+        a reaction for a failed reply, or a question about the reply.
 
         Redis may have lost that outcome.
         """
@@ -316,7 +324,7 @@ async def ask(
     question: Message,
     left_out: tuple[str, ...] = (),
 ) -> Outcome:
-    """Post a question with buttons. The reply and those behind it wait for the answer."""
+    """Post a question with buttons. The reply and the replies behind it wait for the answer."""
     context, link, reply = reply_job
     batch = await _show_all_waiting(deps, reply_job)
     if reply.question_id != context.job.id:
@@ -328,7 +336,7 @@ async def ask(
 
 
 async def _show_all_waiting(deps: Dependencies, reply_job: ReplyJob) -> Batch:
-    """Return a batch that shows on this reply and the later ones that they wait."""
+    """Return a batch that lets the receipts of this reply and of the later replies show the wait."""
     batch = Batch()
     for job, reply in await list_with_later_replies(deps, reply_job.context, reply_job.link):
         if job.id == reply_job.context.job.id or not reply.wait_count:

@@ -1,1 +1,1 @@
-"""The client for Slack: incoming payloads, Web API calls, limits, and the meaning of each error."""
+"""The client for Slack: incoming payloads, Web API calls, rate limits, and the meaning of each error."""

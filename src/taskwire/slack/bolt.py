@@ -1,7 +1,7 @@
-"""Makes the Bolt app, which chooses the listener for each payload from Slack.
+"""Makes the Bolt app. Bolt chooses the listener for each payload from Slack.
 
-Bolt's own checks and logs are turned off. Bolt would log whole payloads, and what people write must not be in
-any log. This module logs errors instead, without values from the payload.
+Bolt's own checks and logs are turned off. Bolt would log whole payloads, and no log may contain what people
+write. This module logs errors instead, without values from the payload.
 """
 
 import logging
@@ -31,10 +31,13 @@ _log = logger("taskwire.slack.bolt")
 
 
 class _App(AsyncApp):
-    """Skips work that Bolt does for each payload and that no listener uses."""
+    """Skips work that Bolt does for each payload but that no listener needs."""
 
     def _init_context(self, req: AsyncBoltRequest) -> None:
-        """Fill a request's context with shared objects. Bolt would make new ones for each request."""
+        """Fill a request's context with objects that all requests share.
+
+        Bolt would make new objects for each request.
+        """
         req.context["logger"] = self.logger
         req.context["client"] = self.client
         req.context["token"] = None
@@ -112,7 +115,7 @@ def _get_payload_type(body: Mapping[str, object]) -> str:
 def _handle_error(error: Exception) -> BoltResponse | None:
     """Log an exception and where it was raised, without any value from the payload.
 
-    Return a response with status 400 if Bolt could not read the payload, else None.
+    If Bolt could not read the payload, return a response with status 400; otherwise return None.
     """
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in _frames(error)]
     if all(place.startswith(_BOLT_PATHS) for place in where):

@@ -64,7 +64,7 @@ class Limiter(Protocol):
         """Take a place and return 0. If no place is free, return the seconds after which to ask again.
 
         `where` is a channel or a message that has a limit of its own. `claimant` names the waiting call, so
-        that it keeps its position when it asks again.
+        that the call keeps its position when it asks again.
         """
         ...
 
@@ -106,9 +106,9 @@ _wait_limit: ContextVar[_WaitLimit | None] = ContextVar("taskwire_patience", def
 def as_claimant(name: str) -> Iterator[None]:
     """Inside the block, a call that finds no free place raises `NoCapacity` instead of waiting.
 
-    The call keeps its position among the waiting calls only if the caller tries again with the same name. The
-    queue does so for a job, and `retry_until_capacity` for a call whose answer is shared. Outside of such a
-    block, a call waits for its place.
+    The call keeps its position among the waiting calls only if its caller tries again with the same `name`.
+    The queue does so for a job, and `retry_until_capacity` does so for a call whose answer is shared. Outside
+    of such a block, a call waits for its place.
     """
     before = _claimant.set(name)
     try:
@@ -119,9 +119,9 @@ def as_claimant(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
-    """Inside the block, calls wait for their places, together for at most LONGEST_CAPACITY_WAIT_SECONDS.
+    """Inside the block, calls wait for their places, for LONGEST_CAPACITY_WAIT_SECONDS in all.
 
-    Each wait is surrounded by `while_waiting()`, which may free a slot for another task meanwhile.
+    `while_waiting()` surrounds each wait. It may free a slot for another task during the wait.
     """
     until = asyncio.get_running_loop().time() + LONGEST_CAPACITY_WAIT_SECONDS
     before = _claimant.set(""), _wait_limit.set(_WaitLimit(until, while_waiting))
@@ -135,9 +135,9 @@ def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
 async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call. Repeat it while Slack answers that its rate limit is exceeded.
 
-    Raise `SlackRateLimited` after MOST_RATE_LIMIT_RETRIES repetitions. Each repetition waits until Slack
-    allows the method again, as calls of other processes do. `call` must be safe to repeat. Use this only if
-    no caller repeats the call.
+    Raise `SlackRateLimited` after MOST_RATE_LIMIT_RETRIES repetitions. Before each repetition, wait until
+    Slack allows the method again; calls of other processes wait too. `call` must be safe to repeat. Do not
+    use this if the caller itself is repeated.
     """
     for _ in range(MOST_RATE_LIMIT_RETRIES):
         with contextlib.suppress(errors.SlackRateLimited):
@@ -148,9 +148,9 @@ async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
 async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
     """Make a call whose answer several callers share. Repeat it while it raises `NoCapacity`.
 
-    Inside `as_claimant`, which surrounds each job, `NoCapacity` is raised at once: the queue repeats the job.
-    For other callers, wait between the calls, and raise `NoCapacity` only if the limit of `wait_for_capacity`
-    is exceeded.
+    Inside `as_claimant`, which surrounds each job, raise `NoCapacity` at once: the queue repeats the job. For
+    other callers, wait between the calls, and raise `NoCapacity` only after the longest wait that
+    `wait_for_capacity` allows.
     """
     now = asyncio.get_running_loop().time
     wait_limit = _wait_limit.get() or _WaitLimit(
@@ -182,9 +182,9 @@ class RateLimits:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
-        """Wait for a place. Raise `NoCapacity` if that would take too long.
+        """Wait for a place. Raise `NoCapacity` if that takes too long.
 
-        Return without a place if the limiter cannot be reached.
+        Return without a place if the rate limiter cannot be reached.
         """
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
@@ -208,7 +208,7 @@ class RateLimits:
                 await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
     async def record_rate_limited(self, method: str, seconds: float | None) -> None:
-        """Block a method for all processes after Slack has rate-limited it. Raises nothing."""
+        """Block a method for all processes, because Slack has rate-limited the method. Raises nothing."""
         # If the block cannot be stored for the other processes, this caller still gets Slack's error.
         with contextlib.suppress(Exception):
             await self._limiter.block(method, DEFAULT_BLOCK_SECONDS if seconds is None else seconds)

@@ -1,6 +1,6 @@
-"""Makes calls of Slack's Web API: each call once. An error says whether Slack has done it.
+"""Makes calls of Slack's Web API, each call once. An error says whether Slack has carried out the call.
 
-This module returns Slack's answers unparsed. `outbound` and `models` read them.
+This module returns Slack's answers unparsed. `outbound` and `models` parse the answers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
@@ -68,7 +68,7 @@ class Method(StrEnum):
 class SlackTimeouts:
     """The longest duration of each kind of call, in seconds.
 
-    Reconciling relies on `post`: no post takes longer.
+    Reconciliation relies on `post`: no post takes longer than that.
     """
 
     post: float = 15.0
@@ -84,7 +84,7 @@ class _Response(NamedTuple):
 
 
 class Calls:
-    """Makes calls with one client. Notes when Slack last answered, and which scopes the token has."""
+    """Makes calls with one SDK client. Records when Slack last answered, and which scopes the token has."""
 
     def __init__(self, client: AsyncWebClient, rate_limits: RateLimits, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
@@ -107,8 +107,8 @@ class Calls:
         """Make one call within `seconds` and return its successful answer.
 
         `where` is a channel or a message that has a rate limit of its own. `ok_error` is an error code that
-        counts as success. The call takes a place in the rate limits, unless the caller has taken it already
-        (`is_reserved`). Raises the errors of `slack/errors.py`.
+        counts as success. The call takes a place in the rate limits, unless the caller has taken the place
+        already (`is_reserved`). Raises the errors of `slack/errors.py`.
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)
@@ -153,8 +153,8 @@ class Calls:
     ) -> AsyncIterator[SlackAnswer]:
         """Yield the messages of a thread, or of a channel's top level, from `since` on.
 
-        A message at `since` is included. Without `since`, only the first page is read. Each page is one call,
-        of at most `seconds`.
+        The message at `since` is included. Without `since`, only the first page is read. Each page is one
+        call of at most `seconds`.
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""
@@ -178,7 +178,10 @@ class Calls:
     async def history_page(
         self, channel: ChannelId, latest: Ts, limit: int, seconds: float, priority: Priority
     ) -> SlackAnswer:
-        """Return one page of a channel's top-level messages up to `latest`, including one at `latest`."""
+        """Return one page of a channel's top-level messages up to `latest`.
+
+        The message at `latest` is included.
+        """
         page = self._client.conversations_history(channel=channel, latest=latest, inclusive=True, limit=limit)
         return await self.make(Method.HISTORY, seconds, page, priority=priority)
 
@@ -205,7 +208,10 @@ class Calls:
         )
 
     def _note_time(self, body: SlackAnswer, date: str, sent_at: float) -> None:
-        """Learn Slack's time from an answer. Answers of proxies are ignored: they may have another clock."""
+        """Learn Slack's time from an answer.
+
+        Ignore the answer of a proxy, whose clock may differ from Slack's.
+        """
         if "ok" not in body:
             return
         with suppress(ValueError):
@@ -215,7 +221,10 @@ class Calls:
 
 
 async def _read_response(call: Awaitable[AsyncSlackResponse]) -> _Response:
-    """Return the response, whatever its status. For a failure, the SDK's exception has the response."""
+    """Return the response, whatever its status is.
+
+    For a failure, take the response from the SDK's exception.
+    """
     answer: object
     try:
         answer = await call

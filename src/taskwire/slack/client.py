@@ -1,7 +1,10 @@
-"""Makes the SDK's client for the Web API. It sends each request once, with a timeout, without redirects.
+"""Makes the SDK's client for the Web API.
 
-By default slack_sdk 3.48 repeats a request whose connection was cut, makes a session for each call, ignores
-NO_PROXY, follows redirects, and fails on answers that are not JSON. The client made here does none of that.
+The client sends each request once, with a timeout, without redirects.
+
+By default, slack_sdk 3.48 repeats a request whose connection was cut. It also makes a session for each call,
+ignores NO_PROXY, follows redirects, and fails on answers that are not JSON. The client of this module does
+none of that.
 """
 
 import logging

@@ -1,9 +1,9 @@
 """Estimates Slack's time from our own clock and from Slack's answers.
 
-Messages and clicks carry Slack's time, and commands carry none. A command gets the estimated time of its
-arrival, so that all three can be ordered. The `Date` header of an answer shows Slack's time to the second.
-The ts of a posted message shows it more exactly, with an error of at most the call's duration. Our own clock
-is not corrected while it agrees with both.
+Messages and clicks carry Slack's time, and commands carry no time. A command gets the estimated time of its
+arrival, so that messages, clicks and commands can be put in order. The `Date` header of an answer shows
+Slack's time to the second. The ts of a posted message shows Slack's time more exactly, with an error of at
+most the call's duration. Our own clock is not corrected while it agrees with both.
 """
 
 import math
@@ -19,7 +19,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class SlackClock:
-    """Slack's clock, as one process estimates it. `local_time` returns our own time in seconds since 1970."""
+    """Slack's clock as one process estimates it. `local_time` returns our own time in seconds since 1970."""
 
     def __init__(self, local_time: Callable[[], float]) -> None:
         self._local_time = local_time
@@ -33,7 +33,7 @@ class SlackClock:
         return self._local_time()
 
     def now(self) -> datetime:
-        """Return Slack's time. It is later than every time returned before, unless a clock was set back."""
+        """Return Slack's time. Each result is later than all results before, unless a clock was set back."""
         now = datetime.fromtimestamp(self._local_time() + self._estimate_ahead(), UTC)
         if now <= self._last_returned < now + MOST_SET_BACK:
             now = self._last_returned + MICROSECOND
@@ -41,7 +41,10 @@ class SlackClock:
         return now
 
     def record_answer(self, date: datetime, sent_at: float) -> None:
-        """Learn from the `Date` of an answer that has just arrived. `sent_at` is our time at the request."""
+        """Learn from the `Date` header of an answer that has just arrived.
+
+        `sent_at` is our time at the request.
+        """
         # `Date` is cut to whole seconds.
         self._narrow(date.timestamp(), date.timestamp() + 1.0, sent_at)
 
@@ -51,7 +54,7 @@ class SlackClock:
         self._narrow(at, at, sent_at)
 
     def record_payload(self, ts: Ts) -> None:
-        """Learn from the ts of a payload that has just arrived: Slack's clock shows at least this time."""
+        """Learn from the ts of a payload that has just arrived: Slack's time is this ts or later."""
         least = microseconds(ts) / 1_000_000 - self._local_time()
         if least <= self._most_ahead:
             self._least_ahead = max(self._least_ahead, least)

@@ -1,19 +1,19 @@
 """Prepares what is sent to Slack: masks secrets, and checks texts and metadata against Slack's limits.
 
-Text that people read is masked. Two kinds of values are not masked: those that Slack only returns to us, such
-as a response URL in a dialog's private metadata, and the initial value of a field, because the person would
-submit the mask.
+Text that people read is masked. Two kinds of values are not masked. The first kind are values that Slack only
+returns to us, such as a response URL in a dialog's private metadata. The second kind is the initial value of
+a field, because the person would submit the mask.
 
-Slack refuses blocks and dialogs that break its rules. The stand-in for Slack has the same rules, and tests
-send it every message. This module checks the limits below, most of which Slack enforces without an error. A
-violation is a defect of ours and raises `InvalidDraft`. This module shortens nothing.
+Slack refuses blocks and dialogs that break its rules. The stand-in for Slack has these rules too, and tests
+send every message to the stand-in. This module checks the limits below. Slack enforces most of them without
+an error. A violation is a defect of Taskwire and raises `InvalidDraft`. This module shortens nothing.
 
 - Slack cuts a posted text of more than 40,000 characters. It refuses an edited text of more than 4,000
   (`msg_too_long`).
 - A message without a text shows nothing in notifications.
-- Slack drops metadata of more than 8,000 bytes, or with other characters in its event type than letters,
-  digits, `_` and `-`, and answers only with a warning. A message without metadata cannot be found again if
-  the outcome of its post is unknown.
+- Slack drops metadata of more than 8,000 bytes. It also drops metadata whose event type has other characters
+  than letters, digits, `_` and `-`. Slack answers only with a warning. A message without metadata cannot be
+  found again if the outcome of its post is unknown.
 """
 
 import json
@@ -44,7 +44,7 @@ def check_message(message: Message, most_text: int) -> None:
 
 
 def check_metadata(event_type: str, payload: dict[str, str]) -> None:
-    """Raise `InvalidDraft` unless Slack keeps this metadata."""
+    """Raise `InvalidDraft` if Slack would drop this metadata."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", event_type):
         raise InvalidDraft(f"event_type {event_type!r} would be dropped")
     if not payload.get("id") or not payload.get("kind"):
@@ -68,9 +68,9 @@ _TEXTS = frozenset({"text", "link"})
 
 
 class Drafts:
-    """Prepares messages, dialogs and files. Raises `InvalidDraft` for what Slack would cut or drop.
+    """Prepares messages, dialogs and files. Raises `InvalidDraft` if Slack would cut or drop a part.
 
-    `mask` masks all secrets, `mask_own` only Taskwire's own tokens.
+    `mask` masks all secrets. `mask_own` masks only Taskwire's own tokens.
     """
 
     def __init__(self, mask: Callable[[str], str], mask_own: Callable[[str], str] = str) -> None:
@@ -80,7 +80,7 @@ class Drafts:
     def prepare_message(self, message: Message, most_text: int = POSTED_TEXT_LENGTH) -> Message:
         """Return the masked message.
 
-        Raises `InvalidDraft` if it has no text or more than `most_text` characters.
+        Raises `InvalidDraft` if the message has no text, or a text of more than `most_text` characters.
         """
         blocks = tuple(self._block(block) for block in message.blocks)
         ready = Message(text=self.mask(quote_names(message.text)), blocks=blocks)
@@ -92,7 +92,7 @@ class Drafts:
         return self._block(view.content)
 
     def prepare_file(self, text: str) -> bytes:
-        """Return the masked content of a file. Raises `InvalidDraft` if it is empty."""
+        """Return the masked content of a file. Raises `InvalidDraft` if the file is empty."""
         content = self.mask(text).encode("utf-8", "replace")
         if not content:
             raise InvalidDraft("a file without content")
@@ -109,9 +109,11 @@ class Drafts:
         return masked
 
     def _mask_across(self, elements: JsonValue) -> Iterator[Block]:
-        """Yield the pieces of a line of rich text. Pieces that show a secret together become one plain text.
+        """Yield the pieces of a line of rich text.
 
-        A secret may be in several pieces, because a part of it is bold.
+        If several pieces contain one secret, yield them as one plain text.
+
+        A secret may be in several pieces, for example if a part of the secret is bold.
         """
         pieces = (
             [piece for piece in elements if isinstance(piece, dict)] if isinstance(elements, list) else []
@@ -125,7 +127,10 @@ class Drafts:
             yield from same
 
     def _is_secret_field(self, key: str, value: JsonValue) -> bool:
-        """Return whether a field's initial value has one of our own tokens. The field is then left empty."""
+        """Return whether a field's initial value contains one of our own tokens.
+
+        The field is then left empty.
+        """
         return key == _INITIAL_VALUE and isinstance(value, str) and self._mask_own(value) != value
 
     def _masked(self, node: JsonValue) -> JsonValue:

@@ -8,10 +8,10 @@
     │       ├── DialogGone          the trigger has expired, or the view is closed or newer
     │       └── ForeignUrl          the URL is not Slack's; nothing was sent there
     ├── TokenProblem(code)          what Slack says is wrong with the token
-    │   ├── SlackTokenRefused       it is invalid or expired: an AccountRefused
-    │   └── MissingScope            it lacks a scope that this method needs: a Refused
+    │   ├── SlackTokenRefused       the token is invalid or expired: an AccountRefused
+    │   └── MissingScope            the token lacks a scope that this method needs: a Refused
     └── TryLater
-        ├── SlackRateLimited        status 429, or the same as an error code
+        ├── SlackRateLimited        status 429, or the error code for it
         ├── NoCapacity              our own rate limiter has no free place yet
         ├── Unreachable             no connection; nothing was written         (taskwire.transport)
         └── DeadlinePassed          too late; nothing was written              (taskwire.transport)
@@ -21,8 +21,8 @@
     ├── ConnectionCut               the connection broke after the first byte  (taskwire.transport)
     └── NoAnswer                    the time ran out after the first byte      (taskwire.transport)
 
-For a call that only reads, TryLater and OutcomeUnknown mean the same: ask again. This module only sorts
-answers and calls nothing. The text of an error contains nothing of an answer but Slack's error code and its
+For a call that only reads, TryLater and OutcomeUnknown mean the same: ask again. This module only classifies
+answers and makes no calls. From an answer, the text of an error contains only Slack's error code and Slack's
 remarks.
 """
 
@@ -42,7 +42,7 @@ class _RefusedWithCode(NotDone):
 
 
 class SlackRefused(_RefusedWithCode, Refused):
-    """Slack refused this request. The same request would be refused again."""
+    """Slack refused this request. Slack would refuse the same request again."""
 
 
 class ChannelProblem(SlackRefused):
@@ -82,7 +82,7 @@ class NoCapacity(TryLater):
 
 
 class SlackTrouble(OutcomeUnknown):
-    """Slack, or a proxy in front of it, failed. `code` is Slack's error code; empty if there was none."""
+    """Slack, or a proxy in front of Slack, failed. `code` is Slack's error code; empty if there was none."""
 
     def __init__(self, method: str, status: int, code: str = "") -> None:
         super().__init__(f"{method}: {status} {code}".rstrip())
@@ -91,7 +91,7 @@ class SlackTrouble(OutcomeUnknown):
 
 
 class UnexpectedSlackAnswer(OutcomeUnknown):
-    """Slack does not document this kind of answer."""
+    """Slack's answer is of a kind that Slack does not document."""
 
     def __init__(self, method: str, reason: str) -> None:
         super().__init__(f"{method}: {reason}")
@@ -193,7 +193,10 @@ def classify(
 
 
 def _clean_code(error: str) -> str:
-    """Return the error code if it looks like one, else an empty string. A proxy may have written anything."""
+    """Return the error code if it has the form of one, else an empty string.
+
+    A proxy may have written any text.
+    """
     return error if re.fullmatch(r"[a-z][a-z0-9_]{2,60}", error) else ""
 
 

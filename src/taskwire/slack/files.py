@@ -1,6 +1,6 @@
 """Files in Slack: uploads and shares a file, finds out whether a file was shared, and reads people's files.
 
-`outbound` has everything else that the bot does in Slack.
+`outbound` does everything else that the bot does in Slack.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ LONG_FILE = 500_000
 
 
 class Files:
-    """What the bot does with files. `get_own` returns the bot's own identity."""
+    """What the bot does with files in Slack. `get_own` returns the bot's own identity."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Files:
         self._long_files = asyncio.Semaphore(1)
 
     async def start_upload(self, name: str, text: str) -> str:
-        """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
+        """Upload a text as a file and return the file's id. Nobody sees the file before `complete_upload`."""
         # Masking a million characters takes a second, so a worker thread does it. Only one long text at a
         # time is masked, because each needs several times its size in memory.
         async with self._long_files if len(text) > LONG_FILE else contextlib.nullcontext():
@@ -59,8 +59,8 @@ class Files:
     ) -> None:
         """Share an uploaded file in a channel or thread.
 
-        Call `Outbound.reserve` first; it takes a place in Slack's rate limits. A surrounding
-        `transport.deadline` applies to the call.
+        Call `Outbound.reserve` before this; it takes a place in Slack's rate limits. If the call is inside a
+        `transport.deadline`, that deadline applies.
         """
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],
@@ -72,7 +72,7 @@ class Files:
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether the bot has shared a file since a time, with this name and the length of `text`."""
+        """Return whether the bot has shared a file with this name and the length of `text` since `since`."""
         own = await self._get_own()
         sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.prepare_file, text)))
         async for message in self._calls.iter_messages(channel, thread_ts, since, self._timeouts.read):

@@ -1,7 +1,7 @@
 """Requests to the URLs that Slack gives us: response URLs, upload URLs, and private files.
 
-These are not part of the Web API, and their answers have other formats. The errors are those of the Web API.
-No request goes to a host that is not Slack's. The bot's token is sent only for private files.
+These requests are not part of the Web API, and their answers have other formats. They raise the errors of the
+Web API. No request goes to a host that is not Slack's. The bot's token is sent only for private files.
 """
 
 import codecs
@@ -40,9 +40,9 @@ class _Response:
 
 
 class HandedOutUrls:
-    """Sends requests to URLs that Slack has given us, over one session.
+    """Sends requests to URLs that Slack has given us, with one HTTP session.
 
-    Follows no redirects and repeats nothing.
+    Follows no redirects and repeats no request.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class HandedOutUrls:
             await self._require_success("response_url", reply)
 
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
-        """Send a file's bytes to its upload URL. Repeating an upload is harmless."""
+        """Send a file's content to its upload URL. A second upload does no harm."""
         self._require_slack_url("upload", url)
         # A stream is sent piece by piece. Bytes would be sent at once, which blocks the event loop.
         body = io.BytesIO(content)
@@ -114,8 +114,8 @@ class HandedOutUrls:
 def is_slack_url(url: str, base_url: str) -> bool:
     """Return whether a URL belongs to Slack. `base_url` is the address of Slack's Web API.
 
-    The host must be that of the Web API or a subdomain of it, over HTTPS. If the Web API is on this machine,
-    as in tests, HTTP to the same host and port is allowed too.
+    The URL's host must be the host of the Web API or a subdomain of it, over HTTPS. If the Web API is on this
+    machine, as in tests, HTTP to the Web API's host and port is allowed too.
     """
     try:
         found, own = urlsplit(url), urlsplit(base_url)
@@ -144,7 +144,7 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
-    """Return the body; None if it is longer than the limit."""
+    """Return the body of an answer; None if the body is longer than the limit."""
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         content += chunk

@@ -1,9 +1,9 @@
 """Parses Slack's payloads into typed values. No code after this module sees a raw payload.
 
-Nothing here raises, whatever arrives. A payload that Taskwire has no use for becomes an `IgnoredPayload`.
-`delivery` is the id under which the inbox claims a payload. A message has the same id in its message event,
-in its mention and in the history of its thread, so it is handled once. This module reads only the payload. It
-does not look up who a person is or whether a thread is linked.
+No function here raises an error, whatever arrives. A payload that Taskwire does not use becomes an
+`IgnoredPayload`. `delivery` is the id under which the inbox claims a payload. A message has one id in its
+message event, in its mention and in the history of its thread, so it is handled once. This module reads only
+the payload. It does not look up who a person is or whether a thread is linked.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ _WRITTEN_SUBTYPES = ("", "file_share", "thread_broadcast")
 
 @dataclass(frozen=True)
 class IgnoredPayload:
-    """A payload that Taskwire has no use for. `reason` is for the log."""
+    """A payload that Taskwire does not use. `reason` is for the log."""
 
     reason: str
 
@@ -61,8 +61,8 @@ class WrittenMessage:
 class ThreadMessage(WrittenMessage):
     """A reply in a thread.
 
-    `is_bot_thread` is false if the payload shows that somebody other than the bot began the thread.
-    `own_reactions` are the bot's reactions on the message; only a message from a thread's history has them.
+    `is_bot_thread` is false if the payload shows that the bot did not begin the thread. `own_reactions` are
+    the bot's reactions on the message; only a message from a thread's history has them.
     """
 
     thread_ts: Ts
@@ -72,14 +72,14 @@ class ThreadMessage(WrittenMessage):
 
 @dataclass(frozen=True, kw_only=True)
 class DirectMessage(WrittenMessage):
-    """A direct message to the bot, outside the threads that the bot began."""
+    """A direct message to the bot that is not in a thread of the bot."""
 
     thread_ts: Ts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mention(WrittenMessage):
-    """A message that mentions the bot. Its message event has the same `delivery`."""
+    """A message that mentions the bot. The message event for this message has the same `delivery`."""
 
     thread_ts: Ts | None = None
     is_bot_thread: bool = False
@@ -126,7 +126,7 @@ class MessageDeleted:
 
 @dataclass(frozen=True)
 class ConversationOpened:
-    """A conversation that may accept our messages again: the bot has joined, or it was unarchived."""
+    """A conversation that may accept our messages again: the bot has joined it, or it was unarchived."""
 
     channel: ChannelId
     delivery: str
@@ -134,7 +134,7 @@ class ConversationOpened:
 
 @dataclass(frozen=True)
 class RightsChanged:
-    """A user's rights, or a user group, have changed. `id` is the user's, or the group's."""
+    """A user's rights or a user group have changed. `id` is the id of the user or the group."""
 
     id: str
     is_group: bool
@@ -162,10 +162,10 @@ class SlashCommand:
 class Click:
     """A pressed button or a used menu. `button` is None if we do not know its action id.
 
-    `is_card_menu`: it was chosen in the menu of a card that everybody sees. `message_ts` names the message
-    with the button.
+    `is_card_menu` means that the person used the menu of a card that everybody sees. `message_ts` names the
+    message with the button.
 
-    `values` is what the person has entered so far in the same dialog or message, by block id.
+    `values` is what the person has entered so far in this dialog or message, by block id.
     """
 
     button: Button | None
@@ -193,7 +193,10 @@ class Click:
 
 @dataclass(frozen=True)
 class Submission:
-    """A submitted dialog. `values` is what was entered, by block id; several choices are joined by commas."""
+    """A submitted dialog.
+
+    `values` is what the person entered, by block id; several choices are joined by commas.
+    """
 
     dialog: Dialog
     values: Mapping[str, str]
@@ -205,7 +208,10 @@ class Submission:
 def parse_message_event(
     body: Body, bot: UserId | None = None
 ) -> ThreadMessage | DirectMessage | MessageEdited | MessageDeleted | IgnoredPayload:
-    """Parse a message event. `bot` is our own user; without it, the event's authorization names the user."""
+    """Parse a message event.
+
+    `bot` is our own user; without it, the event's authorization must name the user.
+    """
     bot = bot or _find_bot_user(body)
     event = read_object(body, "event")
     channel = read_channel(event, "channel")
@@ -221,7 +227,10 @@ def parse_message_event(
 
 
 def parse_conversation_opened(body: Body, bot: UserId | None = None) -> ConversationOpened | IgnoredPayload:
-    """Parse an event after which a conversation may accept our messages: unarchived, or joined by the bot."""
+    """Parse an event after which a conversation may accept our messages.
+
+    Either the conversation was unarchived, or the bot has joined it.
+    """
     event = read_object(body, "event")
     channel, delivery = (read_channel(event, "channel"), read_text(body, "event_id"))
     is_somebody_else = read_user(event, "user") != (bot or _find_bot_user(body))
@@ -235,7 +244,10 @@ def parse_conversation_opened(body: Body, bot: UserId | None = None) -> Conversa
 
 
 def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
-    """Parse the event that a person has opened the Home tab. Slack sends it for the Messages tab too."""
+    """Parse the event that a person has opened the Home tab.
+
+    Slack sends this event for the Messages tab too.
+    """
     event, delivery = read_object(body, "event"), read_text(body, "event_id")
     person = read_user(event, "user")
     if person is None or not delivery or read_text(event, "tab") == "messages":
@@ -244,7 +256,10 @@ def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
 
 
 def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
-    """Parse the event that a user's profile or rights, or the members of a user group, have changed."""
+    """Parse the event that a user or a user group has changed.
+
+    A user has a changed profile or changed rights; a user group has changed members.
+    """
     event = read_object(body, "event")
     person = read_user(event, "user", "id")
     if person is not None:
@@ -256,7 +271,7 @@ def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
 def parse_thread_message(
     message: Body, channel: ChannelId, bot_user: UserId
 ) -> ThreadMessage | IgnoredPayload:
-    """Parse a message of a thread's history, as its message event would be parsed."""
+    """Parse a message of a thread's history. The result is the same as from its message event."""
     ts, thread_ts = read_ts(message, "ts"), read_ts(message, "thread_ts")
     words = _parse_message_fields(message, channel, bot_user)
     if isinstance(words, IgnoredPayload):
@@ -272,7 +287,10 @@ def parse_thread_message(
 
 
 def parse_earlier_message(message: Body, channel: ChannelId, bot_user: UserId) -> WrittenMessage | None:
-    """Parse a message of a thread's history that somebody else has written; None if it says nothing."""
+    """Parse a message of a thread's history that the bot did not write.
+
+    Return None if the message is not one that an agent can get as context.
+    """
     words = _parse_message_fields(message, channel, bot_user)
     return None if isinstance(words, IgnoredPayload) else WrittenMessage(*words)
 
@@ -294,7 +312,10 @@ def parse_mention(body: Body, bot: UserId | None = None) -> Mention | IgnoredPay
 
 
 def find_shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
-    """Return the thread of a message event, if another company can read it and the bot may have begun it."""
+    """Return the thread of a message event that people of another company can read.
+
+    Return None if no other company can read it, or if the bot cannot have begun the thread.
+    """
     event = read_object(body, "event")
     channel, thread_ts = (read_channel(event, "channel"), read_ts(event, "thread_ts"))
     if channel is None or thread_ts is None or not read_flag(body, "is_ext_shared_channel"):
@@ -309,7 +330,10 @@ def find_event_ts(body: Body) -> Ts | None:
 
 
 def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
-    """Parse a slash command. A command carries no time, so it gets `now`, the time of Slack's clock."""
+    """Parse a slash command.
+
+    A command carries no time, so it gets `now`, the present time by Slack's clock.
+    """
     person, channel = (read_user(body, "user_id"), read_channel(body, "channel_id"))
     trigger = read_text(body, "trigger_id")
     if person is None or channel is None or not trigger:
@@ -375,7 +399,7 @@ def parse_submission(body: Body) -> Submission | IgnoredPayload:
 
 
 def _find_bot_user(body: Body) -> UserId | None:
-    """Return the bot's own user, which an event's authorization names; None if no authorization names it."""
+    """Return the bot's own user from an event's authorizations; None if no authorization names it."""
     return next(
         (read_user(row, "user_id") for row in read_objects(body, "authorizations") if row.get("is_bot")), None
     )
@@ -466,5 +490,5 @@ def _parse_deleted(
 
 
 def _may_be_bot_thread(reply: Body, bot_user: UserId | None) -> bool:
-    """Return whether the bot may have begun a reply's thread. Not every payload names who began it."""
+    """Return whether the bot may have begun a reply's thread. Not every payload says who began it."""
     return bot_user is not None and read_user(reply, "parent_user_id") in (None, bot_user)

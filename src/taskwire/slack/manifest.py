@@ -1,6 +1,6 @@
-"""The manifest of the Slack app, as data and as YAML, for the page where people create the app.
+"""The manifest of the Slack app, as data and as YAML, for the page on which people create the app.
 
-The manifest asks only for the scopes and events that the code uses; a test compares both. This module makes
+The manifest asks only for the scopes and events that the code uses; a test compares them. This module makes
 no calls to Slack.
 """
 
@@ -63,7 +63,7 @@ AGENT_EVENTS = ("agent_session_stopped",)
 
 
 def make_manifest(request_url: str = "", coder_host: str = "", *, is_agent: bool = False) -> Manifest:
-    """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL.
+    """Return the manifest for HTTP mode if there is a request URL, and for Socket Mode otherwise.
 
     Links to `coder_host` get previews. `is_agent` declares the app as an agent.
     """
@@ -126,7 +126,7 @@ def _with_url(request_url: str, key: str) -> dict[str, ManifestValue]:
 
 
 def to_yaml(manifest: Manifest) -> str:
-    """Return a manifest as YAML. It supports maps, lists of maps or strings, strings and booleans."""
+    """Return a manifest as YAML. This supports maps, lists of maps or strings, strings and booleans."""
     return "\n".join(_map_lines(manifest, "")) + "\n"
 
 
@@ -153,6 +153,9 @@ def _list_lines(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
 
 
 def _scalar(value: ManifestValue) -> str:
-    """Write a scalar: plain words without quotes, anything else as JSON. A JSON string is valid YAML too."""
+    """Write a scalar:
+
+    plain words without quotes, any other value as JSON. A JSON string is valid YAML too.
+    """
     is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.:/-]*(?: [\w.|-]+)*", value)
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""The metadata that each message of ours carries, so that it can be recognised later.
+"""The metadata of each message that the bot posts. It makes the message recognisable later.
 
-Slack returns metadata only to a call that asks for it. Every member of the workspace can read it.
+Slack returns metadata only to a call that asks for it. Every member of the workspace can read the metadata.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ EVENT_TYPE = "taskwire_message"
 
 @dataclass(frozen=True)
 class Metadata:
-    """The metadata of a message of ours. `id` stays the same if the post is tried again."""
+    """The metadata of a message of the bot. `id` stays the same if the post is tried again."""
 
     id: str
     kind: str
@@ -33,7 +33,7 @@ def make_metadata(meta: Metadata) -> dict[str, object]:
 
 
 def read_metadata(message: SlackAnswer, own: Identity) -> Metadata | None:
-    """Return the metadata of a message of ours; None for other messages."""
+    """Return the metadata of a message of the bot; None for any other message."""
     payload = read_object(message, "metadata", "event_payload")
     found = read_text(payload, "id")
     if not is_copy(message, own, found) or not found:
@@ -42,7 +42,7 @@ def read_metadata(message: SlackAnswer, own: Identity) -> Metadata | None:
 
 
 def is_copy(message: SlackAnswer, own: Identity, message_id: str) -> bool:
-    """Return whether a message has this id and is ours. Other apps can post the same metadata."""
+    """Return whether a message has this id and is the bot's own. Other apps can post the same metadata."""
     metadata = read_object(message, "metadata")
     is_own = read_user(message, "user") == own.bot_user_id
     return (

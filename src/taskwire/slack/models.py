@@ -1,7 +1,7 @@
-"""Typed values for what Slack's answers say about workspaces, users, channels and messages.
+"""Typed values for the parts of Slack's answers about workspaces, users, channels and messages.
 
-They have only the fields that Taskwire needs. A function raises `UnexpectedSlackAnswer` if a required field
-is missing.
+The values have only the fields that Taskwire needs. A function raises `UnexpectedSlackAnswer` if a required
+field is missing.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Identity:
 
 
 class Profile(BaseModel):
-    """A person or a bot. `is_guest` is true for both kinds of guests that Slack has.
+    """A person or a bot. `is_guest` is true for both of Slack's kinds of guests.
 
     `teams` are the workspaces of which the person is a member. In an organization there may be several.
     """
@@ -69,8 +69,8 @@ class Profile(BaseModel):
 class Channel(BaseModel):
     """A conversation, as the bot sees it.
 
-    `is_public`: every member of the workspace can read it. `is_shared`: people of another company can read
-    it. `other` is the other person in a direct conversation.
+    `is_public` means that every member of the workspace can read the conversation. `is_shared` means that
+    people of another company can read it. `other` is the other person in a direct conversation.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -157,7 +157,7 @@ def parse_channel(answer: SlackAnswer) -> Channel:
 
 
 def find_share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
-    """Return the ts of the first message in a channel that shows a file, from the answer of files.info."""
+    """Return the ts of the first message in a channel that shows a file, from an answer of files.info."""
     shares = read_object(answer, "file", "shares")
     shown = [row for reach in ("public", "private") for row in read_objects(shares, reach, channel_id)]
     found = [ts for row in shown if (ts := read_ts(row, "ts"))]
@@ -181,17 +181,17 @@ def require_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
 
 
 class ThreadReading(NamedTuple):
-    """A thread's content: replies from people, oldest first, and the metadata ids of our own messages."""
+    """A thread's content: people's replies, oldest first, and the metadata ids of the bot's own messages."""
 
     replies: list[inbound.ThreadMessage]
     own_message_ids: frozenset[str]
 
 
 class Traces(NamedTuple):
-    """What the bot left in a thread about one message.
+    """What the bot has left in a thread because of one message.
 
-    `own_reactions` are our reactions on the message. `own_message_ids` are the metadata ids of our later
-    messages, oldest first.
+    `own_reactions` are the bot's reactions on the message. `own_message_ids` are the metadata ids of the
+    bot's messages after it, oldest first.
     """
 
     own_reactions: frozenset[str]
@@ -199,7 +199,9 @@ class Traces(NamedTuple):
 
 
 class RootsPage(NamedTuple):
-    """One page of a channel's top-level messages. Times end with `_us`: microseconds since 1970.
+    """One page of a channel's top-level messages.
+
+    Fields whose names end with `_us` are microseconds since 1970.
 
     `latest_replies` has the ts of the last reply to each message; None if there is no reply. `oldest_us` is
     the oldest time that the page covers; 0 if the page reaches the beginning of the channel.
@@ -211,7 +213,7 @@ class RootsPage(NamedTuple):
 
     @property
     def span_us(self) -> int:
-        """Length of the period that the page covers, in microseconds."""
+        """The length of the period that the page covers, in microseconds."""
         return self.newest_us - self.oldest_us
 
     def covers(self, ts: Ts) -> bool:

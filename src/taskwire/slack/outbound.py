@@ -1,10 +1,10 @@
-"""The client for Slack's Web API. No other part of Taskwire calls it.
+"""The client for Slack's Web API. No other part of Taskwire calls the Web API.
 
 Before a message is sent, its secrets are masked and it is checked against Slack's limits. Every failure is
-raised as an error that `errors` lists, and no call is repeated here. Posted messages carry metadata, by which
-a message is found again if the outcome of its post is unknown. Each call takes a place in Slack's rate
-limits. For a post or a shared file the caller takes the place first, with `reserve`, and then writes the
-intent record, so that no wait lies between the record and the call. This module returns typed values. The
+raised as one of the errors in `errors`, and no call is repeated here. Posted messages carry metadata. If the
+outcome of a post is unknown, the message is searched for by this metadata. Each call takes a place in Slack's
+rate limits. Before a post or a shared file, the caller itself takes the place with `reserve`, and then writes
+the intent record. So there is no wait between the record and the call. This module returns typed values. The
 bot's token is sent only in the Authorization header.
 """
 
@@ -58,8 +58,8 @@ PROFILES_PAGE_SIZE = 200
 class Outbound:
     """Everything that the bot does in Slack. `client` must come from `client.make_client`.
 
-    `mask` masks all secrets in a text, `mask_own` only Taskwire's own tokens. `clock` returns this machine's
-    time in seconds since 1970. A call raises the errors that `errors` lists.
+    `mask` masks all secrets in a text; `mask_own` masks only Taskwire's own tokens. `clock` returns this
+    machine's time in seconds since 1970. A call raises the errors in `errors`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Outbound:
         return self._calls.last_answer_at
 
     def now(self) -> datetime:
-        """Return the present time by Slack's clock, which orders messages and clicks."""
+        """Return the present time by Slack's clock. Messages and clicks are ordered by this clock."""
         return self._clock.now()
 
     def record_payload(self, ts: Ts) -> None:
@@ -109,7 +109,7 @@ class Outbound:
         return self._calls.granted_scopes
 
     async def reserve(self, method: str, channel: str = "", priority: Priority = Priority.POST) -> None:
-        """Take a place in the rate limits for a later call. Raise `NoCapacity` if none is free."""
+        """Take a place in the rate limits for a later call. Raise `NoCapacity` if no place is free."""
         await self._rate_limits.take(method, channel, priority)
 
     async def get_identity(self) -> Identity:
@@ -119,7 +119,10 @@ class Outbound:
         return self._identity
 
     async def get_identity_of(self, token: str) -> Identity:
-        """Ask Slack whose bot token this is. Raises `TokenProblem` if Slack refuses it."""
+        """Ask Slack for the workspace and the user of this bot token.
+
+        Raises `TokenProblem` if Slack refuses the token.
+        """
         other = make_client(token, self._client.base_url, session=self._client.session)
         call = other.auth_test()
         return models.parse_identity(await self._calls.make(Method.IDENTITY, self.timeouts.read, call))
@@ -133,7 +136,7 @@ class Outbound:
         return self._identity or await self.get_identity()
 
     async def open_socket(self, app_token: str) -> str:
-        """Return the URL for Socket Mode, which works once. Raises `TokenProblem` for a wrong app token."""
+        """Return a URL for Socket Mode, which works once. Raises `TokenProblem` if the app token is wrong."""
         call = self._client.apps_connections_open(app_token=app_token)
         answer = await self._calls.make(Method.OPEN_SOCKET, self.timeouts.read, call)
         return models.require_text(Method.OPEN_SOCKET, answer, "url")
@@ -143,8 +146,8 @@ class Outbound:
     ) -> Ts:
         """Post a message and return its ts.
 
-        Call `reserve` first; it takes a place in Slack's rate limits. A surrounding `transport.deadline`
-        applies to the call.
+        Call `reserve` before this; it takes a place in Slack's rate limits. If the call is inside a
+        `transport.deadline`, that deadline applies.
         """
         ready = self._drafts.prepare_message(message)
         call = self._client.chat_postMessage(
@@ -180,7 +183,7 @@ class Outbound:
     async def list_replies(
         self, channel: ChannelId, thread_ts: Ts, since: Ts, priority: Priority = Priority.POST
     ) -> ThreadReading:
-        """Return the messages of a thread from `since` on, including a message at `since`."""
+        """Return the messages of a thread from `since` on. The message at `since` is included."""
         own = await self._get_own()
         found: dict[Ts, inbound.ThreadMessage] = {}
         own_ids: set[str] = set()
@@ -199,7 +202,7 @@ class Outbound:
     async def list_earlier(
         self, channel: ChannelId, thread_ts: Ts, before: Ts | None = None
     ) -> list[inbound.WrittenMessage]:
-        """Return what people have written in a thread, root included, before the message at `before`."""
+        """Return people's messages in a thread, root included, from before the message at `before`."""
         own = await self._get_own()
         found = []
         async for message in self._calls.iter_messages(channel, thread_ts, thread_ts, self.timeouts.read):
@@ -209,21 +212,27 @@ class Outbound:
         return found
 
     async def list_roots(self, channel: ChannelId, latest: Ts) -> RootsPage:
-        """Return one page of a channel's messages up to `latest`, with the time of the last reply to each."""
+        """Return one page of a channel's messages up to `latest`.
+
+        Each message has the time of its last reply.
+        """
         answer = await self._calls.history_page(
             channel, latest, ROOTS_PAGE_SIZE, self.timeouts.read, Priority.BACKFILL
         )
         return models.parse_roots_page(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
-        """Return the metadata of a message, in a thread or not; None if the message is not ours."""
+        """Return the metadata of a message, in a thread or not; None if the bot did not post the message."""
         own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
     async def find_picked(self, channel: ChannelId, ts: Ts) -> PickedMessage | None:
-        """Return a message, in a thread or not; None if it is ours. Raises `MessageGone` if there is none."""
+        """Return a message that a person has picked, in a thread or not; None if the bot posted it.
+
+        Raises `MessageGone` if the message does not exist.
+        """
         own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             found = parse_picked(message)
@@ -233,7 +242,7 @@ class Outbound:
         raise MessageGone(Method.REPLIES, "message_not_found")
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
-        """Return our reactions on the message at `ts` of a thread, and our messages after it."""
+        """Return the bot's reactions on the message at `ts` of a thread, and its messages after that one."""
         own = await self._get_own()
         own_reactions, own_ids = frozenset[str](), []
         async for message in self._calls.iter_messages(channel, thread_ts, ts, self.timeouts.read):
@@ -253,10 +262,10 @@ class Outbound:
         *,
         is_reserved: bool = False,
     ) -> None:
-        """Replace the text, blocks and metadata of a message of ours.
+        """Replace the text, blocks and metadata of a message of the bot.
 
-        The call takes a place in the rate limits, unless `is_reserved` says that `reserve_update` has taken
-        it.
+        The call takes a place in the rate limits. With `is_reserved`, `reserve_update` has taken the place
+        already.
         """
         ready = self._drafts.prepare_message(message, drafts.EDITED_TEXT_LENGTH)
         call = self._client.chat_update(
@@ -277,7 +286,7 @@ class Outbound:
         )
 
     async def unfurl(self, channel: ChannelId, ts: Ts, previews: Mapping[str, Message]) -> None:
-        """Show a preview below each link in a person's message. `previews` has them by link."""
+        """Show a preview below each link in a person's message. `previews` maps each link to its preview."""
         ready = {url: self._drafts.prepare_message(each) for url, each in previews.items()}
         unfurls = {url: {"fallback": each.text, "blocks": _blocks(each)} for url, each in ready.items()}
         call = self._client.chat_unfurl(channel=channel, ts=ts, unfurls=unfurls)
@@ -288,17 +297,17 @@ class Outbound:
         await self._rate_limits.take(Method.UPDATE, _edit_limit_key(channel, ts), priority)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
-        """Delete a message of ours. Raises `MessageGone` if it does not exist."""
+        """Delete a message of the bot. Raises `MessageGone` if the message does not exist."""
         call = self._client.chat_delete(channel=channel, ts=ts)
         await self._calls.make(Method.DELETE, self.timeouts.change, call)
 
     async def add_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
-        """Add our reaction to a message. An existing one counts as success."""
+        """Add the bot's reaction to a message. If the reaction is there already, that counts as success."""
         call = self._client.reactions_add(channel=channel, timestamp=ts, name=name)
         await self._change_reaction(Method.REACT, call, "already_reacted")
 
     async def remove_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
-        """Remove our reaction from a message. A missing one counts as success."""
+        """Remove the bot's reaction from a message. If there is no such reaction, that counts as success."""
         call = self._client.reactions_remove(channel=channel, timestamp=ts, name=name)
         await self._change_reaction(Method.UNREACT, call, "no_reaction")
 
@@ -312,8 +321,8 @@ class Outbound:
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
         """Answer a command or a click by its response URL. Only the person who acted sees the answer.
 
-        `replace_original` replaces the message on which the person clicked. Slack does not guarantee that the
-        answer is shown.
+        With `replace_original`, the answer replaces the message that contains the clicked button. Slack does
+        not guarantee that the answer is shown.
         """
         ready = self._drafts.prepare_message(message)
         payload: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
@@ -328,7 +337,10 @@ class Outbound:
         thread_ts: Ts | None = None,
         priority: Priority = Priority.POST,
     ) -> None:
-        """Show a message to one member of a channel only. Slack does not guarantee that it is shown."""
+        """Show a message to only one member of a channel.
+
+        Slack does not guarantee that the message is shown.
+        """
         ready = self._drafts.prepare_message(message)
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
@@ -347,7 +359,7 @@ class Outbound:
         return models.parse_profiles(answer), read_text(answer, "response_metadata", "next_cursor")
 
     async def find_user_by_email(self, email: str) -> UserId | None:
-        """Return the member of this workspace with an e-mail address; None if there is no such member."""
+        """Return the member of this workspace with this e-mail address; None if there is no such member."""
         call = self._client.users_lookupByEmail(email=email)
         answer = await self._calls.make(
             Method.USER_BY_EMAIL, self.timeouts.read, call, ok_error="users_not_found"

@@ -1,4 +1,4 @@
-"""Reads values from parsed JSON of unknown shape. Nothing raises.
+"""Reads values from parsed JSON of unknown shape. No function raises an error.
 
 Each function takes a value and a path of keys. If the value at the path is missing or of another type, the
 result is empty, or None for an id. `inbound` and `models` interpret the results.
@@ -17,7 +17,7 @@ _NOTHING: Mapping[str, object] = {}
 
 
 def read_value(value: object, *path: str) -> object:
-    """Return the value at a path of keys, or None."""
+    """Return the value at a path of keys; None if there is no value."""
     for key in path:
         # Parsed JSON consists of dicts. The check for dict is ten times as fast as the one for Mapping.
         if not isinstance(value, dict):
@@ -27,7 +27,7 @@ def read_value(value: object, *path: str) -> object:
 
 
 def read_text(value: object, *path: str) -> str:
-    """Return the string at the path, or an empty one."""
+    """Return the string at the path; empty if there is no string."""
     found = read_value(value, *path)
     return _replace_surrogates(found) if isinstance(found, str) else ""
 
@@ -38,24 +38,24 @@ def _replace_surrogates(words: str) -> str:
 
 
 def read_url(value: object, *path: str) -> str | None:
-    """Return the web address at the path, or None."""
+    """Return the web address at the path; None if there is none."""
     found = read_text(value, *path)
     return found if found.startswith(("https://", "http://")) else None
 
 
 def read_flag(value: object, *path: str) -> bool:
-    """Return whether the path has `true` or the string "true". A command's payload has only strings."""
+    """Return whether the value at the path is `true` or "true". A command's payload contains only strings."""
     return read_value(value, *path) in (True, "true")
 
 
 def read_int(value: object, *path: str) -> int:
-    """Return the whole number at the path, or 0."""
+    """Return the whole number at the path; 0 if there is none."""
     found = read_value(value, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
 def read_object(value: object, *path: str) -> Mapping[str, object]:
-    """Return the JSON object at the path, or an empty one."""
+    """Return the JSON object at the path; empty if there is none."""
     found = read_value(value, *path)
     return found if isinstance(found, dict) else _NOTHING
 
@@ -75,7 +75,7 @@ def read_strings(value: object, *path: str) -> list[str]:
 
 
 def read_user(value: object, *path: str) -> UserId | None:
-    """Return the id of a user at the path: a person's or a bot's."""
+    """Return the id of a user at the path. The user may be a person or a bot."""
     found = read_text(value, *path)
     return UserId(found) if _USER.fullmatch(found) else None
 
@@ -86,7 +86,7 @@ def read_channel(value: object, *path: str) -> ChannelId | None:
 
 
 def read_ts(value: object, *path: str) -> Ts | None:
-    """Return the ts at the path: Slack's id of a message, and its time."""
+    """Return the ts at the path. A ts is Slack's id of a message, and its time."""
     return find_ts(read_text(value, *path))
 
 
@@ -106,7 +106,7 @@ def _make_file(row: Mapping[str, object]) -> FileRef:
 
 
 def read_blocks_json(message: object) -> str:
-    """Return the blocks of a message as JSON, or an empty string."""
+    """Return the blocks of a message as JSON; an empty string if it has none."""
     found = read_objects(message, "blocks")
     return _replace_surrogates(json.dumps(found, separators=(",", ":"), ensure_ascii=False)) if found else ""
 
@@ -145,7 +145,7 @@ def read_entered_values(state: object) -> dict[str, str]:
 
 
 def read_entered_value(element: object) -> str:
-    """Return what a person has entered in one element, or the value of a pressed button."""
+    """Return what a person has entered in one element. For a pressed button, return its value."""
     if option := read_object(element, "selected_option"):
         return read_text(option, "value")
     if options := read_objects(element, "selected_options"):
@@ -157,9 +157,9 @@ def read_entered_value(element: object) -> str:
 
 
 def read_pressed(action: object, menu: str) -> tuple[str, str]:
-    """Return the action id and the value of what was pressed.
+    """Return the action id and the value of a pressed button or a chosen option.
 
-    If it is an option of the menu with the action id `menu`, both are read from the option's value.
+    For an option of the menu with the action id `menu`, read both from the option's value.
     """
     action_id, value = read_text(action, "action_id"), read_entered_value(action)
     if action_id != menu:

@@ -1,6 +1,6 @@
 """Reads where a payload comes from: the workspace, the organization, and whether an app has written it.
 
-`listeners/ingress.py` decides by this which payloads are accepted.
+`listeners/ingress.py` uses this to decide which payloads are accepted.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ class Source:
     """The origin of a payload, as far as the payload shows it.
 
     `team_id` is the workspace to which Slack delivered the payload. `actor_team_id` is the workspace of the
-    person who acted. It is None if the payload is from a shared channel and does not name that workspace.
+    person who acted. `actor_team_id` is None if the payload is from a shared channel and does not name that
+    workspace.
     """
 
     team_id: str
@@ -46,8 +47,8 @@ def parse_source(body: Body) -> Source:
 def _get_team(body: Body, authorization: Body) -> str:
     """Return the workspace to which a payload was delivered; an empty string if the payload does not say.
 
-    In a shared channel, the `team_id` of an event may be the other company's. The `team_id` of its
-    authorization is always ours.
+    In a shared channel, the `team_id` of an event may be the other company's workspace. The `team_id` of the
+    event's authorization is always our workspace.
     """
     found = (
         read_text(body, "view", "app_installed_team_id"),
@@ -60,9 +61,9 @@ def _get_team(body: Body, authorization: Body) -> str:
 
 
 def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
-    """Return the workspace of the person who acted; None if the payload does not name it.
+    """Return the workspace of the person who acted; None if the payload does not name that workspace.
 
-    In a channel that is shared with another company, only the fields of the event itself name it.
+    In a channel that is shared with another company, only the fields of the event itself name that workspace.
     """
     if not event:
         return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None

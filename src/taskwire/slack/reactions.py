@@ -10,10 +10,12 @@ from taskwire.slack.payload_fields import read_channel, read_object, read_text, 
 
 @dataclass(frozen=True)
 class ReactionAdded:
-    """A reaction that a person put on a message. `ts` is the message, `at` the time of the reaction.
+    """A reaction that a person put on a message.
 
-    `author` is who wrote the message; None if Slack does not say. `is_on_own`: the message may be the bot's.
-    Slack does not say in which thread the message is.
+    `ts` is the ts of the message, `at` the time of the reaction.
+
+    `author` is who wrote the message; None if Slack does not say. `is_on_own` means that the bot may have
+    written the message. Slack does not say in which thread the message is.
     """
 
     channel: ChannelId
@@ -27,7 +29,7 @@ class ReactionAdded:
 
 
 def parse_reaction(body: Mapping[str, object], bot: UserId) -> ReactionAdded | IgnoredPayload:
-    """Parse the event of a new reaction. `bot` is our own user, whose reactions are ignored."""
+    """Parse the event of a new reaction. `bot` is our own user; that user's reactions are ignored."""
     event = read_object(body, "event")
     channel, ts = read_channel(event, "item", "channel"), read_ts(event, "item", "ts")
     person, at = read_user(event, "user"), read_ts(event, "event_ts")

@@ -1,6 +1,7 @@
-"""Slack's own agent surface: the status of a thread's session, and the button in Slack that stops the agent.
+"""Slack's own surface for agents: the status of a thread's session, and Slack's button that stops the agent.
 
-Slack shows both only if the app is declared as an agent. Declaring it grants the app `AGENT_SCOPE`.
+Slack shows both only if the app is declared as an agent. This declaration grants the app the scope
+`AGENT_SCOPE`.
 """
 
 from collections.abc import Mapping
@@ -33,11 +34,11 @@ class AgentSessions:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the app is declared as an agent, as far as the scopes of its token show."""
+        """Whether the app is declared as an agent. The scopes of its token show that."""
         return AGENT_SCOPE in (self._calls.granted_scopes or ())
 
     async def set_status(self, channel: ChannelId, thread_ts: Ts, status: SessionStatus, title: str) -> None:
-        """Set the status of a thread's session. Slack makes a session, with this title, if there is none.
+        """Set the status of a thread's session. If there is no session, Slack makes one with this title.
 
         The call does not name the person who began the session, because Slack refuses a person who is not in
         the channel.

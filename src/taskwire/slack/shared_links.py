@@ -27,9 +27,10 @@ class SharedLinks:
 
 
 def parse_shared_links(body: Mapping[str, object], bot: UserId) -> SharedLinks | IgnoredPayload:
-    """Parse the event of a shared link. `bot` is our own user, whose links are ignored.
+    """Parse the event of a shared link. `bot` is our own user; that user's links are ignored.
 
-    While a person is still typing, the event names no conversation. Such an event is ignored too.
+    While a person is still typing, Slack sends an event that names no conversation. Such an event is ignored
+    too.
     """
     event = read_object(body, "event")
     channel, ts = read_channel(event, "channel"), read_ts(event, "message_ts")

@@ -1,7 +1,7 @@
-"""Parses the payloads of shortcuts, and the messages that people pick. `inbound.py` parses all others.
+"""Parses the payloads of shortcuts, and the messages that people pick. `inbound.py` parses other payloads.
 
-A shortcut of a message brings the message itself, which the bot may have no other way to read. A message that
-got a reaction is read from its thread.
+The payload of a message shortcut contains the message itself. The bot may have no other way to read that
+message. A message that got a reaction is read from its thread.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,10 @@ Body = Mapping[str, object]
 
 @dataclass(frozen=True)
 class PickedMessage:
-    """A message that a person has picked, by its menu or by a reaction. `person` is None for an app."""
+    """A message that a person has picked with its menu or with a reaction.
+
+    `person` is None if an app wrote it.
+    """
 
     ts: Ts
     thread_ts: Ts | None
@@ -48,7 +51,7 @@ class Shortcut:
 
 
 def parse_shortcut(body: Body) -> Shortcut | None:
-    """Parse a used shortcut, global or of a message; None if the person, time or trigger is missing."""
+    """Parse a shortcut, global or of a message; None if the person, the time or the trigger is missing."""
     person, at = read_user(body, "user", "id"), read_ts(body, "action_ts")
     trigger = read_text(body, "trigger_id")
     if person is None or at is None or not trigger:

@@ -1,8 +1,8 @@
 """Verifies Slack's requests in HTTP mode, and parses them for Bolt.
 
-The signature is checked on the raw bytes before anything is parsed. A sender without the signing secret
-therefore causes no more work than a comparison. Functions here raise only `RequestRefused`, whatever arrives.
-No body is stored.
+The signature is checked on the raw bytes before anything is parsed. So a sender without the signing secret
+causes no more work than a comparison. Functions here raise only `RequestRefused`, whatever arrives. No body
+is stored.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class Headers(Protocol):
 
 
 class RequestRefused(Exception):
-    """The request is refused. `reason` is the label of the metric that counts it."""
+    """The request is refused. `reason` is the label of the metric that counts refused requests."""
 
     def __init__(self, reason: SignatureProblem) -> None:
         super().__init__(reason)
@@ -55,7 +55,7 @@ class RequestRefused(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status: 401 if the sender may not be Slack, 400 if Slack does not send such a body."""
+        """The HTTP status: 401 if the sender may not be Slack, 400 if Slack never sends such a body."""
         return 400 if self.reason == "body" else 401
 
 
@@ -71,8 +71,8 @@ class SignatureVerifier:
     def replace(self, secret: str) -> None:
         """Accept requests that are signed with this secret.
 
-        The previous secret is accepted for some minutes more, because requests that Slack has already signed
-        with it may still arrive.
+        Also accept the previous secret for some minutes more: requests that Slack has already signed with it
+        may still arrive.
         """
         self._former, self._former_until = self._secret, self._now() + MOST_CLOCK_DIFFERENCE_SECONDS
         self._secret = secret.encode()
@@ -80,7 +80,7 @@ class SignatureVerifier:
     def parse_headers(self, headers: Headers) -> tuple[str, str]:
         """Return the timestamp and the signature of a request, for `verify`.
 
-        Raises `RequestRefused` if they cannot be Slack's or are too old.
+        Raises `RequestRefused` if the headers cannot be Slack's or the timestamp is too old.
         """
         timestamp, signature = _get_single(headers, TIMESTAMP_HEADER), _get_single(headers, SIGNATURE_HEADER)
         if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
@@ -90,9 +90,9 @@ class SignatureVerifier:
         return timestamp, signature
 
     def verify(self, signed_headers: tuple[str, str], body: bytes | memoryview) -> None:
-        """Raise `RequestRefused` unless the signature was made with the secret for this timestamp and body.
+        """Raise `RequestRefused` unless the secret gives this signature for this timestamp and body.
 
-        `signed_headers` is what `parse_headers` has returned.
+        `signed_headers` is the result of `parse_headers`.
         """
         if self._is_signed(self._secret, signed_headers, body):
             return
@@ -108,10 +108,12 @@ class SignatureVerifier:
 
 
 def parse_request(headers: Headers, body: bytes) -> AsyncBoltRequest:
-    """Parse a request with a verified signature. Raises `RequestRefused` if Slack would not send it.
+    """Parse a request with a verified signature.
 
-    The query string is left out because the signature does not cover it. Bolt gets the parsed body instead of
-    the text: Bolt would parse the text again, and would mistake a command that contains "payload" for a form.
+    Raises `RequestRefused` if Slack would not send such a request.
+
+    The query string is left out, because the signature does not cover it. Bolt gets the parsed body instead
+    of the text: Bolt would parse the text again, and would take a command that contains "payload" for a form.
     """
     try:
         passed_on = {name: list(headers.getall(name, ()))[:1] for name in _FORWARDED_HEADERS}

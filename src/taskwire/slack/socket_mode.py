@@ -1,6 +1,6 @@
 """Socket Mode: the WebSocket over which Slack delivers payloads.
 
-The SDK keeps the connection open. This module adds three things: a URL is used only once, NO_PROXY is
+The SDK keeps the connection open. This module adds three things: each URL is used only once, NO_PROXY is
 respected, and an unreachable Slack is logged as a warning without a traceback. Bolt passes the payloads to
 the listeners.
 """
@@ -33,7 +33,7 @@ class SocketModeConnection:
     """One Socket Mode connection. `url` is the URL for the first try, from `Outbound.open_socket`.
 
     `on_hello` is called each time Slack has opened the connection. Its argument is the number of connections
-    that the app has in all processes.
+    of the app in all processes.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class SocketModeConnection:
         self._connected_at: float | None = None
 
     def start(self) -> None:
-        """Start to connect in the background. Failed tries are repeated until one succeeds."""
+        """Start to connect in the background. Failed tries are repeated until a try succeeds."""
         connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
         self._connecting = asyncio.create_task(connecting, name="socket")
 
     async def wait_until_connected(self, seconds: float) -> bool:
-        """Return whether payloads can arrive, after this many seconds at most."""
+        """Wait until payloads can arrive, for this many seconds at most. Return whether they can."""
         if self._connecting is not None:
             await asyncio.wait({self._connecting}, timeout=seconds)
         return await self.is_connected()
@@ -84,14 +84,17 @@ class SocketModeConnection:
             await self._handler.handle(self._handler.client, request)
 
     async def _wait_for_acks(self) -> None:
-        """Wait until every delivered payload is acknowledged. Slack shows people an error if one is not."""
+        """Wait until every delivered payload is acknowledged. Without an ack, Slack shows people an error."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
             if not self._in_flight.count and self._handler.client.message_queue.empty():
                 return
 
     async def close(self, within_seconds: float) -> None:
-        """Acknowledge what has arrived, then close. Each of the two steps takes at most `within_seconds`."""
+        """Acknowledge the payloads that have arrived, then close.
+
+        Each step takes at most `within_seconds`.
+        """
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
@@ -104,7 +107,7 @@ class SocketModeConnection:
 
 
 class ConcurrencyLimit:
-    """Limits how many payloads are handled at once. The others wait in the order of arrival.
+    """Limits how many payloads are handled at once. Further payloads wait in the order of their arrival.
 
     No payload waits longer than LONGEST_WAIT_SECONDS, so the limit may be exceeded.
     """
@@ -116,7 +119,7 @@ class ConcurrencyLimit:
 
     @property
     def count(self) -> int:
-        """Number of payloads that are being handled or wait."""
+        """The number of payloads that are being handled or wait."""
         return self._working + len(self._waiting)
 
     async def __aenter__(self) -> None:
@@ -155,7 +158,7 @@ class ConcurrencyLimit:
 
 
 def _use_each_url_once(client: SocketModeClient) -> None:
-    """Make the SDK ask for a new URL after a failed try. A URL opens one connection and soon expires."""
+    """Make the SDK ask for a new URL after a failed try. A URL opens only one connection and soon expires."""
 
     async def failed(*_: object) -> None:
         client.wss_uri = None
@@ -174,7 +177,7 @@ def _use_each_url_once(client: SocketModeClient) -> None:
 def _make_sdk_logger() -> logging.Logger:
     """Return a logger for the SDK that logs no payloads, and logs errors as warnings without a traceback.
 
-    At level DEBUG the SDK logs whole payloads. It logs each failed try to connect as an error.
+    At level DEBUG, the SDK would log whole payloads. It would log each failed try to connect as an error.
     """
     logger = logging.getLogger("taskwire.slack.socket")
     logger.setLevel(logging.INFO)

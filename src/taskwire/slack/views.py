@@ -1,4 +1,7 @@
-"""Calls for dialogs and for the Home tab, a part of the client for Slack's Web API (`outbound.py`)."""
+"""Calls for dialogs and for the Home tab.
+
+They are a part of the client for Slack's Web API (`outbound.py`).
+"""
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -10,7 +13,7 @@ from taskwire.slack.drafts import Drafts
 
 
 class Views:
-    """What the bot shows in dialogs and in Home tabs. A call raises the errors that `errors` lists."""
+    """What the bot shows in dialogs and in Home tabs. A call raises the errors in `errors`."""
 
     def __init__(self, client: AsyncWebClient, calls: Calls, drafts: Drafts, timeout_seconds: float) -> None:
         self._client = client
@@ -32,7 +35,7 @@ class Views:
     async def publish(self, person: UserId, view: View) -> None:
         """Replace the content of a person's Home tab.
 
-        Call `Outbound.reserve` first; it takes a place in Slack's rate limits.
+        Call `Outbound.reserve` before this; it takes a place in Slack's rate limits.
         """
         call = self._client.views_publish(user_id=person, view=self._drafts.prepare_view(view))
         await self._calls.make(Method.PUBLISH_VIEW, self._timeout_seconds, call, is_reserved=True)

@@ -1,8 +1,11 @@
-"""The Coder accounts that people have connected: one record for each person, encrypted and signed for them.
+"""The Coder accounts that people have connected.
+
+Each person's record is encrypted and signed for that person.
+
 The token that Taskwire has made for its own service account is stored in the same way.
 
-A record that was made for another person, or by somebody without the keys, does not open. The token is only
-in the encrypted part.
+A record does not open for another person, nor if it was written without the keys. Only the encrypted part
+contains the token.
 """
 
 from datetime import datetime
@@ -30,11 +33,11 @@ _log = logger("taskwire.state.accounts")
 
 
 class ConnectedAccount(BaseModel):
-    """A person's own account in Coder. `user_id` and `username` are Coder's.
+    """A person's own account in Coder. `user_id` and `username` are the user's id and name in Coder.
 
-    `job` is the id of the job that connected the account. `refresh_token` is set if Coder's OAuth2 provider
-    has given the token. `is_refused`: Coder no longer accepts the token. `is_refused` is not stored with the
-    account.
+    `job` is the id of the job that connected the account. `refresh_token` is set if the token came from
+    Coder's OAuth2 provider. `is_refused` means that Coder no longer accepts the token. `is_refused` is not
+    stored with the account.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -50,7 +53,7 @@ class ConnectedAccount(BaseModel):
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the token ends; None if it does not end, or if Taskwire refreshes it without the person."""
+        """When the token expires; None if it never does, or if Taskwire refreshes it without the person."""
         return from_ms(self.expires_at_ms) if self.expires_at_ms and not self.refresh_token else None
 
     @property
@@ -62,7 +65,7 @@ class ConnectedAccount(BaseModel):
 class OwnServiceToken(BaseModel):
     """A token that Taskwire has made for its service account.
 
-    `replaces` is the public part of the operator's token that it replaces.
+    `replaces` is the public part of the operator's token that this token replaces.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -81,7 +84,7 @@ class AccountStore:
         self._keys = keys
 
     async def find(self, person: UserId) -> ConnectedAccount | None:
-        """Return a person's account; None if this deployment has stored none for the person."""
+        """Return a person's account; None if this deployment has not stored an account for the person."""
         key = self._keys.named("account", person)
         both = await self._redis.mget(key, self._keys.named("account_refused", person))
         kept, refused = cast("list[str | None]", both)
@@ -98,14 +101,17 @@ class AccountStore:
         return account.model_copy(update={"is_refused": account.key_id == refused})
 
     async def list_all(self) -> list[ConnectedAccount]:
-        """List all connected accounts. This reads the names of all keys, so call it only in a command."""
+        """List all connected accounts.
+
+        Call this only in a command, because it reads the names of all keys.
+        """
         prefix = self._keys.named("account", "")
         names = [str(key) async for key in self._redis.scan_iter(f"{prefix}*", count=1_000)]
         found = [await self.find(UserId(name.removeprefix(prefix))) for name in sorted(names)]
         return [account for account in found if account is not None]
 
     async def find_person(self, user_id: str) -> UserId | None:
-        """Return who has connected this Coder user."""
+        """Return the person who has connected this Coder user."""
         kept = cast("str | None", await self._redis.get(self._keys.named("account_of", user_id)))
         person = UserId(kept) if kept else None
         account = await self.find(person) if person else None
@@ -130,29 +136,35 @@ class AccountStore:
         return read(OwnServiceToken.model_validate_json, opened) if opened is not None else None
 
     def write_service_token(self, batch: Batch, own: OwnServiceToken, ttl_ms: int) -> Batch:
-        """Store the token that Taskwire has made for its service account, until it ends."""
+        """Store the token that Taskwire has made for its service account, until the token expires."""
         key = self._keys.named("service_token")
         return batch.write_expiring(ttl_ms, "SET", key, key_ring().seal(own.model_dump_json(), key))
 
     def mark_refused(self, batch: Batch, person: UserId, key_id: str) -> Batch:
         """Record that Coder no longer accepts this token.
 
-        If another token was stored meanwhile, that token does not count as refused.
+        If another token was stored in the meantime, that other token does not count as refused.
         """
         return batch.write_expiring(
             REFUSED_TTL_MS, "SET", self._keys.named("account_refused", person), key_id
         )
 
     def note_away(self, batch: Batch, person: UserId, now_ms: int) -> Batch:
-        """Record that the person has no account that Coder accepts since `now_ms`, until one is stored."""
+        """Record that since `now_ms` the person has no account that Coder accepts.
+
+        The record ends when an account is stored.
+        """
         return batch.write_expiring(AWAY_TTL_MS, "SET", self._keys.named("account_away", person), now_ms)
 
     async def find_away_since(self, person: UserId) -> int:
-        """Return since when the person has no account that Coder accepts; 0 if that is not known."""
+        """Return since when the person has no account that Coder accepts.
+
+        Return 0 if that is not known.
+        """
         return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
 
     def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
-        """Forget an account and its token."""
+        """Delete an account and its token."""
         batch.write("DEL", self._keys.named("account", account.person))
         return batch.write("DEL", self._keys.named("account_of", account.user_id))
 
@@ -163,7 +175,10 @@ def seal_pasted(token: str, person: UserId) -> str:
 
 
 def open_pasted(sealed: str, person: UserId) -> str:
-    """Return the decrypted token that the person has entered. Raise UserError if it cannot be opened."""
+    """Return the decrypted token that the person has entered.
+
+    Raise UserError if the token cannot be decrypted.
+    """
     try:
         return key_ring().open(sealed, f"pasted token {person}")
     except CannotOpen as error:

@@ -1,4 +1,4 @@
-"""The audit trail: a bounded stream of what people did. Nobody without the key can change it unnoticed.
+"""The audit trail: a bounded stream of what people did. Without the key, nobody can change it unnoticed.
 
 `queue/lua/audit.lua` writes an entry in the call that ends the act's job. So a crash neither loses an entry
 nor writes it twice. Three things protect the trail:
@@ -10,7 +10,7 @@ nor writes it twice. Three things protect the trail:
   ends. So no sealed entry can be removed from the beginning or the end.
 
 A person who can write to Redis can still remove the entries of the last seconds, or put back an older state
-of the whole trail. The log shows that, because the number and the hash of each entry are in the log too.
+of the whole trail. The log reveals that, because it has the number and the hash of each entry too.
 """
 
 import hashlib
@@ -50,23 +50,27 @@ _log = logger("taskwire.state.audit")
 
 @dataclass(frozen=True)
 class AuditLimits:
-    """How many entries are kept, and for how long."""
+    """How many audit entries are kept, and for how long."""
 
     most: int = 50_000
     days: int = 365
 
 
 class BrokenChain(NamedTuple):
-    """Where the chain breaks: the number of the first entry that does not follow, and what is wrong."""
+    """Where the chain of entries breaks:
+
+    the number of the first entry that does not follow, and what is wrong.
+    """
 
     number: int
     why: str
 
 
 class AuditSeal(BaseModel):
-    """A record of the entries that were checked: those with numbers above `trimmed`, up to `number`.
+    """A record of which entries were checked: those with numbers above `trimmed`, up to `number`.
 
-    `row` is the stream's id of entry `number`. `broken` says where the chain breaks; None if it is whole.
+    `row` is the stream's id of entry `number`. `broken` says where the chain breaks; None if the chain is
+    whole.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,7 +96,7 @@ class _Head(NamedTuple):
 
 @dataclass
 class _Check:
-    """Checks the chain entry by entry. `broken` is the first break."""
+    """Checks the chain entry by entry. `broken` is the first break that was found."""
 
     seal: AuditSeal
     number: int
@@ -134,7 +138,7 @@ class _Check:
         return None
 
     def ends(self, head: _Head) -> None:
-        """Check that the chain reaches as far as its head and its seal say."""
+        """Check that the chain ends where its head and its seal say."""
         if self.number < max(head.number, self.seal.number) or (
             self.number == head.number and self.before != head.hash
         ):
@@ -168,7 +172,10 @@ class AuditTrail:
         return self._limits.days * DAY_MS
 
     async def read(self, wanted: AuditFilter) -> AsyncIterator[StoredEntry]:
-        """Yield the wanted entries, the oldest first. An entry that cannot be read is left out."""
+        """Yield the entries that the filter matches, the oldest first.
+
+        An entry that cannot be read is left out.
+        """
         start = str(to_ms(wanted.since)) if wanted.since is not None else _FIRST
         async for row in self._read_rows(start):
             stored = _parse_row(row)
@@ -176,7 +183,7 @@ class AuditTrail:
                 yield stored
 
     async def list_newest(self, wanted: AuditFilter, most: int) -> list[StoredEntry]:
-        """List the wanted entries, the newest first, `most` of them at most."""
+        """List the entries that the filter matches, the newest first, at most `most` entries."""
         found: list[StoredEntry] = []
         end = _LAST
         earliest_ms = to_ms(wanted.since) if wanted.since is not None else 0
@@ -189,12 +196,12 @@ class AuditTrail:
         return found[:most]
 
     async def find_head(self) -> str:
-        """Return the number and the hash of the newest entry. An operator compares them with the log."""
+        """Return the number and the hash of the newest entry. An operator compares both with the log."""
         head = await self._read_head()
         return f"{head.number} ({head.hash})"
 
     async def find_break(self) -> BrokenChain | None:
-        """Find where the chain breaks; None if nobody without the key has changed anything.
+        """Find where the chain breaks. Return None if nobody without the key has changed the trail.
 
         If a break is found but old entries were trimmed during the check, check again.
         """
@@ -212,7 +219,7 @@ class AuditTrail:
                 return check.broken
 
     async def seal(self) -> None:
-        """Check the entries since the last seal, remove those above the limits, and seal the rest.
+        """Check the entries since the last seal, remove the entries above the limits, and seal the rest.
 
         Every process of a deployment does this. Once the chain is broken, every later seal records the break.
         """
@@ -295,7 +302,7 @@ class AuditTrail:
 
 
 def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
-    """Return a seal, and what is wrong with it. A trail that was never sealed has an empty seal."""
+    """Return a seal, and what is wrong with it. If the trail was never sealed, return an empty seal."""
     if not sealed:
         return AuditSeal(), ""
     try:
@@ -311,7 +318,7 @@ def _purpose(key: str) -> str:
 
 
 def _make_hash(before: str, row_id: str, text: str) -> str:
-    """Return the hash as `queue/lua/audit.lua` makes it."""
+    """Return the hash of an entry, made in the same way as in `queue/lua/audit.lua`."""
     return hashlib.sha1(f"{before} {row_id} {text}".encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Authorizations: what Redis keeps from the press on *Connect with Coder* until the account is connected.
+"""Authorizations: what Redis stores from the press of *Connect with Coder* until the account is connected.
 
-Each part is a note, sealed for its key, and expires after ten minutes. If a note is lost, the person has to
-enter `/task connect` again. Nobody can use these notes without the browser that has opened Coder's page.
+Each part is a note, is sealed for its key, and expires after ten minutes. If a note is lost, the person has
+to enter `/task connect` again. Only the browser that has opened Coder's page can use these notes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ MOST_TRIES = 5
 
 
 class StartedAuthorization(BaseModel):
-    """Who has asked to connect an account, and the verifier that is needed to exchange Coder's code."""
+    """Who has asked to connect an account, and the verifier for the exchange of Coder's code."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -33,9 +33,10 @@ class StartedAuthorization(BaseModel):
 
 
 class Grant(BaseModel):
-    """The code that a person's browser has brought from Coder's page, and what its exchange needs.
+    """The authorization code that Coder has sent through a person's browser.
 
-    `confirmation` is a number that only this browser shows.
+    The grant also has what the exchange of the code needs. `confirmation` is a number that only this browser
+    shows.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -45,7 +46,7 @@ class Grant(BaseModel):
     confirmation: str = Field(repr=False)
 
     def seal(self, person: UserId) -> str:
-        """Return the grant as an encrypted text, for the job of this person."""
+        """Return the grant as an encrypted text, for a job of this person."""
         return seal_pasted(self.model_dump_json(), person)
 
     @classmethod
@@ -55,7 +56,7 @@ class Grant(BaseModel):
 
 
 class UnconfirmedAccount(BaseModel):
-    """A Coder account that is connected once the person has entered the number that their browser shows.
+    """A Coder account that waits until the person enters the number that their browser shows.
 
     `confirmation` is this number.
     """
@@ -70,32 +71,35 @@ class UnconfirmedAccount(BaseModel):
 
 
 class Authorizations:
-    """The authorizations of one workspace that are under way."""
+    """The authorizations of one workspace that have begun and not ended."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
     async def start(self, state: str, started: StartedAuthorization) -> None:
-        """Store who has asked, under the state that Coder sends back with the person."""
+        """Store who has asked, under the `state`.
+
+        Coder sends the `state` back through the person's browser.
+        """
         await self._notes.keep(
             started.model_dump_json(), "authorization", digest_state(state), ttl_ms=LIFETIME_MS
         )
 
     async def find_started(self, state: str) -> StartedAuthorization | None:
-        """Return who has asked; None if the state is unknown, expired or used."""
+        """Return who has asked. Return None if the `state` is unknown, expired or used."""
         kept = await self._notes.find("authorization", digest_state(state))
         return read_if_possible(StartedAuthorization, kept)
 
     def end(self, batch: Batch, state: str) -> Batch:
-        """Add to a batch the write that forgets a state, because it was used."""
+        """Add to a batch the write that deletes a `state`, because it was used."""
         return self._notes.forget_in(batch, "authorization", digest_state(state))
 
     async def find_tokens(self, job_id: str) -> Tokens | None:
-        """Return the tokens that an earlier try of this job has got; None if there are none."""
+        """Return the tokens that an earlier try of this job has received; None if there are none."""
         return read_if_possible(Tokens, await self._notes.find("authorized", job_id))
 
     def keep_tokens(self, batch: Batch, job_id: str, tokens: Tokens) -> Batch:
-        """Add to a batch the write that keeps the tokens of a job, because Coder gives them only once."""
+        """Add to a batch the write that stores a job's tokens, because Coder gives these tokens only once."""
         return self._notes.keep_in(batch, tokens.model_dump_json(), "authorized", job_id, ttl_ms=LIFETIME_MS)
 
     async def find_unconfirmed(self, person: UserId) -> UnconfirmedAccount | None:
@@ -103,7 +107,7 @@ class Authorizations:
         return read_if_possible(UnconfirmedAccount, await self._notes.find("unconfirmed", person))
 
     def keep_unconfirmed(self, batch: Batch, person: UserId, found: UnconfirmedAccount) -> Batch:
-        """Add to a batch the write that stores an account until the person confirms it."""
+        """Add to a batch the write that stores an account until the person confirms the account."""
         return self._notes.keep_in(batch, found.model_dump_json(), "unconfirmed", person, ttl_ms=LIFETIME_MS)
 
     def forget_unconfirmed(self, batch: Batch, person: UserId) -> Batch:
@@ -112,5 +116,5 @@ class Authorizations:
 
 
 def digest_state(state: str) -> str:
-    """Return a hash of a state, as the name of its note. The names of keys are not encrypted."""
+    """Return a hash of a `state`, for the key name of its note. Key names are not encrypted."""
     return hashlib.sha256(state.encode()).hexdigest()

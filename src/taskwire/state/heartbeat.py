@@ -1,11 +1,11 @@
-"""Heartbeat: when a process last listened to Slack, and when something of each kind last came from Slack.
+"""Heartbeat: when a process last listened to Slack, and when a payload of each kind last came from Slack.
 
-Each process that listens to Slack writes the time to Redis. From this time, a process that starts learns for
-how long no process has listened. Redis also holds whether another process already recorded the gap, and when
-Slack last sent an HTTP request. `recovery/downtime` decides what follows from a gap.
+Each process that listens to Slack writes the time to Redis. A process that starts reads this time, and so
+knows for how long no process has listened. Redis also stores whether another process already recorded the
+gap, and when Slack last sent an HTTP request. `recovery/downtime` decides what to do about a gap.
 
 Slack does not tell an app whether its slash command and its event subscriptions are set up. Only payloads
-that arrive show it. `ReceivedKinds` stores when they arrived; `doctor/findings` judges them.
+that arrive show this. `ReceivedKinds` stores when they arrived; `doctor/findings` judges these times.
 """
 
 from collections.abc import Awaitable, Collection, Mapping
@@ -34,7 +34,7 @@ GapClaim = Literal["free", "claimed", "noted"]
 
 
 class Heartbeat:
-    """The heartbeat of one workspace. All its processes share it."""
+    """The heartbeat of one workspace. All processes of the workspace share it."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._beat = Script(connections.commands, keys, clock, _BEAT)
@@ -49,7 +49,7 @@ class Heartbeat:
         await self._beat()
 
     async def find_absence_ms(self) -> int | None:
-        """Return for how many ms no process has listened; None if none ever has."""
+        """Return for how many ms no process has listened; None if no process ever has."""
         return _since(await self._read())
 
     async def record_request(self) -> None:
@@ -59,32 +59,31 @@ class Heartbeat:
     async def record_backfill(self, absence_ms: int | None, silence_ms: int) -> None:
         """Record that backfill reads the last `absence_ms`; None means everything.
 
-        The next HTTP request then does not start a backfill for the same time. It still does if Slack was
-        silent for `silence_ms` or more before the gap. Nothing is recorded if Slack has never sent an HTTP
-        request.
+        The next HTTP request then does not start a backfill for this time. It still does if Slack was silent
+        for `silence_ms` or more before the gap. Nothing is recorded if Slack has never sent an HTTP request.
         """
         await self._record_backfill(-1 if absence_ms is None else absence_ms, silence_ms)
 
     async def find_silence_ms(self) -> int | None:
-        """Return how many ms ago Slack last sent an HTTP request to any process; None if it never has."""
+        """Return how many ms ago Slack last sent an HTTP request to any process; None if Slack never has."""
         return _since(await self._read_request())
 
     async def get_age_ms(self, moment_ms: int) -> int:
-        """Return how many milliseconds ago a moment was, by Redis's clock."""
+        """Return how many milliseconds have passed since a moment, by Redis's clock."""
         now, _ = cast("list[str]", await self._read())
         return max(int(now) - moment_ms, 0)
 
     async def claim_gap(self, absence_ms: int | None) -> GapClaim:
-        """Claim a gap of this length that ends now.
+        """Claim a gap that has this length and ends now.
 
-        "free" means that this process has claimed it. "noted" means that all jobs for the gap are written.
-        "claimed" means that another process is writing them. That process may die, so ask again after a few
-        seconds.
+        The result "free" means that this process has claimed the gap. "noted" means that all jobs for the gap
+        are written. "claimed" means that another process is writing these jobs. That process may die, so ask
+        again after a few seconds.
         """
         return cast("GapClaim", await self._gap(-1 if absence_ms is None else absence_ms, 0))
 
     async def record_gap(self, absence_ms: int | None) -> None:
-        """Record that all jobs for a gap are written, so that other processes write none."""
+        """Record that all jobs for a gap are written, so that other processes write no jobs for it."""
         await self._gap(-1 if absence_ms is None else absence_ms, 1)
 
 
@@ -110,6 +109,6 @@ class ReceivedKinds:
             await self._record(*sorted(kinds))
 
     async def list_latest(self) -> Mapping[str, datetime]:
-        """Return when a payload of each kind last arrived."""
+        """Return for each kind of payload when one last arrived."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._key))
         return {kind: from_ms(int(at)) for kind, at in found.items()}

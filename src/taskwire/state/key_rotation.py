@@ -1,13 +1,15 @@
-"""Encrypts stored values with the newest key after the operator has added one, a few values at a time.
+"""Encrypts stored values with the newest key after the operator has added a key.
+
+It encrypts a few values at a time.
 
 When no stored value needs an older key, a log line says that the older keys may be removed.
 
-During a rotation, processes may have their keys in different orders. Each process notes in Redis with which
-key it seals. Only the processes whose key came last encrypt anew, so that no process undoes the work of
-another. They end only when all processes seal with this key.
+During a rotation, processes may have their keys in different orders. Each process records in Redis with which
+key it seals. Only the processes with the most recently recorded key encrypt values again, so that no process
+undoes the work of another process. The rotation ends only when all processes seal with this key.
 
-If a value changes while it is encrypted, the changed value is kept: it has the newest key already, or the
-next round finds it. Messages that are parked for a thread are left out, because they expire within ten
+If a value changes while it is encrypted, the changed value stays: either it has the newest key already, or
+the next round finds it. Messages that are parked for a thread are left out, because they expire within ten
 minutes.
 """
 
@@ -45,7 +47,7 @@ class StoredValue(NamedTuple):
 
 
 class StoredKeys:
-    """Finds which keys the stored values of one workspace need, and encrypts them with the newest one."""
+    """Finds which keys the stored values of one workspace need. Encrypts the values with the newest key."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
@@ -60,11 +62,11 @@ class StoredKeys:
         self._changed = self._left = 0
 
     def start_again(self) -> None:
-        """Go through the store again, because there is a new key."""
+        """Go through all stored values again, because there is a new key."""
         self._cursor, self._changed, self._left = 0, 0, 0
 
     async def count(self) -> Counter[str]:
-        """Count the stored values of each encryption key, by the key's id. This reads the whole store."""
+        """Count the stored values of each encryption key, by the key's id. This reads all of Redis."""
         found: Counter[str] = Counter()
         cursor = -1
         while cursor != 0:
@@ -74,9 +76,10 @@ class StoredKeys:
         return found
 
     async def look(self) -> None:
-        """Note this process's key, and encrypt anew the values with an older key in one part of the store.
+        """Record this process's key. In one part of the store, encrypt the values with an older key again.
 
-        Encrypt nothing if there is only one key, or if another process seals with a key that came later.
+        Encrypt nothing if there is only one key, or if another process seals with a key that was recorded
+        later.
         """
         ring = sealing.key_ring()
         order = self._order(self._process, ring.newest_id, IN_USE_MS, ORDER_TTL_MS)
@@ -101,7 +104,10 @@ class StoredKeys:
         return None
 
     def _step_behind(self, last: str, ring: sealing.KeyRing) -> None:
-        """Leave the store to the processes whose key came later. When there are none, begin a new round."""
+        """Leave the store to the processes whose key was recorded later.
+
+        When there are no such processes any more, begin a new round.
+        """
         if not self._is_behind:
             _log.info(
                 "another process seals with a key that came later, encryption left to it",

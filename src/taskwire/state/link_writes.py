@@ -42,7 +42,7 @@ FOLLOWED_TTL_MS = DAY_MS
 
 
 class LinkWrites:
-    """Adds what is to be written about links to a batch. It writes nothing itself."""
+    """Adds the writes about links to a batch. It does not write to Redis itself."""
 
     def __init__(self, keys: Keys, kept: KeptTimes | None = None) -> None:
         self._keys = keys
@@ -57,7 +57,10 @@ class LinkWrites:
         return batch
 
     def write_threadless_record(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write the record of a task without a thread. It expires after a day; no request takes longer."""
+        """Write the record of a task without a thread.
+
+        The record expires after a day; no request takes longer.
+        """
         return batch.write_expiring(
             THREADLESS_LINK_TTL_MS, "HSET", self._keys.link(record.id), "record", record.model_dump_json()
         )
@@ -75,7 +78,8 @@ class LinkWrites:
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
         """Give the link a new thread.
 
-        Replies in the old thread reach the link for as long as those in the thread of an ended link.
+        Replies in the old thread still reach the link, for as long as replies in the thread of an ended link
+        do.
         """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
@@ -85,16 +89,22 @@ class LinkWrites:
         return self.write_thread(self.write_record(batch, moved), moved)
 
     def move_card(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Record that the card was posted again as a reply, so it no longer begins its thread."""
+        """Record that the card was posted again as a reply, so that the card no longer begins its thread."""
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         return self.write_record(batch, record.model_copy(update={"card_ts": ts}))
 
     def write_moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
-        """Record on an ended link the thread to which its task has moved. `where` is its permalink."""
+        """Record on an ended link the thread to which its task has moved.
+
+        `where` is that thread's permalink.
+        """
         return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
-        """Record that nothing can be posted in the link's thread. Its channel may open again later."""
+        """Record that no message can be posted in the link's thread.
+
+        The thread's channel may open again later.
+        """
         self.set_field(batch, record.id, "closed_error", code)
         return batch.write_expiring(
             CLOSED_CHANNEL_TTL_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
@@ -122,7 +132,7 @@ class LinkWrites:
         return self.set_field(batch, link, name, " ".join(people))
 
     def set_shares(self, batch: Batch, link: LinkId, shares: Sequence[str]) -> Batch:
-        """Write with whom the owner shares a link's task."""
+        """Write the people and groups with whom the owner shares a link's task."""
         index = self._keys.named("shared")
         if shares:
             batch.write("HSET", index, link, seal_text(" ".join(shares), f"{link} shares"))
@@ -135,14 +145,14 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.link(link), name)
 
     def write_state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
-        """Write the task state of a link, and when to look at it again."""
+        """Write the task state of a link, and the time of its next timer, if it has one."""
         self.set_field(batch, link, "state", state.model_dump_json())
         if look_at_ms is None:
             return batch.write("ZREM", self._keys.named("timers"), link)
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
 
     def look_again(self, batch: Batch, links: Sequence[LinkId], at_ms: int) -> Batch:
-        """Set the timers of these links to `at_ms`, in Unix milliseconds, instead of their present times."""
+        """Set the timers of these links to `at_ms`, in Unix milliseconds."""
         for some in split_links(links):
             batch.write(
                 "ZADD", self._keys.named("timers"), *(word for link in some for word in (at_ms, link))
@@ -156,38 +166,38 @@ class LinkWrites:
         return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)
 
     def mark_claimed(self, batch: Batch, delivery: str) -> Batch:
-        """Mark a message as claimed before it arrives, so that it is not claimed again when it does."""
+        """Mark a message as claimed before it arrives, so that its arrival makes no claim."""
         return batch.write_expiring(
             DELIVERY_CLAIM_TTL_MS, "SET", self._keys.named("claim", "message", delivery), "1"
         )
 
     def write_receipt(self, batch: Batch, link: LinkId, ts: Ts, reaction: str) -> Batch:
-        """Remember the reaction that a reply has."""
+        """Store which reaction a reply has."""
         key = self._keys.link(link, "receipts")
         return batch.write_expiring(RECEIPT_TTL_MS, "HSET", key, ts, reaction).keep_newest(
             key, MAX_MARKED_REPLIES
         )
 
     def hold_replies(self, batch: Batch, link: LinkId, hold: Hold) -> Batch:
-        """Set aside the replies written before the hold, until a person decides on them."""
+        """Hold the replies that were written before a pause, until a person decides about them."""
         self.set_field(batch, link, "hold", hold.model_dump_json())
         held = self._keys.named("held", link)
         batch.hold(to_coder(link), held, REPLY_ID_PREFIX, LANE_WIDTH, no_agent_score(hold.at))
         return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
 
     def hold_reply(self, batch: Batch, link: LinkId, score: int) -> Batch:
-        """Add one late reply to the replies that the hold keeps."""
+        """Add one late reply to the replies that a pause holds."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
-        """Keep a reply that was not delivered, so that its button can send it again."""
+        """Store a reply that was not delivered, so that its button can send it again."""
         key = self._keys.reply(link, job_id)
         return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json())
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
-        """Forget a kept reply on which a person has decided.
+        """Delete a stored reply about which a person has decided.
 
-        Its dead letter is removed too, so that it is not sent again.
+        Its dead letter is deleted too, so that the reply is not sent twice.
         """
         batch.write("DEL", self._keys.reply(link, job_id))
         return dead_letters.remove_dead_letter(
@@ -195,39 +205,45 @@ class LinkWrites:
         )
 
     def add_question(self, batch: Batch, link: LinkId, question_id: str, place: str) -> Batch:
-        """Remember where a question was posted."""
+        """Store where a question was posted."""
         return batch.write_expiring(
             self.kept.ended_ms, "HSET", self._keys.link(link, "questions"), question_id, place
         )
 
     def remove_question(self, batch: Batch, link: LinkId, question_id: str) -> Batch:
-        """Forget a question that is settled."""
+        """Delete the place of a question, because the question is settled."""
         return batch.write("HDEL", self._keys.link(link, "questions"), question_id)
 
     def release_held(self, batch: Batch, link: LinkId) -> Batch:
-        """Move the held replies back into the queue, each in its old place."""
+        """Move the held replies back into the queue. Each reply gets its old place."""
         self.remove_field(batch, link, "hold")
         self.remove_field(batch, link, "waits_for_resume")
         return batch.unhold(to_coder(link), self._keys.named("held", link))
 
     def replace_held(self, batch: Batch, link: LinkId, job: Job, score: int) -> Batch:
-        """Replace the job of a reply that a pause holds. `score` is its place among the held replies."""
+        """Replace the job of a reply that a pause holds.
+
+        `score` is the reply's place among the held replies.
+        """
         return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
     def drop_held(self, batch: Batch, link: LinkId, *job_ids: str) -> Batch:
-        """Remove these replies from the hold, or all of them if none is named. The pause goes on."""
+        """Remove these replies from the hold; if none is named, remove all held replies.
+
+        The pause goes on.
+        """
         held = self._keys.named("held", link)
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 
     def mark_delivered(self, batch: Batch, link: LinkId, ts: Ts, told: str = "") -> Batch:
-        """Remember that the agent has a reply, and what the thread was told of its later changes."""
+        """Record that the agent has a reply, and what the thread was told about later changes of it."""
         key = self._keys.link(link, "delivered")
         return batch.write_expiring(RECEIPT_TTL_MS, "HSET", key, ts, told).keep_newest(
             key, MAX_MARKED_REPLIES
         )
 
     def follow(self, batch: Batch, link: LinkId, until_ms: int) -> Batch:
-        """Record that a message follows the agent until this time."""
+        """Record until which time a message follows the agent."""
         self.set_field(batch, link, "follow", f"{until_ms}")
         return batch.write_expiring(FOLLOWED_TTL_MS, "ZADD", self._keys.named("followed"), until_ms, link)
 
@@ -237,7 +253,7 @@ class LinkWrites:
         return batch.write("ZREM", self._keys.named("followed"), link)
 
     def end(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
-        """End a link. Its record is kept for a while, and its task is not polled any more."""
+        """End a link. The link's record is kept for a while; its task is no longer polled."""
         self.set_field(batch, record.id, "ended", why)
         batch.write("PEXPIRE", self._keys.link(record.id), self.kept.ended_ms)
         batch.write("ZREM", self._keys.named("timers"), record.id)
@@ -263,7 +279,10 @@ class LinkWrites:
         return batch.write_expiring(self.kept.ended_ms, "HSET", key, "record", text)
 
     def end_as_gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
-        """End a link whose task is gone. If the task is seen again while the record is kept, it reopens."""
+        """End a link whose task is gone.
+
+        If the task is seen again while the record is kept, the link reopens.
+        """
         self.end(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch

@@ -1,6 +1,6 @@
 """Reads links from Redis: the record of each link, the state of its task, and its timers.
 
-`link_writes.py` writes them, except what was last seen of a task: `observations.py` writes that.
+`link_writes.py` writes links. `observations.py` writes what was last seen of a task.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
@@ -41,7 +41,7 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class LinkThread(NamedTuple):
-    """A link's thread. `news` is when something last happened in the link, in seconds since 1970."""
+    """A link's thread. `news` is when the link last had news, in seconds since 1970."""
 
     link: LinkId
     thread: ThreadRef
@@ -85,7 +85,7 @@ class Links:
         return {TaskId(task): LinkId(link) for task, link in found.items()}
 
     async def list_of(self, owner: UserId) -> list[Link]:
-        """List the open links of a person's tasks, the newest first, at most `MOST_LINKS_OF_PERSON`."""
+        """List the open links of a person's tasks, the newest first. List at most `MOST_LINKS_OF_PERSON`."""
         key = self._keys.named("links_of", owner)
         newest = cast("list[str]", await self._redis.zrange(key, 0, MOST_LINKS_OF_PERSON - 1, desc=True))
         found = (await self.list_links(LinkId(link) for link in newest)).values()
@@ -98,13 +98,16 @@ class Links:
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
-        """Return the open links whose tasks are shared, each with the people and groups it is shared with."""
+        """Return the open links whose tasks are shared.
+
+        Each has the people and groups with whom its task is shared.
+        """
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("shared")))
         opened = {LinkId(link): _open_shares(link, shares) for link, shares in found.items()}
         return {link: shares for link, shares in opened.items() if shares}
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
-        """Return the channel of each link's thread, also if the thread does not exist yet."""
+        """Return the channel of each link's thread, even if the thread does not exist yet."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
         return {link: record.channel for link, record in records.items() if record is not None}
@@ -120,7 +123,7 @@ class Links:
         }
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
-        """List the threads of these links, those with the latest news first.
+        """List the threads of these links. The threads with the latest news come first.
 
         News is the last report of the agent, the last input for it, or the start of the thread.
         """
@@ -143,7 +146,10 @@ class Links:
         return found
 
     async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
-        """Run a command for each link, a few links at a time, so that other calls run in between."""
+        """Run a command for each link.
+
+        Run it for a few links at a time, so that other calls run in between.
+        """
         for piece in split_links(link_ids):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for link_id in piece:
@@ -153,11 +159,11 @@ class Links:
                 yield read
 
     async def count_followed(self, now_ms: int) -> int:
-        """Count the agents that are followed now."""
+        """Return how many agents are followed by a message now."""
         return len(await self._redis.zrangebyscore(self._keys.named("followed"), now_ms, "+inf"))
 
     async def fire_timers(self) -> int:
-        """Append a job for each link whose timer is due. Returns the number of links."""
+        """Append a job for each link whose timer is due. Return the number of these links."""
         job = Job(id="time", work=ApplyEvent(event=TimerFired()))
         return cast(
             "int", await self._fire_timers(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
@@ -169,9 +175,9 @@ class Links:
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """Return the reaction of a reply; empty if it has none.
+        """Return the reaction of a reply; empty if the reply has none.
 
-        While the reaction is being changed, all reactions that the reply may have are returned.
+        While the reaction is being changed, return all reactions that the reply may have.
         """
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
@@ -179,19 +185,19 @@ class Links:
     async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
         """Return what the thread was told about later changes of a delivered reply.
 
-        The text is empty if the thread was told nothing. None means that the reply was not delivered, or that
-        its delivery is no longer stored.
+        The text is empty if the thread was told nothing. The result None means that the reply was not
+        delivered, or that its delivery is no longer stored.
         """
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)
 
     async def list_closed(self, channel: ChannelId) -> list[LinkId]:
-        """List the links of this channel in whose threads the bot cannot post."""
+        """List the links of this channel whose threads the bot cannot post in."""
         found = self._redis.hkeys(self._keys.named("closed", channel))
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 
     async def find_question(self, link_id: LinkId, question_id: str) -> str | None:
-        """Find where this question was posted, as JSON; None if it is settled."""
+        """Find where this question was posted, as JSON; None if the question is settled."""
         found = self._redis.hget(self._keys.link(link_id, "questions"), question_id)
         return await cast("Awaitable[str | None]", found)
 
@@ -201,14 +207,20 @@ class Links:
         return await cast("Awaitable[list[str]]", found)
 
     async def list_held(self, link_id: LinkId) -> list[Job]:
-        """List the jobs that a pause holds, in order. A job of a newer version is read as in `list_jobs`."""
+        """List the jobs that a pause holds, in order.
+
+        A job that a newer version has written is read as in `list_jobs`.
+        """
         found = self._redis.hgetall(self._keys.named("held", link_id))
         held = await cast("Awaitable[dict[str, str]]", found)
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
         return _jobs(body for _, _, body in scored)
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
-        """Find the job in a `to_coder` queue whose attempt has no known outcome, with its intent record."""
+        """Find the job in a `to_coder` queue whose attempt has an unknown outcome.
+
+        Return it with its intent record.
+        """
         base = self._keys.named("queue", to_coder(link_id))
         read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])
         job_id, note = await cast("Awaitable[list[str | None]]", read)
@@ -242,22 +254,25 @@ class Links:
         return _jobs(body for body in bodies if body)
 
     async def find_missing_key(self, name: QueueName, job_id: str) -> str:
-        """Return the id of the key that is missing to read a job; empty if none is missing."""
+        """Return the id of the encryption key that a job needs and that is missing.
+
+        Return an empty text if no key is missing.
+        """
         jobs = self._keys.named("queue", name, "jobs")
         body = await cast("Awaitable[str | None]", self._redis.hget(jobs, f"body|{job_id}"))
         return find_missing_key(body) if body else ""
 
     async def count_jobs(self, name: QueueName) -> int:
-        """Return how many jobs a queue has, readable or not."""
+        """Return how many jobs a queue has. Unreadable jobs count too."""
         return int(await self._redis.zcard(self._keys.named("queue", name, "order")))
 
     async def is_empty(self, name: QueueName) -> bool:
-        """Return whether a queue has no jobs at all, readable or not."""
+        """Return whether a queue has no jobs at all, not even unreadable ones."""
         return not await self.count_jobs(name)
 
 
 def _open_shares(link: str, stored: str) -> tuple[str, ...]:
-    """Return with whom a task is shared; nobody if this deployment has not written that."""
+    """Return with whom a task is shared. Return nobody if this deployment did not write the shares."""
     try:
         return tuple(open_text(stored, f"{link} shares").split())
     except KeyMissing:
@@ -273,7 +288,7 @@ def _jobs(bodies: Iterable[str]) -> list[Job]:
 
 
 def split_links(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
-    """Split many links into the few that one exchange with Redis may read or write."""
+    """Split many links into groups that are small enough for one exchange with Redis."""
     wanted = list(link_ids)
     for start in range(0, len(wanted), LINKS_PER_EXCHANGE):
         yield wanted[start : start + LINKS_PER_EXCHANGE]
