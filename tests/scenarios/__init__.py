@@ -1,1 +1,2 @@
-"""Stories in a user's words, told with the real app between stand-ins, with a clock that the test moves."""
+"""User stories that run the real bot between stand-ins for Slack and Coder, with a clock that the test
+moves."""

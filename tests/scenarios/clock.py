@@ -1,4 +1,4 @@
-"""A clock that runs and can be moved forward: for the store, for Coder and for Slack at once."""
+"""A clock that runs and can be moved forward. The store, Coder and Slack all use it."""
 
 import math
 import time
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 class WorldClock:
-    """Real time plus the time that a story has skipped. The bot's own clock may be wrong by `bot_is_off`
+    """Real time plus the time that a story has skipped. The bot's clock can be wrong by `bot_is_off`
     seconds."""
 
     def __init__(self, bot_is_off: float = 0.0) -> None:
@@ -18,7 +18,7 @@ class WorldClock:
         return time.time() + self._passed
 
     def now(self) -> datetime:
-        """Return the present, for Coder's stand-in."""
+        """Return the present time, for Coder's stand-in."""
         return datetime.fromtimestamp(self.time(), UTC)
 
     def stamp(self) -> str:
@@ -27,8 +27,8 @@ class WorldClock:
 
     @property
     def passed_ms(self) -> int:
-        """Return how far the bot's clock is ahead of real time, rounded up, so that none of its times is
-        later."""
+        """Return by how many milliseconds the bot's clock is ahead of real time, rounded up. No time that the
+        bot has written is later than real time plus this number."""
         return math.ceil((self._passed + self.bot_is_off) * 1000) + 1
 
     def passes(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A new world for each story."""
+"""The fixture that makes a new world for each story."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from .world import World, new_world
 
 @pytest.fixture
 async def world(tmp_path: Path, empty_store_url: str) -> AsyncIterator[World]:
-    """Provide a world with a running bot. It is checked at its end."""
+    """Provide a world with a running bot, and check the world when the test ends."""
     async with new_world(tmp_path, store_url=empty_store_url) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Data loss in stories: keep a copy of the store, and later connect the bot to a server that has only the
+"""Data loss in stories: copy the store, and later connect the bot to a Redis server that has only the
 copy."""
 
 import contextlib
@@ -21,13 +21,13 @@ MONITOR_SECONDS = 0.05
 
 
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the bot notice data loss at once."""
+    """Make the bot check for data loss all the time, not only now and then."""
     monkeypatch.setattr(bot, "MONITOR_SECONDS", MONITOR_SECONDS)
     monkeypatch.setattr(worker, "DATA_LOSS_CHECK_SECONDS", 0.0)
 
 
 class StoreCopy:
-    """A copy of a world's store at one moment."""
+    """A copy of a world's store, made at one moment."""
 
     def __init__(self, world: World, directory: Path, stack: contextlib.AsyncExitStack) -> None:
         self._world = world
@@ -47,7 +47,7 @@ class StoreCopy:
         shutil.copytree(self._store, self._copy, ignore=leave_out, dirs_exist_ok=True)
 
     async def wait_until_outdated(self) -> None:
-        """Wait until the store shows that it was used after the copy was made."""
+        """Wait until the bot has used the store again after the copy was made."""
         key = self._world.keys.named("server")
         now_ms = int(self._world.clock.stamp()) - 10_000
 
@@ -57,25 +57,27 @@ class StoreCopy:
         await self._world.until(is_used, "the bot uses the store")
 
     async def replace_running_store(self) -> None:
-        """Replace the store by a server that has the copy, and let the bot catch up."""
+        """Replace the store by a server that has the copy, while the bot runs. Wait until the bot has
+        recovered."""
         world = self._world
         await self._replace()
         await world.until(lambda: world.bot.recovered_data_loss is not None, "the bot has noticed")
         await self._catch_up()
 
     async def replace_stopped_store(self) -> None:
-        """Do the same while the bot is off, so that no process remembers anything."""
+        """Replace the store by a server that has the copy, while the bot is off. No process then remembers
+        anything."""
         await self._world.stops()
         await self._replace()
         await self.start_bot()
 
     async def replace_store_and_stop_bot(self) -> None:
-        """Replace the store under the running bot, and stop the bot at once."""
+        """Replace the store while the bot runs, and stop the bot at once."""
         await self._replace()
         await self._world.stops()
 
     async def start_bot(self) -> None:
-        """Start the bot again, and let it catch up."""
+        """Start the bot again, and wait until it has recovered from the data loss."""
         await self._world.starts()
         await self._world.until(
             lambda: self._world.bot.recovered_data_loss is not None, "the bot has noticed"
@@ -103,6 +105,6 @@ class StoreCopy:
         await self.let_limits_pass()
 
     async def let_limits_pass(self) -> None:
-        """Let the time pass that looking before posting needs under Slack's limits."""
+        """Let twelve seconds pass, so that Slack's limits let the bot read a thread before it posts there."""
         for _ in range(3):
             await self._world.passes(seconds=4)

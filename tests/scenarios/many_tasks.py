@@ -18,7 +18,7 @@ from .world import World
 async def start_tasks(
     world: World, tasks: int, channel: str = "general", prefix: str = ""
 ) -> list[SandboxTask]:
-    """Add tasks of Alice with working agents. Each already has a link and a thread in this channel."""
+    """Add tasks of Alice with working agents. Each task has a link and a thread in this channel."""
     before = len(world.coder.tasks)
     world.coder.add_tasks(tasks, "alice", prefix=prefix or channel)
     found = world.coder.tasks[before:]
@@ -51,7 +51,7 @@ async def _link(world: World, task: SandboxTask, channel: str) -> None:
 
 @contextlib.asynccontextmanager
 async def a_second_replica(world: World) -> AsyncIterator[Bot]:
-    """Run a second bot on the same store, with its own connections, as another process would."""
+    """Run a second bot on the same store, with connections of its own, as another process would."""
     async with connection.open(world.connections.where) as connections:
         bot = run_bot(world.settings, connections, clock=world.clock, has_timers=False)
         async with bot as replica:
@@ -66,7 +66,7 @@ def calls(world: World, method: str) -> list[Call]:
 
 
 def heard(world: World) -> list[str]:
-    """Return the bot's messages in all threads that were not read before. They count as read now."""
+    """Return the bot's unread messages in all threads, and count them as read from now on."""
     channels = world.slack.workspace.channels
     roots = [(place, str(root["ts"])) for place in channels for root in world.slack.messages(place)]
     return [said for place, ts in roots for said in world.reader.new_in(place, ts)]

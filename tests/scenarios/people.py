@@ -1,4 +1,4 @@
-"""People and threads of a world, as stories speak of them."""
+"""People and threads of a world, and what a person does in Slack."""
 
 import asyncio
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Person:
         return answer
 
     async def runs(self, command: str, channel: str = CHANNEL) -> "Thread":
-        """Type a command that posts a card, and open its thread."""
+        """Type a command that posts a card, and return the thread with that card."""
         place = self._world.slack.workspace.channel(channel).id
         before = {str(message["ts"]) for message in self._world.slack.messages(place)}
         answer = await self.types(command, channel)
@@ -45,7 +45,7 @@ class Person:
         return Thread(self._world, place, str(new[0]["ts"]))
 
     def reads(self) -> list[str]:
-        """Return what only this person was shown since they last looked."""
+        """Return the messages that only this person was shown since the last call."""
         return self._world.reader.new_privately(self.id)
 
     def hears(self) -> list[str]:
@@ -53,22 +53,22 @@ class Person:
         return self._world.reader.new_directly(self.direct())
 
     def has_news(self) -> bool:
-        """Return whether this person was shown something privately that they have not read."""
+        """Return whether this person has an unread message that only they see."""
         return self._world.reader.has_news(self.id)
 
     def sees(self) -> str:
-        """Return the newest message that only this person sees, read or not."""
+        """Return the newest message that only this person sees, whether it was read or not."""
         return shown(self._world.slack.ephemerals(self.id)[-1].body)
 
     async def mentions(self, text: str, root: str | None = None, channel: str = CHANNEL) -> "Thread":
-        """Mention the bot with a text that starts a task, and open the thread with its card."""
+        """Mention the bot with a text that starts a task, and return the thread with the task's card."""
         slack, place = self._world.slack, self._world.slack.workspace.channel(channel).id
         ts = await slack.mention(self.id, channel, text, root)
         await self._world.settles()
         return self.finds_card(place, root or ts)
 
     def finds_card(self, channel: str, root: str) -> "Thread":
-        """Open the discussion that begins at `root`, in which there is one new card."""
+        """Return the thread that begins at `root`, in which there is one new card."""
         cards = [
             str(message["ts"])
             for message in self._world.slack.thread(channel, root)
@@ -85,7 +85,7 @@ class Person:
         return ts
 
     def direct(self) -> str:
-        """Return the conversation of this person with the bot."""
+        """Return the direct conversation between this person and the bot."""
         return str(self._world.slack.open_direct(self.id).id)
 
     async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:
@@ -123,7 +123,7 @@ class Person:
         channel: str = CHANNEL,
         told: Mapping[str, object] | None = None,
     ) -> None:
-        """Send an invented press of a button that no message has. `told` is added to the payload."""
+        """Send a press of a button that no message has. The payload also gets the fields in `told`."""
         backend = self._world.slack.backend
         here, user = self._world.slack.workspace.channel(channel), self._world.slack.workspace.user(self.name)
         ts = backend.ids.ts()
@@ -143,13 +143,13 @@ class Person:
         violations[:] = [said for said in violations if said != "response_url: message_not_found"]
 
     async def opens_home(self) -> str:
-        """Open the bot's Home tab, and return what it shows when the bot has answered."""
+        """Open the bot's Home tab. Return what the tab shows when the bot has answered."""
         await self._world.slack.open_home(self.id)
         await self._world.settles()
         return self.home()
 
     def home(self) -> str:
-        """Return what the Home tab shows; empty if it was never published."""
+        """Return what the Home tab shows; empty if the bot has never published it."""
         view = self._world.slack.home(self.id)
         return shown_home(view.content) if view is not None else ""
 
@@ -171,7 +171,7 @@ class Person:
         return shown_dialog(view_payload(self._world.slack.backend, views[-1])) if views else ""
 
     async def chooses(self, field: str, value: str) -> None:
-        """Choose a value in a menu of the top dialog that reports it to the bot at once."""
+        """Choose a value in a menu of the top dialog. Slack reports the choice to the bot at once."""
         view = self._world.slack.views(self.id)[-1]
         answer = await self._world.slack.press(self.id, view, field, value)
         assert answer.ok, answer
@@ -182,19 +182,20 @@ class Person:
         await self._world.slack.enter(self.id, self._world.slack.views(self.id)[-1], {field: None})
 
     async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
-        """Fill the top dialog (`prompt="…"`) and submit it. Return its errors."""
+        """Fill the top dialog (`prompt="…"`) and submit it. Return the errors that the dialog shows."""
         return await self._submits("form", values, settles=settles)
 
     async def saves(self, **values: str | list[str]) -> dict[str, str]:
-        """Fill the dialog of `/task settings` (`replies="…"`) and save it. Return its errors."""
+        """Fill the dialog of `/task settings` (`replies="…"`) and save it. Return the errors that it
+        shows."""
         return await self._submits("settings", values)
 
     async def saves_own(self, **values: str) -> None:
-        """Fill the person's own part of the dialog of `/task settings` (`calls="…"`) and save it."""
+        """Fill the personal part of the dialog of `/task settings` (`calls="…"`) and save the dialog."""
         assert await self._submits("person", values) == {}
 
     async def shares(self, **values: list[str] | None) -> None:
-        """Choose in the dialog of *Share* (`people=[…]`), and save it."""
+        """Choose people in the dialog of *Share* (`people=[…]`), and save the dialog."""
         view = self._world.slack.views(self.id)[-1]
         entered = {f"share.{name}": chosen for name, chosen in values.items()}
         submitted = await self._world.slack.submit(self.id, view, dict(entered))
@@ -217,7 +218,7 @@ class Person:
         await self.clicks_at_once(thread, label)
 
     async def clicks_at_once(self, thread: "Thread", *labels: str) -> None:
-        """Press buttons at once, before the bot can remove them."""
+        """Press several buttons at the same time, before the bot can remove them."""
         slack, buttons = self._world.slack, [thread.button(label) for label in labels]
         clicks = [slack.click(self.id, thread.channel, ts, name, value) for ts, name, value in buttons]
         await asyncio.gather(*clicks)
@@ -234,7 +235,7 @@ class Thread:
         self.card_ts = card_ts or ts
 
     def new_messages(self) -> list[str]:
-        """Return the bot's messages in this thread that were not read before."""
+        """Return the bot's unread messages in this thread."""
         return self._world.reader.new_in(self.channel, self.ts)
 
     def all_messages(self) -> list[str]:
@@ -242,11 +243,11 @@ class Thread:
         return [shown(message) for message in self._world.slack.thread(self.channel, self.ts)[1:]]
 
     def last_message(self) -> str:
-        """Return the ts of the newest message."""
+        """Return the ts of the newest message of the thread."""
         return str(self._world.slack.thread(self.channel, self.ts)[-1]["ts"])
 
     def card(self) -> str:
-        """Return what the card shows now."""
+        """Return what the task's card shows now."""
         return shown(self._world.slack.message(self.channel, self.card_ts))
 
     def receipt(self, ts: str) -> list[str]:
@@ -254,7 +255,7 @@ class Thread:
         return list(self._world.slack.reactions(self.channel, ts))
 
     def button(self, label: str) -> tuple[str, str, str]:
-        """Find the newest button with this label: its message, action and value."""
+        """Return the newest button with this label: the ts of its message, its action and its value."""
         messages = self._world.slack.thread(self.channel, self.ts)
         for message in reversed(messages):
             for element in buttons(message, label):
@@ -263,9 +264,9 @@ class Thread:
 
 
 def buttons(message: Json, label: str) -> list[Json]:
-    """Return the buttons, and the options of menus, with this label in a message.
+    """Return the buttons, and the options of menus, that have this label in a message.
 
-    A label that ends with a blank is the beginning of theirs.
+    If `label` ends with a blank, return those whose labels begin with it.
     """
     blocks = message.get("blocks") or []
     rows = [block["elements"] for block in blocks if block["type"] == "actions"]

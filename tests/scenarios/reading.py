@@ -1,4 +1,4 @@
-"""What people read: the bot's messages as Slack shows them, and which of them nobody has read yet."""
+"""What people read: the bot's messages as Slack shows them, and which messages nobody has read yet."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -18,7 +18,7 @@ class Reader:
         self._read: set[tuple[str, str]] = set()
 
     def new_in(self, channel: str, thread_ts: str) -> list[str]:
-        """Return the bot's unread messages in a thread, without its card. They count as read now."""
+        """Return the bot's unread messages in a thread, without the card. Count them as read from now on."""
         found = []
         thread = self._slack.thread(channel, thread_ts)
         for message in thread:
@@ -32,8 +32,8 @@ class Reader:
         return found
 
     def _page_of(self, message: Raw, card: Raw) -> str:
-        """Return the address of a thread's task, or an empty text if the task is gone. A new card has no task
-        id."""
+        """Return the address of the page of a thread's task; empty if the task is gone. If a new card has no
+        task id yet, use the id in the notice."""
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)
         return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""
@@ -43,18 +43,18 @@ class Reader:
         return bool(message.get("bot_id")) and (channel, str(message["ts"])) not in self._read
 
     def read_root(self, channel: str, ts: str) -> None:
-        """Count a card as read because its thread was opened."""
+        """Count a card as read, because a person opened its thread."""
         self._read.add((channel, ts))
 
     def read_all(self) -> None:
-        """Count everything as read that was said so far."""
+        """Count every message up to now as read."""
         for channel in self._slack.workspace.channels.values():
             self._read |= {(channel.id, str(message["ts"])) for message in self._every(channel.id)}
         for user in self._slack.workspace.users:
             self._read |= {(user, str(told.ts)) for told in self._slack.ephemerals(user)}
 
     def new_roots(self) -> list[str]:
-        """Return the bot's unread messages outside threads. They count as read now."""
+        """Return the bot's unread messages outside threads. Count them as read from now on."""
         found = []
         for channel in self._slack.workspace.channels.values():
             for message in self._slack.messages(channel.id):
@@ -65,7 +65,7 @@ class Reader:
         return found
 
     def new_directly(self, channel: str) -> list[str]:
-        """Return the bot's unread messages in a conversation with one person. They count as read now."""
+        """Return the bot's unread messages in a direct conversation. Count them as read from now on."""
         found = []
         for message in self._slack.messages(channel):
             if self.is_unread(channel, message):
@@ -74,11 +74,11 @@ class Reader:
         return found
 
     def has_news(self, user: str) -> bool:
-        """Return whether something that only this person sees is unread."""
+        """Return whether this person has an unread message that only they see."""
         return any((user, str(told.ts)) not in self._read for told in self._slack.ephemerals(user))
 
     def new_privately(self, user: str) -> list[str]:
-        """Return the unread messages that only this person sees. They count as read now."""
+        """Return the unread messages that only this person sees. Count them as read from now on."""
         found = []
         for ephemeral in self._slack.ephemerals(user):
             place = (user, str(ephemeral.ts))
@@ -88,7 +88,7 @@ class Reader:
         return found
 
     def unread(self) -> list[str]:
-        """Return every message of the bot that nobody read."""
+        """Return every message of the bot that nobody has read."""
         left = [
             shown(message)
             for channel in self._slack.workspace.channels.values()
@@ -109,7 +109,7 @@ class Reader:
 def shown(message: Raw) -> str:
     """Return a message as a person reads it: text, quotations, buttons and files.
 
-    The button to the task's page, which every notice has, is checked here and left out.
+    Check the button that opens the task's page, which every notice has, and leave it out of the text.
     """
     parts = [str(message.get("text", ""))]
     labels = []
@@ -141,22 +141,22 @@ _NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed", 
 
 
 def is_notice(message: Raw) -> bool:
-    """Return whether a message is a notice about a task that existed when it was posted.
+    """Return whether a message is a notice about a task that existed when the message was posted.
 
-    The line about a pause or a resume that a person asked for is none: it has no headline.
+    The line that says that a person paused or resumed a task is not a notice, because it has no headline.
     """
     is_line = all(block.get("block_id") != "headline" for block in _rows(message.get("blocks")))
     return _about(message).get("kind") in _NOTICES and not is_line
 
 
 def _has_lost_its_task(message: Raw) -> bool:
-    """Return whether a notice says that its task has ended since."""
+    """Return whether a notice says that its thread has no task any more."""
     return str(message["text"]).endswith(" Closed: this thread has no task any more.")
 
 
 def check_page(notice: Raw, page: str = "") -> None:
-    """Check that a notice has exactly one button to a task's page: to `page` if it is given, else to the task
-    that the notice names.
+    """Check that a notice has exactly one button that opens a task's page. The page is `page` if that is
+    given, and else the page of the task that the notice names.
 
     A notice whose task has ended must have no such button.
     """
@@ -177,7 +177,7 @@ def check_page(notice: Raw, page: str = "") -> None:
 
 
 def _about(message: Raw) -> Mapping[str, str]:
-    """Return the metadata of a message of the bot."""
+    """Return the payload in the metadata of one of the bot's messages."""
     metadata = cast("Mapping[str, Mapping[str, str]]", message.get("metadata") or {})
     return metadata.get("event_payload", {})
 
@@ -202,7 +202,7 @@ def shown_dialog(view: Raw) -> str:
 
 
 def shown_home(view: Raw) -> str:
-    """Return a Home tab as a person reads it. Ages are shown as `…`, because Slack counts them."""
+    """Return a Home tab as a person reads it. Each age becomes `…`, because Slack computes the ages."""
     lines = []
     for block in _rows(view["blocks"]):
         if block["type"] == "section":
@@ -238,7 +238,7 @@ def _label_of(block: Raw) -> str:
 
 
 def _entered(values: object) -> str:
-    """Return the value of a field: what was typed, or the labels of what was chosen."""
+    """Return the value of a dialog's field: the text that was typed, or the labels of the chosen options."""
     entered = next(iter(cast("Mapping[str, Raw]", values or {}).values()), {})
     option = cast("Raw | None", entered.get("selected_option"))
     if option:
@@ -256,7 +256,7 @@ _QUOTED = {"rich_text_preformatted": "| ", "rich_text_quote": "> "}
 
 
 def answer_lines(block: Raw) -> list[str]:
-    """Return an agent's answer line by line: its lists with their marks, code and quotations with theirs."""
+    """Return an agent's answer line by line. Lists, code and quotations keep their marks."""
     lines = []
     for part in _rows(block["elements"]):
         if part["type"] == "rich_text_list":

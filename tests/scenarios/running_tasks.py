@@ -1,4 +1,4 @@
-"""A working task and its card, for stories about what happens to tasks."""
+"""A task with a working agent, and the task's card, for stories about what happens to tasks."""
 
 import json
 import re
@@ -27,26 +27,26 @@ async def a_task(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def card(world: World, thread: Thread) -> str:
-    """Return what the card shows after its next edit. After a press, it waits twice as long as usual."""
+    """Return what the card shows after its next edit. After a press, wait twice as long as usual."""
     await world.passes(CARD_SECONDS)
     await world.passes(CARD_SECONDS)
     return timeless(thread.card())
 
 
 def small_text(world: World, thread: Thread) -> str:
-    """Return the small text of a card: who owns the task, its template, its pull request and its name."""
+    """Return the small text of a card: the task's owner, template, pull request and name."""
     blocks = world.slack.message(thread.channel, thread.card_ts)["blocks"]
     [facts] = [block["elements"] for block in blocks if block["block_id"] == "facts"]
     return " · ".join(str(piece["text"]) for piece in facts)
 
 
 def timeless(text: str) -> str:
-    """Replace each time in a text by its format."""
+    """Replace each time in a text by the format in which Slack shows it."""
     return _DATE.sub(r"<\1>", text)
 
 
 async def next_list_shows(world: World, task: SandboxTask, **fields: object) -> None:
-    """Change fields of a task in Coder's next list only."""
+    """Change fields of a task in the next list that Coder answers with, and only there."""
     answer = json.loads(await world.bot.parts.deps.service_coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
     world.coder.plan_fault("tasks.list", Fault("altered", answer=Response(200, json.dumps(answer).encode())))

@@ -1,4 +1,4 @@
-"""A gap is noted completely and once, however often Redis goes away, and also in HTTP mode."""
+"""The bot notes a gap completely and once, however often Redis goes away, and also in HTTP mode."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ MINUTE = 60.0
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """Provide a world whose bot does not check by itself whether it hears Slack."""
+    """Provide a world whose bot does not check by itself whether Slack's events reach it."""
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 3_600.0)
     monkeypatch.setattr(downtime, "BACKFILL_RETRY_SECONDS", 0.01)
     async with new_world(tmp_path) as made:
@@ -55,7 +55,7 @@ async def _refusals(world: World) -> int:
 
 
 async def _is_refused(world: World) -> None:
-    """Wait until Redis refuses another read of such a key."""
+    """Wait until Redis refuses another read of a broken key."""
     before = await _refusals(world)
 
     async def is_refused() -> bool:
@@ -65,7 +65,7 @@ async def _is_refused(world: World) -> None:
 
 
 async def _comes_back_later(world: World) -> None:
-    """Let Redis refuse to note a gap for ten minutes, then accept it."""
+    """Let Redis refuse to note a gap for ten minutes, and then accept it."""
     await _is_refused(world)
     world.clock.passes(10 * MINUTE)
     await _mends(world, "gap")
@@ -76,7 +76,7 @@ async def _is_known(world: World, process: Downtime) -> None:
 
 
 async def _noted_since(world: World, process: Downtime) -> float:
-    """Return the time from which missed messages are read, in seconds of the world's clock."""
+    """Return the time from which the bot reads missed messages, in seconds of the world's clock."""
     await _is_known(world, process)
     noted = await world.connections.commands.get(world.keys.named("gap"))
     assert noted
@@ -101,7 +101,8 @@ def _readings(world: World) -> float:
 
 
 async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
-    """A second absence ended while the first was still being noted. Reading begins at the earlier start."""
+    """A second absence, which began earlier, ended while the bot was still noting the first. The bot reads
+    from the earlier start."""
     await _breaks(world, "heartbeat")
     process.queue_missed()
     await _is_refused(world)
@@ -115,7 +116,7 @@ async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, p
 
 
 async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: World, process: Downtime) -> None:
-    """Reading begins when the absence began, not when Redis came back."""
+    """The bot reads from the start of the absence, not from the return of Redis."""
     await _breaks(world, "gap")
     began = world.clock.time() - 2 * MINUTE
     process.queue_missed(int(2 * MINUTE * 1000))
@@ -127,7 +128,8 @@ async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: Worl
 async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
     world: World, process: Downtime
 ) -> None:
-    """Reading begins when the silence began, as for any other gap."""
+    """Redis fails while the bot notes a silence of Slack. The bot still reads from the start of the
+    silence."""
     await _has_come(world, process)
     began = world.clock.time()
     world.clock.passes(10 * MINUTE)
@@ -140,8 +142,8 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
 
 
 async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
-    """Backfill at the start covers the outage, and the first request starts no other one. A later silence
-    does."""
+    """Backfill at the start covers the outage, so the first request starts no second backfill. A later
+    silence starts a new one."""
     await process.beat()
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
@@ -159,8 +161,8 @@ async def test_an_outage_over_http_is_read_once(world: World, process: Downtime)
 
 
 async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, process: Downtime) -> None:
-    """First a proxy failed, and then no bot ran. Backfill at the start covers only the second part; the first
-    request starts another one."""
+    """First a proxy failed, and then no bot ran. Backfill at the start covers only the time without a bot, so
+    the first request starts another backfill."""
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
     await process.beat()

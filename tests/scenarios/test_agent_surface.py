@@ -1,4 +1,5 @@
-"""Slack's own agent surface: what it shows of a task, and its button that stops the agent."""
+"""Slack's agent surface: the state that Slack shows for a task, and Slack's own button that stops the
+agent."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,7 +39,8 @@ async def _a_working_agent(world: World) -> Thread:
 
 
 async def test_slack_shows_what_the_agent_does(surface: World) -> None:
-    """Its words are Slack's own: it works, it waits for a person, it has done its turn, the task is over."""
+    """Slack shows that the agent works, waits for a person, has finished its turn, or has no task any
+    more."""
     thread, shown = await _a_working_agent(surface), []
     task = surface.task("fix-the-login")
 
@@ -68,7 +70,7 @@ async def test_slack_shows_what_the_agent_does(surface: World) -> None:
 
 
 async def test_slacks_own_stop_is_the_cards_stop(surface: World) -> None:
-    """The person is told the same, and Slack takes its button away."""
+    """The person gets the same answer as after *Stop* on the card, and Slack removes its own button."""
     thread = await _a_working_agent(surface)
 
     await surface.slack.stop_session(surface.alice.id, thread.channel, thread.ts)
@@ -81,7 +83,8 @@ async def test_slacks_own_stop_is_the_cards_stop(surface: World) -> None:
 
 
 async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface: World) -> None:
-    """Slack shows its button to everybody. The agent goes on, and the person is told who may stop it."""
+    """Slack shows its button to everybody. The agent goes on, and the bot tells the person who may stop the
+    agent."""
     thread = await _a_working_agent(surface)
 
     await surface.slack.stop_session(surface.bob.id, thread.channel, thread.ts)
@@ -99,7 +102,8 @@ async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface:
 
 
 async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface: World) -> None:
-    """Slack forgets it after an hour. An agent may work for longer."""
+    """Slack forgets the state "working" after an hour, but an agent may work longer. So the bot repeats the
+    state."""
     thread = await _a_working_agent(surface)
 
     for _ in range(5):
@@ -114,7 +118,7 @@ async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface
 
 
 async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> None:
-    """Slack refuses once. Nobody hears of it, and it is asked again only after a day."""
+    """Slack refuses the first call. The bot tells nobody, and tries again only after a day."""
     method, code = "agents.sessions.setStatus", "feature_not_enabled"
     surface.slack.faults.add(method, CallFault.ERROR, times=None, error=code)
 
@@ -129,7 +133,7 @@ async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> 
 
 
 async def test_an_app_that_is_no_agent_never_asks(world: World) -> None:
-    """The bot sees it by the scopes that Slack has granted."""
+    """The bot reads from the granted scopes that the app is no agent, and makes no call."""
     thread = await _a_working_agent(world)
 
     assert (_calls(world), _shown(world, thread)) == ([], "")

@@ -1,4 +1,4 @@
-"""Who may use the bot, and where: lists of workspaces, channels and user groups in the settings."""
+"""Who may use the bot, and where: the settings list the allowed workspaces, channels and user groups."""
 
 import pytest
 
@@ -17,19 +17,19 @@ NOT_IN_A_GROUP = (
 
 
 async def only_in(world: World, *channels: str) -> None:
-    """Restart the bot with these allowed channels."""
+    """Restart the bot so that it works in these channels only."""
     ids = tuple(world.slack.workspace.channel(name).id for name in channels)
     await world.restarts(allowed_channels=ids)
 
 
 async def only_for(world: World, *people: str) -> None:
-    """Restart the bot with one allowed user group, of these people."""
+    """Restart the bot so that only one user group, with these people, may use it."""
     group = world.slack.add_group("platform-team", people)
     await world.restarts(allowed_groups=(group.id,))
 
 
 async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) -> None:
-    """Nothing is created or asked elsewhere, and the person reads why."""
+    """In another channel nothing is created and no question is answered. The person reads why."""
     world.slack.add_channel("random", ["alice", "bob"])
     thread = await world.alice.runs("/task create fix it", "random")
     await world.alice.types("/task list", "random")
@@ -57,7 +57,8 @@ async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) 
 
 
 async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: World) -> None:
-    """A form says so before it closes, so nothing that was typed is lost. Among people it is said once."""
+    """The form shows the refusal and stays open, so the typed text is not lost. In a channel, the bot says it
+    only once."""
     random = world.slack.add_channel("random", ["alice", "bob"])
     await world.alice.types("/task create", "random")
     await only_in(world, "general")
@@ -83,7 +84,8 @@ async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: 
 
 
 async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: World) -> None:
-    """The trail keeps so many entries. A person who repeats what is refused leaves ten in a minute."""
+    """The audit trail keeps a limited number of entries. A person who is refused again and again adds at most
+    ten a minute."""
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "general")
 
@@ -96,7 +98,8 @@ async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: Worl
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
-    """People talk to each other there, so replies and verbs are not answered again and again."""
+    """The bot refuses the first reply and the first verb in words. It stays silent on the next ones, because
+    people may be talking to each other."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "random")
@@ -112,7 +115,7 @@ async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
 
 
 async def test_a_direct_message_is_allowed_everywhere(world: World) -> None:
-    """Nobody else reads it."""
+    """A direct message to the bot is answered whatever channels are allowed, because nobody else reads it."""
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "random")
 
@@ -125,7 +128,7 @@ async def test_a_direct_message_is_allowed_everywhere(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["/task create fix it", "/task list", "/task pause fix-it"])
 async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, words: str) -> None:
-    """Everybody else is refused, whatever they ask."""
+    """The bot refuses everybody else, whatever they ask for."""
     await only_for(world, "bob")
 
     await world.alice.types(words)
@@ -137,7 +140,7 @@ async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, word
 
 
 async def test_a_person_who_leaves_the_group_loses_the_right_at_once(world: World) -> None:
-    """Rights are looked up again when something is carried out."""
+    """The bot checks a person's rights again when it carries a request out."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await only_for(world, "bob")
@@ -155,7 +158,7 @@ async def test_a_person_who_leaves_the_group_loses_the_right_at_once(world: Worl
 
 
 async def test_administrators_need_no_group(world: World) -> None:
-    """They could let themselves in."""
+    """An administrator who is not in the allowed group may use the bot."""
     await only_for(world, "bob")
     await world.restarts(admins=(world.alice.id,))
 
@@ -165,7 +168,7 @@ async def test_administrators_need_no_group(world: World) -> None:
 
 
 async def test_a_list_without_this_workspace_shuts_everybody_out(world: World) -> None:
-    """`taskwire doctor` says so too."""
+    """The bot refuses everybody if the list of allowed workspaces lacks the bot's own workspace."""
     await world.restarts(allowed_workspaces=("T0ELSEWHERE",))
 
     await world.alice.types("/task list")

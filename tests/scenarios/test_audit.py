@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which task, from where, and how it ended."""
+"""The audit trail: who did what to which task, from where, and how the act ended."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def trail(world: World) -> AuditTrail:
 
 
 async def entries(world: World) -> list[str]:
-    """Return each entry in one line, the oldest first. Check that the chain is whole."""
+    """Return each entry as one line, the oldest first. Check that no entry was removed or changed."""
     found = []
     async for stored in trail(world).read(AuditFilter()):
         entry = stored.entry
@@ -35,20 +35,20 @@ async def entries(world: World) -> list[str]:
 
 
 def forget_messages(world: World, thread: Thread) -> None:
-    """Read what other scenarios are about."""
+    """Count all messages as read, because other scenarios check them."""
     for person in (world.alice, world.bob):
         person.reads()
     thread.new_messages()
 
 
 def timeless(said: str) -> str:
-    """Return a page of the trail without times, references and addresses of people."""
+    """Return a page of the trail without times, references and e-mail addresses."""
     said = re.sub(r"<!date\^\d+\^[^|]*\|[^>]*>", "(time)", said)
     return re.sub(r" · `[0-9a-f]{12}`", "", said)
 
 
 async def test_every_surface_leaves_one_entry(world: World) -> None:
-    """An act that was refused has one too, with the reason. What only looks has none."""
+    """An act that was refused has an entry with the reason. A query leaves no entry."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.polls()
@@ -80,7 +80,7 @@ async def test_every_surface_leaves_one_entry(world: World) -> None:
 
 
 async def test_an_entry_names_people_and_the_task_and_never_their_words(world: World) -> None:
-    """The whole entry: a prompt or a reply is nowhere in it."""
+    """An entry is checked whole. It contains neither a prompt nor a reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 
@@ -103,7 +103,7 @@ async def test_an_entry_names_people_and_the_task_and_never_their_words(world: W
 
 
 async def test_what_coder_refuses_is_recorded_as_failed(world: World) -> None:
-    """The entry has Coder's status."""
+    """The entry of the failed act has the HTTP status that Coder answered with."""
     world.coder.settings.lacks_agent_license = True
 
     await world.alice.runs("/task create fix it")
@@ -114,7 +114,7 @@ async def test_what_coder_refuses_is_recorded_as_failed(world: World) -> None:
 
 
 async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
-    """Coder does not answer at first. What counts is how the act ended."""
+    """Coder does not answer at first. The only entry says how the last try ended."""
     thread, task = await a_task(world)
     for _ in range(2):
         world.coder.plan_fault("tasks.pause", Fault("away", executes=False, answer=Response(503, b"")))
@@ -129,7 +129,8 @@ async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
 
 
 async def test_edits_of_waiting_replies_are_recorded(world: World) -> None:
-    """They change what the agent gets. An edit of what it has changes nothing, and is none."""
+    """An edit of a waiting reply changes what the agent gets, so it has an entry. An edit of a delivered
+    reply has none."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use the secret word xyzzy")
     second = await world.alice.replies(thread, "and another")
@@ -149,7 +150,7 @@ async def test_edits_of_waiting_replies_are_recorded(world: World) -> None:
 
 
 async def test_replies_that_are_given_up_together_have_an_entry_each(world: World) -> None:
-    """The agent gets none of them, and the trail says so of each."""
+    """The agent gets none of the three replies. The trail has one entry for each."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
         await world.alice.replies(thread, text)
@@ -166,7 +167,7 @@ async def test_replies_that_are_given_up_together_have_an_entry_each(world: Worl
 
 
 async def test_administrators_page_through_who_did_what(world: World) -> None:
-    """The newest is first. The buttons change the page in place."""
+    """The newest entries come first. The buttons show another page in the same message."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     for number in range(6):
@@ -197,7 +198,7 @@ async def test_administrators_page_through_who_did_what(world: World) -> None:
 
 
 async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
-    """Each line is one JSON object, with the hash of the entry."""
+    """Each line of the file is one JSON object, with the hash of the entry."""
     await world.restarts(admins=(world.bob.id,))
     await world.alice.runs("/task create fix it")
 
@@ -230,7 +231,8 @@ async def test_nobody_else_sees_who_did_what(world: World) -> None:
 
 
 async def test_administrators_are_told_that_somebody_changed_the_trail(world: World) -> None:
-    """The page says where the chain breaks, and what to compare it with."""
+    """The answer says which entry does not fit, and asks the administrator to compare it with Taskwire's
+    log."""
     await world.restarts(admins=(world.bob.id,))
     for number in range(2):
         await world.alice.runs(f"/task create do {number}")

@@ -1,4 +1,4 @@
-"""Messages written while the bot was away are found when it comes back."""
+"""Backfill: the bot finds messages that people wrote while it was away."""
 
 import pytest
 
@@ -28,14 +28,14 @@ ABSENCE_SECONDS = 65
 
 
 async def away(world: World) -> None:
-    """Stop the bot, and let Slack give up deliveries that nobody takes."""
+    """Stop the bot, and wait until Slack has given up the deliveries that nobody took."""
     await listened(world)
     await world.stops()
     world.slack.backend.dispatcher.retry_seconds = ()
 
 
 async def listened(world: World) -> None:
-    """Write the heartbeat."""
+    """Write the heartbeat, which says that the bot hears Slack now."""
     await world.bot.parts.heartbeat.beat()
 
 
@@ -48,18 +48,18 @@ async def back(world: World) -> None:
 
 
 async def is_away_and_back(world: World) -> None:
-    """Let the bot be away while nothing happens."""
+    """Stop and start the bot. Nothing is written in between."""
     await away(world)
     await back(world)
 
 
 def calls_since(world: World, known: int) -> list[Call]:
-    """Return the calls that read messages, after the first `known` calls."""
+    """Return the bot's calls that read messages, without the first `known` calls of all."""
     return [call for call in [*world.slack.calls][known:] if call.method in (HISTORY, REPLIES)]
 
 
 async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: World) -> None:
-    """Nobody has to write the reply again, and earlier replies are not sent again."""
+    """The author need not write the reply again. Replies that the agent already has are not sent again."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
@@ -74,7 +74,8 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
 
 
 async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_nothing(world: World) -> None:
-    """The late event is about a message that backfill has found."""
+    """Backfill has found a message. Slack then delivers its event late, and the agent does not get the
+    message twice."""
     thread, task = await a_waiting_agent(world)
     await listened(world)
     await world.stops()
@@ -89,7 +90,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
 
 
 async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
-    """A later reply that arrived does not hide the lost one."""
+    """Slack lost the event of one reply. A later reply, which did arrive, does not hide it."""
     thread, task = await a_waiting_agent(world)
     world.slack.backend.dispatcher.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
@@ -107,8 +108,8 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
 
 
 async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
-    """The channel's history shows which threads have news. Forty threads cost one call, plus one for each
-    thread with news."""
+    """The channel's history shows which threads have new messages. Forty threads cost one call, plus one for
+    each thread with new messages."""
     tasks = await start_tasks(world, 40)
     for task in tasks:
         task.becomes("idle")
@@ -129,7 +130,7 @@ async def test_only_threads_with_something_new_are_read_the_newest_first(world: 
 
 
 async def test_what_was_said_before_is_no_news(world: World) -> None:
-    """Known replies and the bot's own messages do not count as news."""
+    """A thread that has only known replies and the bot's own messages is not read."""
     tasks = await start_tasks(world, 5)
     threads = threads_of(world, tasks)
     for ts in threads:
@@ -150,8 +151,8 @@ async def test_what_was_said_before_is_no_news(world: World) -> None:
 async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each page of history begins at a root. If a page would hold only one root, that thread is read
-    instead."""
+    """The first page of history begins at the newest root, the next at an older one. If a page would hold
+    only one root, the bot reads that thread instead."""
     monkeypatch.setattr(outbound, "ROOTS_PAGE_SIZE", 10)
     tasks = []
     for number in range(3):
@@ -175,7 +176,7 @@ async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
 
 
 async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
-    """A deleted root is missing in the history, or only a tombstone is left."""
+    """The roots of some threads were deleted. The bot still finds the replies in other threads."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     await world.slack.post(world.alice.id, "general", "// a remark", threads[1])
@@ -193,7 +194,7 @@ async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
 
 
 async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
-    """Threads that the first scan had not reached are read from the earlier time."""
+    """A second absence begins before backfill of the first is done. The bot reads from the earlier time."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     for task in tasks:
@@ -217,7 +218,7 @@ async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
 
 
 async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> None:
-    """A replaced replica has missed nothing, however many threads there are."""
+    """Another replica heard Slack while this one was off, so this one has missed nothing."""
     await a_waiting_agent(world)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -234,7 +235,7 @@ async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> No
 
 
 async def test_a_quick_restart_reads_nothing(world: World) -> None:
-    """Backfill is not needed, because Slack repeats the deliveries of that time."""
+    """Slack repeats its deliveries for a short time, so a quick restart needs no backfill."""
     await a_waiting_agent(world)
     await listened(world)
     known = len(world.slack.calls)
@@ -249,8 +250,7 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that is read-only is as useless as none. Slack's deliveries are not taken, and /readyz
-    says so."""
+    """The store is read-only, so the bot takes no delivery and /readyz says so. Backfill finds it."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
@@ -280,7 +280,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
 
 async def test_an_old_reply_is_asked_about(world: World) -> None:
-    """An old reply may not be valid any more."""
+    """The bot asks before it sends an old reply, which may no longer be wanted."""
     thread, task = await a_waiting_agent(world)
     old = await writes_while_away(world, thread)
 
@@ -297,7 +297,7 @@ async def test_an_old_reply_is_asked_about(world: World) -> None:
 
 
 async def test_an_old_reply_can_be_left(world: World) -> None:
-    """A button drops the old reply. Later replies then continue."""
+    """A press of the button drops the old reply. Later replies are then delivered."""
     thread, task = await a_waiting_agent(world)
     old = await writes_while_away(world, thread)
     await back(world)
@@ -312,7 +312,7 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
 
 
 async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
-    """A pause that somebody wanted this morning helps nobody now."""
+    """Somebody asked for a pause hours ago. The bot does not pause the task, and says so."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
@@ -330,7 +330,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
 
 async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
-    """Backfill treats messages exactly as events do."""
+    """Backfill treats asides, and replies of people who may not steer, as events do."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "// a joke")
     await away(world)
@@ -345,7 +345,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
-    """Edits and deletions during the absence count too."""
+    """A waiting reply gets the text of an edit during the absence. A deleted reply is dropped."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -363,7 +363,7 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
 
 
 async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
-    """The reply begins like a verb, but a person has said that it is not one."""
+    """The author confirmed a reply that begins with `!`. Backfill does not ask again."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!pasue please")
     thread.new_messages()
@@ -379,7 +379,7 @@ async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: Wor
 
 
 async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_gap(world: World) -> None:
-    """The person's decision about the `!` also holds for the edited text."""
+    """The author confirmed a reply that begins with `!`, and then edited it. The edited text is sent."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -398,7 +398,7 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
 @pytest.mark.parametrize("method", [HISTORY, REPLIES])
 @pytest.mark.parametrize("fault", [CallFault.RATE_LIMITED, CallFault.SERVER_ERROR])
 async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str, fault: CallFault) -> None:
-    """The channel is scanned and the thread is read as soon as Slack allows it."""
+    """Slack refuses the calls for a while. Backfill reads the thread when Slack allows it."""
     tasks = await start_tasks(world, 3)
     await away(world)
     await world.slack.post(world.alice.id, "general", "and test it", threads_of(world, tasks)[0])
@@ -413,7 +413,7 @@ async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str
 
 
 async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: World) -> None:
-    """Each replica notices the end of the absence at its own time, but there is one backfill."""
+    """Two replicas notice the end of the absence at different times, but there is one backfill."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -429,7 +429,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
 
 
 async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
-    """Another replica waits for the claim to lapse, but not longer."""
+    """One replica claimed the gap and died. Another notes the gap when the claim has lapsed."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     await has_gap(world, "and test it", tasks)
@@ -448,7 +448,7 @@ async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(
 
 
 async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:
-    """The bot stopped before it knew its card. Slack had given up the delivery when the bot came back."""
+    """The bot posted a card and stopped before it knew the ts. Backfill finds the reply below that card."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id
@@ -470,7 +470,7 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
 
 
 async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
-    """Let time pass, and let a message be lost."""
+    """Let time pass, and let Slack lose the event of one message."""
     await world.settles()
     world.clock.passes(ABSENCE_SECONDS)
     world.slack.faults.add("message", DeliveryFault.LOST)
@@ -479,7 +479,7 @@ async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
 
 
 async def writes_while_away(world: World, thread: Thread) -> str:
-    """Stop the bot, and let Alice write one reply, and another an hour later. Return the ts of the first."""
+    """Stop the bot. Let Alice write a reply, and another an hour later. Return the first one's ts."""
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
     world.clock.passes(3700)
@@ -488,12 +488,12 @@ async def writes_while_away(world: World, thread: Thread) -> str:
 
 
 def without_notices(said: list[str]) -> list[str]:
-    """Leave out notices that the agent needs somebody, which come because so much time passes."""
+    """Leave out the notices that the agent needs somebody. They come only because much time passes."""
     return [each for each in said if "Needs you" not in each]
 
 
 async def talk(world: World, count: int) -> None:
-    """Write this number of remarks at the top of the channel, one every ten seconds."""
+    """Write this number of messages at the top level of the channel, one every ten seconds."""
     channel = world.slack.workspace.channel("general")
     for number in range(count):
         world.clock.passes(10)
@@ -508,7 +508,7 @@ def threads_of(world: World, tasks: list[SandboxTask]) -> list[str]:
 
 
 async def is_quiet(world: World) -> None:
-    """Let everything that waits be posted, and read it."""
+    """Wait until no job is left, and count every message as read."""
     await world.passes(SETTLE_SECONDS)
     while await world.jobs():
         await world.passes(seconds=4.2)

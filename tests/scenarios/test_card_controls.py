@@ -1,4 +1,4 @@
-"""The controls of a card: *Answer*, *Stop* and the menu, and how fast the card shows that they were used."""
+"""The controls of a card: *Answer*, *Stop* and the menu. The card shows at once that a person used one."""
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault, server_error
@@ -10,7 +10,7 @@ from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 
 async def a_question(world: World) -> tuple[Thread, SandboxTask]:
-    """Create a task whose agent asks something."""
+    """Create a task whose agent asks a question."""
     thread, task = await a_task(world)
     task.says("There are two configs, `old.toml` and `new.toml`.\n\nWhich one should I keep?")
     task.becomes("idle", "Waiting for a decision")
@@ -22,7 +22,7 @@ async def a_question(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def test_a_question_is_answered_from_the_card(world: World) -> None:
-    """The dialog shows the question. The answer is posted as the person's words, with their receipt."""
+    """The dialog shows the question. The bot posts the answer as the person's words, with a receipt."""
     thread, task = await a_question(world)
 
     await world.alice.clicks(thread, "Answer")
@@ -41,7 +41,8 @@ async def test_a_question_is_answered_from_the_card(world: World) -> None:
 
 
 async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
-    """The question stays open during a pause, and the card offers to answer it."""
+    """The question stays open while the task is paused, and the card still has *Answer*. An answer resumes
+    the task."""
     thread, task = await a_question(world)
     task.pause()
     await world.polls()
@@ -65,7 +66,7 @@ async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
 
 
 async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: World) -> None:
-    """The text stays in the dialog, where it can be mended."""
+    """The dialog stays open with the text, so that the person can correct it."""
     thread, task = await a_question(world)
     await world.alice.clicks(thread, "Answer")
 
@@ -78,7 +79,7 @@ async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: Wo
 
 
 async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
-    """Nobody writes an answer that is refused afterwards."""
+    """Bob presses *Answer* on Alice's card. The dialog has no field, and says whom to ask."""
     thread, _ = await a_question(world)
 
     await world.bob.clicks(thread, "Answer")
@@ -90,7 +91,7 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be_read(world: World) -> None:
-    """The agent's report is shown instead of its answer."""
+    """The dialog shows the agent's last report instead of its answer."""
     thread, task = await a_question(world)
     world.coder.plan_fault("tasks.logs", server_error(), times=1)
 
@@ -105,7 +106,7 @@ async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be
 
 
 async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
-    """The card does not wait for Coder, nor for the three seconds between its edits."""
+    """The card shows the press before Coder answers, and sooner than three seconds after its last edit."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 1")
     await world.polls()
@@ -123,7 +124,7 @@ async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
 
 
 async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: World) -> None:
-    """The task is paused and resumed between two polls, so its phase never leaves *working*."""
+    """The task is paused and resumed between two polls. The card shows *Stopping…* and then *Working*."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Stop")
     at_once = thread.card()
@@ -147,7 +148,7 @@ async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: Wor
 
 
 async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: World) -> None:
-    """Coder refuses the pause, and the person is told why."""
+    """Coder refuses the pause. The card shows the earlier phase, and the bot tells the person why."""
     thread, task = await a_task(world)
     forbidden = Response(403, b'{"message":"Forbidden."}')
     world.coder.plan_fault("tasks.pause", Fault("forbidden", executes=False, answer=forbidden))
@@ -161,7 +162,7 @@ async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: Wor
 
 
 async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world: World) -> None:
-    """Only the person who pressed learns that nothing was done."""
+    """Only the person who pressed is told that nothing was done."""
     thread, task = await a_task(world)
     before = len(shown_cards(world, thread))
 
@@ -174,7 +175,8 @@ async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world:
 
 
 async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> None:
-    """Slack shows what was chosen until the menu is another one, and does not report it a second time."""
+    """Slack keeps showing a chosen entry, and reports it only once. So the bot gives the menu a new id after
+    each choice."""
     thread, _ = await a_task(world)
     before = menu_id(world, thread)
 
@@ -190,7 +192,8 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
 
 
 async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: World) -> None:
-    """A teammate may choose an entry that is the owner's. The owner can choose it afterwards."""
+    """Bob chooses an entry that only the owner may use, and is refused. Alice, the owner, can choose it
+    afterwards."""
     thread, _ = await a_task(world)
     before = menu_id(world, thread)
 
@@ -211,7 +214,7 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
 
 
 async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
-    """Nothing is behind a second menu, and what ends the task is last."""
+    """The card has one menu with all entries. Those that end the task come last."""
     thread, task = await a_task(world)
     task.becomes("working", "Reading the code")
     await world.polls()
@@ -223,7 +226,8 @@ async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
 
 
 async def test_the_menu_leads_to_the_task_in_coder(world: World) -> None:
-    """An entry of this menu opens no page, so a dialog has the link. The title of the card has it too."""
+    """An entry of a menu cannot open a page. So *Open in Coder* opens a dialog with the link, and the card's
+    title has the link too."""
     thread, task = await a_task(world)
 
     await world.bob.clicks(thread, "Open in Coder")
@@ -235,7 +239,7 @@ async def test_the_menu_leads_to_the_task_in_coder(world: World) -> None:
 
 
 def menu_id(world: World, thread: Thread) -> str:
-    """Return the block id of the row with the card's menu."""
+    """Return the block id of the card's row that has the menu."""
     return str(world.slack.message(thread.channel, thread.ts)["blocks"][-1]["block_id"])
 
 

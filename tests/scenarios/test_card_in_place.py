@@ -1,4 +1,4 @@
-"""The card is edited in place at a limited rate, and posted again only if it was deleted."""
+"""The bot edits the card in place, at a limited rate. It posts the card again only if somebody deleted it."""
 
 import json
 
@@ -14,7 +14,7 @@ from .world import World
 
 
 async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) -> None:
-    """The card is posted once. Everything later edits it."""
+    """The bot posts the card once. Every later change is an edit of that message."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -34,7 +34,8 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
 
 
 async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) -> None:
-    """The card is posted before the task exists. The first edit adds the task to its metadata."""
+    """The bot posts the card before the task exists. The first edit writes the task's id into the card's
+    metadata."""
     _, task = await a_task(world)
     posted = next(call for call in world.slack.calls if call.method == "chat.postMessage")
     first, *_ = edits(world)
@@ -46,7 +47,7 @@ async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) 
 
 
 async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
-    """A card is edited at most every three seconds. Only the newest state is shown."""
+    """The bot edits a card at most every three seconds, and shows only the newest state."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 0")
     await world.polls()
@@ -64,7 +65,8 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
 
 
 async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
-    """The notice comes at once. The card keeps its rate of edits and skips the states in between."""
+    """The notice of the end is posted at once. The card's next edit, up to three seconds later, shows the end
+    and skips the states in between."""
     thread, task = await a_task(world)
     before = len(edits(world))
     task.becomes("working", "Step 1")
@@ -81,7 +83,7 @@ async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
 
 
 async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None:
-    """Polls without changes cause no calls to Slack."""
+    """Polls that show no change cause no calls to Slack."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = len(edits(world))
@@ -94,7 +96,7 @@ async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None
 
 
 async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> None:
-    """Whatever Slack answers, the newest state is shown in the end."""
+    """Slack refuses an edit with various errors. In the end, the card shows the newest state."""
     thread, task = await a_task(world)
     for fault in (CallFault.SERVER_ERROR, CallFault.DONE_THEN_CUT, CallFault.RATE_LIMITED):
         world.slack.faults.add("chat.update", fault)
@@ -107,7 +109,8 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
 
 
 async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
-    """The card is edited again even if its content is what it was before the edit of unknown outcome."""
+    """The outcome of an edit is unknown. The bot edits the card again, even if the state is what it was
+    before that edit."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = thread.card()
@@ -125,7 +128,8 @@ async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: W
 
 
 async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(world: World) -> None:
-    """Slack accepts no message in a thread without a root, so the task continues in a new thread."""
+    """Slack accepts no message in a thread without a root. So the bot posts a new card, and the task
+    continues in the new thread."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.says("It is done.")
@@ -147,7 +151,8 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
 
 
 async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_deleted(world: World) -> None:
-    """The backfill after a gap reads the new thread, which does not contain replies to the old one."""
+    """A reply waits, and its thread's card is posted anew. Backfill reads the new thread, which lacks the
+    reply, and keeps the reply."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     delete(world, thread.ts)
@@ -167,8 +172,8 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
 
 
 async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
-    """The question about a mistyped verb is posted in the new thread. Otherwise nobody would know that the
-    agent did not get it."""
+    """Alice mistypes a verb in the old thread. The bot asks in the new thread what she meant, so that she
+    knows that the agent did not get the reply."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
@@ -184,7 +189,8 @@ async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
-    """The second deletion shows that nobody wants the card. The task continues and can be attached again."""
+    """Somebody deletes the new card too, so nobody wants a card. The task continues without a thread, and can
+    be attached again."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
@@ -204,7 +210,8 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
 
 async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
-    """The notice waits until the card has been posted again, because its thread is not known before."""
+    """The card was deleted, and Slack then failed. The notice waits until the bot has posted the card again,
+    and appears in the new thread."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     delete(world, thread.ts)
@@ -224,8 +231,8 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
 
 
 async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(world: World) -> None:
-    """Slack gives the same error for a thread without a root. The thread is closed, so that nobody waits in
-    vain."""
+    """Slack refuses each reply as if the thread had no root, but the card is there. The bot treats the thread
+    as closed and tells the owner."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add(
@@ -245,7 +252,7 @@ async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(wo
 
 
 def is_in_thread(arguments: dict[str, object]) -> bool:
-    """Return whether a call posts in a thread."""
+    """Return whether a call posts into a thread."""
     return bool(arguments.get("thread_ts"))
 
 
@@ -267,7 +274,7 @@ def kind(call: Call) -> str:
 
 
 def delete(world: World, ts: str) -> None:
-    """Delete a message of the bot as an administrator of the workspace would."""
+    """Delete one of the bot's messages, as an administrator of the workspace would."""
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), ts)
 
 

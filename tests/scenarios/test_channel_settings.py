@@ -1,4 +1,4 @@
-"""`/task settings`: one dialog for what holds in a channel, and what each setting changes."""
+"""`/task settings`: one dialog for the settings of a channel, and what each setting changes."""
 
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import UserId
@@ -50,24 +50,25 @@ WAITS = "Waits until somebody resumes it"
 
 
 def place(world: World, channel: str = "general") -> str:
-    """Return a channel as Slack shows it in mrkdwn."""
+    """Return a channel's name as Slack shows it in mrkdwn."""
     return f"<#{world.slack.workspace.channel(channel).id}>"
 
 
 def dialog(world: World, **values: str) -> str:
-    """Return the dialog with these values, and else with those of a new channel."""
+    """Return the text of the dialog with these values. Other fields have the values of a new channel."""
     return DIALOG.format(place=place(world), **(EVERYWHERE | values))
 
 
 async def set_channel(world: World, **values: str) -> None:
-    """Let Alice set something for the channel, and read the answer."""
+    """Let Alice change a setting of the channel, and read the answer."""
     await world.alice.types("/task settings")
     assert await world.alice.saves(**values) == {}
     assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
 
 
 async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> None:
-    """Only the person who saves is told. Everybody in the channel finds the new values."""
+    """The bot answers only the person who saves. The dialog shows the new values to everybody in the
+    channel."""
     await world.alice.types("/task settings")
     before = world.alice.dialog()
 
@@ -83,7 +84,7 @@ async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> 
 
 
 async def test_the_settings_of_another_channel_stay_as_they_are(world: World) -> None:
-    """Each channel has its own."""
+    """Alice changes the settings of one channel. Another channel keeps its own."""
     world.slack.add_channel("random", ["alice"])
     await set_channel(world, settle="1 min")
 
@@ -93,7 +94,8 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
-    """If everything is set back, nothing is stored, so the deployment's settings hold again."""
+    """Alice sets everything back. The store keeps nothing for the channel, and the deployment's settings
+    apply again."""
     await set_channel(world, settle="1 min")
     await set_channel(world, settle="Default (20 s)")
 
@@ -101,7 +103,8 @@ async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: W
 
 
 async def test_new_tasks_have_the_channels_template_and_preset(world: World) -> None:
-    """The dialog shows the presets of the template that was chosen. A named template goes first."""
+    """The dialog shows the presets of the chosen template. A template that a command names takes
+    precedence."""
     presets = [world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")]
     big = world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.alice.types("/task settings")
@@ -122,7 +125,8 @@ async def test_new_tasks_have_the_channels_template_and_preset(world: World) -> 
 
 
 async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
-    """The person is told how to choose another one, and the dialog says why nothing is chosen."""
+    """The channel's template no longer exists. The bot tells the person how to choose another one, and the
+    dialog says why no template is chosen."""
     big = world.coder.add_template("big", display_name="Big ones")
     await set_channel(world, template="Big ones")
     del world.coder.world.templates[big.id]
@@ -140,7 +144,8 @@ async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
 
 
 async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) -> None:
-    """The card says so, and has the button that changes it for its thread."""
+    """The agent gets only replies that mention the bot. The card says so, and its menu can change that for
+    its thread."""
     await set_channel(world, replies="Only replies that mention @Taskwire")
     thread, task = await a_task(world)
     task.becomes("idle", "Which login?")
@@ -165,7 +170,7 @@ async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) 
 
 
 async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
-    """A thread is a thread, however it began."""
+    """The channel's setting for replies also holds for a thread that `/task attach` began."""
     await set_channel(world, replies="Only replies that mention @Taskwire")
     world.coder.add_task("alice", "fix it", name="fix")
 
@@ -175,7 +180,8 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 
 
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
-    """They reply, pause and resume. Only the owner deletes. A person who leaves the channel may not steer."""
+    """Every member can reply, pause and resume, but only the owner can delete. A person who leaves the
+    channel loses the right."""
     await set_channel(world, steerers="Everybody in this channel")
     assert world.reader.new_roots() == [TOLD]
     thread, task = await a_task(world)
@@ -199,7 +205,8 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
 
 
 async def test_a_channel_is_told_once_that_everybody_may_steer(world: World) -> None:
-    """Saving it again tells nobody. After it was set back, it is news again."""
+    """The bot tells the channel at the first save, and not at a second one. It tells the channel again if the
+    setting was off in between."""
     everybody = "Everybody in this channel"
     await set_channel(world, steerers=everybody)
     first = world.reader.new_roots()
@@ -215,7 +222,8 @@ async def test_a_channel_is_told_once_that_everybody_may_steer(world: World) -> 
 
 
 async def test_the_settings_are_saved_although_the_channel_cannot_be_told(world: World) -> None:
-    """The channel was archived meanwhile. The person is told that it is saved."""
+    """The channel was archived while the dialog was open. The bot tells the person that the settings are
+    saved."""
     await world.alice.types("/task settings")
     channel = world.slack.workspace.channel("general")
     channel.is_archived = True
@@ -229,7 +237,7 @@ async def test_the_settings_are_saved_although_the_channel_cannot_be_told(world:
 
 
 async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
-    """An agent that is idle for less has not stopped."""
+    """An agent that is idle for less than the channel's settle time does not count as stopped."""
     await set_channel(world, settle="1 min")
     thread, task = await a_task(world)
     task.becomes("idle", "Which one?")
@@ -246,7 +254,8 @@ async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
 
 
 async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: World) -> None:
-    """Nobody starts a workspace by accident. One question has the number of replies and both ways on."""
+    """No reply starts the workspace by accident. One question gives the number of waiting replies, and offers
+    to send or to drop them."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!pause")
@@ -278,7 +287,8 @@ async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: W
 
 
 async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(world: World) -> None:
-    """They waited for the workspace and for nothing else."""
+    """Replies wait for a decision in Slack or for a resume. Somebody resumes the task in Coder, and the agent
+    gets the reply."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     task.pause_by_timeout()
@@ -308,7 +318,7 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
 
 
 async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
-    """The workspace stays as it is, and the text is given back."""
+    """The workspace stays paused, and the bot gives the reply's text back."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     task.pause()
@@ -325,7 +335,7 @@ async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
 
 
 async def comes_up_again(world: World) -> None:
-    """Let the workspace run, and its agent be ready."""
+    """Let the workspace run, and its agent be ready for input."""
     await world.polls()
     world.task("fix-the-login-redirect").becomes("working", "On it")
     await world.polls()
@@ -333,7 +343,7 @@ async def comes_up_again(world: World) -> None:
 
 
 async def test_a_guest_sees_no_settings(world: World) -> None:
-    """The dialog says so, before anything is entered."""
+    """The dialog refuses a guest before the guest can enter anything."""
     guest = world.person("gina", is_restricted=True)
     world.slack.add_channel("guests", ["gina"])
 
@@ -345,7 +355,7 @@ async def test_a_guest_sees_no_settings(world: World) -> None:
 
 
 async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World) -> None:
-    """The dialog says why the channel's are missing."""
+    """The dialog has only the personal settings, and says why the channel's settings are missing."""
     quiet = world.slack.add_channel("quiet", ["alice"], kind="private", with_bot=False)
 
     await world.alice.types("/task settings", "quiet")
@@ -357,7 +367,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
 
 
 async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> None:
-    """The right is checked again when the settings are saved."""
+    """The bot checks again, when the dialog is saved, that the person is in the channel."""
     await world.bob.types("/task settings")
     world.slack.workspace.channel("general").members.remove(world.bob.id)
     await world.ages(seconds=10)
@@ -372,9 +382,9 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
 
 
 async def test_a_message_offers_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so its answer has the button that does.
+    """A message cannot open a dialog, so the bot's answer to it has a button that does.
 
-    Direct messages have no settings of their own: there the dialog has the person's alone.
+    In a direct message, the dialog has only the person's own settings.
     """
     await world.alice.writes_directly("settings")
     offered = world.alice.reads()
@@ -389,7 +399,8 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
-    """They are the person's alone. Another template in the dialog leaves what was chosen."""
+    """Only Alice sees and changes her own settings. If she chooses another template in the dialog, it keeps
+    her other choices."""
     world.coder.add_template("big", display_name="Big ones")
     await world.alice.types("/task settings")
     view = world.slack.views(world.alice.id)[-1]
@@ -408,7 +419,7 @@ async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
 
 
 async def test_nothing_is_said_of_settings_of_the_channel_that_did_not_change(world: World) -> None:
-    """Alice has changed only her own."""
+    """Alice changes only her own settings. The answer does not mention the channel."""
     await world.alice.types("/task settings")
     view = world.slack.views(world.alice.id)[-1]
     await world.slack.enter(world.alice.id, view, {"person.calls": "direct"})
@@ -419,7 +430,8 @@ async def test_nothing_is_said_of_settings_of_the_channel_that_did_not_change(wo
 
 
 async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> None:
-    """Alice opens the dialog while her own settings are still being saved. Then she changes the channel's."""
+    """Alice's own settings change while she has the dialog open. She then saves only a change for the
+    channel, and her own settings stay."""
     await world.alice.types("/task settings")
     deps = world.bot.parts.deps
     direct = PersonSettings(calls="direct")
@@ -432,7 +444,8 @@ async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> N
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:
-    """A submission that Slack delivers again changes nothing, so an older one cannot win."""
+    """Slack delivers one submission twice. The second changes nothing, so that it cannot undo newer
+    settings."""
     await world.alice.types("/task settings")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)
 
@@ -442,7 +455,7 @@ async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: Worl
 
 
 async def test_the_dialog_says_when_coder_is_away(world: World) -> None:
-    """Nothing is shown that could be saved."""
+    """The dialog shows only a sentence, and nothing that could be saved."""
     world.coder.plan_fault("templates.*", faults.refused())
 
     await world.alice.types("/task settings")
@@ -451,7 +464,7 @@ async def test_the_dialog_says_when_coder_is_away(world: World) -> None:
 
 
 def test_a_made_up_submission_sets_only_what_the_dialog_offers() -> None:
-    """A submission may carry anything."""
+    """An invented submission carries values that the dialog does not offer. The bot saves none of them."""
     entered = {
         "settings.template": "../x",
         "settings.replies": "none",

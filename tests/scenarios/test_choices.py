@@ -1,4 +1,5 @@
-"""An agent offers choices at the end of its answer. Each is a button that sends it as a person's reply."""
+"""An agent offers choices at the end of its answer. Each choice is a button that sends the choice as a
+person's reply."""
 
 import asyncio
 
@@ -25,7 +26,7 @@ OFFERED = "Only Alice can steer this task.\n> 2. release-2\n[Ask Alice to pass i
 
 
 async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:
-    """Let an agent ask which branch to mend."""
+    """Let an agent ask which of two branches to mend."""
     thread, task = await a_task(world)
     task.says(ASKED)
     task.becomes("idle", "Which branch?")
@@ -48,7 +49,8 @@ def notice(world: World, became: str, buttons: str = "") -> str:
 
 
 async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -> None:
-    """The words stand in the thread with their author and a receipt. The notice loses its buttons."""
+    """The bot posts the choice in the thread, with the person's name and a receipt. The notice loses its
+    buttons."""
     thread, task = await an_asking_agent(world)
     offered = thread.new_messages()
 
@@ -67,7 +69,7 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
 
 
 async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None:
-    """A choice made there is that of the button, with what the person adds."""
+    """Alice chooses in the dialog and adds a sentence. The agent gets the choice, and then the sentence."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
     await world.alice.opens_home()
@@ -95,7 +97,8 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
 
 
 async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
-    """A colleague was faster. The agent gets one answer, and what the person wrote is given back."""
+    """A colleague answers while the dialog is open. The agent gets one answer, and the late person gets their
+    text back."""
     thread, task = await an_asking_agent(world)
     await world.passes(CARD_SECONDS)
     await world.alice.clicks(thread, "Answer")
@@ -111,7 +114,8 @@ async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
 
 
 async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) -> None:
-    """A button of a phone has one line. The answer, the notice and the thread have the whole choice."""
+    """On a phone a button has one line, so its label is cut. The agent's answer, the notice and the thread
+    show the whole choice."""
     keep = "Keep the old column and copy each value in the background while the site is up"
     drop = "Drop the old column at once and accept two minutes of downtime on Saturday night"
     thread, task = await a_task(world)
@@ -135,7 +139,7 @@ async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) 
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """The second person hears that it was answered. The agent gets one answer."""
+    """The second person is told that the question was answered. The agent gets one answer."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await an_asking_agent(world)
     thread.new_messages()
@@ -149,7 +153,8 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
 
 async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: World) -> None:
-    """Slack shows the question before the bot knows that. The press counts, and the first one only."""
+    """Slack shows the question before the bot knows that it was posted. Alice presses two choices, and only
+    the first press counts."""
     thread, task = await an_asking_agent(world)
     await world.alice.clicks(thread, "1. main, where all work goes")
     await world.passes(seconds=3)
@@ -179,7 +184,7 @@ async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: Wor
 
 
 async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
-    """The notice then offers nothing any more."""
+    """A person answers the question by a reply. The notice then loses its buttons."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -191,7 +196,8 @@ async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
-    """The choice stays open for others. A person who asks too late hears that it was answered."""
+    """Bob's press is refused, and Alice can still choose. If Bob then asks Alice to pass his choice on, he is
+    told that the question was answered."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -210,7 +216,8 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
 
 
 async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
-    """The choice is made in the teammate's name, once, and the question closes."""
+    """The owner agrees to a teammate's choice. The agent gets it once, with the teammate's name, and the
+    question closes."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -239,7 +246,7 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:
-    """Somebody has answered in Coder, or the agent has not waited."""
+    """The agent works again without an answer from Slack. The notice says so and loses its buttons."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -251,7 +258,7 @@ async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> N
 
 
 async def test_a_newer_question_closes_the_one_above(world: World) -> None:
-    """Only the newest choices can be pressed."""
+    """Only the choices of the newest question can be pressed."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
     old = thread.button("2. release-2")
@@ -273,7 +280,7 @@ async def test_a_newer_question_closes_the_one_above(world: World) -> None:
 
 
 async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -> None:
-    """Nobody can answer the question now."""
+    """The task is gone, so the notice of the question loses its buttons."""
     thread, task = await an_asking_agent(world)
 
     task.delete()
@@ -285,7 +292,7 @@ async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -
 
 
 async def test_the_choice_of_a_paused_task_resumes_it(world: World) -> None:
-    """It is a reply like any other."""
+    """A person presses a choice while the task is paused. The task resumes, and the agent gets the choice."""
     thread, task = await an_asking_agent(world)
     task.pause()
     await world.polls()
@@ -302,7 +309,7 @@ async def test_the_choice_of_a_paused_task_resumes_it(world: World) -> None:
 
 @pytest.mark.parametrize("value", ["1", "x", "0:99", ":", "0:-1"])
 async def test_a_made_up_choice_is_no_choice(world: World, value: str) -> None:
-    """It sends nothing."""
+    """An invented press of a choice sends nothing to the agent."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
     _, action, real = thread.button("2. release-2")
@@ -314,7 +321,7 @@ async def test_a_made_up_choice_is_no_choice(world: World, value: str) -> None:
 
 
 async def test_the_choices_of_a_long_answer_are_offered(world: World) -> None:
-    """The message shows its beginning and its choices. The file has all of it."""
+    """The notice shows the beginning of the answer and its choices. A file has the whole answer."""
     thread, task = await a_task(world)
     body = "\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200))
     task.says(f"{body}\n\nWhich one shall I mend?\n\n1. main\n2. release-2")

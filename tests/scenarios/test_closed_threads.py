@@ -1,4 +1,5 @@
-"""A thread that is closed to the bot: its owner is told once, and no notice is lost when it is open again."""
+"""Slack closes a thread to the bot. The bot tells the owner once, and posts every notice when the thread is
+open again."""
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault
@@ -26,13 +27,13 @@ def told_to_alice(world: World) -> list[str]:
 
 
 def sentence(thread: Thread, task: SandboxTask, why: str) -> str:
-    """Return what the owner of a closed thread is told."""
+    """Return the sentence that tells the owner of a closed thread."""
     why = why.format(channel=f"<#{thread.channel}>")
     return f"I can't write in the thread of *{TITLE}* any more: {why}. {IT_GOES_ON.format(name=task.name)}"
 
 
 async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: World) -> None:
-    """The notices are kept, and the card is tried once an hour, however much the agent reports."""
+    """The bot keeps the notices. It tries to edit the card once an hour, however often the agent reports."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -51,7 +52,7 @@ async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: 
 
 
 async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: World) -> None:
-    """The missed notices are posted once, without any action, and the card shows the present."""
+    """The bot posts the missed notices once, without anybody's action. The card shows the present state."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -74,7 +75,8 @@ async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: W
 
 
 async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(world: World) -> None:
-    """The bot heard nothing while it was out, but people need not write their replies again."""
+    """The bot got no events while it was not a member. After the invitation it reads the replies, so that
+    nobody has to write them again."""
     thread, task = await a_task(world)
     await world.slack.leave(world.slack.bot_user_id, "general")
     task.becomes("complete", "Opened PR #12")
@@ -94,8 +96,8 @@ async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(worl
 
 
 async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next_notice(world: World) -> None:
-    """Slack's event about the reopened channel may be lost. The next notice tries the channel, and missed
-    notices follow."""
+    """Slack's event about the reopened channel is lost. The bot tries the channel with the next notice, and
+    then posts the missed ones."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -115,7 +117,7 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
 
 
 async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) -> None:
-    """Detach and attach work too. The old channel is not tried again."""
+    """The owner can detach the task and attach it elsewhere. The bot does not try the old channel again."""
     world.slack.add_channel("elsewhere", ["alice"])
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
@@ -136,7 +138,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
 
 
 async def test_a_task_of_a_closed_thread_is_moved_by_attach(world: World) -> None:
-    """The owner was told so. Nothing is posted in the old thread any more."""
+    """The owner attaches the task in another channel. The bot posts nothing in the old thread any more."""
     world.slack.add_channel("elsewhere", ["alice"])
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
@@ -149,7 +151,8 @@ async def test_a_task_of_a_closed_thread_is_moved_by_attach(world: World) -> Non
 
 
 async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
-    """The bot is still a member. Its messages now come as those of a private channel."""
+    """The bot is still a member of the channel. Slack now delivers its messages as those of a private
+    channel."""
     thread, task = await a_task(world)
     world.slack.workspace.channel("general").kind = PRIVATE
 
@@ -164,7 +167,7 @@ async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
 
 
 async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: World) -> None:
-    """Slack only says that the channel is not found. The task can still be found."""
+    """Slack only says that the channel is not found. The bot tells the owner as for a closed channel."""
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
     task.becomes("complete", "Opened PR #12")
@@ -175,7 +178,7 @@ async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: Wor
 
 
 async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world: World) -> None:
-    """Nobody reads the direct messages of a person who has left."""
+    """The bot sends no direct message to an owner who has left Slack, and no job waits for one."""
     _, task = await a_task(world)
     world.slack.workspace.user("alice").deleted = True
     world.slack.workspace.channel("general").is_archived = True
@@ -188,8 +191,8 @@ async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world:
 
 
 async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: World) -> None:
-    """The answer to the post was lost, and then the bot could not look. It must not say that no card is
-    there."""
+    """Slack's answer to the post was lost, and the bot was then removed from the channel. The bot says that a
+    card may be there."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     await world.alice.types("/task create fix the login redirect")
@@ -212,7 +215,8 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
 async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_it_is_back(
     world: World,
 ) -> None:
-    """The answer to the post was lost, and the bot was removed before it could look for the card."""
+    """Slack's answer to the post was lost, and the bot was removed before it could look for the card. It
+    finds the card when it is back."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -239,8 +243,7 @@ async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_i
 async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
     world: World,
 ) -> None:
-    """The bot looks for the card before it posts another one, because a second card would split the
-    thread."""
+    """A second card would split the thread. So the bot first looks for the card that it may have posted."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)

@@ -1,4 +1,5 @@
-"""Commands while Coder, Slack or the store is away: a clear sentence, nothing lost, nothing done twice."""
+"""Commands while Coder, Slack or the store fails: the person gets a clear sentence, and nothing is lost or
+done twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ NOT_TAKEN = "I can't reach my data store, so nothing was done. Try again in a mi
 
 @pytest.fixture
 async def frail(tmp_path: Path) -> AsyncIterator[World]:
-    """Provide a world whose store can be cut off."""
+    """Provide a world whose bot can be cut off from its store."""
     async with new_world(tmp_path, has_store_faults=True) as made:
         yield made
 
@@ -36,7 +37,7 @@ async def frail(tmp_path: Path) -> AsyncIterator[World]:
     ids=lambda fault: fault.name,
 )
 async def test_a_question_that_coder_does_not_answer(world: World, line: str, fault: faults.Fault) -> None:
-    """Whatever goes wrong in Coder, the person gets one sentence."""
+    """Whatever fault Coder has, the person gets the same one sentence."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.coder.plan_fault("*", fault, times=None)
 
@@ -46,7 +47,7 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
 
 
 async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
-    """A query is answered with a sentence. A command waits, and is executed when Coder is fast again."""
+    """A query is answered with a sentence. A command waits, and runs when Coder is fast again."""
     world.bot.parts.deps.service_coder.timeouts = CoderTimeouts(read=0.2)
     world.coder.plan_fault("*", faults.hang(), times=None)
 
@@ -62,7 +63,8 @@ async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
 
 
 async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -> None:
-    """A query is answered with a sentence. A command continues by itself when the token is accepted again."""
+    """Coder refuses the bot's token. A query is answered with a sentence, and a command runs when Coder
+    accepts the token again."""
     token = faults.server_error("You are signed out or your session has expired.", 401)
     world.coder.plan_fault("*", token, times=None)
 
@@ -86,7 +88,8 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
 
 
 async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
-    """The token may be replaced; creating the task is not what Slack refused."""
+    """Slack refuses the bot's token while the bot creates a task. The bot creates the task when Slack accepts
+    the token again."""
     world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=1)
     await world.alice.types("/task create fix it")
     await world.forgets()
@@ -101,7 +104,8 @@ async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
 
 
 async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
-    """Coder did answer, and trying again in a minute would change nothing."""
+    """Coder answers with a refusal, and the person reads Coder's own sentence. Another try would change
+    nothing."""
     world.coder.plan_fault("tasks.list", faults.server_error("Forbidden.", 403), times=None)
 
     await world.alice.types("/task list")
@@ -127,7 +131,8 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
 async def test_what_coder_refused_for_an_hour_is_not_called_away(
     world: World, fault: faults.Fault, told: str
 ) -> None:
-    """Coder did answer, so the person is told who can help."""
+    """Coder answered each try with a refusal. The bot tells the person who can help, and does not say that
+    Coder is away."""
     world.coder.plan_fault("tasks.*", fault, times=None)
 
     await world.alice.types("/task pause loose")
@@ -139,7 +144,7 @@ async def test_what_coder_refused_for_an_hour_is_not_called_away(
 
 
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
-    """Coder is then neither away nor broken. Every answer says so."""
+    """This Coder has no Tasks feature. Every answer says so, and none says that Coder is away or broken."""
     thread = await world.alice.runs("/task create fix it")
     world.coder.plan_fault("tasks.*", faults.server_error("Route not found.", 404), times=None)
 
@@ -165,7 +170,7 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
 async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
     world: World, line: str, wish: str
 ) -> None:
-    """The person is told once what waits, and need not repeat it."""
+    """The bot tells the person once that the command waits. The person need not repeat the command."""
     task = world.coder.add_task("alice", "older", name="loose")
     async with world.coder.outage():
         await world.alice.types(f"/task {line}")
@@ -186,7 +191,7 @@ async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
 
 
 async def test_a_hiccup_is_not_talked_about(world: World) -> None:
-    """A short failure is over before anybody could read about it."""
+    """Coder fails for a short time. The bot says nothing, because nobody could read it before the end."""
     world.coder.plan_fault("*", faults.refused(), times=1)
 
     await world.alice.types("/task create fix it")
@@ -197,7 +202,7 @@ async def test_a_hiccup_is_not_talked_about(world: World) -> None:
 
 
 async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
-    """Then the person is told, and nothing happens later."""
+    """The bot tells the person after an hour that it gave up. It creates nothing later."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -212,7 +217,8 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
 
 async def test_later_requests_wait_too_and_say_so(world: World) -> None:
-    """Commands are executed in the order in which they were typed. Each one waits an hour and no longer."""
+    """Commands run in the order in which they were typed. Each waits an hour and no longer, and the person is
+    told of each."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -234,7 +240,7 @@ async def test_later_requests_wait_too_and_say_so(world: World) -> None:
 
 
 async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
-    """The card says that the task is being created. Later it becomes the task's card."""
+    """The card says that the task is being created. The same card shows the task later."""
     world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=5)
 
     thread = await world.alice.runs("/task create fix it")
@@ -248,7 +254,7 @@ async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world
 
 
 async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World) -> None:
-    """The link ends, so that no task is created when nobody expects it any more."""
+    """The bot gives up and ends the link, so that no task is created when nobody expects it any more."""
     world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -270,7 +276,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
     ids=lambda fault: fault.name,
 )
 async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fault) -> None:
-    """The task exists, and the bot finds it by its name."""
+    """Coder created the task, but its answer was lost. The bot finds the task by its name."""
     world.coder.plan_fault("tasks.create", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -280,7 +286,7 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
 
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
-    """A lasting error most likely comes from the template. The card says who can find out."""
+    """An error that lasts most likely comes from the template. The card says who can find out."""
     world.coder.plan_fault("tasks.create", faults.server_error("Internal error creating task."), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -298,7 +304,8 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
 
 
 async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(world: World) -> None:
-    """A long outage says nothing about the template, so it does not count as the template's error."""
+    """A long outage interrupts a creation. It does not count as an error of the template, so the bot creates
+    the task afterwards."""
     world.coder.plan_fault("tasks.create", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
@@ -314,7 +321,8 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
 
 
 async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
-    """The bot looks for the task before it says that there is none."""
+    """Coder created the task and then failed. The bot looks for the task before it says that there is
+    none."""
     world.coder.plan_fault("tasks.create", faults.cut_after())
     world.coder.plan_fault("tasks.get", faults.refused())
 
@@ -331,7 +339,8 @@ async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world
 
 
 async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: World) -> None:
-    """Two people ask for one name at once. One gets it, and the other is offered a free name."""
+    """Two people ask for one name at the same time. One gets the name, and the other's card offers a free
+    name."""
 
     def takes_it(seen: RecordedRequest, phase: str) -> None:
         if (seen.route, phase) == ("tasks.create", "before") and not world.coder.tasks:
@@ -347,7 +356,8 @@ async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: W
 
 
 async def test_the_store_is_away(frail: World) -> None:
-    """Every command is answered. Nothing was taken, so nothing happens later."""
+    """Every command is answered with a sentence. The bot took no command, so none runs when the store is
+    back."""
     await frail.loses_its_store()
 
     for line in ("create fix it", "pause loose", "list", "status loose"):
@@ -365,7 +375,8 @@ async def test_the_store_is_away(frail: World) -> None:
 
 
 async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
-    """The command may have been taken, so the person is told to look before repeating it."""
+    """The store may have taken the command. The bot asks the person to look before they repeat the
+    command."""
     assert frail.store is not None
     await frail.alice.runs("/task create fix that")
     await frail.passes(seconds=5)
@@ -387,7 +398,7 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
 
 async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> None:
-    """The entered text is not lost. The dialog for a deletion says that nothing was done."""
+    """The typed text stays in the form. The dialog of *Delete* says that nothing was done."""
     frail.coder.add_task("alice", "older", name="loose")
     await frail.alice.types("/task delete loose")
     await frail.loses_its_store()
@@ -408,7 +419,7 @@ async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> Non
 
 
 async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
-    """The trigger had expired. Nothing was done, and the person is told."""
+    """The trigger had expired. The bot tells the person that nothing was done."""
     world.slack.faults.add("views.open", CallFault.ERROR, error="expired_trigger_id")
 
     await world.alice.types("/task create")
@@ -417,7 +428,7 @@ async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
 
 
 async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
-    """The command is claimed by its trigger id."""
+    """Slack delivers one command twice, with one trigger id. The bot runs it once."""
     world.slack.faults.add("/task", DeliveryFault.TWICE)
 
     await world.alice.runs("/task create fix it")
@@ -426,7 +437,7 @@ async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
-    """The work after the ack is limited, but each query is answered in the end."""
+    """The bot works on a few queries at a time after their acks. Each query is answered in the end."""
     world.coder.plan_fault("tasks.list", faults.late(0.05), times=None)
 
     answers = await asyncio.gather(
@@ -439,7 +450,8 @@ async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> N
 
 
 async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(world: World) -> None:
-    """The bot's identity is known from the start, so no command depends on asking for it again."""
+    """Slack answers no `auth.test` after the start. The bot already knows its identity, so the command
+    works."""
     world.slack.faults.add("auth.test", CallFault.RATE_LIMITED, times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -448,8 +460,8 @@ async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(w
 
 
 async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: World) -> None:
-    """The task's name makes a second try safe, so nobody waits until the first try could no longer take
-    effect."""
+    """The first try has an unknown outcome. The bot tries again soon, because the task's name prevents a
+    second task."""
     world.coder.plan_fault("tasks.create", faults.server_error())
 
     thread = await world.alice.runs("/task create fix it")
@@ -460,8 +472,8 @@ async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: W
 
 
 async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: World) -> None:
-    """Without the note, `taskwire doctor` would say that no command has ever come, because Redis was away
-    at that moment."""
+    """Redis failed when the first command arrived. The bot notes the command later, so that `taskwire doctor`
+    does not say that none ever came."""
     await world.alice.types("/task help")
     store, note = world.connections.commands, world.bot._record_heard  # noqa: SLF001 - a timer calls it every ten seconds
     await store.config_set("min-replicas-to-write", 1)

@@ -1,4 +1,4 @@
-"""Deliveries that Slack repeats, lost answers and simultaneous actions take effect once."""
+"""Repeated deliveries, lost answers and simultaneous actions take effect once."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from .world import POST_SECONDS, World
 
 @pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
 async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, fault: CallFault) -> None:
-    """The bot finds its own post and continues from there."""
+    """Slack's answer to the post was lost. The bot finds its card in the channel and posts no second one."""
     world.slack.faults.add("chat.postMessage", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -23,7 +23,7 @@ async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, f
 
 
 async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:
-    """The form is claimed by the id of its view."""
+    """Slack delivers one submission twice. The bot recognizes it by the id of the view."""
     await world.alice.types("/task fix it")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)
 
@@ -34,7 +34,7 @@ async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> No
 
 
 async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
-    """The click is claimed by its time and person."""
+    """Slack delivers one press twice. The bot recognizes it by its time and its person."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.types("/task create fix it")
@@ -48,7 +48,8 @@ async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
-    """The thread has one quotation, and the agent gets the words once."""
+    """Slack's answer to the quotation was lost. The thread has one quotation, and the agent gets the words
+    once."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -62,7 +63,7 @@ async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
 
 
 async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> None:
-    """The other person is told, and finds the thread in the list a moment later."""
+    """One of the two people is told that the task has a thread. The list links to that thread."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -81,7 +82,7 @@ async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> 
 
 
 async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> None:
-    """The dialog has the present prompt. The submitted text replaces it."""
+    """The dialog shows the prompt of the paused task. The submitted text replaces that prompt."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -104,7 +105,7 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 
 
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
-    """The texts of undelivered replies are given back in the thread."""
+    """The dialog gives the number of waiting replies. After the deletion, the thread shows their texts."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

@@ -1,4 +1,4 @@
-"""People who connect their own Coder accounts: what they do to their tasks is done in their own name."""
+"""People connect their own Coder accounts. The bot then acts on tasks in the person's own name."""
 
 import base64
 from collections.abc import Callable
@@ -28,19 +28,19 @@ DAY_SECONDS = 86_400.0
 
 @pytest.fixture
 async def both(world: World) -> World:
-    """A deployment in which people may connect their own accounts."""
+    """Provide a deployment in which people may connect their own accounts."""
     await world.restarts(accounts="both")
     return world
 
 
 def scopes_of(world: World, name: str) -> list[tuple[str, int]]:
-    """Return the name and the number of scopes of each key of a person in Coder."""
+    """Return the name and the number of scopes of each key that a person has in Coder."""
     keys = world.coder.world.tokens.values()
     return [(key.name, len(key.scopes)) for key in keys if key.user.username == name]
 
 
 async def pastes(world: World, person: Person, token: str) -> None:
-    """Open the dialog with the newest button for it, and submit a token."""
+    """Open the dialog with its newest button, and submit a token."""
     await person.presses("Paste the token")
     view = world.slack.views(person.id)[-1]
     submitted = await world.slack.submit(person.id, view, {"account.token": token})
@@ -49,7 +49,7 @@ async def pastes(world: World, person: Person, token: str) -> None:
 
 
 async def connects(world: World, person: Person, channel: str = "general") -> str:
-    """Connect the person's account of the same name, and return the token that they have pasted."""
+    """Connect the person's Coder account of the same name, and return the pasted token."""
     token = world.coder.add_token(person.name)
     await person.types("/task connect", channel)
     await pastes(world, person, token)
@@ -60,12 +60,13 @@ async def connects(world: World, person: Person, channel: str = "general") -> st
 
 
 def senders(world: World, route: str) -> list[str]:
-    """Return who has made the calls of a route, by their names in Coder."""
+    """Return who made the calls of a route, by their Coder user names."""
     return [seen.user for seen in world.coder.requests if seen.route == route]
 
 
 async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
-    """The task is created, steered and read with their token, and the list with the service account's."""
+    """The bot creates, steers and reads the task with the person's token. It reads the list with the service
+    account's token."""
     await connects(both, both.alice)
 
     thread, task = await a_waiting_agent(both)
@@ -81,7 +82,8 @@ async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
 
 
 async def test_the_pasted_token_is_exchanged_and_deleted(both: World) -> None:
-    """The one that is kept is named, can do little, and lives as long as Coder allows."""
+    """The bot makes a token of its own with a name, few scopes and the longest lifetime that Coder allows. It
+    deletes the pasted token."""
     pasted = await connects(both, both.alice)
 
     assert scopes_of(both, "alice") == [("taskwire", len(PERSON_SCOPES))]
@@ -89,7 +91,7 @@ async def test_the_pasted_token_is_exchanged_and_deleted(both: World) -> None:
 
 
 async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
-    """Neither the pasted nor the kept token is in the store, a message or a payload to Slack."""
+    """Neither the pasted token nor the bot's own token is in the store, a message or a payload to Slack."""
     pasted = await connects(both, both.alice)
     own = next(key.key for key in both.coder.world.tokens.values() if key.name == "taskwire")
 
@@ -102,7 +104,7 @@ async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
 
 
 async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(both: World) -> None:
-    """They are told how, once, where they asked."""
+    """The bot tells the person once, where they typed, how to connect. The request runs after that."""
     carol = both.person("carol", in_coder=False)
     await both.slack.join(carol.id, "general")
     both.coder.add_user("cc", email="other@example.com")
@@ -122,7 +124,7 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
 
 
 async def test_a_wrong_token_connects_nothing(both: World) -> None:
-    """The person is told what to do."""
+    """The bot tells the person what to do."""
     await both.alice.types("/task connect")
 
     await pastes(both, both.alice, "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb")
@@ -137,7 +139,7 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
     "pasted", ["two words", "aaaaaaaaaa-bbbb\nbbbb", "aaaaaaaaaa-bbbb\0bbbb", "aaaaaaaaaa-bébé"]
 )
 async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World, pasted: str) -> None:
-    """Nothing waits for it: the person pastes again in the same dialog."""
+    """The dialog stays open with an error, and the person can paste the right token there."""
     await both.alice.types("/task connect")
     await both.alice.presses("Paste the token")
     view = both.slack.views(both.alice.id)[-1]
@@ -157,7 +159,8 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
 
 
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
-    """The second person is told who has it. When that person has disconnected, the account is free."""
+    """A second person who connects the account is told who has it. They can connect it after the first person
+    has disconnected."""
     await connects(both, both.alice)
     await both.bob.types("/task connect")
     await pastes(both, both.bob, both.coder.add_token("alice"))
@@ -177,7 +180,7 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
 
 
 async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
-    """Then the person is found by their e-mail address again."""
+    """The bot then finds the person by their e-mail address again."""
     await connects(both, both.alice)
 
     await both.alice.types("/task disconnect")
@@ -191,7 +194,7 @@ async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
 
 
 async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World) -> None:
-    """So administrators see when somebody began to act in their own name."""
+    """Administrators can see when a person began to act in their own name."""
     await connects(both, both.alice)
     await both.alice.types("/task disconnect")
     both.alice.reads()
@@ -203,7 +206,8 @@ async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World)
 
 
 async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_again(both: World) -> None:
-    """The person is told once, by a direct message. What they wrote meanwhile is delivered then."""
+    """The bot tells the person once, by direct message. It delivers the waiting reply after they have
+    connected again."""
     await connects(both, both.alice)
     thread, task = await a_waiting_agent(both)
     own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")
@@ -231,7 +235,7 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 )
 @pytest.mark.parametrize("fault", [cut_after, refused, server_error], ids=lambda fault: fault.__name__)
 async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Callable[[], Fault]) -> None:
-    """Connecting is tried again. A token whose answer was lost is deleted."""
+    """Coder made a token, but its answer was lost. The bot makes another token and deletes the first."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault(route, fault())
@@ -244,7 +248,7 @@ async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Ca
 
 
 async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -> None:
-    """The account is stored before the pasted token is deleted, so nothing has to be pasted again."""
+    """The bot stores the account before it deletes the pasted token, so the person need not paste again."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault("keys.delete", hang())
@@ -262,7 +266,8 @@ async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -
 
 
 async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -> None:
-    """A person who connects again, also another Coder user, always has an account. One token is left."""
+    """A person connects again, perhaps as another Coder user. They have a connected account all the time, and
+    one token is left at the end."""
     both.coder.add_user("alice2", email="other@example.com")
     await connects(both, both.alice)
     for username in ("alice", "alice2"):
@@ -287,7 +292,7 @@ async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -
 
 
 async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
-    """Coder lets a token of somebody with the role Owner live for a week."""
+    """Olga has the role Owner, so Coder lets her token live for a week. The bot renews it in time."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -304,7 +309,8 @@ async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
 
 
 async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later(world: World) -> None:
-    """The job that deletes it is written with the new token."""
+    """The bot stores the new token together with a job that deletes the old one. The job runs after the
+    restart."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -325,7 +331,7 @@ async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later
 
 
 async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -> None:
-    """The renewed one has another name, and is deleted all the same."""
+    """The renewed token has another name in Coder. The bot deletes it when the person connects again."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -343,7 +349,8 @@ async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -
 
 
 async def test_the_home_tab_shows_the_account(both: World) -> None:
-    """The tab says which account it is and what is wrong with it, and has the button that changes it."""
+    """The tab names the person's Coder account and what is wrong with it, and has a button that changes
+    it."""
     before = (await both.alice.opens_home()).splitlines()[-1]
     await connects(both, both.alice)
     await both.passes(CARD_SECONDS)
@@ -375,7 +382,8 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
 
 
 async def test_a_person_whose_token_cannot_be_renewed_is_asked_to_connect_again(world: World) -> None:
-    """It is said once, in time, by a direct message."""
+    """Coder refuses to make a new token. The bot asks the person once, by direct message, before the old
+    token ends."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -392,7 +400,8 @@ async def test_a_person_whose_token_cannot_be_renewed_is_asked_to_connect_again(
 
 
 async def test_another_persons_task_is_steered_with_the_service_account(both: World) -> None:
-    """Taskwire itself decides whether that is allowed: Coder would not show Bob the task."""
+    """Bob may steer Alice's task by Taskwire's rules. Coder would not show him the task, so the bot uses the
+    service account."""
     await connects(both, both.bob)
     thread, task = await a_waiting_agent(both)
     await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")
@@ -407,7 +416,7 @@ async def test_another_persons_task_is_steered_with_the_service_account(both: Wo
 
 
 async def test_a_suspended_account_steers_nothing(both: World) -> None:
-    """It does not steer other people's tasks either, although that needs no token of its own."""
+    """Bob has a share in Alice's task. His Coder account is suspended, so he cannot pause the task."""
     await connects(both, both.bob)
     _, task = await a_waiting_agent(both)
     await both.alice.types(f"/task share {task.name} <@{both.bob.id}>")
@@ -423,7 +432,7 @@ async def test_a_suspended_account_steers_nothing(both: World) -> None:
 
 
 async def test_there_is_nothing_to_connect_where_the_service_account_acts_for_all(world: World) -> None:
-    """The default asks nobody for a token."""
+    """By default, the bot asks nobody for a token."""
     await world.alice.types("/task connect")
     await world.alice.types("/task disconnect")
 

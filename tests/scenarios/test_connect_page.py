@@ -1,4 +1,4 @@
-"""People who connect their Coder accounts on a page of Coder (OAuth2), instead of pasting a token."""
+"""People connect their Coder accounts on a page of Coder (OAuth2), instead of pasting a token."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class Browser:
         self._world, self._http, self._username = world, http, username
 
     async def allows(self, page: str) -> str:
-        """Open the link and press *Allow*. Return the text of the page that is shown at the end."""
+        """Open the link and press *Allow*. Return the text of the last page."""
         landed = await self.comes_back_with(page)
         return await self.opens(landed)
 
@@ -49,7 +49,7 @@ class Browser:
         return sent.headers["Location"]
 
     async def opens(self, address: str) -> str:
-        """Open an address of Taskwire. Return the text of the page that is shown at the end."""
+        """Open an address of Taskwire. Return the text of the last page."""
         answer = await self._http.get(address)
         while answer.is_redirect:
             assert answer.status_code == 303
@@ -67,14 +67,14 @@ def _query(address: str) -> dict[str, str]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    """The connections of all browsers, which share no cookies with the tests of others."""
+    """Provide an HTTP session for all browsers of a test. It shares no cookies with other tests."""
     async with httpx.AsyncClient() as client:
         yield client
 
 
 @pytest.fixture
 async def page(world: World) -> AsyncIterator[World]:
-    """A deployment whose people connect their accounts on Coder's page."""
+    """Provide a deployment whose people connect their accounts on Coder's page."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     app = world.coder.add_oauth_app("Taskwire", f"{address}/coder/callback")
@@ -93,7 +93,7 @@ async def page(world: World) -> AsyncIterator[World]:
 
 
 async def asks(world: World, person: Person) -> str:
-    """Let a person type `/task connect`. Return the address of the button."""
+    """Let a person type `/task connect`. Return the address that the button opens."""
     await person.types("/task connect")
     assert person.reads()[-1].endswith("[Open Coder] [Paste a token instead]")
     told = world.slack.ephemerals(person.id)[-1]
@@ -106,7 +106,7 @@ async def asks(world: World, person: Person) -> str:
 
 
 async def connects(world: World, http: httpx.AsyncClient, person: Person) -> None:
-    """Connect the person's account of the same name."""
+    """Connect the person's Coder account of the same name."""
     await Browser(world, http, person.name).allows(await asks(world, person))
     await world.settles()
     assert person.reads() == [f"Connected: you are *{person.name}* in Coder."]
@@ -125,7 +125,8 @@ def keys_of(world: World, name: str) -> list[str]:
 async def test_a_person_who_allows_it_on_coders_page_is_connected(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """The account has the person's e-mail address, so nothing else is asked. Disconnecting revokes it."""
+    """The account has the person's e-mail address, so the bot asks for nothing else. `/task disconnect`
+    revokes the token."""
     await page.alice.types("/task connect")
     offered = page.alice.reads()
     link = await asks(page, page.alice)
@@ -154,7 +155,8 @@ async def test_a_person_who_allows_it_on_coders_page_is_connected(
 async def test_another_account_needs_the_number_that_the_browser_shows(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """Mallory sends Alice her own link. Alice allows it, and Mallory does not see Alice's browser."""
+    """Alice opens Mallory's link and allows it. The bot asks Mallory for the number that only Alice's browser
+    shows."""
     mallory = page.person("mallory")
     await page.slack.join(mallory.id, "general")
     shown = await Browser(page, http, "alice").allows(await asks(page, mallory))
@@ -184,14 +186,15 @@ async def test_another_account_needs_the_number_that_the_browser_shows(
 
 
 async def submits(world: World, person: Person, number: str) -> None:
-    """Submit the dialog that takes the number."""
+    """Submit the dialog that asks for the number."""
     view = world.slack.views(person.id)[-1]
     assert (await world.slack.submit(person.id, view, {"account.number": number})).ok
     await world.settles()
 
 
 async def test_without_the_number_nothing_is_connected(page: World, http: httpx.AsyncClient) -> None:
-    """Five wrong ones end it, and so do ten minutes. Then Coder has no token of it any more."""
+    """After five wrong numbers, or after ten minutes, the attempt ends. The bot then revokes the token in
+    Coder."""
     mallory = page.person("mallory")
     await page.slack.join(mallory.id, "general")
     shown = await Browser(page, http, "alice").allows(await asks(page, mallory))
@@ -213,7 +216,8 @@ async def test_without_the_number_nothing_is_connected(page: World, http: httpx.
 
 
 async def test_a_link_works_once_and_for_ten_minutes(page: World, http: httpx.AsyncClient) -> None:
-    """A used, an old, an invented and a denied one connect nothing, and show nothing of anybody."""
+    """A link that is used, old, invented or denied connects nothing. Its page shows nothing about any
+    person."""
     browser = Browser(page, http, "alice")
     landed = await browser.comes_back_with(await asks(page, page.alice))
     await browser.opens(landed)
@@ -239,12 +243,13 @@ async def test_a_link_works_once_and_for_ten_minutes(page: World, http: httpx.As
 
 
 def callback(world: World) -> str:
-    """Return the address to which Coder sends browsers back."""
+    """Return the address to which Coder sends the browser back."""
     return f"{world.settings.public_url}/coder/callback"
 
 
 async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx.AsyncClient) -> None:
-    """Bob brings back Alice's code with his own state: PKCE binds a code to the link that it came from."""
+    """Bob sends Alice's code with the state of his own link. PKCE ties a code to the link that it came from,
+    so Coder refuses the code."""
     stolen = _query(await Browser(page, http, "alice").comes_back_with(await asks(page, page.alice)))["code"]
     own = _query(await asks(page, page.bob))["state"]
 
@@ -258,7 +263,8 @@ async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx
 async def test_coder_that_is_away_at_the_exchange_is_asked_again(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """A lost answer cannot be had again: the person is told to begin again, and no token is left over."""
+    """The bot repeats the exchange if Coder did not get it. If only Coder's answer was lost, the bot asks the
+    person to begin again, and no token is left."""
     page.coder.plan_fault("oauth.tokens", server_error(status=503), times=2)
     await Browser(page, http, "alice").allows(await asks(page, page.alice))
     for _ in range(3):
@@ -273,9 +279,10 @@ async def test_coder_that_is_away_at_the_exchange_is_asked_again(
 
 
 async def test_the_tokens_are_refreshed_before_they_end(page: World, http: httpx.AsyncClient) -> None:
-    """Coder's access tokens live for a day. One of two replicas does it, and the person hears nothing of it.
+    """Coder's access tokens live for a day. Of two replicas one refreshes the tokens, and the person is told
+    nothing.
 
-    This holds after a long outage too.
+    The bot can also refresh them after a long outage.
     """
     await connects(page, http, page.alice)
     first = keys_of(page, "alice")
@@ -301,7 +308,8 @@ async def test_the_tokens_are_refreshed_before_they_end(page: World, http: httpx
 
 
 async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http: httpx.AsyncClient) -> None:
-    """Coder has used up the refresh token, and its answer is lost. A request waits and goes on."""
+    """Coder used the refresh token up, and its answer was lost. The person's next request waits, and runs
+    after they have connected again."""
     await connects(page, http, page.alice)
     page.coder.plan_fault("oauth.tokens", cut_after())
     await page.passes(19 * HOUR_SECONDS)
@@ -328,7 +336,7 @@ async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http
 
 
 async def test_the_token_can_be_pasted_as_before(page: World) -> None:
-    """The button in a message leads to Coder's page or to the dialog, as the person likes."""
+    """The bot's message has two buttons: one opens Coder's page, the other the dialog for a token."""
     await page.alice.types("/task connect")
 
     await page.alice.presses("Paste a token instead")

@@ -1,4 +1,4 @@
-"""How many tasks one person may start in an hour."""
+"""How many tasks a person may start in an hour."""
 
 from .people import Person
 from .world import World
@@ -17,7 +17,7 @@ async def _starts_three(world: World, who: Person) -> None:
 
 
 async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -> None:
-    """All ways to create a task count together. Other people's tasks do not count."""
+    """All ways to create a task share the limit. Other people's tasks do not count."""
     await world.restarts(create_limit=3)
     await _starts_three(world, world.alice)
     await world.passes(seconds=600)
@@ -32,7 +32,8 @@ async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -
 
 
 async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World) -> None:
-    """A refused creation is not counted."""
+    """A person at the limit can start a task when their first one is an hour old. Refused creations do not
+    count."""
     await world.restarts(create_limit=3)
     for number in range(3):
         await world.alice.runs(f"/task create do {number}")
@@ -46,7 +47,7 @@ async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World
 
 
 async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
-    """Only tasks that were created count."""
+    """Only tasks that exist count against the limit."""
     await world.restarts(create_limit=2)
     world.slack.add_channel("elsewhere", ["alice"], with_bot=False)
     await world.alice.types("/task create do nothing", "elsewhere")
@@ -68,7 +69,7 @@ async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
 
 
 async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World) -> None:
-    """Simultaneous commands are counted one by one."""
+    """Alice types eight commands at the same time, and the limit is three. Three tasks are created."""
     await world.restarts(create_limit=3)
 
     for number in range(8):
@@ -82,7 +83,7 @@ async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World)
 
 
 async def test_administrators_have_no_limit(world: World) -> None:
-    """A limit of 0 means no limit for anybody."""
+    """An administrator can start more tasks than the limit. With a limit of 0, everybody can."""
     await world.restarts(create_limit=1, admins=(world.alice.id,))
     await _starts_three(world, world.alice)
     await world.restarts(create_limit=0, admins=())
@@ -92,7 +93,8 @@ async def test_administrators_have_no_limit(world: World) -> None:
 
 
 async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
-    """A paused task makes room for the next one. Other people's tasks do not count."""
+    """A person at the limit can start a task after they pause another one. Other people's tasks do not
+    count."""
     await world.restarts(running_limit=2)
     threads = []
     for number in range(2):
@@ -118,7 +120,8 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
-    """The people of a channel share its limit, also if they ask at once. Another channel has its own."""
+    """The people of a channel share its limit, also if they ask at the same time. Another channel has its own
+    limit."""
     await world.restarts(channel_create_limit=2)
     carol = world.person("carol")
     channel = world.slack.add_channel("busy", ["alice", "bob", "carol"]).id
@@ -141,7 +144,7 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None:
-    """Tasks that are just being created count too."""
+    """Tasks that are still being created count too."""
     await world.restarts(channel_running_limit=2)
     thread = await world.alice.runs("/task create do 0")
     await world.passes(seconds=2)
@@ -169,7 +172,8 @@ async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None
 
 
 async def test_a_resume_counts_like_a_new_task(world: World) -> None:
-    """By a command and by a reply. The answer says what makes room, and then it works."""
+    """At the limit of running tasks, the bot refuses a resume by command and by reply. The answer says how to
+    make room, and after that the resume works."""
     await world.restarts(running_limit=1)
     thread = await world.alice.runs("/task create do 0")
     await world.polls()

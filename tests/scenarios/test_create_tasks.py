@@ -1,5 +1,5 @@
-"""`/task create`: from a typed line to a card, a task and a thread; and what is refused before anything is
-made."""
+"""`/task create`: a typed line becomes a card, a task and a thread. Bad input is refused before anything is
+created."""
 
 import pytest
 
@@ -11,7 +11,7 @@ LONG = "word " * 7_999 + "words"
 
 
 async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: World) -> None:
-    """The prompt reaches Coder as it was typed. The card says what was asked for."""
+    """Coder gets the prompt as it was typed. The card shows the prompt."""
     thread = await world.alice.runs("/task create fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -25,7 +25,7 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
 
 @pytest.mark.parametrize("verb", ["create", "new", "run", "Create"])
 async def test_create_has_synonyms(world: World, verb: str) -> None:
-    """People say new and run, and phones capitalize the first letter."""
+    """People also say `new` and `run`, and phones capitalize the first letter."""
     await world.alice.runs(f"/task {verb} fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -42,7 +42,7 @@ async def test_create_has_synonyms(world: World, verb: str) -> None:
     ],
 )
 async def test_create_takes_options_in_every_spelling(world: World, options: str) -> None:
-    """Either sign, any quotation marks and a phone's long dashes are understood."""
+    """Options can have a colon or an equals sign, any quotation marks, and the long dashes of a phone."""
     other = world.coder.add_organization("other")
     fast = world.coder.new_preset("Fast", {"cpu": "8"})
     world.coder.add_template("big", display_name="Big ones", organization="other", presets=[fast])
@@ -83,7 +83,7 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
     ],
 )
 async def test_what_is_not_known_creates_nothing(world: World, line: str, says: str) -> None:
-    """The answer names similar words, and only its author sees it."""
+    """A name in the command does not exist. The answer gives similar names, and only the author sees it."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
@@ -91,7 +91,7 @@ async def test_what_is_not_known_creates_nothing(world: World, line: str, says: 
 
 
 async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
-    """The answer lists the template's presets, because people do not remember their names."""
+    """The answer lists the template's presets."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
 
     await world.alice.types("/task create template=big preset=fsat fix it")
@@ -104,7 +104,7 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
 
 
 async def test_among_several_templates_one_has_to_be_named(world: World) -> None:
-    """Without a default, no template is guessed."""
+    """If there is no default, the bot does not guess a template."""
     world.coder.add_template("big")
 
     await world.alice.types("/task create fix it")
@@ -128,7 +128,8 @@ async def test_the_deployment_has_defaults(world: World) -> None:
 
 
 async def test_a_default_that_is_gone_is_said(world: World) -> None:
-    """The person did not name the template, so the sentence does not blame them."""
+    """The deployment's default template no longer exists. The sentence does not blame the person, who named
+    no template."""
     await world.restarts(template="old")
 
     await world.alice.types("/task create fix it")
@@ -150,7 +151,7 @@ async def test_a_default_that_is_gone_is_said(world: World) -> None:
     ],
 )
 async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prompt: str, name: str) -> None:
-    """Coder's names are ASCII. The title keeps the person's own words."""
+    """Coder's names are ASCII. The task's title keeps the person's own words."""
     thread = await world.alice.runs(f"/task create {prompt}")
 
     task = world.coder.tasks[0]
@@ -161,14 +162,14 @@ async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prom
 
 
 async def test_a_very_long_prompt_arrives_whole(world: World) -> None:
-    """The agent gets all 40,000 characters. The card shows the beginning."""
+    """The agent gets all 40,000 characters. The card shows the beginning of the prompt."""
     await world.alice.runs(f"/task create {LONG}")
 
     assert world.coder.tasks[0].prompt == LONG
 
 
 async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) -> None:
-    """Nothing is posted, and the offered name is free."""
+    """The bot posts no card, and offers a name that is free."""
     world.coder.add_task("alice", "older", name="fix")
     world.coder.add_task("alice", "older still", name="fix-2")
 
@@ -181,7 +182,8 @@ async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) ->
 
 
 async def test_options_behind_the_prompt_are_read_and_named(world: World) -> None:
-    """People need not know that options come first. The answer says how to keep them as text."""
+    """People may write options after the prompt. The answer names these options, and says how to keep them as
+    text."""
     thread = await world.alice.runs("/task create fix it name=renamer")
 
     assert world.task("renamer").prompt == "fix it"
@@ -197,7 +199,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
 
 
 async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(world: World) -> None:
-    """The refusal says how to keep it as text."""
+    """The refusal says how to keep the option as text."""
     await world.alice.types("/task create explain template=nope")
 
     assert len(world.coder.tasks) == 0
@@ -209,7 +211,8 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
 
 
 async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
-    """A repetition may be a mistake. The button creates the second task, and only one."""
+    """A repeated command may be a mistake, so the bot asks. The button creates a second task, and only
+    one."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
@@ -224,7 +227,8 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
 
 
 async def test_a_question_that_is_too_old_says_so(world: World) -> None:
-    """The request behind the button is kept only for a limited time."""
+    """The bot keeps the request behind the button for a limited time. A later press is answered with a
+    sentence."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()
@@ -237,7 +241,8 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
 
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
-    """Another person, another name, other words or two minutes make a difference."""
+    """A command of another person, with another name, with other words, or after two minutes is no
+    repetition."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.runs("/task create name=other fix it")
@@ -252,7 +257,7 @@ async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
 
 
 async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
-    """A command is a repetition only if the first one created a task."""
+    """The bot asks about a repetition only if the first command created a task."""
     world.coder.settings.lacks_agent_license = True
     thread = await world.alice.runs("/task create fix it")
     assert thread.card().startswith("Not created: fix it.")
@@ -265,7 +270,7 @@ async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
 
 
 async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -> None:
-    """The card and a private answer give the reason. Replies in the thread reach nobody."""
+    """The card and a private answer give the reason. A reply in the thread reaches no agent."""
     world.coder.settings.lacks_agent_license = True
 
     thread = await world.alice.runs("/task create fix it")
@@ -286,7 +291,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
 
 
 async def test_missing_parameters_are_named(world: World) -> None:
-    """The template needs a value that only a preset can give."""
+    """The template needs a value that only a preset can give. The answer names that value."""
     world.coder.add_template("needy", parameters=[Parameter("repo", is_required=True)])
 
     await world.alice.runs("/task create template=needy fix it")
@@ -298,7 +303,8 @@ async def test_missing_parameters_are_named(world: World) -> None:
 
 
 async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: World) -> None:
-    """Coder answers with an unusual error, and a second try would change nothing."""
+    """The template's version was archived. Coder answers with an unusual error, and the bot does not try
+    again."""
     old = world.coder.add_template("old")
     old.active.is_archived = True
 
@@ -311,7 +317,7 @@ async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: Worl
 
 
 async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
-    """Nothing is created, and the person is told what to do."""
+    """The bot creates nothing, and tells the person what to do."""
     world.slack.add_channel("random", ["alice"], with_bot=False)
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 
@@ -332,7 +338,7 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
 
 async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World) -> None:
-    """The card is in the direct messages, and a reply in its thread reaches the agent."""
+    """The card is in the direct messages. A reply in the card's thread reaches the agent."""
     here = world.slack.open_direct("alice").id
 
     thread = await world.alice.runs("/task create fix it", here)

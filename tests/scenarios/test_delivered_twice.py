@@ -1,4 +1,5 @@
-"""A stopped process may have delivered an input a second time. The bot looks for that and reports it."""
+"""A process that was stopped may have delivered an input a second time. The bot checks this and reports
+it."""
 
 from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.lifecycle import reconcile
@@ -22,7 +23,7 @@ MAYBE = INTERRUPTED.format("the log of the agent is gone: the agent may have got
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
-    """Deliver a reply, and return the job that a lost lease leaves behind to look for a second copy."""
+    """Deliver a reply. Return the job that checks for a second copy, as a lost lease leaves it behind."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     logs = await deps.service_coder.get_logs(task.id)
@@ -35,14 +36,14 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
 
 
 async def looks(world: World, tidying: Batch) -> None:
-    """Run the job: it looks at once, and again when nothing can take effect any more."""
+    """Run the job. It checks at once, and again when no copy can arrive any more."""
     await world.bot.parts.deps.queues.write(tidying)
     await world.settles()
     await world.passes(LAST_LANDING_SECONDS)
 
 
 async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
-    """The thread gets no message, because the agent has the reply only once."""
+    """The agent has the reply only once, so the thread gets no message."""
     thread, task, tidying = await delivered(world)
 
     await looks(world, tidying)
@@ -52,7 +53,7 @@ async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
 
 
 async def test_what_the_agent_has_twice_is_told(world: World) -> None:
-    """A second input cannot be taken back, but the author can tell the agent."""
+    """The bot cannot take the second copy back. The thread is told, so that the author can tell the agent."""
     thread, task, tidying = await delivered(world)
     task.becomes("idle")
     task.hears("use main")
@@ -63,7 +64,8 @@ async def test_what_the_agent_has_twice_is_told(world: World) -> None:
 
 
 async def test_what_nothing_shows_any_more_is_told_as_that(world: World) -> None:
-    """The workspace was restarted, so the log that could show a second copy is gone."""
+    """The workspace was restarted, and its log is gone. The thread is told that the agent may have the reply
+    twice."""
     thread, task, tidying = await delivered(world)
     task.pause()
     task.resume()

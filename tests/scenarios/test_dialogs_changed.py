@@ -1,4 +1,4 @@
-"""Signed dialog submissions with changed content, or sent again."""
+"""Signed submissions of dialogs that somebody has changed or sent again."""
 
 import copy
 import json
@@ -29,7 +29,8 @@ async def _sends(
 @pytest.mark.parametrize("place", ["there", "where they are", "nowhere"])
 @pytest.mark.parametrize("dialog", ["delete", "edit"])
 async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: str, place: str) -> None:
-    """The dialog may claim to be opened anywhere. A person who may not see the task learns nothing."""
+    """Bob sends a dialog about Alice's hidden task, from any channel. Nothing happens, and Bob learns nothing
+    about the task."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     task = world.task("the-secret-plan")
@@ -49,7 +50,7 @@ async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: s
 
 
 async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
-    """Neither an identical copy nor one with another text creates a second task."""
+    """Neither an identical second submission nor one with another text creates a second task."""
     await world.alice.types("/task create")
     await world.alice.submits(prompt="fix it")
     sent = next(each for each in reversed(world.slack.deliveries) if each.name == "view_submission")
@@ -66,7 +67,8 @@ async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
 
 
 async def test_an_answer_goes_to_no_address_of_anothers(world: World) -> None:
-    """If the address was changed, the person still gets the answer in the channel."""
+    """Bob puts another response URL into a dialog. The bot sends nothing there, and answers Bob in the
+    channel."""
     here = world.slack.workspace.channel("general").id
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

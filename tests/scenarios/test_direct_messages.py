@@ -1,4 +1,5 @@
-"""A direct message is a prompt to be confirmed, or a command; nothing starts before a person presses."""
+"""A direct message is a command or a prompt. A prompt starts a task only after the person presses a
+button."""
 
 import pytest
 
@@ -9,13 +10,13 @@ OFFER = "Start a task with this?\n> fix the login redirect\n[Create] [Change]"
 
 
 def _offer(world: World) -> Thread:
-    """Return the newest message of the bot in Alice's conversation with it."""
+    """Return the bot's newest message in its direct conversation with Alice."""
     direct = world.alice.direct()
     return Thread(world, direct, str(world.slack.messages(direct)[-1]["ts"]))
 
 
 async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
-    """Nothing is created before a person presses the button."""
+    """Nothing is created before the person presses the button."""
     await world.alice.writes_directly("fix the login redirect")
 
     assert world.reader.new_roots() == [OFFER]
@@ -23,7 +24,7 @@ async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
 
 
 async def test_create_starts_the_task_in_the_direct_messages(world: World) -> None:
-    """The offer loses its buttons, and the card opens a thread below it."""
+    """The offer loses its buttons. The card opens a thread below the offer."""
     await world.alice.writes_directly("fix the login redirect")
     offer = _offer(world)
 
@@ -36,7 +37,7 @@ async def test_create_starts_the_task_in_the_direct_messages(world: World) -> No
 
 
 async def test_two_presses_start_one_task(world: World) -> None:
-    """A double click is one request."""
+    """A double click starts one task."""
     await world.alice.writes_directly("fix the login redirect")
 
     await world.alice.clicks_at_once(_offer(world), "Create", "Create")
@@ -47,7 +48,7 @@ async def test_two_presses_start_one_task(world: World) -> None:
 
 
 async def test_change_opens_the_form_with_the_text(world: World) -> None:
-    """What is submitted is created, and the offer says so."""
+    """The bot creates the task with the submitted text, and the offer says so."""
     await world.alice.writes_directly("fix the login redirect name=login-fix")
     await world.alice.clicks(_offer(world), "Change")
     assert "What should the agent do?: fix the login redirect\nName: login-fix" in world.alice.dialog()
@@ -62,7 +63,7 @@ async def test_change_opens_the_form_with_the_text(world: World) -> None:
 
 
 async def test_the_same_message_again_asks_before_a_second_task(world: World) -> None:
-    """The question stands where the button was."""
+    """Alice presses *Create* for the same text again. The offer then asks whether to create another task."""
     await world.alice.writes_directly("fix the login redirect")
     await world.alice.clicks(_offer(world), "Create")
     world.reader.new_roots()
@@ -78,7 +79,7 @@ async def test_the_same_message_again_asks_before_a_second_task(world: World) ->
 
 
 async def test_options_work_in_a_direct_message(world: World) -> None:
-    """They are kept with the offer."""
+    """The bot uses the options of the message when the person presses *Create*."""
     await world.alice.writes_directly("name=login-fix fix the login redirect")
     await world.alice.clicks(_offer(world), "Create")
 
@@ -87,7 +88,7 @@ async def test_options_work_in_a_direct_message(world: World) -> None:
 
 
 async def test_commands_work_without_the_slash(world: World) -> None:
-    """A verb does what it does after `/task`."""
+    """A message that begins with a verb does what the verb does after `/task`."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("pause fix-it")
@@ -96,7 +97,7 @@ async def test_commands_work_without_the_slash(world: World) -> None:
 
 
 async def test_create_in_a_direct_message_needs_no_confirmation(world: World) -> None:
-    """The verb already says what to do."""
+    """A person who writes the verb `create` has said what to do, so the bot asks nothing."""
     await world.alice.writes_directly("create fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -105,7 +106,7 @@ async def test_create_in_a_direct_message_needs_no_confirmation(world: World) ->
 
 
 async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so there is a button that does."""
+    """A message cannot open a dialog, so the bot's answer has a button that does."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("delete fix-it")
@@ -117,7 +118,7 @@ async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> Non
 
 @pytest.mark.parametrize("text", ["help", "?"])
 async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -> None:
-    """It has the buttons for what people want most."""
+    """The help names commands that work there, and has the buttons *New task* and *My tasks*."""
     await world.alice.writes_directly(text)
 
     assert world.alice.reads() == [
@@ -127,7 +128,7 @@ async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -
 
 
 async def test_a_colleague_cannot_use_an_offer(world: World) -> None:
-    """Another person's made-up press of its button starts nothing."""
+    """Another person sends an invented press of the offer's button. Nothing starts."""
     await world.alice.writes_directly("fix the login redirect")
     _, action, key = _offer(world).button("Create")
 
@@ -139,7 +140,7 @@ async def test_a_colleague_cannot_use_an_offer(world: World) -> None:
 
 
 async def test_a_person_without_an_account_is_told_when_they_press(world: World) -> None:
-    """The offer is replaced by the reason."""
+    """The bot replaces the offer by the reason."""
     eve = world.person("eve", in_coder=False)
     await eve.writes_directly("fix it")
     direct = eve.direct()
