@@ -69,10 +69,10 @@ async def test_every_surface_leaves_one_entry(world: World) -> None:
         "alice create by command: done, Coder 201",
         "alice send by reply: done, Coder 204",
         "bob send by reply: refused (not_allowed)",
-        "bob pause by reply: refused (not_allowed)",
-        "alice pause by button: done, Coder 202",
+        "bob stop by reply: refused (not_allowed)",
+        "alice stop by button: done, Coder 202",
         "alice resume by command: done, Coder 202",
-        "bob pause by command: refused (no_such_task)",
+        "bob stop by command: refused (no_such_task)",
         "alice create by dialog: done, Coder 201",
     ]
     world.cards()
@@ -123,7 +123,7 @@ async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
     for _ in range(4):
         await world.passes(seconds=30)
 
-    assert (await entries(world))[1:] == ["alice pause by reply: done, Coder 202"]
+    assert (await entries(world))[1:] == ["alice stop by reply: done, Coder 202"]
     assert task.status == "paused"
     forget_messages(world, thread)
 

@@ -177,7 +177,7 @@ async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
-    await world.alice.replies(thread, "!pasue")
+    await world.alice.replies(thread, "!pasue please")
 
     delete(world, thread.ts)
     for _ in range(3):
@@ -185,7 +185,7 @@ async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_
     moved = newest_card(world, thread)
 
     assert moved.ts != thread.ts
-    assert moved.new_messages() == ["I don't know `!pasue`.\n[Stop it] [Send as text]"]
+    assert moved.new_messages() == ["I don't know `!pasue`.\n> !pasue please\n[Stop it] [Send as text]"]
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:

@@ -206,16 +206,17 @@ async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
 ) -> None:
     """The press opens the dialog, and the question loses its buttons."""
     thread, task = await a_question(world)
+    thread.new_messages()
     await world.alice.replies(thread, typed)
-    asked = thread.new_messages()
+    asked = world.alice.reads()
 
-    await world.alice.clicks(thread, label)
+    await world.alice.presses(label)
 
     assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
     assert world.alice.dialog().startswith(dialog)
     verb = {"Delete…": "delete", "Edit prompt": "edit"}[label]
-    assert thread.all_messages()[-1] == f"Understood as `!{verb}`."
-    assert task.inputs == []
+    assert world.alice.sees() == f"Understood as `!{verb}`."
+    assert (task.inputs, thread.new_messages()) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -233,15 +234,16 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
 ) -> None:
     """The question shows what it was taken for, and offers nothing more."""
     thread, task = await a_question(world)
+    thread.new_messages()
     await world.alice.replies(thread, typed)
-    asked = thread.new_messages()
+    asked = world.alice.reads()
 
-    await world.alice.clicks(thread, label)
+    await world.alice.presses(label)
     await world.polls()
     await world.passes(seconds=5)
 
     assert asked == [f"I don't know `{typed}`.\n[{label}] [Send as text]"]
-    assert thread.all_messages()[2] == f"Understood as `!{verb}`."
+    assert shown(world.slack.ephemerals("alice")[0].body) == f"Understood as `!{verb}`."
     assert (task.status == "paused") == (verb == "stop")
     assert task.inputs == []
     thread.new_messages()

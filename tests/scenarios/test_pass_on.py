@@ -13,6 +13,7 @@ from .world import World
 
 OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
+CHANGED = f"Bob has changed the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
 BUTTONS = "[Pass it on] [Always let Bob steer this] [Not now]"
@@ -248,9 +249,7 @@ async def test_a_reply_that_was_edited_is_shown_again_first(world: World) -> Non
     await world.passes(seconds=3)
 
     assert before == []
-    assert asked == (
-        f"Bob has changed it, so nothing was sent yet. Pass this on?\n> please remove the tests\n{BUTTONS}"
-    )
+    assert asked == (f"{CHANGED}\n> please remove the tests\n{BUTTONS}")
     assert world.alice.sees() == PASSED
     assert task.inputs == ["Bob wrote:\nplease remove the tests"]
 
@@ -268,9 +267,7 @@ async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(worl
 
     await world.alice.presses("Pass it on")
 
-    assert world.alice.sees() == (
-        f"Bob has changed it, so nothing was sent yet. Pass this on?\n> please remove the tests\n{BUTTONS}"
-    )
+    assert world.alice.sees() == (f"{CHANGED}\n> please remove the tests\n{BUTTONS}")
     assert task.inputs == []
 
 

@@ -208,12 +208,13 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
-    """Nothing is done before the person decides."""
+    """Nothing is done before the person decides, and nobody else sees the slip."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!puase")
 
-    assert thread.new_messages() == ["I don't know `!puase`.\n[Stop it] [Send as text]"]
+    assert world.alice.reads() == ["I don't know `!puase`.\n[Stop it] [Send as text]"]
+    assert thread.new_messages() == []
     assert (task.inputs, task.status) == ([], "active")
 
 
@@ -339,10 +340,28 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
         "Coder is not answering, so answering you in the thread of *Fix the login* has to wait. I keep "
         "trying for an hour; no need to repeat it."
     ]
-    assert [said for said in thread.new_messages() if "[Send as text]" in said] == [
-        "I don't know `!foo`.\n[Help] [Send as text]"
-    ]
+    assert world.alice.reads()[-1] == "I don't know `!foo`.\n[Help] [Send as text]"
     assert task.inputs == []
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_single_word_after_a_bang_may_still_be_meant_as_text(world: World, is_deleted: bool) -> None:
+    """The button sends it, if the message is still there."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "!important")
+    asked = world.alice.reads()
+    if is_deleted:
+        await world.alice.deletes(thread, reply)
+
+    await world.alice.presses("Send as text")
+    await world.passes(seconds=3.1)
+
+    assert asked == ["I don't know `!important`.\n[Help] [Send as text]"]
+    assert task.inputs == ([] if is_deleted else ["!important"])
+    too_old = "Too old: I no longer have the text. Write it again if you still want to send it."
+    assert world.alice.sees() == (too_old if is_deleted else "Sending it as text.")
+    thread.new_messages()
 
 
 async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> None:

@@ -116,6 +116,7 @@ async def test_only_wanted_entries_are_read(engine: Engine) -> None:
 
     assert await tasks(trail, person="U2") == await tasks(trail, person="in-U2") == ["U2"]
     assert await tasks(trail, verb="pause") == await tasks(trail, task="U1") == ["U1"]
+    assert await tasks(trail, verb="stop") == ["U1"]
     assert await tasks(trail, since=from_ms(NOON_MS + 30_000)) == ["U2"]
     assert await trail.list_newest(AuditFilter(since=from_ms(NOON_MS + 90_000)), 5) == []
 

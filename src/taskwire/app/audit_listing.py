@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from taskwire.doctor.opening import open_workspace
 from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
 from taskwire.domain.parsing.audit_command import Audit
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
@@ -77,7 +78,7 @@ def _format(stored: StoredEntry) -> str:
     words = [
         f"{stored.number:>6}  {stored.at:%Y-%m-%d %H:%M:%S} UTC",
         f"{entry.person}{f' ({entry.account})' if entry.account else ''}",
-        entry.verb,
+        get_word(entry.verb),
         entry.task or entry.task_id,
         f"{entry.surface} {entry.channel}".strip(),
         f"{entry.outcome}{f' ({entry.reason})' if entry.reason else ''}",

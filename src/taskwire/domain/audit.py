@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.requester import Surface
 
 # The `person` of an act that an operator has carried out by a command on the server.
@@ -61,7 +62,8 @@ class StoredEntry(BaseModel):
 class AuditFilter(BaseModel):
     """Says which entries are wanted. An empty field fits every entry.
 
-    `task` is a task's id, or the task's name or the beginning of the name.
+    `task` is a task's id, or the task's name or the beginning of the name. `verb` may be any word for the
+    verb: entries of older versions have `pause` for `stop`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +79,6 @@ class AuditFilter(BaseModel):
         return (
             self.person in ("", entry.person, entry.account)
             and (not self.task or self.task == entry.task_id or entry.task.startswith(self.task))
-            and self.verb in ("", entry.verb)
+            and (not self.verb or get_word(self.verb) == get_word(entry.verb))
             and (self.since is None or stored.at >= self.since)
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.text.message import Block, Button, Message
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
@@ -63,7 +64,7 @@ def _line(stored: StoredEntry) -> str:
     where = f" by {entry.surface.replace('_', ' ')}" if entry.surface else ""
     status = f" · Coder {entry.coder_status}" if entry.coder_status else ""
     return (
-        f"{format_moment(stored.at)}  {person}{account}  *{entry.verb}*{about}{where}{place}: "
+        f"{format_moment(stored.at)}  {person}{account}  *{get_word(entry.verb)}*{about}{where}{place}: "
         f"{_ending(entry)}{status} · `{entry.reference}`"
     )
 

@@ -151,7 +151,8 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     having = f" with {named}" if named else ""
     words = f"{shown} asks you to pass this on to the agent of {bold_title(asked.link)}{having}:"
     if is_changed:
-        words = f"{shown} has changed it, so nothing was sent yet. Pass this on{having}?"
+        what = f"the reply to the agent of {bold_title(asked.link)}"
+        words = f"{shown} has changed {what}, so nothing was sent yet. Pass this on{having}?"
     value = f"{asked.link.id} {asked.job_id}"
     choices = [button(Button.NOT_NOW, "Not now", value)]
     if _is_readable(asked, PASSED_TEXT_LENGTH):

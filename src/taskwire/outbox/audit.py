@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from taskwire.domain.audit import AuditEntry, AuditOutcome
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.queueing.decisions import Choose, DecideHeld, DecideReply, PassOn, SnoozeReminder
 from taskwire.domain.queueing.jobs import (
@@ -52,7 +53,7 @@ _VERBS: dict[type[Work], str] = {
     Reply: "send",
     SendToTask: "send",
     Choose: "send",
-    StopByReaction: "pause",
+    StopByReaction: "stop",
     ShowAnswer: "show",
     SnoozeReminder: "snooze",
     SaveChannelSettings: "settings",
@@ -166,7 +167,7 @@ def _find_verb(context: JobContext) -> str:
     work, link = context.job.work, context.audit.link
     match work:
         case Act() | ActRequested():
-            return work.verb
+            return get_word(work.verb)
         case DecideHeld():
             return "drop_replies" if work.is_dropped else "send_replies"
         case DecideReply():

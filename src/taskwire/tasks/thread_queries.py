@@ -2,7 +2,7 @@
 
 An answer is shown to the person who asked. They may then show it to everybody. A whole log goes to their
 direct messages. A question that somebody has to decide is posted for everybody, if its author may steer the
-task.
+task. Only the author is asked about a single word after `!` that is no verb.
 """
 
 import contextlib
@@ -116,7 +116,7 @@ class ThreadQueries:
         if isinstance(made, Outcome):
             return made
         message, is_answer = made
-        if work.question not in FOR_EVERYBODY or link.end_reason is not None:
+        if not _is_for_everybody(work) or link.end_reason is not None:
             return self._answer_privately(link, work, context, (message, batch), is_answer=is_answer)
         return await self._post_for_everybody(link, work, context, (message, batch), is_answer=is_answer)
 
@@ -360,6 +360,12 @@ class ThreadQueries:
             answer=logs.log_sent(link.title, log.snapshot_at, is_snapshot=log.is_snapshot),
         )
         return done(Batch().append(to_thread(link.id), Job(id=f"file:{context.job.id}", work=share)))
+
+
+def _is_for_everybody(work: AnswerInThread) -> bool:
+    """Return whether the thread sees the answer. Only the author is asked about a single unknown word."""
+    is_slip = work.question == "not_a_verb" and len(work.text.split()) == 1
+    return work.question in FOR_EVERYBODY and not (is_slip and work.requester.surface == "reply")
 
 
 def _end_unanswered(link: Link, code: str) -> Outcome:
