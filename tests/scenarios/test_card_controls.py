@@ -117,7 +117,7 @@ async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
     at_once = shown_cards(world, thread)[before:]
     await world.polls()
     paused = await card(world, thread)
-    assert [text.partition(". ")[0] for text in at_once] == [f"Stopping…: {TITLE}"]
+    assert [text.partition(". ")[0] for text in at_once] == [f"Pausing…: {TITLE}"]
     assert paused.startswith(f"Paused: {TITLE}. ")
     assert len(thread.new_messages()) == 1
     world.alice.reads()
@@ -137,7 +137,7 @@ async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: Wor
     await world.polls()
     await world.passes(CARD_SECONDS)
 
-    assert at_once.startswith(f"Stopping…: {TITLE}.")
+    assert at_once.startswith(f"Pausing…: {TITLE}.")
     assert was_paused == "paused"
     assert (await card(world, thread)).startswith(
         f"Working: {TITLE}. Reading the code again. If replies wait from before the stop, the next reply "

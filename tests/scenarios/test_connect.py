@@ -17,8 +17,8 @@ from .waiting import a_waiting_agent
 from .world import CARD_SECONDS, World
 
 OFFER = (
-    "Connect your Coder account: copy a token from Coder's page, then paste it here. What you do to your "
-    "tasks is then done in your own name.\n[Get a token] [Paste the token]"
+    "Connect your Coder account: copy a token from Coder's page, then press *Paste the token*. What you "
+    "do to your tasks is then done in your own name.\n[Get a token] [Paste the token]"
 )
 
 # Longer than the first pauses between tries, and than a lease.
@@ -116,7 +116,7 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
 
     assert told == [
         "Connect your Coder account, and I go on with creating *fix the logout*: copy a token from Coder's "
-        "page, then paste it here.\n[Get a token] [Paste the token]"
+        "page, then press *Paste the token*.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0].startswith("Connected: you are *cc* in Coder.")
     assert both.task("fix-the-logout").row.owner.username == "cc"

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from taskwire_sandbox.coder.faults import Fault, server_error
 from taskwire_sandbox.coder.wire import Response
 
@@ -61,7 +63,8 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
     assert world.alice.dialog().startswith("[New task]\nTemplate:")
 
 
-async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World) -> None:
+@pytest.mark.parametrize("press", ["View pull request", "Seen"])
+async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World, press: str) -> None:
     """Nobody has to open the tab again to see what has changed. A pull request that Alice opens is read."""
     await world.alice.opens_home()
     thread, task = await a_task(world)
@@ -74,7 +77,7 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
     task.becomes("complete", "Opened the pull request", PULL)
     await world.polls()
     done = await current_home(world)
-    await world.alice.presses_in_home("View pull request")
+    await world.alice.presses_in_home(press)
     seen = await current_home(world)
     await world.alice.types("/task list needs-me")
 
@@ -87,7 +90,7 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
     assert done == (
         f"[New task]\n*Needs you*\n:white_check_mark: {TITLE} · Done · …\n"
         f"Opened the pull request · PR #12 · {PLACE}\n"
-        "[View pull request] [Open thread]"
+        "[View pull request] [Seen] [Open thread]"
     )
     assert seen == (
         f"{QUIET}\n*Paused or finished lately*\n:white_check_mark: {TITLE} · Done · …\n"

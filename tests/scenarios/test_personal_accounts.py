@@ -231,7 +231,7 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
     assert waiting == []
     assert reminder == [
         "Something waits for your Coder account, and goes on by itself when you connect it: copy a token "
-        "from Coder's page, then paste it here."
+        "from Coder's page, then press *Paste the token*."
     ]
     assert task.inputs == ["add a test"]
     assert "Not watched" not in watched + await card(personal, thread)

@@ -117,7 +117,8 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
 
 DIALOG = (
     f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
-    "They can also stop, resume and edit it, but not delete, detach or share it.\n[Save]"
+    "They can also stop, resume and edit it, but not delete, detach or share it. Guests can't steer a task.\n"
+    "[Save]"
 )
 
 

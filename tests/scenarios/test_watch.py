@@ -4,8 +4,8 @@ import pytest
 
 from taskwire_sandbox.slack.workspace import PRIVATE
 
-from .running_tasks import TITLE, a_task, small_text
-from .test_preferences import ASKED, asks, saves
+from .running_tasks import TITLE, a_task, small_text, timeless
+from .test_preferences import ASKED, asks, is_quiet_for_two_hours, saves
 from .world import CARD_SECONDS, World
 
 WATCHED = f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
@@ -26,6 +26,33 @@ async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> N
         f"<@{world.alice.id}> <@{world.bob.id}> Opened PR #12.\n"
         f"Done: {TITLE}. Reply here if there is more to do."
     ]
+
+
+async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World) -> None:
+    """The answer promises no call that does not come."""
+    thread, _ = await a_task(world)
+    await is_quiet_for_two_hours(world, world.bob)
+    world.bob.reads()
+
+    await world.bob.replies(thread, "!watch")
+
+    assert [timeless(told) for told in world.bob.reads()] == [
+        f"I call you when *{TITLE}* needs somebody, is done or fails. You have quiet hours until <{{time}}>, "
+        "so I tell you then.\n[Stop watching]"
+    ]
+
+
+async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) -> None:
+    """The owner too is told what their own settings say."""
+    thread, _ = await a_task(world)
+    for person in (world.alice, world.bob):
+        await saves(world, person, calls="nothing")
+        person.reads()
+        await person.replies(thread, "!watch")
+
+    never = "your settings let nothing call you. `/task settings` changes that."
+    assert world.alice.reads() == [f"*{TITLE}* is yours, so you need not watch it, but {never}"]
+    assert world.bob.reads() == [f"You watch *{TITLE}*, but {never}\n[Stop watching]"]
 
 
 async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:

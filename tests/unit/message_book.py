@@ -129,6 +129,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "email": ("alice@example.com",),
     "owner": (ALICE,),
     "error": (_ERROR,),
+    "quiet_until": (None, NOON),
     "sharer": ("Alice Adams",),
     "wish": ("creating *Fix the login*",),
     **dict.fromkeys(

@@ -57,8 +57,8 @@ def test_an_open_question_can_be_answered_during_a_pause() -> None:
 @pytest.mark.parametrize(
     ("pending", "phase", "label", "controls"),
     [
-        ("pause job", Phase.WORKING, ":double_vertical_bar: Stopping…", []),
-        ("pause job", Phase.NEEDS_YOU, ":double_vertical_bar: Stopping…", ["Answer"]),
+        ("pause job", Phase.WORKING, ":double_vertical_bar: Pausing…", []),
+        ("pause job", Phase.NEEDS_YOU, ":double_vertical_bar: Pausing…", ["Answer"]),
         ("pause job", Phase.PAUSED, ":double_vertical_bar: Paused", ["Resume"]),
         ("resume job", Phase.PAUSED, ":arrow_forward: Resuming…", []),
         ("resume job", Phase.WORKING, ":gear: Working", ["Stop"]),

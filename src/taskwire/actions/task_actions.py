@@ -42,6 +42,7 @@ from taskwire.domain.text.agent_text import AgentText, is_shell_command, sanitiz
 from taskwire.domain.text.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
+from taskwire.notices.calls import find_present_quiet_period
 from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -302,8 +303,10 @@ class TaskActions:
         """Let the task's notices call this person, or no longer call them."""
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
+        settings = await self._deps.person_settings.get(person)
+        is_called = settings.calls != "nothing"
         if person == link.record.owner_slack:
-            return done(None, (work.requester, teammates.owner_watches(link)))
+            return done(None, (work.requester, teammates.owner_watches(link, is_called=is_called)))
         if work.verb == "unwatch":
             batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)
             return done(batch, (work.requester, teammates.not_watching(link)))
@@ -311,7 +314,10 @@ class TaskActions:
             context.audit.is_refused("too_many")
             return done(None, (work.requester, teammates.too_many_watch(link, MOST_WATCHERS)))
         batch = self._deps.writes.set_people(Batch(), link.id, "watchers", [*others, person])
-        return done(batch, (work.requester, teammates.watching(link)))
+        period = await find_present_quiet_period(self._people, person, settings, context.now_ms)
+        quiet_until = period.ends if period is not None else None
+        answer = teammates.watching(link, quiet_until=quiet_until, is_called=is_called)
+        return done(batch, (work.requester, answer))
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""

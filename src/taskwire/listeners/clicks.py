@@ -273,7 +273,7 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
-    if button is Button.OPEN_RESULT:
+    if button in (Button.OPEN_RESULT, Button.SEEN):
         opened = RecordOpened(person=requester.person, at=requester.at)
         return Batch().append(card(LinkId(link)), Job(id=name, work=opened), score="due")
     if button is Button.PAUSE_TO_EDIT:

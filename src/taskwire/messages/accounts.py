@@ -37,7 +37,7 @@ class ConnectWays(NamedTuple):
         return (
             "allow it on a page of Coder"
             if self.has_page
-            else "copy a token from Coder's page, then paste it here"
+            else "copy a token from Coder's page, then press *Paste the token*"
         )
 
 

@@ -206,6 +206,12 @@ def bold_name(text: str, limit: int = 80) -> str:
     return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
 
+def quote_words(text: str, limit: int) -> str:
+    """Return what somebody wrote in quotes, as mrkdwn. Stars and back-ticks in it stay visible."""
+    shown = escape_line(text, limit)
+    return f"“{mark_name(shown) if _MRKDWN_MARKS.search(shown) else shown}”"
+
+
 def _rich_text_piece(part: Part) -> Block:
     kind, found = part
     match kind:

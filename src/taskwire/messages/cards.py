@@ -63,7 +63,7 @@ _ENDING_LABELS = {
 _NOT_ATTACHED_LABEL = PhaseLabel("warning", "Not attached")
 # What a card shows while an action is carried out, until the phase shows its effect.
 _PENDING_LABELS = {
-    "pause": PhaseLabel("double_vertical_bar", "Stopping…"),
+    "pause": PhaseLabel("double_vertical_bar", "Pausing…"),
     "resume": PhaseLabel("arrow_forward", "Resuming…"),
     "retry": PhaseLabel("arrow_forward", "Retrying…"),
     "delete": PhaseLabel("wastebasket", "Deleting…"),

@@ -14,7 +14,7 @@ from taskwire.messages import accounts, blocks, card_controls
 from taskwire.messages.blocks import button, context, mrkdwn, section
 from taskwire.messages.cards import get_page_url, get_reported_url
 from taskwire.messages.person_settings_form import describe_settings
-from taskwire.messages.task_lists import Hosts, TaskLine, task_row
+from taskwire.messages.task_lists import Hosts, TaskLine, get_open_phase, task_row
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks. A task has two, and an answer a few.
@@ -128,4 +128,6 @@ def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
     place = card_controls.Place(page, hosts.coder_url, hosts.forges, reported=reported)
     row = card_controls.asked_for(task.link, place)
     thread = blocks.safe_web_url(task.permalink)
+    if name == "needs" and get_open_phase(task.link) is Phase.DONE:
+        row = [*row, button(Button.SEEN, "Seen", task.link.id)]
     return [*row, *([button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else [])]

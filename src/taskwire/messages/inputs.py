@@ -18,9 +18,7 @@ from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
     CODE_LENGTH,
-    REPORT_LENGTH,
     TEXT_LENGTH,
-    bold_name,
     button,
     button_rows,
     code_block,
@@ -30,11 +28,14 @@ from taskwire.messages.blocks import (
     format_moment,
     one_line,
     quote_block,
+    quote_words,
     section,
 )
 from taskwire.messages.refusals import coder_said
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, bold_title, question, statement
 
+# The notice above shows the whole choice.
+_CHOICE_LENGTH = 60
 # The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
     "gone": "its task is no longer in Coder",
@@ -446,9 +447,11 @@ def choice_passed_on(author: str, by_name: str, label: str) -> str:
 
 
 def choice_made(by_name: str, label: str) -> str:
-    """Return the text that replaces the choices in a notice after `by_name` has chosen `label`."""
-    ending = "" if label.endswith((".", "!", "?")) else "."
-    return f"{escape_line(by_name, 80)} chose {bold_name(break_emoji(label), REPORT_LENGTH)}{ending}"
+    """Return the text that replaces the choices in a notice after `by_name` has chosen `label`.
+
+    A long choice is cut, because the notice shows the whole choice.
+    """
+    return f"{escape_line(by_name, 80)} chose {quote_words(break_emoji(label), _CHOICE_LENGTH)}."
 
 
 STUCK_ENDED = "Something has changed since."

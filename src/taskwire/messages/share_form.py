@@ -40,6 +40,10 @@ def list_shown(shares: Collection[str], groups: Mapping[str, str]) -> tuple[str,
     return tuple(each for each in shares if not each.startswith("S") or each in groups)
 
 
+# Slack's menu of people offers guests too, and has no filter against them.
+_GUESTS = "Guests can't steer a task."
+
+
 def share_form(
     title: str, shares: Collection[str], groups: Mapping[str, str], most: int, private_metadata: str
 ) -> View:
@@ -61,7 +65,9 @@ def share_form(
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
         make_field(ShareField.PEOPLE.value, "People who can steer it", people, is_optional=True),
         *_group_field(groups, chosen, most),
-        small_text("rights", "They can also stop, resume and edit it, but not delete, detach or share it."),
+        small_text(
+            "rights", f"They can also stop, resume and edit it, but not delete, detach or share it. {_GUESTS}"
+        ),
     ]
     return make_view(Dialog.SHARE, layout, private_metadata, "Save")
 

@@ -18,6 +18,7 @@ from taskwire.messages.blocks import (
     emoji_piece,
     escape_line,
     format_moment,
+    format_time,
     line,
     mrkdwn,
     one_line,
@@ -34,11 +35,22 @@ from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, sta
 # about 13,000. A Home tab has at most 250,000 bytes, and shows several replies.
 PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 10_000, 2_900, 600
 
+_NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."
 
-def watching(link: Link) -> Message:
-    """Say that the person is called from now on, and offer to end that."""
-    muted = " It is muted now, so nobody is called." if link.is_muted else ""
-    words = f"I call you when {bold_title(link)} needs somebody, is done or fails.{muted}"
+
+def watching(link: Link, *, quiet_until: datetime | None = None, is_called: bool = True) -> Message:
+    """Say that the person is called from now on, and offer to end that.
+
+    `quiet_until` is when the person's present quiet hours end. `is_called` is False if the person's own
+    settings let nothing call them.
+    """
+    words = f"I call you when {bold_title(link)} needs somebody, is done or fails."
+    if not is_called:
+        words = f"You watch {bold_title(link)}, but {_NEVER_CALLED}"
+    elif link.is_muted:
+        words += " It is muted now, so nobody is called."
+    elif quiet_until is not None:
+        words += f" You have quiet hours until {format_time(quiet_until)}, so I tell you then."
     return question(words, "", [button(Button.UNWATCH, "Stop watching", link.id)])
 
 
@@ -47,8 +59,13 @@ def not_watching(link: Link) -> Message:
     return statement(f"You don't watch {bold_title(link)}, so it doesn't call you.")
 
 
-def owner_watches(link: Link) -> Message:
-    """Tell the owner that they need not watch the task, because its notices call the owner anyway."""
+def owner_watches(link: Link, *, is_called: bool = True) -> Message:
+    """Tell the owner that they need not watch the task, because its notices call the owner anyway.
+
+    `is_called` is False if the owner's own settings let nothing call them.
+    """
+    if not is_called:
+        return statement(f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}")
     return statement(f"{bold_title(link)} is yours, so it calls you anyway. `!mute` ends its calls.")
 
 

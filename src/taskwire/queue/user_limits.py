@@ -93,6 +93,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.PAUSE_TO_EDIT: "decide",
     Button.CHOOSE: "decide",
     Button.OPEN_RESULT: "decide",
+    Button.SEEN: "decide",
     Button.LOGS: "ask",
     Button.STEPS: "ask",
     Button.EDIT: "ask",

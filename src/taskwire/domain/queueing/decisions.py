@@ -83,9 +83,10 @@ class SnoozeReminder(Work):
 
 
 class RecordOpened(Work):
-    """Record that the task's owner has opened the address that the agent reported (queue `card`).
+    """Record that the task's owner has seen what the agent reported (queue `card`).
 
-    `person` is the person who has pressed the button. A press by another person changes nothing.
+    The owner has opened the address that the agent reported, or has pressed *Seen*. `person` is the person
+    who has pressed the button. A press by another person changes nothing.
     """
 
     kind: Literal["record_opened"] = "record_opened"
