@@ -304,9 +304,9 @@ class TaskActions:
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
         settings = await self._deps.person_settings.get(person)
-        is_called = settings.calls != "nothing"
+        is_never = settings.calls == "nothing"
         if person == link.record.owner_slack:
-            return done(None, (work.requester, teammates.owner_watches(link, is_called=is_called)))
+            return done(None, (work.requester, teammates.owner_watches(link, is_never_called=is_never)))
         if work.verb == "unwatch":
             batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)
             return done(batch, (work.requester, teammates.not_watching(link)))
@@ -316,7 +316,7 @@ class TaskActions:
         batch = self._deps.writes.set_people(Batch(), link.id, "watchers", [*others, person])
         period = await find_present_quiet_period(self._people, person, settings, context.now_ms)
         quiet_until = period.ends if period is not None else None
-        answer = teammates.watching(link, quiet_until=quiet_until, is_called=is_called)
+        answer = teammates.watching(link, quiet_until=quiet_until, is_never_called=is_never)
         return done(batch, (work.requester, answer))
 
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:

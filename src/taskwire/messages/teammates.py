@@ -38,14 +38,14 @@ PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 10_000, 2_900, 600
 _NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."
 
 
-def watching(link: Link, *, quiet_until: datetime | None = None, is_called: bool = True) -> Message:
+def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called: bool = False) -> Message:
     """Say that the person is called from now on, and offer to end that.
 
-    `quiet_until` is when the person's present quiet hours end. `is_called` is False if the person's own
+    `quiet_until` is when the person's present quiet hours end. `is_never_called`: the person's own
     settings let nothing call them.
     """
     words = f"I call you when {bold_title(link)} needs somebody, is done or fails."
-    if not is_called:
+    if is_never_called:
         words = f"You watch {bold_title(link)}, but {_NEVER_CALLED}"
     elif link.is_muted:
         words += " It is muted now, so nobody is called."
@@ -59,12 +59,12 @@ def not_watching(link: Link) -> Message:
     return statement(f"You don't watch {bold_title(link)}, so it doesn't call you.")
 
 
-def owner_watches(link: Link, *, is_called: bool = True) -> Message:
+def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
     """Tell the owner that they need not watch the task, because its notices call the owner anyway.
 
-    `is_called` is False if the owner's own settings let nothing call them.
+    `is_never_called`: the owner's own settings let nothing call them.
     """
-    if not is_called:
+    if is_never_called:
         return statement(f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}")
     return statement(f"{bold_title(link)} is yours, so it calls you anyway. `!mute` ends its calls.")
 

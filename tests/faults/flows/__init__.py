@@ -4,10 +4,10 @@ There is one file for each family of flows: `creating` (create by command, form,
 message, a misspelt command, attach), `replying` (to an idle agent, to a busy agent, a message that is sent to
 its task), `deciding` (a person's decision about input of unknown outcome and about held input, a choice of
 the agent, an answer by dialog), `sharing` (passing on a teammate's reply, and a share), `steering` (pause by
-verb, command, bare word and stop sign, resume, edit, mute, follow, detach, delete), `telling` (each kind of
-notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by direct message,
-the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel and of a
-person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account).
+verb, command, bare word, its button and stop sign, resume, edit, mute, follow, detach, delete), `telling`
+(each kind of notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by
+direct message, the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel
+and of a person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account).
 docs/guarantees.md says how to add a flow.
 """
 
@@ -41,6 +41,7 @@ from .steering import (
     PausingByCommand,
     Resuming,
     Stopping,
+    StoppingByOffer,
     StoppingBySign,
 )
 from .telling import (
@@ -61,6 +62,7 @@ FLOWS: tuple[type[Flow], ...] = (
         Pausing,
         PausingByCommand,
         Stopping,
+        StoppingByOffer,
         StoppingBySign,
         Resuming,
         Editing,

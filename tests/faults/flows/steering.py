@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from tests.faults.actors import Actor
 from tests.faults.points import Kind
+from tests.scenarios.people import buttons
 
+from .deciding import AWAY, CANNOT_TELL, press
 from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
@@ -100,6 +102,54 @@ class Stopping(Pausing):
         """Check that the workspace was stopped once, and that the word was not sent to the agent."""
         super().check(actor)
         assert task_of(actor).inputs == []
+
+
+class StoppingByOffer(Pausing):
+    """*Stop the task*, which is offered to the author of a bare `pause`: the word is not sent to the agent.
+
+    `Pausing` proves what follows.
+    """
+
+    floor = 28
+    last = "end to_coder:act:pause done"
+    dies_twice = ()
+
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
+        """Write `pause` to a busy agent, and wait for the offer."""
+        await super().reach_start(actors)
+        for actor in actors:
+            await self.write(actor, "pause")
+        await self.deployment.run_until(lambda: all(map(self._offer, actors)), "everybody has the offer")
+
+    async def go(self, actor: Actor) -> None:
+        """Press the button."""
+        await press(self, actor, lambda: self._offer(actor))
+
+    def check(self, actor: Actor) -> None:
+        """Check that the workspace was stopped once, and the word was taken back."""
+        assert self.new_builds(actor) == ["stop"]
+        assert self.said(actor) == [f"Paused by {actor.name.capitalize()}. A reply resumes it."]
+        assert task_of(actor).inputs == []
+        assert self.marks(actor) == []
+        title = f"*{title_of(actor)}*"
+        # A person who was not told presses again.
+        late = f"{title} is already paused. Your next reply resumes it."
+        answer = f"{self.answer(actor)}\n[I meant it as text]"
+        assert set(self.told(actor)) <= {answer, late, CANNOT_TELL, AWAY, self.waits(title)}
+
+    def waits(self, title: str) -> str:
+        """Return what a person is told while Coder does not answer."""
+        return (
+            f"Coder is not answering, so stopping {title} has to wait. I keep trying for an hour; no need to "
+            "repeat it."
+        )
+
+    def _offer(self, actor: Actor) -> tuple[str, str, str] | None:
+        for told in self.deployment.slack.ephemerals(actor.person):
+            for found in buttons(told.body, "Stop the task"):
+                if found["value"].endswith(f":{actor.message_ts}"):
+                    return told.ts, found["action_id"], found["value"]
+        return None
 
 
 class StoppingBySign(Pausing):
