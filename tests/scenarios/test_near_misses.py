@@ -340,3 +340,23 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
     assert [task.prompt for task in world.coder.tasks][1:] == [words]
     world.alice.reads()
     assert len(world.cards()) == 1
+
+
+async def test_a_title_is_known_while_coder_does_not_answer(world: World) -> None:
+    """The card shows what was last known of that task, and of no other."""
+    await a_task(world)
+    other = await world.alice.runs("/task create write the docs")
+    await world.polls()
+
+    async with world.coder.outage():
+        await world.alice.types(f"/task status {TITLE}")
+        await world.alice.types("/task status Write the docs")
+        await world.alice.types("/task status something else")
+        told = world.alice.reads()
+
+    assert [text.partition(".")[0] for text in told] == [
+        f"Working: {TITLE}",
+        "Working: Write the docs",
+        "Coder is not answering",
+    ]
+    assert other.new_messages() == []

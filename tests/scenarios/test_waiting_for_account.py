@@ -37,8 +37,8 @@ async def connects(world: World, person: Person, username: str) -> str:
 def waits(wish: str) -> str:
     """Return what somebody without an account is told about their request."""
     return (
-        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then paste it "
-        f"here.\n{BUTTONS}"
+        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then press "
+        f"*Paste the token*.\n{BUTTONS}"
     )
 
 

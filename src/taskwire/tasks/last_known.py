@@ -19,6 +19,7 @@ from taskwire.domain.parsing.grammar import ListFilter
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
+from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import cards, shapes, task_lists
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
@@ -186,10 +187,12 @@ class LastKnown:
 
 
 def _find_named(links: list[Link], name: TaskName) -> Link | None:
-    """Return the only link of this name, or the only one that begins with it."""
+    """Return the only link of this name or title, or the only one that begins with it."""
     if name.id:
         return next((link for link in links if link.record.task_id == name.id), None)
     owned = [link for link in links if not name.owner or link.record.owner_name.lower() == name.owner]
-    exact = [link for link in owned if link.record.name.lower() == name.name]
-    found = exact or [link for link in owned if link.record.name.lower().startswith(name.name)]
+    words = fold_words(name.title)
+    named = {link.id: fold_words(link.title) if words else link.record.name.lower() for link in owned}
+    exact = [link for link in owned if named[link.id] == (words or name.name)]
+    found = exact or [link for link in owned if named[link.id].startswith(words or name.name)]
     return found[0] if len(found) == 1 else None
