@@ -140,7 +140,7 @@ class Worker:
         if self._is_risky(acquired):
             # A warning and not an error: the cause may be another job, or a person who kills processes.
             _log.warning(
-                "job repeatedly taken, never ended; such jobs run one at a time",
+                "job taken several times and never completed, one such job runs at a time",
                 job=acquired.job_id,
                 acquisitions=acquired.acquisitions,
             )
@@ -247,7 +247,7 @@ class Worker:
         await self._deps.queues.formats.record_presence()
         if data_loss := await self._deps.queues.data_loss_detector.find_new():
             silent_ms = data_loss.at_ms - data_loss.since_ms
-            _log.warning("redis has lost writes, or is another server", last_used_before_ms=silent_ms)
+            _log.warning("redis may have lost writes, effects checked first", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()
             self.data_loss = data_loss
         self._next_data_loss_check = time.monotonic() + DATA_LOSS_CHECK_SECONDS
@@ -342,7 +342,7 @@ class Worker:
                 if time.monotonic() > retry_until:
                     raise
                 _log.debug(
-                    "redis did not answer when a job was completed, repeating",
+                    "redis did not answer the completion of a job, call repeated",
                     job=context.job.id,
                     error=str(error),
                 )

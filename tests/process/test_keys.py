@@ -16,7 +16,7 @@ def _file(place: Place) -> Path:
 
 
 def _count_made(bot: Taskwire) -> int:
-    return bot.output.count("made a key that encrypts what people and agents wrote")
+    return bot.output.count("new encryption key written to a file")
 
 
 async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # The clocks of the replicas differ, and nobody else writes into Redis, so this is never logged.
-CACHE_REFUSED = "a cached answer is not used and asked for again"
+CACHE_REFUSED = "cached answer not trusted, asked for again"
 # Log events, and the names under which they are counted.
 COUNTED = {
-    "job repeatedly taken, never ended; such jobs run one at a time": "jobs that were running at four kills",
+    "job taken several times and never completed, one such job runs at a time": "jobs running at four kills",
     "listening": "started",
-    "earlier post looked for in Slack, posting if there is none": "looked before a first try",
+    "earlier post searched for in Slack, posted if not found": "looked before a first try",
     "job failed, will retry": "tried again later",
     "reply not delivered, will retry": "tried again later",
     "thread backfilled": "threads read after a gap",
-    "post of unknown outcome looked for in Slack, repeated if no look finds it": "posts looked for",
+    "post of unknown outcome searched for in Slack, repeated if not found": "posts looked for",
     "post of unknown outcome found in Slack at once, not repeated": "posts found at once",
-    "reply of unknown outcome looked for in the agent's log": "inputs looked for",
-    "redis has lost writes, or is another server": "redis was another one",
+    "reply of unknown outcome searched for in the agent's log": "inputs looked for",
+    "redis may have lost writes, effects checked first": "redis was another one",
     "redis is away": "redis was away",
     "redis refuses to hand out jobs": "redis refused work",
     "message posted twice, removing one copy": "second copies removed",

@@ -153,4 +153,4 @@ async def _call_logged(name: str, call: Callable[[], Awaitable[object]]) -> None
     except OutsideError as error:
         _log.warning("timer call failed, will retry", timer=name, error=str(error))
     except Exception:  # noqa: BLE001 - a timer must go on after any exception
-        _log.exception("unexpected exception in timer", timer=name)
+        _log.exception("unexpected exception in timer, will run again", timer=name)

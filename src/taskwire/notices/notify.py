@@ -204,7 +204,11 @@ class Notifier:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
             if context.job.tries < AGENT_HISTORY.max_tries and not is_nowhere:
                 raise
-            _log.warning("agent's reports not readable, task list used", link=link.id, error=str(error))
+            _log.warning(
+                "agent's reports not readable, the last one in the task list used",
+                link=link.id,
+                error=str(error),
+            )
             return event
         reports = list_reports_known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})

@@ -118,7 +118,7 @@ async def _find_earlier_post(
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
-        "earlier post looked for in Slack, posting if there is none",
+        "earlier post searched for in Slack, posted if not found",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),
@@ -152,7 +152,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     looks = context.job.count_looks(note.attempt)
     copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
-        "post of unknown outcome looked for in Slack, repeated if no look finds it",
+        "post of unknown outcome searched for in Slack, repeated if not found",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),

@@ -110,7 +110,8 @@ class Downtime:
                 self._has_request = False
                 if silence_ms is not None and silence_ms >= REQUEST_SILENCE_MS:
                     _log.info(
-                        "requests from Slack arrive again after a silence", seconds=round(silence_ms / 1000)
+                        "requests from Slack arrive again after a silence, missed messages are read",
+                        seconds=round(silence_ms / 1000),
                     )
                     # If this process dies before the silence is noted, the next request finds the silence
                     # again.

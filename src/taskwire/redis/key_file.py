@@ -33,7 +33,7 @@ def install(settings: Settings) -> None:
         with data_directory.explain_os_errors(settings.data_dir):
             keys = _make(path)
         _log.warning(
-            "made a key that encrypts what people and agents wrote",
+            "new encryption key written to a file",
             file=str(path),
             hint="Keep a copy elsewhere: without it, a backup of this directory cannot be read.",
         )

@@ -134,7 +134,7 @@ class Reconciler:
         # No call may be made after this point: if it failed, the reply would be sent again.
         context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
-            "reply of unknown outcome looked for in the agent's log",
+            "reply of unknown outcome searched for in the agent's log",
             job=context.job.id,
             found=found,
             decision=decision,

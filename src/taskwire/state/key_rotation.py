@@ -110,7 +110,7 @@ class StoredKeys:
         """
         if not self._is_behind:
             _log.info(
-                "another process seals with a key that came later, encryption left to it",
+                "another process has a newer key, encryption left to that process",
                 hint="Give all processes the same TASKWIRE_SECRET_KEYS.",
                 key=last,
                 own_key=ring.newest_id,

@@ -85,7 +85,7 @@ class Notes:
         try:
             return sealing.key_ring().open(kept, key, max_age)
         except sealing.CannotOpen as error:
-            _log.warning("a cached answer is not used and asked for again", key=key, why=str(error))
+            _log.warning("cached answer not trusted, asked for again", key=key, why=str(error))
             return "not ours\n"
 
     async def keep_cached(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:

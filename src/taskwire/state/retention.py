@@ -76,5 +76,5 @@ class Retention:
     def _end_round(self) -> None:
         self._next_round = time.monotonic() + ROUND_SECONDS
         if self._shortened:
-            _log.info("kept times were shortened, ended records expire earlier", keys=self._shortened)
+            _log.info("times to keep data were shortened, stored data expires earlier", keys=self._shortened)
         self._shortened = 0

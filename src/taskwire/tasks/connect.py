@@ -280,7 +280,7 @@ async def _works(client: CoderClient) -> bool:
         await client.list_tasks_raw("owner:me")
     except Refused as refused:
         _log.warning(
-            "Coder refuses what a new token must read, trying one with more rights or keeping the old one",
+            "new token has too few rights, trying one with more rights or keeping the old one",
             error=str(refused),
         )
         return False
