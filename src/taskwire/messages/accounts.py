@@ -1,4 +1,4 @@
-"""What people are told about their own Coder account: how to connect it, and what became of that."""
+"""Messages to a person about their own Coder account: how to connect it, and the result."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from taskwire.messages.shapes import question, statement
 
 # The block id and the action id of the field for a token.
 PASTE_FIELD = "account.token"
-# In characters. Coder's tokens have 33; a longer text is something else.
+# In characters. Coder's tokens have 33; a much longer text cannot be a token.
 TOKEN_LENGTH = 200
 # A message names at most this many of the tasks that nobody watches any more.
 MOST_NAMED = 3
@@ -33,7 +33,7 @@ class ConnectWays(NamedTuple):
 
     @property
     def steps(self) -> str:
-        """What a person has to do, as the end of a sentence."""
+        """The steps by which a person connects an account, as the end of a sentence."""
         return (
             "allow it on a page of Coder"
             if self.has_page
@@ -82,7 +82,7 @@ def _token_button() -> Block:
 
 
 def offer_page(url: str, username: str = "") -> Message:
-    """Lead to the page of Coder on which a person connects an account.
+    """Offer a button to the page of Coder on which a person connects an account.
 
     `username` is the account that is connected now; empty if there is none.
     """
@@ -97,7 +97,10 @@ def offer_page(url: str, username: str = "") -> Message:
 
 
 def ask_for_number(username: str) -> Message:
-    """Ask for the number that the browser shows, because the account's e-mail address is not the person's."""
+    """Ask a person to type the number that their browser shows, before the account is connected.
+
+    The bot asks if the account's e-mail address is not the person's.
+    """
     words = (
         f"Is *{escape_line(username, 60)}* your account in Coder? Enter the number that your browser shows "
         "now, and I connect it. If you did not allow it yourself, leave it: it ends after 10 minutes."
@@ -108,7 +111,7 @@ def ask_for_number(username: str) -> Message:
 
 
 def confirm_dialog(private_metadata: str) -> View:
-    """Make the dialog that takes the number."""
+    """Make the dialog in which the person types the number that their browser shows."""
     element: Block = {
         "type": "plain_text_input",
         "action_id": NUMBER_FIELD,
@@ -128,19 +131,19 @@ def offer_to_connect(ways: ConnectWays) -> Message:
 
 
 def offer_another(username: str, ways: ConnectWays) -> Message:
-    """Say which Coder account is connected, with the buttons to connect it again or another one."""
+    """Say which Coder account is connected, with the buttons to connect this account again or another one."""
     words = f"You are *{escape_line(username, 60)}* in Coder. `/task disconnect` ends that."
     return question(words, "", _connect_buttons(ways, "Paste another token"))
 
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
-    """Say that a request waits until the person has connected an account. `wish` is what they asked for."""
+    """Say that a request waits until the person has connected an account. `wish` describes the request."""
     words = f"Connect your Coder account, and I go on with {wish}: {ways.steps}."
     return question(words, "", _connect_buttons(ways))
 
 
 def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
-    """Say that Coder no longer accepts the person's token, and that what they just asked for waits."""
+    """Say that Coder no longer accepts the person's token, and that the person's last request waits."""
     words = (
         f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again, "
         f"and I go on with {wish}."
@@ -160,7 +163,7 @@ def request_waits_for_owner(owner: str, wish: str) -> Message:
 
 
 def too_many_wait(most: int, ways: ConnectWays) -> Message:
-    """Say that a request was not kept, because as many as `most` wait for the account already."""
+    """Say that a request was not kept, because `most` requests already wait for the account."""
     words = (
         f"{most} requests wait for this Coder account, so I did not keep this one. Connect it and ask again."
     )
@@ -173,7 +176,7 @@ def request_given_up(wish: str) -> Message:
 
 
 def account_needed(ways: ConnectWays) -> Message:
-    """Say to a person without an account, in a direct message, that something waits for it."""
+    """Say to a person without an account, in a direct message, that a request waits for the account."""
     words = (
         f"Something waits for your Coder account, and goes on by itself when you connect it: {ways.steps}."
     )
@@ -190,7 +193,7 @@ def account_ended(username: str, ways: ConnectWays) -> Message:
 
 
 def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
-    """Say that the token of the person's account ends soon, and that Coder did not let the bot renew it."""
+    """Say that the person's token ends soon, and that Coder did not let the bot renew it."""
     words = (
         f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and Coder "
         "lets me make no other. Connect it again before that."
@@ -201,7 +204,8 @@ def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
 def connected(username: str, until: datetime | None = None, *, is_kept: bool = False) -> Message:
     """Say which account is connected.
 
-    `is_kept`: the bot keeps the token that the person pasted, because Coder did not let it make its own.
+    `is_kept` is true if the bot keeps the token that the person pasted, because Coder refused to make another
+    token.
     """
     words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
     if until is not None:
@@ -216,8 +220,8 @@ def disconnected(
 ) -> Message:
     """Say that the account is disconnected.
 
-    `unwatched` are the titles of the person's tasks that nobody watches now. Without `is_deleted`, Coder did
-    not confirm that it deleted the token.
+    `unwatched` are the titles of the person's tasks that nobody watches now. `is_deleted` is false if Coder
+    did not confirm that it deleted the token.
     """
     words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
     if not is_deleted:
@@ -234,7 +238,7 @@ def disconnected(
 
 
 def owner_not_connected(name: str) -> Refusal:
-    """Say that the owner of the task of this name has connected no account, so nobody can watch the task."""
+    """Say that the bot cannot watch a task, because the task's owner has connected no account."""
     return (
         f"I can watch {bold_name(name)} only with its owner's Coder account, which is not connected.",
         "Ask its owner to attach it.",

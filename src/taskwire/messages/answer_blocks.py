@@ -1,7 +1,7 @@
 """Shows an agent's answer as rich text, block by block.
 
-Everything that an agent wrote goes into elements that Slack does not parse. So the text cannot notify
-anybody, and a link always shows its address. `domain/text/markdown.py` reads the Markdown.
+All text of an agent goes into elements that Slack does not parse. So the text cannot notify anybody, and a
+link always shows its address. `domain/text/markdown.py` reads the Markdown.
 """
 
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ def _section(nodes: Sequence[Node]) -> Iterator[Block]:
 
 
 def _lists(items: Sequence[Node]) -> Iterator[Block]:
-    """Make a list of each run of consecutive items with the same depth and style, and with rising numbers."""
+    """Make a list of consecutive items if they have the same depth and style, and rising numbers."""
     run: list[Node] = []
     for item in items:
         if run and (item.depth != run[0].depth or not _follows(run[-1], item)):

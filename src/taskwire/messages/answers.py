@@ -1,7 +1,8 @@
 """Short answers to a person: what was done, what waits and why, and questions.
 
-Most functions here return one message, and their docstrings tell what it says. Names and texts from outside
-are escaped. `refusal` turns a `UserError` into a message. The texts of these errors are in `refusals`.
+Most functions here return one message, and their docstrings tell what the message says. Names and texts from
+outside are escaped. `refusal` turns a `UserError` into a message. The texts of these errors are in
+`refusals`.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def _command_for(verb: str, link: Link) -> str:
 
 
 def ask_to_create_another(prompt: str, key: str) -> Message:
-    """Ask whether to create the same task again: the person asked for it less than two minutes ago.
+    """Ask a person who asked for the same task less than two minutes ago whether to create another one.
 
     `key` is the value of the button. The request is stored under this key.
     """
@@ -59,7 +60,7 @@ def creating_another(prompt: str) -> Message:
 
 
 def offer_task(prompt: str, key: str) -> Message:
-    """Offer to start a task with the text of a direct message. The buttons carry the key of the request."""
+    """Offer to start a task with the text of a direct message. The buttons contain the request's key."""
     buttons = [
         button(Button.CREATE, "Create", key, style="primary"),
         button(Button.CHANGE_REQUEST, "Change", key),
@@ -83,13 +84,13 @@ def agent_has_message() -> Message:
 
 
 def thread_given(author: str, count: int) -> Message:
-    """Say in the thread that a person gave the agent the earlier messages."""
+    """Say in the thread that a person gave the agent the thread's earlier messages."""
     messages = "1 earlier message" if count == 1 else f"{count} earlier messages"
     return statement(f"{escape_line(author, 80)} gives the agent {messages} of this thread as context.")
 
 
 def replies_read(*, is_mention_only: bool) -> Message:
-    """Say which replies go to the agent, after a person has changed that on the card."""
+    """Say which replies go to the agent from now on, after a person has changed this on the card."""
     if is_mention_only:
         return statement("Only replies that mention me go to the agent now.")
     return statement("Every reply in this thread goes to the agent now.")
@@ -101,7 +102,7 @@ def settings_saved(channel: ChannelId) -> Message:
 
 
 def channel_may_steer(by_name: str) -> Message:
-    """Tell a channel that everybody in it may steer its tasks, because a person has set that."""
+    """Tell a channel that everybody in it may steer its tasks, because a person has changed the settings."""
     who = escape_line(by_name, 80) or "Somebody"
     return statement(
         f"{who} has changed the settings of this channel: everybody here can steer its tasks now. "
@@ -110,7 +111,7 @@ def channel_may_steer(by_name: str) -> Message:
 
 
 def own_settings_saved(settings: PersonSettings) -> Message:
-    """Say how a person is called from now on."""
+    """Say to a person how notices reach this person from now on: by a mention or by a direct message."""
     return statement(f"Saved. {describe_settings(settings)}")
 
 
@@ -126,7 +127,7 @@ def files_not_given(names: Sequence[str]) -> Message:
 
 
 def options_after_prompt(typed: str) -> Message:
-    """Say, with a new task, that the end of its prompt was read as options, and how to prevent that."""
+    """Say, with a new task, that the end of its prompt was read as options, and how to avoid this."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
         f"I read `{shown}` at the end as options. If it belongs to your prompt, write `/task create -- …`."
@@ -144,7 +145,7 @@ def task_not_attached(why: str) -> Message:
 
 
 def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """Say that it is not known whether the card was posted. `code_word` is the last error code from Slack."""
+    """Say that nobody knows whether the card was posted. `code_word` is the last error code from Slack."""
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
@@ -160,9 +161,8 @@ def _conversation(channel: str) -> str:
 def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
     """Say that the card cannot be posted in this channel, and what the person can do.
 
-    `code_word` is Slack's error code.
-
-    `is_attached`: the task existed already, and only its thread is missing.
+    `code_word` is Slack's error code. If `is_attached` is true, the task existed already, and only its thread
+    is missing.
     """
     where = _conversation(channel)
     reasons = {
@@ -233,7 +233,7 @@ def input_shown_in_thread(link: Link) -> Message:
 
 
 def input_to_be_confirmed(link: Link) -> Message:
-    """Tell the author of `/task send` that a question in the thread asks for a confirmation.
+    """Tell the author of `/task send` that the bot asks for a confirmation in the thread.
 
     The bot asks because the text begins with `!`.
     """
@@ -262,7 +262,7 @@ def task_paused_meanwhile(link: Link) -> Message:
 def opposite_done_meanwhile(link: Link, verb: str) -> Message:
     """Say that nothing was done, because somebody started or stopped the workspace after this request.
 
-    `verb` is what the person asked for: `pause` or `resume`.
+    `verb` is the person's request: `pause` or `resume`.
     """
     since = "started" if verb == "pause" else "stopped"
     return statement(
@@ -289,7 +289,7 @@ def task_already_running(link: Link) -> Message:
 def task_waits_for_build(link: Link, verb: str) -> Message:
     """Say that the bot will stop, resume or delete the task when the workspace has started or stopped.
 
-    `verb` is what the bot will do.
+    `verb` is the bot's next act.
     """
     return statement(
         f"The workspace of {bold_title(link)} is starting or stopping right now. "
@@ -308,7 +308,7 @@ def prompt_replaced(link: Link) -> Message:
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
-    """Ask whether to stop the task: Coder changes a prompt only while the task is paused.
+    """Ask whether to pause the task, because Coder changes a prompt only while the task is paused.
 
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
@@ -359,7 +359,7 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
 
 
 def task_already_attached(link: Link, permalink: str) -> Message:
-    """Say that the task has a thread already. `permalink` is its URL; empty if the bot cannot post in it."""
+    """Say that the task has a thread already. `permalink` is its URL; empty if the bot cannot post there."""
     if permalink:
         return statement(f"{bold_title(link)} already has a thread: <{permalink}>")
     return statement(
@@ -378,7 +378,7 @@ def too_many_requests(most: int = 10) -> Message:
 
 
 def add_share_button(message: Message, key: str) -> Message:
-    """Return a private answer with a button that shows it to everybody. The answer is stored under `key`."""
+    """Add a button to a private answer that shows the answer to everybody. It is stored under `key`."""
     show = button_rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 
@@ -389,7 +389,7 @@ def answer_shared() -> Message:
 
 
 def command_outcome_unknown() -> str:
-    """Say that it is not known whether a command was stored, because Redis did not answer."""
+    """Say that nobody knows whether a command was stored, because Redis did not answer."""
     return (
         "I'm not sure whether I got this: my data store did not answer. Look whether it was done before "
         "you repeat it."
@@ -397,12 +397,12 @@ def command_outcome_unknown() -> str:
 
 
 def store_unreachable() -> str:
-    """Say that nothing was accepted: Redis cannot be reached."""
+    """Say that nothing was accepted, because Redis cannot be reached."""
     return "I can't reach my data store, so nothing was done. Try again in a minute."
 
 
 def written_by_other_version() -> Message:
-    """Say that an answer needs data that another version stored and this version cannot read."""
+    """Say that an answer needs data that another version of Taskwire stored and this version cannot read."""
     return statement(
         "Another version of Taskwire wrote this, and I can't read it. Try again when that version runs again."
     )
@@ -414,7 +414,7 @@ def too_many_jobs_waiting() -> str:
 
 
 def unexpected_error(reference: str) -> Message:
-    """Say that an unexpected error occurred. Operators find the line in our log by `reference`."""
+    """Say that an unexpected error occurred. Operators find the line in the log by `reference`."""
     return statement(
         "Something went wrong on my side, and nothing was done. If it happens again, give a Taskwire "
         f"administrator this reference: `{reference}`."
@@ -437,12 +437,12 @@ SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def internal_error(reference: str) -> str:
-    """Return the reason for giving up a job after an unexpected error. `reference` is also in our log."""
+    """Return the reason for giving up a job after an unexpected error. `reference` is also in the log."""
     return f"something went wrong on my side (reference {reference})"
 
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """Say that a job was given up. `request` says what it was, for example `stopping *Fix the login*`."""
+    """Say that a job was given up. `request` describes the job, for example `stopping *Fix the login*`."""
     doubt = "It may have been done, so look before you ask again. "
     return statement(
         f"I gave up {request}: {end_sentence(escape_line(why, 300))} "
@@ -464,13 +464,13 @@ def token_refused() -> Message:
 
 
 def card_never_posted(*, is_attached: bool) -> Message:
-    """Say that the card could not be posted for an hour. `is_attached`: the task itself exists."""
+    """Say that the card could not be posted for an hour. `is_attached`: the task exists in Coder."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I gave up. {left}")
 
 
 def coder_has_no_tasks() -> Message:
-    """Say that this version of Coder has no Tasks."""
+    """Say that this version of Coder does not have the feature Tasks."""
     return statement(
         "This Coder has no Tasks, so I can do nothing there. Please tell a Taskwire administrator: "
         "`taskwire doctor` says more."

@@ -25,7 +25,10 @@ ENTRIES_PER_PAGE = 10
 def audit_page(
     entries: Sequence[StoredEntry], typed: str, *, page: int, has_more: bool, trouble: str
 ) -> Message:
-    """Show who did what, the newest first. `typed` is the filter; `trouble` says where the chain breaks."""
+    """Show the entries of the audit trail, the newest first.
+
+    `typed` is the filter. `trouble` says at which entry the chain of hashes breaks.
+    """
     shown = one_line(typed, 80)
     if not entries:
         words = f"Nobody did anything that fits `{escape_mrkdwn(shown.replace('`', ''))}`." if shown else ""
@@ -43,12 +46,12 @@ def audit_page(
 
 
 def exported() -> Message:
-    """Say that the entries came as a file."""
+    """Say that the bot has sent the entries of the audit trail as a file."""
     return statement("The audit trail is in your direct messages with me, one JSON object a line.")
 
 
 def chain_is_broken(number: int, reason: str) -> str:
-    """Say that somebody has changed the trail in the store."""
+    """Say that somebody has changed the audit trail in the store."""
     return (
         f":warning: Somebody has changed this trail: entry {number} does not fit ({reason}). "
         "Compare it with Taskwire's log."
@@ -74,7 +77,7 @@ def _ending(entry: AuditEntry) -> str:
 
 
 def _page_buttons(page: int, typed: str, *, has_more: bool) -> list[Block]:
-    """Return the buttons for newer and older entries. In one row, no two may have one action id."""
+    """Return the buttons for newer and older entries. Their action ids differ, as Slack requires in a row."""
     wanted = [(page - 1, "Newer")] if page > 1 else []
     wanted += [(page + 1, "Older")] if has_more else []
     steps = [

@@ -1,8 +1,8 @@
 """Slack's blocks for all messages, and how text from outside is put into them.
 
-Text from people, agents and Coder goes into `rich_text` and `plain_text`. Slack shows these as they are, so a
-star in a title stays a star. Only our own words and times are in `mrkdwn`, where a star makes text bold. This
-module limits lengths. The other modules of this folder decide what a message says.
+Text from people, agents and Coder goes into `rich_text` and `plain_text`. Slack shows these without reading
+markup, so a star in a title stays a star. Only Taskwire's own words and times are in `mrkdwn`, where a star
+makes text bold. This module limits lengths. The other modules of this folder decide what a message says.
 """
 
 import re
@@ -32,7 +32,8 @@ BUTTON_LENGTH = 75
 # 80 characters.
 _VISIBLE_ASCII = re.compile("[!-~]")
 _WORD_END = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
-# Words of any script that has spaces between them. Those of Chinese, Japanese and Korean begin at U+1100.
+# Words of any script that puts spaces between words. The scripts of Chinese, Japanese and Korean begin at
+# U+1100.
 _SPACED_LETTER = re.compile("[!-~\u00a1-\u10ff\u1e00-\u1fff]")
 _SPACED_WORD_END = re.compile("(?<=[^!-~\u00a1-\u10ff\u1e00-\u1fff])[!-~\u00a1-\u10ff\u1e00-\u1fff]{1,80}\\Z")
 # The part of a link up to its last slash, if it has only characters of paths.
@@ -103,7 +104,7 @@ def fit_cause(error: str, limit: int) -> str:
     """Shorten an error such as `apply: exit status 1: no space left` without cutting it in mid-sentence.
 
     Keep the first sentence. If it is too long, keep only the cause, which is the text after its last colons.
-    Cut the cause only if it is too long by itself.
+    Cut the cause only if the cause alone is too long.
     """
     said = one_line(error, REPORT_LENGTH)
     if len(said) <= limit:
@@ -201,7 +202,7 @@ def section(block_id: str, words: str) -> Block:
 
 
 def bold_name(text: str, limit: int = 80) -> str:
-    """Return a task's name in bold, as mrkdwn. Stars and back-ticks in it stay visible."""
+    """Return a task's name in bold, as mrkdwn. Stars and back-ticks in the name stay visible."""
     shown = escape_line(text, limit)
     return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
@@ -252,7 +253,7 @@ def emoji_piece(name: str) -> Block:
 
 
 def mention(called: str) -> str:
-    """Return mrkdwn that mentions a user or a user group, whose ids begin with `S`."""
+    """Return mrkdwn that mentions a user or a user group. The id of a user group begins with `S`."""
     return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
 
 
@@ -292,7 +293,7 @@ def _rich_text(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
 def button(
     action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
 ) -> Block:
-    """Make a button. Without a value, the button only opens `url`, and its click causes nothing else."""
+    """Make a button. Without a value, the button only opens `url`, and a click on it has no other effect."""
     made: Block = {
         "type": "button",
         "action_id": action.value,
@@ -307,8 +308,8 @@ def report_button(
 ) -> Block:
     """Make a button for the URL that the agent reported. `link` is the link's id, if the task has one.
 
-    The button is highlighted if `is_result`. It shows the host of the URL, unless the host is our Coder or is
-    in `forges`.
+    The button is highlighted if `is_result` is true. It shows the host of the URL, unless the host is Coder's
+    or is in `forges`.
     """
     label = link_label(url)
     if not is_known_host(url, coder_url, forges):
@@ -318,9 +319,9 @@ def report_button(
 
 
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
-    """Put buttons into one row. Slack folds a row of more than five, so more buttons are put into two rows.
+    """Put buttons into one row, or into two rows if there are more than five, because Slack folds such a row.
 
-    If there are two rows, `steps` are the first and `apart` the second.
+    If there are two rows, `steps` are the first row and `apart` the second.
     """
     if len(steps) + len(apart) <= MOST_BUTTONS_IN_ROW:
         steps, apart = [*steps, *apart], ()
@@ -331,8 +332,8 @@ def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = 
 def safe_web_url(address: str) -> str:
     """Return the address if it is a web URL that is safe to click, else an empty string.
 
-    Agents report anything, for example paths of files. A URL that can mislead about its host is refused: one
-    with a user's name, a backslash or invisible characters.
+    Agents report any text, for example paths of files. A URL that can mislead people about its host is
+    refused: a URL with a user's name, a backslash or invisible characters.
     """
     address = address.strip()
     if len(address) > URL_LENGTH or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
@@ -347,7 +348,7 @@ def safe_web_url(address: str) -> str:
 
 
 def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
-    """Return whether a URL leads to our Coder or to one of `forges`.
+    """Return whether a URL leads to Coder or to one of `forges`.
 
     `forges` are the hosts of code forges in the settings, for example `github.com`.
     """
@@ -378,13 +379,13 @@ def _with_port(parts: SplitResult) -> str:
 def _shown_host(url: str, room: int) -> str:
     """Return a URL's host. If it has more than `room` characters, return only its last parts.
 
-    The end shows who owns the host.
+    The end of a host shows who owns the host.
     """
     place = _with_port(urlsplit(url))
     if len(place) <= room:
         return place
     kept = place[1 - room :]
-    # A part has at most 63 characters, so the end may be in the middle of one.
+    # A part of a host has at most 63 characters, so the kept end may begin in the middle of a part.
     return "…" + (kept[kept.index(".") :] if "." in kept[: room // 2] else kept)
 
 
@@ -414,7 +415,7 @@ _LINK_NAMES = (
 
 
 def link_name(url: str, coder_url: str, forges: Collection[str]) -> str:
-    """Return a short name for a URL that the agent reported, as `PR #12`. It includes an unknown host."""
+    """Return a short name for a URL that the agent reported, as `PR #12`, with the host if it is unknown."""
     path = urlsplit(url).path
     found = ((pattern.search(path), word) for pattern, word in _LINK_NAMES)
     name = next((f"{word}{match[1]}" for match, word in found if match), "link")

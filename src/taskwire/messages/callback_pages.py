@@ -1,4 +1,4 @@
-"""What a browser shows when it comes back from Coder. `app/coder_callback.py` makes pages of it."""
+"""The pages that a browser shows after a sign-in at Coder. `app/coder_callback.py` makes their HTML."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Direct messages that call a person: about one notice, and the summary after quiet hours."""
+"""Direct messages that notify a person: about one notice, and the summary after quiet hours."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ MOST_SUMMARIZED = 10
 
 
 def call(link: Link, notice: Notice, written: AgentOutput) -> Message:
-    """Call a person to a notice: say in one sentence what the notice says.
+    """Tell a person about a notice, in one sentence that says the same as the notice.
 
-    `add_thread_button` adds where to read the rest.
+    `add_thread_button` adds a button that leads to the notice.
     """
     face, what, title = get_notice_label(notice), describe_notice(notice, written), get_name(link)
     text = f"{face.label}: {end_sentence(escape_line(title, blocks.TITLE_LENGTH))} "
@@ -41,7 +41,7 @@ def add_thread_button(message: Message, address: str) -> Message:
 
 
 def summary(needs: Sequence[TaskLine], finished: Sequence[TaskLine], hosts: Hosts) -> Message:
-    """List, after a person's quiet hours, what needs them and what has finished meanwhile."""
+    """List, after a person's quiet hours, the tasks that need the person and those that have finished."""
     words = "During your quiet hours:"
     layout: list[Block] = [section("summary", words)]
     lines = [words]

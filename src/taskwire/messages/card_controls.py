@@ -1,8 +1,8 @@
-"""The controls of a card: what the phase asks for, *Stop* while an agent runs, and a menu with the rest.
+"""The controls of a card: the buttons that the phase needs, *Stop* while an agent runs, and a menu.
 
 The menu is a select, because Slack's overflow menu has at most five options. An option of a select opens no
-page, so *Open in Coder* opens a dialog with the link. Slack shows the chosen option until the row has another
-block id. A new entry gets a line in `_entries`.
+page, so *Open in Coder* opens a dialog with the link. Slack goes on showing the chosen option until the row
+has another block id. A new entry gets a line in `_entries`.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ from taskwire.messages.blocks import button
 
 # What the menu shows while nothing is chosen.
 MENU_LABEL = "More…"
-# In these phases there is no agent to stop, or it has ended its work.
+# In these phases there is no agent to stop, or the agent has ended its work.
 _PHASES_WITHOUT_STOP = frozenset({Phase.DONE, Phase.FAILED, Phase.PAUSED})
 # In these phases, the agent has reported something or has had the time to do so.
 PHASES_WITH_REPORT = frozenset(
@@ -26,7 +26,7 @@ PHASES_WITH_REPORT = frozenset(
 
 
 class Place(NamedTuple):
-    """Where the controls of a card lead. An empty URL leads nowhere."""
+    """The URLs to which the controls of a card lead. A control with an empty URL is left out."""
 
     page: str
     coder_url: str
@@ -92,7 +92,7 @@ def _is_agent_running(link: Link) -> bool:
 
 
 def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
-    """Return the entries of the menu. First come those that show the task, last those that end it."""
+    """Return the entries of the menu. Entries that show the task come first, entries that end it last."""
     entries, pending = [_Entry(Button.PAGE, "Open in Coder")] if place.page else [], link.shown_pending
     if link.state.phase is Phase.WORKING and pending is None and rights >= Rights.STEER:
         is_followed = link.follow_until_ms > 0
@@ -122,7 +122,8 @@ def asked_for(link: Link, place: Place) -> list[Block]:
 def _discussion_entries(link: Link) -> list[_Entry]:
     """Return the menu entries that choose which messages of the thread the agent gets.
 
-    Only cards in a discussion or in a channel where the agent needs a mention have them.
+    Only the card of a task in a discussion has them, and the card of a task that reads only replies with a
+    mention.
     """
     record = link.record
     if record.root_ts is None:
@@ -135,7 +136,7 @@ def _discussion_entries(link: Link) -> list[_Entry]:
 
 
 def _menu(link: Link, entries: list[_Entry]) -> Block:
-    """Make the menu. The value of each option has the id and the value of the button that it stands for."""
+    """Make the menu. Each option stands for a button, and its value has the button's id and value."""
     return {
         "type": "static_select",
         "action_id": Button.MENU.value,

@@ -76,7 +76,7 @@ _ENDING_NOTES = {
 
 
 class _CardContext(NamedTuple):
-    """What a card shows besides the contents of its `Link`."""
+    """The values that a card shows and that are not in its `Link`."""
 
     coder_url: str
     forges: Collection[str]
@@ -96,11 +96,11 @@ def card(
     is_resumed_by_reply: bool = True,
     unwatched_since_ms: int | None = None,
 ) -> Message:
-    """Make a link's card. `forges` are code hosts, such as github.com, that a link's button need not name.
+    """Make a link's card. `forges` are code hosts, such as github.com, whose names a button leaves out.
 
-    If Coder shows no tasks, `unreachable_since_ms` is the time since when, in Unix milliseconds, and
-    `silence` is the reason. If the account of the task's owner is away, `unwatched_since_ms` is the time
-    since when; 0 if that is not known.
+    If Coder shows no tasks, `unreachable_since_ms` is when that began, in Unix milliseconds, and `silence` is
+    the reason. If the account of the task's owner is not connected, `unwatched_since_ms` is when that began;
+    0 if that is not known.
     """
     outside = _CardContext(
         coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply, unwatched_since_ms
@@ -143,8 +143,8 @@ def preview(
 ) -> Message:
     """Make the preview of a link to a task: the card without its controls.
 
-    `permalink` is the URL of the thread. `attachable` is the id of a task without a thread, which can get one
-    in the conversation of the preview.
+    `permalink` is the URL of the thread. `attachable` is the id of a task without a thread. A button then
+    gives that task a thread in the conversation of the preview.
     """
     outside = _CardContext(coder_url, forges)
     thread = blocks.safe_web_url(permalink)
@@ -155,7 +155,7 @@ def preview(
 
 
 def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
-    """Make a link to show a task without a thread. Its id is empty, so its card has no action buttons."""
+    """Make a link for a task without a thread. The link's id is empty, so the card has no action buttons."""
     record = LinkRecord(
         id=LinkId(""),
         channel=ChannelId(""),
@@ -173,7 +173,7 @@ def make_unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link
 
 
 def get_name(link: Link) -> str:
-    """Return the task's title or name; without both, the beginning of its prompt."""
+    """Return the task's title, or else its name, or else the beginning of its prompt."""
     return one_line(link.title, blocks.TITLE_LENGTH) or one_line(link.record.prompt, 60) or "New task"
 
 
@@ -224,9 +224,9 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    On a phone, a card has MOST_LINES lines. They are assigned in this order: the phase and the controls, one
-    each; the note, as many as it needs; the title and the facts, one or two each; more of the report; the
-    prompt.
+    On a phone, a card has MOST_LINES lines. They are used in this order: one line for the phase and one for
+    the controls; as many lines as the note needs; one or two lines for the title and for the facts; then the
+    rest of the report; then the prompt.
     """
     note = next(iter(_notes(link, outside)), "")
     left = MOST_LINES - 2 - count_lines(strip_dates(note))
@@ -249,9 +249,9 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 
 
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
-    """Return the line with the phase, the report and the time; and how many lines it has on a phone.
+    """Return the line with the phase, the report and the time, and the number of its lines on a phone.
 
-    If there is one line for them and they do not fit, the time is left out.
+    If all three do not fit on one line, and there is only one line for them, the time is left out.
     """
     face, age, detail = get_phase_label(link), _age(link), get_detail(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
@@ -270,7 +270,7 @@ def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
 
 
 def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
-    """Return the agent's latest report, or the reason of a phase that no agent reports.
+    """Return the agent's latest report. If the phase does not come from a report, return its reason.
 
     A reason has at most `width` characters.
     """
@@ -287,19 +287,19 @@ def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
 
 
 class _Age(NamedTuple):
-    """A time on the card: words, and the moment whose age Slack shows after them, if any."""
+    """A time on the card: words, and after them the age of a moment, which Slack keeps up to date."""
 
     words: str
     since: datetime | None = None
 
     @property
     def shown(self) -> str:
-        """The longest form in which Slack may show the age."""
+        """The longest text that Slack may show for this age."""
         return self.words + "30 minutes ago" if self.since else self.words
 
 
 def _age(link: Link) -> _Age | None:
-    """Return how long the turn has run or took. Slack keeps an age up to date, so it costs no edits."""
+    """Return how long the turn has run or took. Slack keeps the age up to date, so the card needs no edit."""
     state, record = link.state, link.record
     if find_ending(link) is not None:
         return None
@@ -319,7 +319,7 @@ def _age(link: Link) -> _Age | None:
 
 
 def says_same(title: str, prompt: str) -> bool:
-    """Return whether the title says all that the prompt says: it is the prompt, or its beginning."""
+    """Return whether the title says all that the prompt says, because it is the prompt or its beginning."""
     return is_same_text(title, prompt) or is_beginning(title, prompt)
 
 
@@ -331,9 +331,9 @@ def get_report(link: Link) -> str:
 
 
 def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[list[Block], int]:
-    """Return the small text: the owner, the template, the reported link and the task's name, and its lines.
+    """Return the small text, and its number of lines: owner, template, reported link, and the task's name.
 
-    The name is there for commands, so it is left out if commands cannot name the task or no longer can.
+    People use the name in commands. So the name is left out if no command can name the task.
     """
     record, seen = link.record, link.observation
     url = get_reported_url(link)
@@ -376,7 +376,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         notes.append(_grace_note(state))
     if state.unreachable_since_ms is not None:
         notes.append(f"{_unreachable_note(state.unreachable_since_ms)} Replies wait.")
-    # During a pause, the phase and the thread say what a reply does.
+    # During a pause, the phase and the thread already say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         is_stopping = link.shown_pending == "pause"
         notes.append(_stopping_note(outside) if is_stopping else _HELD_NOTE)
@@ -387,7 +387,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     return notes
 
 
-# The task was resumed outside Slack, and nobody has decided yet about replies from before its pause.
+# For a task that was resumed outside Slack, while nobody has decided about the replies from before its pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
 
 
@@ -396,7 +396,7 @@ def _stopping_note(outside: _CardContext) -> str:
 
 
 def outage_note(since_ms: int, silence: CoderFailure) -> str:
-    """Say since when Coder has not answered, and that the shown state is from before."""
+    """Say since when Coder has not answered, and that the shown state may be old."""
     moment = format_moment(from_ms(since_ms))
     return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}, so this may be old."
 

@@ -1,6 +1,6 @@
 """The parts that all dialogs have: the frame with its title, and fields with menus.
 
-A field is found by its block id when the dialog is submitted.
+When a dialog is submitted, a field is found by its block id.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def small_text(block_id: str, words: str) -> Block:
 
 
 def make_option(label: str, value: str, described: str = "") -> Block:
-    """Make an option of a menu. `described` is shown below its label."""
+    """Make an option of a menu. The text `described` is shown below the option's label."""
     made: Block = {"text": plain_text(label, OPTION_LENGTH), "value": value}
     return made | {"description": plain_text(described, OPTION_LENGTH)} if described else made
 
@@ -88,7 +88,7 @@ def make_field(
 
 
 def limit_options(known: Sequence[T], chosen: T | None, most: int = MOST_OPTIONS) -> Sequence[T]:
-    """Return the first options, as many as a menu can hold. The chosen one is always included."""
+    """Return the first options, as many as a menu can have. The chosen option is always among them."""
     if len(known) <= most:
         return known
     first = [] if chosen is None else [chosen]

@@ -1,4 +1,4 @@
-"""What `/task doctor` shows to administrators."""
+"""The messages with which `/task doctor` answers administrators."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -12,7 +12,7 @@ FINDING_LENGTH = 600
 
 
 class ShownFinding(NamedTuple):
-    """The state of one thing, without secrets. `hint` says what to do."""
+    """The state of one examined part, without secrets. `hint` says what to do."""
 
     name: str
     state: Literal["ok", "note", "wrong"]
@@ -21,7 +21,7 @@ class ShownFinding(NamedTuple):
 
 
 def show_findings(found: Sequence[ShownFinding]) -> Message:
-    """Show what an examination has found: what is wrong, what is worth knowing, and what is right."""
+    """Show the findings of an examination: problems first, then remarks, then what is right."""
     wrong = [each for each in found if each.state == "wrong"]
     notes = [each for each in found if each.state == "note"]
     right = list(dict.fromkeys(each.name for each in found if each.state == "ok"))

@@ -1,8 +1,8 @@
 """The dialogs: the form for a new task, and the dialogs for answer, edit and delete.
 
-A dialog opens at once with `loading_dialog`. When Coder has answered, the dialog's content is replaced. A
-submitted field is found by its action id. The block id of the preset's field contains the template. Otherwise
-Slack would keep the chosen preset when the person chooses another template.
+`loading_dialog` opens a dialog at once. When Coder has answered, the dialog's content is replaced. When a
+dialog is submitted, a field is found by its action id. The block id of the preset's field contains the
+template. Otherwise Slack would keep the chosen preset when the person chooses another template.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ class TemplateChoice:
 
 
 def loading_dialog(dialog: Dialog) -> View:
-    """Make a dialog to open at once: Slack's trigger expires after 3 s, and Coder may take longer."""
+    """Make a dialog to open at once, because Slack's trigger expires after 3 s and Coder may take longer."""
     return make_view(dialog, [section("loading", "One moment, asking Coder…")])
 
 
@@ -142,7 +142,8 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
 def answer_dialog(title: str, written: str, *, private_metadata: str, choices: Sequence[Choice] = ()) -> View:
     """Make the dialog for a reply to the agent. `written` is the agent's last answer as Markdown.
 
-    `choices` are those of its open question. A program that shows a menu accepts only one of them.
+    `choices` are the choices of the agent's open question. If the agent's program shows a menu, it accepts
+    only one of these choices.
     """
     layout = [line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)])]
     beginning = cut_at_block(written, ANSWER_SHOWN_LENGTH)
@@ -170,7 +171,7 @@ def _choice_field(choices: Sequence[Choice], *, is_optional: bool) -> Block:
 def _answer_field(*, is_beside_choices: bool) -> Block:
     if not is_beside_choices:
         return _prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year.")
-    # Slack's radio buttons cannot be cleared, so a person who chooses may write too.
+    # Slack's radio buttons cannot be cleared. So a person who has chosen may also write a text.
     element: Block = {
         "type": "plain_text_input",
         "action_id": Field.PROMPT.value,
@@ -302,8 +303,8 @@ def _channel_field(channel: str) -> Block:
         "type": "conversations_select",
         "action_id": Field.CHANNEL.value,
         "placeholder": plain_text("Choose a channel", 150),
-        # The bot must be able to post there: no messages between people, no channels shared with other
-        # companies.
+        # The list offers no messages between people, and no channels that are shared with other companies,
+        # because the bot must be able to post in the chosen place.
         "filter": {
             "include": ["public", "private"],
             "exclude_external_shared_channels": True,

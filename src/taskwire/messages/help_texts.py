@@ -1,7 +1,7 @@
 """The help: what people can type after `/task`, in a task's thread, and in a message to the bot.
 
-It is made from the tables in `grammar`, with which commands are parsed. So the help lists exactly what
-Taskwire understands.
+The help is made from the tables in `grammar`, which are also used to parse commands. So the help lists
+exactly the commands that Taskwire understands.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def thread_help() -> Message:
 
 
 def message_help(*, is_direct: bool) -> Message:
-    """Show what a person can start by a mention in a discussion, or by a direct message."""
+    """Show what a person can type to the bot in a mention in a discussion, or in a direct message."""
     words = (
         "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
         "commands work here too, without `/task`."

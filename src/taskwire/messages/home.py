@@ -1,7 +1,7 @@
-"""The Home tab: what needs a person, what runs, and what is paused or was finished lately.
+"""The Home tab: tasks that need a person, tasks that run, and tasks that are paused or have finished.
 
-Only this person sees the tab. Each task in it is theirs, or runs and is shared with them. Without tasks,
-it says what Taskwire is.
+Only this person sees the tab. Each task in it is the person's own, or it runs and is shared with the person.
+If there are no tasks, the tab says what Taskwire is.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ _EXAMPLE = "Or write in a channel: `/task create fix the login redirect`"
 
 @dataclass(frozen=True)
 class HomePage:
-    """What a Home tab shows. `asked` are replies about which the person is asked to pass them on.
+    """The content of a Home tab. `asked` are teammates' replies that the person is asked to pass on.
 
-    `note` is mrkdwn. `answer` answers the last press of a button in the tab.
+    `note` is mrkdwn. `answer` is the answer to the last press of a button in the tab.
     """
 
     asked: Sequence[AskedLine] = ()
@@ -92,14 +92,14 @@ def _buttons() -> list[Block]:
 
 
 def _preferences(settings: PersonSettings) -> list[Block]:
-    """Return a line that says how the person is called, with the button that changes it."""
+    """Return a line that says how notices reach the person, with the button that changes it."""
     words = section("preferences", describe_settings(settings))
     accessory = button(Button.PREFERENCES, "Change", "own")
     return [{"type": "divider", "block_id": "tasks.end"}, {**words, "accessory": accessory}]
 
 
 def _account(account: accounts.ShownAccount | None) -> list[Block]:
-    """Return a line that says who the person is in Coder, with the button that changes it."""
+    """Return a line that names the person's Coder account, with the button that changes the account."""
     if account is None:
         return []
     label = "Change" if account.username and not account.is_refused else "Connect"
@@ -108,7 +108,7 @@ def _account(account: accounts.ShownAccount | None) -> list[Block]:
 
 
 def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: Hosts) -> list[Block]:
-    """Return the first `most` tasks. If there are more, say by which command they are listed."""
+    """Return the first `most` tasks. If there are more, name the command that lists all."""
     layout: list[Block] = []
     for number, task in enumerate(tasks[:most]):
         layout.append(task_row(f"{name}.{number}", task, hosts))

@@ -1,8 +1,8 @@
 """Messages about input for the agent: what became of a reply, why it waits, and questions about it.
 
-Most functions here return one message, and their docstrings tell what it says. `text` and `texts` are the
-texts of the replies that the message is about. `job_id` is the id of the reply's job. A button sends the
-link's id and `job_id` back.
+Most functions here return one message, and their docstrings tell what the message says. `text` and `texts`
+are the texts of the replies that the message is about. `job_id` is the id of the reply's job. The value of a
+button contains the link's id and `job_id`.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def reply_delivered_twice(text: str) -> Message:
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
-    """Say that the agent may have got a reply twice, because the log that would show it is gone."""
+    """Say that the agent may have got a reply twice, because the log that would show this is gone."""
     words = (
         "I was interrupted here, and the log of the agent is gone: the agent may have got this twice. "
         "Tell the agent if that matters."
@@ -78,13 +78,13 @@ def reply_deleted_late(author: str) -> Message:
 
 
 def unknown_reply_edited(text: str) -> Message:
-    """Say that a reply was edited, and that it is not known whether the agent has the earlier text."""
+    """Say that a reply was edited, and that nobody knows whether the agent has the earlier text."""
     words = "Not sure whether the agent has the old text of this reply. *Send again* sends the new text:"
     return _notice_about(words, text)
 
 
 def unknown_reply_deleted(author: str) -> Message:
-    """Say that a reply was deleted, and that it is not known whether the agent has it."""
+    """Say that a reply was deleted, and that nobody knows whether the agent has the reply."""
     which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
     return statement(f"Not sure whether the agent got {which}. I don't send it again.")
 
@@ -101,12 +101,12 @@ def _button_value(link: Link, job_id: str) -> str:
 
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
-    """Ask whether a reply arrived: Coder's answer was lost, and the agent's log does not show it."""
+    """Ask whether a reply arrived, because Coder's answer was lost and the agent's log does not show it."""
     return _ask_arrived_or_not(link, job_id, text, "Not sure that this arrived.")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
-    """Ask whether a reply arrived, because Redis has lost its outcome."""
+    """Ask whether a reply arrived, because Redis has lost the record of the delivery."""
     why = "Not sure that this arrived: my data store lost the result."
     return _ask_arrived_or_not(link, job_id, text, why)
 
@@ -133,7 +133,7 @@ def ask_about_old_reply(link: Link, job_id: str, text: str) -> Message:
 
 
 def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
-    """Ask whether to send a reply without the files that cannot go to the agent. `names` are their names."""
+    """Ask whether to send a reply without the files (`names`) that the agent cannot get."""
     value = _button_value(link, job_id)
     choices = [
         button(Button.SEND_AS_IT_IS, "Send without them", value),
@@ -143,7 +143,7 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
-    """Say that nothing in a reply can go to the agent. `names` are the names of its files; may be empty."""
+    """Say that no part of a reply can go to the agent. `names` are the names of its files; may be empty."""
     if names:
         return statement(f"{_cannot_take_files(names)} So nothing was sent.")
     return statement(
@@ -152,7 +152,7 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 
 
 def too_many_replies(most: int) -> Message:
-    """Say that a reply was not accepted: `most` replies wait already."""
+    """Say that a reply was not accepted, because `most` replies wait already."""
     return statement(
         f"{most} replies already wait for the agent, so I accept no more now. I did not accept those "
         "marked :warning:. Write them again later."
@@ -234,7 +234,7 @@ def _not_delivered(texts: Sequence[str]) -> str:
 
 
 def _join_texts(texts: Sequence[str]) -> str:
-    """Join the texts for a quotation. If there are several, each is cut to one line of 100 characters."""
+    """Join the texts for a quotation. If there are several texts, cut each to one line of 100 characters."""
     return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
@@ -266,7 +266,7 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 
 
 def question_closed(why: ClosingReason) -> str:
-    """Return the text that replaces the buttons of a question which needs no answer any more."""
+    """Return the text that replaces the buttons of a question that no longer needs an answer."""
     if why == "newer":
         return "I asked again below."
     if why == "ended":
@@ -281,8 +281,8 @@ def question_closed(why: ClosingReason) -> str:
 def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason) -> str:
     """Return the text that replaces a question after its replies were tried again.
 
-    `tried` is the number of the replies, and `sent` how many of them were delivered. `outcome` is the text if
-    all were delivered. `why` is the reason if the only reply was not delivered.
+    `tried` is the number of the replies, and `sent` is the number of those that were delivered. `outcome` is
+    the text if all were delivered. `why` is the reason if there is one reply and it was not delivered.
     """
     if sent == tried:
         return outcome
@@ -294,7 +294,8 @@ def replies_tried_again(sent: int, tried: int, outcome: str, why: ClosingReason)
 def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     """Say that a question about a reply was not answered for a week.
 
-    `is_outcome_unknown`: the question was whether the reply arrived, and not whether to send it.
+    If `is_outcome_unknown` is true, the question was whether the reply arrived. Otherwise it was whether to
+    send the reply.
     """
     if is_outcome_unknown:
         return _notice_about(
@@ -304,7 +305,7 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
 
 
 def reply_without_task(link: Link) -> Message:
-    """Say that the thread no longer leads to a task."""
+    """Say that a reply reached no agent, because the thread no longer leads to a task."""
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
     name = escape_line(link.record.name, 60)
@@ -318,7 +319,7 @@ def reply_without_task(link: Link) -> Message:
 
 
 def attach_button(link: Link) -> Block:
-    """Return the button that gives the task of a detached thread a new thread."""
+    """Return the button that gives a task a new thread after its old thread was detached."""
     return button(Button.ATTACH, "Attach again", str(link.record.task_id))
 
 
@@ -335,7 +336,7 @@ def thread_found_again() -> Message:
 
 
 def thread_unknown() -> Message:
-    """Say that the bot knows nothing about this thread any more, although it posted the card."""
+    """Say that the bot has no data about this thread any more, although the bot posted the card."""
     return statement(
         "Your reply reached no agent: I no longer know this thread. `/task attach NAME` gives its task a "
         "new one."
@@ -343,7 +344,7 @@ def thread_unknown() -> Message:
 
 
 def task_has_other_thread(where: str) -> Message:
-    """Say that the task has another thread. `where` is that thread's permalink; it may be empty."""
+    """Say that the task has another thread. `where` is the other thread's permalink, which may be empty."""
     another = f"<{where}|another thread>" if where else "another thread"
     return statement(f"Your reply reached no agent: this task now has {another}.")
 
@@ -391,7 +392,7 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
 def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
     """Ask what to do with the replies that wait while the task is paused.
 
-    `count` is their number. `what` says as mrkdwn what has happened, for example `Pausing`.
+    `count` is the number of these replies. `what` names the event as mrkdwn, for example `Pausing`.
     """
     replies = "One reply waits" if count == 1 else f"{count} replies wait"
     choices = [
@@ -404,13 +405,13 @@ def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
 
 
 def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
-    """Add the button for a person who wrote `stop` to the agent and did not mean to stop the task."""
+    """Add a button for a person who wrote only `stop` and meant it as text for the agent."""
     row = button_rows(CHOICES_BLOCK_ID, [_stop_as_text_button(link, job_id)])
     return answer.model_copy(update={"blocks": (*answer.blocks, *row)})
 
 
 def offer_to_stop(link: Link, job_id: str) -> Message:
-    """Offer to stop the task, to a person who wrote nothing but `pause` to its agent."""
+    """Offer to stop the task, to a person who wrote only `pause` to the task's agent."""
     words = (
         "`pause` goes to the agent as your reply. To stop the task, press *Stop the task*, or write `stop`."
     )
@@ -435,7 +436,7 @@ PROMPT_EDITED = "The prompt has been changed."
 def workspace_restarted(by_name: str) -> str:
     """Return the text that replaces a notice's hint when the workspace was started again.
 
-    `by_name` is the name of the person who did that; it may be empty.
+    `by_name` is the name of the person who started the workspace; it may be empty.
     """
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
@@ -460,19 +461,19 @@ CHOICE_PASSED = "The agent went on without an answer."
 
 
 def reminder_snoozed(by_name: str, until: datetime) -> str:
-    """Return the text that replaces the buttons of a reminder after `by_name` has snoozed it."""
+    """Return the text that replaces the buttons of a reminder after `by_name` has snoozed the reminder."""
     return f"Snoozed by {escape_line(by_name, 80) or 'somebody'} until {format_moment(until)}."
 
 
 def choice_too_late(remark: str = "") -> Message:
-    """Say that the question was answered already. Give back the remark of the person who chose too late."""
+    """Say that the question was answered already. Quote the remark of the person who chose too late."""
     if not remark:
         return statement("This was already answered.")
     return _with_texts("too-late", "This was already answered, so your words were not sent", (remark,))
 
 
 class SendingTexts(NamedTuple):
-    """Texts that replace a question: `now` while its reply is being sent, `then` when the agent has it."""
+    """Texts that replace a question: `now` while a reply is being sent, `then` after the delivery."""
 
     now: str
     then: str
@@ -481,8 +482,8 @@ class SendingTexts(NamedTuple):
 def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False) -> SendingTexts:
     """Return the texts that replace a question when a person has decided to send its `count` replies.
 
-    `reply` is the first of these replies, as it was when the question was asked. `is_without_first`: that
-    reply was deleted since.
+    `reply` is the first of these replies, as it was when the question was asked. `is_without_first` is true
+    if that reply was deleted since.
     """
     if is_without_first:
         how = "again, without what was deleted"
@@ -511,7 +512,7 @@ def offer_edit_while_running(link: Link) -> Message:
 
 
 def nothing_held(link: Link) -> Message:
-    """Say that no reply waits any more, to a person who decided about waiting replies."""
+    """Say that no reply waits any more, to a person who has decided about waiting replies."""
     return statement(f"No reply waits in {bold_title(link)} any more.")
 
 
@@ -521,5 +522,5 @@ def decision_too_late(link: Link) -> str:
 
 
 def already_decided() -> Message:
-    """Say to a person who presses a button that somebody else has decided already."""
+    """Say to a person who presses a button that another person has decided already."""
     return statement("Somebody already decided this.")

@@ -1,4 +1,4 @@
-"""The message that shows what an agent writes, while somebody follows it."""
+"""The message that shows an agent's live output, while a person wants to see it."""
 
 from typing import Literal
 
@@ -21,14 +21,14 @@ from taskwire.messages.cards import get_name
 from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import statement
 
-# Why a message no longer follows its agent.
+# Why a message no longer shows its agent's live output.
 FollowingEnd = Literal["stopped", "time", "turn", "paused", "broken", "unclear", "link"]
 # In characters. Slack refuses a longer text of an edit.
 _LONGEST_LINES = 2_000
 
 
 def showing(link: Link, lines: str, until_ms: int) -> Message:
-    """Show the last lines that the agent wrote. Before it wrote any, `lines` is empty."""
+    """Show the last lines that the agent wrote. `lines` is empty if the agent has written nothing yet."""
     words = f"Live from {bold_name(get_name(link))}, until {format_time(from_ms(until_ms))}:"
     written = cut(break_emoji(escape_line(lines, _LONGEST_LINES)), _LONGEST_LINES)
     layout = [section("live", words)]
@@ -39,7 +39,7 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
 
 
 def ended(link: Link, why: FollowingEnd, lines: str = "", by_name: str = "") -> Message:
-    """Replace the message that follows an agent: say that it has ended, and why. Keep its last lines.
+    """Replace the message with the agent's live output: say that it has ended, and why. Keep the last lines.
 
     `by_name` is the name of the person who stopped the agent; it may be empty.
     """
@@ -74,20 +74,20 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
 
 
 def following(link: Link) -> Message:
-    """Say that a message in the thread follows the agent already."""
+    """Say that a message in the thread already shows the agent's live output."""
     return statement(f"A message in this thread already shows what {bold_name(get_name(link))} writes.")
 
 
 def not_following(link: Link) -> Message:
-    """Say that no message follows the agent any more."""
+    """Say that no message shows the agent's live output any more."""
     return statement(f"No message follows {bold_name(get_name(link))} now.")
 
 
 def not_working(link: Link) -> Refusal:
-    """Say to a person who wants to follow an agent that it does not work now."""
+    """Say, to a person who wants to see the agent's live output, that the agent does not work now."""
     return (f"The agent of {bold_name(get_name(link))} is not working now.", "Follow it when it works.")
 
 
 def too_many_followed(most: int) -> Refusal:
-    """Say to a person who wants to follow an agent that too many are followed already."""
+    """Say, to a person who wants to see live output, that it is already shown for too many agents."""
     return (f"{most} agents are already followed. Slack allows no more.", "Try again in a few minutes.")

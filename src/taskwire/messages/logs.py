@@ -1,4 +1,4 @@
-"""Answers to a person who asks what an agent wrote: its last answer and steps, or where its log is."""
+"""Answers to a person who asks for an agent's output: its last answer and steps, or its log."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,17 +26,18 @@ from taskwire.messages.shapes import statement
 
 # In characters. Longer steps are sent as a file.
 LONGEST_SHOWN_STEPS = 6_000
-# In characters: how much of the steps is shown below an answer. Slack limits all blocks of a message
-# together.
+# In characters. The most text of the steps that is shown below an answer. Slack limits the size of all blocks
+# of a message together.
 _STEPS_BELOW = 3_000
 
 
 def last_output(
     title: str, output: AgentOutput, snapshot_at: datetime | None = None, *, is_snapshot: bool = False
 ) -> Message:
-    """Show an agent's last answer and its steps; the end of what the agent wrote if there is no answer.
+    """Show an agent's last answer and its steps. If there is no answer, show the end of the agent's output.
 
-    `is_snapshot`: Coder stored this output when the task was paused, at `snapshot_at` if that is known.
+    If `is_snapshot` is true, Coder stored this output when the task was paused. `snapshot_at` is the time of
+    that; None if it is not known.
     """
     written = output.answer or output.text
     if not written.strip() and not output.steps_text:
@@ -67,14 +68,15 @@ def steps(title: str, text: str) -> Message:
 
 
 def steps_sent(title: str) -> Message:
-    """Say that the steps came as a file, because they are too long for a message."""
+    """Say that the bot has sent the steps as a file, because they are too long for a message."""
     return statement(f"The steps of {bold_name(title)} are in your direct messages with me.")
 
 
 def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bool = False) -> Message:
-    """Say that the log came as a file.
+    """Say that the bot has sent the log as a file.
 
-    `is_snapshot`: Coder stored this log when the task was paused, at `snapshot_at` if that is known.
+    If `is_snapshot` is true, Coder stored this log when the task was paused. `snapshot_at` is the time of
+    that; None if it is not known.
     """
     whole = "The log" if is_snapshot else "The whole log"
     age = _age(snapshot_at, is_snapshot=is_snapshot)
@@ -84,13 +86,13 @@ def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bo
 
 
 def add_file_button(message: Message, url: str) -> Message:
-    """Return the message with a button that opens the file at `url`; without it if `url` is empty."""
+    """Add a button that opens the file at `url`. If `url` is empty, return the message unchanged."""
     buttons = [button(Button.OPEN_LINK, "Open the file", url=url)] if url else []
     return message.model_copy(update={"blocks": (*message.blocks, *button_rows("file", buttons))})
 
 
 def _age(snapshot_at: datetime | None, *, is_snapshot: bool) -> str:
-    """Return words that say that Coder stored the log at a pause, and when; empty if not `is_snapshot`."""
+    """Return words that say when Coder stored the log at a pause; empty if `is_snapshot` is false."""
     if not is_snapshot:
         return ""
     when = f", {format_age(snapshot_at)}" if snapshot_at is not None else ""

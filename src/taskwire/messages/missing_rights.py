@@ -1,4 +1,4 @@
-"""Refusals of what a person may not do to somebody else's task: what is refused, and who can help.
+"""Refusals of acts on another person's task: what is refused, and who can help.
 
 Each function returns a pair of texts, as in `refusals.py`.
 """
@@ -36,12 +36,12 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "snooze": "snooze its reminder",
     "pass_on": "pass replies on to its agent",
 }
-# Only the owner may do these, even if the task is shared.
+# Acts that only the owner may do, even if the task is shared.
 _NEVER_SHARED: frozenset[RefusedAct] = frozenset({"delete", "detach", "share", "unshare"})
 
 
 def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
-    """Say that the person, who is no owner, may not do this to the task, and who can help.
+    """Say that the person may not do this to another person's task, and who can help.
 
     `own_name` is the person's name in Slack.
     """

@@ -1,8 +1,8 @@
-"""Notices: new messages in a thread about a change that somebody may have to know.
+"""Notices: new messages in a thread about a change that people may have to know.
 
-If an agent has stopped, the notice begins with the agent's question or first sentence, and the answer
-follows. Other notices say what happened, and may show the end of the build's log. Every notice says what to
-do next, and mentions only the people in `calls`, whom the caller chooses.
+If an agent has stopped, the notice begins with the agent's question or first sentence, and then shows the
+answer. Other notices say what happened, and may show the end of the build's log. Every notice says what to do
+next, and mentions only the people in `calls`, whom the caller chooses.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,7 +35,7 @@ BUILD_LOG_LENGTH = 2_800
 CHOICE_LENGTH = 32
 # These notices are posted when the agent stops working, and show what it wrote.
 OF_TURNS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed"})
-# These notices begin with the agent's own words.
+# These notices begin with text that the agent wrote.
 _WITH_AGENTS_WORDS = OF_TURNS | {"reminder"}
 
 _LABELS: dict[NoticeKind, PhaseLabel] = {
@@ -68,15 +68,15 @@ _STOP_FAILED = "Coder could not stop its workspace, and does not try again by it
 _STOP_FAILED_HINT = (
     "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
 )
-# Coder's reasons for a build that its own timer started, as notifications and builds spell them.
+# Coder's reasons for a build that Coder's own timer started, as notifications and builds spell them.
 _IDLE_REASONS = frozenset({"idle timeout", "task_auto_pause", "autostop"})
 _DORMANT_REASONS = frozenset({"dormancy"})
 
 
 class _NoticeContent(NamedTuple):
-    """The texts and URLs of a notice. `page` is the task in Coder, `reported` is the agent's link.
+    """The texts and URLs of a notice. `page` is the task's page in Coder, `reported` is the agent's link.
 
-    `has_agents_words`: the notice begins with the agent's question or first sentence.
+    `has_agents_words` is true if the notice begins with the agent's question or first sentence.
     """
 
     title: str
@@ -108,10 +108,11 @@ def notice(
 ) -> Message:
     """Make the message about a change of a task.
 
-    `written` is the agent's output. `key` names the notice in the values of its buttons. `is_build_well`: an
-    error is shown although the workspace's latest build succeeded. `is_stop`: the error began while the
-    workspace was being stopped. `pause_reason` is Coder's reason for a pause. `by_name` is the name of
-    `notice.person`, shown without a mention. `calls` are the people and user groups to mention.
+    `written` is the agent's output. The values of the notice's buttons contain `key`, which identifies the
+    notice. `is_build_well` is true if there is an error although the workspace's latest build succeeded.
+    `is_stop` is true if the error began while the workspace was being stopped. `pause_reason` is Coder's
+    reason for a pause. `by_name` is the name of `notice.person`, shown without a mention. `calls` are the
+    people and user groups to mention.
     """
     written = written or AgentOutput()
     answer = read_answer(written.answer, written.full_text)
@@ -148,7 +149,7 @@ def notice(
 
 
 def describe_notice(notice: Notice, written: AgentOutput) -> str:
-    """Return what a notice says, on one line: the agent's question or first sentence, or what happened."""
+    """Return a notice as one line: the agent's question or first sentence, or what happened."""
     headline = read_answer(written.answer, written.full_text).headline
     return one_line(headline, blocks.REPORT_LENGTH) or _what_happened(notice, "", "")
 
@@ -179,7 +180,7 @@ def get_pause_end_words(paused_by: str, resumed_by: str) -> str:
 
 
 def pause_ended(paused_by: str, resumed_by: str) -> Message:
-    """Make the line that replaces `person_line` of a pause when the task was resumed.
+    """Make the line that replaces the line about a pause when the task was resumed.
 
     The names may be empty.
     """
@@ -239,7 +240,7 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
 
 
 def _follow_overdue(link: Link, notice: Notice) -> str:
-    """Say since when a question is open or nothing has changed, and what to do."""
+    """Say since when a question is open, or since when nothing has changed, and what to do."""
     lasted = blocks.format_duration(notice.lasted_ms)
     if notice.fallback:
         owner = escape_line(get_owner_name(link), 80) or "Its owner"
@@ -281,7 +282,7 @@ def _headline(content: _NoticeContent, calls: tuple[str, ...]) -> Block:
 
 
 def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]:
-    """Make the blocks for the agent's output, and for a note that says where the rest of it is."""
+    """Make the blocks for the agent's output, and for a note that says where the rest of the output is."""
     layout: list[Block] = []
     if content.answer:
         layout.append(answer_block("prose", content.answer))
@@ -294,7 +295,7 @@ def _output_blocks(content: _NoticeContent, written: AgentOutput) -> list[Block]
 def _choice_row(choices: Sequence[Choice], value: str) -> list[Block]:
     """Make a row with one button for each choice. `value` is the beginning of the buttons' values.
 
-    A long choice is shortened to what one line of a phone shows. The answer above has the whole choice.
+    A long choice is shortened to one line of a phone. The answer above shows the whole choice.
     """
     made = [
         button(Button.CHOOSE, one_line(choice.label, CHOICE_LENGTH), f"{value}:{number}")

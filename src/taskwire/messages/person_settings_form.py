@@ -1,6 +1,6 @@
 """A person's own settings: their fields in a dialog, and a sentence that describes them.
 
-A value that no menu offers counts as not set, because a submission may carry anything.
+A submission may contain any value, so a value that no menu offers counts as not set.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _CALL_SENTENCES: dict[CallPlace, str] = {
 
 
 class PersonField(StrEnum):
-    """The action id of each field, and its block id."""
+    """The action id of each field, which is also its block id."""
 
     CALLS = "person.calls"
     QUIET_FROM = "person.quiet_from"
@@ -55,7 +55,7 @@ def zone_note() -> Block:
 
 
 def read_person_settings(values: Mapping[str, str]) -> PersonSettings:
-    """Return the settings that a submitted dialog has."""
+    """Return the settings in a submitted dialog."""
     calls = values.get(PersonField.CALLS, "")
     begins = _read_hour(values.get(PersonField.QUIET_FROM, ""))
     ends = _read_hour(values.get(PersonField.QUIET_UNTIL, ""))
@@ -73,7 +73,7 @@ def write_shown(settings: PersonSettings) -> str:
 
 
 def describe_settings(settings: PersonSettings) -> str:
-    """Say in a sentence how the person is called."""
+    """Say in a sentence how notices reach the person."""
     words = _CALL_SENTENCES[settings.calls]
     if settings.calls == "nothing" or not settings.has_quiet_hours:
         return f"{words}."

@@ -1,4 +1,4 @@
-"""What fits on a card at the width of a phone of 360 pixels, and what is left out where it does not fit."""
+"""Decides what fits on a card on a phone that is 360 pixels wide, and what is left out."""
 
 import re
 import unicodedata
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from taskwire.messages.blocks import cut, one_line
 
-# How many letters a line has, and a line of small text.
+# In letters: the length of a line, and of a line of small text.
 LETTERS_PER_LINE = 38
 LETTERS_PER_SMALL_LINE = 46
 OWNER_LENGTH = 20
-# The template keeps at least so many letters, or is left out.
+# In letters. If the template would be shorter than this, it is left out.
 _TEMPLATE_LENGTH = 12
 # The width of the gap that Slack leaves between two facts, in letters.
 _GAP = 3
 
 
 def count_width(text: str) -> int:
-    """Count the letters of a text. Letters of Chinese or Japanese, and emoji, are as wide as two."""
+    """Count the letters of a text. Letters of Chinese or Japanese, and emoji, count as two."""
     return len(text) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
 
 
@@ -37,7 +37,7 @@ def fit(text: str, width: int) -> str:
 
 
 def strip_dates(note: str) -> str:
-    """Return a note as long as Slack shows it: without URLs of links, and with times as people read them."""
+    """Return a note in the length that Slack shows: links without their URLs, times as people read them."""
     return re.sub(r"<!date[^>]*>", "Yesterday at 14:50", re.sub(r"<[^|>]*\|([^>]*)>", r"\1", note))
 
 
@@ -57,12 +57,12 @@ class Facts(NamedTuple):
 
     @property
     def width(self) -> int:
-        """How many letters all facts have, with the gap behind each. Slack draws a frame around the name."""
+        """The number of letters in all facts, with the gap after each and the frame around the name."""
         return sum(count_width(each) + _GAP for each in self if each) + (2 if self.name else 0)
 
 
 def fit_facts(facts: Facts, preset: str, most_lines: int) -> Facts:
-    """Shorten the facts, until they have at most this number of lines. The task's name is never shortened.
+    """Shorten the facts until they have at most this number of lines. The task's name is never shortened.
 
     The preset is left out first, then the template, then the link.
     """

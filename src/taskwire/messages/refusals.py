@@ -1,7 +1,7 @@
 """Refusals: pairs of what is wrong and what to do next, the two arguments of a `UserError`.
 
-Each function returns one such pair. The second text is empty if nothing can be done.
-What is said when Slack refuses a channel is in `messages/answers.py` (`cannot_post_card`, `thread_closed`).
+Each function returns one such pair. The second text is empty if nothing can be done. If Slack refuses a
+channel, the texts are in `messages/answers.py` (`cannot_post_card`, `thread_closed`).
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def _list_names(names: Sequence[str], most: int = 8) -> str:
 
 
 def _offer_names(names: Sequence[str]) -> str:
-    """Join names with `or`. If there are more than eight, list eight and the number of the others."""
+    """Join names with `or`. If there are more than eight names, list eight and the number of the rest."""
     return _join_with_or(names) if len(names) <= 8 else _list_names(names)
 
 
@@ -103,17 +103,17 @@ def pasted_token_lost() -> Refusal:
 
 
 def not_authorized() -> Refusal:
-    """Say that Coder gave no tokens for the person who came back from its page."""
+    """Say that Coder gave no tokens after the person's sign-in on Coder's page."""
     return ("Coder did not let me connect your account.", "`/task connect` begins again.")
 
 
 def nothing_to_confirm() -> Refusal:
-    """Say that no account waits for a number."""
+    """Say that no account waits for the number that the browser shows."""
     return ("No account waits for a number any more.", "`/task connect` begins again.")
 
 
 def wrong_number(tries_left: int) -> Refusal:
-    """Say that the number is not the one that the browser shows."""
+    """Say that the typed number is not the number that the browser shows."""
     what = "Your browser shows another number."
     if not tries_left:
         return (f"{what} The account is not connected.", "`/task connect` begins again.")
@@ -135,7 +135,7 @@ def account_changed() -> Refusal:
 
 
 def only_administrators(what: Literal["see who did what", "run the doctor"]) -> Refusal:
-    """Say that only Taskwire's administrators may ask this."""
+    """Say that only Taskwire's administrators may use this command."""
     return (f"Only administrators of Taskwire can {what}.", "Ask one of them.")
 
 
@@ -145,7 +145,7 @@ def nothing_to_export() -> Refusal:
 
 
 def not_mentioned(text: str, verb: str, *, is_known: bool) -> Refusal:
-    """Say that a name in `/task share` fits nobody or, with `is_known`, several people.
+    """Say that a name in `/task share` fits nobody or, if `is_known` is true, several people.
 
     `verb` is `share` or `unshare`.
     """
@@ -155,9 +155,9 @@ def not_mentioned(text: str, verb: str, *, is_known: bool) -> Refusal:
 
 
 def cannot_share_with(name: str, why: str = "") -> Refusal:
-    """Say that the task was not shared, because one person may never use the bot.
+    """Say that the task was not shared, because one of the named people may never use the bot.
 
-    `why` is the reason; without it, the person has no Coder account.
+    `why` is the reason. If it is empty, the reason is that the person has no Coder account.
     """
     shown = escape_line(name, 60) or "Somebody of them"
     why = why or "They have no Coder account with their address in Slack."
@@ -165,7 +165,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
 
 
 def too_many_shares(link: Link, most: int) -> Refusal:
-    """Say that the task was not shared: it is shared with `most` people and groups already."""
+    """Say that the task was not shared, because it is shared with `most` people and groups already."""
     return (
         f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
         "Nothing was changed. Share it with a user group, or end other shares with `!unshare @who`.",
@@ -222,7 +222,7 @@ def earlier_messages_unreadable() -> Refusal:
 def shared_channel(channel: str, what: str) -> Refusal:
     """Say that people of another company can read the channel, so nothing was done.
 
-    `what` is what was not done, as a participle: `created` or `attached`.
+    `what` is the act as a participle: `created` or `attached`.
     """
     return (
         (
@@ -236,7 +236,7 @@ def shared_channel(channel: str, what: str) -> Refusal:
 def not_in_channel(channel: str, what: str) -> Refusal:
     """Say that the person or the bot is not in the channel, so nothing was done.
 
-    `what` is what was not done, as a participle: `created` or `attached`.
+    `what` is the act as a participle: `created` or `attached`.
     """
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
@@ -286,7 +286,7 @@ def name_taken(name: str, free: str) -> Refusal:
 
 
 def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """Say that no template for tasks has this name. `near` are similar names, `names` all names."""
+    """Say that no template for tasks has this name. `near` are similar names, `names` are all names."""
     shown = escape_line(wanted, 60)
     if near:
         return (
@@ -300,7 +300,7 @@ def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> 
 
 
 def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """Say that the template has no preset of this name. `near` are similar names, `names` all names."""
+    """Say that the template has no preset of this name. `near` are similar names, `names` are all names."""
     named = f"`{escape_line(template, 60)}`"
     if not names:
         return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
@@ -309,7 +309,7 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
 
 
 def template_ambiguous(names: Sequence[str]) -> Refusal:
-    """Say that there are several templates, `names`, and that the person has to choose one."""
+    """Say that there are several templates, and that the person has to choose one of them (`names`)."""
     return (
         f"Which template? You can use {_list_names(names)}. Nothing was created.",
         f"Try `/task create template={escape_line(names[0], 60)} …`.",
@@ -333,7 +333,7 @@ def no_templates() -> Refusal:
 
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """Say that no such organization has a template for tasks. `near` are similar names, `names` all names."""
+    """Say that no organization of this name has a template for tasks. `near` and `names` are other names."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
     return (
         f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
@@ -426,7 +426,7 @@ def coder_refused(verb: str, link: Link, why: str) -> Refusal:
 
 
 def prompt_is_command() -> Refusal:
-    """Say that a prompt may not begin with `!`: agents would run it as a shell command."""
+    """Say that a prompt may not begin with `!`, because agents would run it as a shell command."""
     return (
         "A prompt cannot begin with `!`: agents run what follows it in their shell.",
         "Nothing was done. Put a word before it.",
@@ -434,12 +434,12 @@ def prompt_is_command() -> Refusal:
 
 
 def button_expired() -> Refusal:
-    """Say that a button is too old: the data for it is no longer stored."""
+    """Say that a button is too old, because the button's data is no longer stored."""
     return ("This button has expired.", "Ask again.")
 
 
 def steps_too_old() -> Refusal:
-    """Say that the steps of a notice are too old: they are no longer stored."""
+    """Say that a notice is too old to show its steps, because the steps are no longer stored."""
     return ("These steps are too old to show.", "`!logs full` sends you the whole log.")
 
 
@@ -453,7 +453,7 @@ def agent_got_nothing(link: Link) -> Refusal:
 
 
 def agent_unreachable(title: str) -> Refusal:
-    """Say that the log cannot be read: Coder cannot reach the agent."""
+    """Say that the log cannot be read, because Coder cannot reach the agent."""
     return (
         f"Coder can't reach the agent of {bold_name(title)} right now, so I can't read its log.",
         "Try again in a minute.",
@@ -461,7 +461,7 @@ def agent_unreachable(title: str) -> Refusal:
 
 
 def agent_lost(link: Link) -> Refusal:
-    """Say that the log cannot be read: the last observation shows that Coder has lost the agent."""
+    """Say that the log cannot be read, because Coder had lost the agent when the bot last looked."""
     report, since_ms = link.state.last_report, link.state.unreachable_since_ms
     since = (
         f"has not been reachable since {format_moment(from_ms(since_ms))}"
@@ -481,7 +481,7 @@ def agent_lost(link: Link) -> Refusal:
 
 
 def agent_access_denied(title: str) -> Refusal:
-    """Say that Coder shows the task to our account, but not its agent."""
+    """Say that Coder shows Taskwire's account the task, but not the task's agent."""
     return (
         f"My account in Coder may see {bold_name(title)} but not talk to its agent.",
         "A Coder administrator can change that; `taskwire doctor` says how.",

@@ -1,7 +1,7 @@
-"""The dialog of `/task settings`: the settings of one channel, and of the person who looks.
+"""The dialog of `/task settings`: the settings of one channel, and of the person who opens the dialog.
 
 Each menu has an option that leaves the setting to the deployment. `read_settings` turns a submitted dialog
-back into settings. A value that no menu offers counts as not set, because a submission may carry anything.
+back into settings. A submission may contain any value, so a value that no menu offers counts as not set.
 """
 
 import re
@@ -35,7 +35,7 @@ _VALUE_LENGTH = 150
 _TEMPLATE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 # How long an agent may be idle before people are called, in seconds.
 SETTLE_CHOICES = (5, 20, 60, 300)
-# How long nothing may change, and how long a question may be open, before people are called; in seconds. 0
+# In seconds. How long nothing may change, and how long a question may be open, before people are called. 0
 # means never.
 STUCK_CHOICES = (600, 1_800, 3_600, 14_400, 0)
 REMINDER_CHOICES = (1_800, 3_600, 14_400, 28_800, 86_400, 0)
@@ -46,7 +46,7 @@ _GROUP_ID = re.compile(r"S[A-Za-z0-9]{1,40}")
 
 
 class SettingsField(StrEnum):
-    """The action id of each field, and its block id. That of the preset also contains the template."""
+    """The action id of each field, which is also its block id. The preset's block id adds the template."""
 
     TEMPLATE = "settings.template"
     PRESET = "settings.preset"
@@ -61,7 +61,7 @@ class SettingsField(StrEnum):
 
 
 class Defaults(NamedTuple):
-    """The deployment's values: the name of its template, or an empty text, and times in seconds."""
+    """The deployment's values: its template's name, which may be empty, and times in seconds."""
 
     template: str
     settle_seconds: float
@@ -78,7 +78,7 @@ def settings_form(
     own: PersonSettings,
     private_metadata: str,
 ) -> View:
-    """Make the dialog with the present settings. Slack sends `private_metadata` back when it is saved.
+    """Make the dialog with the present settings. Slack sends `private_metadata` back with the submission.
 
     `groups` are the names of the workspace's user groups, by id. `own` are the person's own settings.
     """
@@ -131,7 +131,7 @@ def settings_form(
 
 
 def own_settings_form(own: PersonSettings, refused: str, private_metadata: str) -> View:
-    """Make the dialog with the person's own settings alone. `refused` says why the channel's are missing."""
+    """Make the dialog without the channel's settings. `refused` says why they are left out."""
     shown = [section("channel", refused)] if refused else []
     return make_view(Dialog.SETTINGS, [*shown, *_own_part(own)], private_metadata, "Save")
 
@@ -146,7 +146,7 @@ def name_place(channel: ChannelId) -> str:
 
 
 def read_settings(values: Mapping[str, str]) -> ChannelSettings:
-    """Return the settings that a submitted dialog has."""
+    """Return the settings in a submitted dialog."""
     template = values.get(SettingsField.TEMPLATE, "")
     is_template = template != _EVERYWHERE and _TEMPLATE_ID.fullmatch(template) is not None
     preset = values.get(_preset_block_id(template), "")
@@ -225,9 +225,9 @@ def _preset_field(template: TemplateChoice | None, preset: str) -> list[Block]:
 
 
 def _preset_block_id(template: str) -> str:
-    """Return the block id of the preset's field. It names the template.
+    """Return the block id of the preset's field. The id contains the template.
 
-    With one id for all templates, Slack would keep the choice for an earlier template.
+    With one id for all templates, Slack would keep the choice that was made for an earlier template.
     """
     return f"{SettingsField.PRESET}:{template}"[:255]
 
@@ -250,8 +250,8 @@ def _describe(seconds: float) -> str:
 
 
 def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
-    """Return the fields for who is called if the owner does not answer: a person, or a user group."""
-    # A menu for one person cannot be emptied. So this is a menu for several people that accepts one.
+    """Return the fields for the fallback, who is called if the owner does not answer: a person or a group."""
+    # Slack's menu for one person cannot be cleared. So this is a menu for several people that accepts one.
     person: Block = {
         "type": "multi_users_select",
         "action_id": SettingsField.FALLBACK.value,

@@ -27,7 +27,7 @@ def with_note(message: Message, words: str) -> Message:
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
-    """Make a question with buttons. `words` is mrkdwn. `text` is quoted below it, unless it is empty."""
+    """Make a question with buttons. `words` is mrkdwn. `text` is quoted below `words`, unless it is empty."""
     shown = [section("question", words)]
     if text.strip():
         shown.append(quote_block("text", text, QUOTE_LENGTH))
@@ -37,8 +37,8 @@ def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
 def close_question(original: Message, words: str, *, dead: str = "") -> Message:
     """Return a message in which `words` replace the question, or the hint at the end of a notice.
 
-    Buttons are removed, except those that open a URL other than `dead`. Links to `dead` become plain text. If
-    `words` is empty, nothing replaces the question or the hint.
+    Buttons are removed, except buttons that open a URL other than `dead`. Links to `dead` become plain text.
+    If `words` is empty, the question or the hint is only removed.
     """
     remaining: list[Block] = []
     text = words

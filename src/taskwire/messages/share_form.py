@@ -1,7 +1,7 @@
 """The dialog that shows and changes who may steer a task besides its owner.
 
-A submission says who is chosen now. `read_change` compares that with the choice that the dialog showed when
-it was opened. So a person with whom the task was shared in the meantime is not removed.
+A submission says who is chosen now. `read_change` compares this with the choice at the opening of the dialog.
+So a person with whom the task was shared after the opening keeps the share.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,14 +22,14 @@ from taskwire.messages.dialog_fields import (
 
 
 class ShareField(StrEnum):
-    """The action id of each field, and its block id."""
+    """The action id of each field, which is also its block id."""
 
     PEOPLE = "share.people"
     GROUPS = "share.groups"
 
 
 class ShareChange(NamedTuple):
-    """The ids of people and user groups who get a share, and of those whose share ends."""
+    """The ids of people and user groups who get a share, and of people and groups whose share ends."""
 
     who: tuple[str, ...]
     no_longer: tuple[str, ...]
@@ -49,7 +49,7 @@ def share_form(
 ) -> View:
     """Make the dialog. `groups` are the names of the user groups by their ids.
 
-    `most` is the largest number of people and groups that a task can be shared with.
+    `most` is the largest number of people and groups with whom a task can be shared.
     """
     shown = list_shown(shares, groups)
     chosen = [each for each in shown if each in groups]
@@ -90,7 +90,7 @@ def _group_field(groups: Mapping[str, str], chosen: list[str], most: int) -> lis
 
 
 def read_change(values: Mapping[str, str], shown: Collection[str]) -> ShareChange:
-    """Return the shares that a submission adds and removes, compared with those that the dialog showed."""
+    """Return the shares that a submission adds and removes, compared with the shares in the opened dialog."""
     entered = [values.get(field, "").split(",") for field in ShareField]
     chosen = tuple(dict.fromkeys(each for part in entered for each in part if each.isalnum()))
     return ShareChange(

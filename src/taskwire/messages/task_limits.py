@@ -1,4 +1,4 @@
-"""What people hear when they, or a channel, have as many tasks as the settings allow."""
+"""Refusals for a person or a channel with as many tasks as the settings allow."""
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.refusals import Refusal
@@ -38,7 +38,7 @@ def channel_too_many_running(channel: str, most: int) -> Refusal:
 
 
 def not_resumed(link: Link, why: str) -> Refusal:
-    """Say that a task is not resumed, because too many others run. `why` says whose."""
+    """Say that a task is not resumed, because too many other tasks run. `why` says whose tasks."""
     return (
         f"{bold_title(link)} stays paused: {why}.",
         "When one of them is paused or deleted, resume this one.",
@@ -56,7 +56,7 @@ def channel_runs_too_many(most: int) -> str:
 
 
 def reply_waits_for_room(why: str) -> str:
-    """Say, as a part of a sentence, why a reply does not resume its task, and when it can."""
+    """Say, as a part of a sentence, why a reply does not resume its task yet, and when the reply can."""
     return f"the task stays paused, because {why}. Try again when one of them is paused or deleted"
 
 

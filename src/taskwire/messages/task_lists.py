@@ -2,7 +2,7 @@
 
 Each task has two lines. The first has its title and phase. The second has the agent's report, the pull
 request, the thread and the task's name. The caller sorts the tasks by `get_order`. An empty list says what to
-do. Whether a task needs its owner is decided here, for the lists and for the Home tab.
+do. This module also decides, for the lists and the Home tab, whether a task needs its owner.
 """
 
 from collections.abc import Collection, Sequence
@@ -42,9 +42,10 @@ from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_tex
 TASKS_PER_PAGE = 10
 # The most tasks in each part of the overview.
 OVERVIEW_LENGTH = 5
-# For how long a finished pull request needs its owner. A person may also read it without our buttons.
+# How long a finished pull request needs its owner. The time is limited, because the owner may read it without
+# our buttons.
 PULL_REQUEST_MS = DAY_MS
-# The most replies about which a person is asked in a list. The Home tab has more, and longer ones.
+# The most replies in a list that the person is asked to pass on. The Home tab shows more and longer ones.
 MOST_ASKED = 3
 # In characters. With these lengths, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
@@ -63,9 +64,9 @@ _REPORTED_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 @dataclass(frozen=True)
 class TaskLine:
-    """A task in a list: its link, the URL of its thread, and whether it is the reader's own.
+    """A task in a list: its link, the URL of its thread, and whether the task is the reader's own.
 
-    `link` of a task without a thread is made by `cards.make_unlinked`.
+    If the task has no thread, `cards.make_unlinked` makes `link`.
     """
 
     link: Link
@@ -75,17 +76,17 @@ class TaskLine:
 
 @dataclass(frozen=True)
 class Hosts:
-    """The URL of Coder, and the hosts of code forges whose links are shown without their host."""
+    """The URL of Coder, and the code hosts that are left out where a link is shown."""
 
     coder_url: str
     forges: Collection[str] = ()
 
 
 def get_open_phase(link: Link) -> Phase:
-    """Return the phase under which a list shows the task: for a paused task, often the one before the pause.
+    """Return the phase under which a list shows the task.
 
-    A pause does not answer a question, and does not show that a person has read the result. But a person who
-    pauses a task has read it.
+    For a paused task, it may be the phase before the pause. A pause does not answer a question. A pause also
+    does not show that a person has read the result, unless a person paused the task.
     """
     state = link.state
     is_paused = state.phase in (Phase.PAUSING, Phase.PAUSED)
@@ -101,7 +102,7 @@ def get_rank(link: Link) -> int:
 
 
 def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
-    """Return a key that sorts tasks: by their group, then the reader's own first, then the newest first."""
+    """Return a key that sorts tasks by group. In a group, own tasks come first, then the newest tasks."""
     seen = link.observation
     made_at = seen.created_at if seen is not None else moment_of(link.record.made_at)
     return get_rank(link), not is_own, -to_ms(made_at)
@@ -110,8 +111,8 @@ def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
 def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
-    A question and a failure stay open during a pause. A pull request stays open for a day, or until its owner
-    opens it by a button of ours, or a person pauses its task.
+    A question and a failure stay open during a pause. A pull request is open until a day has passed, its
+    owner opens it by a button of Taskwire's, or a person pauses the task.
     """
     phase, report = get_open_phase(link), link.state.last_report
     if phase in NEEDS_PERSON_PHASES:
@@ -138,7 +139,7 @@ def task_list(
 ) -> Message:
     """Show one page of tasks, in the given order. `filtered` is the filter as the person typed it.
 
-    `asked` are the replies about which the person is asked. They come first.
+    `asked` are the replies that the person is asked to pass on. They come first.
     """
     shown = items[:TASKS_PER_PAGE]
     if not shown and not asked:
@@ -161,7 +162,7 @@ def overview(
 ) -> Message:
     """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty.
 
-    `asked` are the replies about which the person is asked. They come first.
+    `asked` are the replies that the person is asked to pass on. They come first.
     """
     layout: list[Block] = []
     lines: list[str] = []
@@ -215,7 +216,7 @@ def _no_tasks(filtered: str) -> str:
 
 
 def task_row(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
-    """Return the two lines of a task. Everything from outside is plain text, so it cannot be markup."""
+    """Return the two lines of a task. All text from outside is plain text, so Slack reads no markup in it."""
     link, thread = item.link, blocks.safe_web_url(item.permalink)
     label = _task_label(link)
     title = one_line(get_name(link), _TITLE_LENGTH)
@@ -255,7 +256,7 @@ def _code(name: str) -> Block:
 def _task_label(link: Link) -> PhaseLabel:
     """Return the emoji and the label of the task's phase.
 
-    If a paused task was waiting for somebody, the label says so too: `Needs you (paused)`.
+    If a paused task was waiting for a person, the label also says this: `Needs you (paused)`.
     """
     label, phase = get_phase_label(link), get_open_phase(link)
     if find_ending(link) is not None or phase is link.state.phase:
@@ -264,14 +265,14 @@ def _task_label(link: Link) -> PhaseLabel:
 
 
 def _foreign_owner(item: TaskLine) -> str:
-    """Return the owner of another person's task."""
+    """Return the name of the task's owner, if the owner is not the reader."""
     return "" if item.is_own else one_line(get_owner_name(item.link), _OWNER_LENGTH)
 
 
 def _since_ms(link: Link) -> int:
     """Return since when the task has been in its phase; 0 if that is not known.
 
-    The phase began with the agent's report, or else when Taskwire first saw the phase.
+    The phase began with the agent's report. Without a report, it began when Taskwire first saw the phase.
     """
     state, report = link.state, link.state.last_report
     is_of_before = report is None or (
@@ -285,7 +286,7 @@ def _since_ms(link: Link) -> int:
 def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
     """Return the buttons for the previous and the next page.
 
-    Slack refuses two buttons with one action id in a row, so their ids differ.
+    Slack refuses two buttons with one action id in a row, so the two ids differ.
     """
     steps = [
         button(Button.LIST_PAGE, label, cut(f"{to} {filtered}".strip(), 1_000))

@@ -1,6 +1,6 @@
-"""Messages about people who take part in somebody else's task.
+"""Messages about people who take part in another person's task.
 
-Most functions return one message, and their docstrings tell what it says.
+Most functions return one message, and their docstrings tell what the message says.
 """
 
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ _NEVER_CALLED = "your settings let nothing call you. `/task settings` changes th
 
 
 def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called: bool = False) -> Message:
-    """Say that the person is called from now on, and offer to end that.
+    """Say that the task's notices call the person from now on, and offer to end that.
 
-    `quiet_until` is when the person's present quiet hours end. `is_never_called`: the person's own
-    settings let nothing call them.
+    `quiet_until` is when the person's present quiet hours end. `is_never_called` is true if the person's own
+    settings turn all calls off.
     """
     words = f"I call you when {bold_title(link)} needs somebody, is done or fails."
     if is_never_called:
@@ -62,7 +62,7 @@ def not_watching(link: Link) -> Message:
 def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
     """Tell the owner that they need not watch the task, because its notices call the owner anyway.
 
-    `is_never_called`: the owner's own settings let nothing call them.
+    `is_never_called` is true if the owner's own settings turn all calls off.
     """
     if is_never_called:
         return statement(f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}")
@@ -77,8 +77,8 @@ def too_many_watch(link: Link, most: int) -> Message:
 def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool) -> str:
     """Join the names of people and the ids of user groups, as mrkdwn.
 
-    If everybody sees the message (`is_for_all`), groups are only counted: a group's token in it would notify
-    all members.
+    If everybody sees the message (`is_for_all`), show only the number of groups, because a group's token
+    would notify all members.
     """
     shown = [escape_line(name, 60) or "somebody" for name in names]
     if is_for_all:
@@ -103,7 +103,7 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
     """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner.
 
-    `chosen` is the choice, if the person has pressed one and has written no reply.
+    `chosen` is the choice, if the person has pressed a choice and has written no reply.
     """
     owner = get_owner_name(link)
     words = f"Only {escape_line(owner, 60) or 'its owner'} can steer this task."
@@ -136,16 +136,17 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Mess
 
 
 def nothing_to_pass_on() -> Message:
-    """Tell the author of a reply that it cannot be passed on: it was deleted or is not for the agent."""
+    """Tell the author of a reply that the owner cannot pass it on: it was deleted or is not for the agent."""
     return statement("Your reply is gone, so there is nothing to pass on.")
 
 
 @dataclass(frozen=True)
 class AskedLine:
-    """A reply about which a task's owner is asked. `name` is its author's, `files` name its files.
+    """A teammate's reply that a task's owner is asked to pass on.
 
-    `job_id` is the id of the job that the reply becomes. `permalink` leads to the task's thread. `is_hidden`:
-    a part of the text is masked, and `message_url` leads to the message that shows it.
+    `name` is the author's name, and `files` are the names of the reply's files. `job_id` is the id of the
+    reply's job. `permalink` leads to the task's thread. If `is_hidden` is true, a part of the text is masked,
+    and `message_url` leads to the unmasked message.
     """
 
     link: Link
@@ -159,9 +160,9 @@ class AskedLine:
 
 
 def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
-    """Ask the owner whether to pass on a reply. It cannot be passed on if the owner cannot read all of it.
+    """Ask the owner to pass on a reply. There is no button for it if the owner cannot read the whole reply.
 
-    `is_changed`: the author has changed the reply since the owner was asked.
+    `is_changed` is true if the author has changed the reply since the owner was asked.
     """
     shown = escape_line(asked.name, 60) or "Somebody"
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in asked.files)
@@ -181,10 +182,10 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
 
 
 def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -> list[Block]:
-    """Show a reply about which the owner is asked, with the buttons that decide.
+    """Show a reply that the owner is asked to pass on, with the buttons that decide.
 
-    A long text is cut, in a list of tasks (`is_short`) more than in the Home tab. Then it cannot be passed on
-    here, because the owner must read the whole reply.
+    A long text is cut, in a list of tasks (`is_short`) more than in the Home tab. A reply with a cut text
+    cannot be passed on here, because the owner must read the whole reply.
     """
     thread = safe_web_url(asked.permalink)
     title = title_piece(one_line(get_name(asked.link), 60), thread)
@@ -206,13 +207,13 @@ def _pass_button(value: str) -> Block:
 
 
 def _is_readable(asked: AskedLine, longest: int) -> bool:
-    """Return whether the owner can read all that the agent would get: here, or by a link that is shown."""
+    """Return whether the owner can read the whole reply, here or by a link that is shown."""
     is_whole = len(asked.text.strip()) <= longest
     return is_whole and (not asked.is_hidden or bool(safe_web_url(asked.message_url)))
 
 
 def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
-    """Return a line that says which part of the text is not shown, and what to do; none if all is shown."""
+    """Return a line that says which part of the reply is not shown, and what to do; none if all is shown."""
     author, url = one_line(asked.name, 60) or "its author", safe_web_url(asked.message_url)
     length = len(asked.text.strip())
     if length > PASSED_TEXT_LENGTH:
@@ -232,7 +233,7 @@ def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
 
 
 def get_asked_text(asked: AskedLine) -> str:
-    """Return one line about a reply that the owner is asked about, for clients that show no blocks."""
+    """Return one line about a reply that the owner is asked to pass on, for clients that show no blocks."""
     title, words = escape_line(get_name(asked.link), 60), escape_line(asked.text, 100)
     return f"•  {title}: {escape_line(_what_is_asked(asked), 200)}: {words}"
 
@@ -243,9 +244,9 @@ def _what_is_asked(asked: AskedLine) -> str:
 
 
 def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message:
-    """Tell the owner that a reply goes to the agent. With `is_always`, its author may steer from now on.
+    """Tell the owner that a reply goes to the agent. If `is_always`, its author may steer from now on.
 
-    `is_choice`: the reply is a choice that its author has pressed.
+    `is_choice` is true if the author has pressed a choice instead of writing.
     """
     shown = escape_line(name, 60) or "Somebody"
     where = "in the thread" if is_choice else f"on {shown}'s reply"

@@ -53,7 +53,7 @@ def template_list(items: Sequence[TemplateLine]) -> Message:
 
 
 def _template(block_id: str, item: TemplateLine, *, shows_organization: bool) -> Block:
-    """Return a template as plain text, with the button that opens the form with it."""
+    """Return a template as plain text, with the button that opens the form for this template."""
     name, title = one_line(item.name, 40), one_line(item.title, 60)
     first = f"{title} ({name})" if title and name and title != name else title or name or "-"
     described = one_line(item.description, 120)

@@ -1,7 +1,7 @@
 """Problems of Taskwire's own account or store, in words for operators.
 
-Administrators get these texts in Slack. `/readyz` and `taskwire doctor` print the same texts, so the texts
-have no mrkdwn.
+Administrators get these texts in Slack. `/readyz` and `taskwire doctor` print them too, so they have no
+mrkdwn.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def account_not_owner(username: str) -> Refusal:
 
 
 def account_rights_unknown(username: str) -> Refusal:
-    """Say that our Coder account lacks the role Owner, and that Coder does not say what else it may do."""
+    """Say that our Coder account lacks the role Owner, and that Coder does not show its other rights."""
     return (
         f"The Coder account {username} lacks the role Owner, and this Coder does not say what it may do.",
         "Ask a Coder administrator to give it that role.",
@@ -38,7 +38,7 @@ def account_rights_unknown(username: str) -> Refusal:
 
 
 def account_lacks_rights(username: str, missing: Sequence[str], features: Sequence[str]) -> Refusal:
-    """Say which rights our Coder account lacks, what does not work without them, and what to give it."""
+    """Say which rights our Coder account lacks, what does not work without them, and which role has them."""
     in_organization = [right for right in missing if right != "user:read"]
     wanted = ["the role User Admin"] if "user:read" in missing else []
     wanted += [f"a role of its organization with {', '.join(in_organization)}"] if in_organization else []
@@ -57,7 +57,7 @@ def account_without_agents(username: str) -> Refusal:
 
 
 def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refusal:
-    """Say that the token lacks these scopes, and what Taskwire cannot do without them."""
+    """Say that our token lacks these scopes, and what Taskwire cannot do without them."""
     lacking = f"has too few scopes: without {', '.join(missing)} {_cannot(features)}."
     return (
         f"The token in CODER_SESSION_TOKEN {lacking}",
@@ -71,7 +71,7 @@ def _cannot(features: Sequence[str]) -> str:
 
 
 def token_expires(at: datetime) -> Refusal:
-    """Say when the token expires."""
+    """Say when Taskwire's own token for Coder expires."""
     return (
         f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
         "Make a new one before that and start Taskwire with it.",
@@ -79,7 +79,7 @@ def token_expires(at: datetime) -> Refusal:
 
 
 def new_token_refused() -> str:
-    """Say that Coder refuses the token that was written into its file, so the present one stays in use."""
+    """Say that Coder refuses the token that was written into its file, so the present token stays in use."""
     return (
         "Coder refuses the new token in CODER_SESSION_TOKEN_FILE, so I keep using the old one. "
         "Write a token of an account with the role Owner into the file."
@@ -100,7 +100,7 @@ def coder_not_answering(why: str) -> str:
 
 
 def jobs_wait_for_version(count: int, until: datetime) -> str:
-    """Say that the first job of `count` queues cannot be read by this version, and is given up at `until`."""
+    """Say that this version cannot read the first job of `count` queues, and gives it up at `until`."""
     queues, jobs = (
         ("1 queue waits", "its next job") if count == 1 else (f"{count} queues wait", "their next jobs")
     )
@@ -112,7 +112,7 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
 
 
 def jobs_wait_for_key(count: int, until: datetime) -> str:
-    """Say that the first job of `count` queues needs a key that is missing, and is given up at `until`."""
+    """Say that the first job of `count` queues needs a missing key, and is given up at `until`."""
     queues, jobs = ("1 queue waits", "job") if count == 1 else (f"{count} queues wait", "jobs")
     return (
         f"{queues} for a key: the next {jobs} cannot be read without it. Put the key back into "

@@ -1,6 +1,6 @@
 """Questions about a verb or an option that does not exist: which one is meant, or is it text?
 
-In a thread, this is about a reply that begins with `!`. Elsewhere, it is about a command.
+In a thread, the question is about a reply that begins with `!`. Elsewhere, it is about a command.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ _LABELS = VERB_BUTTONS | DIALOG_BUTTONS
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask what a reply means: it begins with `!` and is no verb. `nearest` are similar verbs.
+    """Ask what a reply means that begins with `!` and is no verb. `nearest` are similar verbs.
 
-    A similar verb is a button. If the verb has no button, the text names it.
+    A similar verb becomes a button. If there is no button for the verb, the text names the verb.
     """
     word, *more = text.split() or ["!"]
     link, _, job_id = value.partition(" ")
@@ -54,20 +54,20 @@ def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Mes
 
 
 def taken_as_verb(verb: str) -> str:
-    """Return the text of the question after a person has chosen the verb that was meant."""
+    """Return the text that replaces the question after a person has chosen the verb."""
     return f"Understood as `!{get_word(verb)}`."
 
 
 def _get_verb(word: str) -> str:
-    """Return the name of a verb that may be written as one of its synonyms."""
+    """Return the name of a verb whose name or synonym was typed."""
     known = find_thread_verb(word.removeprefix("!"))
     return known.name if known is not None else word.removeprefix("!")
 
 
 def offer_commands(near_miss: NearMiss, key: str) -> Message:
-    """Ask which command is meant. Each offer is a button with its number. They are stored under `key`.
+    """Ask which command is meant. Each offered command is a button. The commands are stored under `key`.
 
-    If rows say what is offered, each button is below its row.
+    If each offer has a row of text, its button is below that row.
     """
     offered = [
         button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
@@ -84,5 +84,5 @@ def offer_commands(near_miss: NearMiss, key: str) -> Message:
 
 
 def taken_as_command(line: str) -> Message:
-    """Return what replaces the question after a person has chosen the command that was meant."""
+    """Return the message that replaces the question after a person has chosen the command."""
     return statement(f"Understood as `/task {quote_typed(to_visible_text(line), 200)}`.")

@@ -53,7 +53,7 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
 SilentSystem = Literal["Coder", "Slack"]
 
 
-# What a person asked for with work that names no task.
+# The person's request in words, for work that names no task.
 _WISHES: dict[type[Work], str] = {
     ConnectAccount: "connecting your Coder account",
     AuthorizeAccount: "connecting your Coder account",
@@ -63,7 +63,7 @@ _WISHES: dict[type[Work], str] = {
 
 
 def describe_request(work: Work, link: Link | None) -> str:
-    """Return what a person asked for with a job, for example `stopping *Fix the login*`, as mrkdwn."""
+    """Return a person's request for a job in words, for example `stopping *Fix the login*`, as mrkdwn."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {bold_name(make_title(prompt))}"
@@ -89,7 +89,7 @@ def describe_request(work: Work, link: Link | None) -> str:
 
 
 def _describe_other(work: Work) -> str:
-    """Return what a person asked for with a job that belongs to no task."""
+    """Return a person's request for a job that belongs to no task, in words."""
     match work:
         case WaitForAccount(wish=wish):
             return wish
@@ -100,9 +100,9 @@ def _describe_other(work: Work) -> str:
 
 
 def request_waits_for_version(until: datetime) -> Message:
-    """Say that the request waits, because another version stored it and this version cannot read it.
+    """Say that the request waits, because this version of Taskwire cannot read it.
 
-    At `until` the request is given up.
+    Another version has stored the request. At `until` the request is given up.
     """
     return statement(
         "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
@@ -112,7 +112,7 @@ def request_waits_for_version(until: datetime) -> Message:
 
 
 def request_waits_for_key(until: datetime) -> Message:
-    """Say that the request waits, because the key is missing with which it was encrypted."""
+    """Say that the request waits, because the key with which it was encrypted is missing."""
     return statement(
         "I can't read your request, because a key of mine is missing. It waits for the key until "
         f"{until:%Y-%m-%d} at most. Your later requests wait too, except a stop. I told the "
@@ -121,7 +121,7 @@ def request_waits_for_key(until: datetime) -> Message:
 
 
 def request_never_readable() -> Message:
-    """Say that the request was given up: for a week, no version that runs could read it."""
+    """Say that the request was given up, because no running version of Taskwire could read it for a week."""
     return statement(
         "Another version of Taskwire has stored a request here, and this version can't read it. I waited a "
         "week for the other version, then gave the request up. Ask again. Administrators find it with "
@@ -145,7 +145,7 @@ def request_waits_for_token(request: str) -> Message:
 
 
 def token_refused_too_long(request: str) -> Message:
-    """Say that the request was given up: Coder refused the bot's own token for an hour."""
+    """Say that the request was given up, because Coder refused the bot's own token for an hour."""
     return statement(
         f"Coder refused my token for an hour, so I gave up {request}. Ask again when a Taskwire "
         "administrator has fixed that."
@@ -153,10 +153,10 @@ def token_refused_too_long(request: str) -> Message:
 
 
 def coder_never_had_tasks(request: str) -> Message:
-    """Say that the request was given up: Coder had no Tasks for an hour."""
+    """Say that the request was given up, because Coder did not have the feature Tasks for an hour."""
     return statement(f"This Coder had no Tasks for an hour, so I gave up {request}.")
 
 
 def never_answered_in_time(side: SilentSystem, request: str) -> Message:
-    """Say that the request was given up: Coder or Slack did not answer for an hour."""
+    """Say that the request was given up, because Coder or Slack did not answer for an hour."""
     return statement(f"{side} did not answer for an hour, so I gave up {request}. Ask again when it is back.")
