@@ -21,7 +21,8 @@ from taskwire.people.accounts import find_actor
 from taskwire.queue.batch import Batch
 from taskwire.state.person_data import FORGOTTEN, FORGOTTEN_MS, MOST_LINKS
 
-# The fields of an ended link that are removed: what people and the agent said, and who acted.
+# The fields that are removed from an ended link: texts of people and of the agent, and the names of people
+# who acted.
 _ENDED_FIELDS = ("hold", "pause_line", "seen", "failure", "build_failure", "cursor", "pending", "muted")
 
 
@@ -78,7 +79,7 @@ class PersonForgetter:
         draw(link.id, batch)
 
     async def _end(self, context: JobContext, link: Link, batch: Batch) -> None:
-        """End the link of the person's own task, and keep of it only what an ended thread needs."""
+        """End the link of the person's own task. Keep only the data that an ended thread needs."""
         writes, record = self._deps.writes, _without_person(link.record)
         nameless = link.model_copy(update={"record": record, "moved_to": ""})
         if link.end_reason is None:

@@ -1,8 +1,8 @@
 """Pauses and resumes a linked task, and has the functions that all actions on a task share.
 
 A pause and a resume each make a new build of the task's workspace. The intent record has the number of the
-last build before the call. If a later build exists, Coder has carried out the call, even if its answer was
-lost.
+last build before the call. If a later build exists, Coder has carried out the call, even if Coder's answer
+was lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ class PauseAndResume:
         self._quotas = Quotas(deps, people)
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Stop the workspace. Hold the replies that were written before the pause until a person decides."""
+        """Stop the workspace. Replies from before the pause are held until a person decides about them."""
         if work.is_offered_stop and link.hold is not None and not context.is_outcome_unknown:
             return await self._answer_paused_already(link, work)
         await show_pending(self._deps, context, link, work)
@@ -64,7 +64,7 @@ class PauseAndResume:
         return await self._finish_pause(context, link, work, build.build_number)
 
     async def _finish_pause(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
-        """Hold the waiting replies and say how many are held.
+        """Hold the waiting replies, and tell people how many replies are held.
 
         `build` is None if the task was paused already.
         """
@@ -110,9 +110,10 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _answer_paused_already(self, link: Link, work: Act) -> Outcome:
-        """Answer a press on an offer to stop the task, if the task was paused meanwhile.
+        """Answer a person who accepts the bot's offer to stop the task after it was paused.
 
-        Only the presser is told. Their `pause` is taken back, so that it is not sent after the pause.
+        Only this person is told. Their message `pause` is taken out of the queue, so that the agent does not
+        get it after the pause.
         """
         settings = await self._deps.channel_settings.get(link.record.channel)
         batch = Batch()
@@ -142,7 +143,7 @@ class PauseAndResume:
         await show_pending(self._deps, context, link, work)
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
-            # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
+            # Coder refuses to resume a running workspace, so a broken workspace has to be stopped first.
             build = await self._start_build(context, link, task, context.coder.pause)
             acted = Acted(verb="retry", person=work.requester.person, build=build.build_number)
             busy = wait_for_build(context, link, work, answers.workspace_is_restarting(link))
@@ -230,7 +231,7 @@ async def attempt_change(
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
     """Run the job again after the present build. Tell the person once that their action waits.
 
-    `words` is the message about the wait; by default it says that the action waits for the build.
+    `words` is the message about the wait. By default, it says that the action waits for the build.
     """
     if work.wait_count >= BUILD_UNDER_WAY.max_tries:
         raise UserError(*refusals.build_never_ends(link))
@@ -244,7 +245,7 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
     """Return `words` as a private answer if the person acted outside the thread, for example by a command.
 
-    In the thread, the person sees the message that everybody gets.
+    A person who acted in the thread gets no private answer, because the thread has a message for everybody.
     """
     here = (work.requester.channel, work.requester.thread_ts)
     return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)

@@ -59,7 +59,7 @@ class ReminderSnoozer:
         )
 
     async def _is_fallback(self, person: UserId, link: Link) -> bool:
-        """Return whether the reminder may have called this person instead of the owner."""
+        """Return whether the reminder may have called this person, the fallback, instead of the owner."""
         await self._people.get_profile(person)
         fallback = (await self._deps.channel_settings.get(link.record.channel)).fallback
         if fallback.startswith("S"):

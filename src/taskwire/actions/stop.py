@@ -1,9 +1,9 @@
-"""Stops a task when a person asks for that without typing a verb.
+"""Stops a task when a person asks for a stop without typing a verb.
 
 There are three ways to ask: with a reply that is only a word such as `stop`, with a stop sign emoji as a
 reaction to one of the task's messages, or with the button *Stop* that Slack itself shows while an agent
 works. Each way becomes the action `pause`, which `pause_resume.py` carries out. This module decides whether a
-bare word stops the task, and finds the task of a message that got the reaction.
+reply of one word stops the task, and finds the task of a message that got the reaction.
 """
 
 from functools import partial
@@ -28,10 +28,10 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 
 
 async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:
-    """Queue a bare `stop` as a plain reply. Return None if it must stop the task.
+    """Queue a reply that is only `stop` as a plain reply. Return None if it must stop the task.
 
     It is a plain reply if its author may not steer the task, if the thread has lost its task, or if the bot
-    read it too late. The handler of replies then decides what to do with it.
+    read it too late. The handler of replies then decides about it.
     """
     if not work.reply_id or work.is_offered_stop or await _may_stop(deps, people, link, work):
         return None
@@ -46,9 +46,10 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
 
 
 async def take_back_word(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> bool:
-    """Take a bare `pause` out of the queue, because its author pressed *Stop the task*.
+    """Take a reply that is only `pause` out of the queue, because its author pressed *Stop the task*.
 
-    It is kept, so that it can still be sent as text. Return False if the agent may have it already.
+    The reply is kept, so that a person can still send it as text. Return False if the agent may have it
+    already.
     """
     waiting = find_reply(await deps.links.list_waiting(link.id), job_id)
     reply = waiting or find_reply(await deps.links.list_held(link.id), job_id)
@@ -75,7 +76,7 @@ async def _may_stop(deps: Dependencies, people: People, link: Link, work: Act) -
 
 
 class StopReactions:
-    """Handles stop signs on messages of the bot."""
+    """Handles reactions with a stop sign to messages of the bot."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -85,7 +86,7 @@ class StopReactions:
         return (Handler.without_link(StopByReaction, self.handle_reaction),)
 
     async def handle_reaction(self, context: JobContext) -> Outcome:
-        """Pause the task of the message that got the reaction. If it belongs to no task, do nothing."""
+        """Pause the task of the message that got the reaction. If there is no such task, do nothing."""
         work = context.work(StopByReaction)
         return await retry_for_person(self._deps, context, None, partial(self._stop, work))
 
@@ -100,8 +101,8 @@ class StopReactions:
     async def _find_link(self, work: StopByReaction) -> Link | None:
         """Find the link of the message that got the reaction.
 
-        A card is found by its ts. Any other message names its task in its metadata, because the event of a
-        reaction does not say in which thread the message is.
+        A card is found by its ts. All other messages have the task's id in their metadata, because the event
+        of a reaction does not name the thread of the message.
         """
         links, channel = self._deps.links, work.requester.channel
         link_id = await links.find_by_thread(ThreadRef(channel, work.message_ts))

@@ -1,8 +1,8 @@
 """Actions on a linked task: checks rights, and edits, deletes, detaches, mutes or shares a task.
 
 Pause and resume are in `pause_resume.py`. Each action is one job in the link's `to_coder` queue. Pause,
-delete and detach go ahead of waiting replies. The call that completes such an action also writes what
-happens to these replies: they are held, or returned to the thread.
+delete and detach go ahead of waiting replies. The call that completes such an action also decides the fate of
+these replies: they are held, or returned to the thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -118,7 +118,7 @@ class TaskActions:
             context.audit.is_refused(error.reason)
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
             if link is not None and work.is_from_menu:
-                # The card's menu still shows this choice, and Slack reports no second choice of the same
+                # The card's menu still shows this choice. Slack would not report a second choice of the same
                 # entry.
                 reset_menu(link.id, work.requester.at, outcome.batch)
         if work.is_answered_elsewhere:
@@ -137,7 +137,7 @@ class TaskActions:
             and work.verb == "delete"
             and context.is_outcome_unknown
         ):
-            # A poll saw the deletion before Coder's answer came, so the thread was told already.
+            # A poll saw the deletion before Coder's answer came, so the thread already shows the deletion.
             return done(None, *answer_elsewhere(work, link, answers.task_deleted(link)))
         if link is not None and not context.is_outcome_unknown:
             plain = await take_as_reply(self._deps, self._people, link, work)
@@ -163,9 +163,9 @@ class TaskActions:
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.text)) from refused
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
-        """End the action if somebody has done the opposite since. Return None if nobody has.
+        """End the action if somebody has done the opposite since the request. Return None if nobody has.
 
-        After data loss, the action may be old. Repeating it would then undo the later action.
+        After a data loss, the action may be old. It would then undo the later action.
         """
         if (
             not context.lease.is_suspect
@@ -215,7 +215,7 @@ class TaskActions:
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
-        """Return the new prompt. A button carries only the key of the note that keeps the text for a day."""
+        """Return the new prompt. If the prompt came by a button, read the note that keeps it for a day."""
         if not work.note_key:
             return work.text
         kept = await self._deps.notes.find("edit", work.note_key)
@@ -236,7 +236,8 @@ class TaskActions:
                 lambda: context.coder.delete_task(task.id),
             )
         except NotFound:
-            # The task is gone only if the account still has its rights. Without them, Coder shows no task.
+            # The task is gone only if the account still has its rights. An account without rights sees no
+            # task in Coder.
             if not context.is_outcome_unknown and not await self._can_list_tasks(context, link):
                 raise
             context.record_reconciled("there", has_taken_effect=True)
@@ -261,7 +262,7 @@ class TaskActions:
             job_id, message = f"{DETACHED_ID_PREFIX}{context.job.id}", answers.thread_detached(link)
             say(link.id, job_id, message, batch, question_id=questions.ATTACH)
         self._deps.writes.end(batch, link.record, "detached")
-        # The task may get another thread. Then this thread's card links to the new thread.
+        # The task may get another thread. Then the card of this thread links to the new thread.
         kept_ms = self._deps.writes.kept.ended_ms
         self._deps.notes.keep_in(batch, link.id, DETACHED_LINK, str(link.record.task_id), ttl_ms=kept_ms)
         draw(link.id, batch)
@@ -300,7 +301,7 @@ class TaskActions:
         return done(await start_following(self._deps, link, context.now_ms))
 
     async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Let the task's notices call this person, or no longer call them."""
+        """Let the task's notices call this person from now on, or no longer call this person."""
         person = work.requester.person
         others = [each for each in link.watchers if each != person]
         settings = await self._deps.person_settings.get(person)
@@ -338,7 +339,7 @@ class TaskActions:
         return done(batch, (work.requester, teammates.who_may_steer(link, shown)))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Give the agent the messages that were in the thread before its card."""
+        """Give the agent the earlier messages of the thread, from before the card."""
         record, person = link.record, work.requester.person
         if record.root_ts is None or record.context:
             raise UserError(*refusals.no_earlier_messages())

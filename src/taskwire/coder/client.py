@@ -1,8 +1,8 @@
 """The client for Coder: the calls that one account makes, each with a timeout.
 
-A call returns only after its documented success. Every other outcome raises an error of the tree in `errors`.
-The client repeats nothing and follows no redirect. Results are typed values: no payload, header or httpx
-object leaves this module. The token is sent only in its header.
+A call returns only after its documented success. After any other outcome, it raises an error of the tree in
+`errors`. The client repeats nothing and follows no redirect. Results are typed values: no payload, header or
+httpx object leaves this module. The token is sent only in its own header.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from taskwire.domain.errors import name_failing_system
 from taskwire.domain.text.agent_text import AgentText
 
 USERS_PAGE_SIZE = 100
-# The longest accepted answers, in bytes. A longer one would fill this process's memory. A task takes about 1
-# kB in a list, and more when parsed. Up to three lists may be in memory at once.
+# The longest accepted answers, in bytes. A longer answer would fill this process's memory. A task takes about
+# 1 kB in a list, and more when parsed. Up to three lists may be in memory at once.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
 # Only one answer longer than this many bytes is read at a time: several together would fill the memory.
 LONG_ANSWER_BYTES = 256 * 1024
@@ -49,7 +49,7 @@ class CoderTimeouts:
 
 
 class CoderClient:
-    """The calls that one Coder account can make. Each raises the errors that `errors` lists.
+    """The calls that one Coder account can make. Each call raises the errors that `errors` lists.
 
     `most_bytes` limits the length of every answer. `mask` masks secrets in Coder's error messages.
     """
@@ -71,13 +71,14 @@ class CoderClient:
         self._most_bytes = most_bytes
         self._mask = mask
         self._http = http
-        # For lists and for other answers, if they are long. Clients with the same connections share them.
+        # For lists and for other answers: lets one long answer be read at a time. Clients with the same
+        # connections share the semaphores.
         self._turns = turns or (asyncio.Semaphore(), asyncio.Semaphore())
         self._base_url = base_url.rstrip("/")
         self._token = token
         # The person in Slack whose own account this is; empty for the service account.
         self.person, self._is_refused = person, is_refused
-        # When Coder last answered, by its own clock or that of a proxy before it.
+        # When Coder last answered, by Coder's clock or by the clock of a proxy before Coder.
         self.last_answer_at: datetime | None = None
 
     @classmethod
@@ -91,7 +92,7 @@ class CoderClient:
         most_bytes: int = LARGEST_LIST_BYTES,
         mask: Callable[[str], str] = str,
     ) -> AsyncIterator["CoderClient"]:
-        """Open a client with connections of its own, and close them at the end."""
+        """Open a client with its own connections, and close them at the end of the block."""
         session = transport.make_session(proxy=transport.proxy_for(base_url))
         async with transport.make_http_client(session) as http:
             yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
@@ -99,7 +100,8 @@ class CoderClient:
     def for_person(self, token: str, person: str, *, is_refused: bool = False) -> "CoderClient":
         """Return a client for a person's own account, which shares the connections of this client.
 
-        If Coder refuses the token, calls raise `PersonTokenRefused`. With `is_refused` they raise it at once.
+        If Coder refuses the token, calls raise `PersonTokenRefused`. If `is_refused` is true, calls raise
+        this error at once.
         """
         return CoderClient(
             self._http,
@@ -114,12 +116,12 @@ class CoderClient:
         )
 
     def use_token(self, token: str) -> None:
-        """Use another token from the next request on. Requests under way keep the present one."""
+        """Use another token from the next request on. Requests under way keep the previous token."""
         self._token = token
 
     @property
     def key_id(self) -> str:
-        """The public part of the token, by which Coder names its key; empty if it has none."""
+        """The public part of the token, which is the id of its key in Coder; empty if there is none."""
         key_id, dash, _ = self._token.partition("-")
         return key_id if dash else ""
 
@@ -154,7 +156,10 @@ class CoderClient:
         raise errors.UnexpectedCoderAnswer("list users", f"still going on after {MOST_USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return the users with exactly this address, in any case. Coder's search also finds longer ones."""
+        """Return the users with exactly this address, in any case.
+
+        Coder's search also finds longer addresses.
+        """
         wanted = _lower_ascii(email)
         return [user for user in await self.list_users(wanted) if _lower_ascii(user.email) == wanted]
 
@@ -178,7 +183,7 @@ class CoderClient:
         return models.parse_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
-        """Return the list of tasks as bytes. The functions of `lists` split it into tasks.
+        """Return the list of tasks as bytes. The functions of `lists` split the list into tasks.
 
         Without a query, the list has all tasks that the account sees.
         """
@@ -199,7 +204,7 @@ class CoderClient:
         *,
         preset_id: str | None = None,
     ) -> models.Task:
-        """Create a task for an owner. Repeating the call is safe: the second one raises `NameTaken`."""
+        """Create a task for an owner. Repeating the call is safe: the second call raises `NameTaken`."""
         wanted = {
             "template_version_id": template_version_id,
             "template_version_preset_id": preset_id,
@@ -216,7 +221,7 @@ class CoderClient:
         await self.request("delete task", "DELETE", _task_path(task), 202)
 
     async def edit_input(self, task: str, text: AgentText) -> None:
-        """Replace the prompt of a paused task. Raises `MustBePaused` if it is not paused."""
+        """Replace the prompt of a paused task. Raises `MustBePaused` if the task is not paused."""
         await self.request("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
 
     async def send(self, task: str, text: AgentText) -> None:
@@ -235,7 +240,7 @@ class CoderClient:
         return models.parse(models.StartedBuild, body, "pause task").workspace_build
 
     async def resume(self, task: str) -> models.Build:
-        """Start a build that starts the workspace. Raises `AlreadyRunning` if it runs."""
+        """Start a build that starts the workspace. Raises `AlreadyRunning` if the workspace runs."""
         body = await self.request("resume task", "POST", f"{_task_path(task)}/resume", 202)
         return models.parse(models.StartedBuild, body, "resume task").workspace_build
 
@@ -250,7 +255,7 @@ class CoderClient:
         return models.parse_list(models.BuildLog, body, "list build logs")
 
     async def list_reports(self, agent_id: str, app_id: str) -> list[models.AgentReport]:
-        """Return all reports that the agent made through an app, oldest first; none if it has no such app."""
+        """Return all reports that the agent made through an app, oldest first; none without such an app."""
         body = await self._get("list reports", f"/workspaceagents/{_quote_segment(agent_id)}")
         agent = models.parse(models.Agent, body, "list reports")
         reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
@@ -261,7 +266,7 @@ class CoderClient:
         return reports
 
     async def find_token_expiry(self) -> datetime | None:
-        """Return when the session token expires; None if this account cannot find out."""
+        """Return when the session token expires; None if this account may not read that."""
         if not self.key_id:
             return None
         try:
@@ -309,7 +314,7 @@ class CoderClient:
     ) -> bytes:
         """Send one request. Return the body if the status is `success`, else raise an error of `errors`.
 
-        Only this package calls it: paths and bodies are Coder's.
+        Only the package `coder` calls this, because paths and bodies are Coder's.
         """
         if self._is_refused:
             raise self._make_refusal(errors.CoderAnswer(401, "the token was refused before"))
@@ -340,7 +345,7 @@ class CoderClient:
         raise self._make_refusal(error.answer) if isinstance(error, errors.TokenRefused) else error
 
     def _make_refusal(self, answer: errors.CoderAnswer) -> errors.CoderError:
-        """Return the error for a refused token: the service account's, or that of a person's own account."""
+        """Return the error for a refused token, of the service account or of a person's own account."""
         if self.person:
             return errors.PersonTokenRefused(answer, self.person, self.key_id)
         return errors.TokenRefused(answer)
@@ -366,7 +371,8 @@ class CoderClient:
     ) -> tuple[int, bytes | None, str | None]:
         """Return the status, the body (None if it is too long), and Retry-After.
 
-        `request` raises its errors after this has returned, so no traceback has a frame with httpx objects.
+        `request` raises its errors after this function has returned. So no traceback has a frame with httpx
+        objects.
         """
         request = self._http.build_request(
             method,
@@ -400,7 +406,7 @@ class CoderClient:
 
 
 class _AnswerLimit(NamedTuple):
-    """The longest accepted answer in bytes, and the semaphore that lets one long answer be read at a time."""
+    """The longest accepted answer in bytes, and a semaphore: only one long answer is read at a time."""
 
     most_bytes: int
     semaphore: asyncio.Semaphore
@@ -420,7 +426,7 @@ async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
             if body.tell() + len(piece) > limit.most_bytes:
                 return None
             if not is_long and body.tell() + len(piece) > LONG_ANSWER_BYTES:
-                # While this waits, the rest of the body stays with the sender.
+                # While this code waits for its turn, the rest of the body stays with the sender.
                 is_long = True
                 await turn.enter_async_context(limit.semaphore)
             body.write(piece)
@@ -430,13 +436,13 @@ async def _read(answer: httpx.Response, limit: _AnswerLimit) -> bytes | None:
 def _lower_ascii(email: str) -> str:
     """Change A to Z to lower case, and no other letter.
 
-    Python's `lower` would turn the Kelvin sign into a k.
+    Python's `lower` would also turn the Kelvin sign into a k.
     """
     return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 
 def is_sendable(token: str) -> bool:
-    """Return whether a token can be sent in a header. No token of Coder's has blanks or other letters."""
+    """Return whether a token can be sent in a header. Coder's tokens are plain ASCII without blanks."""
     return re.fullmatch(r"[\x21-\x7e]+", token) is not None
 
 
@@ -448,7 +454,7 @@ def _quote_segment(value: str) -> str:
 
 
 def _task_path(task: str) -> str:
-    """Return the path of a task, which is given by `owner/name`, by its id, or by the name of an own task."""
+    """Return the path of a task. `task` is `owner/name`, an id, or the name of a task of this account."""
     owner, slash, name = task.partition("/")
     return (
         f"/tasks/{_quote_segment(owner)}/{_quote_segment(name)}"

@@ -71,7 +71,7 @@ class _Body(BaseModel):
 
 @dataclass(frozen=True)
 class CoderAnswer:
-    """An answer that is not the documented success, in Coder's words.
+    """An answer of Coder that is not the documented success, in Coder's words.
 
     `retry_after_seconds` comes from Retry-After; None without that header.
     """
@@ -94,7 +94,7 @@ class CoderAnswer:
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
 
-# The longest text that is kept of an answer, in characters. No sentence for people is longer.
+# In characters. The most text of an answer that is kept. Sentences for people are shorter.
 LONGEST_TEXT = 2_000
 MOST_FIELD_ERRORS = 20
 
@@ -113,7 +113,7 @@ def _mask_body(parsed: _Body, mask: Callable[[str], str]) -> _Body:
 
 
 class CoderError(OutsideError):
-    """An error that has Coder's answer."""
+    """An error that contains Coder's answer."""
 
     system: OutsideSystem = "Coder"
 
@@ -139,7 +139,7 @@ class TokenRefused(CoderError, AccountRefused):
 
 
 class Forbidden(_CoderRefused):
-    """This account may not do that."""
+    """This account has no right to make this request."""
 
 
 class NotFound(_CoderRefused):
@@ -147,9 +147,9 @@ class NotFound(_CoderRefused):
 
 
 class PersonTokenRefused(CoderError, AccountRefused):
-    """The token of a person's own account has expired or was deleted, or their account is suspended.
+    """The token of a person's own account has expired or was deleted, or the account is suspended.
 
-    `person` is who has to connect the account again, and `key_id` says which token was refused.
+    `person` has to connect the account again. `key_id` says which token was refused.
     """
 
     def __init__(self, answer: CoderAnswer, person: str, key_id: str) -> None:
@@ -159,7 +159,7 @@ class PersonTokenRefused(CoderError, AccountRefused):
 
 
 class TasksNotSupported(CoderError, AccountRefused):
-    """This server has no Tasks."""
+    """This Coder server does not have the feature Tasks."""
 
 
 class TooLong(Refused):
@@ -174,7 +174,7 @@ class Conflict(_CoderRefused):
 
 
 class NameTaken(Conflict):
-    """Another task or workspace of this owner has the name."""
+    """Another task or workspace of this owner already has this name."""
 
 
 class AlreadyRunning(Conflict):
@@ -186,7 +186,7 @@ class TaskPaused(Conflict):
 
 
 class MustBePaused(Conflict):
-    """The task is not paused. Its prompt can be changed only while it is paused."""
+    """The task is not paused, but its prompt can be changed only during a pause."""
 
 
 class NoLogs(Conflict):
@@ -233,8 +233,8 @@ class UnexpectedCoderAnswer(OutcomeUnknown):
 
 NOT_FROM_CODER = "the answer is not one of Coder's"
 
-# The first entry that matches an answer decides. A message is given only where the status alone is not
-# enough, with just the part that distinguishes the entry from the others.
+# The first entry that matches an answer decides. An entry has a message only if the status alone is not
+# enough. The message is just the part that distinguishes this entry from other entries.
 _BY_MESSAGE: tuple[tuple[int, str, type[CoderError]], ...] = (
     (400, "must be active", MustBeActive),
     (409, "already exists", NameTaken),
@@ -276,9 +276,9 @@ def classify(
 ) -> OutsideError:
     """Return the error for an answer that is not the documented success.
 
-    `answered_at` is the server's time, to which a date in Retry-After is compared. `is_tasks_route` says that
-    the path begins with `/tasks`: there, an unknown route means `TasksNotSupported`. `mask` masks secrets in
-    Coder's words.
+    `answered_at` is the server's time, to which a date in Retry-After is compared. `is_tasks_route` is true
+    if the path begins with `/tasks`. For such a path, an unknown route means `TasksNotSupported`. `mask`
+    masks secrets in Coder's words.
     """
     parsed = _parse_body(body)
     after = _parse_retry_after(retry_after, answered_at or datetime.now(UTC))
@@ -314,7 +314,7 @@ def _parse_body(body: bytes) -> _Body | None:
 
 
 def _parse_retry_after(retry_after: str | None, answered_at: datetime) -> float | None:
-    """Return the seconds to wait. Coder sends seconds; proxies may send a date by their own clock."""
+    """Return the seconds to wait. Coder sends seconds; a proxy may send a date by the proxy's clock."""
     if not retry_after:
         return None
     if re.fullmatch(r"\d{1,9}", retry_after.strip()):

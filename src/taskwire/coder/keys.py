@@ -1,6 +1,6 @@
 """The tokens of one Coder account: makes a named token, finds tokens by their name, and deletes them.
 
-Each function takes the client of that account. The token of that client must have the right to manage tokens.
+Each function takes the client of that account. The client's own token must have the right to manage tokens.
 """
 
 from datetime import timedelta
@@ -23,7 +23,8 @@ _log = logger("taskwire.coder.keys")
 async def make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
     """Make a token that lives as long as possible. First delete an earlier token of the same name.
 
-    An earlier token exists if Coder's answer with it was lost, or if the present token is being replaced.
+    There is an earlier token if Coder's answer with that token was lost, or if the new token replaces the
+    present one.
     """
     lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
     try:
@@ -36,13 +37,13 @@ async def make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) ->
 
 
 async def get_own_key(client: CoderClient) -> models.ApiKey:
-    """Return what Coder shows of the client's own token."""
+    """Return Coder's record of the client's own token."""
     body = await client.request("get key", "GET", f"{KEYS}/{quote(client.key_id, safe='')}", 200)
     return models.parse(models.ApiKey, body, "get key")
 
 
 async def create_token(client: CoderClient, name: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
-    """Make a token and return it. Raises `NameTaken`. Without scopes it may do what the account may do."""
+    """Make a token and return it. Raises `NameTaken`. Without scopes, it has all rights of the account."""
     wanted: dict[str, object] = {
         "token_name": name,
         "lifetime": lifetime // timedelta(microseconds=1) * _NANOSECONDS,
@@ -71,7 +72,7 @@ async def delete_key(client: CoderClient, key_id: str) -> None:
 
 
 async def delete_quietly(client: CoderClient, key_id: str) -> None:
-    """Delete a token, if Coder still has it and allows that."""
+    """Delete a token, if Coder still has the token and allows the deletion."""
     try:
         await delete_key(client, key_id)
     except (Refused, PersonTokenRefused) as error:

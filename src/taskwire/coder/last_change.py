@@ -1,4 +1,4 @@
-"""Remembers how Coder answered the last call of a job that changes something, for the audit trail."""
+"""Remembers how Coder answered a job's last call that changes something, for the audit trail."""
 
 import contextlib
 from collections.abc import Iterator

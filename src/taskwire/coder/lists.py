@@ -1,7 +1,7 @@
-"""Splits Coder's list of tasks into single tasks without parsing them.
+"""Splits Coder's list of tasks into single tasks without parsing the tasks.
 
 There may be tens of thousands of tasks, and parsing all of them at once would block the event loop. So the
-list comes in chunks of about a hundred tasks, and the caller lets other work run between them. `models`
+list comes in chunks of about a hundred tasks, and the caller lets other work run between the chunks. `models`
 parses a task. An item is the JSON of one task.
 """
 
@@ -14,7 +14,7 @@ from taskwire.coder.errors import UnexpectedCoderAnswer
 
 Item = msgspec.Raw
 
-# In bytes: about a hundred tasks. Parsing them takes one or two milliseconds, and cutting them a tenth of
+# In bytes: about a hundred tasks. Parsing a chunk takes one or two milliseconds, and cutting it a tenth of
 # that.
 CHUNK_BYTES = 128 * 1024
 
@@ -69,12 +69,12 @@ def iter_chunks(body: bytes) -> Iterator[list[Item]]:
 
 
 def split_list(body: bytes) -> list[bytes]:
-    """Return all items at once. Raises `UnexpectedCoderAnswer` if the list cannot be read."""
+    """Return all items of a list at once. Raises `UnexpectedCoderAnswer` if the list cannot be read."""
     return [bytes(item) for piece in iter_chunks(body) for item in piece]
 
 
 def read_item_id(item: Item | bytes) -> str:
-    """Return the id of an item, without parsing the rest. Raises `UnexpectedCoderAnswer` if there is none."""
+    """Return the id of an item, without parsing the rest. Raises `UnexpectedCoderAnswer` if it has no id."""
     return _read(item, _WithId).id
 
 

@@ -1,8 +1,8 @@
-"""Coder's answers as typed values. They are tolerant, so that an older or newer server breaks nothing.
+"""Coder's answers as typed values. Parsing is tolerant, so an older or newer Coder server breaks nothing.
 
 Fields have Coder's own names. A value such as a status is kept as Coder sent it (`raw_status`), beside the
 enum member that it means (`status`). A value that Taskwire does not know means `OTHER`. Times are aware and
-UTC. This module makes no calls. `client` alone decides what the HTTP status of an answer means.
+UTC. This module makes no calls. Only `client` decides what the HTTP status of an answer means.
 """
 
 import html
@@ -30,7 +30,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _to_utc(value: datetime) -> datetime:
-    """Convert to UTC. A time without a zone counts as UTC. So does year 1, Go's zero time."""
+    """Convert a time to UTC. A time without a zone counts as UTC, as does year 1, Go's zero time."""
     if value.tzinfo is None or value.year == 1:
         return value.replace(tzinfo=UTC)
     return value.astimezone(UTC)
@@ -53,7 +53,10 @@ _ESCAPES = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
 
 
 def _unescape(value: str) -> str:
-    """Unescape an agent's text exactly once: Coder escapes every text once, also one that looks escaped."""
+    """Unescape an agent's text exactly once, because Coder escapes every text exactly once.
+
+    Coder also escapes a text that looks escaped already.
+    """
     return _ESCAPES.sub(lambda found: html.unescape(found[0]), value)
 
 
@@ -126,7 +129,7 @@ class BuildInfo(_Model):
 
 
 class Role(_Model):
-    """A role of a user. `owner` without an organization is the role of the whole site."""
+    """A role of a user. The role `owner` without an organization is valid for the whole site."""
 
     name: str
     organization_id: str = ""
@@ -156,7 +159,7 @@ class AgentHealth(_Model):
 
 
 class _Report(_Model):
-    """What an agent says about its work."""
+    """The state, the text and the link of an agent's report about its work."""
 
     raw_state: str = Field(alias="state")
     message: Unescaped = ""
@@ -164,7 +167,7 @@ class _Report(_Model):
 
     @property
     def state(self) -> TaskState:
-        """The state that `raw_state` means."""
+        """The state for the value in `raw_state`."""
         return TaskState(_STATE_SPELLINGS.get(self.raw_state, self.raw_state))
 
 
@@ -175,7 +178,7 @@ class CurrentState(_Report):
 
 
 class Task(_Model):
-    """A task, as the list and its own page show it."""
+    """A task, as Coder's list and the task's own page show it."""
 
     id: Annotated[str, Field(min_length=1)]
     name: str
@@ -198,7 +201,7 @@ class Task(_Model):
 
     @property
     def status(self) -> TaskStatus:
-        """The status that `raw_status` means."""
+        """The status for the value in `raw_status`."""
         return TaskStatus(self.raw_status)
 
     @property
@@ -207,12 +210,12 @@ class Task(_Model):
         health = self.workspace_agent_health
         if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
             return False
-        # If the agent is also lost, Coder gives that as the reason instead.
+        # If the agent is also lost, Coder gives the loss as the reason instead.
         return not health.reason or "startup script" in health.reason
 
     @property
     def is_lost(self) -> bool:
-        """Whether Coder has lost the agent, so that nothing can be sent to it or read from it."""
+        """Whether Coder has lost the agent, so that nothing can be sent to the agent or read from it."""
         health = self.workspace_agent_health
         return is_agent_lost(
             is_active=self.status is TaskStatus.ACTIVE,
@@ -227,7 +230,7 @@ class Task(_Model):
 
     @property
     def workspace_status(self) -> WorkspaceStatus:
-        """The status that `raw_workspace_status` means."""
+        """The status for the value in `raw_workspace_status`."""
         return WorkspaceStatus(self.raw_workspace_status)
 
     @property
@@ -251,7 +254,7 @@ class LogEntry(_Model):
 
 
 class TaskLogs(_Model):
-    """A task's log. If `snapshot`, it has only the last messages before the pause."""
+    """A task's log. If `snapshot` is true, it has only the last messages before the pause."""
 
     logs: Annotated[tuple[LogEntry, ...], ListOrNull] = ()
     snapshot: bool = False
@@ -259,7 +262,7 @@ class TaskLogs(_Model):
 
 
 class Template(_Model):
-    """A template. Tasks are created from its version `active_version_id`."""
+    """A template. Tasks are created from the version `active_version_id`."""
 
     id: str
     name: str
@@ -277,7 +280,7 @@ class Template(_Model):
 def _make_aliases(go: str) -> AliasChoices:
     """Return the two names under which a field is accepted.
 
-    The server sends the name that the field has in Go. The documentation names it in lower case.
+    The server sends the field's name in Go. The documentation writes the name in lower case.
     """
     return AliasChoices(go, go.lower())
 
@@ -298,7 +301,7 @@ class ProvisionerJob(_Model):
 
 
 class Build(_Model):
-    """A build of a workspace: one start, stop or deletion. Pause and resume start one."""
+    """A build of a workspace: one start, stop or deletion. A pause and a resume each make a build."""
 
     id: str
     build_number: int = 0
@@ -331,7 +334,7 @@ class BuildLog(_Model):
 class AgentReport(_Report):
     """One report of an agent. `id` never changes.
 
-    Each start of the workspace makes a new agent, so `agent_id` says which start the report belongs to.
+    Each start of the workspace makes a new agent, so `agent_id` says to which start the report belongs.
     """
 
     id: str
@@ -353,7 +356,7 @@ class Agent(_Model):
 
 
 class ApiKey(_Model):
-    """What Coder shows of a token."""
+    """Coder's record of a token, without the token itself."""
 
     id: str
     expires_at: Time
@@ -389,7 +392,7 @@ class StartedBuild(_Model):
 def parse(kind: type[M], body: bytes, operation: str) -> M:
     """Parse one value.
 
-    Raises `UnexpectedCoderAnswer` if it cannot be read. `operation` names the request in the error.
+    Raises `UnexpectedCoderAnswer` if the value cannot be read. `operation` names the request in the error.
     """
     try:
         return kind.model_validate_json(body)
@@ -399,7 +402,7 @@ def parse(kind: type[M], body: bytes, operation: str) -> M:
 
 
 def parse_list(kind: type[M], body: bytes, operation: str) -> tuple[M, ...]:
-    """Parse an array; null counts as empty. Raises `UnexpectedCoderAnswer` if it cannot be read."""
+    """Parse an array; null counts as empty. Raises `UnexpectedCoderAnswer` if the array cannot be read."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
@@ -410,12 +413,12 @@ def parse_list(kind: type[M], body: bytes, operation: str) -> tuple[M, ...]:
 
 
 def parse_task(item: bytes) -> Task:
-    """Parse one item of the list of tasks. Raises `UnexpectedCoderAnswer` if it cannot be read."""
+    """Parse one item of the list of tasks. Raises `UnexpectedCoderAnswer` if the item cannot be read."""
     return parse(Task, item, "one task of the list")
 
 
 def _describe_error(exc: ValidationError) -> str:
-    """Return what is wrong and where, without the value: a prompt or a log must not get into our log."""
+    """Return what is wrong and where, without the value, because a prompt must not get into the log."""
     first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{exc.error_count()} faults, first at {where or 'the top'}: {first['type']}"

@@ -19,9 +19,9 @@ _EXPECTED_STATUSES = {
 
 
 class AnnouncedChange(NamedTuple):
-    """A pause or resume that Coder has announced and that takes time.
+    """A pause or resume that Coder has announced and that takes some time.
 
-    The change has happened when the task has one of `expected_statuses`.
+    The change is complete when the task has one of `expected_statuses`.
     """
 
     task_id: str

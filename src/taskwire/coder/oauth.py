@@ -27,13 +27,13 @@ LARGEST_ANSWER_BYTES = 64 * 1024
 
 
 class Tokens(BaseModel):
-    """The tokens of one person, as Coder gives them to its apps."""
+    """The tokens of one person, as Coder's OAuth2 provider gives them to its apps."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     access_token: str = Field(repr=False, min_length=1)
     refresh_token: str = Field("", repr=False)
-    # For how many seconds Coder accepts the access token; 0 if Coder did not say that.
+    # In seconds. How long Coder accepts the access token; 0 if Coder did not say.
     expires_in: int = 0
 
 
@@ -66,7 +66,7 @@ class OAuthClient:
     async def open(
         cls, base_url: str, app: OAuthApp | None, mask: Callable[[str], str] = str
     ) -> AsyncIterator[Self | None]:
-        """Open a client with connections of its own, and close them at the end. Yield None without an app."""
+        """Open a client with its own connections, and close them at the end. Yield None if `app` is None."""
         if app is None:
             yield None
             return
@@ -109,12 +109,12 @@ class OAuthClient:
         return _parse_tokens(await self._post("exchange code", "tokens", form), "exchange code")
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token for new tokens. The previous tokens end at once. Raises `GrantRefused`."""
+        """Exchange a refresh token for new tokens. The old ones end at once. Raises `GrantRefused`."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return _parse_tokens(await self._post("refresh token", "tokens", form), "refresh token")
 
     async def revoke(self, refresh_token: str) -> None:
-        """End a refresh token and the access token that came with it. An unknown token counts as ended."""
+        """Revoke a refresh token and its access token. An unknown token counts as revoked."""
         await self._post("revoke token", "revoke", {"token": refresh_token})
 
     async def _post(self, operation: str, path: str, form: Mapping[str, str]) -> bytes:

@@ -1,7 +1,8 @@
 """Rights: what the roles of a Coder account, and the scopes of its token, allow for all people's tasks.
 
-A right has the name of the scope that allows the same, for example `task:read`. Coder says for each right
-whether the account has it. It counts custom roles too, which no other answer shows.
+A right has the name of the scope that allows the same, for example `task:read`. Coder's answer says for each
+right whether the account has it. This answer also counts custom roles, which no other answer of Coder's
+shows.
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ READ_USERS = "user:read"
 
 
 class _Answers(RootModel[dict[str, bool]]):
-    """Coder's answers. The request that we send chooses their names."""
+    """Coder's answers about rights, by name. Our request chooses the names."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,12 @@ class AccountRights:
 
     @property
     def fewest_missing(self) -> tuple[str, ...]:
-        """What the account lacks where it may do most."""
+        """The rights that the account lacks in the organization in which it has the most rights."""
         return min(self.missing, key=len)
 
     @property
     def sufficient_count(self) -> int:
-        """In how many organizations the account lacks nothing."""
+        """The number of organizations in which the account lacks no right."""
         return self.missing.count(())
 
 

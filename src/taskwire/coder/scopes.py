@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 UNLIMITED_SCOPES = frozenset({"all", "coder:all"})
 READ_OWN_KEY = "api_key:read"
-# What Taskwire does with the service account, and the scopes for it. `docs/security.md` has the same table.
+# What Taskwire does with the service account, and the scopes that it needs for this. `docs/security.md` has
+# the same table.
 FEATURES: dict[str, tuple[str, ...]] = {
     "know when its token ends": ("user:read", READ_OWN_KEY),
     "find people's Coder accounts": ("user:read",),
@@ -28,8 +29,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
 }
 NEEDED_SCOPES = tuple(dict.fromkeys(scope for needed in FEATURES.values() for scope in needed))
-# The scopes of a token for one person. The composed ones include what Coder's handlers read besides, such as
-# the person's membership in an organization.
+# The scopes of a token for one person. A composed scope includes everything else that Coder's handlers read,
+# such as the person's membership in an organization.
 PERSON_SCOPES = (
     *("task:create", "task:read", "task:update", "task:delete"),
     *("coder:workspaces.create", "coder:workspaces.operate", "coder:workspaces.access"),
@@ -52,7 +53,7 @@ _COMPOSED_SCOPES = {
 
 
 def list_missing(scopes: Iterable[str]) -> list[str]:
-    """Return the needed scopes that a token lacks. `scopes` are those that Coder lists for the token.
+    """Return the needed scopes that a token lacks. `scopes` are the scopes that Coder lists for the token.
 
     Return an empty list if the token has all scopes, or if Coder lists none.
     """

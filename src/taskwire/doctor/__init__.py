@@ -1,1 +1,1 @@
-"""`taskwire doctor`: what works, what does not, and what to do about it."""
+"""`taskwire doctor`: shows what works, what does not work, and how to mend it."""

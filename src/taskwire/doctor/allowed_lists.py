@@ -9,9 +9,9 @@ from taskwire.slack.outbound import Outbound
 
 
 async def check_allowed(settings: Settings, slack: Outbound, team: str | None) -> Finding:
-    """Return the finding about the lists.
+    """Return the finding about the lists of allowed workspaces, channels and user groups.
 
-    Raises UserError if a list names something that Slack does not know, or if nobody may use the bot.
+    Raises UserError if Slack does not know an entry of a list, or if nobody may use the bot.
     """
     workspaces = settings.allowed_workspaces
     if workspaces and not (await slack.get_identity()).is_org_wide and team not in workspaces:

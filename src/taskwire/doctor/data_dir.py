@@ -1,4 +1,4 @@
-"""Checks the data directory of the embedded store: whether it can be made, and how much room there is."""
+"""Checks the data directory of the embedded store: whether it can be made, and how much space is left."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""`taskwire doctor`: checks each thing that Taskwire needs, and says what to do about problems.
+"""`taskwire doctor`: checks everything that Taskwire needs, and says what to do about problems.
 
 An examination changes nothing, and works with or without a running bot. It returns findings: `cli` prints
 them, and `in_slack` shows them to administrators. No finding contains a secret.
@@ -71,7 +71,7 @@ COPY_ID_HINT = "A profile's menu in Slack has Copy member ID."
 
 @dataclass(frozen=True)
 class RunningClients:
-    """The clients of a running bot. They use its present secrets and keep to the limits of all replicas."""
+    """The clients of a running bot, with the bot's present secrets and the rate limits of all replicas."""
 
     slack: Outbound
     coder: CoderClient
@@ -79,9 +79,9 @@ class RunningClients:
 
 
 class Examination:
-    """Checks everything that the settings name, one thing after the other.
+    """Checks the systems and values that the settings name, one after the other.
 
-    Inside a running bot, it uses the clients of the bot. Otherwise it opens its own clients.
+    In a running bot, the examination uses the clients of the bot. Otherwise it opens its own clients.
     """
 
     def __init__(self, settings: Settings, running: RunningClients | None = None) -> None:
@@ -243,7 +243,7 @@ class Examination:
                 if own is not None and own.replaces == coder.key_id:
                     coder.use_token(own.token)
         except OutsideError:
-            # The checks that follow say what is wrong.
+            # The later checks say what is wrong.
             return
 
     async def _tasks(self, coder: CoderClient) -> Finding:
@@ -306,7 +306,7 @@ class Examination:
     async def _check_access(
         self, connections: Connections, keys: Keys, clock: Clock
     ) -> AsyncIterator[Finding]:
-        """Check whether the store may be used: it is not moved, the rights are sufficient, and it is ours."""
+        """Check that the store was not moved, that our rights suffice, and that the store belongs to us."""
         fenced = refusal = None
         with contextlib.suppress(RedisError):
             fenced = await fence.find(connections, keys)
@@ -315,7 +315,8 @@ class Examination:
             yield wrong_finding("Installation", fence.refusal(fenced, connections.where))
             return
         if refusal is not None:
-            # Every script of this version fails in such a store, and its error does not say why.
+            # Every script of this version of Taskwire fails in such a store, and the script's error does not
+            # say why.
             yield wrong_finding("Versions", refusal)
             return
         if self._settings.redis_url is not None:
@@ -327,7 +328,7 @@ class Examination:
         return judge_owner(await Ownership(connections, keys, clock).find(), installation, connections.where)
 
     async def _check_contents(self, connections: Connections) -> AsyncIterator[Finding]:
-        """Try what `run` does in the store, and check what `run` has left there."""
+        """Try the operations of `taskwire run` in the store, and check the data that earlier runs left."""
         if self._team is None:
             yield Finding(
                 "Work", "note", "Not checked, since Slack refuses the bot token or cannot be reached."
@@ -339,7 +340,7 @@ class Examination:
         async for finding in self._check_access(*store):
             yield finding
             if finding.state == "wrong":
-                # `run` would do nothing in this store, so there is nothing else to check.
+                # `taskwire run` would do nothing in this store, so there is nothing else to check.
                 return
         formats, dead_letters = Formats(*store), DeadLetters(*store)
         yield judge_versions(await formats.list_stranded(is_read_only=True))
@@ -352,13 +353,13 @@ class Examination:
         yield judge_arrivals(await ReceivedKinds(*store).list_latest())
 
     async def _addresses(self) -> Finding:
-        """Check whether `run` can listen on its addresses, or already does."""
+        """Check whether `taskwire run` can listen on its addresses, or already does."""
         settings, wanted = self._settings, {}
         if settings.admin_addr is None or settings.has_public_site:
             wanted["TASKWIRE_HTTP_ADDR"] = settings.http_addr
         if settings.admin_addr is not None:
             wanted["TASKWIRE_ADMIN_ADDR"] = settings.admin_addr
-        # If health has an address of its own, only that address shows whether a Taskwire runs here.
+        # If there is a separate address for health, only that address shows whether Taskwire runs here.
         is_here = bool(settings.admin_addr) and await _is_taskwire(str(settings.admin_addr))
         taken = []
         for setting, address in wanted.items():
@@ -417,7 +418,7 @@ def _get_template(templates: Sequence[Template], wanted: str, names: str) -> Tem
 
 
 async def _run_check(name: str, check: Awaitable[Finding]) -> Finding:
-    """Return a check's finding. An exception of the check becomes a finding too."""
+    """Return a check's finding. If the check raises an exception, return a finding about the exception."""
     try:
         return await check
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Judges what `taskwire doctor` has measured. `examination` makes the measurements."""
+"""Judges the measurements of `taskwire doctor`. `examination` makes the measurements."""
 
 import os
 import stat
@@ -35,8 +35,8 @@ from taskwire.state.owner import Owner
 MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
-# A disk is larger than memory, so a larger share of it may be full. The logs of other programs grow on the
-# same disk, so 200 MB must be free as well.
+# A disk is larger than memory, so a larger share of it may be full. The logs of other programs on the same
+# disk grow, so 200 MB must be free as well.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
@@ -49,7 +49,7 @@ Severity = Literal["ok", "note", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one thing: right, worth knowing, or wrong. `hint` says what to do."""
+    """The state of one examined part: right, worth knowing, or wrong. `hint` says what to do."""
 
     name: str
     state: Severity
@@ -160,7 +160,7 @@ def _judge_replicas(health: StoreHealth) -> list[Finding]:
 
 
 def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) -> Finding:
-    """Judge whether enough sentinels answer to replace a master, and whether they agree on one."""
+    """Judge whether enough Sentinels answer to replace a master, and whether they name the same master."""
     name, count = "Sentinels", len(seen) + len(errors)
     masters = {f"{host}:{port}" for host, port in (one.master for one in seen)}
     said = f"{len(seen)} of {count} answer, and know the master at {' or '.join(sorted(masters))}."
@@ -176,7 +176,7 @@ def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) 
 
 
 def judge_disk(free: int, total: int, where: str) -> Finding:
-    """Judge whether the disk of the embedded store has space. The store writes to it before each answer."""
+    """Judge whether the disk of the embedded store has space. The store writes to disk before each answer."""
     said = f"{free / 1e9:.1f} GB of {total / 1e9:.1f} GB are free at {where}."
     if free < FEWEST_FREE_BYTES or free < (1 - ALMOST_FULL_DISK) * total:
         hint = "Make room there, or set TASKWIRE_DATA_DIR to another disk."
@@ -185,7 +185,7 @@ def judge_disk(free: int, total: int, where: str) -> Finding:
 
 
 def judge_versions(stranded: Sequence[StrandedQueue]) -> Finding:
-    """Report jobs that only a newer version can read."""
+    """Report jobs that only a newer version of Taskwire can read."""
     if not stranded:
         return Finding("Versions", "ok", "This version can read everything that waits.")
     until = from_ms(min(each.until_ms for each in stranded))
@@ -229,7 +229,7 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
 
 
 def judge_account(account: User, rights: AccountRights | None) -> Finding:
-    """Judge whether our account's roles suffice. `rights` is None if Coder does not say what they allow."""
+    """Judge whether our account's roles suffice. `rights` is None if Coder does not show them."""
     name = "Coder account"
     if trouble := judge_rights(account, rights):
         return wrong_finding(name, trouble)
@@ -245,7 +245,7 @@ def judge_account(account: User, rights: AccountRights | None) -> Finding:
 def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_needed: bool) -> Finding:
     """Report how many people have connected a Coder account, and whether Coder accepts their tokens.
 
-    `are_needed`: there is no service account, so that only people with accounts can use the bot.
+    `are_needed` is true if there is no service account. Then only people with accounts can use the bot.
     """
     name, count = "Accounts", len(accounts)
     if not count:
@@ -266,7 +266,10 @@ def judge_accounts(accounts: Sequence[ConnectedAccount], now_ms: int, *, are_nee
 
 
 def judge_clocks(offsets: Mapping[str, float]) -> Finding:
-    """Compare this machine's clock with others. `offsets` has the seconds by which it is ahead of each."""
+    """Compare this machine's clock with other clocks.
+
+    `offsets` has, for each other clock, the seconds by which this machine's clock is ahead.
+    """
     if not offsets:
         return Finding("Clocks", "note", "Not checked, since neither Coder nor the store answered.")
     apart = {
@@ -339,7 +342,7 @@ def judge_dead_letters(count: int, newest: DeadLetter | None) -> Finding:
 
 
 def token_refused(problem: TokenProblem) -> UserError:
-    """Return which of Slack's tokens is refused, and where to get a valid one."""
+    """Return which of Slack's tokens is refused, and where to get a valid token."""
     if problem.method == Method.OPEN_SOCKET:
         return UserError(
             f"Slack refuses SLACK_APP_TOKEN ({problem.code}).",
@@ -352,5 +355,5 @@ def token_refused(problem: TokenProblem) -> UserError:
 
 
 def os_reason(error: OSError) -> str:
-    """Return why an address cannot be used, in the system's words."""
+    """Return why an address cannot be used, in the operating system's words."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

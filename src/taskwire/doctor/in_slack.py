@@ -1,6 +1,6 @@
 """`/task doctor`: examines the running bot, and shows administrators what is wrong.
 
-`tasks/queries.py` checks that the person may ask. `examination.py` has the checks.
+`tasks/queries.py` checks that the person may use this command. `examination.py` has the checks.
 """
 
 from taskwire.coder.client import CoderClient
@@ -24,7 +24,7 @@ class DoctorInSlack:
         self._examinations = SingleFlight(self._examine)
 
     async def examine(self) -> Message:
-        """Return what an examination finds, without secrets."""
+        """Return the findings of an examination, without secrets."""
         return await self._examinations.get()
 
     async def _examine(self) -> Message:

@@ -28,14 +28,14 @@ STORE_START_SECONDS = 5.0
 
 @contextlib.asynccontextmanager
 async def open_dead_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
-    """Yield the dead letters of this workspace. Raises `UserError` if Slack or the store cannot be asked."""
+    """Yield the dead letters of this workspace. Raises `UserError` if Slack or the store does not answer."""
     async with open_workspace(settings) as (connections, keys):
         yield DeadLetters(connections, keys, ServerClock())
 
 
 @contextlib.asynccontextmanager
 async def open_slack(settings: Settings) -> AsyncIterator[Outbound]:
-    """Yield a client for Slack without limits, for a few calls."""
+    """Yield a Slack client without rate limits, for a few calls."""
     url = settings.slack_api_url
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
@@ -68,7 +68,7 @@ async def find_person(settings: Settings, who: str) -> UserId:
 async def open_workspace(settings: Settings) -> AsyncIterator[tuple[Connections, Keys]]:
     """Yield the store and the names of this workspace's keys in it.
 
-    Raises `UserError` if Slack or the store cannot be asked.
+    Raises `UserError` if Slack or the store does not answer.
     """
     async with open_slack(settings) as slack:
         try:

@@ -1,1 +1,1 @@
-"""The Home tab of each person: their tasks, and how they are called."""
+"""The Home tab of each person: their tasks, and how notices reach them."""

@@ -1,6 +1,6 @@
-"""Reads a person's tasks from Redis: what needs the person, what runs, and what ended recently.
+"""Reads a person's tasks from Redis: tasks that need the person, that run, and that changed recently.
 
-Coder is not asked, so the tasks are shown during an outage too. Tasks without a thread are not in Redis.
+Coder is not asked, so the tasks are also shown while Coder is down. Tasks without a thread are not in Redis.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,10 @@ class PersonTasks(NamedTuple):
 
 
 def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) -> PersonTasks:
-    """Divide a person's links into three lists: what needs them, what runs, and what changed lately.
+    """Divide a person's links into three lists: tasks that need the person, that run, and that changed.
 
-    `shared` are the links that others share with the person. Those that run follow the person's own.
+    `shared` are the links that other people share with the person. Running tasks of `shared` come after the
+    person's own running tasks.
 
     The first two lists are those of `/task`, in the same order. The third list has the changes of the last
     seven days, the newest first.
@@ -45,7 +46,7 @@ def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) 
 
 
 async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms: int) -> PersonTasks:
-    """Read the open links of a person's tasks, and of those that others share with the person."""
+    """Read the open links of a person's tasks, and the links that other people share with the person."""
     found = await deps.links.list_links(await people.list_shared_links(person))
     shared = [
         link for link in found.values() if link.end_reason is None and link.record.owner_slack != person

@@ -1,8 +1,8 @@
 """Handles a person's own settings: stores them, and sends the summary after quiet hours.
 
-If a call was held back in quiet hours, one summary is sent when these quiet hours end. If the person changes
-the quiet hours meanwhile, the summary is sent when the new quiet hours end. If nothing is left to tell, no
-summary is sent.
+If notices were held back in quiet hours, the bot sends one summary when these quiet hours end. If the person
+changes the quiet hours before that, the bot sends the summary when the new quiet hours end. If nothing is
+left to tell, there is no summary.
 """
 
 from taskwire.dependencies import Dependencies
@@ -74,13 +74,13 @@ class Preferences:
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # If quiet hours are changed, they may end twice. Each end has a message of its own.
+        # If a person changes their quiet hours, these may end twice. Then each end gets its own message.
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))
 
     async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
-        """Return the person's tasks, and those of other people about which a call was held back."""
+        """Return the person's tasks, and the tasks of other people about which a notice was held back."""
         held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
         known = (await self._deps.links.list_links(held)).values()
         others = {link.id: link for link in known if await may_call(self._people, person, link)}

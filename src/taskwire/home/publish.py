@@ -1,7 +1,8 @@
 """Publishes Home tabs. Each publication shows the present state, so it may be repeated.
 
-A tab is published in the queue of its person, and at most once in three seconds (`queue/rate_limiter.py`).
-The answer to a press of a button in the tab is shown at its top for two minutes.
+The job is in the queue of its person. A tab is published at most once in three seconds
+(`queue/rate_limiter.py`). The answer to a press of a button in the tab is shown at the top of the tab for two
+minutes.
 """
 
 from taskwire.dependencies import Dependencies
@@ -49,12 +50,13 @@ class HomePublisher:
         priority = Priority.MENTION if is_watched else Priority.CARD
         await self._deps.slack.reserve(Method.PUBLISH_VIEW, work.person, priority)
         view = await self._make_view(context, work)
-        # A frozen process may overwrite a newer tab when it runs again. Then the tab is published once more.
+        # If this process is frozen now, it may overwrite a newer tab when it runs again. Then the tab is
+        # published once more.
         context.compensation = refresh_home(work.person)
         try:
             await self._deps.slack.views.publish(work.person, view)
         except SlackRefused as refused:
-            # For example, the app has no Home tab yet, because its manifest is older.
+            # Slack may refuse, for example, if the app's manifest is old and has no Home tab.
             _log.info(
                 "Home tab refused by Slack, published again after the next change",
                 person=work.person,
@@ -69,8 +71,8 @@ class HomePublisher:
     async def _make_view(self, context: JobContext, work: PublishHome) -> View:
         """Make the Home tab.
 
-        Slack is asked about the person only when they open the tab. Later changes show only the person's own
-        tasks and those that are shared with them.
+        The bot asks Slack about the person only when the person opens the tab. Later changes show only the
+        person's own tasks and the tasks that are shared with the person.
         """
         person = work.person
         if work.is_opened:
@@ -78,7 +80,8 @@ class HomePublisher:
                 await self._people.get_profile(person)
             except UserError as error:
                 return home.refused_home(str(error))
-            # The opening is recorded before the tasks are read, so that no change after that is missed.
+            # The opening is recorded before the tasks are read, so that no change after the reading is
+            # missed.
             await context.write(keep_home(self._deps, person))
         seen = await read_tasks(self._deps, self._people, person, context.now_ms)
         outage = await find_outage(self._deps)

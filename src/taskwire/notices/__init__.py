@@ -1,1 +1,1 @@
-"""Notices, the card, and the receipts: what a thread shows of its task and of its replies."""
+"""Notices, the card, and receipts: they show the state of a task and of the replies in its thread."""

@@ -1,8 +1,8 @@
-"""Shows in Slack's own agent surface whether an agent works, where the workspace has that surface.
+"""Shows in Slack's own agent surface whether an agent works, in workspaces with that surface.
 
-While an agent works, Slack shows its own button *Stop*; `listeners/messages.py` handles a press of it.
-Nothing depends on this surface: the card shows the same, and more. If Slack refuses, Taskwire does not ask
-again for a day.
+While an agent works, Slack shows its own button *Stop*. `listeners/messages.py` handles a press of this
+button. No other feature depends on the agent surface: the card shows the same state, and more. If Slack
+refuses the status, Taskwire does not try again for a day.
 """
 
 from taskwire.dependencies import Dependencies
@@ -29,7 +29,7 @@ _log = logger("taskwire.notices.agent_sessions")
 
 
 def find_status(link: Link) -> SessionStatus:
-    """Return the status that Slack should show."""
+    """Return the status that Slack should show for a link's thread."""
     if link.end_reason is not None:
         return "closed"
     if link.state.phase is Phase.NEEDS_YOU:
@@ -39,7 +39,7 @@ def find_status(link: Link) -> SessionStatus:
 
 
 def is_session_outdated(deps: Dependencies, link: Link) -> bool:
-    """Return whether Slack shows another status than the link has now.
+    """Return whether Slack shows a status that is not the link's present status.
 
     A thread gets a session only when its agent works.
     """
@@ -52,13 +52,13 @@ def is_session_outdated(deps: Dependencies, link: Link) -> bool:
 
 
 def show_session(link: LinkId) -> Batch:
-    """Append a job that shows the present status. It replaces a waiting one."""
+    """Append a job that shows the present status. The job replaces a waiting job of this kind."""
     job = Job(id="session", work=ShowSession())
     return Batch().append(session(link), job, score="due", is_newest=True)
 
 
 class SessionStatuses:
-    """Handles the jobs that show a status."""
+    """Handles the jobs that show an agent's status."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -68,7 +68,7 @@ class SessionStatuses:
         return (Handler.with_link(ShowSession, self.show),)
 
     async def show(self, context: JobContext, link: Link) -> Outcome:
-        """Show the status. While the agent works, run again before Slack forgets the status."""
+        """Show the status. While the agent works, run the job again before Slack forgets the status."""
         repeats, thread_ts = context.work(ShowSession).repeats, link.record.thread_ts
         if thread_ts is None or (repeats and repeats != link.session):
             return done()
@@ -77,8 +77,8 @@ class SessionStatuses:
         status = find_status(link)
         if not repeats and _name_shown(link) == f"{status} {thread_ts}":
             return done()
-        # A frozen process may overwrite a newer status when it runs again. Then the status is shown once
-        # more.
+        # If this process is frozen now, it may overwrite a newer status when it runs again. Then the newer
+        # status is shown once more.
         context.compensation = self._deps.writes.remove_field(show_session(link.id), link.id, "session")
         try:
             await self._deps.slack.sessions.set_status(link.record.channel, thread_ts, status, link.title)

@@ -1,8 +1,8 @@
 """Finds the person who caused a change of a task, even if the change is seen before their call has ended.
 
-A poll may show a change before the call that made it has returned. While the call is under way or its outcome
-is unknown, its intent record in the link's `to_coder` queue says who asked for what. When the call has
-succeeded, an event `Acted` with the person waits in the `to_thread` queue, after the event of the change.
+A poll may show a change before the call that made the change has returned. While the call is under way or its
+outcome is unknown, its intent record in the link's `to_coder` queue says who asked for what. When the call
+has succeeded, an event `Acted` with the person waits in the `to_thread` queue, after the event of the change.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from taskwire.domain.queueing.queues import to_thread
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
-    """Return the event, and before it the act of the person who has caused it, if there is one."""
+    """Return the event. If a person has caused it, return the person's act before the event."""
     is_new_build = isinstance(event, Observed) and event.observation.build > link.state.build > 0
     if not is_new_build and not (isinstance(event, Vanished) and event.person is None):
         return (event,)
@@ -36,9 +36,10 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
 
 
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
-    """Find the person who asked for the change.
+    """Return the person who asked for the change that a notice announces.
 
-    The event of the person's act may have been applied only after the notice was queued.
+    The event of the person's act may have been applied only after the notice was queued. So the link's state
+    is searched too.
     """
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.last_action
@@ -47,9 +48,9 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
 
 
 def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
-    """Return who acted, if the event shows that the attempt of this job succeeded.
+    """Return the act of this job, if the event shows that the job's attempt succeeded.
 
-    `note` is its intent record.
+    `note` is the attempt's intent record.
     """
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
@@ -75,7 +76,7 @@ def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | No
 def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
     """Return the act if it has caused the build in `seen`. `build` is the number of the build before the act.
 
-    A retry makes two builds: the first one stops the workspace.
+    A retry makes two builds. The first build stops the workspace.
     """
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):

@@ -12,7 +12,7 @@ from taskwire.outbox.observing import LONGEST_REPORT
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15
-# At most this many characters of a build log are masked. Far fewer are shown.
+# In characters. At most this much of a build log is masked. Much less is shown.
 LONGEST_BUILD_LOG = 50_000
 # Coder's status of a build that succeeded.
 BUILD_SUCCEEDED = "succeeded"
@@ -31,9 +31,9 @@ class BuildSummary(NamedTuple):
 
 
 async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: str) -> BuildSummary:
-    """Return what Coder shows about the latest build; an empty summary if it cannot be read.
+    """Return what Coder shows about the latest build; an empty summary if the build cannot be read.
 
-    For an error this is the end of the build's log, for a pause its reason.
+    For an error, the summary has the end of the build's log. For a pause, it has the reason.
     """
     workspace_id = link.observation.workspace_id if link.observation else None
     if workspace_id is None or kind not in ("error", "paused"):
@@ -58,6 +58,6 @@ async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: s
     log = "\n".join([*rows, *([why] if why else [])])
     # Mask before cutting: half of a secret is not recognised.
     log = await asyncio.to_thread(deps.mask, log[-LONGEST_BUILD_LOG:])
-    # The card shows only the beginning of the error, and the link stores only that.
+    # The card shows only the beginning of the error, so the link stores only this beginning.
     why = await asyncio.to_thread(mask_beginning, deps.mask, why, LONGEST_REPORT)
     return BuildSummary(log, why, is_stop=build.transition == "stop")

@@ -1,6 +1,6 @@
 """Decides which people a notice calls, and how: by mention, by direct message, or after their quiet hours.
 
-Each person chooses how they are called. Every notice is posted in its thread, whatever people have chosen.
+Each person chooses how notices call them. Every notice is posted in its thread, whatever people have chosen.
 """
 
 from collections.abc import Sequence
@@ -30,16 +30,18 @@ from taskwire.outbox.direct_messages import direct_messages
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
-# The id of the job that sends the summary. While it waits, later calls of the same quiet hours add nothing.
+# The id of the job that sends the summary. While this job waits, later calls in the same quiet hours queue no
+# other job.
 SUMMARY_JOB_ID = "summary"
-# The note of the links about which a person was not called in their quiet hours, and the most links in it.
+# The note that lists the links about which a person was not called in quiet hours, and the most links in the
+# note.
 HELD_CALLS, MOST_HELD_LINKS = "held_calls", 50
-# These notices also call the people who watch the task. Others call only its owner.
+# These notices also call the people who watch the task. All other notices call only its owner.
 FOR_WATCHERS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "failed", "error"})
 
 
 def list_called(link: Link, notice: Notice) -> tuple[UserId, ...]:
-    """List the people that a notice calls: the owner, or a reminder's fallback, then people who watch.
+    """List the people that a notice calls: first the owner or a reminder's fallback, then people who watch.
 
     A muted task calls nobody.
     """
@@ -64,7 +66,7 @@ def may_mention(link: Link, job: Job) -> bool:
 
 
 async def decide_calls(deps: Dependencies, people: People, context: JobContext, link: Link) -> CallPlan:
-    """Return how a notice calls its people. The decision of an earlier try is kept."""
+    """Return how a notice calls its people. Keep the decision of an earlier try, if there is one."""
     work = context.work(PostNotice)
     called = list_called(link, work.notice)
     if work.calls is not None:
@@ -76,9 +78,10 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
 
 
 async def may_call(people: People, person: UserId, link: Link) -> bool:
-    """Return whether a person may still be called. Somebody who watches a task must be able to read it now.
+    """Return whether a person may still be called. A person who watches a task must be able to read it now.
 
-    They may have left its channel since, or the company. A direct message would reach them all the same.
+    A watcher may have left the channel or the company since, but a direct message would still reach this
+    person.
     """
     if person not in link.watchers or person == link.record.owner_slack:
         return True
@@ -119,7 +122,7 @@ async def _plan_calls(deps: Dependencies, people: People, called: Sequence[UserI
 async def find_present_quiet_period(
     people: People, person: UserId, settings: PersonSettings, now_ms: int
 ) -> QuietPeriod | None:
-    """Return the quiet hours in which the person is now; None if they are in none."""
+    """Return the quiet hours in which the person is now; None outside quiet hours."""
     if not settings.has_quiet_hours:
         return None
     try:

@@ -1,8 +1,8 @@
 """Shows the present state: edits the card, and sets the reaction on each reply.
 
 Only the newest state is shown. Edits and reactions wait for a place in Slack's limits
-(`queue/rate_limiter.py`), which also limit how often one card, and all cards together, are edited. The
-state is read when the place is free.
+(`queue/rate_limiter.py`). The limits say how often one card, and how often all cards together, may be edited.
+The state is read when the place is free.
 """
 
 import json
@@ -31,7 +31,8 @@ from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
-# Marks a reaction that the message may have or not: nobody knows how the attempt to add it ended.
+# Marks a reaction that the message may have or may not have, because the outcome of the attempt to add it is
+# unknown.
 TRIED = "?"
 # Marks the reaction that a repair keeps, until the repair is complete. The message may not have it yet.
 REPAIRED = "="
@@ -80,7 +81,7 @@ class CardAndReceipts:
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)
         drawn = _digest(card, link)
-        # Older versions also stored a time after the digest.
+        # Older versions of Taskwire also stored a time after the digest.
         if drawn == link.drawn_card.partition(" ")[0]:
             return done()
         await self._tell_home(context, link, drawn)
@@ -91,7 +92,8 @@ class CardAndReceipts:
         priority = _priority(context, link)
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.shown_ts or Ts("")
         await slack.reserve_update(channel, ts, priority)
-        # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
+        # If Slack's answer is lost, the edit may have been made. From here on, nobody knows what the card
+        # shows.
         await context.write(self._deps.writes.remove_field(Batch(), link.id, "drawn_card"))
         # If the process freezes now, its call may arrive later and replace a newer card. Then the card is
         # edited again.
@@ -107,7 +109,7 @@ class CardAndReceipts:
         )
 
     async def record_opened(self, context: JobContext, link: Link) -> Outcome:
-        """Record that the owner has seen what the agent reported, so that it does not need them any more."""
+        """Record that the owner has opened the agent's result, so that the task no longer needs the owner."""
         work = context.work(RecordOpened)
         if work.person != link.record.owner_slack:
             return done()
@@ -117,7 +119,7 @@ class CardAndReceipts:
         return done(batch)
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Return whether a reply resumes the task. Only the card of a task that is stopping shows that."""
+        """Return whether a reply resumes the task. This matters only while the task is stopping."""
         if link.shown_pending != "pause":
             return True
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
@@ -131,10 +133,11 @@ class CardAndReceipts:
         await context.write(refresh_home(owner, told))
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
-        """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
+        """Post the card again, once, after it was deleted: a thread without a root accepts no messages.
 
         The link moves to the new thread. Replies in the old thread still reach the task. If the card is
-        deleted again, the link ends and the task goes on. In a discussion, the card stays in its thread.
+        deleted again, the link ends and the task goes on. In a discussion, the new card is posted in the same
+        thread.
         """
         writes, record = self._deps.writes, link.record
         if link.end_reason is not None:
@@ -149,8 +152,8 @@ class CardAndReceipts:
             )
         except ChannelProblem as problem:
             if context.is_outcome_unknown and not context.note:
-                # The attempt was made under this lease. The next lease finds out from the intent record what
-                # became of it.
+                # The attempt was made under this lease. The next lease learns its outcome from the intent
+                # record.
                 return unknown()
             batch = record_closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
@@ -173,7 +176,7 @@ class CardAndReceipts:
         return copies[0] if copies else None
 
     async def receipt(self, context: JobContext, link: Link) -> Outcome:
-        """Show the reaction of the reply's newest state, and no other reaction of ours."""
+        """Show the reaction for the reply's newest state, and remove all other reactions of the bot."""
         work = context.work(Receipt)
         had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
         if work.stray_reaction is not None:
@@ -184,9 +187,9 @@ class CardAndReceipts:
         return await self._react(context, link, work.ts, _all_tried(had), wanted)
 
     async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
-        """Add the stored reaction again, and remove all other reactions of ours.
+        """Add the stored reaction again, and remove all other reactions of the bot.
 
-        A process that was stopped may have added one of them late.
+        A process that was stopped may have added another reaction late.
         """
         also = [TRIED + stray] if stray and stray not in " ".join(had) else []
         repaired = next((name for name in had if name.startswith(REPAIRED)), None)
@@ -202,10 +205,11 @@ class CardAndReceipts:
     ) -> Outcome:
         """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
-        After an attempt to add a reaction, the message may have it, whatever Slack answered. So the reaction
-        stays in the stored list until it is removed. If a frozen process runs again after others have shown a
-        newer state, its compensating job repairs the reactions. That job stores the wanted reaction as
-        `repaired`, so that a second run does not take it for a newer state.
+        After an attempt to add a reaction, the message may have the reaction, whatever Slack answered. So the
+        reaction stays in the stored list until it is removed. If a frozen process runs again after another
+        process has shown a newer state, the frozen process writes a compensating job, which repairs the
+        reactions. That job stores the wanted reaction as `repaired`. So a second run of the job does not
+        mistake this reaction for a newer state.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
@@ -237,7 +241,7 @@ class CardAndReceipts:
 def _all_tried(had: list[str]) -> list[str]:
     """Return these reactions with the mark `?`, which means that Slack may show the reaction.
 
-    The mark `=`, which a repair has set, is replaced.
+    The mark `?` replaces the mark `=`, which a repair has set.
     """
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]
@@ -258,5 +262,5 @@ def _make_metadata(link: Link) -> Metadata:
 
 
 def _digest(card: Message, link: Link) -> str:
-    """Return a digest of what the card shows, and of the task that its metadata names."""
+    """Return a digest of the card's content, and of the task that the card's metadata names."""
     return key_ring().digest(json.dumps(card.model_dump()), f"{link.record.task_id}")

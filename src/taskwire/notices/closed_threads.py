@@ -1,9 +1,9 @@
-"""Threads in which nothing can be posted: the channel is closed, or the card was deleted.
+"""Threads in which nothing can be posted, because the channel is closed or the card was deleted.
 
-A channel is closed if it was archived or deleted, or if the bot was removed from it. The task's owner is
-told once. Messages that cannot be posted become dead letters. When the channel is open again, they are sent
-again, and the thread is read for missed messages. The task goes on meanwhile. If the card was deleted,
-`card.py` posts it again, and later messages go to the new thread.
+A channel is closed if it was archived or deleted, or if the bot was removed from it. The bot tells the task's
+owner once. Messages that cannot be posted become dead letters. When the channel is open again, the dead
+letters are sent, and the thread is read for missed messages. The task goes on in the meantime. If the card
+was deleted, `card.py` posts it again, and later messages go to the new thread.
 """
 
 from functools import partial
@@ -23,7 +23,7 @@ from taskwire.outbox.enqueue import draw, request_reading
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
-# The reason of a dead letter begins with this if the letter is sent again when the thread reopens.
+# The reason of a dead letter begins with this text if the letter is sent again when the thread reopens.
 CLOSED_REASON = "the channel takes no message: "
 # How often an edit is tried in a closed thread. Slack may send no event when the thread opens again.
 CLOSED_RETRY_MS = HOUR_MS
@@ -97,8 +97,8 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
 async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
     """Wait until the card was posted again, then try the job again. Return None if that did not help.
 
-    Slack may be away, or limit the edits of cards. So None is returned only if the card was edited and the
-    thread still takes no message.
+    Return None only if the card was edited and the thread still accepts no message. Before that, Slack may be
+    down, or its limits may delay the edit.
     """
     notes = deps.notes
     since = await notes.find("card_moving_since", link.id)

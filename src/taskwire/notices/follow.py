@@ -1,9 +1,10 @@
-"""Follows an agent: one message in the thread shows the last lines that it writes, for ten minutes.
+"""Follows an agent: one message in the thread shows the last lines of the agent's output, for ten minutes.
 
-The message is posted once and then edited. Coder's log is read only while somebody follows, every five
+The message is posted once and then edited. Coder's log is read only while a person follows, every five
 seconds for each followed task. The edits have the lowest priority in Slack's limits, so cards go first.
-Following ends after its ten minutes, when the agent stops working, and when a person ends it. The message
-then says why, and keeps the last lines. After the end of a turn, the notice below has the answer instead.
+Following ends after ten minutes, when the agent stops working, or when a person ends it. The message then
+says why it ended, and keeps the last lines. But at the end of a turn, the notice below has the answer
+instead.
 """
 
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from taskwire.slack.metadata import Metadata
 FOLLOW_MS = 600_000
 # How often the log is read.
 TICK_SECONDS = 5.0
-# How many agents are followed at once. All cards and these messages share 45 edits a minute.
+# The most agents that are followed at once. All cards and these messages share 45 edits a minute.
 MOST_FOLLOWED = 10
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
 # Why an agent has stopped working, by phase. In all other phases, its turn has ended.
@@ -65,17 +66,17 @@ async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
 
 
 def stop_following(deps: Dependencies, link: Link) -> Batch:
-    """Return the batch after which nobody follows the agent. The card's menu offers *Follow* again."""
+    """Return the batch that ends following. The card's menu then offers *Follow* again."""
     return draw(link.id, deps.writes.unfollow(Batch(), link.id))
 
 
 def is_followed(link: Link, now_ms: int) -> bool:
-    """Return whether a message follows the agent now."""
+    """Return whether a message in the thread shows the agent's output now."""
     return link.follow_until_ms > now_ms
 
 
 class Follower:
-    """Handles the jobs of the message that follows an agent."""
+    """Handles the jobs of the message that shows an agent's output."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -86,7 +87,7 @@ class Follower:
         return (Handler.with_link(StartFollowing, self.post), Handler.with_link(ShowLive, self.show))
 
     async def post(self, context: JobContext, link: Link) -> Outcome:
-        """Post the message, once. An edit adds the agent's lines."""
+        """Post the message, once. Later edits add the agent's lines."""
         until_ms, record = context.work(StartFollowing).until_ms, link.record
         is_over = _find_end(link, until_ms, context.now_ms) is not None
         if record.thread_ts is None or (is_over and not context.is_outcome_unknown):
@@ -106,11 +107,12 @@ class Follower:
     async def show(self, context: JobContext, link: Link) -> Outcome:
         """Show the agent's last lines in the message, and queue the next edit.
 
-        The last edit says why it ends.
+        The last edit says why the message no longer follows the agent.
         """
         work = context.work(ShowLive)
         place = _Place(work.ts, work.message_id)
-        # A frozen process may overwrite newer lines when it runs again. Then the lines are shown once more.
+        # If this process is frozen now, it may overwrite newer lines when it runs again. Then the newer lines
+        # are shown once more.
         again = work.model_copy(update={"shown": ""})
         context.compensation = Batch().append(live(link.id), _tick(again), is_newest=True)
         end = _find_end(link, work.until_ms, context.now_ms)
@@ -144,7 +146,7 @@ class Follower:
     def _end(self, link: Link, until_ms: int) -> Batch:
         """Return the batch that ends following until `until_ms`.
 
-        The batch is empty if somebody has started to follow again since.
+        The batch is empty if a person has started to follow again since.
         """
         is_newer = link.follow_until_ms not in (0, until_ms)
         return Batch() if is_newer else stop_following(self._deps, link)

@@ -1,8 +1,8 @@
 """Turns events into notices: reduces the events of a link, and posts messages in its thread.
 
-A link's events are reduced one at a time. The new state is stored by the call that completes the job. A
-notice is posted once. It may contain an excerpt of the agent's log, and mentions only the task's owner and
-people who watch it.
+A link's events are reduced one at a time. The call that completes the job also stores the new state. A notice
+is posted once. It may contain an excerpt of the agent's log. It mentions only the task's owner and people who
+watch the task.
 """
 
 from datetime import datetime
@@ -120,14 +120,17 @@ class Notifier:
             # The agent may be ready now, so waiting replies are tried again at once.
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
-                # Reports from before the thread was opened are not posted in it.
+                # Reports from before the thread was opened are not posted in the thread.
                 self._deps.writes.set_field(
                     batch, link.id, "cursor", await read_end_cursor(self._deps, context.coder, link)
                 )
         return done(draw(link.id, batch))
 
     async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
-        """Queue the notices. While a reply waits, the end of a turn calls nobody, and nobody is reminded."""
+        """Queue the notices. While a reply waits, a notice about the end of a turn calls nobody.
+
+        While a reply waits, there are no reminders either.
+        """
         for notice in transition.notices:
             is_reminder = notice.kind == "reminder"
             has_next = (notice.kind in notices.OF_TURNS or is_reminder) and await self._has_next_turn(
@@ -154,13 +157,13 @@ class Notifier:
         return first is not None and not first.question
 
     def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
-        """Send the replies that wait only until somebody resumes the task, if the task is active again."""
+        """If the task is active again, send the replies that waited until somebody resumed the task."""
         if link.waits_for_resume and link.hold is None and event.observation.is_active:
             self._deps.writes.release_held(batch, link.id)
             questions.settle_held(self._deps, link, inputs.HELD_SENT, batch)
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
-        """If the workspace has started, remove the button that starts it, and show who started it."""
+        """If the workspace has started, remove its start button and name the person who started it."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
         is_up_again = link.state.phase in STOPPED_PHASES and state.phase not in (*STOPPED_PHASES, Phase.GONE)
         if is_act or is_up_again:
@@ -183,11 +186,11 @@ class Notifier:
         return transitions.reduce(link.state, event, rules, now_ms)
 
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
-        """Add all reports of the agent to an observation: Coder's list of tasks shows only the last one.
+        """Add all reports of the agent to an observation, because Coder's list shows only the last one.
 
-        The reports are also added after a new build, when its agent has started: if a turn ended before a
-        resume between two polls, no list shows its end. Reports that are newer than the observation are left
-        to later events. Otherwise the thread would show them too early.
+        The reports are also added after a new build, when its agent has started. If a turn ended before a
+        resume between two polls, no list shows the end of this turn. Reports that are newer than the
+        observation are left for later events, because the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event
@@ -216,7 +219,7 @@ class Notifier:
     async def _list_past_reports(
         self, coder: CoderClient, link: Link, seen: Observation
     ) -> tuple[tuple[Report, ...], datetime | None]:
-        """Return the agent's reports, and when its workspace was told to stop, if it was.
+        """Return the agent's reports, and when the workspace was told to stop; None if it was not.
 
         If Coder refuses to show the agent, for example after a stop, there are no reports.
         """
@@ -230,8 +233,8 @@ class Notifier:
     async def post_notice(self, context: JobContext, link: Link) -> Outcome:
         """Post a notice.
 
-        If it shows what the agent wrote, the first run only reads that text and stores it in the job. So
-        every try posts the same text.
+        If the notice shows the agent's output, the first run only reads this output and stores it in the job.
+        So every try posts the same text.
         """
         work = context.work(PostNotice)
         is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)
@@ -281,7 +284,7 @@ class Notifier:
     async def _record_posted(
         self, link: Link, notice: Notice, written: AgentOutput, place: PostedQuestion, batch: Batch
     ) -> None:
-        """Store where a notice was posted, if it is edited later."""
+        """If a notice is edited later, store where it was posted."""
         if notice.kind == "paused":
             record_pause(self._deps, link, notice, place, batch)
         if notice.kind in (questions.STUCK, questions.REMINDER):
@@ -334,7 +337,7 @@ class Notifier:
         )
 
     async def _get_settings(self, link: Link, notice: Notice) -> ChannelSettings:
-        """Return the settings of the channel if the notice depends on them."""
+        """Return the settings of the channel if the notice depends on these settings."""
         if notice.kind != "paused":
             return ChannelSettings()
         return await self._deps.channel_settings.get(link.record.channel)
@@ -373,11 +376,11 @@ class Notifier:
                 priority = Priority.MENTION if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
-                # With an intent record, the search for an earlier attempt's message found no place in Slack's
-                # limits. Nothing may be posted before that search.
+                # With an intent record, the job must first search for the message of its earlier attempt.
+                # Slack's limits left no room for this search, so nothing may be posted yet.
                 if is_call or context.keeps_intent_record or not await self._is_call_behind(link):
                     raise
-                # This message must not delay a message behind it that mentions somebody.
+                # This message must not delay a later message in the queue that mentions people.
                 return await post_once(self._deps, context, *where, message, meta, Priority.MENTION)
         except MessageGone as problem:
             return await self._handle_message_gone(context, link, problem.code)
@@ -394,7 +397,7 @@ class Notifier:
     def _give_up_closed(self, context: JobContext, link: Link, code: str) -> Outcome:
         """Give the message up, because the thread is closed.
 
-        Its dead letter is sent again when the thread reopens.
+        The message's dead letter is sent again when the thread reopens.
         """
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
         return end_as_dead_letter(
@@ -404,7 +407,7 @@ class Notifier:
         )
 
     def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Record up to where the agent's log was shown, and its steps; share a long text as a file."""
+        """Record how much of the agent's log was shown, and its steps. Share a long text as a file."""
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
@@ -418,7 +421,7 @@ class Notifier:
 
 
 def _has_new_report(state: LinkState, seen: Observation) -> bool:
-    """Return whether the observation has a newer report than the last known one."""
+    """Return whether the observation has a report that is newer than the last known report."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
 

@@ -1,8 +1,8 @@
 """Channels that were shared with another company after a task's thread began there.
 
 No new thread is made in such a channel. Existing threads go on, because people wait for their tasks. No reply
-of an outsider reaches an agent. If somebody writes in such a thread, the task's owner and the administrators
-are told, once a day, that outsiders can read it.
+of an outsider reaches an agent. If a person writes in such a thread, the bot tells the task's owner and the
+administrators, once a day, that outsiders can read the thread.
 """
 
 from taskwire.dependencies import Dependencies
@@ -23,9 +23,9 @@ class Outsiders:
         self._allowed = allowed
 
     async def tell_about_outsiders(self, thread: ThreadRef) -> None:
-        """Tell the task's owner and the administrators, if the thread has an open link.
+        """Tell the task's owner and the administrators that outsiders can read a thread with an open link.
 
-        Channels that the settings allow are left out.
+        If the settings allow the channel, tell nobody.
         """
         if thread.channel in self._allowed:
             return
@@ -37,7 +37,8 @@ class Outsiders:
         if link is None or link.end_reason is not None or link.closed_error:
             return
         if not await claim_telling(self._deps, "outsiders", link_id):
-            # Another process is about to tell them. If it dies, the next event tells them.
+            # Another process is about to tell the owner and the administrators. If that process dies, the
+            # next event leads to the messages.
             return
         # The administrators come first, because the last call records that everybody was told.
         await self._alerts.warn(

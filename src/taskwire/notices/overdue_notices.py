@@ -1,6 +1,6 @@
 """Notices about what has lasted too long: checks whether they are still true, and removes their buttons.
 
-`domain/lifecycle/overdue.py` decides when they are due.
+`domain/lifecycle/overdue.py` decides when these notices are due.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ REMINDER_READ_SECONDS = 3.0
 
 
 def is_overtaken(link: Link, notice: Notice) -> bool:
-    """Return whether a notice must not be posted: the state has changed, or a reminder would call nobody."""
+    """Return whether a notice must not be posted, because the state has changed or it would call nobody."""
     state = link.state
     if notice.kind == "stuck":
         return not state.is_stuck
@@ -35,9 +35,9 @@ def is_overtaken(link: Link, notice: Notice) -> bool:
 
 
 async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link:
-    """Return the link as if something had changed now, if Coder does not show the task.
+    """If Coder does not show the task, return the link as if the task had just changed.
 
-    If Coder does not answer, or its list lacks the task, something may have changed unseen.
+    If Coder does not answer, or its list lacks the task, the task may have changed without being seen.
     """
     is_shown = await find_outage(deps) is None and not await deps.observations.is_missing(link.id)
     if is_shown:
@@ -62,7 +62,7 @@ async def with_question(deps: Dependencies, coder: CoderClient, link: Link, noti
 async def settle_overdue(
     deps: Dependencies, link: Link, event: Event, state: LinkState, batch: Batch
 ) -> None:
-    """Remove the buttons of a notice if something has changed, or if the question is answered."""
+    """Remove the buttons of a notice if the task has changed, or if the question is answered."""
     before = link.state
     if before.is_stuck and not state.is_stuck:
         await questions.settle_finally(deps, link, questions.STUCK, inputs.STUCK_ENDED, batch)

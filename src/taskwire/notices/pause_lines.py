@@ -1,8 +1,8 @@
 """The line in the thread about a pause that a person asked for. A resume edits this line and posts no other.
 
-If replies wait when the task is paused, the question about them is this line: it says that the task is
-pausing, then who has paused it, and last who has resumed it. Other pauses, such as an idle time-out, have a
-notice with a button (`messages/notices.py`).
+If replies wait when the task is paused, the question about these replies is the line. It says first that the
+task is pausing, then who has paused the task, and at last who has resumed it. Other pauses, such as an idle
+time-out, have a notice with a button (`messages/notices.py`).
 """
 
 from taskwire.dependencies import Dependencies
@@ -23,14 +23,14 @@ from taskwire.slack.metadata import Metadata
 
 
 def is_line(link: Link, notice: Notice) -> bool:
-    """Return whether the notice is one line, because a person has asked for the change here."""
+    """Return whether the notice is only one line, because a person asked for the change in Slack."""
     return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 
 def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQuestion, batch: Batch) -> None:
     """Store where the line about this pause was posted.
 
-    If it was not posted, forget an earlier pause's line.
+    If no line was posted, forget the line of an earlier pause.
     """
     by = find_person_behind(link.state, notice)
     if by is None:
@@ -42,9 +42,9 @@ def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQu
 def record_held_question(
     deps: Dependencies, link: Link, job_id: str, place: PostedQuestion, batch: Batch
 ) -> None:
-    """Store that the question about the held replies, posted by this job, is the line about the pause.
+    """Store that the question about the held replies, which this job posted, is the line about the pause.
 
-    A reply that is held later does not replace the line that a pause has already.
+    If the pause has a line already, a question about a reply that is held later does not replace this line.
     """
     acted, line = link.state.last_action, link.pause_line
     if acted is None or acted.verb != "pause":
@@ -57,9 +57,10 @@ def record_held_question(
 async def ask_in_line(
     deps: Dependencies, people: People, context: JobContext, link: Link, batch: Batch
 ) -> bool:
-    """Let the line about this pause ask about the held replies. Return False if the question must be posted.
+    """Turn the line about this pause into the question about the held replies, if the thread has the line.
 
-    The thread has the line already if the pause was seen before the answer to its call came.
+    Return False if the question must be posted as a new message. The thread has the line already if a poll
+    saw the pause before Coder answered the call.
     """
     acted, line = link.state.last_action, link.pause_line
     is_about_pause = context.job.id.startswith(questions.HELD_BY_PAUSE_PREFIX)
@@ -69,7 +70,7 @@ async def ask_in_line(
     if (acted.verb, acted.build) != ("pause", line.build) or not held:
         return False
     if await questions.find_open(deps, link, questions.HELD_REPLIES) is not None:
-        # A second pause asks again, below.
+        # A second pause asks the question again in a new message.
         return False
     words = notices.get_pause_words(await people.find_name(line.person))
     asked = inputs.ask_about_held_replies(link, len(held), words)
@@ -95,8 +96,8 @@ async def edit_line(
 ) -> Batch | None:
     """Edit the line of the pause that this notice is about. Return None if the thread has no such line.
 
-    The edit may be repeated. The message's kind becomes that of the notice. A question also gets the id of
-    the notice about the pause, so that this notice is found again after a loss of data.
+    The edit may be repeated. The line's metadata gets the notice's kind. If the line is a question, it also
+    gets the id of the notice about the pause. So this notice is found again after a data loss.
     """
     line = link.pause_line
     # After a post of unknown outcome, edit nothing: that job had no line to edit, and posted a message.
@@ -121,7 +122,7 @@ async def edit_line(
 async def _edit(
     deps: Dependencies, link: Link, line: PauseLine, notice: Notice, message: Message, what: str
 ) -> Batch | None:
-    """Show `message` in the line. If the line is an open question, it stays one, and begins with `what`."""
+    """Show `message` in the line. If the line is an open question, only change its beginning to `what`."""
     meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
     place, batch = await questions.find_open(deps, link, questions.HELD_REPLIES), Batch()
     if place is not None and place.ts == line.ts:
