@@ -1,4 +1,4 @@
-"""The clients, the parts of the store, and a few settings, which every handler is given."""
+"""The clients, the stores and a few settings that every handler gets."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

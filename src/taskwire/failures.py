@@ -182,8 +182,8 @@ class Failures:
     async def give_up(self, context: JobContext, why: str) -> Outcome:
         """Return the outcome of a job that is given up: a dead letter, and a message to the person who waits.
 
-        There is one exception. If the job is a reply that may have reached the agent, the reply's author is
-        asked whether the reply has arrived.
+        If the job is a reply that may have reached the agent, the bot instead asks the reply's author whether
+        the reply has arrived.
         """
         try:
             outcome = await _give_up(self._deps, context, why)

@@ -183,7 +183,7 @@ class JobContext:
 
     @property
     def link_id(self) -> LinkId:
-        """The link that the job is about: the one that the job names, or else the link of its queue."""
+        """The id of the link that the job names, or else of the link to which the job's queue belongs."""
         work = self.job.work
         return work.link if isinstance(work, ReadThread) else get_link_id(self.lease.name)
 

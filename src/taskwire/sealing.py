@@ -137,8 +137,8 @@ class KeyRing:
     def reseal(self, text: str) -> str:
         """Return a stored text in which each sealed value is encrypted with the newest key.
 
-        Other text, and values whose key this ring does not have, stay as they are. A value keeps the time at
-        which it was sealed, so that an old value does not become a new one.
+        Other text stays unchanged, and so do values whose key this ring does not have. A value keeps the time
+        of its first sealing, so it does not look newer than it is.
         """
 
         def replace(found: re.Match[str]) -> str:

@@ -276,8 +276,8 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def _refuse_quotation_marks(cls, value: object) -> object:
         """Refuse quotation marks around a value. Docker's `--env-file` makes them a part of the value.
 
-        A shell and a `.env` file remove them. Keep this the last "before" validator: pydantic runs the last
-        one first.
+        A shell and a `.env` file remove such marks. Keep this the last "before" validator: pydantic runs the
+        last one first.
         """
         if isinstance(value, str) and _QUOTES.fullmatch(value):
             raise ValueError(
@@ -353,7 +353,7 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def masker(self) -> Masker:
         """The masker of every secret in these settings.
 
-        All parts share this one object. So a token that replaces another one is masked everywhere.
+        All parts share this one object. So if a new token replaces a secret, all parts mask the new token.
         """
         return Masker(self.secrets(), self.tokens())
 
@@ -391,7 +391,7 @@ _BOLT_VARIABLES = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_VERIFICATION
 
 
 def load(**overrides: str) -> Settings:
-    """Read the settings. Raise SettingsError with a sentence for each that is missing or wrong."""
+    """Read the settings. Raise SettingsError with a sentence for each setting that is missing or wrong."""
     try:
         return _validate(Settings, overrides)
     except SettingsError as error:

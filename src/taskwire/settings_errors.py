@@ -28,7 +28,7 @@ _CHOICE_ERRORS = {
 
 
 class SettingsError(Exception):
-    """Settings that are missing or wrong, with one sentence for each."""
+    """Settings that are missing or wrong, with one sentence for each of these settings."""
 
     def __init__(self, sentences: list[str]) -> None:
         super().__init__("\n".join(sentences))

@@ -78,7 +78,7 @@ def with_secrets_of_files(given: dict[str, object]) -> dict[str, object]:
 
 
 def read_secret(file: Path, name: str) -> str:
-    """Return the secret in a file. Raise ValueError with a sentence if there is none."""
+    """Return the secret in a file. Raise ValueError with a sentence if the file has no valid secret."""
     try:
         text = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

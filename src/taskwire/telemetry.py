@@ -161,7 +161,7 @@ class ThrottledLog:
         self._began_at = now if self._began_at is None else self._began_at
 
     def end(self) -> float | None:
-        """End the event, so that the next one is logged at once. Return how many seconds it lasted."""
+        """End the event, so that the next event is logged at once. Return its duration in seconds."""
         if self._began_at is None:
             return None
         seconds = self._now() - self._began_at
@@ -175,7 +175,7 @@ def reference() -> str:
 
 
 class Metrics:
-    """All metrics, for Prometheus. The text of each one is its documentation."""
+    """All metrics, for Prometheus. The text of each metric is its documentation."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -177,8 +177,8 @@ class Bot:
     async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
         """Listen to Slack, run jobs, and start the backfill.
 
-        The stack ends the parts in the opposite order, so the Socket Mode connection is closed after the
-        worker has stopped. So payloads that arrive while the last jobs end are still claimed.
+        The stack ends the parts in the opposite order. The Socket Mode connection is closed only after the
+        worker has stopped, so payloads that arrive while the last jobs end are still claimed.
         """
         parts = self.parts
         self._socket.start()

@@ -82,7 +82,7 @@ class Framing:
         self._buffer += data
 
     def clear(self) -> None:
-        """Forget the stored bytes. Nothing more is passed on."""
+        """Drop the stored bytes. No later request is passed on."""
         self._buffer = bytearray()
 
     def take_request(self) -> CompleteRequest | None:

@@ -447,7 +447,7 @@ async def _remove_server_header(_: web.Request, response: web.StreamResponse) ->
 
 
 def _make_disabled_logger() -> logging.Logger:
-    """Return a disabled logger for aiohttp, which would log what unknown senders send, with tracebacks."""
+    """Return a disabled logger for aiohttp, whose own logger would write the requests of unknown senders."""
     disabled = logging.getLogger("taskwire.http.aiohttp")
     disabled.disabled = True
     return disabled

@@ -22,7 +22,10 @@ OpenUrl = Callable[[Callable[[], Awaitable[str]]], Awaitable[str]]
 
 
 class SlackSocket:
-    """Keeps the present connection, and replaces it after a new app token. In HTTP mode there is none."""
+    """Keeps the present connection, and replaces it when there is a new app token.
+
+    In HTTP mode there is no connection.
+    """
 
     def __init__(self, app_token: str | None, metrics: Metrics) -> None:
         self._app_token = app_token

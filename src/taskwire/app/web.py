@@ -123,7 +123,7 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expectation:
-        """Return what to expect after a head: a body that fits the signature in the head.
+        """Return which body may follow a head: a body that fits the signature in the head.
 
         Raises `Rejected` if the head cannot be Slack's.
         """
@@ -181,7 +181,7 @@ class Site:
         self._expects: dict[str, Expect] = {}
 
     def expect(self, path: str, expect: Expect) -> None:
-        """Set what to expect of requests that are posted to a path or to a path below it."""
+        """Set which body and which check the site expects for requests posted to a path or below it."""
         self._expects[path] = expect
 
     def _check_head(self, head: RawRequestMessage) -> Expectation:

@@ -164,7 +164,7 @@ class Parts:
     ) -> AsyncIterator[Self]:
         """Make the clients and all parts. Raises the errors of Slack's client.
 
-        Raises `UserError` if this version, or the Redis user, must not use the store.
+        Raises `UserError` if this version of Taskwire, or the Redis user, may not use the store.
         """
         masker = settings.masker
         mask, mask_own, mask_stored = masker.mask, masker.mask_own, masker.mask_own_in_json
@@ -282,7 +282,7 @@ def _make_dependencies(
     bot: Identity,
     masker: Masker,
 ) -> Dependencies:
-    """Make what every handler is given."""
+    """Make the clients, stores and settings that every handler gets."""
     keys = Keys(bot.team_id, settings.key_prefix)
     return Dependencies(
         queues=queues,

@@ -37,7 +37,7 @@ def _to_utc(value: datetime) -> datetime:
 
 
 def _parse_nullable_id(value: object) -> object:
-    """Accept an optional id as Coder sends it (a string or null) and as it documents it (an object)."""
+    """Accept an optional id as Coder sends it (a string or null), or as Coder documents it (an object)."""
     if isinstance(value, Mapping):
         return value.get("uuid") if value.get("valid") else None
     return value or None

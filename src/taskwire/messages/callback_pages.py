@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Page(NamedTuple):
-    """A page: its HTTP status, its title, and what it says."""
+    """A page: its HTTP status, its title, and its text."""
 
     status: int
     title: str

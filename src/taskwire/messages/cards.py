@@ -287,7 +287,7 @@ def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
 
 
 class _Age(NamedTuple):
-    """A time on the card: words, and after them the age of a moment, which Slack keeps up to date."""
+    """A time on the card: some words, and then the age of a moment. Slack keeps the age up to date."""
 
     words: str
     since: datetime | None = None

@@ -1,4 +1,4 @@
-"""Decides what fits on a card on a phone that is 360 pixels wide, and what is left out."""
+"""Decides which parts of a card fit on a phone that is 360 pixels wide, and which are left out."""
 
 import re
 import unicodedata

@@ -143,7 +143,7 @@ class Notifier:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
 
     async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
-        """Return whether another turn follows the one that has ended: a reply waits or was just sent."""
+        """Return whether a new turn follows the ended turn: a reply waits, or a reply was just sent."""
         report, got = notice.report, state.input_after
         is_end = notice.kind in ("completed", "failed")
         if is_end and report is not None and got is not None and report.at <= got:

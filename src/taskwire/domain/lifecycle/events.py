@@ -113,7 +113,7 @@ Event = Annotated[
 def may_mention(event: Event) -> bool:
     """Return whether this event may lead to a notice that mentions somebody.
 
-    Only the reducer knows whether there is such a notice.
+    The answer is a guess. Only the reducer knows whether there will be a notice.
     """
     match event:
         case TimerFired():

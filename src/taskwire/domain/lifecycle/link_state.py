@@ -120,7 +120,7 @@ class LinkState(FrozenModel):
         return acted.person if acted is not None and is_theirs else None
 
     def begin_turn(self) -> "LinkState":
-        """Return the state at the begin of a turn, in which no question is open and nothing is announced."""
+        """Return the state at the beginning of a turn: no question is open, and nothing is announced."""
         return self.model_copy(
             update={
                 "is_need_announced": False,

@@ -125,7 +125,7 @@ _RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, P
 def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
     """Return whether a change of the state shows that an action need no longer be shown as pending.
 
-    The action has taken effect, or something else has happened to the workspace since. A new build shows this
+    Either the action has taken effect, or something else has changed the workspace. A new build shows this
     even if the phase is the same again, for example after a pause and a resume between two polls. During a
     pause, a new report of the agent does not show it: an agent may report until its workspace stops.
     """

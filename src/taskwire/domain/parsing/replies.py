@@ -2,12 +2,13 @@
 
 `classify` decides by the message alone. Other modules check what its author may do.
 
-- A verb is a command only after `!` or a mention of the bot, and only if nothing else follows: `@Taskwire
-pause the music` is input. After `!`, some verbs take an argument: `!edit TEXT` edits the prompt, but
-`@Taskwire edit the readme` is input. - A message that begins with `!` and is no command is not input, because
-agents run such text as a shell command. - A message that mentions other people and not the bot is for these
-people, unless it is `!share @bob`. - A message that is only the word `stop`, or a similar word, stops the
-task, even without `!` or a mention.
+- A verb is a command only after `!` or a mention of the bot, and only if nothing else follows:
+  `@Taskwire pause the music` is input. After `!`, some verbs take an argument: `!edit TEXT` edits the prompt,
+  but `@Taskwire edit the readme` is input.
+- A message that begins with `!` and is no command is not input, because agents run such text as a shell
+  command.
+- A message that mentions other people and not the bot is for these people, unless it is `!share @bob`.
+- A message that is only the word `stop`, or a similar word, stops the task, even without `!` or a mention.
 
 Texts in the results are Markdown in which people, channels and links are still Slack's tokens.
 `list_mentions` lists the ids to look up. `to_agent_text` writes the text as the person saw it.

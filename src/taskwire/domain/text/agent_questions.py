@@ -38,7 +38,7 @@ class Choice:
         return self.reply != self.label
 
     def with_remark(self, remark: str) -> str:
-        """Return the reply of this choice, and below it the remark that a person wrote."""
+        """Return the text of this choice, and below it the remark that a person wrote."""
         return f"{self.reply}\n{remark}" if remark else self.reply
 
 

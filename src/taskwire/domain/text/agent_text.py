@@ -4,13 +4,15 @@ agentapi pastes its input into a terminal unchecked. An escape code would end th
 would run the text that follows. So only printable text, line breaks and tabs are kept.
 
 - Escape codes are removed, for example the colours of a log. Of an unknown code only the control character is
-removed. - Characters that change the direction of text are removed. With them, people would see another order
-than the agent reads. - Invisible characters are removed, because agents read them and people cannot check
-them. They are the format characters (Unicode's Cf), variation selectors, tags and fillers. - Characters for
-private use, and code points that Unicode may assign later, are kept, because a font shows them at least as a
-box. - A few invisible characters are part of printable text and are kept: a joiner between two emoji, the
-selector after an emoji, the tags of the three registered flags, and a joiner within words of scripts that
-need it.
+  removed.
+- Characters that change the direction of text are removed. With them, people would see another order than the
+  agent reads.
+- Invisible characters are removed, because agents read them and people cannot check them. They are the format
+  characters (Unicode's Cf), variation selectors, tags and fillers.
+- Characters for private use, and code points that Unicode may assign later, are kept, because a font shows
+  them at least as a box.
+- A few invisible characters are part of printable text and are kept: a joiner between two emoji, the selector
+  after an emoji, the tags of the three registered flags, and a joiner within words of scripts that need it.
 """
 
 import re

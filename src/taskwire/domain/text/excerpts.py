@@ -189,7 +189,7 @@ def _make_left_out_note(rows: int) -> str:
 
 
 def _find_open_fence(rows: list[str]) -> list[str]:
-    """Return the line that opens a code fence, if these rows do not close it, in a list; empty if none."""
+    """Return, in a list, the opening line of a code block that these rows do not end; else an empty list."""
     fence = ""
     for row in rows:
         said = row.strip()

@@ -74,7 +74,7 @@ def escape_mrkdwn(text: str) -> str:
 
 
 def quote_typed(text: str, limit: int = 60) -> str:
-    """Shorten and escape what a person typed, so that it can be shown between back-ticks."""
+    """Shorten and escape a person's text, so that it can be shown between back-ticks."""
     flat = " ".join(text.replace("`", "'").split())
     return escape_mrkdwn(break_mentions(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 
