@@ -1,5 +1,5 @@
-"""Everything ends in a known state that is told once, even if something stays away, never gets ready or is
-gone."""
+"""Every request ends in a known state, and the person is told once, even if a system stays away or a task
+never gets ready."""
 
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import CallFault
@@ -14,7 +14,7 @@ DONE = f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
 
 
 async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(world: World) -> None:
-    """The notices come in order when Slack is back, and the card shows the present."""
+    """The bot posts the notices in order when Slack is back. The card shows the present state."""
     thread, task = await a_task(world)
     for method in ("chat.postMessage", "chat.update", "conversations.replies", "conversations.history"):
         world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
@@ -38,7 +38,8 @@ async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(wo
 
 
 async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(world: World) -> None:
-    """Coder is asked at most every half minute, and then not at all."""
+    """The bot asks Coder at most every half minute. After a day, it gives the replies back and asks no
+    more."""
     thread, task = await a_task(world)
     task.status_is("pending")
     await world.polls()
@@ -61,7 +62,8 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
 
 
 async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World) -> None:
-    """Rights are checked when the reply is due. Replies of others do not wait for it."""
+    """The bot checks the author's rights again when it would deliver the reply. Other people's replies do not
+    wait for that one."""
     world.person("carol", roles=("owner",))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
@@ -80,7 +82,7 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
 
 
 async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) -> None:
-    """The author is told privately what to do. The task continues."""
+    """The bot tells the author privately what to do. The task continues."""
     thread, task = await a_busy_agent(world)
     world.coder.suspend("alice")
     await world.forgets()
@@ -97,7 +99,7 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
 
 
 async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
-    """A person removed it on purpose. The next notice is still posted."""
+    """A person deleted the notice, so the bot does not post it again. It still posts the next notice."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -113,7 +115,7 @@ async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
 
 
 async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: World) -> None:
-    """The reply leaves the queue, and the agent never gets it."""
+    """The deleted reply leaves the queue, and the agent never gets it."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)
@@ -126,7 +128,7 @@ async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: Worl
 
 
 async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world: World) -> None:
-    """A query is not promised. The person can ask again."""
+    """The process dies while it answers a query. No job is left, and the person can ask again."""
     _, task = await a_waiting_agent(world)
     await world.alice.types("/task status fix-the-login", settles=False)
 
@@ -142,7 +144,7 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
 
 
 async def test_the_person_is_told_which_request_was_given_up(world: World) -> None:
-    """The message names the request, because days may have passed since."""
+    """The bot gave a request up. The message names that request, because days may have passed."""
     thread, task = await a_task(world)
     await world.forgets()
     world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")
@@ -160,7 +162,7 @@ async def test_the_person_is_told_which_request_was_given_up(world: World) -> No
 
 
 async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world: World) -> None:
-    """The answer was lost, and Coder could not be asked for a day."""
+    """Coder's answer was lost, and Coder failed for a day. The bot says that the pause may have happened."""
     thread, task = await a_task(world)
     world.coder.plan_fault("tasks.pause", faults.cut_after())
     await world.alice.replies(thread, "!pause")

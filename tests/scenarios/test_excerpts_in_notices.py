@@ -1,4 +1,5 @@
-"""The notice about a stopped agent has an excerpt of what the agent wrote: readable, once, and harmless."""
+"""The notice about an agent that has stopped shows an excerpt of the agent's text: readable, once, and
+harmless."""
 
 from taskwire_sandbox.coder.faults import Fault, bad_gateway
 from taskwire_sandbox.coder.steps import BuildPlan
@@ -12,7 +13,7 @@ SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 
 async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> None:
-    """No text is told twice, and the excerpt is part of the notice."""
+    """No text is in two excerpts. Each excerpt is part of its notice."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.says("The bug is in auth.py.")
@@ -36,7 +37,7 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
 
 
 async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
-    """Padding, boxes and line wraps are removed. Code stays code."""
+    """The excerpt has no padding, boxes or line wraps. Code stays as it is."""
     thread, task = await a_task(world)
     task.says(
         "The redirect loses its query because the handler builds the address from the path alone and "
@@ -55,7 +56,8 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
 
 
 async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(world: World) -> None:
-    """The notice ends with a whole paragraph. The file is shared once, even if Slack's answer is lost."""
+    """The excerpt ends with a whole paragraph. The bot shares the file once, even if Slack's answer is
+    lost."""
     thread, task = await a_task(world)
     task.says("\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200)))
     task.becomes("complete", "All done")
@@ -78,7 +80,8 @@ async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(
 
 
 async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(world: World) -> None:
-    """The agent wrote nothing to anybody, so the notice begins with its report."""
+    """The agent wrote only output. The notice begins with its report and shows the last lines of the
+    output."""
     thread, task = await a_task(world)
     task.says("\n".join(f"INFO step {number} is done" for number in range(200)))
     task.becomes("complete", "All done")
@@ -97,7 +100,7 @@ async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(worl
 
 
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
-    """The notice, the file, the card and the report are clean."""
+    """The notice, the file, the card and the report mention nobody and show no secret."""
     thread, task = await a_task(world)
     secrets = [SECRET, world.settings.slack_bot_token.get_secret_value(), world.settings.service_token]
     live = f"<!channel> <@{world.bob.id}> @here <!subteam^S0123456>"
@@ -120,7 +123,8 @@ async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(wor
 
 
 async def test_a_snapshot_is_no_news(world: World) -> None:
-    """The task was paused before a poll saw its end. The end is told, but a snapshot's text is not new."""
+    """The task ended and was paused before a poll. The notice tells the end, but has no excerpt of the log
+    that Coder saved at the pause."""
     thread, task = await a_task(world)
     task.says("I wrote a test.")
     task.becomes("complete", "Tested it")
@@ -136,7 +140,7 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
 
 
 async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(world: World) -> None:
-    """An attached task tells only what its agent writes later."""
+    """In the thread of an attached task, an excerpt has only what the agent wrote after that."""
     task = world.coder.add_task("alice", "tidy the docs")
     await world.passes(seconds=60)
     task.says("All of this is old.")
@@ -153,7 +157,7 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
 
 
 async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) -> None:
-    """The next notice has what the agent wrote."""
+    """The agent's log cannot be read, so the notice has no excerpt. The next notice has the text."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.becomes("complete", "Found it")
@@ -172,7 +176,7 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
 
 
 async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
-    """The notice is posted without an excerpt."""
+    """Coder answers with a page that is no log. The bot posts the notice without an excerpt."""
     thread, task = await a_task(world)
     task.becomes("complete", "Found it")
     world.coder.plan_fault("tasks.logs", Fault("nonsense", answer=Response(200, b"<html>Bad gateway</html>")))
@@ -184,7 +188,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
 
 
 async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World) -> None:
-    """A template's output is as untrusted as an agent's text."""
+    """The output of a template's build is as untrusted as an agent's text."""
     world.coder.template.plan = BuildPlan(error=f"<!channel> {SECRET}", build_log=(f"@here {SECRET}",))
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -216,7 +220,7 @@ TURN = """\
 
 
 async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_steps(world: World) -> None:
-    """A link shows where it leads, and nothing becomes an emoji."""
+    """In the answer, a link shows its address, and no text becomes an emoji."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("idle", "Fixed the redirect")
@@ -234,7 +238,8 @@ async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_step
 
 
 async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
-    """The button shows what the agent did before that notice, even if the task is gone since."""
+    """A press of *Show steps* shows the agent's steps before that notice, even if the task has been deleted
+    since."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")
@@ -258,7 +263,7 @@ async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
 
 
 async def test_many_steps_come_as_a_file(world: World) -> None:
-    """The steps do not fit into a message."""
+    """The steps do not fit into a message, so the bot sends them as a file."""
     thread, task = await a_task(world)
     calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
     task.says(f"{calls}\n\n⏺ I read them all.")
@@ -278,7 +283,8 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
 
 async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
-    """The bot forgets the steps before the button disappears."""
+    """The bot has deleted the steps, but the notice still has its button. A press is answered with a
+    sentence."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")

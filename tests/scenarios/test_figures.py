@@ -27,7 +27,7 @@ _ROW = re.compile(r"^taskwire_(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
 class Figures:
-    """The content of /metrics, by name and label values."""
+    """The content of /metrics, looked up by a metric's name and label values."""
 
     def __init__(self, text: str) -> None:
         self._rows = {
@@ -37,7 +37,8 @@ class Figures:
         self._names = set(_NAME.findall(text))
 
     def __call__(self, name: str, *labels: str) -> float:
-        """Return one value, or 0 if these labels have none yet. The metric must exist."""
+        """Return the value of a metric with these label values, or 0 if there is none yet. Fail if no such
+        metric exists."""
         assert name.removesuffix("_count").removesuffix("_sum").removesuffix("_total") in self._names, name
         return self._rows.get((name, frozenset(labels)), 0.0)
 
@@ -50,7 +51,7 @@ async def look(world: World) -> Figures:
 
 
 async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> None:
-    """A repeated delivery is counted as a duplicate. The socket's age is known."""
+    """A repeated delivery is counted as a duplicate. A metric also has the age of the socket."""
     thread, _ = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 
@@ -68,7 +69,8 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
 
 
 async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
-    """Bolt sets its level on the logger with the app's name, which must not be ours."""
+    """Bolt sets a level on the logger that is named like the app. The bot's own loggers must have another
+    name."""
     await world.alice.runs("/task create fix the login")
 
     # The world has set this level, to read the whole log.
@@ -76,7 +78,7 @@ async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
 
 
 async def test_what_was_missed_is_counted(world: World) -> None:
-    """Backfill counts the messages that it finds."""
+    """The metrics count the messages that backfill finds."""
     thread, _ = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -88,7 +90,8 @@ async def test_what_was_missed_is_counted(world: World) -> None:
 
 
 async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:
-    """Outcomes found to be done and not done are counted separately."""
+    """If an answer was lost, the bot finds out whether the call took effect. The metrics count both results
+    separately."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
@@ -111,7 +114,8 @@ async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World
 
 
 async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
-    """Failures, a refused account and a busy agent are counted separately."""
+    """Jobs are tried again after a failure, a refused account or a busy agent. The metrics count each reason
+    separately."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     world.coder.plan_fault("tasks.get", server_error())
@@ -136,7 +140,7 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
 
 
 async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
-    """A card is edited at most every three seconds. Waiting for that is no failure."""
+    """The bot edits a card at most every three seconds. A wait for that limit is not counted as a failure."""
     thread, task = await a_waiting_agent(world)
     for state in ("working", "failed"):
         task.becomes(state)
@@ -150,7 +154,7 @@ async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
 
 
 async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
-    """A dead letter counts as kept until the operator has dealt with it."""
+    """The number of dead letters includes a job until the operator has dealt with it."""
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -171,8 +175,8 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
 
 
 async def test_turns_that_change_hands_are_counted(world: World) -> None:
-    """A job takes longer than its lease. Another worker takes the queue over, and completing the first lease
-    is refused."""
+    """A job takes longer than its lease. Another worker takes its queue over, and the first worker cannot
+    complete the job."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", late(0.5))
     asked = len(world.coder.requests)
@@ -188,7 +192,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
 
 
 async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
-    """A stopped process has posted a card a second time."""
+    """A stopped process has posted a card a second time. The metrics count the copy that the bot deletes."""
     thread, _ = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     card = world.slack.message(thread.channel, thread.ts)["metadata"]["event_payload"]
@@ -210,7 +214,7 @@ async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
 
 
 async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
-    """Jobs wait while the store is away."""
+    """While the store does not answer, jobs wait and the metrics show it."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
         lost = await look(world)

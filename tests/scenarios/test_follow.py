@@ -1,4 +1,4 @@
-"""Somebody follows an agent: one message shows the last lines that it writes, for ten minutes at most."""
+"""A person follows an agent: one message shows the agent's last lines, for ten minutes at most."""
 
 from taskwire.notices.follow import MOST_FOLLOWED
 from taskwire_sandbox.coder import SandboxTask
@@ -12,14 +12,15 @@ STOPPED = "No longer following *Fix the login*."
 
 
 async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
-    """Let Alice follow a busy agent. Return the thread, the task, and the ts of the message."""
+    """Let Alice follow a busy agent. Return the thread, the task, and the ts of the message that follows the
+    agent."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!follow")
     return thread, task, thread.last_message()
 
 
 def _shows(world: World, thread: Thread, ts: str) -> str:
-    """Return what the message shows below its first line, as people read it."""
+    """Return the text of the message below its first line, as people read it."""
     message = world.slack.message(thread.channel, ts)
     pieces = [
         str(piece["text"])
@@ -33,7 +34,7 @@ def _shows(world: World, thread: Thread, ts: str) -> str:
 
 
 async def _ends(world: World, thread: Thread) -> list[str]:
-    """Let Alice stop to follow, and return the first line of the thread's new messages."""
+    """Let Alice stop following. Return the first line of each new message of the thread."""
     await world.alice.replies(thread, "!unfollow")
     await world.passes(6)
     world.alice.reads()
@@ -41,7 +42,7 @@ async def _ends(world: World, thread: Thread) -> list[str]:
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
-    """It is edited in place. *Stop following* ends it, and the answer is private."""
+    """The bot edits one message in place. *Stop following* ends that, and the answer to it is private."""
     thread, task, ts = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -64,7 +65,7 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
 
 
 async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
-    """The message says so, and offers to go on."""
+    """The message says that following has ended, and has a button to go on."""
     thread, task, _ = await _followed(world)
     task.says("Still reading")
     await world.passes(6)
@@ -79,7 +80,7 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
 
 
 async def test_following_ends_with_the_turn(world: World) -> None:
-    """The notice has the answer."""
+    """The agent finishes its turn. The message is no longer edited, and the notice has the answer."""
     thread, task, ts = await _followed(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -93,7 +94,7 @@ async def test_following_ends_with_the_turn(world: World) -> None:
 
 
 async def test_following_ends_when_somebody_stops_the_agent(world: World) -> None:
-    """The message says who did it, and keeps the last lines that the agent wrote."""
+    """The message says who stopped the agent, and keeps the agent's last lines."""
     thread, task, _ = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -111,7 +112,8 @@ async def test_following_ends_when_somebody_stops_the_agent(world: World) -> Non
 
 
 async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: World) -> None:
-    """One request a tick, and none afterwards. The message is not edited if nothing is new."""
+    """The bot reads the log once a tick while somebody follows, and never afterwards. It edits the message
+    only if the log has changed."""
     thread, task = await a_busy_agent(world)
     task.says("Reading")
     await world.passes(30)
@@ -141,7 +143,7 @@ def _count_edits(world: World, thread: Thread) -> int:
 
 
 async def test_following_goes_on_after_a_restart(world: World) -> None:
-    """There is no second message."""
+    """After the restart, the bot edits the same message and posts no second one."""
     thread, task, ts = await _followed(world)
     await world.restarts()
 
@@ -153,7 +155,7 @@ async def test_following_goes_on_after_a_restart(world: World) -> None:
 
 
 async def test_what_an_agent_writes_stays_text(world: World) -> None:
-    """It calls nobody, and shows no secret."""
+    """The agent's lines mention nobody and show no secret."""
     thread, task, ts = await _followed(world)
     task.says(f"<!channel> token {world.slack.bot_token} *bold*")
     await world.passes(6)
@@ -168,7 +170,7 @@ async def test_what_an_agent_writes_stays_text(world: World) -> None:
 
 
 async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
-    """The next tick reads it again."""
+    """Coder fails once. The message stays as it is, and the next tick reads the log again."""
     thread, task, ts = await _followed(world)
     task.says("Reading")
     await world.passes(6)
@@ -184,7 +186,7 @@ async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
 
 
 async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) -> None:
-    """A second message is not posted either."""
+    """The bot refuses to follow an agent that waits. It also refuses a second message for one task."""
     thread, task, _ = await _followed(world)
     await world.alice.replies(thread, "!follow")
     twice = world.alice.reads()
@@ -203,7 +205,7 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
 
 async def test_only_people_who_may_steer_follow(world: World) -> None:
-    """The message is for everybody in the thread."""
+    """The bot refuses other people, because everybody in the thread sees the message."""
     thread, _ = await a_busy_agent(world)
 
     await world.bob.replies(thread, "!follow")
@@ -216,7 +218,8 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
 
 
 async def test_a_few_agents_are_followed_at_once(world: World) -> None:
-    """All cards share Slack's limit for edits."""
+    """Ten agents are being followed, and the bot refuses another. All these messages share Slack's limit for
+    edits."""
     thread, _ = await a_busy_agent(world)
     key, soon = world.keys.named("followed"), 10**15
     await world.connections.commands.zadd(key, {f"other{number}": soon for number in range(MOST_FOLLOWED)})
@@ -230,7 +233,7 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
 
 
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
-    """It offers the opposite while somebody follows."""
+    """The menu has *Follow*, and while somebody follows, *Stop following*."""
     thread = await world.alice.mentions("fix it")
     world.task("fix-it").becomes("working", "On it")
     await world.polls()

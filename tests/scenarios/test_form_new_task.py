@@ -1,4 +1,5 @@
-"""The form for a new task opens at once, is filled when Coder has answered, and creates what was entered."""
+"""The form for a new task opens at once. The bot fills it when Coder has answered, and creates the task that
+was entered."""
 
 import asyncio
 
@@ -19,13 +20,13 @@ FORM = (
 
 
 def form(world: World, prompt: str = "", name: str = "", channel: str = "general") -> str:
-    """Return the form as it is with one template."""
+    """Return the text of the form with one template."""
     place = world.slack.workspace.channel(channel).id if channel else ""
     return FORM.format(template="Tasks on Docker", prompt=prompt, name=name, channel=place)
 
 
 async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """The submitted form creates the task in the channel of the command."""
+    """The submitted form creates the task in the channel where the command was typed."""
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == form(world)
@@ -46,7 +47,8 @@ async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
     ],
 )
 async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: str) -> None:
-    """Text that begins with no verb is put into the form. Nothing is created before it is submitted."""
+    """A text without a verb opens the form with that text. Nothing is created before the person submits the
+    form."""
     await world.alice.types(f"/task {line}")
 
     name = "my-fix" if "name=" in line else ""
@@ -55,7 +57,7 @@ async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: 
 
 
 async def test_the_form_opens_before_coder_answers(world: World) -> None:
-    """A trigger lives for three seconds, so a dialog is shown at once and filled later."""
+    """A trigger expires after three seconds. So the bot opens the form at once, and fills it later."""
     world.coder.plan_fault("templates.*", faults.late(0.3))
     typing = asyncio.ensure_future(world.alice.types("/task create"))
 
@@ -67,7 +69,8 @@ async def test_the_form_opens_before_coder_answers(world: World) -> None:
 
 
 async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> None:
-    """A teammate makes a task of their own with it. Its name is a new one."""
+    """Bob presses *New like this* on Alice's card. The form has her task's values but no name, and the new
+    task is Bob's."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     thread = await world.alice.runs("/task create template=big preset=Fast name=first fix the login")
@@ -90,7 +93,7 @@ async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> Non
 
 
 async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> None:
-    """The rest of the form is filled. The person chooses another template."""
+    """The form has the other values of that task. The person chooses another template."""
     big = world.coder.add_template("big", display_name="Big ones")
     thread = await world.alice.runs("/task create template=big fix the login")
     await world.polls()
@@ -106,7 +109,7 @@ async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> N
 
 
 async def test_another_template_brings_its_presets(world: World) -> None:
-    """The presets change, and the text that was entered stays."""
+    """The person chooses another template. The presets change, and the entered text stays."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -128,7 +131,8 @@ async def test_another_template_brings_its_presets(world: World) -> None:
 
 
 async def test_presets_that_did_not_come_leave_the_default(world: World) -> None:
-    """Coder was away when another template was chosen. The old template's preset is not used."""
+    """Coder fails while the person chooses another template. The task gets the new template's default
+    preset."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -144,7 +148,8 @@ async def test_presets_that_did_not_come_leave_the_default(world: World) -> None
 
 
 async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: World) -> None:
-    """The form is open already, and asks for the presets of another template."""
+    """Alice's account is suspended while her form is open. If she chooses another template, the form shows no
+    presets."""
     preset = world.coder.new_preset("Secret preset", is_default=True)
     world.coder.add_template("big", display_name="Big ones", presets=[preset])
     await world.restarts(template="tasks-docker")
@@ -160,7 +165,7 @@ async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: W
 
 
 async def test_a_preset_can_be_left_out(world: World) -> None:
-    """An empty field means no preset, even if the template has a default."""
+    """If the person empties the field, the task has no preset, even if the template has a default."""
     presets = [world.coder.new_preset("Slow", is_default=True)]
     world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.restarts(template="big")
@@ -177,7 +182,7 @@ async def test_a_preset_can_be_left_out(world: World) -> None:
 
 
 async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
-    """Wrong options are named in the form."""
+    """The form has the template and the preset of the command. It names an option that is wrong."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[fast])
     await world.alice.types("/task create template=big preset=fast")
@@ -192,7 +197,7 @@ async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> Non
 
 
 async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) -> None:
-    """The dialog stays open with everything in it."""
+    """The dialog stays open with all entered values."""
     await world.alice.types("/task fix it")
 
     assert await world.alice.submits(name="no <spaces>") == {"form.name": "Names look like no-spaces."}
@@ -203,7 +208,7 @@ async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) 
 
 
 async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> None:
-    """A dialog takes 3,000 characters; a command takes more."""
+    """A field of a dialog takes 3,000 characters. The form says that a command takes more."""
     await world.alice.types("/task " + "word " * 1_000)
 
     assert world.alice.dialog().startswith(
@@ -222,7 +227,8 @@ async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World
 
 
 async def test_another_channel_can_be_chosen(world: World) -> None:
-    """The card is posted there. If the bot is not there, the person is told where they asked."""
+    """The bot posts the card in the chosen channel. If the bot is not a member there, it tells the person
+    where they asked."""
     world.slack.add_channel("random", ["alice"])
     world.slack.add_channel("quiet", ["alice"], with_bot=False)
     random, quiet = (world.slack.workspace.channel(name).id for name in ("random", "quiet"))
@@ -241,7 +247,7 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
 
 
 async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> None:
-    """Then the thread is in the direct messages."""
+    """If the person chooses no channel, the thread is in their direct messages."""
     here = world.slack.open_direct("alice").id
     await world.alice.types("/task fix it", here)
 
@@ -254,7 +260,7 @@ async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> N
 
 
 async def test_without_any_template_the_form_says_so(world: World) -> None:
-    """The form has no fields."""
+    """Coder has no template. The form has a sentence and no fields."""
     world.coder.template.active.has_ai_task = False
 
     await world.alice.types("/task create")
@@ -265,7 +271,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
 
 
 async def test_a_person_without_an_account_is_told_in_the_dialog(world: World) -> None:
-    """The dialog says so before the person types anything."""
+    """The dialog refuses the person before they type anything."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
 
@@ -278,7 +284,7 @@ async def test_a_person_without_an_account_is_told_in_the_dialog(world: World) -
 
 
 async def test_the_helps_button_opens_the_form(world: World) -> None:
-    """The button *New task* saves the reader from typing a command."""
+    """The help has the button *New task*, which opens the form."""
     await world.alice.types("/task help")
     world.alice.reads()
 
@@ -288,7 +294,8 @@ async def test_the_helps_button_opens_the_form(world: World) -> None:
 
 
 async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: World) -> None:
-    """A response URL lives for half an hour. After that the answer is an ephemeral message in the channel."""
+    """A response URL expires after half an hour. After that, the bot answers with an ephemeral message in the
+    channel."""
     world.coder.add_task("alice", "older", name="fix")
     await world.alice.types("/task create")
     await world.passes(seconds=45 * 60)
@@ -299,7 +306,7 @@ async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: Wo
 
 
 async def test_a_free_name_is_used_in_the_channel_that_the_form_names(world: World) -> None:
-    """The button keeps all that was entered."""
+    """The entered name is taken. The button with a free name keeps all other entered values."""
     world.coder.add_task("alice", "older", name="fix")
     shop = world.slack.add_channel("shop", ["alice", "taskwire"]).id
     await world.alice.types("/task create")

@@ -1,4 +1,5 @@
-"""Tasks that are no longer in Coder: told once, only when it is certain, and taken back if they return."""
+"""Tasks that are no longer in Coder. The bot tells the thread once, only when it is certain, and again if the
+task returns."""
 
 import json
 
@@ -20,7 +21,8 @@ EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
-    """One list is no proof. After the second, the link ends, the card says so, and nobody is mentioned."""
+    """The bot waits for a second list without the task. Then it ends the link, the card says so, and nobody
+    is mentioned."""
     thread, task = await a_task(world)
     task.delete()
 
@@ -38,7 +40,8 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
 
 
 async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
-    """The person who deleted it is named. It is told once, even when the list shows it too."""
+    """The thread is told once who deleted the task. The next list, which lacks the task, causes no second
+    message."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Delete")
     await world.alice.submits()
@@ -53,7 +56,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
 @pytest.mark.parametrize("where", ["in Slack", "in Coder"])
 async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
-    """The task's page in Coder is gone, so the notice no longer links to it."""
+    """The task's page in Coder is gone, so the notice no longer links to that page."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -79,7 +82,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
 
 
 async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> None:
-    """The next list shows it again. Only two lists in a row without the task count."""
+    """One list lacks the task, and the next list has it. Only two such lists in a row count."""
     thread, _ = await a_task(world)
 
     for _ in range(3):
@@ -90,7 +93,8 @@ async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> Non
 
 
 async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world: World) -> None:
-    """The task's own page decides."""
+    """Two lists lack the task, but Coder still answers a request for the task alone. So the task is not
+    gone."""
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", EMPTY, times=4)
 
@@ -101,7 +105,8 @@ async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world
 
 
 async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
-    """While Coder has an error, it is not known whether the task is gone, so nothing is told."""
+    """Coder fails when the bot asks for the task alone. The bot does not know whether the task is gone, and
+    says nothing."""
     thread, task = await a_task(world)
     task.delete()
     world.coder.plan_fault("tasks.get", server_error())
@@ -115,7 +120,7 @@ async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
 
 
 async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> None:
-    """Without its rights, the account sees no tasks. The links do not end, even after a restart."""
+    """Without its role, the service account sees no tasks. The links do not end, even after a restart."""
     thread, task = await a_task(world)
     account = world.coder.user("taskwire")
     account.roles.clear()
@@ -135,7 +140,8 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
 
 async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -> None:
-    """If more than five vanish, no thread is told. The administrators are told, and /readyz says it."""
+    """If more than five tasks vanish, the bot tells no thread. It tells the administrators, and /readyz says
+    so."""
     await world.restarts(admins=(world.bob.id,))
     threads = await some_tasks(world, 6)
     for _, task in threads:
@@ -157,7 +163,8 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
 
 
 async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -> None:
-    """The account still has its role, and administrators had a day to react."""
+    """The service account still has its role, and the administrators had a day to act. So the bot tells the
+    threads."""
     threads = await some_tasks(world, 6)
     for _, task in threads:
         task.delete()
@@ -176,7 +183,7 @@ async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -
 
 
 async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
-    """Five tasks at once may have been deleted by a person."""
+    """A person may have deleted five tasks at the same time. The bot tells each thread."""
     threads = await some_tasks(world, 5)
     for _, task in threads:
         task.delete()
@@ -189,7 +196,7 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
 
 
 async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
-    """The thread is told that the task is back, and replies reach the agent again."""
+    """The bot tells the thread that the task is back. Replies reach the agent again."""
     thread, task = await a_task(world)
     hidden = Fault("hidden", answer=Response(404, NOT_FOUND))
     world.coder.plan_fault("tasks.list", EMPTY, times=2)
@@ -216,7 +223,7 @@ NOT_FOUND = b'{"message":"Resource not found or you do not have access to this r
 
 
 async def some_tasks(world: World, count: int) -> list[tuple[Thread, SandboxTask]]:
-    """Create this number of tasks with threads, whose agents are working."""
+    """Create this number of tasks with threads and working agents."""
     made = []
     for number in range(count):
         thread = await world.alice.runs(f"/task create name=task-{number} do part {number}")

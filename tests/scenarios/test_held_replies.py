@@ -1,4 +1,4 @@
-"""A pause that a person asks for holds the waiting replies."""
+"""When a person pauses a task, the bot holds the replies that wait."""
 
 from taskwire_sandbox.slack import Attachment, DeliveryFault
 
@@ -19,7 +19,7 @@ async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
 
 
 async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world: World) -> None:
-    """The thread is told how many replies are held. None of them resumes the workspace."""
+    """The bot tells the thread how many replies it holds. None of them resumes the workspace."""
     thread, replies = await held(world, "first", "second")
     await world.passes(seconds=60)
     task = world.task("fix-the-login")
@@ -32,7 +32,7 @@ async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world:
 
 
 async def test_resume_and_send(world: World) -> None:
-    """The workspace starts, and the agent gets the held replies in order."""
+    """The button starts the workspace, and the agent gets the held replies in order."""
     thread, replies = await held(world, "first", "second")
     task = world.task("fix-the-login")
     thread.new_messages()
@@ -47,7 +47,7 @@ async def test_resume_and_send(world: World) -> None:
 
 
 async def test_drop_them(world: World) -> None:
-    """The texts are given back, and the task stays paused."""
+    """The button gives the texts back, and the task stays paused."""
     thread, replies = await held(world, "use <main> & go", "ask @bob, @taskwire")
     thread.new_messages()
 
@@ -62,7 +62,7 @@ async def test_drop_them(world: World) -> None:
 
 
 async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
-    """The second click finds nothing to drop."""
+    """The second press of *Drop them* finds no held replies, and is answered with a sentence."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -73,7 +73,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
 
 
 async def test_a_stranger_decides_nothing(world: World) -> None:
-    """The rights of the person who clicks are checked."""
+    """The bot refuses Bob's presses, because only people who may steer can decide about held replies."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -96,7 +96,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
 
 async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
-    """The new reply resumes the task. All replies are delivered in the order in which they were written."""
+    """The new reply resumes the task. The agent gets all replies in the order in which they were written."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -107,7 +107,7 @@ async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: W
 
 
 async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_after(world: World) -> None:
-    """The time of writing counts, not the time of arrival."""
+    """Slack delivers a reply late. The bot holds it, because it was written before the pause."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -132,7 +132,8 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
-    """Dropping replies does not resume the task, so the pause still holds a late one."""
+    """Alice drops the held reply, and the task stays paused. Then an earlier reply arrives late, and the bot
+    holds it too."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -154,7 +155,8 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """There is one question. It says who paused, counts all, and its buttons apply to all of them."""
+    """There is one question. It says who paused the task and counts all held replies, and its buttons act on
+    all of them."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=2)
 
@@ -177,7 +179,7 @@ async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the
 
 
 async def test_a_second_pause_says_again_what_waits(world: World) -> None:
-    """The person may not have read the first answer."""
+    """Somebody pauses the task again. The answer gives the number of held replies again."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -192,7 +194,7 @@ async def test_a_second_pause_says_again_what_waits(world: World) -> None:
 
 
 async def test_detach_gives_back_what_waits(world: World) -> None:
-    """The texts are given back, so that nobody has to remember them."""
+    """Alice detaches the task, and the bot posts the texts of the waiting replies."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
 
@@ -210,7 +212,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
 
 
 async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World) -> None:
-    """Without file names, the message would be empty."""
+    """The reply has no words, so the message shows the names of its files."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "", (Attachment("build.log", b"at line 7"),))
 
@@ -220,7 +222,7 @@ async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World)
 
 
 async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:
-    """No text vanishes with the task."""
+    """Alice deletes the task. The bot posts the texts of all replies that the agent did not get."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -237,7 +239,7 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
 
 
 async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> None:
-    """Held replies are given back whoever deletes the task."""
+    """Somebody deletes the task in Coder. The bot posts the texts of the held replies."""
     thread, replies = await held(world, "first", "second")
     thread.new_messages()
 
@@ -253,7 +255,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
 
 
 async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: World) -> None:
-    """Nothing is lost: the message shows the end, and the file has all of it."""
+    """The message shows the end of the texts, and a file has all of them."""
     thread, _ = await a_busy_agent(world)
     for number in range(3):
         await world.alice.replies(thread, f"{number} " + "long words " * 300)

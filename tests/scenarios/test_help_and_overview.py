@@ -1,4 +1,4 @@
-"""`/task` alone, `/task templates` and `/task help`: answered only to the person who asks."""
+"""`/task` alone, `/task templates` and `/task help`. The bot answers only the person who asks."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_templates_are_listed_with_their_presets(world: World) -> None:
-    """Each has a button that opens the form with it."""
+    """Each template has a button that opens the form with that template."""
     presets = [world.coder.new_preset("Small", is_default=True), world.coder.new_preset("Large")]
     world.coder.add_template("big", display_name="Big ones", description="For builds", presets=presets)
     world.coder.add_template("plain", has_ai_task=False)
@@ -25,7 +25,7 @@ async def test_templates_are_listed_with_their_presets(world: World) -> None:
 
 
 async def test_a_template_of_the_list_opens_the_form_with_it(world: World) -> None:
-    """Its presets are there to choose from."""
+    """The form offers the template's presets."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Small", is_default=True)])
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task templates")
@@ -38,7 +38,7 @@ async def test_a_template_of_the_list_opens_the_form_with_it(world: World) -> No
 
 @pytest.mark.parametrize("line", ["help", "?", "--help"])
 async def test_help_comes_in_many_ways(world: World, line: str) -> None:
-    """It has an example of each verb, and the buttons for what people want most."""
+    """The help has an example of each verb, and buttons for the most common requests."""
     await world.alice.types(f"/task {line}")
 
     [answer] = world.alice.reads()
@@ -48,7 +48,7 @@ async def test_help_comes_in_many_ways(world: World, line: str) -> None:
 
 
 async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> None:
-    """Its buttons start a task, show the list, and show the help."""
+    """The answer has buttons that start a task, show the list, and show the help."""
     await world.alice.types("/task")
     [answer] = world.alice.reads()
     await world.alice.presses("Help")
@@ -62,7 +62,7 @@ async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> No
 
 
 async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World) -> None:
-    """Tasks of other people, and those at rest, are in the list only."""
+    """Tasks of other people and tasks at rest are only in the list."""
     for name, state in (("lose", "failed"), ("busy", "working"), ("end", "complete")):
         world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
     world.coder.add_task("bob", "theirs", name="theirs").becomes("working", "On it")
@@ -77,7 +77,7 @@ async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World
 
 
 async def test_task_alone_shows_what_was_last_known(world: World) -> None:
-    """While Coder is away, the answer says since when."""
+    """While Coder fails, the answer shows the last known state and its time."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     world.task("fix-it").becomes("working", "On it")
@@ -100,7 +100,7 @@ async def test_task_alone_shows_what_was_last_known(world: World) -> None:
 
 
 async def test_help_for_one_verb_has_an_example(world: World) -> None:
-    """For an unknown verb, the answer has similar ones."""
+    """For an unknown verb, the answer offers a similar one."""
     await world.alice.types("/task help send")
     await world.alice.types("/task help snd")
     await world.alice.types("/task create --help")
@@ -115,7 +115,7 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
 
 
 async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
-    """The running bot is examined as `taskwire doctor` does it. Others learn nothing."""
+    """The running bot makes the checks of `taskwire doctor` for an administrator. It refuses other people."""
     await world.restarts(admins=(world.bob.id,))
 
     await world.bob.types("/task doctor")

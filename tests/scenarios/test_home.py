@@ -1,4 +1,4 @@
-"""The Home tab: what a person finds there, what they can do there, and how current it is."""
+"""The Home tab: what a person sees there, what they can do there, and how current it is."""
 
 import re
 
@@ -28,25 +28,26 @@ USUAL_CALLS = "\n---\nI call you in the thread. [Change]"
 
 
 def tasks_in(home: str) -> str:
-    """Return what a tab shows above the preferences."""
+    """Return the part of a tab above the preferences."""
     assert home.endswith(USUAL_CALLS), home
     return shorten_names(home.removesuffix(USUAL_CALLS))
 
 
 def shorten_names(home: str) -> str:
-    """Leave out the random end of each task's name."""
+    """Remove the random end of each task's name."""
     return re.sub(r"-[0-9a-f]{6}$", "", home, flags=re.MULTILINE)
 
 
 async def current_home(world: World) -> str:
-    """Return what Alice's tab shows after its next publication, which may wait for that of the card."""
+    """Return what Alice's tab shows after its next publication. Wait long enough for an edit of the card
+    too."""
     for _ in range(3):
         await world.passes(CARD_SECONDS)
     return tasks_in(world.alice.home())
 
 
 async def asks(world: World, thread: Thread) -> None:
-    """Let the agent of the only task ask something, and read the notice."""
+    """Let the agent of the only task ask a question, and read the notice."""
     world.task("fix-the-login-redirect").becomes("idle", "Which config should I keep?")
     await world.polls()
     await world.passes(SETTLE_SECONDS)
@@ -55,7 +56,7 @@ async def asks(world: World, thread: Thread) -> None:
 
 
 async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
-    """A person without a task finds a button and an example."""
+    """A person without tasks sees a button and an example."""
     assert tasks_in(await world.alice.opens_home()) == EMPTY
 
     await world.alice.presses_in_home("New task")
@@ -65,7 +66,8 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
 
 @pytest.mark.parametrize("press", ["View pull request", "Seen"])
 async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World, press: str) -> None:
-    """Nobody has to open the tab again to see what has changed. A pull request that Alice opens is read."""
+    """The bot publishes Alice's open tab after each change. When Alice has opened the pull request, the task
+    no longer needs her."""
     await world.alice.opens_home()
     thread, task = await a_task(world)
     running = await current_home(world)
@@ -101,7 +103,7 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
 
 
 async def test_a_question_is_answered_in_home(world: World) -> None:
-    """The dialog is that of the card. The tab says where the words went."""
+    """The button opens the same dialog as on the card. The tab says in which thread the answer was posted."""
     thread, task = await a_task(world)
     await asks(world, thread)
     await world.alice.opens_home()
@@ -122,7 +124,7 @@ async def test_a_question_is_answered_in_home(world: World) -> None:
 
 
 async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
-    """The tab says at once that it is being resumed, and answers where the button was pressed."""
+    """The tab shows at once that the task is being resumed. The bot answers the press in the tab."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -149,7 +151,7 @@ async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
 
 
 async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -> None:
-    """A pause answers nothing."""
+    """The agent asked a question before the pause. The tab still shows the question."""
     thread, task = await a_task(world)
     await asks(world, thread)
     task.pause()
@@ -163,7 +165,7 @@ async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -
 
 
 async def test_a_refused_press_is_explained_in_home(world: World) -> None:
-    """Somebody else may have acted since the tab was shown."""
+    """Somebody deleted the task after the tab was shown. The tab explains why nothing was done."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -182,7 +184,7 @@ async def test_a_refused_press_is_explained_in_home(world: World) -> None:
 
 
 async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
-    """What is shown stays there, and is marked as old until Coder is back."""
+    """The tab keeps the last known state, and marks it as old until Coder is back."""
     await world.alice.opens_home()
     await a_task(world)
     world.coder.plan_fault("tasks.list", server_error(), times=2)
@@ -201,7 +203,7 @@ async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
 
 
 async def test_home_shows_only_ones_own_tasks(world: World) -> None:
-    """Bob finds Alice's tasks by `/task list` in their channel, not in his Home tab."""
+    """Alice's tasks are not in Bob's Home tab. He finds them by `/task list` in their channel."""
     await a_task(world)
 
     assert tasks_in(await world.bob.opens_home()) == EMPTY
@@ -217,7 +219,8 @@ async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
 
 
 async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World) -> None:
-    """Slack allows a hundred publications a minute for all people together."""
+    """The bot publishes no tab for a person who has not opened it. Slack allows a hundred publications a
+    minute for all people."""
     await world.slack.open_home(world.alice.id, "messages")
     await a_task(world)
     await world.bob.opens_home()
@@ -228,7 +231,7 @@ async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World)
 
 
 async def test_many_changes_at_once_are_published_together(world: World) -> None:
-    """A tab changes once in three seconds at most."""
+    """The bot publishes one tab at most once in three seconds."""
     await world.alice.opens_home()
     for number in range(2):
         await world.alice.runs(f"/task create write page {number}")
@@ -248,7 +251,8 @@ async def test_many_changes_at_once_are_published_together(world: World) -> None
 
 
 async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) -> None:
-    """A task that Coder shows no more, and then again, is in the tab again."""
+    """Coder no longer shows the task, and the task leaves the tab. It is in the tab again when Coder shows it
+    again."""
     await world.alice.opens_home()
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", NO_TASKS, times=2)

@@ -1,4 +1,4 @@
-"""A link to a task in Coder gets a preview, if the people who read it there may see the task."""
+"""A link to a task in Coder gets a preview, if the people who read the link may see the task."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from .world import World
 
 
 async def _shares(world: World, text: str, channel: str = "general", who: str = "alice") -> list[str]:
-    """Let a person post a message, and return the previews below it as people read them."""
+    """Let a person post a message. Return the previews below it, as people read them."""
     ts = await world.slack.post(who, channel, text)
     await world.settles()
     return [shown(item | {"text": item["fallback"]}) for item in _previews(world, channel, ts)]
@@ -22,7 +22,7 @@ def _previews(world: World, channel: str, ts: str) -> list[dict[str, object]]:
 
 
 async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> None:
-    """Everybody in the thread's channel may see the task, so anybody may post the link there."""
+    """Everybody in the thread's channel may see the task, so a link of anybody there gets a preview."""
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")
     task.becomes("working", "Reading the code")
@@ -39,7 +39,7 @@ async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> No
 
 
 async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(world: World) -> None:
-    """*Attach here* posts the card. The press of somebody else is refused."""
+    """The owner's press of *Attach here* posts the card. The bot refuses a press of somebody else."""
     task = world.coder.add_task("alice", "fix the login")
     url = f"{world.coder.url}/tasks/alice/{task.id}"
     ts = await world.slack.post("alice", "general", f"look: {url}")
@@ -63,7 +63,8 @@ async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(wor
 
 
 async def test_nobody_shows_other_peoples_tasks(world: World) -> None:
-    """Bob has the address from somewhere. Neither he nor an administrator shows the task to the channel."""
+    """Carol posts the address of Alice's task, and so does Bob, an administrator. Neither link gets a
+    preview."""
     await world.restarts(admins=(world.bob.id,))
     task = world.coder.add_task("alice", "fix the login")
     carol = world.person("carol")
@@ -74,7 +75,8 @@ async def test_nobody_shows_other_peoples_tasks(world: World) -> None:
 
 
 async def test_a_task_of_another_channel_is_shown_by_its_owner_only(world: World) -> None:
-    """The thread is in a private channel, and its readers are not those of the link."""
+    """The task's thread is in a private channel. In another channel, only a link that the owner posts gets a
+    preview."""
     world.slack.add_channel("secret", ["alice", "bob"], kind="private")
     await world.alice.runs("/task create fix the login", channel="secret")
     url = f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
@@ -89,12 +91,12 @@ async def test_a_task_of_another_channel_is_shown_by_its_owner_only(world: World
     "path", ["/tasks/alice/no-such-task", "/workspaces", "/tasks/alice", "", "/tasks/bob/..%2F"]
 )
 async def test_other_links_stay_as_they_are(world: World, path: str) -> None:
-    """A page that is no task, or a task that does not exist, gets no preview and no answer."""
+    """A link to another page of Coder, or to a task that does not exist, gets no preview and no answer."""
     assert await _shares(world, f"see {world.coder.url}{path}") == []
 
 
 async def test_three_links_of_a_message_get_a_preview(world: World) -> None:
-    """A long list of links does not fill the channel."""
+    """Only the first three of many links get a preview, so that they do not fill the channel."""
     tasks = [world.coder.add_task("alice", f"fix bug {number}") for number in range(5)]
     urls = [f"{world.coder.url}/tasks/alice/{task.id}" for task in tasks]
 
@@ -102,7 +104,7 @@ async def test_three_links_of_a_message_get_a_preview(world: World) -> None:
 
 
 async def test_a_channel_that_another_company_reads_gets_no_preview(world: World) -> None:
-    """The owner posts the link there, perhaps by mistake."""
+    """The owner posts the link in a channel that is shared with another company. The link gets no preview."""
     task = world.coder.add_task("alice", "fix the login")
     world.slack.workspace.channel("general").is_ext_shared = True
 
@@ -110,7 +112,7 @@ async def test_a_channel_that_another_company_reads_gets_no_preview(world: World
 
 
 async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> None:
-    """The bot does not know who reads in a private channel in which it is not."""
+    """The bot is not in that private channel, so it does not know who reads there."""
     task = world.coder.add_task("alice", "fix the login")
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 
@@ -118,7 +120,7 @@ async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> N
 
 
 async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
-    """Nobody is told: nobody has asked."""
+    """The link gets no preview. The bot says nothing, because nobody asked it for anything."""
     task = world.coder.add_task("alice", "fix the login")
     url = f"{world.coder.url}/tasks/alice/{task.id}"
     world.coder.plan_fault("tasks.get", server_error(), times=1)
@@ -127,7 +129,7 @@ async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
 
 
 async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None:
-    """The replies that wait are given back in the old thread, whose card links to the new one."""
+    """The bot posts the texts of the waiting replies in the old thread. The old card links to the new one."""
     world.slack.add_channel("elsewhere", ["alice"])
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")

@@ -1,4 +1,4 @@
-"""`/task list`, `status` and `logs`: queries, answered only to the person who asks."""
+"""`/task list`, `status` and `logs` are queries. The bot answers only the person who asks."""
 
 import json
 import re
@@ -12,7 +12,7 @@ HEAD = "Tasks"
 
 
 def titles(answer: str) -> list[str]:
-    """Return the lines of a list, without reports, links and buttons."""
+    """Return the lines of a list, without the reports, the links and the buttons."""
     lines = [line for line in answer.split("\n") if line.startswith("•")]
     return [line.split(" <")[0].split(". ")[0] for line in lines]
 
@@ -26,7 +26,7 @@ def shown_lines(world: World) -> list[list[str]]:
 
 
 async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
-    """The answer to an empty list says how to start."""
+    """The person has no tasks, and the answer says how to start one."""
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
@@ -35,7 +35,8 @@ async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
 
 
 async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
-    """After these come running tasks, then tasks at rest. Each has two lines, with a link to its thread."""
+    """After the tasks that need the person come running tasks, and then tasks at rest. Each task has two
+    lines, with a link to its thread."""
     thread = await world.alice.runs("/task create ask me")
     await world.polls()
     asking = world.task("ask-me")
@@ -68,8 +69,9 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
 
 
 async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World) -> None:
-    """Coder stops an idle workspace, but its question or failure still needs the person, and nobody has read
-    the pull request. Questions come first. The Home tab has the same, but for tasks without a thread."""
+    """Coder stopped the idle workspaces, but an open question, a failure or an unread pull request still
+    needs the person. Questions come first. The Home tab lists the same tasks, but only those with a
+    thread."""
     threads = []
     for word in ("ask", "fail", "end", "work"):
         threads.append(await world.alice.runs(f"/task create {word}"))
@@ -119,7 +121,8 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
 
 async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> None:
-    """They have read it, so it stands after what is done and unread."""
+    """The owner paused a finished task, so they have read it. It comes after a finished task that nobody
+    paused."""
     for word in ("first", "second"):
         thread = await world.alice.runs(f"/task create {word}")
         await world.polls()
@@ -142,7 +145,7 @@ async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> No
 
 
 async def test_a_failure_needs_the_person(world: World) -> None:
-    """In the list, questions come before a failure, and working tasks after it."""
+    """A failed task comes after the open questions and before the working tasks."""
     thread = await world.alice.runs("/task create lose it")
     await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")
@@ -181,7 +184,8 @@ async def test_a_failure_needs_the_person(world: World) -> None:
     ],
 )
 async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str]) -> None:
-    """The filters are the owner, the card's phase and Coder's status, in any case and any order."""
+    """The person can filter by owner, by the card's phase and by Coder's status. Case and order do not
+    matter."""
     admin = world.person("dora")
     await world.restarts(admins=(admin.id,))
     await world.slack.join(admin.id, "general")
@@ -214,14 +218,16 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
     ],
 )
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
-    """For a typing error, the answer has the nearest word. For an empty result, it has a wider filter."""
+    """A mistyped filter is answered with the nearest word. A filter that matches no task is answered with a
+    wider one."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
 
 
 async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(world: World) -> None:
-    """The answer contains neither an address nor a reason."""
+    """Alice filters by Carol, who has no Coder account. The answer contains neither an e-mail address nor a
+    reason."""
     carol = world.person("carol", in_coder=False)
 
     await world.alice.types(f"/task list owner=<@{carol.id}>")
@@ -232,7 +238,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
 
 
 async def test_a_long_list_has_pages(world: World) -> None:
-    """The buttons change the page in place. The newest tasks come first."""
+    """The buttons show another page in the same message. The newest tasks come first."""
     world.coder.add_tasks(23, "alice")
 
     await world.alice.types("/task list")
@@ -251,7 +257,7 @@ async def test_a_long_list_has_pages(world: World) -> None:
 
 
 async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
-    """Tasks may vanish while a person reads the list."""
+    """Tasks vanish while a person reads the list, so a page no longer exists. The bot shows the last page."""
     world.coder.add_tasks(12, "alice")
 
     await world.alice.types("/task list page=9")
@@ -260,7 +266,7 @@ async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
 
 
 async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
-    """The task is read from Coder again, and the answer links to the thread."""
+    """The bot reads the task from Coder again. The answer links to the thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -278,7 +284,8 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
-    """The status has no buttons for actions, because without a link there is no queue for their jobs."""
+    """The answer names `/task attach`. Its buttons only open pages, because a task without a link has no
+    queue for jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
 
@@ -296,7 +303,8 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
     ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"],
 )
 async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
-    """A task can be named by its name, the start of it, owner/name, its id, or a link to its page."""
+    """A person can name a task by its name, the start of its name, owner/name, its id, or a link to its
+    page."""
     task = world.coder.add_task("alice", "fix it", name="fix-login")
     typed = {"ID": task.id, "URL": f"{world.coder.url}/tasks/alice/{task.id}"}.get(name, name)
 
@@ -306,7 +314,7 @@ async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
 
 
 async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
-    """The answer lists the tasks whose names begin so."""
+    """The answer lists every task whose name begins with the typed text."""
     world.coder.add_task("alice", "one", name="fix-login")
     world.coder.add_task("alice", "two", name="fix-logout")
 
@@ -331,7 +339,7 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """If the agent has written nothing, the answer says so."""
+    """If the agent has written nothing yet, the answer says so."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     await world.alice.types("/task logs fix")
     task.becomes("working", "On it")
@@ -347,7 +355,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) -> None:
-    """A channel cannot show a file to one person only."""
+    """The file is in direct messages, because Slack cannot show a file to only one person of a channel."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("working", "On it")
     task.says("\n\n".join(f"Line {number} of what I did." for number in range(400)))
@@ -363,7 +371,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
 
 
 async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
-    """The answer says where the fault is and when to try again."""
+    """The answer says what is wrong, and when to try again."""
     world.coder.add_task("alice", "fix it", name="broken").status_is("error")
     lost = world.coder.add_task("alice", "fix that", name="lost")
     lost.becomes("working", "Reading <the> code")
@@ -385,7 +393,8 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
 
 
 async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so(world: World) -> None:
-    """The list shows when the agent stopped, not when the bot noticed it."""
+    """The agent stopped ten minutes before the task was attached. The list shows the time when the agent
+    stopped."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("idle", "Which branch?")
     said_at = int(world.clock.time())
@@ -404,7 +413,7 @@ async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so
 
 
 async def test_a_log_of_more_than_a_million_characters_comes_whole(world: World) -> None:
-    """Nothing in it is left out or folded, so the answer may call it whole."""
+    """The file with the whole log leaves nothing out."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("working", "On it")
     calls = "\n\n".join(f"⏺ Read(src/module_{number}.py)\n  ⎿  {'long ' * 30}" for number in range(7_000))

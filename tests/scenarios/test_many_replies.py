@@ -1,6 +1,6 @@
-"""A hundred waiting replies reach the agent in order. Too many are refused with a message.
+"""A hundred waiting replies reach the agent in order. The bot refuses more than two hundred, and says so.
 
-Other requests in a thread are limited in the same way, with a higher limit.
+The bot also limits the other requests that wait in a thread, with a higher limit.
 """
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
@@ -32,7 +32,7 @@ TOO_MUCH = (
 
 
 async def writes(world: World, thread: Thread, count: int) -> list[str]:
-    """Let Alice write this number of replies, and return their ts."""
+    """Let Alice write this number of replies, and return the ts of each."""
     written = [
         await world.slack.post(world.alice.id, thread.channel, f"step {number}", thread.ts)
         for number in range(count)
@@ -42,7 +42,7 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
 
 
 async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of replies into a link's queue. Return the batch that removes them."""
+    """Put this number of replies into the queue of a thread's link. Return the batch that removes them."""
     link = await link_of(world, thread)
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -63,7 +63,7 @@ async def link_of(world: World, thread: Thread) -> LinkId:
 
 
 async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of answers into a thread's queue. Return the batch that removes them."""
+    """Put this number of queries into a thread's queue of answers. Return the batch that removes them."""
     name = thread_answers(await link_of(world, thread))
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -75,7 +75,7 @@ async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
 
 
 async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of requests into a link's queue. Return the batch that removes them."""
+    """Put this number of requests into the queue of a thread's link. Return the batch that removes them."""
     name = to_coder(await link_of(world, thread))
     requester = Requester(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
     filling, emptying = Batch(), Batch()
@@ -88,7 +88,7 @@ async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
 
 
 def without(name: QueueName, jobs: list[str]) -> Batch:
-    """Return a batch that removes these jobs, so that a story need not wait for them."""
+    """Return a batch that removes these jobs, so that a story does not wait for them."""
     batch = Batch()
     for job in jobs:
         batch.drop(name, job)
@@ -96,7 +96,8 @@ def without(name: QueueName, jobs: list[str]) -> Batch:
 
 
 async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:
-    """Each is delivered once, in order. Their marks follow at the rate that Slack allows."""
+    """The agent gets each reply once, in order. The marks on the replies change at the rate that Slack
+    allows."""
     thread, task = await a_busy_agent(world)
     replies = await writes(world, thread, 100)
 
@@ -110,8 +111,8 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
-    """One message covers all refused replies, and each gets a mark. When some have been delivered, new ones
-    are taken."""
+    """One message covers all refused replies, and each gets a mark. When the agent has got some, the bot
+    accepts new ones."""
     thread, task = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 1)
 
@@ -132,7 +133,7 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
 
 
 async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
-    """A stranger's messages are for other people, whatever the queue's length."""
+    """The queue is full. A message of a person who may not steer gets no mark and no answer."""
     thread, _ = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES)
 
@@ -144,8 +145,8 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """One message covers all refused verbs, and each gets a mark. When some have been answered, new ones are
-    taken."""
+    """One message covers all refused verbs, and each gets a mark. When the bot has answered some, it accepts
+    new ones."""
     thread, _ = await a_busy_agent(world)
     others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 
@@ -162,7 +163,8 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
 
 
 async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) -> None:
-    """The person is told at once. The same button works when the queue is shorter."""
+    """The queue is full, so the bot refuses a press at once. When the queue is shorter, the same button
+    works."""
     thread, task = await a_busy_agent(world)
     others = await has_to_do(world, thread, MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS)
 

@@ -1,4 +1,4 @@
-"""A reaction makes a task of a message. Its card is in the message's thread, as after a mention."""
+"""A reaction starts a task from a message. The task's card is in the message's thread, as after a mention."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ HAS_TASK = (
 
 
 async def _marks(world: World, ts: str, root: str | None = None) -> Thread:
-    """Let Alice put the reaction on a message, and open the thread with the card."""
+    """Let Alice put the reaction on a message. Return the thread with the card."""
     channel = world.slack.workspace.channel("general").id
     await world.slack.react(world.alice.id, "general", ts, "robot_face")
     await world.settles()
@@ -24,7 +24,7 @@ async def _marks(world: World, ts: str, root: str | None = None) -> Thread:
 
 
 async def _alert(world: World) -> str:
-    """Let another app post an alert."""
+    """Let another app post an alert. Return its ts."""
     ts = await world.slack.post_as_bot("general", "disk full on web-1")
     world.reader.read_root(world.slack.workspace.channel("general").id, ts)
     return ts
@@ -35,7 +35,7 @@ def _link(world: World, ts: str) -> str:
 
 
 async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
-    """The task is of the person who reacted. Its prompt is the message, with a link back to it."""
+    """The person who reacted owns the task. Its prompt is the message's text, with a link to the message."""
     ts = await world.slack.post(world.bob.id, "general", "fix the *login*, @alice")
 
     thread = await _marks(world, ts)
@@ -52,7 +52,7 @@ async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
 
 
 async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world: World) -> None:
-    """The card is in the thread of the reply, and the rest of the thread is not given."""
+    """The card is in the reply's thread. The agent does not get the other messages of the thread."""
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.bob.id, "general", "the redirect is wrong", root)
 
@@ -63,7 +63,7 @@ async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world
 
 
 async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
-    """Slack does not say who wrote it. The person who reacted has read it."""
+    """Slack names no person as the alert's author. The person who reacted owns the task."""
     ts = await _alert(world)
 
     await _marks(world, ts)
@@ -72,7 +72,7 @@ async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
 
 
 async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None:
-    """An image is not, and the person is told so."""
+    """The prompt leaves an image out, and the bot tells the person so."""
     files = (Attachment("app.log", b"line 1"), Attachment("shot.png", b"\x89PNG", "image/png"))
     ts = await world.slack.post(world.bob.id, "general", "why?", files=files)
 
@@ -85,7 +85,8 @@ async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None
 
 
 async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
-    """It may be from the same person or another one, and on any message of the thread."""
+    """A second reaction starts nothing: of the same person, of another person, or on another message of the
+    thread."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
     await _marks(world, ts)
     reply = await world.slack.post(world.bob.id, "general", "and that", ts)
@@ -100,7 +101,7 @@ async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
 
 
 async def test_two_messages_with_the_same_words_are_two_tasks(world: World) -> None:
-    """Alerts repeat themselves. The link back is different, so each is a task of its own."""
+    """Two alerts can have the same words. Their links differ, so each alert becomes a task."""
     first, second = await _alert(world), await _alert(world)
 
     await _marks(world, first)
@@ -110,7 +111,7 @@ async def test_two_messages_with_the_same_words_are_two_tasks(world: World) -> N
 
 
 async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
-    """What the bot writes is no request."""
+    """The reaction on a message of the bot starts no task."""
     thread = await world.alice.runs("/task create fix it")
 
     await world.slack.react(world.bob.id, thread.channel, thread.ts, "robot_face")
@@ -120,7 +121,7 @@ async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
 
 
 async def test_other_reactions_start_nothing(world: World) -> None:
-    """Another emoji starts no task. The stop sign on a person's message starts none either."""
+    """Another emoji, or the stop sign on a person's message, starts no task."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
 
     await world.slack.react(world.alice.id, "general", ts, "tada")
@@ -131,7 +132,7 @@ async def test_other_reactions_start_nothing(world: World) -> None:
 
 
 async def test_a_guest_and_a_person_without_account_start_nothing(world: World) -> None:
-    """Each is told why, privately."""
+    """The bot tells each of them privately why nothing started."""
     guest = world.person("gus", is_restricted=True)
     stranger = world.person("sue", in_coder=False)
     ts = await world.slack.post(world.bob.id, "general", "fix it")
@@ -149,7 +150,7 @@ async def test_a_guest_and_a_person_without_account_start_nothing(world: World) 
 
 
 async def test_a_message_without_words_starts_nothing(world: World) -> None:
-    """The person is told what to do instead."""
+    """The bot tells the person what to do instead."""
     files = (Attachment("shot.png", b"\x89PNG", "image/png"),)
     ts = await world.slack.post(world.bob.id, "general", "", files=files)
 
@@ -166,7 +167,7 @@ async def test_a_message_without_words_starts_nothing(world: World) -> None:
 async def test_the_reaction_can_be_chosen(
     tmp_path: Path, empty_store_url: str, emoji: str, count: int
 ) -> None:
-    """With `none`, no reaction makes a task."""
+    """A setting names the emoji. With `none`, no reaction starts a task."""
     async with new_world(tmp_path, store_url=empty_store_url, TASKWIRE_EMOJI=emoji) as world:
         ts = await world.slack.post(world.bob.id, "general", "fix it")
         for name in ("robot_face", "ticket", "none"):

@@ -1,4 +1,5 @@
-"""A mention of the bot in a discussion starts a task there; the discussion goes on between people."""
+"""A mention of the bot in a discussion starts a task in that thread. Replies without a mention stay between
+people."""
 
 import pytest
 
@@ -18,7 +19,7 @@ async def _a_discussion(world: World) -> str:
 
 
 async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world: World) -> None:
-    """The prompt is what was written after the mention. The agent gets nothing else of the thread."""
+    """The prompt is the text after the mention. The agent gets no other message of the thread."""
     root = await _a_discussion(world)
 
     thread = await world.alice.mentions("fix the login redirect", root)
@@ -35,7 +36,8 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
 
 
 async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_message(world: World) -> None:
-    """The channel itself gets no message of the bot. There are no earlier messages to give."""
+    """The bot posts nothing outside that thread. The thread has no earlier messages that the agent could
+    get."""
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -53,7 +55,7 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
 
 
 async def test_a_mention_takes_the_options_of_create(world: World) -> None:
-    """They stand before or after the prompt. The answer names what was read at the end."""
+    """Options can come before or after the prompt. The answer names the options after it."""
     await world.alice.mentions("name=one fix it")
     await world.alice.mentions("fix that name=two")
 
@@ -67,14 +69,15 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
     "text", ["run the tests", "create a login page", "list the open ports", "edit the readme"]
 )
 async def test_a_sentence_that_begins_like_a_verb_is_a_prompt(world: World, text: str) -> None:
-    """Nobody loses the first word of a sentence."""
+    """The prompt keeps the first word, even if that word is a verb."""
     await world.alice.mentions(text)
 
     assert [task.prompt for task in world.coder.tasks] == [text]
 
 
 async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) -> None:
-    """They are quoted, each with its author, and marked as context. The title is made from the prompt."""
+    """The agent gets each earlier message as a quotation with its author, marked as context. The task's title
+    comes from the prompt alone."""
     root = await _a_discussion(world)
 
     thread = await world.alice.mentions("with thread: fix it", root)
@@ -92,7 +95,8 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
 
 
 async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
-    """The agent gets it as input. The thread says who gave it, and the card does not offer it again."""
+    """A press on the card sends the earlier messages as input. The thread says who pressed, and the card
+    loses the button."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -110,7 +114,8 @@ async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
 
 
 async def test_people_go_on_talking_in_the_discussion(world: World) -> None:
-    """A reply without a mention is not input and gets no receipt. One with a mention is both."""
+    """A reply without a mention is not input and gets no receipt. A reply with a mention is input and gets a
+    receipt."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -126,7 +131,7 @@ async def test_people_go_on_talking_in_the_discussion(world: World) -> None:
 
 
 async def test_an_edit_between_people_is_not_input(world: World) -> None:
-    """A message that was never for the agent does not become input by an edit."""
+    """A person edits a message that was not for the agent. The agent still does not get the message."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -140,7 +145,7 @@ async def test_an_edit_between_people_is_not_input(world: World) -> None:
 
 
 async def test_a_verb_works_in_a_discussion(world: World) -> None:
-    """A verb with its mark is for the bot, wherever it stands."""
+    """A reply such as `!pause` works without a mention."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     world.task("fix-it").becomes("working", "On it")
@@ -152,7 +157,7 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:
-    """The same place on the card then offers the way back."""
+    """After *Read every reply*, the card has *Read mentions only* in the same place."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -173,7 +178,7 @@ async def test_a_button_makes_every_reply_input(world: World) -> None:
 
 
 async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
-    """Others are refused when they press it."""
+    """The bot refuses a press of *Read every reply* by other people."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     await world.polls()
@@ -188,7 +193,7 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
 
 
 async def test_a_mention_alone_brings_help(world: World) -> None:
-    """The help has buttons, and nothing starts."""
+    """The answer is the help with its buttons. Nothing starts."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "", root)
@@ -203,7 +208,7 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
 
 
 async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
-    """There is nothing to stop here, and `stop` is no prompt."""
+    """The mention's only word is a verb. It starts no task with that word as its prompt."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "pause", root)
@@ -218,7 +223,7 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
 
 
 async def test_commands_work_after_a_mention(world: World) -> None:
-    """A task is named as in a command, and the answer is private."""
+    """The person names a task as in a command, and the answer is private."""
     await world.alice.runs("/task create fix it")
     root = await _a_discussion(world)
 
@@ -229,7 +234,8 @@ async def test_commands_work_after_a_mention(world: World) -> None:
 
 
 async def test_the_same_mention_again_asks_first(world: World) -> None:
-    """Two minutes are the same as for the command. The second card is in the thread of the second mention."""
+    """Two minutes is the limit, as for the command. If the person agrees, the second card is in the thread of
+    the second mention."""
     await world.alice.mentions("fix it")
     ts = await world.slack.mention(world.alice.id, "general", "fix it")
     await world.settles()
@@ -243,7 +249,7 @@ async def test_the_same_mention_again_asks_first(world: World) -> None:
 
 
 async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
-    """Guests are refused as everywhere."""
+    """The bot refuses a guest, as it does for a command."""
     guest = world.person("gus", is_restricted=True)
     await world.slack.join(guest.id, "general")
 
@@ -255,7 +261,7 @@ async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
 
 
 async def test_another_mention_in_the_thread_is_input(world: World) -> None:
-    """A thread has one task. Two mentions that come at once do not start two."""
+    """A thread has one task. Of two simultaneous mentions, one starts the task and the other is input."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "fix it", root)
@@ -273,7 +279,7 @@ async def test_another_mention_in_the_thread_is_input(world: World) -> None:
 
 
 async def test_text_files_travel_with_the_mention(world: World) -> None:
-    """Other files are named to the author."""
+    """The prompt contains the text files. The bot tells the author which other files were not sent."""
     files = (Attachment("trace.log", b"boom\n"), Attachment("shot.png", b"\x89PNG"))
 
     ts = await world.slack.post(
@@ -287,7 +293,7 @@ async def test_text_files_travel_with_the_mention(world: World) -> None:
 
 
 async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) -> None:
-    """The thread has its own root, so the task stays in it."""
+    """The root of the thread is a person's message, so the new card is in the same thread."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     messages.remove(world.slack.backend, world.slack.workspace.channel(thread.channel), thread.card_ts)
@@ -301,7 +307,7 @@ async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) ->
 
 
 async def test_a_bot_that_was_away_finds_only_what_was_for_it(world: World) -> None:
-    """What people said before the task, and between themselves, is not sent when the bot reads the thread."""
+    """Backfill reads the thread. The agent gets only the reply that mentions the bot."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")

@@ -1,4 +1,5 @@
-"""A command that is nearly right does nothing. The answer has a button that does what was probably meant."""
+"""A command that is nearly right does nothing. The answer has a button that does what the person probably
+meant."""
 
 import asyncio
 
@@ -14,7 +15,7 @@ DECIDED = "Somebody already decided this."
 
 
 async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
-    """The question then says what it was taken for, and the answer to the command follows."""
+    """After the press, the question shows the corrected command. The answer to that command follows."""
     thread, task = await a_task(world)
 
     await world.alice.types(f"/task stpo {task.name}")
@@ -30,7 +31,7 @@ async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
 
 
 async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> None:
-    """The whole prompt is kept, however long it is, with its options."""
+    """The task gets the whole prompt, however long, and the options."""
     prompt = f"fix it\n{'and that ' * 1_000}"
 
     await world.alice.types(f"/task craete name=fix-it {prompt}")
@@ -46,7 +47,7 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """A double press, or a press of another button of the same question, does nothing more."""
+    """A double press, or a press of the question's other button, does nothing more."""
     _, task = await a_task(world)
     await world.alice.types(f"/task umute {task.name}")
     assert world.alice.reads() == [f"I don't know `umute`.\n[Mute {task.name}] [Unmute {task.name}]"]
@@ -69,7 +70,7 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
 
 async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(world: World) -> None:
-    """Nothing is created before the person agrees."""
+    """The button has a similar name that Coder accepts. Nothing is created before the press."""
     await world.alice.types("/task create name=“My Fix!!” fix the login & more")
     offered = world.alice.reads()
     await world.alice.presses("Use it")
@@ -87,7 +88,7 @@ async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(worl
 async def test_an_unknown_option_is_an_option_or_text(
     world: World, label: str, template: str, prompt: str
 ) -> None:
-    """Only its author knows which, so each has a button."""
+    """`tmplate=big` may be a mistyped option or text. The question has a button for each."""
     world.coder.add_template("big")
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task create tmplate=big fix it")
@@ -104,7 +105,7 @@ async def test_an_unknown_option_is_an_option_or_text(
 
 
 async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None:
-    """The next question takes the place of the first."""
+    """The question about the second mistake replaces the question about the first."""
     await world.alice.types("/task create tmplate=tasks-docker name=My_Fix fix it")
     await world.alice.presses("Use template=…")
 
@@ -117,7 +118,7 @@ async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None
 
 
 async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> None:
-    """One message is enough."""
+    """`/task staus` becomes a query. Its answer replaces the question, so there is one message."""
     world.coder.add_task("alice", "fix it", name="fix").becomes("working", "On it")
 
     await world.alice.types("/task staus fix")
@@ -129,7 +130,7 @@ async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> N
 
 
 async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
-    """Deleting asks once, as it does after the right word."""
+    """The press opens the dialog of `/task delete`, which asks once before it deletes."""
     thread, task = await a_task(world)
 
     await world.alice.types(f"/task delte {task.name}")
@@ -142,7 +143,7 @@ async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
 
 
 async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """It is the form that the right word opens."""
+    """The press opens the form that `/task create` opens."""
     await world.alice.types("/task craete")
     assert world.alice.reads() == ["Open the form for a new task?\n[New task]"]
     await world.alice.presses("New task")
@@ -152,7 +153,7 @@ async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -
 
 
 async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> None:
-    """The command would run in the name of the person who presses."""
+    """Bob sends an invented press of Alice's button. The command does not run in his name."""
     _, task = await a_task(world)
     await world.alice.types(f"/task stpo {task.name}")
     value = buttons(world.slack.ephemerals("alice")[-1].body, "Stop")[0]["value"]
@@ -168,7 +169,7 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
 
 
 async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> None:
-    """The commands work there without `/task`."""
+    """In a direct message, commands work without `/task`, and a mistyped one has the same button."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("puase fix-it")
@@ -179,7 +180,7 @@ async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> N
 
 
 async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: World) -> None:
-    """The card goes where the mention is."""
+    """After the press, the card is in the thread of the mention."""
     channel = world.slack.workspace.channel("general").id
     root = await world.slack.post("bob", "general", "the login is broken")
     await world.slack.mention("alice", "general", "name=“My Fix” fix it", root)
@@ -204,7 +205,8 @@ async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: 
 async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
     world: World, typed: str, label: str, dialog: str
 ) -> None:
-    """The press opens the dialog, and the question loses its buttons."""
+    """A mistyped verb means a verb with a dialog. The press opens the dialog, and the question loses its
+    buttons."""
     thread, task = await a_question(world)
     thread.new_messages()
     await world.alice.replies(thread, typed)
@@ -232,7 +234,7 @@ async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
 async def test_a_near_verb_of_a_thread_is_done_by_its_button(
     world: World, typed: str, label: str, verb: str
 ) -> None:
-    """The question shows what it was taken for, and offers nothing more."""
+    """After the press, the question shows the corrected verb and has no buttons."""
     thread, task = await a_question(world)
     thread.new_messages()
     await world.alice.replies(thread, typed)
@@ -251,7 +253,7 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
 
 
 async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(world: World) -> None:
-    """A press does it to that task, with the text that was typed."""
+    """Each task has a button. A press runs the command on that task, with the typed text."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("alice", "fix it too", name="fix-it")
@@ -290,7 +292,7 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
     ],
 )
 async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
-    """People read the title on the card. Case does not count, and a beginning is enough."""
+    """A person can name a task by the title on its card. The start of the title is enough, in any case."""
     thread, task = await a_question(world)
     thread.new_messages()
 
@@ -304,7 +306,7 @@ async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
 
 
 async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None:
-    """Each row says its phase and its age. A title of one's own comes before those of others."""
+    """Each row of the answer has the task's phase and age. The person's own tasks come first."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("bob", "fix the login redirect", name="of-bob")
@@ -323,7 +325,8 @@ async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None
 
 @pytest.mark.parametrize("words", ["stop the music in the lobby", "status what we know", "delete old files"])
 async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, words: str) -> None:
-    """Nothing is done before the press."""
+    """The words match no title. The bot offers to start a task with them, and does nothing before the
+    press."""
     await a_task(world)
     verb, _, title = words.partition(" ")
 

@@ -1,4 +1,4 @@
-"""Payloads that have no effect. An operator sees that they arrive, and why they have no effect."""
+"""Payloads that have no effect. An operator can see that they arrive, and why they have no effect."""
 
 from typing import Literal
 
@@ -40,8 +40,8 @@ def _typed(world: World, **told: object) -> dict[str, object]:
 async def test_what_an_organizations_install_is_not_for_is_counted(
     world: World, claims: dict[str, str]
 ) -> None:
-    """The log has one line, however many payloads come. Their authors get no answer, so the operator must
-    know."""
+    """The payloads come from workspaces in which the app is not installed. Their authors get no answer, and
+    the log has one line in all."""
     workspace = world.slack.workspace
     workspace.enterprise_id, workspace.org_teams = "E0ORG", ("T0TASKWIRE",)
     await world.restarts()
@@ -60,7 +60,7 @@ async def test_what_an_organizations_install_is_not_for_is_counted(
 
 
 async def test_what_another_workspace_and_its_people_send_is_counted(world: World) -> None:
-    """Actions of another company's people in a shared channel are normal, so they cause no warning."""
+    """People of another company are normal in a shared channel. So their payloads cause no warning."""
     with capture_logs() as logs:
         await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
         stranger = common_fields(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))
@@ -73,8 +73,8 @@ async def test_what_another_workspace_and_its_people_send_is_counted(world: Worl
 
 
 async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
-    """An app with another manifest sends such payloads, and its users see an error. Their content is not
-    logged."""
+    """No part of the bot handles such payloads, and their authors see an error. The log does not contain
+    their content."""
     alice = world.slack.workspace.user("alice")
     shortcut = common_fields(world.slack.backend, "shortcut", alice) | {
         "callback_id": "SENT",

@@ -1,4 +1,4 @@
-"""Nothing that people or agents write is sent to Redis in a form that anybody could read there."""
+"""Redis never gets, in readable form, a text that people or agents wrote."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ END = "end-of-the-record"
 
 @contextlib.asynccontextmanager
 async def _recorded(world: World) -> AsyncIterator[list[str]]:
-    """Record every command that Redis gets, with all its words, until the block ends."""
+    """Record every command that Redis gets until the block ends, with all its arguments."""
     pool = world.connections.commands.connection_pool.connection_kwargs
     commands: list[str] = []
     async with Redis(unix_socket_path=str(pool["path"])) as redis, redis.monitor() as monitor:
@@ -41,7 +41,8 @@ async def _recorded(world: World) -> AsyncIterator[list[str]]:
 
 
 def _forms(word: str) -> set[str]:
-    """Return how a text with the word may look: as it is, and in base64 at each place, hex and escapes."""
+    """Return the forms in which a word may be in Redis: plain, lower case, hex, escaped, and base64 at each
+    offset."""
     raw = word.encode()
     shifted = (base64.b64encode(b"\0" * shift + raw).decode() for shift in range(3))
     # The characters at both ends depend on what stands beside the word.
@@ -50,7 +51,7 @@ def _forms(word: str) -> set[str]:
 
 
 async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
-    """This holds for every command that Redis gets, also for values that are there only for a moment."""
+    """No command that Redis gets contains such a word, even in a value that exists only for a moment."""
     async with _recorded(world) as commands:
         thread = await world.alice.runs("/task create name=task-one fix the page about Zanzibar")
         task = world.task("task-one")

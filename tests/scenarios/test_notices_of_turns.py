@@ -1,5 +1,5 @@
-"""Who is mentioned when an agent stops: once each turn, at the right moment, and never for short-lived
-states."""
+"""Notices of a turn's end. They mention a person once each turn, at the right moment, and never for a state
+that soon passes."""
 
 import pytest
 
@@ -13,7 +13,8 @@ from .world import POST_SECONDS, World
 
 
 async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
-    """Real agents report idle two seconds after complete, with the same message. This is not a question."""
+    """Real agents report idle two seconds after complete, with the same message. The bot does not take that
+    idle report for a question."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.polls()
@@ -40,8 +41,8 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
 async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
     world: World, state: str, notice: str, listed: str
 ) -> None:
-    """The agent reports idle after the end, and a person pauses the task before the next poll. This is not a
-    question."""
+    """The agent reports idle after the end, and a person pauses the task before the next poll. The idle
+    report is not a question."""
     thread, task = await a_task(world)
     task.becomes(state, "I tried it")
     await world.polls()
@@ -64,7 +65,7 @@ async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
 
 
 async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) -> None:
-    """A poll can miss a state that lasts two seconds. The agent's history is read once, and only if
+    """A poll can miss a state that lasts two seconds. So the bot reads the agent's history once, if
     needed."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
@@ -85,7 +86,8 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
 
 
 async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_agent(world: World) -> None:
-    """A stopped workspace has no agent to ask, but the list keeps the last report."""
+    """The task failed and was paused between two polls. The list still has the agent's last report, so the
+    bot posts both notices in order."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     task.becomes("failed", "No access to the repository")
@@ -105,8 +107,8 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
 
 
 async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(world: World) -> None:
-    """The task was paused before anybody saw its agent. Coder fails for a while, and meanwhile the task is
-    resumed and done."""
+    """A task is paused, resumed and done while Coder fails. The bot posts the notices in the order of the
+    events."""
     world.coder.template.plan = BuildPlan(connect=10)
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
@@ -130,7 +132,7 @@ async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(w
 
 
 async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_finished(world: World) -> None:
-    """The agent cannot be read any more. After a resume, its old history is not news."""
+    """The bot posts the end and the pause. After a resume, it does not post the old end again."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
@@ -155,7 +157,7 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
 
 
 async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its_owner(world: World) -> None:
-    """The bot can only see that the agent had stopped before the pause. The owner is told, because the agent
+    """The bot can only see that the agent stopped before the pause. It mentions the owner, because the agent
     may be waiting."""
     thread, task = await a_task(world)
     await world.stops()
@@ -184,7 +186,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """The thread is told once, and the card still shows the failure ten minutes later."""
+    """The bot posts the failure once. The card still shows the failure ten minutes later."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
@@ -201,7 +203,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
 
 async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
-    """The agent's history has the end of the turn, however late the bot reads it."""
+    """The bot finds the end of the turn in the agent's history, however late it reads that."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -220,8 +222,8 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
 
 
 async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: World) -> None:
-    """The task was done, stopped for idleness, and resumed by a person. The end is told; the pause is
-    over."""
+    """The task was done, paused for idleness, and resumed by a person. The bot posts the end, but not the
+    pause, which is over."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -241,7 +243,7 @@ async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: Wo
 
 
 async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> None:
-    """The idle state comes and goes. It counts as a question only after the settle time."""
+    """The agent is idle several times, each time for less than the settle time. The bot posts no notice."""
     thread, task = await a_task(world)
 
     for _ in range(4):
@@ -257,7 +259,7 @@ async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> No
 
 
 async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: World) -> None:
-    """A turn begins with a start, a delivered input or a resume."""
+    """A start, a delivered input or a resume begins a turn."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -284,8 +286,8 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
 
 
 async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_report(world: World) -> None:
-    """Older servers never report complete. The notice has the report and its link, and does not say that the
-    agent asks something."""
+    """Older Coder servers never report complete. The notice has the last report and its link, and does not
+    say that the agent asks a question."""
     world.coder.settings.reports_become_working = True
     thread, task = await a_task(world)
     program = task.program
@@ -305,7 +307,7 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
 
 
 async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
-    """Notices are still posted, but mention nobody."""
+    """The bot still posts notices, but they mention nobody."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Mute")
     world.alice.reads()
@@ -316,7 +318,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
 
 
 async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
-    """The owner is mentioned even if an administrator attached the task."""
+    """A notice mentions the task's owner, even if an administrator attached the task."""
     await world.restarts(admins=(world.alice.id,))
     task = world.coder.add_task("bob", "tidy the docs")
     await world.passes(seconds=60)
@@ -344,7 +346,8 @@ async def _much_happens_while_nothing_is_said(world: World, task: SandboxTask) -
 
 
 async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
-    """The agent's history is read when the job runs, and then already contains later events."""
+    """When the job runs, the agent's history already has later events. The bot still posts the notices in the
+    order of the events."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     await world.coder.catch_up()
@@ -360,8 +363,8 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
 
 
 async def test_a_lost_post_is_searched_for_when_slack_allows_reading_again(world: World) -> None:
-    """A notice that mentions somebody waits for a lost post. Posts are urgent then, but the search for the
-    lost post is not."""
+    """The answer to a post is lost, and Slack allows no reading for two minutes. The later notices wait until
+    the bot has looked for that post."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)

@@ -1,4 +1,4 @@
-"""Notices about workspaces that break, pause and start."""
+"""Notices about workspaces that break, pause or start."""
 
 from taskwire_sandbox.coder.steps import BuildPlan
 
@@ -9,7 +9,7 @@ LOG = ("Downloading the image", "Mounting the volume")
 
 
 async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) -> None:
-    """The agent's app is unhealthy while the workspace starts."""
+    """The agent is unhealthy for a moment while its workspace starts. The bot posts no notice."""
     world.coder.template.plan = BuildPlan(flicker=60)
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -26,7 +26,8 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
 async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_retry_mends_it(
     world: World,
 ) -> None:
-    """A failed build does not recover by itself. The owner is mentioned, and the card gives the reason."""
+    """A failed build does not recover by itself. The notice mentions the owner, and the card gives the
+    reason."""
     world.coder.template.plan = BuildPlan(error="no space left on device", build_log=LOG)
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -60,7 +61,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
 
 
 async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
-    """The task is not paused, and the owner is told."""
+    """The workspace could not be stopped, so the task is not paused. The notice tells the owner."""
     thread, _ = await a_task(world)
     world.coder.template.plan = BuildPlan(stop_error="provider is away")
     await world.alice.clicks(thread, "Stop")
@@ -83,7 +84,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
 
 
 async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
-    """The agent still takes input, so it does not count as unreachable, and nobody is mentioned."""
+    """The agent still takes input, so the bot does not call it unreachable and mentions nobody."""
     world.coder.template.plan = BuildPlan(start_script_fails=True)
     thread, task = await a_task(world)
     task.becomes("idle")
@@ -101,7 +102,8 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
 
 
 async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
-    """The running workspace is stopped first. The thread is told of neither the stop nor the start."""
+    """*Retry* stops the running workspace and starts it again. The bot posts neither the stop nor the
+    start."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -125,8 +127,8 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
     world: World,
 ) -> None:
-    """The running workspace is stopped first. The thread is not told of a pause, because nobody asked for
-    one."""
+    """*Retry* stops the running workspace and starts it again. The bot posts no pause, because nobody asked
+    for one."""
     thread, task = await a_task(world)
     await world.passes(seconds=400)
     task.crashes()
@@ -155,7 +157,8 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 
 
 async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) -> None:
-    """The notices name the person, mention nobody, and say that nothing was lost."""
+    """A person pauses and resumes a task in Slack. The notices name that person, mention nobody, and say that
+    nothing was lost."""
     thread, _ = await a_task(world)
     await world.alice.clicks(thread, "Stop")
     await world.polls()
@@ -173,7 +176,7 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
 
 
 async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world: World) -> None:
-    """A reply to a paused task asks for its resume."""
+    """A reply resumes a paused task. The notice names the reply's author."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -188,8 +191,8 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
 
 
 async def test_a_pause_in_coder_says_so(world: World) -> None:
-    """The notice does not name a person, because Coder's page was used. It says later that the task was
-    started."""
+    """Somebody pauses the task in Coder, and the notice names nobody. After the resume, the notice says that
+    the task was started again."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -203,7 +206,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
 
 
 async def test_an_idle_time_out_says_so(world: World) -> None:
-    """The notice gives the reason and mentions nobody."""
+    """Coder stops an idle workspace. The notice gives the reason and mentions nobody."""
     thread, task = await a_task(world)
     task.pause_by_timeout()
     await world.polls()
@@ -216,7 +219,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
 
 async def test_a_pause_and_a_resume_are_told_once_however_often_one_looks(world: World) -> None:
-    """Polls, restarts and time do not repeat the notices."""
+    """The bot does not repeat the notices after more polls, restarts or time."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls(times=3)

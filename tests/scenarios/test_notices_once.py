@@ -1,4 +1,4 @@
-"""A notice is posted once, whatever is restarted, repeated or lost. Old news is never told as new."""
+"""The bot posts each notice once, whatever is restarted, repeated or lost. It never posts old news as new."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ LANDED_SECONDS = 60
     ],
 )
 async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fault: CallFault) -> None:
-    """The bot looks in Slack before it posts again."""
+    """Slack's answer to a post is lost. The bot looks for the notice in the thread before it posts again."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
@@ -47,8 +47,8 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
 
 @pytest.mark.parametrize("fault", [CallFault.HANG, CallFault.DONE_THEN_HANG])
 async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fault: CallFault) -> None:
-    """The process that takes over looks in Slack first. The excerpt is part of the notice, and the next
-    notice does not repeat it."""
+    """The next process looks for the notice in the thread first. The next notice does not repeat the
+    excerpt."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
@@ -72,7 +72,8 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
 
 
 async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> None:
-    """Between the poll and the notice, everything is in Redis."""
+    """The bot dies between a poll and the notice. The change is in Redis, so the next process posts the
+    notice."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.bot.parts.worker.stop(0)
@@ -88,7 +89,7 @@ async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> No
 
 
 async def test_two_bots_tell_once(world: World) -> None:
-    """Two replicas share a store. One of them polls, both work, and nothing is told twice."""
+    """Two replicas share a store. One of them polls, both run jobs, and each notice is posted once."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         for number in range(4):
@@ -104,14 +105,14 @@ async def test_two_bots_tell_once(world: World) -> None:
 
 
 async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(world: World) -> None:
-    """A newer poll has run since, so the late list is not stored."""
+    """One replica gets its list late, after the other has polled. The bot does not store the late list."""
     thread, task = await a_task(world)
     task.pause()
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         overtakings: list[RecordedRequest] = []
 
         async def overtake(request: RecordedRequest, moment: str) -> None:
-            """While the first list is on its way, resume the task and let the other bot poll."""
+            """Before the first list arrives, resume the task and let the other replica poll."""
             if request.route == "tasks.list" and moment == "after" and not overtakings:
                 overtakings.append(request)
                 task.resume()
@@ -132,7 +133,7 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
 
 
 async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:
-    """Other apps, and a restarted bot, can recognize the messages."""
+    """Other apps, and the bot after a restart, can recognize each message."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

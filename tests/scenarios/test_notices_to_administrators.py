@@ -1,4 +1,4 @@
-"""What administrators are told without asking: the account lacks a right, or its token ends soon."""
+"""The bot tells administrators by itself if its Coder account lacks a right, or if its token expires soon."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from .world import World
 
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
-    """Administrators are told two days before the end, however often the account is checked. Members of a
-    listed group are told too. Here Coder does not let Taskwire renew its token itself."""
+    """Coder does not let Taskwire renew its token. The bot tells the listed administrators, and those of a
+    listed group, two days before the end."""
     world.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])
@@ -33,7 +33,7 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
-    """Administrators get no message, and the bot asks Coder only once."""
+    """The account has its rights. The bot checks it once and tells administrators nothing."""
     await world.restarts(admins=(world.bob.id,))
     requests = len(world.coder.requests)
 
@@ -52,7 +52,7 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
 
 
 async def test_an_account_without_its_role_is_told(world: World) -> None:
-    """The account can read itself but cannot act for others."""
+    """The account can read its own user but cannot act for other people. The bot tells the administrators."""
     await world.restarts(admins=(world.bob.id,))
     world.coder.user("taskwire").roles.clear()
 
@@ -66,7 +66,8 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
 
 
 async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> None:
-    """A newer Coder has no Tasks. Only people who run both systems can help. The cards say so too."""
+    """Coder was updated to a version without Tasks. The bot tells the administrators, and the cards say so
+    too."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", server_error("Route not found.", 404), times=None)
@@ -84,7 +85,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
 
 
 def direct_messages(world: World, name: str) -> list[str]:
-    """Return the bot's direct messages to a person. They count as read now."""
+    """Return the bot's unread direct messages to a person. Count them as read from now on."""
     channel = world.slack.open_direct(name).id
     messages = world.slack.messages(channel)
     for message in messages:

@@ -1,4 +1,4 @@
-"""Each kind of notice as a whole, including the button to its task's page, which other stories leave out."""
+"""Each kind of notice, checked whole. Other stories leave out the button that opens the task's page."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,8 @@ Act = Callable[[SandboxTask], object]
 
 
 def whole(world: World, thread: Thread) -> list[tuple[str, list[str]]]:
-    """Return the messages of a thread: each text, and its buttons with the addresses that they open."""
+    """Return the messages of a thread, each with its text, its buttons and the addresses that the buttons
+    open."""
     return [_whole(message) for message in world.slack.thread(thread.channel, thread.ts)[1:]]
 
 
@@ -68,7 +69,7 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
 async def test_a_notice_leads_to_its_task_in_coder(
     world: World, act: Act, text: str, buttons: list[str]
 ) -> None:
-    """Other tests see only that the button is there. A task that is gone has no page."""
+    """Each notice has a button that opens the page of its task. A notice of a deleted task has none."""
     thread, task = await a_task(world)
     words = {
         "calls": f"<@{world.alice.id}>",
@@ -87,7 +88,7 @@ async def test_a_notice_leads_to_its_task_in_coder(
 
 
 async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> None:
-    """The notice of the pause keeps its button too."""
+    """Both the notice of the resume and the older notice of the pause have the button."""
     thread, task = await a_task(world)
     page = f"[Open in Coder] {world.coder.url}/tasks/alice/{task.id}"
     task.pause()
@@ -104,7 +105,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
 
 
 async def test_a_notice_of_a_broken_build_leads_to_its_task_in_coder(world: World) -> None:
-    """The notice is posted before the task has ever run."""
+    """The notice has the button, although the task has never run."""
     world.coder.template.plan = BuildPlan(error="no space left on device")
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -132,7 +133,7 @@ def _notice(*pages: str) -> dict[str, object]:
 
 
 def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
-    """All other buttons are read."""
+    """The text that a story compares has all other buttons."""
     page = "https://coder.example.com/tasks/alice/t1"
 
     assert shown(_notice(page)) == "Paused: Fix it.\n[Logs]"
@@ -149,6 +150,6 @@ def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
     ids=["none", "another's", "two"],
 )
 def test_no_notice_is_read_that_does_not_lead_to_its_task(pages: tuple[str, ...]) -> None:
-    """A story fails if a notice lacks the button, although the story does not mention it."""
+    """A story fails if one of its notices lacks the button, even if the story does not check that."""
     with pytest.raises(AssertionError, match="Open in Coder"):
         shown(_notice(*pages))

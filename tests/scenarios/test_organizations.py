@@ -1,5 +1,4 @@
-"""Several workspaces of one organization. Membership of the workspace decides; the organization alone allows
-nothing."""
+"""Several workspaces of one Slack organization. Only members of the bot's workspace may use the bot."""
 
 import pytest
 
@@ -22,7 +21,8 @@ async def _of_organization(world: World, *, installed: tuple[str, ...] = ()) -> 
 
 
 def _person(world: World, name: str, *teams: str) -> Person:
-    """Make a person of the organization who is a member of these workspaces, the first one at home."""
+    """Make a person of the organization who is a member of these workspaces. The first one is the person's
+    home."""
     person = world.person(name, team_id=teams[0])
     user = world.slack.workspace.user(name)
     user.enterprise_id, user.teams = ORG, list(teams)
@@ -32,7 +32,7 @@ def _person(world: World, name: str, *teams: str) -> Person:
 
 @pytest.mark.parametrize("installed", [(), ("T0TASKWIRE", "T0OTHER")], ids=["one workspace", "org-wide"])
 async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed: tuple[str, ...]) -> None:
-    """Such members share channels but may not use Taskwire, even if they are listed as administrators."""
+    """Such people see shared channels but may not use Taskwire, even if they are listed as administrators."""
     carol = _person(world, "carol", SISTER)
     await _of_organization(world, installed=installed)
     await world.restarts(admins=(carol.id,))
@@ -53,7 +53,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
 
 
 async def test_a_member_of_two_workspaces_is_no_stranger(world: World) -> None:
-    """Slack may name the person's other workspace in their payloads."""
+    """Slack may name the person's other workspace in the payload. The bot still accepts the person."""
     carol = _person(world, "carol", SISTER, "T0TASKWIRE")
     await _of_organization(world)
     world.slack.workspace.user("carol").teams = [SISTER, "T0TASKWIRE"]
@@ -107,8 +107,8 @@ async def _types_made_up(world: World, who: Person, text: str, claims: dict[str,
 async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     world: World, installed: tuple[str, ...] | None, claims: dict[str, object]
 ) -> None:
-    """The stranger is from another company in a shared channel, or from a sister workspace, and may even have
-    a Coder account."""
+    """The person is from another company or another workspace of the organization. The bot refuses them, even
+    if they have a Coder account."""
     sister = _person(world, "carol", SISTER)
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.channel("general").members.append(partner.id)
@@ -152,7 +152,8 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
 async def test_a_dialog_that_a_stranger_sends_creates_nothing(
     world: World, claims: dict[str, object]
 ) -> None:
-    """The dialog deletes nothing either. The bot has never opened a dialog for a stranger."""
+    """A person who may not use the bot submits a dialog that the bot never opened. Nothing is created or
+    deleted."""
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.user("peter").teams = ["T0PARTNER"]
     here = world.slack.workspace.channel("general")

@@ -1,4 +1,5 @@
-"""After a rollback, jobs of the newer version wait for it, are not overtaken, and are never lost silently."""
+"""After a rollback, jobs of the newer version wait for that version. No later job overtakes them, and none is
+lost silently."""
 
 import json
 from datetime import timedelta
@@ -35,7 +36,8 @@ DAY = 86_400.0
 
 
 async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(world: World) -> None:
-    """Twelve replies are from the newer version and one from the older one. Three days pass."""
+    """The newer version stored twelve replies, and the older one a thirteenth. Three days later the newer
+    version is back, and the agent gets all in order."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     words = [f"word {number}" for number in range(12)]
@@ -99,7 +101,7 @@ async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -
 
 
 async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
-    """The author gets the text back with a button. Later jobs continue, and administrators are told."""
+    """The author gets the text back with a button, and administrators are told. Later jobs continue."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     await world.alice.replies(thread, "and rebase")
@@ -136,7 +138,8 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
 
 
 async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(world: World) -> None:
-    """The operator resends it where the newer version runs. Then its author's button sends nothing more."""
+    """The operator resends the reply with the newer version. A press of the author's button then sends
+    nothing."""
     thread, task = await a_reply_that_another_version_took(world)
     await takes_all(world, task)
     await world.passes(seconds=7 * DAY + 60)
@@ -162,7 +165,8 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
-    """The thread is told even if no version has recorded a format that can read the job."""
+    """No version that used this store can read the job. The bot still tells the thread, and gives the job up
+    after a week."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -199,7 +203,8 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
 
 
 async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(world: World) -> None:
-    """Later commands wait behind it, because the first may decide what the next one means."""
+    """The bot tells the person by direct message. Their later commands wait too, because the first may change
+    what they mean."""
     await record_newer_version(world)
     await append_unreadable_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
@@ -214,7 +219,8 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
 
 
 async def test_administrators_hear_what_waits_though_they_wait_themselves(world: World) -> None:
-    """An alert does not wait behind the administrator's own commands."""
+    """A command of the administrator waits for the newer version. The bot's alert reaches the administrator
+    anyway."""
     await world.restarts(admins=(world.alice.id,))
     await record_newer_version(world)
     await append_unreadable_job(world, intake(world.alice.id), "click:1")
@@ -231,7 +237,8 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
 
 
 async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: World) -> None:
-    """The name of a person's queue may have another part after the id."""
+    """The name of a person's queue may have another part after the person's id. The bot still finds the
+    person."""
     name = QueueName(f"{intake(world.alice.id)}:newer")
     await record_newer_version(world)
     await append_unreadable_job(world, name, "newer:1")
@@ -246,7 +253,8 @@ async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: Wor
 
 
 async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
-    """A card is drawn from the present state, and any version can run backfill."""
+    """The older version drops a newer version's jobs that draw a card or run backfill. It can make such jobs
+    itself."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await record_newer_version(world)
@@ -263,7 +271,7 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
 
 
 async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: World) -> None:
-    """A task is detached while the older version runs, and no author loses a text."""
+    """Alice detaches the task while the older version runs. Every author gets their text back."""
     thread, task = await a_reply_that_another_version_took(world)
     await world.passes(seconds=31)
     await world.alice.replies(thread, "and rebase")
@@ -279,7 +287,7 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
 
 
 async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
-    """The marks on the replies are removed too."""
+    """The older version drops the held replies, and removes the marks on them."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -300,7 +308,8 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
 
 
 async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edited(world: World) -> None:
-    """This version can read the edited text."""
+    """The older version cannot read the stored reply, but it can read the edited message. The agent gets the
+    edited text."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -317,8 +326,8 @@ async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edite
 
 
 async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World) -> None:
-    """Other tasks are polled and listed. The task's own events wait, and are told when the newer version is
-    back."""
+    """The older version cannot read one link. It polls and lists other tasks, and that link's events wait for
+    the newer version."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     other = await world.bob.runs("/task create mend the footer")
@@ -349,7 +358,8 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
 
 
 async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:
-    """The press is not refused, because the newer version can read the note behind the button."""
+    """Only the newer version can read the request behind *Create another*. The bot does not refuse the press,
+    and creates the task later."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()
@@ -374,13 +384,13 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
 
 
 def _as_note(work: dict[str, object], key: str) -> str:
-    """Return the work as a note has it."""
+    """Return a request in the form in which a note stores it."""
     stored = json.loads(seal_job({"id": "1", "work": work}))["work"]
     return sealing.seal_text(json.dumps(stored), key)
 
 
 async def a_reply_that_another_version_took(world: World) -> tuple[Thread, SandboxTask]:
-    """Let Alice write *use main* to a busy agent, and a newer version take it."""
+    """Let Alice write *use main* to a busy agent, and let a newer version store the reply."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await record_newer_version(world)

@@ -1,4 +1,4 @@
-"""A channel becomes shared with another company after a task's thread was made in it."""
+"""A channel is shared with another company after a task's thread began there."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def _direct(world: World, name: str) -> list[str]:
 
 
 async def _shared_since(world: World) -> tuple[Thread, Person]:
-    """Share a thread's channel after the thread was made. Return it and a person of the other company."""
+    """Share the channel of a thread with another company. Return the thread and a person of that company."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_waiting_agent(world)
     peter = world.person("peter", team_id="T0PARTNER", is_stranger=True)
@@ -39,7 +39,8 @@ async def _shared_since(world: World) -> tuple[Thread, Person]:
 
 @pytest.mark.parametrize("who", ["a stranger", "the owner", "the bot"])
 async def test_that_another_company_reads_along_is_told(world: World, who: str) -> None:
-    """The task's owner and the administrators are told once, at the first message or notice."""
+    """At the first message or notice after that, the bot tells the task's owner and the administrators
+    once."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
 
@@ -66,8 +67,8 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
 async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner and the administrators are told by two calls to Redis. If the process dies between them,
-    the next event repeats both."""
+    """The bot tells the owner and the administrators in two steps. If its process dies between them, the next
+    event repeats both."""
     thread, peter = await _shared_since(world)
     alerts = world.bot.parts.alerts
 
@@ -93,7 +94,8 @@ async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
 
 
 async def test_people_of_another_company_steer_and_read_nothing_more(world: World) -> None:
-    """Replies, verbs, commands, presses and dialogs have no effect. They see only what Slack shows them."""
+    """Their replies, verbs, commands, presses and dialogs have no effect. They see only what Slack shows
+    them."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
     task.says("the secret words")
@@ -115,7 +117,7 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
-    """An administrator has allowed this channel."""
+    """An administrator has allowed this shared channel, so the bot tells nobody."""
     thread, peter = await _shared_since(world)
     await world.restarts(shared_channels=(thread.channel,))
 

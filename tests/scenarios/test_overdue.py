@@ -1,4 +1,5 @@
-"""Tasks in which nothing changes, questions that nobody answers, and who is called then."""
+"""Tasks in which nothing changes, questions that nobody answers, and the people whom the bot mentions
+then."""
 
 import asyncio
 import re
@@ -20,7 +21,7 @@ SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
 
 
 def stuck(person: Person, lasted: str = "30 min") -> str:
-    """Return the notice of a task that works."""
+    """Return the notice about a task in which nothing changes."""
     return (
         f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what the agent "
         "wrote last. *Stop* pauses the task.\n[Stop] [Logs]"
@@ -28,7 +29,7 @@ def stuck(person: Person, lasted: str = "30 min") -> str:
 
 
 def reminder(person: Person, lasted: str = "1 h") -> str:
-    """Return a reminder for the owner."""
+    """Return a reminder that mentions the owner."""
     return (
         f"<@{person.id}> {QUESTION}\nStill needs you: {TITLE}. The agent has waited for {lasted}. Reply "
         "here, "
@@ -37,7 +38,7 @@ def reminder(person: Person, lasted: str = "1 h") -> str:
 
 
 def escalation(called: str, lasted: str = "2 h") -> str:
-    """Return a reminder for the fallback."""
+    """Return a reminder that mentions the fallback person or group."""
     return (
         f"{called} {QUESTION}\nStill needs somebody: {TITLE}. Alice has not answered for {lasted}. Reply "
         f"here, or ask them.\n{SNOOZES}"
@@ -45,14 +46,14 @@ def escalation(called: str, lasted: str = "2 h") -> str:
 
 
 async def set_channel(world: World, **values: str | list[str]) -> None:
-    """Let Alice set something for the channel."""
+    """Let Alice change a setting of the channel."""
     await world.alice.types("/task settings")
     assert await world.alice.saves(**values) == {}
     assert len(world.alice.reads()) == 1
 
 
 async def a_question(world: World) -> tuple[Thread, SandboxTask]:
-    """Let an agent ask something, and read its notice."""
+    """Let an agent ask a question, and read the notice."""
     thread, task = await a_task(world)
     await asks(world, task)
     assert len(thread.new_messages()) == 1
@@ -60,7 +61,7 @@ async def a_question(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def asks(world: World, task: SandboxTask) -> None:
-    """Let the agent ask, until its question is announced."""
+    """Let the agent ask a question, and wait until the bot posts the notice."""
     task.says(f"There are two configs.\n\n{QUESTION}")
     task.becomes("idle", "Waiting for a decision")
     await world.polls()
@@ -87,7 +88,7 @@ async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world
 
 
 async def test_a_stuck_task_is_stopped_from_its_notice(world: World) -> None:
-    """The notice has the button that helps."""
+    """The owner presses *Stop* on the notice, and the task is paused."""
     thread, task = await a_task(world)
     await world.passes(30 * MINUTES)
     told = thread.new_messages()
@@ -102,7 +103,7 @@ async def test_a_stuck_task_is_stopped_from_its_notice(world: World) -> None:
 
 
 async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None:
-    """There is no agent to stop."""
+    """The notice has no *Stop*, because the bot does not know of an agent that runs."""
     thread, task = await a_task(world)
     await next_list_shows(world, task, status="unknown")
     await world.bot.parts.poller.poll()
@@ -118,7 +119,8 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
 
 
 async def test_a_task_that_coder_does_not_show_is_not_stuck(world: World) -> None:
-    """Something may have changed meanwhile. The time begins again when Coder answers."""
+    """The bot cannot see whether the task changes while Coder fails. It counts the time again from Coder's
+    next answer."""
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", server_error(), times=None)
     await world.polls(times=2)
@@ -136,7 +138,7 @@ async def test_a_task_that_coder_does_not_show_is_not_stuck(world: World) -> Non
 
 
 async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
-    """The new time holds at once for the tasks that are there."""
+    """The channel's new time also holds for tasks that exist already."""
     thread, _ = await a_task(world)
     await world.passes(11 * MINUTES)
 
@@ -148,7 +150,7 @@ async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
 
 
 async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
-    """Nothing is posted that nobody has asked for."""
+    """The channel has no time for reminders, and the bot posts none."""
     thread, _ = await a_question(world)
 
     await world.passes(99 * HOURS)
@@ -157,7 +159,8 @@ async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
 
 
 async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: World) -> None:
-    """Each of them is called once. The older reminder loses its buttons."""
+    """The bot reminds each of them once. The owner's reminder loses its buttons when the fallback's is
+    posted."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, _ = await a_question(world)
 
@@ -173,7 +176,7 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 
 
 async def test_a_user_group_can_be_the_fallback(world: World) -> None:
-    """Slack calls all its members."""
+    """The reminder mentions the group, so Slack notifies all its members."""
     group = world.slack.add_group("leads", ["bob"])
     await set_channel(world, reminder="1 h", group="leads")
     thread, _ = await a_question(world)
@@ -186,7 +189,7 @@ async def test_a_user_group_can_be_the_fallback(world: World) -> None:
 
 
 async def test_an_owner_is_not_the_own_fallback(world: World) -> None:
-    """They were called already."""
+    """The owner is set as the fallback too. The bot reminds them only once."""
     await set_channel(world, reminder="1 h", fallback=[world.alice.id])
     thread, _ = await a_question(world)
 
@@ -197,7 +200,7 @@ async def test_an_owner_is_not_the_own_fallback(world: World) -> None:
 
 
 async def test_an_answer_settles_the_reminder(world: World) -> None:
-    """Nobody is reminded of what was answered."""
+    """After an answer, the bot posts no reminder of that question."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, task = await a_question(world)
     await world.passes(HOURS)
@@ -219,7 +222,7 @@ async def test_an_answer_settles_the_reminder(world: World) -> None:
 
 
 async def test_a_reply_that_waits_is_an_answer(world: World) -> None:
-    """Coder does not answer, so the agent does not have the reply yet."""
+    """Coder fails, so the agent does not have the reply yet. The bot still posts no reminder."""
     await set_channel(world, reminder="30 min")
     thread, task = await a_question(world)
     world.coder.plan_fault("tasks.logs", server_error())
@@ -234,7 +237,7 @@ async def test_a_reply_that_waits_is_an_answer(world: World) -> None:
 
 
 async def test_a_muted_task_reminds_nobody(world: World) -> None:
-    """A reminder is nothing but a call."""
+    """A reminder only mentions people, so a muted task has none."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, _ = await a_question(world)
     await world.alice.replies(thread, "!mute")
@@ -247,7 +250,7 @@ async def test_a_muted_task_reminds_nobody(world: World) -> None:
 
 
 async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World) -> None:
-    """The messages of a muted task go on."""
+    """The bot posts the notice of a muted task without the mention."""
     thread, _ = await a_task(world)
     await world.alice.replies(thread, "!mute")
     world.alice.reads()
@@ -258,7 +261,7 @@ async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World)
 
 
 async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
-    """It is repeated once. The notice says who snoozed it, and until when."""
+    """The bot repeats the reminder once, an hour later. The first one says who snoozed it, and until when."""
     await set_channel(world, reminder="4 h")
     thread, _ = await a_question(world)
     await world.passes(4 * HOURS)
@@ -282,7 +285,7 @@ async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
 
 
 async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> None:
-    """It comes at nine by their clock, and not before."""
+    """The reminder comes back at nine o'clock in the person's time zone, and not before."""
     await set_channel(world, reminder="1 h")
     thread, _ = await a_question(world)
     await world.passes(HOURS)
@@ -302,7 +305,7 @@ async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> 
 
 
 async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
-    """The rights are checked when somebody presses."""
+    """The bot refuses Carol's press. Bob, the fallback, can snooze the reminder."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
@@ -324,7 +327,8 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
 
 
 async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> None:
-    """A minute before, the reminder of another question was answered. The press is about the newer one."""
+    """The reminder of an earlier question is already settled. Alice's press snoozes the new reminder, before
+    Slack has answered its post."""
     await set_channel(world, reminder="1 h")
     thread, task = await a_question(world)
     await world.passes(HOURS)
@@ -350,7 +354,7 @@ async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> N
 
 
 async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> None:
-    """Two people act at once."""
+    """One person answers while another presses *Snooze*. The press does nothing."""
     await set_channel(world, reminder="1 h")
     thread, task = await a_question(world)
     await world.passes(HOURS)
@@ -369,7 +373,8 @@ async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> N
 
 
 async def test_a_fallback_must_be_a_member_who_is_there(world: World) -> None:
-    """A mention would reach nobody else. Only one of person and group can be chosen."""
+    """The bot refuses a person outside the channel, whom a mention would not reach. It also refuses a person
+    and a group together."""
     carol = world.person("carol")
     world.slack.add_group("leads", ["bob"])
     await world.alice.types("/task settings")

@@ -1,4 +1,4 @@
-"""The deployment's own tokens never reach an agent or the store, in whatever encoding they come."""
+"""The deployment's own tokens never reach an agent or the store, in any encoding."""
 
 from base64 import b64encode
 
@@ -18,21 +18,21 @@ REDIS = "r3dis-pw"
 
 
 def tokens(world: World) -> list[str]:
-    """Return the secrets that must not be found."""
+    """Return the tokens that a test must not find."""
     settings = world.settings
     held = (settings.slack_bot_token, settings.slack_app_token, settings.coder_session_token)
     return [*(token.get_secret_value() for token in held if token is not None), ADMIN, REDIS]
 
 
 async def with_secrets(world: World) -> None:
-    """Give the bot an administrators' token and a Redis password."""
+    """Restart the bot with an administrator's token and a Redis password."""
     await world.restarts(
         admin_token=SecretStr(ADMIN), redis_url=SecretStr(f"redis://:{REDIS}@never-asked:6379/0")
     )
 
 
 async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -> None:
-    """The bot's own log or settings file may be attached. The rest of it is delivered."""
+    """A person attaches the bot's log or settings file. The agent gets it with its tokens masked."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     lines = [f"TOKEN {number} is {token}, ok" for number, token in enumerate(tokens(world))]
@@ -46,7 +46,7 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
 
 
 async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
-    """The intent record has the masked text that was sent."""
+    """The store has the masked text that was sent. The bot finds that text in the agent's log."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())
@@ -77,7 +77,7 @@ DRESSES = {
 
 @pytest.mark.parametrize("dress", DRESSES)
 async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, dress: str) -> None:
-    """An encoded token is masked in a reply, a prompt and a command."""
+    """A token is encoded or split up. The bot masks it in a reply, a prompt and a command."""
     thread, task = await a_waiting_agent(world)
     dressed = DRESSES[dress](tokens(world)[0])
     # A part of this length must not be found either.
@@ -102,7 +102,7 @@ async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, d
 
 
 async def test_a_token_in_several_blocks_is_neither_kept_nor_sent(world: World) -> None:
-    """A word with a bold middle comes as three blocks."""
+    """The middle of a token is bold, so Slack sends the token in three pieces."""
     thread, task = await a_waiting_agent(world)
     token = tokens(world)[0]
     third = len(token) // 3

@@ -1,4 +1,5 @@
-"""A deployment without a service account: each person acts, and is polled, with their own Coder account."""
+"""A deployment without a service account. The bot polls and acts for each person with that person's own Coder
+account."""
 
 from collections import Counter
 
@@ -28,7 +29,7 @@ ROUTES = (
 
 @pytest.fixture
 async def personal(world: World) -> World:
-    """A deployment in which Alice and Bob have connected their accounts."""
+    """Provide a deployment in which Alice and Bob have connected their accounts."""
     await world.restarts(accounts="personal", coder_session_token=None)
     for person in (world.alice, world.bob):
         await person.types("/task connect")
@@ -37,7 +38,7 @@ async def personal(world: World) -> World:
 
 
 def senders_since(world: World, start: int, route: str) -> list[str]:
-    """Return who has made the calls of a route after the first `start` requests to Coder."""
+    """Return who made the calls of a route, without the first `start` requests to Coder."""
     return [seen.user for seen in world.coder.requests[start:] if seen.route == route]
 
 
@@ -57,7 +58,8 @@ async def shares(world: World, task: SandboxTask, person: Person) -> None:
 
 
 async def test_everything_is_done_with_the_persons_own_token(personal: World) -> None:
-    """Coder's audit log names the person, and Coder decides what the person may do."""
+    """All requests to Coder use Alice's token. So Coder decides what she may do, and its audit log names
+    her."""
     start = len(personal.coder.requests)
     thread, task = await a_task(personal)
 
@@ -78,7 +80,7 @@ async def test_everything_is_done_with_the_persons_own_token(personal: World) ->
 
 
 async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: World) -> None:
-    """The thread is told as always."""
+    """The bot polls with the owner's token, and posts the notice as in other deployments."""
     thread, task = await a_task(personal)
     task.becomes("complete", "Opened PR #12")
 
@@ -90,7 +92,7 @@ async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: Worl
 
 
 async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(personal: World) -> None:
-    """Without a service account, an e-mail address is not enough to act in Coder."""
+    """Without a service account, the bot cannot act for a person by their e-mail address alone."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
 
@@ -104,7 +106,8 @@ async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(p
 
 
 async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
-    """Coder decides, also for an administrator of Taskwire, and also while it does not answer."""
+    """Coder decides what Bob sees, even though he is an administrator of Taskwire. While Coder fails, Bob
+    sees nothing."""
     await personal.restarts(admins=(personal.bob.id,))
     _, task = await a_task(personal)
 
@@ -124,7 +127,8 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
 
 
 async def test_a_teammate_with_a_share_speaks_through_the_owners_account(personal: World) -> None:
-    """Coder does not show the task to the teammate, so the agent is told who speaks."""
+    """Coder does not show the task to Bob. The bot sends his reply with Alice's account, and the agent gets
+    his name with it."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
 
@@ -139,7 +143,7 @@ async def test_a_teammate_with_a_share_speaks_through_the_owners_account(persona
 
 
 async def test_a_teammate_who_sees_the_task_in_coder_acts_in_their_own_name(personal: World) -> None:
-    """The workspace is shared in Coder."""
+    """The workspace is shared with Bob in Coder. The bot sends his reply with his own account."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
     bob = personal.coder.world.find_user("bob")
@@ -154,7 +158,7 @@ async def test_a_teammate_who_sees_the_task_in_coder_acts_in_their_own_name(pers
 
 
 async def test_a_person_without_a_coder_account_steers_by_a_share(personal: World) -> None:
-    """The owner's account sends the reply, and the agent is told who speaks."""
+    """The bot sends the reply with the owner's account. The agent gets the author's name with it."""
     carol = personal.person("carol", in_coder=False)
     await personal.slack.join(carol.id, "general")
     thread, task = await a_task(personal)
@@ -167,7 +171,7 @@ async def test_a_person_without_a_coder_account_steers_by_a_share(personal: Worl
 
 
 async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> None:
-    """A reply does not reach the agent, and a button does nothing."""
+    """The agent does not get Bob's reply, and his press does nothing."""
     thread, task = await a_task(personal)
 
     await personal.bob.replies(thread, "add a test")
@@ -183,7 +187,7 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
 
 
 async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World) -> None:
-    """The owner is told once. When the owner has connected again, the thread gets the missed notice."""
+    """The bot tells the owner once. When the owner has connected again, it posts the missed notice."""
     thread, task = await a_task(personal)
     other = await personal.bob.runs("/task create fix the logout")
     key = next(key for key in personal.coder.world.tokens.values() if key.user.username == "alice")
@@ -211,7 +215,8 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
 
 
 async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) -> None:
-    """The card says it too, until the account is connected again."""
+    """The answer and the card say that the bot no longer polls the task, until the account is connected
+    again."""
     thread, task = await a_task(personal)
     watched = await card(personal, thread)
 
@@ -239,7 +244,7 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
 
 
 async def test_a_round_is_spread_over_the_interval(world: World) -> None:
-    """Each account is polled once in an interval, a few accounts at a time."""
+    """The bot polls twelve accounts once each in an interval, three at a time."""
     await world.restarts(accounts="personal", coder_session_token=None, poll_interval=1.0, settle=1e6)
     people = [world.person(f"person{number}") for number in range(12)]
     for person in people:

@@ -1,4 +1,4 @@
-"""Each state in Coder, and the phase that the card shows for it."""
+"""Each state in Coder, and the phase that the card shows for that state."""
 
 import json
 
@@ -10,12 +10,13 @@ from .world import World
 
 
 async def phase(world: World, thread: Thread) -> str:
-    """Return the phase on the card."""
+    """Return the phase that the card shows."""
     return (await card(world, thread)).partition(f": {TITLE}")[0]
 
 
 async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
-    """Pending and initializing are one phase for people. Coder's message about them is not a report."""
+    """Coder's states pending and initializing are both *Starting* on the card. Coder's message about them is
+    not a report."""
     plan = BuildPlan(queue=10, provision=10, connect=10, start=10, app=10)
     world.coder.template.plan = plan
     thread = await world.alice.runs("/task create fix the login redirect")
@@ -34,8 +35,8 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
 
 
 async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: World) -> None:
-    """An agent without a state counts as starting for 30 seconds and then as idle. The settle time
-    follows."""
+    """An agent without a state counts as starting for 30 seconds, and then as idle. After the settle time, it
+    needs somebody."""
     world.coder.template.is_silent = True
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -55,7 +56,7 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
 
 
 async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -> None:
-    """The card has the latest report, its age, the owner, and the reported link as a button."""
+    """The card has the latest report, its age and the owner. A button opens the reported link."""
     thread, task = await a_task(world)
     task.becomes("working", "Opened a draft", PULL)
     await world.polls()
@@ -71,7 +72,7 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
 
 
 async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
-    """Coder escapes reports for a web page. Slack shows the original text, without live markup."""
+    """Coder escapes reports for web pages. The card shows the original text, and its markup has no effect."""
     thread, task = await a_task(world)
     task.becomes("complete", 'I can\'t find "x" & a < b &amp; <!channel> *c*', PULL)
     await world.polls()
@@ -86,7 +87,8 @@ async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
 
 
 async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
-    """After the settle time, the agent needs somebody."""
+    """The card keeps showing *Working* while the agent is idle. After the settle time, it shows *Needs
+    you*."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -99,7 +101,7 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
 
 
 async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: World) -> None:
-    """An agent with new input is not done. The card shows its next report."""
+    """The agent gets new input, so its old report is out of date. The card shows the next report."""
     thread, task = await a_task(world)
     task.becomes("complete", "Done, and pushed")
     await world.polls()
@@ -121,7 +123,7 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
 
 
 async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
-    """Both ends are announced at once. The card shows them with its next edit."""
+    """The bot posts the notice of either end at once. The card shows the end with its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
@@ -138,7 +140,7 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
-    """The phase stays. The card adds since when the agent cannot be reached, and what to do."""
+    """The card keeps its phase. It adds since when the agent is unreachable, and what a person can do."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -159,7 +161,7 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
 
 
 async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> None:
-    """Coder says unknown while a workspace stops. When it has stopped, the state of the agent does not
+    """Coder's status is unknown while a workspace stops. After that, the agent's last state does not
     matter."""
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=30)
@@ -176,7 +178,8 @@ async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> No
 
 
 async def test_unknown_otherwise_is_unclear(world: World) -> None:
-    """The thread gets no notice. The card shows the phase again when Coder knows it."""
+    """Coder's status is unknown, but no workspace stops. The card shows *Unclear*, and the bot posts no
+    notice."""
     thread, task = await a_task(world)
     task.status_is("unknown")
     await world.polls()
@@ -190,7 +193,8 @@ async def test_unknown_otherwise_is_unclear(world: World) -> None:
 
 
 async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: World) -> None:
-    """A workspace with an error counts as broken only five minutes after the start."""
+    """A workspace has an error while it may still be starting. Only after five minutes does the card show
+    *Broken*."""
     thread, task = await a_task(world)
     task.status_is("error")
     await world.polls()
@@ -210,7 +214,7 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
 
 
 async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
-    """A newer Coder may have new words. Nothing breaks, and other tasks are still polled."""
+    """A newer Coder sends an unknown status. The card shows the word, and the bot still polls other tasks."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls()
@@ -229,7 +233,7 @@ def page(world: World) -> str:
 
 
 def phase_line(world: World, thread: Thread) -> str:
-    """Return the line of the card that has the phase."""
+    """Return the line of the card that shows the phase."""
     blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
     (line,) = next(block for block in blocks if block["block_id"] == "phase")["elements"]
     pieces = [str(piece.get("text", piece.get("format", ""))) for piece in line["elements"]]
@@ -237,7 +241,8 @@ def phase_line(world: World, thread: Thread) -> str:
 
 
 async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> None:
-    """The task's history is read when it is attached, so the idle report after its end is not a question."""
+    """The task was done and then reported idle. The bot reads the task's history, so the card does not show a
+    question."""
     task = world.coder.add_task("alice", "fix the login redirect")
     await world.passes(seconds=60)
     task.becomes("complete", "Opened PR #12", PULL)
@@ -257,7 +262,8 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
 
 
 async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:
-    """The history is read for a status by name, as for an attached task."""
+    """The task was done and then reported idle. For `/task status`, the bot reads its history and answers
+    *Done*."""
     task = world.coder.add_task("alice", "fix the login redirect")
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=600)
@@ -271,7 +277,8 @@ async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) 
 async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_that_has_settled(
     world: World,
 ) -> None:
-    """The card shows it after the settle time. Nobody is mentioned, because it happened before the thread."""
+    """The agent became idle just before the task was attached. After the settle time the card shows *Needs
+    you*, and nobody is mentioned."""
     task = world.coder.add_task("alice", "fix the login redirect")
     await world.passes(seconds=60)
     task.becomes("working", "Reading the code")

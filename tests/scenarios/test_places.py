@@ -1,5 +1,4 @@
-"""The place of a task or a message decides who may ask for it: private channels, other channels, invented
-ids."""
+"""The place of a task or a message decides who may see it: private channels, other channels, invented ids."""
 
 import pytest
 
@@ -15,7 +14,7 @@ NOT_IN = "You are not in <#{}>, or I am not. Nothing was {}. Join it, or choose 
 
 
 async def _a_hidden_task(world: World) -> tuple[Thread, str]:
-    """Create a task of Alice in a private channel. Return its thread and its link's id."""
+    """Create a task of Alice in a private channel. Return the thread and the id of its link."""
     world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     world.task("the-secret-plan").becomes("working", "On it")
@@ -32,7 +31,8 @@ async def _a_hidden_task(world: World) -> tuple[Thread, str]:
     ],
 )
 async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World, action_id: str) -> None:
-    """The answer tells neither the owner nor the title, and the press does nothing."""
+    """Bob sends an invented press for a hidden task. Nothing happens, and the answer contains neither its
+    owner nor its title."""
     _, link = await _a_hidden_task(world)
     task = world.task("the-secret-plan")
 
@@ -45,7 +45,7 @@ async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World,
 
 @pytest.mark.parametrize("action_id", ["task.edit", "task.delete"])
 async def test_a_dialog_tells_nothing_of_a_private_channel(world: World, action_id: str) -> None:
-    """The dialog opens, because its trigger lives only seconds, but it tells nothing."""
+    """Bob sends an invented press that opens a dialog. The dialog contains nothing about the hidden task."""
     _, link = await _a_hidden_task(world)
 
     await world.bob.presses_made_up(action_id, link)
@@ -54,7 +54,7 @@ async def test_a_dialog_tells_nothing_of_a_private_channel(world: World, action_
 
 
 async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: World) -> None:
-    """A link is remembered for a month after its end."""
+    """The hidden task was detached. The bot keeps its link for a month, but does not name it to Bob."""
     thread, link = await _a_hidden_task(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -69,7 +69,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
 
 
 async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
-    """A press elsewhere works for a member of the private channel."""
+    """A member of the private channel can press a button of the task in another channel."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     world.task("the-secret-plan").says("I look at it.")
@@ -86,7 +86,7 @@ async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
 
 
 async def test_a_person_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
-    """An old button gives no access."""
+    """Bob has left the private channel. An old button shows him no log."""
     _, link = await _a_hidden_task(world)
     members = world.slack.workspace.channel("hidden").members
     members.append(world.bob.id)
@@ -100,14 +100,14 @@ async def test_a_person_who_left_the_channel_sees_no_log_of_it(world: World) -> 
 
 
 async def _leaves(world: World) -> None:
-    """Let Bob leave the private channel, and let time pass."""
+    """Let Bob leave the private channel, and let ten seconds pass."""
     world.slack.workspace.channel("hidden").members.remove(world.bob.id)
     await world.ages(seconds=10)
 
 
 @pytest.mark.parametrize("action_id", ["task.logs", "task.edit", "task.pause", "held.send"])
 async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: World, action_id: str) -> None:
-    """An old client still shows the buttons, and an invented press can name any channel."""
+    """Bob has left the private channel. His press names that channel, but the bot shows him nothing."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.presses_made_up("task.logs", link, channel="hidden")
@@ -121,7 +121,8 @@ async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: Wor
 
 
 async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: World) -> None:
-    """The list was typed in the private channel, while the person was a member."""
+    """Bob typed `/task list` in the private channel and then left it. The next page shows none of its
+    tasks."""
     await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.types("/task list all", "hidden")
@@ -138,7 +139,8 @@ async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: 
 
 
 async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
-    """An invented press cannot show it elsewhere, and neither can a person who has left the channel."""
+    """An invented press cannot show the answer in another thread. A person who has left the channel cannot
+    show it either."""
     hidden, _ = await _a_hidden_task(world)
     world.task("the-secret-plan").says("I look at it.")
     members = world.slack.workspace.channel("hidden").members
@@ -165,7 +167,7 @@ async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
 
 
 async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> None:
-    """The owner need not be in the channel, because a command can name the task too."""
+    """The owner may steer a task by command, even if they are not in the task's channel."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.remove(world.alice.id)
     await world.ages(seconds=10)
@@ -191,7 +193,7 @@ async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> N
     ],
 )
 async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: str, value: str) -> None:
-    """An invented value changes nothing and creates no task."""
+    """A press with an invented value changes nothing and creates no task."""
     await world.alice.presses_made_up(action_id, value)
 
     assert world.alice.reads() == [TOO_OLD]
@@ -200,7 +202,7 @@ async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: 
 
 
 async def test_anothers_question_creates_nothing(world: World) -> None:
-    """Only the person who was asked may press the question's button."""
+    """Only the person whom the bot asked can press the question's button."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     (asked,) = world.alice.reads()
@@ -215,7 +217,8 @@ async def test_anothers_question_creates_nothing(world: World) -> None:
 
 
 async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> None:
-    """Slack's menu offers only their conversations, but the submission can name any."""
+    """Slack's menu offers only the person's own conversations. The bot refuses a submission that names
+    another one."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     elsewhere = world.slack.add_channel("elsewhere", ["alice"])
 
@@ -228,7 +231,7 @@ async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> 
 
 
 async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
-    """The card may go to any conversation that both the person and the bot are in."""
+    """The form can name any conversation with both the person and the bot in it."""
     hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
     direct = world.slack.open_direct("bob")
 
@@ -248,7 +251,8 @@ SHARED = (
 
 
 async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> None:
-    """Creation by command and by form and `attach` are refused."""
+    """In a channel shared with another company, the bot refuses creation by command and by form, and
+    `attach`."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     world.coder.add_task("alice", "fix it", name="loose")
 
@@ -264,7 +268,7 @@ async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> N
 
 
 async def test_an_administrator_may_allow_a_channel_of_another_company(world: World) -> None:
-    """The administrator allows one channel by its id."""
+    """The settings allow one shared channel by its id."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     other = world.slack.add_channel("others", ["alice"], is_ext_shared=True)
     await world.restarts(shared_channels=(shared.id,))
@@ -277,7 +281,8 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
 
 
 async def test_nobody_is_shown_a_control_that_would_refuse_them(world: World) -> None:
-    """In a list and in a status, which only one person sees, buttons that would be refused are left out."""
+    """Only one person sees a list or a status. It lacks the buttons that the bot would refuse to this
+    person."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

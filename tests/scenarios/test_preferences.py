@@ -1,4 +1,4 @@
-"""How people are called: where they want it, and not in their quiet hours."""
+"""How the bot notifies each person: in the place that they chose, and not in their quiet hours."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply h
 
 
 async def saves(world: World, person: Person, **values: str) -> None:
-    """Open the preferences in the Home tab, change these fields, and save."""
+    """Open the preferences in the Home tab, change these fields, and save them."""
     await person.opens_home()
     await person.presses_in_home("Change")
     entered = {f"person.{name}": value for name, value in values.items()}
@@ -31,14 +31,14 @@ async def saves(world: World, person: Person, **values: str) -> None:
 
 
 async def is_quiet_for_two_hours(world: World, person: Person, **values: str) -> None:
-    """Let the person have quiet hours from this hour on."""
+    """Set two quiet hours for this person, from the present hour on."""
     now = world.clock.now()
     begins, ends = now.hour, (now + timedelta(hours=2)).hour
     await saves(world, person, quiet_from=f"{begins}", quiet_until=f"{ends}", **values)
 
 
 async def asks(world: World) -> None:
-    """Let the agent of the only task ask something."""
+    """Let the agent of the only task ask a question."""
     world.task("fix-the-login-redirect").becomes("idle", "Which config should I keep?")
     await world.polls()
     await world.passes(SETTLE_SECONDS)
@@ -57,7 +57,7 @@ def address(thread: Thread) -> str:
 
 
 async def test_preferences_are_changed_in_home(world: World) -> None:
-    """The tab says in a sentence what is set."""
+    """The tab says the person's preferences in one sentence."""
     usual = await world.alice.opens_home()
     await world.alice.presses_in_home("Change")
     dialog = world.alice.dialog()
@@ -79,7 +79,7 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
 
 
 async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World) -> None:
-    """The notice is in the thread without a mention. The direct message leads to it."""
+    """The notice in the thread has no mention. The bot sends a direct message that links to the notice."""
     await saves(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
 
@@ -93,7 +93,7 @@ async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World)
 
 
 async def test_both_and_nothing_are_what_they_say(world: World) -> None:
-    """A notice is always in the thread. How often it calls is the person's choice."""
+    """The bot always posts the notice in the thread. The person can choose two notifications, or none."""
     thread, task = await a_task(world)
     await saves(world, world.alice, calls="both")
     await asks(world)
@@ -112,7 +112,8 @@ async def test_both_and_nothing_are_what_they_say(world: World) -> None:
 
 
 async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
-    """The notices are posted at once, without a mention. One message tells of all of them afterwards."""
+    """In quiet hours the bot posts notices without a mention. After them, one direct message lists these
+    notices."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, task = await a_task(world)
     await asks(world)
@@ -138,7 +139,7 @@ async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
 
 
 async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None:
-    """The person has answered meanwhile."""
+    """The person answered in their quiet hours, so the bot sends no summary."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, task = await a_task(world)
     await asks(world)
@@ -153,7 +154,7 @@ async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None
 
 
 async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) -> None:
-    """A person who ends their quiet hours is awake, so the summary comes at once."""
+    """The person turns their quiet hours off, and the bot sends the summary at once."""
     await is_quiet_for_two_hours(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
     await asks(world)
@@ -168,7 +169,7 @@ async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) 
 
 @pytest.mark.parametrize("has_left", [False, True])
 async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, has_left: bool) -> None:
-    """A watcher is called for another person's task too, but not after they have left its channel."""
+    """Bob watches Alice's task, so his summary has it. If he has left the channel, his summary does not."""
     thread, _ = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await is_quiet_for_two_hours(world, world.bob)

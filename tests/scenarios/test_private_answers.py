@@ -1,4 +1,4 @@
-"""Private answers: slow ones delay no others, and none is lost when a process stops."""
+"""Private answers: a slow answer delays no other answer, and none is lost when a process stops."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ REST_SECONDS = 600.0
 
 
 class Held:
-    """Holds the first `count` answers by response URL."""
+    """Holds back the first `count` answers that the bot sends to response URLs."""
 
     def __init__(self, world: World, count: int) -> None:
         self._left = count
@@ -41,7 +41,7 @@ class Held:
 
 
 async def test_slow_answers_hold_up_no_other(world: World) -> None:
-    """While Slack is slow with some answers, other people get theirs."""
+    """Slack is slow with the answers to one person. Other people get their answers."""
     held = Held(world, MANY)
     for _ in range(MANY):
         await world.slack.command(world.alice.id, "general", "/task", "templates")
@@ -59,7 +59,7 @@ async def test_slow_answers_hold_up_no_other(world: World) -> None:
 
 
 async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
-    """The answer waits until Slack accepts more. The next process shows it, once."""
+    """An answer waits for Slack, and the bot stops. The next process sends the answer once."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
@@ -82,7 +82,7 @@ async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
 async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The socket takes payloads until it closes, even after other answers were handed over."""
+    """The process still takes payloads while it stops. The next process answers them."""
     asked: list[object] = []
 
     async def note_clean_stop(self: Worker) -> None:
@@ -109,7 +109,7 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
 
 
 async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
-    """The answer is about an earlier state, and the person has probably asked again."""
+    """The answer describes an earlier state, so the bot drops it. The person has probably asked again."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
@@ -125,7 +125,7 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
-    """Only that answer waits. The person's commands are executed, and alerts reach the person."""
+    """That answer waits for the other version. The person's commands and the bot's alerts do not wait."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
