@@ -1,4 +1,4 @@
-"""A snapshot brings back exactly what was kept, in the same objects."""
+"""A snapshot restores the exact contents that were kept, in the same objects."""
 
 import asyncio
 import random
@@ -20,7 +20,8 @@ MINUTE_MS = 60_000
 
 
 def test_containers_and_sources_of_chance_are_restored_in_place() -> None:
-    """What others refer to stays the same object, however deep it is."""
+    """Lists, dicts, sets and random generators get back their contents and stay the same objects, at any
+    depth."""
     inner, names, waiting = {"a": [1, 2]}, {"x"}, deque([1])
     chance = random.Random(1)  # noqa: S311 - repeatable on purpose
     kept = ObjectSnapshot((inner, names, waiting, chance))
@@ -40,7 +41,7 @@ def test_containers_and_sources_of_chance_are_restored_in_place() -> None:
 
 
 async def test_the_stand_ins_and_an_actor_are_restored() -> None:
-    """A message, a deleted task and an actor's progress are as they were."""
+    """After a restore, a message, a deleted task and an actor's progress are as they were at the snapshot."""
     async with SlackSandbox() as slack, CoderSandbox() as coder:
         slack.add_user("alice")
         slack.add_channel("shop", ["alice"])
@@ -69,7 +70,8 @@ def test_what_waits_in_this_process_is_not_kept() -> None:
 
 
 async def test_keys_are_restored_with_the_time_they_have_left(environment: Environment) -> None:
-    """A new key is gone, a changed one is as before, and one without an end stays so."""
+    """After a restore, a new key is gone, a changed key has its old value, and a key without an expiry still
+    has none."""
     async with environment.database() as (_, store, store_as_it_is):
         await _fill(store)
         kept = StoreSnapshot(store_as_it_is)
@@ -92,7 +94,7 @@ async def _fill(store: "Redis") -> None:
 
 
 def test_the_clock_goes_back(tmp_path: Path) -> None:
-    """It shows the time that was kept, and runs on from there."""
+    """After a restore, the clock shows the time of the snapshot and runs on from there."""
     clock = SharedClock(tmp_path / "clock")
     kept = clock.now_ms
 

@@ -1,4 +1,4 @@
-"""A worker is told to stop while Redis is answering one of its calls: no queue stays leased."""
+"""A worker is told to stop while Redis is answering one of its calls. It leaves no queue leased."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -20,14 +20,14 @@ from .proxy import proxy
 
 QUEUE = QueueName("to_thread:L1")
 JOB = Job(id="hello", work=PostText(message=Message(text="Hello.")))
-# With fewer answers to hold, the proof does not see some of them.
+# The least number of answers to hold. Fewer answers mean that the proof does not see some of them.
 FLOOR = 4
 
 
 async def _is_left_free(url: str, slack: SlackSandbox, number: int) -> bool:
-    """Stop a worker while the answer with this number is held. Return whether there was such an answer.
+    """Stop a worker while Redis's answer `number` is held. Return whether there was such an answer.
 
-    The worker's task is cancelled after the stop, as the end of the bot does it.
+    After the stop, the worker's task is cancelled, as at the end of the bot.
     """
     has_run = asyncio.Event()
 
@@ -65,7 +65,8 @@ async def _is_left_free(url: str, slack: SlackSandbox, number: int) -> bool:
 
 
 async def test_a_worker_that_stops_while_it_acquires_a_lease_releases_it(tmp_path: Path) -> None:
-    """Otherwise its queue would be closed until the lease lapses. Each answer of Redis is held in turn."""
+    """A worker that stops while it acquires a lease releases the lease, whichever answer of Redis is held.
+    The queue is then not blocked until the lease expires."""
     number = 1
     async with SlackSandbox() as slack, embedded.store(tmp_path / "store") as store:
         while await _is_left_free(store.url, slack, number):

@@ -1,4 +1,4 @@
-"""The proxy of the crash-point proof leaves nothing open, whatever happened while it served."""
+"""The proxy of the crash-point proof leaves no connection open, whatever fails while it runs."""
 
 import asyncio
 import contextlib
@@ -8,25 +8,26 @@ from .wire import Exchange, Proxy, Verdict
 
 
 class _Holding:
-    """Holds every command for ever, as a flow that fails may leave it."""
+    """Holds every command for ever, as a failed flow may do."""
 
     def __init__(self) -> None:
         self.has_held = asyncio.Event()
 
     def asked(self, exchange: Exchange) -> Verdict:
-        """Let nothing through."""
+        """Hold the commands."""
         del exchange
         self.has_held.set()
         return Verdict.HOLD
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Let nothing through."""
+        """Hold the answers."""
         del exchange
         return Verdict.HOLD
 
 
 async def test_a_proxy_that_ends_amid_a_command_leaves_no_connection(store_url: str) -> None:
-    """A socket that is open when its loop closes fails a later test, whenever its memory is freed."""
+    """A proxy that ends during a command closes its connections. An open socket would fail a later test, when
+    its memory is freed."""
     onlooker = _Holding()
     proxy = Proxy(Path(store_url.removeprefix("unix://")), onlooker)
     async with contextlib.AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What rehearsals of a flow found: the points of a run without faults, or of the recovery from one death."""
+"""The results of rehearsals: the points of a run without faults, or of the recovery from one kill."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Trace:
     """The points of one run, in order."""
 
     points: list[Point]
-    # The points that belong to the actor only because no other actor was running.
+    # The points that count for the actor only because no other actor was running.
     alone: set[Point]
-    # The points before which something else may have happened since the previous point.
+    # The points that may have another event between them and the point before.
     apart: set[Point]
 
 
 class Rehearsals:
-    """The result of several rehearsals."""
+    """The results of several rehearsals of one flow."""
 
     def __init__(self, traces: Sequence[Trace]) -> None:
         self.points = list(dict.fromkeys(point for trace in traces for point in trace.points))
@@ -33,9 +33,9 @@ class Rehearsals:
         self._apart = set.union(*(trace.apart for trace in traces)) | _shifting(traces)
 
     def aims(self) -> Iterator[Aim]:
-        """Yield every fault of every point. Of equal ones, only one is tried."""
+        """Yield one aim for each fault of each point. Of several equal faults, only one is yielded."""
         for deaths in self._deaths():
-            # Faults that can be met while other actors run are quicker to try.
+            # Faults that can happen while other actors run are quicker to try.
             yield min(deaths, key=lambda aim: aim.is_alone)
         failed_reads: set[tuple[str, Fault]] = set()
         for point in self.points:
@@ -50,11 +50,11 @@ class Rehearsals:
                 yield self._aim(point, fault)
 
     def _deaths(self) -> Iterator[list[Aim]]:
-        """Yield groups of deaths that leave the same state.
+        """Yield groups of kills that leave the same state.
 
-        A death before a call leaves the same state as a death after the previous call, unless something else
-        may have happened between them. Such a call is in `_apart`. A death before and a death after a read
-        are the same, because a read changes nothing.
+        A kill before a call leaves the same state as a kill after the previous call, unless another event may
+        come between both calls. Such a call is in `_apart`. A kill before a read and a kill after it leave
+        the same state, because a read changes nothing.
         """
         same: list[Aim] = []
         for point in self.points:
@@ -77,12 +77,12 @@ class Rehearsals:
 
     @property
     def fault_count(self) -> int:
-        """Return the number of faults of all points, equal ones included."""
+        """Return the number of faults of all points, including equal faults."""
         return sum(len(faults_of(point)) for point in self.points)
 
     def second_deaths(self, first: Aim, lease: str) -> Iterator[Aim]:
-        """Yield kills of the recovering bot: at each point from its acquisition of the lease until the lease
-        has ended."""
+        """Yield the kills of the recovering bot: at each point from its acquisition of the lease until the
+        lease's end."""
         of_lease = [
             (at, point.call.kind) for at, point in enumerate(self.points) if point.call.lease == lease
         ]
@@ -98,7 +98,7 @@ class Rehearsals:
 
 
 def _shifting(traces: Sequence[Trace]) -> set[Point]:
-    """Return the points that did not always follow the same point."""
+    """Return the points that did not always come after the same point."""
     before: dict[Point, set[Point | None]] = {}
     for trace in traces:
         for last, point in zip([None, *trace.points], trace.points, strict=False):
@@ -107,14 +107,14 @@ def _shifting(traces: Sequence[Trace]) -> set[Point]:
 
 
 def until_call(trace: Trace, last: str) -> Trace:
-    """Return a trace up to its first call with this name, or all of it if the name is empty."""
+    """Return a trace up to its first call with this name, or the whole trace if the name is empty."""
     ends = [at + 1 for at, point in enumerate(trace.points) if point.call.name == last]
     assert ends or not last, f"{last} is no point: {_listed(trace.points)}"
     return Trace(trace.points[: ends[0]] if ends else trace.points, trace.alone, trace.apart)
 
 
 def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
-    """Yield the calls of attempts, each with the name of its lease. A death at such a call leaves its outcome
+    """Yield the calls of attempts, each with the name of its lease. A kill at such a call leaves its outcome
     unknown."""
     begun = ""
     for point in points:
@@ -126,7 +126,8 @@ def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]
 
 
 def first_deaths(point: Point) -> tuple[Aim, Aim]:
-    """Return the deaths before and after a call: in one the call was not made, in the other it was."""
+    """Return the kills before and after a call. Before the first kill the call was not made; before the
+    second it was."""
     return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
 
 

@@ -1,8 +1,8 @@
 """A proxy between a bot and Redis that parses the protocol and can stop any command or answer.
 
-Everything that a client sends at once (a command or a pipeline) is one exchange. An onlooker sees its
-commands and their answers, and decides on either side of Redis what happens to it. The proxy does not know
-what commands mean.
+An exchange is everything that a client sends at once: a command or a pipeline. An onlooker sees each exchange
+before Redis executes it and before the bot gets the answers. Both times it decides what happens to the
+exchange. The proxy does not know what commands mean.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Words = tuple[bytes, ...]
 
 
 class Verdict(Enum):
-    """What happens to an exchange on one side of Redis: it passes, is held for ever, or is cut."""
+    """What happens to an exchange before or after Redis: it passes, is held for ever, or is cut."""
 
     PASS = "pass"
     HOLD = "hold"
@@ -28,19 +28,19 @@ class Verdict(Enum):
 
 @dataclass(eq=False)
 class Exchange:
-    """Commands that were sent together, and the answers that have arrived so far."""
+    """Commands that were sent at once, and the answers that have arrived so far."""
 
     commands: Sequence[Words]
     answers: list[object] = field(default_factory=list)
 
     @property
     def is_of_scripts(self) -> bool:
-        """Return whether its commands call scripts."""
+        """Return whether all commands of the exchange call scripts."""
         return self.commands[0][0].upper() == b"EVALSHA"
 
 
 class Onlooker(Protocol):
-    """Sees every exchange and decides what happens to it."""
+    """Sees every exchange and decides what happens to the exchange."""
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
         """Decide before the commands reach Redis."""
@@ -52,16 +52,16 @@ class Onlooker(Protocol):
 
 
 class Proxy:
-    """Listens on the loopback for one bot after the other, and leads to one Redis."""
+    """Listens on loopback for one bot after the other, and connects to one Redis."""
 
     def __init__(self, path: Path, onlooker: Onlooker) -> None:
         self.path = path
         self.onlooker = onlooker
         self.port = 0
-        # Exchanges on their way to Redis or back. Held ones are left out.
+        # Exchanges on their way to Redis or back. Held exchanges are left out.
         self.under_way: set[Exchange] = set()
         self._waiting: set[asyncio.Task[None]] = set()
-        # Open connections on either side. `_all_closed` is set while there is none.
+        # Open connections to bots and to Redis. `_all_closed` is set while there is none.
         self._ends: set[_Near | _Far] = set()
         self._all_closed = asyncio.Event()
         self._all_closed.set()
@@ -69,12 +69,13 @@ class Proxy:
 
     @property
     def is_busy(self) -> bool:
-        """Return whether an exchange is under way that does not only wait for a wake-up."""
+        """Return whether an exchange is under way, except a blocking wait for a wake-up."""
         return any(exchange.commands[0][0].upper() != b"BRPOP" for exchange in self.under_way)
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen inside the block. At its end no connection is open, also if the block failed."""
+        """Listen inside the block. At the end of the block, all connections are closed, even if the block
+        failed."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
@@ -92,7 +93,7 @@ class Proxy:
             await self._all_closed.wait()
 
     def opened(self, end: "_Near | _Far") -> None:
-        """Note that a connection is open. One that was accepted too late is cut."""
+        """Note that a connection is open. Cut the connection if the proxy is already closing."""
         self._ends.add(end)
         self._all_closed.clear()
         if self._is_over:
@@ -114,7 +115,7 @@ class Proxy:
         self._start(connect())
 
     def wait_for(self, verdict: Awaitable[Verdict], near: "_Near", exchange: Exchange) -> None:
-        """Wait for the onlooker's decision, then act on it."""
+        """Wait for the onlooker's decision, then act on the decision."""
 
         async def later() -> None:
             near.decided(exchange, await verdict)
@@ -128,7 +129,7 @@ class Proxy:
 
 
 class _Near(asyncio.Protocol):
-    """The bot's end of one connection."""
+    """The bot's end of a proxied connection."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -180,7 +181,7 @@ class _Near(asyncio.Protocol):
                 self.abort()
 
     def came_back(self, chunk: bytes, answers: list[object]) -> None:
-        """Collect Redis's answers, and pass them on when the exchange is complete."""
+        """Collect Redis's answers. Pass them on when the exchange is complete."""
         exchange = self._exchange
         self._answer += chunk
         if exchange is None:
@@ -214,7 +215,7 @@ class _Near(asyncio.Protocol):
 
 
 class _Far(asyncio.Protocol):
-    """Redis's end of the same connection."""
+    """Redis's end of a proxied connection."""
 
     def __init__(self, near: _Near, proxy: Proxy) -> None:
         self._near = near
@@ -236,14 +237,14 @@ class _Far(asyncio.Protocol):
         self._proxy.closed(self)
 
     def send(self, chunk: bytes) -> None:
-        """Send to Redis as soon as the connection exists."""
+        """Send bytes to Redis as soon as the connection exists."""
         if self._transport is not None:
             self._transport.write(chunk)
         else:
             self._early += chunk
 
     def abort(self) -> None:
-        """Cut the connection to Redis, also one that is not made yet."""
+        """Cut the connection to Redis, even if it is still being made."""
         self._is_closed = True
         if self._transport is not None:
             self._transport.abort()

@@ -1,4 +1,4 @@
-"""Try strange input for long, and look for input that takes much longer when it is twice as long."""
+"""Tries strange input for a long time. Looks for functions whose time grows much faster than their input."""
 
 import argparse
 import asyncio
@@ -26,8 +26,8 @@ from .mutations import PIECES, Mutator
 from .stalls import watching
 from .wire import WAYS, try_wire
 
-# A reader that takes this many times longer for twice as much text, beyond some time, does not read in
-# bounded time.
+# A function fails if twice as much text takes more than this many times as long, unless the time is very
+# short.
 MOST_GROWTH, SHORTEST_SECONDS = 3.5, 0.05
 LENGTH = 30_000
 
@@ -77,7 +77,8 @@ async def _send(seed: int, rounds: int) -> dict[int, int]:
 
 
 def _find_slow() -> list[str]:
-    """Return each reader and piece of text for which twice as much text takes much longer."""
+    """Return each function and piece of text for which twice as much text takes much longer than twice the
+    time."""
     return [
         f"{name} takes {growth:.1f} times as long for twice as much of {piece!r}"
         for name, read in _READERS.items()

@@ -1,6 +1,6 @@
-"""The functions that read input from outside, each with a check of what it may do with strange input.
+"""The functions that read input from outside, each with a check of its result for strange input.
 
-Each raises nothing but the error that its callers expect, and accepts nothing that is forged.
+Each function raises only the error that its callers expect, and accepts no forged input.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ SETTINGS = {
 
 @dataclass
 class Samples:
-    """Honest input, which is then changed."""
+    """Valid input, which the tests then change."""
 
     payloads: list[Json] = field(default_factory=list)
     metadata: list[Json] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Samples:
 
 
 def read_command(mutator: Mutator, samples: Samples) -> None:
-    """A command is understood or refused with a sentence."""
+    """Check that a command is parsed, or refused with a sentence for the person."""
     del samples
     line = mutator.choose([verb.example.removeprefix("/task ") for verb in VERBS])
     with contextlib.suppress(UserError):
@@ -79,7 +79,7 @@ def read_command(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_reply(mutator: Mutator, samples: Samples) -> None:
-    """A reply is input, a verb or neither."""
+    """Check that a reply is parsed as input, as a verb, or as neither."""
     del samples
     text = mutator.change_text(mutator.choose([f"!{verb.name} words" for verb in THREAD_VERBS]))
     said = replies.classify(text, BOT)
@@ -88,13 +88,13 @@ def read_reply(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_metadata(mutator: Mutator, samples: Samples) -> None:
-    """The context of a dialog is ours or nothing. What is found can be used."""
+    """Check that the metadata of a dialog is either rejected or usable."""
     found = DialogContext.find(json.dumps(mutator.change(mutator.choose(samples.metadata))))
     assert found is None or (found.source is None or found.source.channel)
 
 
 def check_signature(mutator: Mutator, samples: Samples) -> None:
-    """A request is accepted as it was signed, and in no other way."""
+    """Check that a request is accepted only with its own signature."""
     kind, body = mutator.choose([(FORM, b"payload=%7B%7D"), (JSON, b"{}")])
     verifier = SignatureVerifier(SIGNING_SECRET, lambda: NOW)
     at = str(NOW - mutator.random.randrange(300))
@@ -119,7 +119,7 @@ def check_signature(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_body(mutator: Mutator, samples: Samples) -> None:
-    """A signed body is read or refused."""
+    """Check that the body of a signed request is parsed or refused."""
     kind, body = mutator.choose([(FORM, b"payload=%7B%22a%22%3A1%7D"), (JSON, to_bytes(samples.payloads[0]))])
     with contextlib.suppress(RequestRefused):
         parse_request(_headers("1", "", kind), mutator.change_bytes(body))
@@ -130,13 +130,13 @@ def _headers(at: str, sign: str, kind: str) -> CIMultiDict[str]:
 
 
 def read_webhook(mutator: Mutator, samples: Samples) -> None:
-    """A hint of Coder is understood or counts as any hint."""
+    """Check that a webhook call from Coder is parsed, or counts as a hint about no particular task."""
     body = to_bytes(mutator.change(mutator.choose(samples.webhook)))
     find_announced_change(mutator.choose([body, mutator.change_bytes(body)]))
 
 
 def read_settings(mutator: Mutator, samples: Samples) -> None:
-    """Settings are right or refused with sentences that show no secret."""
+    """Check that settings are valid, or refused with sentences that show no secret."""
     del samples
     name = mutator.choose(list(SETTINGS))
     text = mutator.change_text(SETTINGS[name]).encode("utf-8", "replace").decode()
@@ -150,7 +150,8 @@ def read_settings(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_coder_list(mutator: Mutator, samples: Samples) -> None:
-    """Coder's list is read, or the answer counts as unreadable. One bad task does not hide the others."""
+    """Check that Coder's list is parsed, or the whole answer counts as unreadable. One bad task must not hide
+    the other tasks."""
     answer: Json = {"tasks": [mutator.change(mutator.choose(samples.coder_tasks)), samples.coder_tasks[0]]}
     body = to_bytes(answer if mutator.random.randrange(4) else mutator.change(answer))
     if not mutator.random.randrange(5):
@@ -165,7 +166,7 @@ def read_coder_list(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_agent(mutator: Mutator, samples: Samples) -> None:
-    """What an agent writes becomes blocks of text, with no mention and no control."""
+    """Check that an agent's text becomes blocks of text without mentions and control characters."""
     text = mutator.change_text(mutator.change_text(mutator.choose(samples.logs)))
     entries = [
         AgentLogEntry(id=1, is_input=True, text="go on", at=_AT),
@@ -197,7 +198,7 @@ EDGES: dict[str, Callable[[Mutator, Samples], None]] = {
 
 
 def try_edges(samples: Samples, seed: int, rounds: int) -> None:
-    """Give each edge so much changed input. An error names the edge and the round."""
+    """Give changed input to each function, `rounds` times. An error names the function and the round."""
     assert len(samples.payloads) > 15, "too little was recorded"
     assert len(samples.metadata) > 1, "too little was recorded"
     for name, read in EDGES.items():
@@ -211,7 +212,8 @@ def try_edges(samples: Samples, seed: int, rounds: int) -> None:
 
 
 async def try_callback(world: World, seed: int, rounds: int) -> None:
-    """Bring back changed codes and states from Coder's page: only the honest state is taken, and once."""
+    """Send changed codes and states to the OAuth callback. Only the original state is accepted, and only
+    once."""
     deps, mutator, state = world.bot.parts.deps, Mutator(seed), "s" * 64
     receiver = AuthorizationReceiver(deps, world.bot.parts.ingress, world.bot.parts.inbox)
     requester = Requester(person=UserId(world.alice.id), channel=ChannelId("C1"), at=Ts("1764072000.000000"))

@@ -1,4 +1,4 @@
-"""A person without rights who sends a running bot changed payloads, signed as Slack's."""
+"""A person without rights who sends changed payloads to a running bot, with Slack's signature."""
 
 import copy
 import json
@@ -15,15 +15,15 @@ from tests.scenarios.world import World
 from .edges import Samples
 from .mutations import Json, Mutator, to_bytes
 
-# The bot counts a person's requests in each minute, and has a limit for each kind.
+# The bot counts a person's requests in each minute, with a limit for each kind of request.
 PAYLOADS_A_MINUTE = 8
 MINUTE_SECONDS = 61.0
-# The bot answers with one of these. After 503, Slack sends an event again.
+# The statuses that the bot may answer. After 503, Slack sends an event again.
 STATUSES = {200, 400, 404, 503}
 
 
 class Forger:
-    """Bob, who sends what Alice sent, changed and in his own name."""
+    """Bob, who sends changed copies of Alice's payloads in his own name."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -32,7 +32,7 @@ class Forger:
         self._pool: list[object] = []
 
     async def record(self) -> None:
-        """Let Alice use every kind of payload once, and keep them."""
+        """Let Alice cause every kind of payload once, and record the payloads."""
         world, slack = self.world, self.world.slack
         thread, self._task = await a_waiting_agent(world)
         await world.alice.types("/task status fix-the-login")
@@ -64,7 +64,7 @@ class Forger:
         self._pool += ["delete", "edit", "share", "1 all", f"{link} key", {"id": thread.channel}]
 
     async def sends(self, mutator: Mutator, count: int) -> dict[int, int]:
-        """Send changed payloads. Return how often each status was answered."""
+        """Send changed payloads. Return how often the bot answered each status."""
         statuses: dict[int, int] = {}
         for number in range(count):
             status = await self._send(self._as_bob(mutator))
@@ -77,7 +77,8 @@ class Forger:
         return statuses
 
     def _as_bob(self, mutator: Mutator) -> Json:
-        """Return a changed payload of Alice in which Bob stands for her, with fresh ids where they are."""
+        """Return a changed payload of Alice with Bob's id in place of hers, and fresh ids for the
+        delivery."""
         world = self.world
         made = mutator.change(mutator.choose(self.samples.payloads), self._pool)
         text = json.dumps(made).replace(world.alice.id, world.bob.id)
@@ -108,7 +109,7 @@ class Forger:
         return (await dispatch(self.world.bot.parts.bolt, request)).status
 
     def check_task(self) -> None:
-        """Check that nobody but Alice has done anything to her task."""
+        """Check that only Alice has changed her task."""
         assert self._task is not None
         told = (self._task.status, self._task.prompt, self._task.is_deleted)
         assert told == ("paused", "fix the login", False)

@@ -1,4 +1,4 @@
-"""Changes input at random: one change or a few, by a seed."""
+"""Changes input at random: each time one change or a few, by a seed."""
 
 import copy
 import json
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Json = dict[str, object]
 T = TypeVar("T")
-# This word is in no honest input, so it shows where forged input comes out again.
+# No valid input contains this word. Wherever the bot writes it, forged input was accepted.
 MARKED = "FORGED_4711"
 STRANGE: tuple[object, ...] = (
     *(None, True, False, 0, -1, 10**400, -(10**30), 1.5e300, "", " ", "\0", "\n", "-1.5", "1e999", "nan"),
@@ -16,7 +16,7 @@ STRANGE: tuple[object, ...] = (
     *(f"<!channel> {MARKED}", f"<@{MARKED}>", f"../{MARKED}?a=b", f"{MARKED}\n@", f"={MARKED}", f"`{MARKED}"),
     *([], [MARKED], [[MARKED]], {}, {MARKED: MARKED}, {"id": [MARKED]}, [{"id": {MARKED: 1}}]),
 )
-# What makes text hard to read: marks, escapes, long runs, other alphabets.
+# Texts that are hard to parse: punctuation marks, escapes, long runs, other alphabets.
 PIECES = (
     *(
         "!",
@@ -60,17 +60,17 @@ PIECES = (
 
 
 class Mutator:
-    """Makes the same changes for the same seed."""
+    """Changes input at random. Equal seeds make equal changes."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
 
     def choose(self, among: Sequence[T]) -> T:
-        """Return one of several."""
+        """Return one of several values."""
         return self.random.choice(among)
 
     def change(self, value: Json, others: Sequence[object] = ()) -> Json:
-        """Return a copy of a JSON object with some changes. `others` may be put anywhere in it."""
+        """Return a copy of a JSON object with some changes. Values of `others` may be inserted anywhere."""
         made = copy.deepcopy(value)
         for _ in range(self.random.choice((1, 1, 1, 2, 4))):
             self._change_once(made, others)
@@ -117,7 +117,7 @@ class Mutator:
 
 
 def _list_places(value: object) -> list[tuple[Json | list[object], str | int]]:
-    """List every place in JSON at which something stands: the object or the list, and the key or number."""
+    """List every place in JSON that has a value: the containing object or list, and the key or index."""
     found: list[tuple[Json | list[object], str | int]] = []
     rows: list[tuple[str | int, object]] = []
     if isinstance(value, dict):
@@ -131,5 +131,5 @@ def _list_places(value: object) -> list[tuple[Json | list[object], str | int]]:
 
 
 def to_bytes(value: object) -> bytes:
-    """Return a value as JSON in UTF-8. Half characters are escaped, as a sender may do."""
+    """Return a value as JSON in UTF-8. Lone surrogates are escaped, as some senders do."""
     return json.dumps(value).encode()

@@ -1,7 +1,7 @@
-"""Measures how long one callback keeps the event loop, in processor time.
+"""Measures how long one callback blocks the event loop, in processor time.
 
-Processor time does not count what other processes take. A loop of plain Python, measured in the same run,
-says how fast this machine is now.
+Processor time excludes the time of other processes. A loop of plain Python in the same run measures the
+present speed of this machine.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-# On a machine of 2020, this many steps take 20 ms. Nothing that a stranger sends may take longer.
+# On a machine of 2020, this many steps take 20 ms. No input of a stranger may block the loop for longer.
 STEPS_OF_BOUND = 400_000
 
 
@@ -28,13 +28,13 @@ class Stalls:
             self.longest_seconds, self.callback = seconds, repr(handle)
 
     def check(self) -> None:
-        """Check that no callback took as long as the bound."""
+        """Check that the longest callback took less time than the bound."""
         bound = max(measure_bound() for _ in range(3))
         assert self.longest_seconds < bound, f"{self.longest_seconds:.4f} of {bound:.4f} s: {self.callback}"
 
 
 def measure_bound() -> float:
-    """Return the bound, in seconds of this thread's processor time."""
+    """Return the longest permitted time of a callback, in seconds of this thread's processor time."""
     began, total = time.thread_time(), 0
     for step in range(STEPS_OF_BOUND):
         total += step * step % 7
@@ -43,7 +43,8 @@ def measure_bound() -> float:
 
 @contextmanager
 def watching() -> Iterator[Stalls]:
-    """Measure every callback of the event loop inside the block. Garbage is collected before it."""
+    """Measure every callback of the event loop inside the block. Garbage is collected only before and after
+    the block."""
     # asyncio has no other place where each callback can be measured.
     loop = cast("Any", asyncio.Handle)
     stalls, original = Stalls(), loop._run  # noqa: SLF001 - see above

@@ -1,4 +1,4 @@
-"""Strange input at every edge: nothing breaks, leaks or is accepted that is forged."""
+"""Strange input breaks nothing and leaks nothing, and forged input is not accepted."""
 
 import io
 from pathlib import Path
@@ -20,9 +20,10 @@ PAYLOADS, ROUNDS, WIRE_ROUNDS = 200, 150, 20
 
 
 async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_store_url: str) -> None:
-    """Bob sends Alice's payloads, changed and in his own name. Her task stays as it is, and nothing fails.
+    """Bob sends changed copies of Alice's payloads in his own name. Her task stays unchanged, and nothing
+    fails.
 
-    None of them keeps the others waiting.
+    No payload blocks the event loop for long.
     """
     async with new_world(tmp_path, store_url=empty_store_url) as world:
         forger = Forger(world)
@@ -46,7 +47,8 @@ async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_
 
 
 async def test_a_stranger_gets_no_bytes_past_the_signature_or_the_token(log: io.StringIO) -> None:
-    """Requests that are changed, too long, in chunks or never whole are refused, and stop nobody else's."""
+    """The server refuses requests that are changed, too long, chunked or incomplete. Requests of other
+    clients still work."""
     async with new_site(log) as site:
         with watching() as stalls:
             statuses = await try_wire(site, SEED, WIRE_ROUNDS)
@@ -57,7 +59,7 @@ async def test_a_stranger_gets_no_bytes_past_the_signature_or_the_token(log: io.
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_seed_makes_the_same_changes_again(seed: int) -> None:
-    """So a failure can be repeated."""
+    """A seed always makes the same changes, so a failure can be repeated."""
     value: Json = {"a": [1, {"b": "text"}], "c": None}
 
     made = [[Mutator(seed).change(value) for _ in range(3)] for _ in range(2)]

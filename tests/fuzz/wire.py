@@ -1,4 +1,4 @@
-"""A stranger who sends bytes to the HTTP server: requests that are changed, cut, too long or never whole."""
+"""A stranger who sends bytes to the HTTP server: requests that are changed, cut, too long or incomplete."""
 
 import asyncio
 import re
@@ -8,7 +8,7 @@ from tests.web.site import HINT_TOKEN, PATIENCE_SECONDS, Site, command, request
 
 from .mutations import MARKED, PIECES, Mutator
 
-# Every answer to a request that is not accepted.
+# All statuses that answer a refused request.
 REFUSED = {400, 401, 403, 404, 405, 408, 411, 413, 417, 431, 501, 503, 505}
 HONEST = "fix the login"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -16,12 +16,12 @@ _WEBHOOK = "/coder/webhook"
 
 
 def change_bytes(mutator: Mutator) -> bytes:
-    """Change a signed request anywhere."""
+    """Change bytes at any place of a signed request."""
     return mutator.change_bytes(request(command(HONEST)))
 
 
 def forge_body(mutator: Mutator) -> bytes:
-    """Send other words under a signature of honest ones."""
+    """Send a changed body with the signature of a valid body."""
     made = request(command(HONEST))
     other = command(f"{MARKED} {mutator.choose(PIECES)}".encode("utf-8", "replace").decode())
     head = made.partition(b"\r\n\r\n")[0]
@@ -29,14 +29,14 @@ def forge_body(mutator: Mutator) -> bytes:
 
 
 def flood_headers(mutator: Mutator) -> bytes:
-    """Send many headers, or long ones."""
+    """Send many headers, or long headers."""
     count, length = mutator.choose([(30, 20), (150, 5), (3_000, 3), (3, 30_000)])
     headers = "".join(f"X-{number}: {MARKED[:length] * (length // 8 + 1)}\r\n" for number in range(count))
     return request(command(MARKED), headers=headers, secret="another")
 
 
 def send_chunks(mutator: Mutator) -> bytes:
-    """Send a body in chunks, of one byte or more."""
+    """Send a body in chunks of one byte or more."""
     size, body = mutator.choose([1, 7, 900]), command(MARKED)
     parts = (body[at : at + size] for at in range(0, len(body), size))
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
@@ -45,13 +45,13 @@ def send_chunks(mutator: Mutator) -> bytes:
 
 
 def lie_about_length(mutator: Mutator) -> bytes:
-    """Announce another length than that of the body."""
+    """Send a Content-Length that differs from the body's length."""
     length = mutator.choose([b"-1", b"+5", b"0x5", b"1e3", b"5, 5", b"", b"9" * 30, b"2097153", b"3"])
     return re.sub(rb"Length: \d+", b"Length: " + length, request(command(MARKED), signed="v0=00"))
 
 
 def guess_hint(mutator: Mutator) -> bytes:
-    """Send a hint with a token that is not the right one, in the address or in the header."""
+    """Call Coder's webhook with a wrong token, in the URL or in the header."""
     guessed = mutator.change_text(HINT_TOKEN).encode("utf-8", "replace").decode()
     guessed = re.sub(r"[\s\0]", "", guessed).replace(HINT_TOKEN, "")
     where = mutator.choose(
@@ -62,7 +62,7 @@ def guess_hint(mutator: Mutator) -> bytes:
 
 
 def send_noise(mutator: Mutator) -> bytes:
-    """Send what is no HTTP."""
+    """Send bytes that are not HTTP."""
     return b"".join(mutator.choose(PIECES).encode("utf-8", "replace") for _ in range(40)) + b"\r\n\r\n"
 
 
@@ -78,7 +78,7 @@ WAYS: tuple[Callable[[Mutator], bytes], ...] = (
 
 
 async def try_wire(site: Site, seed: int, rounds: int) -> dict[int, int]:
-    """Send so many requests in each way. Return how often each status was answered.
+    """Send requests in each of these ways, `rounds` times. Return how often the server answered each status.
 
     An error names the way and the round.
     """
@@ -99,7 +99,7 @@ async def try_wire(site: Site, seed: int, rounds: int) -> dict[int, int]:
 
 
 async def _send(site: Site, data: bytes, mutator: Mutator) -> list[int]:
-    """Send bytes, at once or in pieces, and perhaps not all of them. Return the statuses of the answers."""
+    """Send bytes, at once or in pieces, and sometimes without the end. Return the statuses of the answers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     size = mutator.choose([len(data), len(data), 1_000, 40])
     end = len(data) if mutator.random.randrange(4) else mutator.random.randrange(len(data))

@@ -1,4 +1,4 @@
-"""Writes the tables of who may do what."""
+"""Writes the tables of who may do what on which surface."""
 
 import asyncio
 import tempfile
@@ -12,7 +12,7 @@ from .table import file_of, make_table
 
 
 def main() -> None:
-    """Try everything, and write the tables."""
+    """Try every act as every actor, and write the tables."""
     sealing.install_keys([KEY])
     for mode in MODES:
         with tempfile.TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""The people of the matrix, and the tasks on which they act."""
+"""The people who try the acts, and the tasks on which they act."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,19 +20,20 @@ from tests.scenarios.world import SETTLE_SECONDS, World, new_world
 Mode = Literal["service", "both", "personal"]
 MODES: tuple[Mode, ...] = ("service", "both", "personal")
 REVOKED = "owner whose token is revoked"
-# In mode `both`, these people have connected an account. In mode `personal`, everybody has who has one.
+# In mode `both`, only these people have connected an account. In mode `personal`, everybody has connected one
+# who has a Coder account.
 _CONNECTED_IN_BOTH = ("owner", "steerer", REVOKED)
 ORGANIZATION, SISTER, PARTNER = "E0ORG", "T0SISTER", "T0PARTNER"
-# Only people who may see the task may read these words of its agent.
+# The report and the log of a task's agent. Only people who may see the task may read these words.
 REPORT, LOG = "the reported words", "the logged words"
 CHANNELS = COMMON, OPEN, OTHER = "general", "open", "other"
-# Slack's and Taskwire's limits on calls are no part of the matrix.
+# The tables leave out the rate limits of Slack and Taskwire, so these timings have none.
 _UNLIMITED = Timings(limits={}, other_limits=MethodLimits(None))
 AGAIN_SECONDS = 121.0
-# These people try every act. The others try one act of each kind of decision.
+# These people try every act. Other people try one act for each kind of decision about rights.
 CORE = ("guest", "teammate", "owner")
 WITHOUT_ACCOUNT = ("without account",)
-# Apps and workflow steps only write.
+# Apps and workflow steps only write messages.
 Writer = Literal["person", "app", "workflow"]
 
 
@@ -40,8 +41,8 @@ Writer = Literal["person", "app", "workflow"]
 class Actor:
     """A person who tries the acts.
 
-    `here` is the channel where they act, `target` the name of the task on which they act. `writer` says whose
-    messages theirs look like.
+    `here` is the channel where the person acts. `target` is the name of the task on which the person acts.
+    `writer` says whether the messages look like those of a person, an app or a workflow step.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Actor:
 
 @dataclass
 class Target:
-    """A task with its thread, which its owner can make again."""
+    """A task with its thread. If an act ends the task, its owner makes it again."""
 
     owner: Person
     channel: str
@@ -64,21 +65,21 @@ class Target:
 
 @dataclass
 class Cast:
-    """Everybody, and their tasks."""
+    """All people who try acts, and the tasks on which they act."""
 
     world: World
     mode: Mode
     actors: dict[str, Actor] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     group: str = ""
-    # For each task, in which state it is; nothing if the last act has changed something.
+    # The present state of each task. A task has no entry if the last act may have changed its state.
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
-    # What the acknowledgements of the present act say.
+    # The texts of the acks of the present act.
     acks: list[str] = field(default_factory=list)
 
     @property
     def friend(self) -> Person:
-        """Return somebody who does nothing, whom others name."""
+        """Return Bob, who tries no act. Other people name him in their acts."""
         return self.world.bob
 
     def add(
@@ -91,7 +92,7 @@ class Cast:
         writer: Writer = "person",
         **profile: object,
     ) -> Person:
-        """Add somebody, in the workspace and in the channel where they act."""
+        """Add an actor to the workspace and to the channel where the actor acts."""
         world = self.world
         handle = name.replace(" ", "-")
         person = world.alice if name == "owner" else world.person(handle, in_coder=in_coder, **profile)  # type: ignore[arg-type] # as the stand-in takes them
@@ -102,13 +103,14 @@ class Cast:
         return person
 
     def find_target(self, actor: Actor) -> Target:
-        """Return the task on which somebody acts."""
+        """Return the task on which an actor acts."""
         return self.targets[actor.target]
 
     async def has_target(self, name: str, owner: Person, channel: str) -> Target:
-        """Let the owner make the task of this name, and share it with those who may steer it."""
+        """Let the owner make a task for a target of this name, and share the task with the people who may
+        steer it."""
         world = self.world
-        # The same request within two minutes would be asked about.
+        # The bot would ask about the same request within two minutes, so wait longer.
         world.clock.passes(AGAIN_SECONDS)
         thread = await owner.runs("/task create fix it", channel)
         task = world.coder.tasks[-1]
@@ -129,7 +131,7 @@ class Cast:
         return target
 
     async def is_idle(self, target: Target) -> None:
-        """Let the agent of a task wait for input, and take all that comes."""
+        """Let the agent of a task wait for input. Wait until it has taken all input."""
         task = target.task
         if task.status != "active":
             task.resume()
@@ -141,13 +143,14 @@ class Cast:
         await self.world.polls()
 
     async def is_paused(self, target: Target) -> None:
-        """Let a task be paused."""
+        """Pause a task."""
         if target.task.status != "paused":
             target.task.pause()
             await self.world.polls()
 
     async def forget_waiting(self, actor: Actor) -> None:
-        """Remove the requests of somebody that wait for their account, so that no later act meets them."""
+        """Remove the requests of an actor that wait for an account, so that they do not run during a later
+        act."""
         keys, name = self.world.keys, waiting_requests(UserId(actor.person.id))
         pipe = self.world.connections.commands.pipeline(transaction=False)
         pipe.delete(*(keys.named("queue", name, part) for part in ("order", "jobs", "state")))
@@ -158,15 +161,15 @@ class Cast:
 
 @asynccontextmanager
 async def new_cast(directory: Path, store_url: str, mode: Mode) -> AsyncIterator[Cast]:
-    """Make a world with everybody in it."""
+    """Make a world with all people and tasks."""
     async with new_world(directory, store_url=store_url, timings=_UNLIMITED, is_agent=True) as world:
         world.slack.backend.rate_limiter.is_on = False
         cast = Cast(world, mode)
         await _gather(cast)
-        # What is remembered of people would otherwise expire in real time, amid the acts.
+        # Otherwise cached answers about people would expire in real time during the acts.
         await world.forgets()
         yield cast
-        # Requests of people without an account may still wait for one.
+        # Requests of people without an account may still wait for an account.
         await world.stops()
         await world.connections.commands.flushdb()
         world.reader.read_all()
@@ -209,7 +212,8 @@ def _add_people(cast: Cast) -> None:
     coder = cast.world.coder
     cast.add("owner")
     cast.add("teammate")
-    # In Coder this person has another address. With an account of their own that does not matter.
+    # This person has another email address in Coder than in Slack. With a connected account this makes no
+    # difference.
     if cast.mode == "service":
         cast.add("steerer")
     else:
@@ -236,7 +240,7 @@ def _add_people(cast: Cast) -> None:
 
 
 async def _connect(cast: Cast) -> None:
-    """Let people connect their accounts."""
+    """Let people connect their Coder accounts."""
     names = [user.username for user in cast.world.coder.world.users.values()]
     for actor in cast.actors.values():
         is_member = actor.writer == "person" and not actor.name.startswith(("guest", "outside", "sister"))
@@ -247,7 +251,7 @@ async def _connect(cast: Cast) -> None:
 
 
 async def _has_revoked_token(cast: Cast) -> None:
-    """Let somebody make a task, and revoke their token in Coder."""
+    """Let an actor make a task, then revoke the actor's token in Coder."""
     person, tokens = cast.actors[REVOKED].person, cast.world.coder.world.tokens
     await cast.has_target("revoked", person, COMMON)
     for key in [key for key in tokens.values() if key.user.username == person.name]:

@@ -1,8 +1,8 @@
 """Every act on every surface.
 
-The acts are made from the product's own tables: its manifest, verbs, buttons and dialogs. So a new verb,
-button, dialog or shortcut is a new act by itself. A new event for which nothing here says how people cause it
-is an error.
+The acts are made from the product's own tables: its manifest, verbs, buttons and dialogs. A new verb, button,
+dialog or shortcut therefore becomes a new act automatically. A new event raises an error until this module
+says how people cause it.
 """
 
 import json
@@ -28,16 +28,17 @@ from taskwire_sandbox.slack.workspace import Channel, User
 from .actors import Actor, Cast, Target
 
 Needs = Literal["idle", "paused"]
-# The private message with the button that is pressed, until the answer replaces it.
+# The text of the private message with the pressed button, until the answer replaces this message.
 QUESTION = "a question"
-# A press in the Home tab names no channel, and is otherwise read as any other.
+# A press in the Home tab names no channel. Otherwise it is handled as any other press.
 HOME_BUTTONS = (Button.ANSWER, Button.RETRY, Button.RESUME, Button.NEW_TASK, Button.PREFERENCES, Button.PAUSE)
 _MARKS = {"!verb": "!", "mention": "<@{bot}> "}
 _BOT, _FRIEND = UserId("U0BOT"), UserId("U0FRIEND")
-# What is done to a task that is paused. All other acts need one whose agent waits for input.
+# The acts that need a paused task. All other acts need a task whose agent waits for input.
 _PAUSED_VERBS = {"resume", "edit"}
 _PAUSED_BUTTONS = {Button.RESUME, Button.RETRY, Button.EDIT, Button.PAUSE_TO_EDIT, Button.RESUME_AND_SEND}
-# The values of these buttons are no link. Those of the others are a link and, for some, a key.
+# The values of these buttons are no link. The values of all other buttons are a link and, for some buttons, a
+# key.
 _VALUES: dict[Button, Callable[["Scene"], str]] = {
     Button.ATTACH: lambda scene: scene.target.task.id,
     Button.USE_TEMPLATE: lambda scene: scene.cast.world.coder.template.id,
@@ -56,7 +57,7 @@ _WITH_KEY = {
     **dict.fromkeys((Button.SEND_STILL, Button.ASK_OWNER, Button.SEND_THEIRS, Button.NOT_NOW), "job"),
     Button.ALWAYS_LET: "job",
 }
-# What people enter in any dialog. Each reads the fields that it knows.
+# The values that people enter in every dialog. Each dialog reads only its own fields.
 _ENTERED: dict[str, Json] = {
     "form.prompt": {"type": "plain_text_input", "value": "do that"},
     "settings.replies": {"type": "static_select", "selected_option": {"value": "all"}},
@@ -64,16 +65,16 @@ _ENTERED: dict[str, Json] = {
     "account.token": {"type": "plain_text_input", "value": "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb"},
     "account.number": {"type": "plain_text_input", "value": "1234 5678"},
 }
-# Nobody acts with these events. They tell the bot of a place or a person that has changed.
+# These events are no acts of people. They tell the bot that a place or a person has changed.
 _NO_ACTS = {"member_joined_channel", "channel_unarchive", "group_unarchive", "user_change"}
 _NO_ACTS |= {"subteam_updated", "subteam_members_changed"}
-# Messages of these conversations are read as those of a public channel are.
+# Messages of these conversations are handled as messages of a public channel.
 _LIKE_CHANNELS = {"message.groups", "message.mpim"}
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Somebody who acts on a task."""
+    """An actor, and the task on which the actor acts."""
 
     cast: Cast
     actor: Actor
@@ -89,11 +90,11 @@ class Scene:
 
     @property
     def here(self) -> Channel:
-        """Return the channel where they act."""
+        """Return the channel where the actor acts."""
         return self.cast.world.slack.workspace.channel(self.actor.here)
 
     async def writes(self, text: str, channel: Channel, thread_ts: str = "") -> str:
-        """Write a message as a person, an app or a workflow step."""
+        """Write a message as the actor: a person, an app or a workflow step."""
         backend, user = self._backend, self._user
         stored = words.typed(text, backend.workspace)
         body: Json = {"text": stored, "blocks": words.rich_text(stored), "team": user.team_id}
@@ -108,7 +109,7 @@ class Scene:
         )
 
     async def replies(self, text: str) -> None:
-        """Write in the thread of the task."""
+        """Write a message in the thread of the task."""
         channel = self.cast.world.slack.workspace.channel(self.target.channel)
         await self.writes(text, channel, self.target.thread.ts)
 
@@ -125,7 +126,7 @@ class Scene:
             self.cast.acks.append(str(reply.payload["text"]))
 
     async def presses(self, button: Button, *, is_at_home: bool = False) -> None:
-        """Press a button of a message or of the Home tab, as if it were there."""
+        """Press a button as if it were in a message or in the Home tab."""
         backend, user = self._backend, self._user
         link = self.target.link.id
         value = _VALUES[button](self) if button in _VALUES else f"{link} {_WITH_KEY.get(button, '')}".strip()
@@ -139,7 +140,7 @@ class Scene:
         if is_at_home:
             payload |= {"container": {"type": "view", "view_id": "V0HOME"}}
         else:
-            # The button may be in a private message, which the answer can replace.
+            # The button may be in a private message, which the bot's answer can replace.
             ts, body = backend.ids.ts(), {"text": QUESTION}
             backend.ephemerals.append(Ephemeral(ts, self.here.id, user.id, body, "chat.postEphemeral"))
             where = {"message_ts": ts, "channel_id": self.here.id, "is_ephemeral": True}
@@ -150,7 +151,7 @@ class Scene:
         await backend.dispatcher.deliver_now(Delivery("interactive", "block_actions", payload))
 
     async def submits(self, dialog: Dialog) -> None:
-        """Submit a dialog about the task, as if it had been opened."""
+        """Submit a dialog about the task, as if the actor had opened it."""
         backend, user = self._backend, self._user
         at = backend.ids.ts()
         friend = {"type": "multi_users_select", "selected_users": [self.cast.friend.id]}
@@ -164,7 +165,7 @@ class Scene:
             self.cast.acks.append(json.dumps(reply.payload))
 
     async def uses(self, callback_id: str) -> None:
-        """Use a shortcut, on the card if it is one of a message."""
+        """Use a shortcut. A message shortcut is used on a message in the task's thread."""
         backend, user = self._backend, self._user
         is_global = backend.app.manifest.has_shortcut(callback_id, "global")
         payload = common_fields(backend, "shortcut" if is_global else "message_action", user)
@@ -179,7 +180,7 @@ class Scene:
         await backend.dispatcher.deliver_now(Delivery("interactive", str(payload["type"]), payload))
 
     async def reacts(self, name: str, *, on_card: bool) -> None:
-        """React to the card, or to a message of a friend."""
+        """React to the card, or to a message of Bob."""
         slack = self.cast.world.slack
         channel = slack.workspace.channel(self.target.channel if on_card else self.actor.here)
         friend: Json = {"user": self.cast.friend.id, "text": "do that"}
@@ -188,7 +189,7 @@ class Scene:
         messages.unreact(slack.backend, channel, ts, name, self.actor.person.id)
 
     async def happens(self, kind: str, **fields: object) -> None:
-        """Send the bot an event in which this person acts."""
+        """Send the bot an event that the actor causes."""
         backend = self._backend
         event: Json = {"type": kind, "user": self.actor.person.id, "event_ts": backend.ids.ts(), **fields}
         emit(backend, event, None)
@@ -196,10 +197,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Act:
-    """What somebody does.
+    """Something that an actor can do.
 
-    `is_written`: it is a message. Apps and workflow steps do nothing else, and people write only where they
-    are. `is_there`: it can only be done in the channel of the task.
+    `is_written`: the act is a message. Apps and workflow steps can do only such acts. `is_there`: the act is
+    possible only in the channel of the task.
     """
 
     surface: str
@@ -210,7 +211,7 @@ class Act:
     is_there: bool = False
 
     def can_be_done_by(self, actor: Actor) -> bool:
-        """Return whether Slack lets this person do it."""
+        """Return whether Slack allows this act to this actor."""
         is_there = not self.is_there or actor.here != "other"
         return is_there and (self.is_written or actor.writer == "person")
 
@@ -220,7 +221,7 @@ class Act:
 
 
 def list_acts() -> list[Act]:
-    """List every act that the product knows. The manifest has the surfaces that Slack offers."""
+    """List all acts of the product. The manifest tells which surfaces Slack offers."""
     made = manifest.make_manifest(is_agent=True)
     features = cast("dict[str, list[dict[str, str]]]", made["features"])
     acts: list[Act] = []
@@ -287,7 +288,7 @@ def _list_thread_verbs(surface: Literal["!verb", "mention"]) -> Iterator[Act]:
 
 
 def is_same_verb(words: str) -> bool:
-    """Return whether these words mean the same after `!` and after a mention of the bot."""
+    """Return whether a text means the same verb after `!` and after a mention of the bot."""
     by_mark, by_mention = (
         classify(f"{mark.format(bot=_BOT)}{words.format(friend=_FRIEND)}", _BOT) for mark in _MARKS.values()
     )
@@ -330,7 +331,7 @@ def _shortcut(callback_id: str, name: str) -> Act:
 
 
 def _list_events(event: str) -> Iterator[Act]:
-    """Yield the acts by which the bot gets an event. Raise KeyError for an event that is not known here."""
+    """Yield the acts that cause events. Raise KeyError for an event that this module does not know."""
     if event in _NO_ACTS | _LIKE_CHANNELS:
         return
     reply = partial(Act, "reply", is_written=True, is_there=True)

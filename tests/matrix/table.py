@@ -1,12 +1,12 @@
 """Makes the tables of who may do what.
 
-In mode `service`, everybody of `CORE` tries every act. An act that is the first to ask some question about
-rights (`trials.py`) is tried by all people. In other modes, all people try only these acts, because
-the mode changes only how `People` answers such questions. A person without an account is not refused at once
-there: what they ask for waits for an account. So this person tries every act.
+In mode `service`, the actors of `CORE` try every act. All actors try each act that is the first to ask some
+question about rights (`trials.py`). In the other modes, all actors try only these first acts, because the
+mode changes only how `People` answers the questions. There, requests of a person without an account are not
+refused immediately; they wait for an account. This person therefore tries every act.
 
-After each act come the people with the same result, with one of the marks of `HEAD` and with what they were
-told. In brackets are the act's questions about rights.
+A section begins with the act and, in brackets, its questions about rights. Each line then has the people with
+the same result, one of the marks of `HEAD`, and the text that they got.
 """
 
 from collections import defaultdict
@@ -34,7 +34,7 @@ def file_of(mode: Mode) -> Path:
 
 
 async def make_table(directory: Path, store_url: str, mode: Mode) -> str:
-    """Try the acts in this mode, and return the table."""
+    """Try all acts in this mode, and return the table."""
     with watching_gates() as gates:
         async with new_cast(directory, store_url, mode) as everybody:
             trials = Trials(everybody, gates)
@@ -70,7 +70,7 @@ def list_first_acts(table: str) -> Iterator[str]:
 
 
 async def _attempt(everybody: Cast, trials: Trials, act: Act, names: Iterable[str]) -> dict[str, Result]:
-    # So that nothing which follows from the last act counts as this one's.
+    # Wait, so that late effects of the last act do not count as results of this act.
     await everybody.world.passes(BETWEEN_SECONDS)
     actors = [everybody.actors[name] for name in names]
     return {actor.name: await trials.attempt(act, actor) for actor in actors if act.can_be_done_by(actor)}

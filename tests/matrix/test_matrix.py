@@ -1,4 +1,4 @@
-"""Everybody who tries every act gets what the tables say."""
+"""When people of every kind try every act, the results are those of the tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +18,16 @@ TS = "1700000000.000100"
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.timeout(600)
 async def test_everybody_may_do_what_the_table_says(tmp_path: Path, empty_store_url: str, mode: Mode) -> None:
-    """A new verb, button, dialog or event is in no table yet, so it fails here."""
+    """Each person may do exactly what the table says. A new verb, button, dialog or event is in no table, so
+    it fails here."""
     table = await make_table(tmp_path, empty_store_url, mode)
 
     assert table == file_of(mode).read_text(), "if this is right: python -m tests.matrix"
 
 
 def test_the_table_has_every_act_and_everybody() -> None:
-    """All people try at least one act of each kind, and somebody was allowed and refused."""
+    """The table of mode `service` has every act. Many acts in it are allowed to some person, and many are
+    refused to a guest."""
     table = file_of("service").read_text()
 
     assert {line.rpartition("  [")[0] for line in table.splitlines() if line.endswith("]")} >= {
@@ -38,7 +40,8 @@ def test_the_table_has_every_act_and_everybody() -> None:
 
 @pytest.mark.parametrize("button", [button for button in Button if button is not Button.MENU])
 def test_a_choice_in_a_menu_and_a_press_at_home_are_read_as_a_press(button: Button) -> None:
-    """So the tables have the menu and most buttons of the Home tab once."""
+    """A choice in a menu, and a press in the Home tab, are handled as a press of a button. The tables
+    therefore list each button once."""
     pressed = _press({"action_id": button.value, "value": "link key"})
     chosen = _press({"action_id": Button.MENU.value, "selected_option": {"value": f"{button} link key"}})
     at_home = _press({"action_id": button.value, "value": "link key"}, channel="")
@@ -48,7 +51,8 @@ def test_a_choice_in_a_menu_and_a_press_at_home_are_read_as_a_press(button: Butt
 
 
 def test_verbs_mean_the_same_after_a_mention() -> None:
-    """So the tables have them once. After a mention, `edit` with words is no verb."""
+    """A verb means the same after a mention of the bot. The tables therefore list each verb once. Exception:
+    after a mention, `edit` with words is no verb."""
     assert is_same_verb("pause")
     assert is_same_verb("share <@{friend}>")
     assert not is_same_verb("edit other words")

@@ -1,4 +1,5 @@
-"""Tries an act and notes what came of it: what changed, what its person read, and what they were told."""
+"""Tries an act and notes its result: what changed, what the person was shown of the task, and what the person
+was told."""
 
 import inspect
 import re
@@ -22,10 +23,11 @@ from tests.scenarios.world import CARD_SECONDS
 from .actors import CHANNELS, LOG, REPORT, Actor, Cast, Target
 from .acts import QUESTION, Act, Scene
 
-# Longer than a person's requests are counted together.
+# Longer than the minute over which a person's requests are counted.
 BETWEEN_SECONDS = 61.0
 _READING = ("GET", "HEAD")
-# The first words of a message say whether it refuses.
+# The first words of a message show whether it is a refusal. The table has this many characters
+# of each message.
 LONGEST = 110
 _NEUTRAL = (
     (re.compile(r"<!date\^[^>]*>"), "TIME"),
@@ -37,30 +39,30 @@ _NEUTRAL = (
     (re.compile(r"(?<=/)C\w+/p\d+"), "THREAD"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
 )
-# These fields of a link say what was shown, which may be a little later than it happened.
+# These fields of a link record what was shown. They may change a little later than the act.
 _SHOWN = ("drawn_card", "session", "told_home", "cursor")
-# These fields say what people want of the task. The task itself does not change with them.
+# These fields record what people want of the task. The task itself does not change with them.
 _OF_PEOPLE = ("muted", "watchers", "shares", "mention_only")
-# It did something; it showed something of the task; it was refused; nothing at all came of it.
+# The act did something; it showed something of the task; it was refused; it had no effect at all.
 Mark = Literal["+", "r", "-", "."]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an act of one person. `asked` are the questions about rights that were asked."""
+    """The result of one actor's act. `asked` are the questions about rights that the product asked."""
 
     mark: Mark
     said: str
     asked: frozenset[str]
 
 
-# Whether one of the questions is being answered, which may ask others.
+# Whether `People` is answering a question. The answer may ask further questions.
 _IS_INSIDE: ContextVar[bool] = ContextVar("is_inside", default=False)
 
 
 @dataclass
 class Gates:
-    """Which questions about rights were asked last, each once."""
+    """The questions about rights since the last `take`."""
 
     asked: list[str]
 
@@ -72,7 +74,8 @@ class Gates:
 
 @contextmanager
 def watching_gates() -> Iterator[Gates]:
-    """Note each question about rights that is asked of `People`, except those that it asks itself."""
+    """Note each question about rights that other code asks `People`. Questions that `People` asks itself are
+    left out."""
     gates, originals = Gates([]), {name: getattr(People, name) for name in _list_gates()}
 
     def watched(name: str) -> Callable[..., Awaitable[object]]:
@@ -98,7 +101,7 @@ def watching_gates() -> Iterator[Gates]:
 
 
 def _list_gates() -> list[str]:
-    """List the methods of `People` that ask what somebody may do: all of a person, except their names."""
+    """List the methods of `People` that ask what a person may do. Methods for people's names are left out."""
     found = []
     for name, method in inspect.getmembers(People, inspect.iscoroutinefunction):
         is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
@@ -118,7 +121,7 @@ def _name_question(name: str, args: tuple[object, ...]) -> str:
 
 
 class _Seen(NamedTuple):
-    """What the store keeps of a task, of the wishes for it, of a person and of the channels."""
+    """What the store has of a task, of people's wishes for the task, of a person and of the channels."""
 
     task: Mapping[str, str]
     people: Mapping[str, str | None]
@@ -126,7 +129,7 @@ class _Seen(NamedTuple):
 
 
 class Trials:
-    """Tries acts, one after the other."""
+    """Lets actors try acts, one after the other."""
 
     def __init__(self, everybody: Cast, gates: Gates) -> None:
         self._cast = everybody
@@ -134,11 +137,12 @@ class Trials:
         self._world = everybody.world
         self._names = {actor.person.id: f"@{name}" for name, actor in everybody.actors.items()}
         self._names |= {everybody.friend.id: "@friend", self._world.slack.bot_user_id: "@Taskwire"}
-        # The stored fields of each link, and the link made from them: made again only if the fields change.
+        # The stored fields of each link, and the link made from these fields. It is made again only if the
+        # fields change.
         self._links: dict[str, tuple[dict[str, str], Link]] = {}
 
     async def attempt(self, act: Act, actor: Actor) -> Result:
-        """Let somebody act, and return what came of it."""
+        """Let an actor do an act, and return the result."""
         world, target = self._world, await self._prepare(act, actor)
         before, seen, since = await self._look(target, actor), self._count_messages(actor), world.clock.now()
         requests = len(world.coder.requests)
@@ -160,7 +164,8 @@ class Trials:
         return Result(_mark(said, has_acted=bool(has_acted)), self._make_neutral(said, titles), asked)
 
     async def _prepare(self, act: Act, actor: Actor) -> Target:
-        """Let the task be as the act needs it. Make it again if the last act has ended it."""
+        """Bring the actor's task into the state that the act needs. Make a new task if the last act has ended
+        it."""
         target, states = self._cast.targets[actor.target], self._cast.states
         if target.task.is_deleted or (await self._find_link(target)).end_reason is not None:
             target = await self._cast.has_target(actor.target, target.owner, target.channel)
@@ -180,7 +185,7 @@ class Trials:
         return self._links[target.link.id][1]
 
     async def _look(self, target: Target, actor: Actor) -> "_Seen":
-        """Return what the store has of a task's link, and of the settings and the account of a person."""
+        """Return what the store has of a task's link, and of an actor's settings and account."""
         keys, slack = self._world.keys, self._world.slack
         pipe = self._world.connections.commands.pipeline(transaction=False)
         pipe.hgetall(keys.link(target.link.id))
@@ -195,7 +200,7 @@ class Trials:
         return _Seen(task, people, others)
 
     async def _is_in_audit_trail(self, actor: Actor, since: datetime) -> bool:
-        """Return whether somebody has done something since."""
+        """Return whether the audit trail has an entry of the actor since a time."""
         trail, wanted = self._world.bot.parts.deps.audit, AuditFilter(person=actor.person.id, since=since)
         return any([stored.entry.outcome == "done" async for stored in trail.read(wanted)])
 
@@ -206,7 +211,7 @@ class Trials:
         return counts
 
     def _read(self, actor: Actor, seen: dict[str, int]) -> list[str]:
-        """Return what this person has read since: private answers, dialogs, the Home tab and previews."""
+        """Return what the actor has read since then: private answers, dialogs, the Home tab and previews."""
         slack, person = self._world.slack, actor.person.id
         direct = list(slack.open_direct(person).messages.values())[seen["direct"] :]
         calls = [*slack.calls][seen["calls"] :]
@@ -221,7 +226,7 @@ class Trials:
         return [text for text in found if text and text != QUESTION]
 
     def _make_neutral(self, said: list[str], titles: set[str]) -> str:
-        """Return what was said in one line, without ids, times and addresses."""
+        """Return texts as one line, with placeholders for ids, times and URLs."""
         text = " / ".join(sorted(said)).replace("\n", " ")
         for title in titles:
             text = text.replace(f"*{title}*", "*TASK*")

@@ -1,4 +1,4 @@
-"""A store is moved whole or not at all, between real servers, however often the move is interrupted."""
+"""A store is moved completely or not at all, between real servers, however often the move is interrupted."""
 
 import asyncio
 import contextlib
@@ -34,14 +34,14 @@ THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
 
 @dataclass
 class Places:
-    """Two servers: the embedded one, and one that an operator runs."""
+    """Two servers: the embedded store, and a Redis of an operator."""
 
     stack: contextlib.AsyncExitStack
     own: str
     redis: str
 
     async def side(self, url: str, prefix: str = "tw", *, is_exclusive: bool = True) -> Side:
-        """Make the side of one installation on one of the servers."""
+        """Return one installation's store on one of the servers, as a side of a move."""
         connections = await self.stack.enter_async_context(connection.open(url))
         raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
         keys = Keys("T1", prefix)
@@ -54,13 +54,14 @@ async def places(tmp_path: Path) -> AsyncIterator[Places]:
         running = await stack.enter_async_context(embedded.store(tmp_path / "own"))
         redis = await stack.enter_async_context(redis_on(0, tmp_path))
         async with connection.open(redis) as connections:
-            # Otherwise each move waits up to a second until its writes are on the disk.
+            # Otherwise each move waits up to a second until the server has written to disk.
             await connections.commands.config_set("appendfsync", "always")
         yield Places(stack, running.url, redis)
 
 
 async def _fill(side: Side) -> None:
-    """Fill a store with waiting jobs, an open thread, expiring keys, long values and odd ones."""
+    """Fill a store with waiting jobs, an open thread, expiring keys, long values, and values that are no
+    text."""
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServerClock()).claim(US)
     await Queues(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
@@ -80,7 +81,8 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return the type and the items of each key of a store. `of` replaces the prefix of keys in the items."""
+    """Return the kind, the expiry and the items of each key of a store. `of` replaces the prefix of keys in
+    the items."""
     found = await side.read(sorted(await side.list_keys()))
     return {
         name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
@@ -99,7 +101,8 @@ async def _states(*sides: Side) -> list[str]:
 
 @pytest.mark.parametrize("way", ["to Redis", "from Redis", "to another prefix"])
 async def test_all_of_it_is_moved(places: Places, way: str) -> None:
-    """Types, order, scores and times to live are kept; then the new store is open and the old one is left."""
+    """A move keeps types, order, scores and times to live. After it, the new store is open and the old store
+    is marked as left."""
     urls = {"to Redis": (places.own, places.redis), "from Redis": (places.redis, places.own)}
     here, there = urls.get(way, (places.redis, places.redis))
     source = await places.side(here)
@@ -115,7 +118,7 @@ async def test_all_of_it_is_moved(places: Places, way: str) -> None:
 
 
 async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
-    """A message parked for a thread reaches its link in the new store, under another prefix too."""
+    """A message that was parked for a thread reaches its link in the new store, even under another prefix."""
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
@@ -131,7 +134,7 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
 
 
 async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_store(places: Places) -> None:
-    """A process that slept through the move gets no job from the old store and writes nothing to it."""
+    """A process that paused during the whole move gets no job from the old store and writes nothing to it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     asleep = Queues(source.connections, source.keys, ServerClock())
@@ -153,7 +156,8 @@ async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_sto
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """One store named in two ways is refused: the move would drop everything in it, for a copy of nothing."""
+    """A move is refused if its source and its target are one store under two names. It would delete the
+    store."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -169,7 +173,8 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """Another database of the same server is another store, and the fence names it."""
+    """A store can be moved to another database of the same server. The fence of the old store names the new
+    database."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -182,7 +187,8 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """Breaks all connections from request `dies_at` on; all these proxies share one count of requests."""
+    """Resets every connection from request `dies_at` on. All proxies of this class share one count of
+    requests."""
 
     passed = 0
     dies_at = 0
@@ -199,7 +205,8 @@ class _Dying(FaultProxy):
 async def test_a_move_that_is_broken_off_anywhere_goes_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move that is interrupted at any request leaves no moment with two open stores, and can go on."""
+    """A move can be interrupted at any request and continued. The old and the new store are never open at the
+    same time."""
     monkeypatch.setattr(transfer, "KEYS_PER_CALL", 4)
     proxies = [_Dying(places.own), _Dying(places.redis)]
     for each in proxies:
@@ -242,7 +249,8 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A run that stood still notices that another run has finished, and writes nothing to the new store."""
+    """A slow run of a move notices that another run has finished the move. It writes nothing to the new
+    store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -253,7 +261,7 @@ async def test_another_run_takes_over(places: Places) -> None:
 
 
 class _StandingStill(FaultProxy):
-    """Lets something happen before request `stands_at`; all these proxies share one count of requests."""
+    """Runs `meanwhile` before request `stands_at`. All proxies of this class share one count of requests."""
 
     passed = 0
     stands_at = 0
@@ -271,7 +279,8 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run stand still before one of its requests; returns the sides, and whether the run ended well."""
+    """Let a run of the move stand still before one of its requests. Return both sides, and whether the run
+    succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -293,13 +302,14 @@ async def _stands_still(
 
 
 async def _works(side: Side) -> None:
-    """Act as a Taskwire on this side: acquire, and write."""
+    """Do what a running Taskwire does with a store: acquire a lease, and write a key."""
     await Queues(side.connections, side.keys, ServerClock()).acquire()
     await side.connections.commands.set(side.keys.named("notes", "works"), "newer")
 
 
 async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) -> None:
-    """A slow run does no harm after another run has ended the move and a Taskwire uses the new store."""
+    """A run that stood still does no damage when it continues. Meanwhile another run has ended the move, and
+    a Taskwire uses the new store."""
 
     async def ends(source: Side, target: Side) -> None:
         if await _states(source, target) != ["left", ""]:
@@ -319,7 +329,8 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
 
 
 async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
-    """A run that stood still does not close the old store if the operator has reopened it."""
+    """The operator reopens the old store while a run of the move stands still. This run then leaves the old
+    store open."""
 
     async def thinks_better(source: Side, _: Side) -> None:
         if await _states(source) == ["leaving"]:
@@ -342,7 +353,7 @@ async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(
 
 
 async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places) -> None:
-    """An incomplete fence keeps processes out, and `reopen` removes it."""
+    """An incomplete fence keeps processes out of a store. `reopen` removes this fence."""
     side = await places.side(places.redis)
     await _fill(side)
     await side.connections.commands.hset(fence.key(side.keys), "run", "1")
@@ -358,7 +369,8 @@ async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places)
 
 
 async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
-    """A move whose last answer was lost is not repeated: what the new store has since then stays."""
+    """A finished move is not repeated, even if its last answer was lost. Later data in the new store is
+    kept."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await _moves(source, target)
@@ -371,7 +383,7 @@ async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
 
 
 async def test_it_goes_back_the_same_way(places: Places) -> None:
-    """A move back replaces the old copy that was left there."""
+    """A move back to the old store replaces the old copy there."""
     here, there = await places.side(places.own), await places.side(places.redis)
     await _fill(here)
     await _moves(here, there)
@@ -385,7 +397,7 @@ async def test_it_goes_back_the_same_way(places: Places) -> None:
 
 
 async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str:
-    """Return why a move is refused, and check that it changed nothing."""
+    """Return the reason why a move is refused. Check that the refused move changed nothing."""
     before = [await _holds(side) for side in (source, target)], await _states(source, target)
     with pytest.raises(UserError) as caught:
         await _moves(source, target, replaces=replaces)
@@ -394,7 +406,7 @@ async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str
 
 
 async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
-    """A store of this installation is overwritten only with --replace."""
+    """A move overwrites another store of this installation only with --replace."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await Ownership(target.connections, target.keys, ServerClock()).claim(US)
@@ -411,7 +423,7 @@ async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
 
 @pytest.mark.parametrize("owner", [OTHERS, Owner("U0BOT", "d-2", "https://staging.example.com")])
 async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> None:
-    """A store of another Slack app or another Coder is neither source nor target."""
+    """A store of another Slack app or another Coder can be neither the source nor the target of a move."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await Ownership(target.connections, target.keys, ServerClock()).claim(owner)
@@ -428,7 +440,8 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
 async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store in use is refused, because each process notes every few seconds that it works there."""
+    """A move refuses a store that a process uses. Each process notes every few seconds that it uses the
+    store."""
     monkeypatch.setattr(transfer, "IDLE_MS", 1_500)
     source = await places.side(places.redis, is_exclusive=False)
     target = await places.side(places.own)
@@ -454,7 +467,8 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """Two moves of one store at once would leave two incomplete copies."""
+    """A second move of the same store to another target is refused. Two moves would leave two incomplete
+    copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
@@ -468,7 +482,8 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
 
 
 async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
-    """A store that was left can be reopened. That counts as data loss, so first attempts are checked."""
+    """An operator can reopen a store that was left. This counts as data loss, so first attempts look for an
+    earlier effect."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     queues = Queues(source.connections, source.keys, ServerClock())
@@ -483,7 +498,7 @@ async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
 
 
 async def test_a_part_is_not_gone_on_with(places: Places) -> None:
-    """An incomplete copy cannot be reopened."""
+    """An incomplete copy of a store cannot be reopened."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
@@ -496,7 +511,7 @@ async def test_a_part_is_not_gone_on_with(places: Places) -> None:
 
 
 async def test_nothing_is_no_store(places: Places) -> None:
-    """An empty source is refused, because the address or the prefix may be wrong."""
+    """A move refuses an empty source, because the URL or the prefix may be wrong."""
     source, target = await places.side(places.own, "typo"), await places.side(places.redis)
 
     assert await _refused(source, target) == (

@@ -1,4 +1,4 @@
-"""What the processes of these tests run in: a place between stand-ins, and a Redis."""
+"""Fixtures for tests of processes: a place with stand-ins, and a Redis."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,8 @@ from .processes import Place, Taskwire, end, new_place, start, until
 
 @pytest.fixture(autouse=True)
 def fork_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a parent fork what a test starts, unless the test is about the start of a program."""
+    """Let tests fork their processes from a prepared parent. Tests marked `real_start` start real
+    programs."""
     if request.node.get_closest_marker("real_start") is None:
         monkeypatch.setattr(processes, "start_process", processes.fork)
 
@@ -38,8 +39,8 @@ StartTaskwire = Callable[..., Awaitable[Taskwire]]
 
 @pytest.fixture
 async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
-    """Start `taskwire` with these arguments and settings in a directory of its own. End all that
-    still run."""
+    """Start `taskwire` with these arguments and settings, in a separate directory. End all remaining
+    processes after the test."""
     started: list[Taskwire] = []
 
     async def start_one(*words: str, **settings: str) -> Taskwire:
@@ -53,7 +54,7 @@ async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
 
 @contextlib.asynccontextmanager
 async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
-    """Run a Redis as an operator would: Debian's server if it is installed, else the embedded one.
+    """Run a Redis as an operator would: Debian's server if it is installed, else the embedded server.
 
     Port 0 means any free port.
     """

@@ -1,10 +1,10 @@
-"""Runs `taskwire doctor` in a place and reads what it says."""
+"""Runs `taskwire doctor` in a place and reads its output."""
 
 from taskwire.redis import data_directory
 
 from .processes import Place
 
-# Doctor asks many systems one after the other, and promises no time. On a busy machine it takes long.
+# Doctor asks many systems one after the other and has no time limit. On a busy machine it takes long.
 LOOK_SECONDS = 60.0
 
 
@@ -25,6 +25,6 @@ def select_findings(output: str, *names: str) -> str:
 
 
 def socket_of(place: Place) -> str:
-    """Return the URL of an embedded store's socket. It is in a temporary directory if the data directory's
-    path is too long."""
+    """Return the URL of an embedded store's socket. The socket is in a temporary directory if the path of the
+    data directory is too long."""
     return f"unix://{data_directory.find_recorded_socket(place.data_dir)}"

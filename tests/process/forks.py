@@ -1,8 +1,8 @@
-"""Processes of `taskwire` that a parent forks: each starts in a few milliseconds instead of a second.
+"""Processes of `taskwire` that a parent forks. Each starts in a few milliseconds instead of a second.
 
 `python -m tests.process.forks DESCRIPTOR` is the parent. It imports Taskwire once and then only forks. A
-child gets its own environment, directory, arguments and streams. It then calls the same `main` as
-`python -m taskwire` does, and ends as that does. Limits and the umask are those of the parent.
+child gets its own environment, directory, arguments and streams. The child then calls the same `main` as
+`python -m taskwire`, and ends in the same way. A child has the limits and the umask of the parent.
 """
 
 import atexit
@@ -28,7 +28,7 @@ STREAMS = 2
 
 
 class Given(BaseModel):
-    """What one child starts with."""
+    """The environment, directory, arguments and streams of one child."""
 
     arguments: list[str]
     environment: dict[str, str]
@@ -37,7 +37,7 @@ class Given(BaseModel):
 
 @functools.cache
 def _parent() -> socket.socket:
-    """Start the parent of this process of tests. It ends when the returned socket is closed."""
+    """Start the parent for this test process. The parent ends when the returned socket is closed."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - our own module
@@ -58,7 +58,8 @@ def _parent() -> socket.socket:
 def fork(given: Given, out: int, error: int) -> socket.socket:
     """Let the parent fork a child that writes to these descriptors.
 
-    The returned socket says the child's process id and, when it has ended, its exit code, each on a line.
+    From the returned socket, the first line is the child's process id. The second line comes when the child
+    has ended, and is its exit code.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -68,7 +69,7 @@ def fork(given: Given, out: int, error: int) -> socket.socket:
 
 
 class _Parent:
-    """Forks children and tells how they end."""
+    """Forks children and reports their exit codes."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -78,7 +79,8 @@ class _Parent:
             end.setblocking(False)
 
     def serve(self) -> Given | None:
-        """Fork until the tests end, then return nothing. In a child, return what it starts with."""
+        """Fork children until the tests end, then return None. In a child, return what the child starts
+        with."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wakes.fileno())
@@ -130,7 +132,7 @@ class _Parent:
         return given
 
     def forget(self) -> None:
-        """Let signals do in a child what they do in any Python."""
+        """Restore Python's usual signal handlers in a child."""
         signal.set_wakeup_fd(-1)
         self._wakes.close()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -138,7 +140,7 @@ class _Parent:
 
 
 def main() -> int:
-    """Be the parent, and then each of its children."""
+    """Run the parent, and then each of its children."""
     assert threading.active_count() == 1, "what has threads cannot be forked"
     parent = _Parent(socket.socket(fileno=int(sys.argv[1])))
     gc.collect()

@@ -1,6 +1,6 @@
-"""The next version of Taskwire: this version's code with one more field in every job.
+"""The next version of Taskwire, for tests: this version's code with one additional field in every job.
 
-Each version can read the jobs of older versions. An older version cannot read the jobs of a newer one.
+Each version can read the jobs of older versions. It cannot read the jobs of newer versions.
 """
 
 import shutil
@@ -13,7 +13,8 @@ FIELD = "    is_of_next_version: bool = True\n"
 
 
 def newer_version(directory: Path) -> dict[str, str]:
-    """Write the next version's code to disk. Return the settings that start it instead of this version."""
+    """Write the next version's code to disk. Return the settings that start the next version instead of this
+    version."""
     package = directory / "newer" / "taskwire"
     shutil.copytree(Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")

@@ -1,4 +1,4 @@
-"""The real `taskwire` as a process, between stand-ins that run in the test's process."""
+"""Runs the real `taskwire` as a process, between stand-ins that run in the test's process."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from tests.keys import KEY
 from . import forks
 
 PATIENCE_SECONDS = 60.0
-# The time that Taskwire may take from SIGTERM to its end.
+# The longest time that Taskwire may take from SIGTERM to its end.
 END_SECONDS = 20.0
 # The environment variables that a process may need. Proxies and settings are not among them.
 PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
@@ -30,7 +30,7 @@ LONGEST_LINE = 1 << 20
 
 
 class Process(Protocol):
-    """What tests need of a process, as `asyncio.subprocess.Process` has it."""
+    """The part of `asyncio.subprocess.Process` that tests use."""
 
     pid: int
     stdin: asyncio.StreamWriter | None
@@ -39,19 +39,20 @@ class Process(Protocol):
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, or minus the signal that ended it; None while it runs."""
+        """The exit code of the process, or minus the number of the signal that ended it. None while the
+        process runs."""
         ...
 
     def send_signal(self, signal: int, /) -> None:
-        """Send it a signal; ProcessLookupError if it has ended."""
+        """Send the process a signal. Raise ProcessLookupError if it has ended."""
         ...
 
     def kill(self) -> None:
-        """Send it SIGKILL."""
+        """Send the process SIGKILL."""
         ...
 
     async def wait(self) -> int:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         ...
 
 
@@ -59,7 +60,7 @@ Begin = Callable[[Path, Mapping[str, str], Sequence[str]], Awaitable[Process]]
 
 
 async def execute(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
-    """Start `taskwire` as people do: a program that imports all that it needs."""
+    """Start `taskwire` as an operator does: as a new program that imports its modules."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "taskwire", *arguments),
         cwd=directory,
@@ -71,7 +72,7 @@ async def execute(directory: Path, environment: Mapping[str, str], arguments: Se
 
 
 class ForkedProcess:
-    """A child of the parent in `forks`."""
+    """A process that the parent in `forks` has forked."""
 
     def __init__(self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
         self.pid = pid
@@ -83,7 +84,7 @@ class ForkedProcess:
         self._watching: asyncio.Task[None] | None = None
 
     def watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Learn from the parent how it ends."""
+        """Wait for the parent's report of the exit code."""
 
         async def ended() -> None:
             self.returncode = int(await reader.readline())
@@ -93,26 +94,27 @@ class ForkedProcess:
         self._watching = asyncio.create_task(ended())
 
     def send_signal(self, signal: int, /) -> None:
-        """Send it a signal; ProcessLookupError if it has ended."""
+        """Send the process a signal. Raise ProcessLookupError if it has ended."""
         if self.returncode is not None:
             raise ProcessLookupError
         os.kill(self.pid, signal)
 
     def kill(self) -> None:
-        """Send it SIGKILL."""
+        """Send the process SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
     async def wait(self) -> int:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         await self._has_ended.wait()
         assert self.returncode is not None
         return self.returncode
 
 
 async def fork(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
-    """Start `taskwire` without its imports, which take a second.
+    """Fork `taskwire` from the parent, which saves the second for its imports.
 
-    What else the environment says is for Python and for libraries, which read it during their imports.
+    Start a new program instead if the environment has variables for Python or for libraries, which read them
+    during their imports.
     """
     ours = {
         *settings_module.list_names(),
@@ -141,13 +143,14 @@ async def _read(descriptor: int) -> asyncio.StreamReader:
     return reader
 
 
-# How `start` begins a process. `conftest` lets tests of `tests/process` fork.
+# The function with which `start` begins a process. `conftest` sets it to `fork` for most tests of
+# `tests/process`.
 start_process: Begin = execute
 
 
 @dataclass
 class Taskwire:
-    """One running process, and what it has written."""
+    """One running process of `taskwire`, and its output so far."""
 
     process: Process
     # The token with which operators see the details of /readyz.
@@ -158,11 +161,11 @@ class Taskwire:
 
     @property
     def output(self) -> str:
-        """Return everything that it has written to both streams."""
+        """Return the output of the process on both streams."""
         return "".join(self.said)
 
     def listen(self) -> None:
-        """Collect its output."""
+        """Collect the output of the process."""
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             self._listening.append(asyncio.create_task(self._collect(stream)))
@@ -174,7 +177,7 @@ class Taskwire:
         self._heard.set()
 
     async def says(self, pattern: str) -> re.Match[str]:
-        """Wait until its output matches a pattern."""
+        """Wait until the output of the process matches a pattern."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := re.search(pattern, self.output)):
                 assert any(not task.done() for task in self._listening), (
@@ -185,7 +188,7 @@ class Taskwire:
         return found
 
     async def port(self) -> int:
-        """Return the port for Slack and Coder, once it listens."""
+        """Wait until the process listens for Slack and Coder. Return this port."""
         return int((await self.says(r'(?:"port": |listening .* port=)(\d+)'))[1])
 
     async def admin_port(self) -> int:
@@ -193,7 +196,7 @@ class Taskwire:
         return int((await self.says(r'(?:"admin_port": |listening .*admin_port=)(\d+)'))[1])
 
     async def ask(self, path: str) -> tuple[int, str]:
-        """Request one of these pages, as an operator does."""
+        """Request a path on the port for operators."""
         url = f"http://127.0.0.1:{await self.admin_port()}{path}"
         headers = {"Authorization": f"Bearer {self.admin_token}"} if self.admin_token else {}
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
@@ -205,7 +208,7 @@ class Taskwire:
         return status, cast("dict[str, object]", json.loads(text))
 
     async def wait_until_ready(self) -> None:
-        """Wait until /readyz says that it is ready."""
+        """Wait until /readyz reports that the process is ready."""
         await until(self._is_ready, lambda: f"taskwire to be ready: {self.output}")
 
     async def _is_ready(self) -> bool:
@@ -216,24 +219,24 @@ class Taskwire:
             return False
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         self.process.send_signal(number)
 
     async def wait_for_exit(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Wait until it has ended, and return its exit code. It may still be starting."""
+        """Wait until the process has ended, and return its exit code. The process may still be starting."""
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await asyncio.gather(*self._listening)
         return code
 
     async def stop(self) -> int:
-        """Send SIGTERM, wait until it has ended, and return its exit code."""
+        """Send SIGTERM, wait until the process has ended, and return its exit code."""
         self.send_signal(signal.SIGTERM)
         return await self.wait_for_exit()
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
-    """Poll a condition until it holds, or fail with its description."""
+    """Check a condition repeatedly until it holds. Fail with its description if it does not."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -247,7 +250,7 @@ async def until(condition: Callable[[], Awaitable[object] | object], what: Calla
 
 @dataclass
 class Place:
-    """A workspace, a Coder, and settings for a bot that uses both."""
+    """A workspace, a Coder, and the settings of a bot that uses both."""
 
     slack: SlackSandbox
     coder: CoderSandbox
@@ -261,7 +264,7 @@ class Place:
         return Path(self.settings["TASKWIRE_DATA_DIR"])
 
     def cards(self) -> list[str]:
-        """Return the texts of the messages at the top of #general."""
+        """Return the texts of the top-level messages in #general."""
         return [str(message["text"]) for message in self.slack.messages("general")]
 
     async def clicks(self, person: str, ts: str, label: str) -> None:
@@ -273,13 +276,13 @@ class Place:
         await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
 
     async def run(self, *arguments: str, **settings: str) -> Taskwire:
-        """Start `taskwire run`, or another command, with these settings added."""
+        """Start `taskwire run`, or another command, with these additional settings."""
         started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
         self._stack.push_async_callback(end, started)
         return started
 
     async def run_ready(self, *arguments: str, **settings: str) -> Taskwire:
-        """Start it and wait until it is ready."""
+        """Start the bot and wait until it is ready."""
         started = await self.run(*arguments, **settings)
         await started.wait_until_ready()
         return started
@@ -303,7 +306,7 @@ async def end(started: Taskwire) -> None:
 
 @contextlib.asynccontextmanager
 async def new_place(directory: Path, slack: SlackSandbox | None = None) -> AsyncIterator[Place]:
-    """Make a place with Alice and Bob in #general, in which no bot runs yet."""
+    """Make a place with Alice and Bob in #general. No bot runs there yet."""
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(slack or SlackSandbox())
         coder = await stack.enter_async_context(CoderSandbox())

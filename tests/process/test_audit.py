@@ -1,4 +1,4 @@
-"""`taskwire audit`: who did what, on the command line, next to a running bot."""
+"""`taskwire audit` shows on the command line who did what, while a bot is running."""
 
 import getpass
 import json
