@@ -15,9 +15,10 @@ async def _audit(place: Place, *arguments: str) -> tuple[int, str]:
 
 
 async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str) -> None:
-    """The log has the same number and hash. A person who prints the trail is in it too.
+    """`taskwire audit` prints who did what, with the number and hash that the log has. Printing the trail
+    adds an entry too.
 
-    A trail that somebody has changed is told, with exit code 1.
+    If somebody has changed the trail, the command says so and exits with 1.
     """
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()

@@ -1,4 +1,4 @@
-"""`taskwire demo` as a visitor meets it: one command, one address, and a story in a browser."""
+"""A visitor uses `taskwire demo`: one command, one URL, and a story in a browser."""
 
 import signal
 from pathlib import Path
@@ -13,9 +13,9 @@ from .processes import END_SECONDS, Taskwire
 
 pytestmark = pytest.mark.real_start
 
-# An agent of the demo works for some seconds, so that a visitor can read along.
+# An agent of the demo works for some seconds, so that a visitor can follow it.
 PATIENCE_MS = 60_000
-# The tour gives up on a step after 40 s. In the test it may wait as long as a busy machine needs.
+# The tour waits 40 s for a step. In the test it waits longer, for a busy machine.
 STEP_MS = 200_000
 GAVE_UP = "This takes longer than usual"
 
@@ -34,7 +34,7 @@ async def _end(demo: Taskwire) -> int:
 
 
 async def _goes_through_a_story(page: Page) -> None:
-    """Create a task, be mentioned, reply, and see it finish."""
+    """Let the visitor create a task, be mentioned, reply, and see the task finish."""
     box = page.locator("#message-box")
     await box.fill("/task create split the customer name into two columns")
     await box.press("Enter")
@@ -58,8 +58,8 @@ async def _goes_through_a_story(page: Page) -> None:
 
 
 async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
-    """A visitor creates a task, is mentioned, replies and sees it finish. Nothing outside this machine is
-    used. Ctrl-C ends the demo."""
+    """A visitor creates a task, is mentioned, replies and sees the task finish. The demo uses no other
+    machine. Ctrl-C ends it."""
     async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
@@ -77,7 +77,7 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
 # The agent works for three quarters of a minute; a busy machine needs longer.
 @pytest.mark.timeout(300)
 async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
-    """Every step shows its effect. The tour plays until it is paused, and goes on by steps."""
+    """Every step of the tour shows its effect. A visitor can pause the tour and continue it step by step."""
     async with launched() as browser, browsed(browser) as page:
         failures: list[str] = []
         page.on("pageerror", lambda error: failures.append(str(error)))
@@ -104,7 +104,8 @@ async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
 
 
 async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
-    """A taken port only matters if it was asked for."""
+    """A second demo uses another port if the default port is taken. It fails only if the user asked for a
+    port that is taken."""
     first, second = [await start_taskwire("demo") for _ in range(2)]
     addresses = [await _address(demo) for demo in (first, second)]
     port = addresses[0].rstrip("/").rpartition(":")[2]
@@ -121,7 +122,7 @@ async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
 
 
 async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTaskwire) -> None:
-    """Ports end at 65535."""
+    """A port above 65535 is called invalid, not taken."""
     demo = await start_taskwire("demo", "--port", "65536")
 
     assert await demo.wait_for_exit() == 2
@@ -129,8 +130,8 @@ async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTa
 
 
 async def test_nothing_around_it_changes_it(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
-    """Real settings, a proxy and a `.env` file have no effect and are not changed. The demo leaves no files
-    behind."""
+    """Real settings, a proxy and a `.env` file do not affect the demo. It does not change them and leaves no
+    files behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
     around = {
         "REDIS_URL": "redis://127.0.0.1:1",

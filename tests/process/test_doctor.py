@@ -1,4 +1,4 @@
-"""`taskwire doctor`: what it reports, next to a running bot and without one."""
+"""`taskwire doctor` reports what it finds, beside a running bot and without one."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from .processes import Place, new_place, until
 
 @pytest.mark.real_start
 async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
-    """Doctor reads the embedded store of the running bot and exits with 0."""
+    """Beside a running bot, doctor reads the bot's embedded store and exits with 0."""
     await place.run_ready()
 
     await _something_of_each_kind_comes(place)
@@ -63,7 +63,7 @@ ok     Clocks           This machine's agrees with Slack's, Coder's, the store's
 
 
 async def _something_of_each_kind_comes(place: Place) -> None:
-    """Send a command, a message and a click, and wait until Taskwire has noted them."""
+    """Send a command, a message and a click, and wait until Taskwire has stored them."""
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: len(place.cards()) == 1, "the card")
     ts = str(place.slack.messages("general")[0]["ts"])
@@ -91,7 +91,7 @@ async def _coder_token_end(place: Place) -> str:
 
 
 async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
-    """Doctor creates no data directory, because another user may run the bot."""
+    """Before the first run, doctor creates no data directory, because another user may run the bot."""
     code, said = await doctor(place)
 
     assert select_findings(said, "Store", "Dead") == (
@@ -102,7 +102,8 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
 
 
 async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(place: Place) -> None:
-    """Doctor refuses the directory for the same reason as `run`."""
+    """Doctor refuses a parent directory that everybody may change, for the same reason as `run`, before the
+    data directory exists."""
     (open_place := place.data_dir.parent / "open").mkdir()
     open_place.chmod(0o777)
     data_dir = str(open_place / "data")
@@ -123,7 +124,7 @@ async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(plac
 
 
 async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
-    """Doctor names a data directory that cannot be created, and does not point to a log that does not
+    """Doctor names a data directory that cannot be created. It does not point to a log that does not
     exist."""
     (place.data_dir.parent / "file").touch()
     nowhere = str(place.data_dir.parent / "file" / "data")
@@ -138,7 +139,7 @@ async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
 
 
 async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
-    """Dead letters of the embedded store can be read and forgotten while no bot runs."""
+    """While no bot runs, doctor can list and forget the dead letters in the embedded store."""
     bot = await place.run_ready()
     await bot.stop()
 
@@ -151,7 +152,7 @@ async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> N
 
 
 async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
-    """A refused token does not keep doctor from checking the others."""
+    """Doctor reports each refused token with what to do, and still checks the other tokens."""
     place.coder.suspend("taskwire")
     wrong = {"SLACK_BOT_TOKEN": "xoxb-of-yesterday", "SLACK_APP_TOKEN": "xapp-of-yesterday"}
 
@@ -171,7 +172,8 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
 
 
 async def test_what_coder_lacks_is_told(place: Place) -> None:
-    """Missing rights, a token that soon ends, missing Tasks and an unknown template are all reported."""
+    """Doctor reports missing rights, a token that ends soon, a Coder without Tasks, and an unknown
+    template."""
     place.coder.settings.tasks_enabled = False
     token = place.coder.add_token("alice", lifetime=timedelta(hours=5))
 
@@ -192,7 +194,8 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path: Path) -> None:
-    """A company's own authority is trusted by its machines, but not by a container."""
+    """Doctor reports a certificate that the machine does not trust. A container does not trust a company's
+    own authority."""
     tls = await certificates.make(tmp_path / "tls")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
@@ -210,7 +213,8 @@ async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path:
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:
-    """A mistyped preset or administrator would otherwise be noticed only when it is needed."""
+    """Doctor reports a mistyped preset or administrator. Otherwise nobody would notice before it is
+    needed."""
     place.coder.add_template("tasks-vm", presets=[place.coder.new_preset("Large")])
     group = place.slack.add_group("operators", ["alice"])
     alice = place.slack.workspace.user("alice").id
@@ -234,7 +238,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
 
 
 async def test_systems_that_are_away_are_told(place: Place) -> None:
-    """Each unreachable system is a finding of its own."""
+    """Doctor reports each unreachable system as a separate finding."""
     await place.slack.go_down()
     await place.coder.go_down()
 
@@ -249,7 +253,7 @@ async def test_systems_that_are_away_are_told(place: Place) -> None:
 
 
 async def test_missing_scopes_are_named(tmp_path: Path) -> None:
-    """An app made from an older manifest lacks scopes that the code needs now."""
+    """Doctor names the scopes that the Slack app lacks. An app from an older manifest lacks newer scopes."""
     older = manifest.make_manifest()
     older["oauth_config"] = {"scopes": {"bot": [scope for scope in manifest.SCOPES if "files" not in scope]}}
     async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
@@ -264,7 +268,7 @@ async def test_missing_scopes_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.real_start
 async def test_programs_can_read_it(place: Place) -> None:
-    """`--json` prints the same findings."""
+    """`doctor --json` prints the same findings as JSON."""
     code, said = await doctor(place, "--json")
 
     states = {found["name"]: found["state"] for found in json.loads(said)}
@@ -273,7 +277,8 @@ async def test_programs_can_read_it(place: Place) -> None:
 
 
 async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> None:
-    """The file holds tokens. Doctor says nothing if only its owner can read it."""
+    """Doctor reports a settings file that other users can read, because it holds tokens. It reports nothing
+    if only the owner can read it."""
     env = place.directory / ".env"
     env.write_text("TASKWIRE_SETTLE=5\n")
     env.chmod(0o644)
@@ -287,7 +292,7 @@ async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> 
 
 
 async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
-    """Without settings, doctor checks nothing else."""
+    """If settings are missing, doctor reports them and checks nothing else."""
     looking = await start_taskwire(
         "doctor", SLACK_APP_TOKEN="xapp-1", CODER_URL="nowhere", REDIS_URL="http://h"
     )
@@ -311,7 +316,7 @@ async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_
 
 
 async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Place) -> None:
-    """Doctor names the missing scopes, and not the failures that only follow from them."""
+    """Doctor names the scopes that Coder's token lacks. It does not report the failures that they cause."""
     some = place.coder.add_token("taskwire", scopes=("api_key:*", "user:read", "task:read", "template:read"))
     none = place.coder.add_token("taskwire", scopes=("user:read",))
     enough = place.coder.add_token(
@@ -344,8 +349,8 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
 
 
 async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_path: Path) -> None:
-    """Slack does not tell an app which commands and events it has. Doctor says what to try, and what to do if
-    nothing comes."""
+    """Doctor says which commands and events have never arrived, and what to try. Slack does not tell an app
+    which of them it has."""
     lacking = cast("dict[str, Any]", manifest.make_manifest())
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
@@ -368,7 +373,8 @@ async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_
 
 
 async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
-    """Without e-mail addresses, Taskwire can find nobody's Coder account."""
+    """Doctor reports a workspace that hides email addresses. Taskwire finds Coder accounts by their email
+    addresses."""
     for user in place.slack.workspace.users.values():
         user.email = None
 
@@ -384,7 +390,8 @@ async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
 
 
 async def test_no_administrators_are_worth_a_note(place: Place) -> None:
-    """Taskwire works without administrators, but then nobody is told of failures."""
+    """Doctor notes that there are no administrators. Taskwire works without them, but then it tells nobody
+    about failures."""
     code, said = await doctor(place)
 
     assert select_findings(said, "Administrators") == (
@@ -396,7 +403,7 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
 
 
 async def test_a_short_token_is_worth_a_note(place: Place) -> None:
-    """A short token could be guessed."""
+    """Doctor notes that a token of ours is short, because somebody could guess it."""
     code, said = await doctor(place, TASKWIRE_ADMIN_TOKEN="adm1n-pw")
 
     assert (
@@ -424,7 +431,7 @@ async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None
 
 
 async def test_of_two_addresses_the_one_that_another_program_has_is_named(place: Place) -> None:
-    """Doctor names the right address even if a bot uses the other one."""
+    """If another program uses one of two ports, doctor names this port, even if a bot uses the other one."""
     bot = await place.run_ready()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
@@ -441,7 +448,7 @@ async def test_of_two_addresses_the_one_that_another_program_has_is_named(place:
 
 
 async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
-    """Both doctor and the log of `run` name them."""
+    """Doctor and the log of `run` both name settings that Taskwire does not know."""
     unknown = "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?"
 
     code, said = await doctor(place, TASKWIRE_ADMIN="U0ALICE1")
@@ -453,7 +460,8 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
 
 
 async def test_quoted_tokens_are_named(place: Place) -> None:
-    """Docker passes quotation marks in an env file on as part of the value."""
+    """Doctor names a token in quotation marks. Docker passes the marks in an env file on as part of the
+    value."""
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 
     code, said = await doctor(place, SLACK_BOT_TOKEN=quoted)

@@ -1,4 +1,5 @@
-"""Dead letters on the command line: listed, sent again next to a running bot, and forgotten."""
+"""The operator lists dead letters on the command line, sends them again beside a running bot, and forgets
+them."""
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +15,8 @@ async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, 
 
 
 async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
-    """A channel was archived by mistake. The operator sends again what its thread should have heard."""
+    """A channel was archived by mistake, so its notice became a dead letter. When the channel is back, the
+    operator sends the notice again, once."""
     bot = await place.run_ready()
     ts = await _a_task_that_ends_in_an_archived_channel(place)
     letter = await _letter(place, bot)
@@ -34,7 +36,7 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
 
 @pytest.mark.parametrize("what", [("--dead-letters",), ("--resend", "all"), ("--forget",)])
 async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...]) -> None:
-    """The operator gets a sentence instead of a Python traceback."""
+    """If the store is away, the operator gets a sentence instead of a Python traceback."""
     port = free_port()
 
     looked = await _doctor(place, *what, REDIS_URL=f"redis://127.0.0.1:{port}/0")
@@ -47,14 +49,15 @@ async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...])
 
 
 async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> None:
-    """A wrong setting is not a finding here; it is the reason why there is no list."""
+    """With a wrong setting, the command prints no list of dead letters, and says that the setting is the
+    reason."""
     looked = await _doctor(place, "--dead-letters", CODER_URL="coder")
 
     assert looked == (2, "CODER_URL is wrong: it must be an address that begins with https:// or http://.\n")
 
 
 async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
-    """A replica whose primary is away can only be read."""
+    """The operator is told that the store is read-only. A replica whose primary is away is an example."""
     async with Redis.from_url(redis_url) as redis:
         await redis.replicaof("127.0.0.1", str(free_port()))
 
@@ -78,7 +81,7 @@ async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
 
 
 async def _letter(place: Place, bot: Taskwire) -> str:
-    """Return doctor's list of dead letters, once there is one."""
+    """Wait until doctor lists dead letters, and return the list."""
     await bot.says("thread closed to the bot")
     listed = ""
 

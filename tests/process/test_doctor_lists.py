@@ -1,11 +1,12 @@
-"""`taskwire doctor` about the lists of allowed workspaces, channels and user groups."""
+"""`taskwire doctor` checks the lists of allowed workspaces, channels and user groups."""
 
 from .doctor_runs import doctor, select_findings
 from .processes import Place
 
 
 async def test_a_list_that_names_something_unknown_is_told(place: Place) -> None:
-    """Its channel or group may be mistyped, and then nobody gets what the list promises."""
+    """Doctor reports a listed channel or group that does not exist. It may be mistyped, and then the list
+    allows nothing for it."""
     general = place.slack.workspace.channel("general").id
     group = place.slack.add_group("platform-team", ["alice"])
 

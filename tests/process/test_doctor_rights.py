@@ -1,4 +1,4 @@
-"""`taskwire doctor`: what it says of the rights of the Coder account."""
+"""`taskwire doctor` reports the rights of the Coder account."""
 
 from taskwire.coder import rights
 from taskwire_sandbox.coder.access import Rules
@@ -8,7 +8,8 @@ from .processes import Place
 
 
 async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_told(place: Place) -> None:
-    """Coder shows only the roles of the whole site, so doctor asks it for each right."""
+    """Doctor accepts a custom role with enough rights, and names the missing right of another one. Coder
+    shows only site-wide roles, so doctor asks Coder about each right."""
     enough = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     custom = {"enough": enough, "less": [right for right in enough if right != "workspace:delete"]}
     place.coder.settings.rules = Rules(custom_roles=custom)
@@ -29,7 +30,8 @@ async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_tol
 
 
 async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place) -> None:
-    """The bot could list and create tasks, but no reply would reach an agent."""
+    """Doctor reports a Coder that denies owners access to workspaces. The bot could create tasks, but no
+    reply would reach an agent."""
     place.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
     code, said = await doctor(place)

@@ -1,4 +1,5 @@
-"""`taskwire doctor` and the store: what it may lose, what its user may do, and which jobs wait in it."""
+"""`taskwire doctor` checks the store: whether it may lose data, what its user may do, and which jobs wait in
+it."""
 
 import json
 from datetime import timedelta
@@ -21,7 +22,8 @@ from .processes import Place
 
 
 async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
-    """The store must write its data to disk, and must not evict data."""
+    """Doctor reports a Redis that may lose data. Redis must write its data to disk and must not evict
+    keys."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("appendonly", "no")
         await redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -67,8 +69,8 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
 async def test_doctor_is_green_only_where_run_gets_ready(
     place: Place, redis_url: str, rules: str, said: str
 ) -> None:
-    """Doctor tries what `run` needs, with the same Redis user. If it fails, `run` ends with the same
-    sentence."""
+    """Doctor tests the rights that `run` needs, with the same Redis user. If a right is missing, `run` ends
+    with doctor's sentence."""
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rules.split())
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -92,7 +94,8 @@ async def test_doctor_is_green_only_where_run_gets_ready(
 
 
 async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: str) -> None:
-    """A user who follows the hint gets access."""
+    """Doctor's hint names the prefix from the settings. A Redis user with the rights from the hint has enough
+    rights."""
     team = place.slack.workspace.team_id
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", "~tw:*", "+@all")
@@ -108,7 +111,8 @@ async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: st
 
 
 async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: str) -> None:
-    """`run` waits for such a Redis, and is ready as soon as it accepts writes."""
+    """Doctor reports a Redis that accepts no writes at present. `run` waits until Redis accepts writes, and
+    is then ready."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("min-replicas-to-write", 1)
 
@@ -126,7 +130,7 @@ async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: s
 
 
 async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
-    """Doctor tells how many queues wait for another version, and that one must be started."""
+    """Doctor reports how many queues wait for a newer version, and that this version must be started."""
     bot = await place.run_ready()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
@@ -148,7 +152,8 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_has_ended(
     place: Place, redis_url: str
 ) -> None:
-    """A token of somebody with the role Owner lives for a week, and Taskwire renews it in its store."""
+    """The token in the settings has ended, so doctor checks the token that Taskwire made itself. For an Owner
+    such a token lives for a week, and Taskwire renews it."""
     given, lifetime = place.settings["CODER_SESSION_TOKEN"].partition("-")[0], timedelta(days=6)
     own = place.coder.add_token("taskwire", name="taskwire-service", lifetime=lifetime)
     ends = place.coder.world.tokens[own.partition("-")[0]].expires_at
@@ -172,7 +177,7 @@ async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_ha
 
 
 async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place) -> None:
-    """The address is shown without its password, which is the only secret part."""
+    """Doctor names the URL of a store that does not answer. Only the password is left out."""
     _, said = await doctor(place, REDIS_URL="redis://127.0.0.1:1")
     _, with_password = await doctor(place, REDIS_URL="redis://:hunter2@127.0.0.1:1")
 

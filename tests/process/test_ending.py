@@ -1,4 +1,4 @@
-"""How a process ends: on a signal, killed, or without its store; and what the next process finds."""
+"""How a process ends: by a signal, by a kill, or without its store. The next process continues its work."""
 
 import json
 import os
@@ -28,13 +28,13 @@ def is_running(pid: int) -> bool:
 
 
 def children(pid: int) -> set[int]:
-    """Return the processes that this process has started."""
+    """Return the child processes of this process."""
     listed: Iterable[Path] = Path(f"/proc/{pid}/task").glob("*/children")
     return {int(child) for each in listed for child in each.read_text().split()}
 
 
 async def _ends_alone(bot: Taskwire) -> int:
-    """Stop the bot. Its child processes must end with it."""
+    """Stop the bot. Check that its child processes end with it."""
     started = children(bot.process.pid)
     code = await bot.stop()
     await until(lambda: not any(map(is_running, started)), f"the children {started} to be gone")
@@ -43,7 +43,7 @@ async def _ends_alone(bot: Taskwire) -> int:
 
 @pytest.mark.real_start
 async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
-    """It exits with 0, leaves no child process, and logs no error."""
+    """After SIGTERM, the bot exits with 0, leaves no child process and logs no error."""
     bot = await place.run_ready()
 
     code = await _ends_alone(bot)
@@ -56,7 +56,7 @@ async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
 
 @pytest.mark.real_start
 async def test_ctrl_c_ends_it_too(place: Place) -> None:
-    """SIGINT, which Ctrl-C sends, ends it like SIGTERM."""
+    """After SIGINT, which Ctrl-C sends, the bot ends as after SIGTERM."""
     bot = await place.run_ready()
 
     bot.send_signal(signal.SIGINT)
@@ -65,7 +65,8 @@ async def test_ctrl_c_ends_it_too(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
-    """A call that Slack does not answer is given up and left to the next process."""
+    """After SIGTERM, the bot gives up a call that Slack does not answer. The next process continues the
+    job."""
     bot = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -75,7 +76,7 @@ async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
-    """A process that waits for Slack at its start obeys SIGTERM."""
+    """A process that waits for Slack at its start ends on SIGTERM."""
     await place.slack.go_down()
     bot = await place.run()
     await bot.says("Slack cannot be reached yet")
@@ -87,7 +88,8 @@ async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
 
 
 async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> None:
-    """A thread made before SIGKILL still leads to its task, and accepted commands are still executed."""
+    """After SIGKILL and a restart, an old thread still leads to its task, and accepted commands are
+    executed."""
     bot = await place.run_ready()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -107,7 +109,8 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
 
 
 async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) -> None:
-    """Nothing can be promised without the store, so the process ends. Its supervisor restarts both."""
+    """If its store ends, the process logs a sentence and ends too, because it can promise nothing. The
+    supervisor restarts both."""
     bot = await place.run_ready()
 
     os.kill(store_pid(place), signal.SIGKILL)
@@ -120,7 +123,8 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
 
 
 async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Place) -> None:
-    """The second process says which process is there and what to do. The first one continues."""
+    """A second process on the same data directory names the first process, says what to do, and ends. The
+    first process continues."""
     first = await place.run_ready()
     second = await place.run(TASKWIRE_LOG_LEVEL="warning")
 
@@ -135,7 +139,8 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 
 
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
-    """A restarted process waits for the old one, however long the old one's last call takes."""
+    """A restarted process waits until the old process has ended, however long the old one's last call
+    takes."""
     old = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")

@@ -1,4 +1,4 @@
-"""`taskwire forget`: what is stored about a person goes, also while a bot runs."""
+"""`taskwire forget` removes what is stored about a person, also while a bot runs."""
 
 import json
 
@@ -33,7 +33,7 @@ async def forget(place: Place, who: str) -> tuple[int, str]:
 
 
 async def stored(url: str) -> str:
-    """Return everything in Redis, opened, but the audit trail and the numbers of empty queues."""
+    """Return everything in Redis, unsealed, except the audit trail and the job numbers of empty queues."""
     found = []
     async with Redis.from_url(url, decode_responses=True) as redis:
         async for key in redis.scan_iter("*"):
@@ -52,7 +52,7 @@ async def stored(url: str) -> str:
 
 
 async def _work_of_two_people(place: Place, bot: Taskwire) -> tuple[str, str]:
-    """Let Alice and Bob each have a task, of which Bob's is shared with Alice. Return the threads."""
+    """Let Alice and Bob each have a task. Bob's task is shared with Alice. Return both threads."""
     for person, prompt in (("alice", "the secret garden"), ("bob", "mend the fence")):
         await place.slack.command(person, "general", "/task", f"create {prompt}")
     await until(lambda: bot.output.count('"verb": "create"') == 2, "two tasks")
@@ -68,7 +68,8 @@ async def _work_of_two_people(place: Place, bot: Taskwire) -> tuple[str, str]:
 
 
 async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_url: str) -> None:
-    """Nothing of them is left but the audit trail. Another person's task goes on."""
+    """While the bot runs, `forget` removes everything about a person, except the audit trail. Another
+    person's task continues."""
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
     bot = await place.run_ready()
     garden, _ = await _work_of_two_people(place, bot)
@@ -104,7 +105,8 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
 
 
 async def test_an_account_stays_while_coder_does_not_answer(place: Place, redis_url: str) -> None:
-    """A token that lives on in Coder must not be forgotten. The next run deletes both."""
+    """If Coder does not answer, `forget` keeps a person's account, because their token still exists in Coder.
+    The next run deletes both."""
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
     bot = await place.run_ready()
     alice = UserId(place.slack.workspace.user("alice").id)
@@ -131,7 +133,7 @@ def _tokens(place: Place) -> list[str]:
 
 
 async def _connect(url: str, place: Place, alice: UserId) -> None:
-    """Write the job that a submitted dialog writes."""
+    """Write the job that a submitted dialog would write."""
     keys = Keys(place.slack.workspace.team_id)
     requester = Requester(person=alice, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
     work = ConnectAccount(
@@ -143,7 +145,8 @@ async def _connect(url: str, place: Place, alice: UserId) -> None:
 
 
 async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: UserId) -> None:
-    """Let a request of this person wait for the account of each owner, who may be somebody else."""
+    """Let a request of the person `asked` wait for the account of each owner. The owner may be another
+    person."""
     keys = Keys(place.slack.workspace.team_id)
     requester = Requester(person=asked, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
     question = AnswerQuestion(requester=requester, line="list")
@@ -158,7 +161,8 @@ async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: User
 
 
 async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, redis_url: str) -> None:
-    """The rest is removed at once, and the exit code says that something is left."""
+    """Without a running bot, `forget` removes everything except the threads. Its exit code says that
+    something is left. The next bot removes it."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await _work_of_two_people(place, bot)
@@ -185,7 +189,7 @@ async def _is_gone(url: str, person: str) -> bool:
 
 
 async def test_a_person_who_is_not_known_is_a_sentence(place: Place) -> None:
-    """Nothing is removed because of a slip."""
+    """An unknown person gets a sentence, and nothing is removed."""
     assert await forget(place, "nobody@example.com") == (
         2,
         "Slack knows no active member with this address. Give the Slack id (U…) of a deactivated person.\n",

@@ -1,4 +1,4 @@
-"""A frozen Redis closes no connection and answers nothing. The bot still keeps to its time limits."""
+"""A frozen Redis closes no connection and answers nothing. The bot still keeps its time limits."""
 
 from collections.abc import AsyncIterator
 
@@ -23,7 +23,8 @@ def _through(network: FaultProxy, redis_url: str) -> str:
 async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_afterwards(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """The command gets a true answer within Slack's three seconds. A later command is executed."""
+    """While Redis is frozen, a command gets a true answer within Slack's three seconds. After that, a later
+    command is executed."""
     bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 
@@ -44,7 +45,7 @@ async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_af
 async def test_it_ends_within_its_time_though_redis_stands_still(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """It ends within twenty seconds after SIGTERM."""
+    """While Redis is frozen, the bot ends within twenty seconds after SIGTERM."""
     bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, as a supervisor and an operator use them."""
+"""A supervisor and an operator use /healthz, /readyz and /metrics."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ SCRAPE_SECONDS = 10.0
 
 
 async def _tells(bot: Taskwire, words: str) -> str:
-    """Wait until /readyz says these words about Coder, and return all that it says about Coder."""
+    """Wait until /readyz says these words about Coder. Return everything that it says about Coder."""
     told: dict[str, object] = {}
 
     async def is_told() -> bool:
@@ -45,7 +45,8 @@ async def test_all_is_well(place: Place) -> None:
 
 
 async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:
-    """Without the role Owner the bot cannot act for others, but it still takes Slack's payloads."""
+    """/readyz warns that the account lacks rights, but the bot is ready: it still accepts Slack's
+    payloads."""
     token = place.coder.add_token("alice")
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
 
@@ -59,7 +60,8 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
 
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
-    """Two days are enough time to make another token, if Coder lets Taskwire make none."""
+    """/readyz warns two days before the token ends. This is enough time to make a new token, if Taskwire
+    cannot make one."""
     place.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
@@ -71,7 +73,8 @@ async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
 
 
 async def test_a_refused_token_is_told(place: Place) -> None:
-    """The operator learns what to do. Slack's payloads are still taken."""
+    """/readyz tells the operator what to do if Coder refuses the token. The bot still accepts Slack's
+    payloads."""
     place.coder.suspend("taskwire")
     bot = await place.run_ready()
 
@@ -85,7 +88,7 @@ async def test_a_refused_token_is_told(place: Place) -> None:
 
 
 async def test_a_coder_without_tasks_is_told(place: Place) -> None:
-    """Some Coder releases have no Tasks. The sentence says which ones have them."""
+    """/readyz says that this Coder has no Tasks, and which Coder versions have them."""
     place.coder.settings.tasks_enabled = False
     bot = await place.run_ready()
 
@@ -98,7 +101,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 
 
 async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
-    """The warning goes away with its reason."""
+    """The warning in /readyz ends when Coder answers again."""
     await place.coder.go_down()
     bot = await place.run_ready()
     await _tells(bot, "can't")
@@ -109,8 +112,8 @@ async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
 
 
 async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> None:
-    """Without Redis no payload can be taken, so the bot is alive but not ready. It is ready again
-    with Redis."""
+    """Without Redis the bot is alive but not ready, because it cannot accept payloads. It is ready again when
+    Redis is back."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.run_ready(REDIS_URL=url)
@@ -133,7 +136,7 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
 async def test_a_redis_that_is_away_is_one_line_in_the_log(
     mode: Literal["socket", "http"], tmp_path: Path
 ) -> None:
-    """An operator sees one line about the reason, however much people write meanwhile."""
+    """If Redis is away, the log has only one line about it, however many messages people write."""
     url = "https://taskwire.example.com/slack/events" if mode == "http" else None
     slack = SlackSandbox(mode=mode, manifest=manifest.make_manifest(url or ""), retry_seconds=())
     async with new_place(tmp_path, slack) as place:
@@ -163,7 +166,8 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
 
 
 async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Place) -> None:
-    """The one line explains why the lease cannot be completed. The worker that takes it over sorts it out."""
+    """If a lease cannot be completed because Redis is away, the log gets no further line. Another worker
+    takes the lease over later."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.run_ready(REDIS_URL=url)
@@ -193,7 +197,8 @@ async def _has_nothing_to_do(bot: Taskwire) -> bool:
 
 
 async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> None:
-    """The scrape is answered before Prometheus's timeout. Otherwise no alert would fire."""
+    """If Redis does not answer, /metrics still answers before Prometheus's timeout. Otherwise no alert would
+    fire."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     async with Redis.from_url(redis_url) as redis:
         await redis.client_pause(60_000)
@@ -205,7 +210,8 @@ async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> N
 
 
 async def test_what_an_alert_looks_at_is_there_before_it_happens(place: Place) -> None:
-    """Prometheus sees no increase in a counter that first appears with its first event."""
+    """Each counter that an alert uses is present with 0 before its first event. Otherwise Prometheus would
+    miss the first increase."""
     alerts = re.findall(r"`increase\((taskwire_\w+)(?:\{(.*?)\})?\[", RUNNING.read_text(encoding="utf-8"))
     bot = await place.run_ready()
 

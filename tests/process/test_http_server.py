@@ -1,4 +1,5 @@
-"""HTTP mode under attack: crowds of half-sent requests, separate addresses, and what is logged."""
+"""HTTP mode under attack: many half-sent requests, a separate address for health checks, and what is
+logged."""
 
 import asyncio
 import contextlib
@@ -21,7 +22,7 @@ from .processes import Place, Taskwire, new_place, until
 
 CROWD = 2_000
 DESCRIPTORS = 1_024
-# Parts of a head, a body that never ends, and nothing at all.
+# Parts of a head, a body that never ends, and an empty request.
 HALVES = (
     b"",
     b"P",
@@ -44,7 +45,7 @@ async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def _one(place: Place, **settings: str) -> Taskwire:
-    """Start the bot, and point Slack to it."""
+    """Start the bot, and set its URL in Slack."""
     bot = await place.run_ready(**settings)
     place.slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
     return bot
@@ -64,7 +65,7 @@ def descriptors(ours: int) -> Iterator[None]:
 
 
 async def _crowd(port: int, stack: contextlib.ExitStack) -> list[socket.socket]:
-    """Open thousands of connections, and send half a request on each."""
+    """Open thousands of connections, and send half a request on each connection."""
     loop = asyncio.get_running_loop()
     crowd = [stack.enter_context(socket.socket()) for _ in range(CROWD)]
     for each in crowd:
@@ -87,7 +88,7 @@ def _is_open(each: socket.socket) -> bool:
 
 @pytest.mark.real_start
 async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place) -> None:
-    """There are more half-sent requests than the process may open files. Slack, health checks and the store
+    """More half-sent requests are open than the process may open files. Slack, health checks and the store
     still work."""
     with contextlib.ExitStack() as stack:
         with descriptors(DESCRIPTORS):
@@ -101,8 +102,7 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
         url = await embedded.find(http_place.data_dir)
         assert url is not None
         async with Redis.from_url(url) as redis:
-            # Cut all connections to the store, so that they must be opened again among the half-sent
-            # requests.
+            # Cut all connections to the store. The bot must open new ones beside the half-sent requests.
             await redis.client_kill_filter(_type="normal", skipme=True)
         await until(lambda: http_place.coder.tasks, "the task")
         done_among = sum(_is_open(each) for each in crowd)
@@ -110,7 +110,8 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
 
     assert http_place.slack.violations == []
     assert status == 200
-    # Many half-sent requests were still open during all of this. They were closed later, as late.
+    # Many half-sent requests were still open during these checks. Later the server closed them because they
+    # were late.
     assert (acknowledged_among > 100, done_among > 100) == (True, True)
     closed = [
         await _figure(bot, "taskwire_http_connections_closed_total", why) for why in ("late", "crowded")
@@ -134,7 +135,7 @@ async def _figure(bot: Taskwire, name: str, label: str) -> float:
 
 
 async def test_health_may_have_an_address_of_its_own(http_place: Place) -> None:
-    """The address for Slack then serves no health checks."""
+    """If health checks have their own address, the address for Slack serves no health checks."""
     bot = await _one(http_place, TASKWIRE_ADMIN_ADDR="127.0.0.1:0")
     port, admin_port = await bot.port(), await bot.admin_port()
     found = {}
@@ -160,7 +161,8 @@ async def test_health_may_have_an_address_of_its_own(http_place: Place) -> None:
 
 
 async def test_where_only_health_is_served_nothing_else_listens(place: Place) -> None:
-    """In Socket Mode no other address is opened, because nobody sends anything there."""
+    """In Socket Mode the bot listens only on the address for health checks, because Slack sends nothing over
+    HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.run_ready(TASKWIRE_ADMIN_ADDR="127.0.0.1:0", TASKWIRE_HTTP_ADDR=address)
@@ -169,7 +171,8 @@ async def test_where_only_health_is_served_nothing_else_listens(place: Place) ->
 
 
 async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """The sentence names the setting that is wrong."""
+    """If the address for health checks is taken, the bot ends with a sentence that names the wrong
+    setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.run(TASKWIRE_ADMIN_ADDR=address)
@@ -188,8 +191,8 @@ async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place:
 async def test_nothing_of_what_people_say_is_logged(
     mode: str, form: str, place: Place, http_place: Place
 ) -> None:
-    """This holds at the lowest log level, in both modes, for accepted, refused, unknown and foreign
-    payloads."""
+    """The log has no text of people, at the lowest level and in both modes, whether a payload is accepted,
+    refused, unknown or from elsewhere."""
     marked, where = "SENT-4711", place if mode == "socket" else http_place
     bot = await (where.run_ready if mode == "socket" else lambda **all: _one(where, **all))(
         TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form
@@ -214,7 +217,7 @@ async def test_nothing_of_what_people_say_is_logged(
 
 
 def _strange(slack: SlackSandbox, marked: str) -> list[Delivery]:
-    """Make payloads that no listener takes: the bot's own message, unknown kinds, and wrong shapes."""
+    """Make payloads that no listener handles: the bot's own message, unknown kinds, and wrong shapes."""
     team_id = slack.workspace.team_id
     authorizations = [{"team_id": team_id, "user_id": slack.bot_user_id, "is_bot": True}]
     event = {"type": "event_callback", "team_id": team_id, "authorizations": authorizations}

@@ -1,5 +1,5 @@
-"""In HTTP mode the bot cannot know that Slack does not reach it. Missed messages are read when Slack comes
-again."""
+"""In HTTP mode the bot cannot notice that Slack does not reach it. It reads missed messages when Slack sends
+requests again."""
 
 from collections.abc import AsyncIterator
 
@@ -37,7 +37,7 @@ async def _with_a_thread(place: Place) -> str:
 
 
 async def _age(redis: Redis, place: Place, minutes: int) -> None:
-    """Make the last contact with Slack this number of minutes old."""
+    """Change the time of the last contact with Slack to this number of minutes ago."""
     keys = Keys(place.slack.workspace.team_id)
 
     async def is_kept() -> bool:
@@ -47,7 +47,7 @@ async def _age(redis: Redis, place: Place, minutes: int) -> None:
     seconds, _ = await redis.time()
     async for key in redis.scan_iter(keys.named("heartbeat*")):
         await redis.set(key, seconds * 1000 - minutes * MINUTE_MS)
-    # The gap that was noted at the start would have lapsed by then.
+    # The gap that the start noted would have expired by then.
     await redis.delete(keys.named("gap"))
 
 
@@ -58,7 +58,8 @@ def _histories(place: Place) -> int:
 async def test_what_was_missed_is_read_when_slack_comes_again(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """Nobody has to restart the bot, or to write in the thread again."""
+    """When Slack sends a request again, the bot reads missed messages. Nobody has to restart the bot or write
+    in the thread again."""
     place = http_place
     await _one(place, redis_url)
     ts = await _with_a_thread(place)
@@ -77,7 +78,7 @@ async def test_what_was_missed_is_read_when_slack_comes_again(
 async def test_a_quiet_place_is_not_read_through_at_each_start(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """An hour without messages is not an absence."""
+    """A restart after an hour without messages reads no threads, because a quiet hour is not an absence."""
     place = http_place
     bot = await _one(place, redis_url)
     await _with_a_thread(place)

@@ -1,4 +1,5 @@
-"""Several installations in one Slack workspace use one Redis. None executes what was asked of another."""
+"""Several installations in one Slack workspace share one Redis. No installation executes another
+installation's commands."""
 
 import contextlib
 import json
@@ -21,7 +22,7 @@ HINT = (
 
 @pytest.fixture
 async def staging(place: Place, tmp_path: Path, redis_url: str) -> AsyncIterator[Place]:
-    """Make a second Coder with a Taskwire of its own, set up for the same Redis."""
+    """Make a second Coder, with a second Taskwire on the same Redis."""
     place.settings["REDIS_URL"] = redis_url
     directory = tmp_path / "staging"
     directory.mkdir()
@@ -38,7 +39,8 @@ def _where(place: Place) -> str:
 
 
 async def test_another_coders_is_refused_at_the_start(place: Place, staging: Place) -> None:
-    """Otherwise a command could be executed in the wrong Coder."""
+    """A Taskwire with another Coder is refused at its start. Otherwise a command could be executed in the
+    wrong Coder."""
     await place.run_ready()
 
     other = await staging.run()
@@ -54,7 +56,8 @@ async def test_another_coders_is_refused_at_the_start(place: Place, staging: Pla
 
 
 async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, staging: Place) -> None:
-    """Each installation's commands go to its own Coder and get a thread of their own."""
+    """With a prefix of its own, a second installation works beside the first. Commands of each go to its own
+    Coder and get their own thread."""
     staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
     for each in (place, staging):
         await each.run_ready()
@@ -72,8 +75,8 @@ def _has_a_task(place: Place) -> bool:
 
 
 async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None:
-    """Doctor says whose the store is: nobody's yet, this installation's, or another one's, with what
-    to do."""
+    """Doctor says whether the store is unused, belongs to this installation, or belongs to another one. It
+    says what to do."""
     said = []
     for each in (staging, place, staging):
         looking = await each.run("doctor")
@@ -101,7 +104,8 @@ async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None
 
 
 async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url: str) -> None:
-    """Until Coder answers, nobody can know whether it is the same Coder. Until then nothing is done."""
+    """A bot whose Coder has another URL waits until this Coder answers. Only then it can know whether the
+    Coder is the same."""
     place.settings["REDIS_URL"] = redis_url
     await (await place.run_ready()).stop()
     moved = place.coder.url.replace("127.0.0.1", "localhost")

@@ -1,4 +1,4 @@
-"""The keys with which a started Taskwire encrypts what it stores."""
+"""A started Taskwire encrypts what it stores, with keys from a file or from the settings."""
 
 import stat
 from pathlib import Path
@@ -20,7 +20,8 @@ def _count_made(bot: Taskwire) -> int:
 
 
 async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
-    """Only its user may read the file, the log says where it is, and a later start keeps it."""
+    """The bot makes a key file for an embedded store. Only its user can read the file, the log names it, and
+    a later start keeps it."""
     del place.settings["TASKWIRE_SECRET_KEYS"]
     bot = await place.run_ready()
     await bot.stop()
@@ -39,7 +40,8 @@ async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
 
 
 async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(place: Place) -> None:
-    """After keys are set, what the key of the file has encrypted can still be read."""
+    """A key in the settings needs no key file. Data that was encrypted with the key file's key can still be
+    read."""
     key = place.settings.pop("TASKWIRE_SECRET_KEYS")
     bot = await place.run_ready()
     await bot.stop()
@@ -58,7 +60,7 @@ async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(plac
 
 
 async def test_a_key_file_with_something_else_in_it_is_a_sentence(place: Place) -> None:
-    """It is left as it is, because it may be a file that somebody put there by mistake."""
+    """If the key file has other content, the bot ends with a sentence and does not change the file."""
     del place.settings["TASKWIRE_SECRET_KEYS"]
     place.data_dir.mkdir(mode=0o700)
     _file(place).write_text("hunter2")
@@ -74,7 +76,8 @@ async def test_a_key_file_with_something_else_in_it_is_a_sentence(place: Place) 
 
 
 async def test_a_wrong_key_is_a_sentence_and_a_rotation_is_none(place: Place, redis_url: str) -> None:
-    """A key that has never been used here cannot read anything. Beside the old one it can."""
+    """With only a new key, the bot ends with a sentence, because it cannot read the store. With the new and
+    the old key it runs."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await bot.stop()
@@ -93,7 +96,8 @@ async def test_a_wrong_key_is_a_sentence_and_a_rotation_is_none(place: Place, re
 
 @pytest.mark.real_start
 async def test_a_new_key_is_printed_without_any_settings(place: Place) -> None:
-    """An operator needs it before the first start."""
+    """`taskwire new-key` prints a key without any settings, because an operator needs the key before the
+    first start."""
     place.settings.clear()
 
     printing = await place.run("new-key")

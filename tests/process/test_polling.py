@@ -1,4 +1,4 @@
-"""One of several processes polls Coder. If it fails, another one polls."""
+"""Only one of several processes polls Coder. If it fails, another process polls."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from .processes import Place, Taskwire, until
 
 
 class Look:
-    """Holds back Coder's answer to the next poll."""
+    """Holds Coder's answer to the next poll."""
 
     def __init__(self, place: Place) -> None:
         self.later: set[str] = set()
@@ -20,12 +20,12 @@ class Look:
         place.coder.on_request = self._keep
 
     async def by(self) -> str:
-        """Wait for the next poll, and return the account that polls."""
+        """Wait for the next poll, and return the name of the account that polls."""
         async with asyncio.timeout(10):
             return await self._asked
 
     def goes_on(self) -> None:
-        """Release the answer."""
+        """Release the held answer."""
         self._goes.set()
 
     async def _keep(self, seen: RecordedRequest, moment: str) -> None:
@@ -39,7 +39,8 @@ class Look:
 
 
 async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
-    """Start two processes, by the accounts with which they poll Coder."""
+    """Start two processes that poll with different accounts. Return each process by the name of its
+    account."""
     place.coder.add_user("another", roles=("owner",))
     tokens = {
         "taskwire": place.settings["CODER_SESSION_TOKEN"],
@@ -54,7 +55,7 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
 async def _task(place: Place) -> SandboxTask:
     """Create a task whose agent is working, and wait until its card shows that.
 
-    It works from its first moment: the thread would be told of an agent that waits, if a poll saw one.
+    The agent works from the beginning. If a poll saw a waiting agent, the thread would get a notice.
     """
     working = Script(steps=(Busy(), Report("working", "Reading the code")))
     place.coder.template.script = lambda _prompt: working
@@ -70,14 +71,14 @@ def _card(place: Place) -> str:
 
 
 def _told(place: Place) -> list[str]:
-    """Return the kinds of the thread's messages."""
+    """Return the kinds of the bot's messages in the thread."""
     root = str(place.slack.messages("general")[0]["ts"])
     messages = place.slack.thread("general", root)[1:]
     return [str(message["metadata"]["event_payload"]["kind"]) for message in messages]
 
 
 async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url: str) -> None:
-    """One process is killed during its poll. The other tells the change, once."""
+    """A process is killed while it polls. Another process polls, and the thread gets the notice once."""
     bots = await _pair(place, redis_url)
     task, look = await _task(place), Look(place)
     doomed = await look.by()
@@ -92,7 +93,7 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
-    """One process is stopped during its poll, and continues after the other has polled. Its old result is
+    """A process is stopped while it polls, and continues after another process has polled. Its old result is
     dropped."""
     bots = await _pair(place, redis_url)
     task = await _task(place)

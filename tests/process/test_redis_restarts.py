@@ -1,4 +1,4 @@
-"""A Redis that restarts under a running bot. Jobs are suspect only if it has lost data."""
+"""Redis restarts while a bot runs. Jobs are suspect only if Redis has lost data."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ BACK = "redis may have lost writes, effects checked first"
 
 
 class Server:
-    """A Redis that can be stopped and started again, with its own data or an older copy."""
+    """A Redis that a test can stop and start again, with its own data or with an older copy."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -27,13 +27,13 @@ class Server:
         self.url = ""
 
     async def start(self) -> None:
-        """Start it, so that each write is on disk before it is answered."""
+        """Start the server, so that each write is on disk before it is answered."""
         self.url = await self._stack.enter_async_context(redis_on(self._port, self.directory))
         async with Redis.from_url(self.url) as redis:
             await redis.config_set("appendfsync", "always")
 
     async def end(self) -> None:
-        """Stop it."""
+        """Stop the server."""
         await self._stack.aclose()
 
 
@@ -56,7 +56,7 @@ async def _bot_with_a_task(place: Place, server: Server) -> Taskwire:
 
 
 async def _is_sure(place: Place, server: Server) -> bool:
-    """Return whether this server is known and all processes have checked their last writes on it."""
+    """Return whether this server is known and all processes have found their last writes on it."""
     async with Redis.from_url(server.url, decode_responses=True) as redis:
         told = await redis.info("server")
         key = Keys(place.slack.workspace.team_id).named("server")
@@ -65,7 +65,8 @@ async def _is_sure(place: Place, server: Server) -> bool:
 
 
 async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, tmp_path: Path) -> None:
-    """Two bots find their last writes, so nothing is looked for in Slack or Coder."""
+    """Redis restarts without a loss. Both bots find their last writes, so they look for nothing in Slack or
+    Coder."""
     async with _server(tmp_path / "redis") as server:
         bots = [await _bot_with_a_task(place, server), await place.run_ready(REDIS_URL=server.url)]
 
@@ -82,7 +83,8 @@ async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, t
 
 
 async def test_a_restart_that_lost_the_last_words_is_noticed(place: Place, tmp_path: Path) -> None:
-    """The tasks that the copy lacks are not created a second time."""
+    """Redis restarts from a copy without the last writes. The bots notice it and create no task a second
+    time."""
     async with _server(tmp_path / "redis") as server:
         bot = await _bot_with_a_task(place, server)
         copy = shutil.copytree(server.directory, tmp_path / "copy")

@@ -1,4 +1,4 @@
-"""Taskwire with a Redis user that has only the rights that docs/running.md asks for."""
+"""Taskwire runs with a Redis user that has only the rights from docs/running.md."""
 
 import asyncio
 import re
@@ -17,12 +17,12 @@ from .doctor_runs import doctor, select_findings
 from .processes import Place, until
 
 DOCS = Path(__file__).parents[2] / "docs" / "running.md"
-# This may be refused. Then Taskwire does not know how the server is configured.
+# Redis may refuse this command. Then Taskwire does not know how Redis is configured.
 MAY_BE_REFUSED = {"config|get"}
 
 
 def documented(prefix: str) -> list[str]:
-    """Return the words of the command in the docs, for this prefix."""
+    """Return the words of the documented command that creates the user, for this prefix."""
     found = re.search(
         r"^ACL SETUSER taskwire on >PASSWORD (~tw:\*.*)$", DOCS.read_text("utf-8"), re.MULTILINE
     )
@@ -39,7 +39,7 @@ async def refused(redis: Redis) -> set[str]:
 
 @pytest.mark.parametrize("prefix", ["tw", "staging"])
 async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: str, prefix: str) -> None:
-    """Redis's own log shows that nothing was tried that the user may not do."""
+    """Everything works for the documented user. Redis's own log shows that it refused no command."""
     rights = documented(prefix)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rights)
@@ -52,7 +52,7 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
 
 
 async def test_all_goes_well_for_the_documented_user_over_tls(place: Place, tmp_path: Path) -> None:
-    """This is how a Redis on another machine is used: encrypted, and with a user of its own."""
+    """Everything works for the documented user over TLS, as with a Redis on another machine."""
     server = find_tls_server()
     made, port = await certificates.make(tmp_path / "tls"), free_port()
     process = await asyncio.create_subprocess_exec(
@@ -86,7 +86,7 @@ async def _answers(redis: Redis) -> bool:
 
 
 async def _work(place: Place) -> None:
-    """Start Taskwire, and let people do something of every kind."""
+    """Start Taskwire, and let people do one thing of every kind."""
     await place.run_ready()
 
     await place.slack.command("alice", "general", "/task", "create fix it")
@@ -109,7 +109,7 @@ async def _work(place: Place) -> None:
 async def test_the_documented_user_can_be_moved_to_and_from(
     place: Place, redis_url: str, direction: str
 ) -> None:
-    """The move works in both directions, and doctor finds nothing wrong that it can check."""
+    """The documented user can move a store to this Redis and back, and doctor finds nothing wrong."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -141,7 +141,8 @@ async def test_the_documented_user_can_be_moved_to_and_from(
     ],
 )  # fmt: skip
 async def test_the_documented_user_can_do_nothing_to_others(redis_url: str, command: str) -> None:
-    """The prefix does not restrict commands without keys, so the right to them is not given."""
+    """The documented user can do nothing to other data in the same Redis. The user has no right to commands
+    that ignore the prefix."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -155,5 +156,5 @@ def _is_told(place: Place) -> bool:
 
 
 def test_the_docs_ask_for_what_the_hint_asks_for() -> None:
-    """The docs and doctor's hint ask for the same rights."""
+    """The documentation and doctor's hint name the same rights."""
     assert " ".join(documented("tw")[1:]) == self_test.RIGHTS

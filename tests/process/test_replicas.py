@@ -1,5 +1,5 @@
-"""Two processes on one Redis: each payload is taken once, and each process continues what the other
-leaves."""
+"""Two processes share one Redis. Only one of them accepts each payload, and each can continue the other's
+work."""
 
 import signal
 from functools import partial
@@ -15,7 +15,7 @@ from .processes import Place, until
 
 
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
-    """Slack delivers each command twice, to any process. Each makes one card and one task."""
+    """Slack delivers each command twice, to either process. Each command makes one card and one task."""
     bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.wait_for_sockets(2)
     place.slack.faults.add("*", DeliveryFault.TWICE, times=None)
@@ -34,8 +34,8 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
 async def test_one_that_is_cut_from_redis_promises_nothing(
     place: Place, redis_url: str, silence: str
 ) -> None:
-    """The cut-off process answers commands truthfully. Slack repeats its deliveries to the other, and each
-    takes effect once."""
+    """A process that is cut off from Redis answers commands truthfully. Slack sends its deliveries again to
+    the other process, and each takes effect once."""
     async with proxy(redis_url) as between:
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):
@@ -46,7 +46,7 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
         await (between.stop() if silence == "refused" else _freezes(between))
 
         told = await _ask(place, 4)
-        # So many retries that one of them reaches the other process.
+        # Enough retries that one of them reaches the other process.
         place.slack.backend.dispatcher.retry_seconds = (0.0,) * 8
         root = str(place.slack.messages("general")[0]["ts"])
         words = [f"word {number}" for number in range(2)]
@@ -77,7 +77,8 @@ async def _thaws(between: FaultProxy) -> None:
 
 
 async def _ask(place: Place, count: int) -> dict[str, str]:
-    """Ask for tasks. Return what each command was answered; an empty text means that it was taken."""
+    """Send commands that create tasks. Return the answer to each command. An empty answer means that the
+    command was accepted."""
     told = {}
     for number in range(count):
         words = f"mend page {number}"
@@ -101,13 +102,13 @@ def _has_inputs(place: Place, count: int) -> bool:
 
 
 def _taken(figures: str) -> int:
-    """Return how many commands a process took, from its metrics."""
+    """Return how many commands a process accepted, from its metrics."""
     line = 'taskwire_deliveries_total{kind="command",outcome="claimed"} '
     return sum(int(float(row.removeprefix(line))) for row in figures.splitlines() if row.startswith(line))
 
 
 async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis_url: str) -> None:
-    """One process dies while it posts a card. The other one posts it, once."""
+    """A process is killed while it posts a card. The other process posts the card, once."""
     doomed = await place.run_ready(REDIS_URL=redis_url)
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -121,7 +122,7 @@ async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis
 
 
 async def test_a_frozen_one_is_not_waited_for(place: Place, redis_url: str) -> None:
-    """While one process is stopped (SIGSTOP), the other one does what comes in."""
+    """While one process is frozen (SIGSTOP), the other process does all work."""
     frozen = await place.run_ready(REDIS_URL=redis_url)
     await place.run_ready(REDIS_URL=redis_url)
     await place.slack.wait_for_sockets(2)

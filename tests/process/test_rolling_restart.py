@@ -12,7 +12,7 @@ PACE_SECONDS = 0.15
 
 
 class Load:
-    """People who create tasks and reply in their threads, until they are stopped."""
+    """People who create tasks and reply in their threads, until the test stops them."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -25,7 +25,7 @@ class Load:
         self._replies: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Let the people finish."""
+        """Let the people finish what they have begun."""
         self._is_over.set()
 
     async def go_on(self) -> None:
@@ -58,15 +58,16 @@ class Load:
 
 
 async def _replace(place: Place, old: Taskwire, redis_url: str) -> tuple[Taskwire, int]:
-    """Start a new process. When it is ready, stop the old one and return its exit code."""
+    """Start a new process. When it is ready, stop the old process and return its exit code."""
     new = await place.run_ready(REDIS_URL=redis_url)
     return new, await old.stop()
 
 
 @pytest.mark.timeout(180)
 async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_url: str) -> None:
-    """Every command is taken, every reply arrives, and each old process ends in time with code 0."""
-    # Two people create more tasks than one may in an hour.
+    """During a rolling restart every command is accepted and every reply arrives. Each old process ends in
+    time with code 0."""
+    # Two people create more tasks than one person may create in an hour.
     place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
     bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.wait_for_sockets(2)

@@ -1,4 +1,4 @@
-"""`taskwire run`: how it starts in both modes, and what it says if it cannot start."""
+"""`taskwire run` starts in both modes. If it cannot start, it says why in a sentence."""
 
 import hashlib
 import hmac
@@ -21,7 +21,8 @@ from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
-    """With a signing secret as well, the bot uses a socket and takes nothing over HTTP."""
+    """With an app token, the bot uses Socket Mode and accepts nothing over HTTP, even if a signing secret is
+    set."""
     bot = await place.run_ready(SLACK_SIGNING_SECRET=place.slack.signing_secret)
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -33,7 +34,7 @@ async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place)
 
 @pytest.mark.real_start
 async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
-    """With only a signing secret, commands, replies, buttons and dialogs all arrive at one address."""
+    """With only a signing secret, commands, replies, buttons and dialogs all arrive over HTTP at one URL."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -65,8 +66,8 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
 
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
-    """Only requests from Slack count as contact, however long the process has run. So a silence is backfilled
-    when Slack comes again."""
+    """Over HTTP only requests from Slack count as contact, however long the process runs. When Slack sends
+    requests again, a silence is backfilled."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -97,7 +98,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
 
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
-    """A wrong signature and one of yesterday are refused."""
+    """A request with a wrong signature, or with a signature from yesterday, is refused."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -131,7 +132,8 @@ async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
 
 
 async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
-    """The bot is alive and says why it is not ready. It works when Slack is back."""
+    """If Slack is away at the start, the bot is alive and says why it is not ready. It works when Slack is
+    back."""
     await place.slack.go_down()
     bot = await place.run()
     health = await bot.ask("/healthz")
@@ -166,7 +168,8 @@ async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> 
 async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
     place: Place, name: str, sentence: str
 ) -> None:
-    """Trying again is useless. The sentence says which token is refused and where to find the right one."""
+    """If Slack refuses a token, the bot ends with a sentence, because a retry is useless. The sentence says
+    which token is refused and where to find the right token."""
     bot = await place.run(TASKWIRE_LOG_LEVEL="warning", **{name: f"{place.settings[name]}-of-yesterday"})
 
     code = await bot.wait_for_exit()
@@ -175,7 +178,8 @@ async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
 
 
 async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """A user who starts a second bot on one machine is told what to set."""
+    """If the address is taken, the bot ends with a sentence that says what to set for a second bot on one
+    machine."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.run(TASKWIRE_HTTP_ADDR=address)
@@ -190,7 +194,8 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
 
 
 async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(place: Place) -> None:
-    """The path may be mistyped, or the directory may belong to another user."""
+    """If the data directory cannot be used, the bot ends with a sentence. The path may be mistyped, or
+    another user may own the directory."""
     (place.directory / "file").write_text("")
     data_dir = place.directory / "file" / "data"
     bot = await place.run(TASKWIRE_DATA_DIR=str(data_dir))
@@ -208,7 +213,7 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
 async def test_missing_settings_are_named_and_nothing_else_is_said(
     start_taskwire: StartTaskwire, tmp_path: Path
 ) -> None:
-    """The first start lists everything that is still to be set, one sentence for each."""
+    """The first start prints one sentence for each missing setting, and nothing else."""
     bot = await start_taskwire("run")
 
     code = await bot.wait_for_exit()
@@ -228,7 +233,8 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(
 
 @pytest.mark.real_start
 async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -> None:
-    """They are in the form of the log, whether the settings are right or not."""
+    """If the log format is text, the last sentence of a failed start is plain text, whether the settings are
+    valid or not."""
     place.settings["TASKWIRE_LOG_FORMAT"] = "text"
     bots = [
         await place.run(SLACK_BOT_TOKEN="xoxp-of-a-person"),
@@ -246,8 +252,8 @@ async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -
 
 
 async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) -> None:
-    """In a container, the user may be only a number. slack_sdk asks for a home directory when it is
-    imported."""
+    """The bot runs without a home directory, as in a container whose user is only a number. slack_sdk asks
+    for this directory when it is imported."""
     (tmp_path / "nobody").mkdir()
     (tmp_path / "nobody" / "sitecustomize.py").write_text(
         "import os, pwd\n"
@@ -268,7 +274,8 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
 
 @pytest.mark.real_start
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
-    """A `.env` file in the working directory is read. The environment overrides it."""
+    """The bot reads settings from a `.env` file in the working directory. The environment overrides the
+    file."""
     select_findings = [f"{name}={value}\n" for name, value in place.settings.items()]
     (place.directory / ".env").write_text("".join(select_findings) + "TASKWIRE_LOG_FORMAT=text\n")
     place.settings.clear()
@@ -300,7 +307,7 @@ async def test_settings_may_stand_in_a_file(place: Place) -> None:
 async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
     place: Place, url: str, sentence: str
 ) -> None:
-    """The sentence has the address without its password."""
+    """If there is no Redis at the URL, the bot ends with a sentence that has the URL without its password."""
     bot = await place.run(REDIS_URL=url)
 
     code = await bot.wait_for_exit()
@@ -309,7 +316,7 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
 
 
 def _last_words(bot: Taskwire) -> str:
-    """Return its last words, which must be its whole output, as lines of JSON."""
+    """Return the bot's last sentences. They must be its whole output, as lines of JSON."""
     select_findings = [json.loads(line) for line in bot.output.splitlines()]
     assert {(line["level"], line["logger"]) for line in select_findings} == {("critical", "taskwire")}
     return "".join(f"{line['event']}\n" for line in select_findings)

@@ -1,4 +1,4 @@
-"""Secrets that are replaced in their files while `taskwire run` runs: nothing that people ask for is lost."""
+"""An operator replaces secrets in their files while `taskwire run` runs. No request of a person is lost."""
 
 import signal
 from pathlib import Path
@@ -13,14 +13,14 @@ from .processes import Place, Taskwire, new_place, until
 
 
 def write(file: Path, token: str) -> None:
-    """Replace the file in one step, as an operator should."""
+    """Replace the file's content in one step, as an operator should."""
     new = file.with_suffix(".new")
     new.write_text(f"{token}\n", encoding="utf-8")
     new.rename(file)
 
 
 def with_file(place: Place, setting: str = "CODER_SESSION_TOKEN") -> Path:
-    """Let the settings name a file with the secret instead of the secret."""
+    """Replace a secret in the settings by the name of a file with this secret."""
     file = place.directory / setting.lower()
     write(file, place.settings.pop(setting))
     place.settings[f"{setting}_FILE"] = str(file)
@@ -28,7 +28,7 @@ def with_file(place: Place, setting: str = "CODER_SESSION_TOKEN") -> Path:
 
 
 async def replace(running: Taskwire, file: Path, setting: str, secret: str) -> None:
-    """Write a new secret, let Taskwire look, and wait until it is used."""
+    """Write a new secret, let Taskwire read the file, and wait until the secret is used."""
     write(file, secret)
     running.send_signal(signal.SIGHUP)
     await running.says(f'"setting": "{setting}", "event": "a secret was replaced"')
@@ -40,7 +40,8 @@ def revoke(place: Place, token: str) -> None:
 
 
 async def test_a_new_token_is_used_without_a_restart(place: Place) -> None:
-    """It is found by looking at the file. After that the old one is not needed any more."""
+    """Taskwire reads a new Coder token from its file without a restart. After that it no longer needs the old
+    token."""
     old = place.settings["CODER_SESSION_TOKEN"]
     file = with_file(place)
     running = await place.run_ready()
@@ -57,7 +58,8 @@ async def test_a_new_token_is_used_without_a_restart(place: Place) -> None:
 
 
 async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
-    """The one before it goes on, until a good one is written."""
+    """Taskwire does not use a new token that Coder refuses. It uses the old token until the file has a valid
+    one."""
     file = with_file(place)
     running = await place.run_ready()
 
@@ -74,7 +76,8 @@ async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
 
 
 async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) -> None:
-    """The ones before are refused at once. What is asked for in between goes on with the new ones, once."""
+    """Taskwire uses new Slack tokens from their files, although the old tokens are refused immediately.
+    Requests in between take effect once."""
     bot_file, app_file = with_file(place, "SLACK_BOT_TOKEN"), with_file(place, "SLACK_APP_TOKEN")
     running = await place.run_ready()
     place.slack.rotate(bot_token="xoxb-another-bot-token", app_token="xapp-another-app-token")
@@ -92,7 +95,8 @@ async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) ->
 
 
 async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
-    """A token that Slack refuses is not used either. The old token stays in use."""
+    """Taskwire does not use a token of another bot, nor a token that Slack refuses. It continues with the old
+    token."""
     file = with_file(place, "SLACK_BOT_TOKEN")
     running = await place.run_ready()
 
@@ -106,7 +110,8 @@ async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
 
 
 async def test_slack_signs_with_a_new_secret(tmp_path: Path) -> None:
-    """What was signed with the one before is accepted for five minutes: it may still be on its way."""
+    """After a new signing secret, signatures with the old secret are accepted for five minutes. Such a
+    request may still be on its way."""
     made = manifest.make_manifest("https://taskwire.example.com/slack/events")
     async with new_place(tmp_path, SlackSandbox(mode="http", manifest=made)) as place:
         former = place.slack.signing_secret
@@ -127,7 +132,8 @@ async def test_slack_signs_with_a_new_secret(tmp_path: Path) -> None:
 
 
 async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
-    """New connections use it. What waited while Redis refused the old one is done."""
+    """New connections use the new Redis password. Jobs that waited while Redis refused the old password are
+    done."""
     place.settings["REDIS_URL"] = redis_url
     file = with_file(place, "REDIS_URL")
     running = await place.run_ready()
@@ -145,7 +151,8 @@ async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
 
 
 async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -> None:
-    """One of them has it first. What it stores waits until the other can open it, and is done."""
+    """Of two replicas, one gets a new key first. What it stores waits until the other replica has the key
+    too, and is then done."""
     place.settings["REDIS_URL"] = redis_url
     old, new = place.settings["TASKWIRE_SECRET_KEYS"], sealing.make_key()
     file = with_file(place, "TASKWIRE_SECRET_KEYS")
@@ -168,7 +175,8 @@ async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -
 
 
 async def test_a_directory_holds_all_secrets(place: Place) -> None:
-    """As the chart mounts them: each file has the name of its setting."""
+    """Taskwire reads all secrets from a directory, as the chart mounts them. Each file has the name of its
+    setting."""
     directory = place.directory / "secrets"
     directory.mkdir()
     for setting in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "CODER_SESSION_TOKEN"):

@@ -1,4 +1,5 @@
-"""No secret is ever written: at no log level, in no error, in no metric. Nor is what people say."""
+"""No secret is ever written: in no log level, error or metric. What people write is not written there
+either."""
 
 import contextlib
 import re
@@ -20,7 +21,7 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems hav
 @pytest.mark.real_start
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
-    """Normal work, failing stand-ins and a refused token bring no secret to light."""
+    """Normal work, failing stand-ins and a refused token write no secret anywhere."""
     place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
     bot = await place.run_ready(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
@@ -40,8 +41,8 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
-    # The debug level, the error, the metrics and the health page must have been written, or this proves
-    # nothing.
+    # The debug level, the error, the metrics and the health page must have been written. Otherwise the test
+    # proves nothing.
     assert [
         said for said in ("debug", "poll of Coder failed", "taskwire_", '"ready"') if said not in written
     ] == []
@@ -50,7 +51,8 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
 @ON_LINUX
 @pytest.mark.real_start
 async def test_no_secret_is_in_the_process_list(place: Place) -> None:
-    """Anybody on the machine can read the command lines of all processes."""
+    """No secret is in the process list. Anybody on the machine can read the command lines of all
+    processes."""
     place.settings["SLACK_SIGNING_SECRET"] = place.slack.signing_secret
     bot = await place.run_ready()
 
@@ -66,7 +68,8 @@ async def test_no_secret_is_in_the_process_list(place: Place) -> None:
 
 @ON_LINUX
 async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
-    """The bot writes none, and its embedded store writes none: its memory has what waits."""
+    """Neither the bot nor its embedded store writes a core file, because their memory has jobs and
+    secrets."""
     bot = await place.run_ready()
 
     limits = _read_limits(bot.process.pid)
@@ -77,7 +80,8 @@ async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
 
 
 def test_the_kernel_gives_the_memory_to_no_program() -> None:
-    """A program that collects core files ignores the limit, so the process also says that it has none."""
+    """The bot marks its memory as not dumpable, because a program that collects core files ignores the
+    limit."""
     asks = (
         "import ctypes, sys; from taskwire.app.process import forbid_core_files; forbid_core_files(); "
         "print(ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0)"  # PR_GET_DUMPABLE
@@ -98,7 +102,7 @@ def _list_processes() -> str:
     """Return the command line of every process."""
     lines = []
     for process in Path("/proc").glob("[0-9]*"):
-        # A process may have ended.
+        # The process may have ended.
         with contextlib.suppress(OSError):
             lines.append((process / "cmdline").read_text().replace("\0", " "))
     return "\n".join(lines)

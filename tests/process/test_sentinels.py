@@ -1,4 +1,4 @@
-"""The real bot behind three sentinels: a master dies, or loses its replicas, while people work."""
+"""The bot uses a Redis with three sentinels. While people work, the master dies, or loses its replicas."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.faults.sentinels import SentinelCluster
 from .processes import Place, new_place, until
 
 RETRY_SECONDS = (0.5,) * 20
-# No agent needs a person while these tests last.
+# No agent needs a person while these tests run.
 SETTLE = "3600"
 
 
@@ -33,17 +33,17 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Make a place in which Slack soon repeats deliveries that were not taken."""
+    """Make a place in which Slack soon repeats deliveries that the bot did not accept."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
-        # Alice types as fast as she gets answers, and soon has started more tasks than one person may.
+        # Alice types as fast as she gets answers. She soon starts more tasks than one person may start.
         made.settings["TASKWIRE_CREATE_LIMIT"] = "0"
         yield made
 
 
 @dataclass
 class Alice:
-    """A person who keeps typing, whatever happens, and remembers what she was told."""
+    """A person who keeps typing, whatever happens, and remembers the bot's answers."""
 
     place: Place
     accepted: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Alice:
         return len(self.accepted) + len(self.refused) + len(self.unknown)
 
     async def types(self) -> None:
-        """Create a task."""
+        """Type a command that creates a task."""
         prompt = f"mend page {self.count:03}"
         answer = await self.place.slack.command("alice", "general", "/task", f"create {prompt}")
         assert answer.ok, answer
@@ -81,16 +81,17 @@ class Alice:
             await self.answers(thread_ts)
 
     def tasks(self, prompt: str) -> list[SandboxTask]:
-        """Return the tasks that a command made."""
+        """Return the tasks that a command created."""
         return [task for task in self.place.coder.tasks if task.prompt == prompt]
 
     def cards(self, prompt: str) -> list[str]:
-        """Return the cards that a command made."""
+        """Return the cards that a command created."""
         return [card for card in self.place.cards() if prompt in card.lower()]
 
 
 async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluster: SentinelCluster) -> None:
-    """Accepted commands take effect once and refused ones never. The bot recovers by itself."""
+    """After a failover, accepted commands take effect once, and refused commands have no effect. The bot
+    recovers by itself."""
     alice = Alice(place)
     bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     await alice.types()
@@ -117,7 +118,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluste
 
 
 async def _fails_over(alice: Alice, cluster: SentinelCluster, thread_ts: str) -> sentinels.Server:
-    """Kill the master while Alice works, and wait until a later command is accepted. Return the killed
+    """Kill the master while Alice types, and wait until the bot accepts a later command. Return the killed
     master."""
     going_on = asyncio.create_task(alice.goes_on(thread_ts))
     await until(lambda: going_on.done() or alice.count > 2, "some commands before")
@@ -142,9 +143,9 @@ async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
 
 
 async def _is_done(alice: Alice, cluster: SentinelCluster) -> bool:
-    """Return whether all accepted commands have had their effects, and no command and no reply is waiting.
+    """Return whether all accepted commands have taken effect, and no command or reply is waiting.
 
-    A command that the new master lacks waits nowhere until the bot writes it again.
+    If the new master lacks a command, the command waits nowhere until the bot writes it again.
     """
     if not all(alice.tasks(prompt) and alice.cards(prompt) for prompt in alice.accepted):
         return False
@@ -165,8 +166,8 @@ def _check(alice: Alice) -> None:
 async def test_a_master_cut_from_its_replicas_promises_nothing(
     place: Place, cluster: SentinelCluster
 ) -> None:
-    """Its writes are lost with it. Nobody was told that their command was taken, and the commands have no
-    effect."""
+    """A master that is cut off from its replicas loses its writes. The bot has told nobody that a command was
+    accepted, and no command has an effect."""
     alice = Alice(place)
     bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     replicas = await cluster.replicas()

@@ -1,4 +1,4 @@
-"""`taskwire store`: threads continue in another store. No bot ever works on two stores, or on part of one."""
+"""`taskwire store` moves threads to another store. No bot ever works on two stores, or on a part of one."""
 
 import signal
 from pathlib import Path
@@ -47,7 +47,7 @@ def _where(url: str) -> str:
 
 
 async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> None:
-    """A user who has outgrown the embedded store loses no thread, and can go back."""
+    """A user moves from the embedded store to Redis and back. No thread is lost."""
     ts = await _with_a_thread(place)
 
     there = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
@@ -66,7 +66,7 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
 
 async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
-    """Neither an embedded store nor a shared one is moved while a bot uses it."""
+    """The command moves neither an embedded nor a shared store while a bot uses it."""
     own, shared = (
         await place.run_ready(),
         await place.run_ready(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other"),
@@ -90,7 +90,8 @@ async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: 
 
 
 async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
-    """The address alone would not say where to continue. A repeated move says that it was done before."""
+    """After a move between two prefixes, the output names both, because both stores have one URL. A repeated
+    move says that it was already done."""
     here, there = {"REDIS_URL": redis_url}, {"REDIS_URL": redis_url, "TASKWIRE_KEY_PREFIX": "staging"}
     await _with_a_thread(place, **here)
     words, where = ("--from", redis_url, "--from-prefix", "tw"), _where(redis_url)
@@ -108,7 +109,8 @@ async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) 
 
 
 async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> None:
-    """Until the move has ended, no bot can use either store. Afterwards the thread is there."""
+    """Until a killed move has ended, no bot can use either store. After the move is continued, the thread is
+    in the new store."""
     ts = await _with_a_thread(place)
     words = ("--from", "embedded")
     async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
@@ -132,7 +134,8 @@ async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> No
 
 
 async def test_a_target_that_tells_of_no_copies_is_told_in_a_sentence(place: Place, redis_url: str) -> None:
-    """The Redis user may not use WAIT. Neither store is opened, and the move continues when the user may."""
+    """If the Redis user may not use WAIT, the move stops with a sentence and opens neither store. It
+    continues when the user has the right."""
     await _with_a_thread(place)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         await redis.acl_setuser("default", enabled=True, commands=["-wait"])
@@ -153,8 +156,8 @@ async def _has_keys(redis: Redis, count: int) -> bool:
 
 
 async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
-    """A stopped process, as on a sleeping machine, was not noticed by the move. When it continues, it takes
-    nothing and does nothing."""
+    """A process was frozen during the move, as on a sleeping machine. When it continues on the old store, it
+    is not ready and accepts nothing."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -171,12 +174,12 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
     answer = await place.slack.command("alice", "general", "/task", "create try another")
 
     assert (answer.reply or {}).get("text") == answers.store_unreachable()
-    # Earlier calls may have timed out while the process was stopped.
+    # Earlier calls may have timed out while the process was frozen.
     assert "redis is away" not in bot.output[knew.end() :]
 
 
 async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> None:
-    """A user can change their mind and reopen the old store."""
+    """An operator who changes their mind can reopen the old store."""
     ts = await _with_a_thread(place)
     await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
 
@@ -203,7 +206,8 @@ async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> N
     ],
 )
 async def test_a_place_without_a_store_is_told(place: Place, redis_url: str, source: str, said: str) -> None:
-    """Nothing is created there, and the settings are not blamed."""
+    """A move from a directory or URL without a store is refused, and creates nothing there. The sentence does
+    not blame the settings."""
     named = source.format(place=place.directory)
 
     code, output = await _moves(place, "--from", named, REDIS_URL=redis_url)
@@ -218,7 +222,8 @@ SAME = (
 
 
 async def test_the_same_place_twice_is_told(place: Place) -> None:
-    """The sentence says that REDIS_URL must name the target."""
+    """If --from names the store of the settings, the move is refused. The sentence says that REDIS_URL must
+    name the target."""
     assert await _moves(place, "--from", "embedded") == (2, [SAME])
 
 
@@ -226,7 +231,8 @@ async def test_the_same_place_twice_is_told(place: Place) -> None:
 async def test_the_same_place_in_another_spelling_is_told(
     place: Place, redis_url: str, words: tuple[str, ...]
 ) -> None:
-    """The threads are still there, and the command does not offer to drop them."""
+    """The move notices that two spellings name one store. It keeps the threads, and does not offer to
+    overwrite them."""
     ts = await _with_a_thread(place, REDIS_URL=redis_url)
     spelled = redis_url.replace("127.0.0.1", "localhost").removesuffix("/0")
 

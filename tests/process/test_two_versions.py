@@ -1,4 +1,5 @@
-"""Two versions on one Redis, forward and back, while people work: nothing is lost, doubled or given up."""
+"""Two versions run on one Redis while people work, in an update and back. No work is lost, doubled or given
+up."""
 
 import asyncio
 from collections import Counter
@@ -24,14 +25,14 @@ LONGEST_SECONDS = 150.0
 
 @pytest.fixture
 async def patient_place(tmp_path: Path) -> AsyncIterator[Place]:
-    """A place whose Slack waits for acks, so that a slow machine refuses nobody."""
+    """Make a place whose Slack waits longer for acks, so that a slow machine refuses nobody."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), ack_seconds=LONGEST_SECONDS)
     async with new_place(tmp_path, slack) as made:
         yield made
 
 
 class People:
-    """People who each create one task after the other in their own channel, and reply in its thread."""
+    """People in their own channels. Each creates one task after the other and replies in its thread."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -42,7 +43,7 @@ class People:
         self._lives: list[asyncio.Task[None]] = []
 
     def come(self, count: int) -> None:
-        """Let this number of people begin."""
+        """Add this number of people and let them begin."""
         for _ in range(count):
             self._count += 1
             name = f"person{self._count}"
