@@ -59,7 +59,7 @@ class People:
         assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
 
     def served(self, number: int = 0) -> int:
-        """Return how many tasks have their reply, of the people who came after this one."""
+        """Of the people who came after person `number`, return how many tasks have their reply."""
         later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
         return sum(
             task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
@@ -74,7 +74,7 @@ class People:
             answer = await self.place.slack.command(name, channel, "/task", f"create {prompt}")
             if not answer.ok or answer.reply:
                 self.refused.append(f"{prompt}: {answer}")
-                # A person who is refused may or may not get a task. They would wait for its card for ever.
+                # A refused person may or may not get a task, and would wait for its card for ever.
                 return
             self.prompts.append(prompt)
             while not (ts := self._card(channel, f"{name} time {number}.")):  # noqa: ASYNC110 - Slack tells nobody
@@ -91,18 +91,18 @@ class People:
 async def test_forward_and_back_and_forward_again(
     patient_place: Place, redis_url: str, tmp_path: Path
 ) -> None:
-    """Jobs that only the newer version can read wait in order while the older one runs alone. All others are
-    run."""
+    """During an update, a rollback and a second update, jobs for the newer version wait in order while only
+    the older version runs. All other jobs are run."""
     place = patient_place
     newer = newer_version(tmp_path)
-    # People create more tasks than one person may in an hour.
+    # People create more tasks than one person may create in an hour.
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_CREATE_LIMIT": "0"}
     people = People(place)
     old = [await place.run_ready() for _ in range(2)]
     people.come(4)
     await until(lambda: people.served() >= 4, "the older version to serve them")
 
-    # Upgrade: first both versions run side by side.
+    # Update: first both versions run.
     new = [await place.run_ready(**newer)]
     codes = [await old[0].stop()]
     await until(lambda: people.served() >= 10, "both to serve them")
@@ -115,10 +115,10 @@ async def test_forward_and_back_and_forward_again(
     words = [f"word {number}" for number in range(15)]
     for word in words[:12]:
         await place.slack.post("alice", "general", word, ts)
-    # The newer version has written all of them down, so the older one can read none of them.
+    # The newer version has written all of these jobs, so the older version can read none of them.
     await place.slack.wait_until_idle()
 
-    # Roll back: the older version runs alone.
+    # Roll back: only the older version runs.
     old = [await place.run_ready()]
     codes.append(await new[0].stop())
     for word in words[12:]:
@@ -130,7 +130,7 @@ async def test_forward_and_back_and_forward_again(
     await until(lambda: people.served(4) >= 6, "the older one to serve who comes")
     meanwhile = list(task.inputs)
 
-    # Upgrade again.
+    # Update again.
     new = [await place.run_ready(**newer)]
     codes.append(await old[0].stop())
     await people.end()
@@ -148,7 +148,8 @@ async def test_forward_and_back_and_forward_again(
 async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
     place: Place, redis_url: str
 ) -> None:
-    """A newer version needs to be alone. The older one says so, ends and writes nothing more."""
+    """If a newer version does not allow older versions on its Redis, a running older version says so and
+    ends. A restarted one does too."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
     async with Redis.from_url(redis_url) as redis:
@@ -167,8 +168,8 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
 
 
 async def left_over(place: Place, redis_url: str) -> list[str]:
-    """Wait until nothing is left. Otherwise return the dead letters and the queues of commands, input and
-    notices."""
+    """Wait until no jobs and no dead letters are left. If some stay, return the dead letters and the queues
+    of commands, input and notices."""
     keys = Keys(place.slack.workspace.team_id)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
 

@@ -14,13 +14,13 @@ from .engine import Engine
 
 @pytest.fixture
 async def real(shared_store: Connections) -> Connections:
-    """Connections to a real Valkey."""
+    """Return connections to a real Valkey."""
     return shared_store
 
 
 @pytest.fixture
 async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
-    """Connections to an embedded store that only this test uses."""
+    """Return connections to an embedded store that only this test uses."""
     async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
         yield both
 
@@ -29,7 +29,7 @@ async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
 async def connections(
     request: pytest.FixtureRequest, shared_store: Connections
 ) -> AsyncIterator[Connections]:
-    """Connections to Valkey and to fakeredis, for tests without blocking reads."""
+    """Return connections to Valkey and, in a second run, to fakeredis. For tests without blocking reads."""
     if request.param == "valkey":
         yield shared_store
         return
@@ -40,5 +40,5 @@ async def connections(
 
 @pytest.fixture
 def engine(connections: Connections) -> Engine:
-    """The queues of one workspace, on a clock that the test moves."""
+    """Return the queues of one workspace, with a clock that the test moves."""
     return Engine(connections)

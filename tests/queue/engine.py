@@ -1,4 +1,4 @@
-"""A queue under a clock that tests move, and short helpers for its tests."""
+"""Queues with a clock that tests move, and short methods for tests."""
 
 from collections.abc import Awaitable
 from typing import cast
@@ -28,12 +28,12 @@ class TestClock:
         self.now_ms = NOON_MS
 
     def stamp(self) -> str:
-        """Return the time that the scripts take as now."""
+        """Return the time that the scripts use as the present."""
         return str(self.now_ms)
 
 
 class Engine:
-    """A queue and its clock."""
+    """The queues of one workspace, and their clock."""
 
     def __init__(self, connections: Connections, team: str = "T1") -> None:
         self.connections = connections
@@ -53,25 +53,25 @@ class Engine:
         delay_ms: int = 0,
         is_newest: bool = False,
     ) -> None:
-        """Append jobs; the text of each job is its id."""
+        """Append jobs. The text of each job is its id."""
         for job_id in ids:
             batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
             await self.queues.write(batch)
 
     async def takes(self) -> Lease:
-        """Acquire a lease; a queue must be due."""
+        """Acquire a lease. Fail if no queue is due."""
         taken = await self.queues.acquire()
         assert isinstance(taken, Lease), taken
         return taken
 
     async def takes_nothing(self) -> float:
-        """Check that no queue is due; returns for how many seconds."""
+        """Check that no queue is due. Return the seconds until the next queue is due."""
         taken = await self.queues.acquire()
         assert isinstance(taken, NothingDue), taken
         return taken.wait_seconds
 
     async def takes_unreadable(self) -> UnreadableJob:
-        """Acquire a queue whose next job cannot be read."""
+        """Acquire a queue whose next job this version cannot read."""
         taken = await self.queues.acquire()
         assert isinstance(taken, UnreadableJob), taken
         return taken

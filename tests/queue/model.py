@@ -1,4 +1,4 @@
-"""A model of the queues in plain Python. The state machine test compares the scripts with it."""
+"""A model of the queues in plain Python. The state machine test compares the Lua scripts with this model."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from taskwire.domain.queueing.queues import input_score
 
 from .engine import NOON_MS, TIMES
 
-# In a `to_coder` queue, replies that wait for their agent have scores from here on.
+# In a `to_coder` queue, replies that wait for their agent have at least this score.
 IN_TURN = input_score("0.000000")
 
 
@@ -21,7 +21,7 @@ class Entry:
 
 @dataclass
 class Attempt:
-    """A call that may have been made."""
+    """An outside call that may have been made, and its job."""
 
     job: str
     until: int
@@ -29,7 +29,7 @@ class Attempt:
 
 @dataclass
 class Held:
-    """One queue."""
+    """One queue: its jobs, its attempt and its lease."""
 
     jobs: dict[str, Entry] = field(default_factory=dict)
     token: str | None = None
@@ -45,7 +45,8 @@ class Held:
 
     @property
     def head(self) -> str | None:
-        """The job to run next: the job of a pinned attempt, even if another job has gone ahead."""
+        """Return the job to run next. If an attempt is pinned, return its job, even if another job has gone
+        ahead."""
         return self.attempt.job if self.attempt else self.first
 
 
@@ -62,13 +63,13 @@ class Taken:
 
 
 class Model:
-    """All queues, and when each is due."""
+    """All queues, and the time at which each queue is due."""
 
     def __init__(self) -> None:
         self.now = NOON_MS
         self.lists: dict[str, Held] = {}
         self.ready: dict[str, int] = {}
-        # The priority of each queue in `ready`, as it was when the queue last moved.
+        # The priority of each queue in `ready`, at the time when the queue was last moved.
         self.ranks: dict[str, int] = {}
         self._versions = 0
 
@@ -83,7 +84,8 @@ class Model:
         self.ready[name], self.ranks[name] = at, self._rank(name)
 
     def _next(self, *, ignores_priority: bool) -> str:
-        """Return the due queue of the highest priority; if none is due, the one that is due first."""
+        """Return the due queue of the highest priority. If no queue is due, return the queue that is due
+        first."""
 
         def place(name: str) -> tuple[int, int, str]:
             is_ahead = not ignores_priority and self.ready[name] <= self.now
@@ -92,7 +94,7 @@ class Model:
         return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Append a job once by its id, or replace the waiting job of that id."""
+        """Append a job. If a job with this id waits, leave it or replace it."""
         held = self.lists.setdefault(name, Held())
         if job in held.jobs and not is_newest:
             return
@@ -104,7 +106,7 @@ class Model:
         self._settle(name)
 
     def redo(self, name: str, job: str) -> None:
-        """Make a job run after now: a waiting job keeps its place, a running one runs once more."""
+        """Request one run of a job after now. A waiting job keeps its place; a running job runs once more."""
         held = self.lists.setdefault(name, Held())
         if job not in held.jobs:
             self.append(name, job, None, 0, is_newest=False)
@@ -113,12 +115,13 @@ class Model:
         held.jobs[job].version = self._versions
 
     def drop(self, name: str, job: str) -> None:
-        """Remove a job from its queue, done or not."""
+        """Remove a job from its queue, whether it is done or not."""
         self.lists.setdefault(name, Held()).jobs.pop(job, None)
         self._settle(name)
 
     def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
-        """Acquire the due queue of the highest priority, or the one that has been due for longest."""
+        """Acquire the due queue of the highest priority. In some acquisitions, acquire the queue that has
+        been due for longest."""
         while self.ready:
             name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]
@@ -149,7 +152,7 @@ class Model:
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
 
     def begin(self, turn: Taken, timeout_ms: int) -> str:
-        """Pin the job, unless the lease is lost or another job has gone ahead."""
+        """Pin the job. Refuse if the lease is lost or another job has gone ahead."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -162,7 +165,7 @@ class Model:
         return "begun"
 
     def end(self, turn: Taken, verdict: str, delay: int) -> str:
-        """End a lease: remove the job, delay it, or keep its attempt."""
+        """End a lease: remove the job, delay the job, or keep its attempt."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -193,6 +196,6 @@ class Model:
             return
         entry = held.jobs.get(held.head)
         when = held.attempt.until if held.attempt else entry.not_before if entry else 0
-        # A queue that has been due for a while keeps its place among the queues.
+        # A queue that is already due keeps its place among the queues.
         due = when if when > self.now else min(self.now, self.ready.get(name, self.now))
         self._due_at(name, due)

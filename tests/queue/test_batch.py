@@ -1,4 +1,4 @@
-"""Batches: each is written completely or not at all, and some operations look before they write."""
+"""A batch is written completely or not at all. Some operations read the store before they write."""
 
 import json
 
@@ -19,7 +19,7 @@ STEER = to_coder("L1")
 
 
 def reply(ts: str) -> Job:
-    """Make a reply with this ts."""
+    """Make the job of a reply with this ts."""
     return Job(id=f"{REPLY_ID_PREFIX}{ts}", work=Reply(person=UserId("U1"), ts=Ts(ts), text=f"said at {ts}"))
 
 
@@ -38,7 +38,7 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
 
 
 async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
-    """A repeated append changes nothing."""
+    """A repeated append of a job changes nothing."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), score=1))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
 
@@ -46,7 +46,7 @@ async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
 
 
 async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine) -> None:
-    """The newest job replaces the place, the text and the delay of the waiting one."""
+    """If a job with the same id waits, the newest job replaces its place, its text and its delay."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
@@ -54,7 +54,8 @@ async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine)
 
 
 async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> None:
-    """A job that still waits is not queued twice: it has not begun, so it serves the new request too."""
+    """A request to redo a job that still waits adds no second job. The waiting job serves the new request
+    too."""
     await engine.append("a", "b")
 
     await engine.queues.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
@@ -63,7 +64,7 @@ async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> N
 
 
 async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> None:
-    """A running job is done once more, because it may have looked too early."""
+    """A request to redo a running job runs the job once more, because it may have read too early."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.write(Batch().redo(LIST, job("a")))
@@ -77,7 +78,7 @@ async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> No
 
 
 async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine) -> None:
-    """A job that is replaced keeps the time of its first append."""
+    """A replaced job keeps the time of its first append."""
     await engine.append("a")
     began = engine.clock.now_ms
     engine.passes(30)
@@ -87,7 +88,7 @@ async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine)
 
 
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
-    """A pause holds the replies before it; resuming brings them back before later replies."""
+    """A pause holds the waiting replies. A resume puts them back before later replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
         await engine.queues.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
     held = engine.keys.named("held", "L1")
@@ -103,7 +104,7 @@ async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
 
 
 async def test_only_jobs_with_the_prefix_are_held(engine: Engine) -> None:
-    """A pause holds replies only, not an edit that a person asked for."""
+    """A pause holds only replies, not an edit that a person asked for."""
     await engine.append("edit:1.000000", name=STEER, score=input_score("1.000000"))
     held = engine.keys.named("held", "L1")
 
@@ -113,7 +114,7 @@ async def test_only_jobs_with_the_prefix_are_held(engine: Engine) -> None:
 
 
 async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) -> None:
-    """A change of the task makes a waiting reply due, because the agent may be ready now."""
+    """A change of the task makes a waiting reply due immediately, because the agent may be ready now."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
 
     await engine.queues.write(Batch().hasten_input(STEER))
@@ -123,7 +124,7 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
 async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: Engine, seconds: int) -> None:
-    """A reply with a delay over a minute waits for a person, so a change does not make it due."""
+    """A reply whose delay is over a minute waits for a person. A change of the task does not make it due."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
     await engine.queues.write(batch.hasten_input(STEER))
 
@@ -131,7 +132,7 @@ async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: 
 
 
 async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone(engine: Engine) -> None:
-    """A reply that waits for a person is made due when its task is gone."""
+    """When its task is gone, a reply that waits for a person becomes due immediately."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
     await engine.queues.write(batch.hasten_input(STEER, longest_ms=3_600_000))
 
@@ -139,7 +140,8 @@ async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone
 
 
 async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None:
-    """A reconciliation before the attempt can no longer land could be wrong."""
+    """A change of the task does not make a reconciliation due earlier. The attempt's call could still arrive
+    afterwards."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -151,7 +153,7 @@ async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None
 
 
 async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
-    """Patterns, quotes, empty lists, large numbers and other alphabets arrive unchanged."""
+    """Patterns, quotes, empty lists, large numbers and other alphabets in a batch are stored unchanged."""
     text = "100% @ %1 %% \\ \"quoted\" '' [] {} \u0000 9007199254740993 1e400 é 漢字 🙂 @N@\nnew line"
     await engine.queues.write(Batch().append(LIST, job("a %1 @", text)))
 
@@ -187,7 +189,7 @@ async def test_a_batch_of_many_operations_is_written(engine: Engine) -> None:
     ],
 )
 async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command, words: list[Word]) -> None:
-    """The operations before a wrong one are not written either."""
+    """If one operation of a batch is wrong, the operations before it are not written either."""
     batch = Batch().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
 
     with pytest.raises(ResponseError, match="not an operation"):
@@ -200,7 +202,7 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
     "wrong", ["[[1]]", '[["append","to_thread:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]']
 )
 async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> None:
-    """A malformed batch of another version writes nothing."""
+    """A malformed batch, for example from another version, writes nothing."""
     # fakeredis raises the error of its own JSON reader.
     with pytest.raises((ResponseError, ValueError)):
         await engine.run("run(checked(ARGV[3])) return 1", wrong)
@@ -209,7 +211,7 @@ async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> N
 
 
 async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engine: Engine) -> None:
-    """An operation that would fail halfway is found before the first write."""
+    """If a key has the wrong type, the batch fails before its first write, not halfway."""
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
@@ -220,7 +222,8 @@ async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engi
 
 
 async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
-    """A parked batch of a newer version becomes a job in its place, and the other batches are adopted."""
+    """A parked batch from a newer version becomes a job in its place. The link adopts all other parked
+    batches."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
@@ -244,7 +247,7 @@ async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
 async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
-    """A link id with a percent sign, which is special in Lua patterns, is taken as text."""
+    """A link id with a percent sign, which is special in Lua patterns, is used as plain text."""
     kept = engine.keys.named("parked", "C1:1.0")
     await engine.connections.commands.rpush(
         kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()

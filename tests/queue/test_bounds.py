@@ -1,4 +1,4 @@
-"""Limits on waiting jobs: jobs over a limit are rejected, and the person can be told so."""
+"""The number of waiting jobs is limited. Jobs over the limit are rejected, and the person can be told so."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def inbox(engine: Engine) -> Inbox:
 async def writes(
     inbox: Inbox, count: int, name: str = REPLY_ID_PREFIX, here: QueueName = HERE
 ) -> list[ClaimResult]:
-    """Let this many messages come in the thread."""
+    """Claim `count` messages of the thread."""
     return [
         await inbox.claim_in_thread(
             f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
@@ -54,12 +54,12 @@ async def writes(
 
 
 async def linked(engine: Engine) -> None:
-    """Make the thread known."""
+    """Store a link for the thread."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
 
 async def filled(engine: Engine, count: int) -> None:
-    """Let this many replies wait."""
+    """Append `count` replies that wait."""
     batch = Batch()
     for number in range(count):
         batch.append(to_coder("L1"), job(f"{REPLY_ID_PREFIX}old-{number}"))
@@ -72,7 +72,8 @@ async def waiting(engine: Engine, name: str) -> int:
 
 
 async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """A rejected reply leaves nothing in the store, so its author can still be told."""
+    """Of a thousand replies, 200 are accepted. A rejected reply leaves nothing in the store, so that its
+    author can still be told."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000)
@@ -85,7 +86,7 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
 
 async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
-    """An accepted reply that Slack retries is a duplicate, even if too many replies wait by then."""
+    """An accepted reply that Slack sends again is a duplicate, even if too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
     await filled(engine, MAX_WAITING_REPLIES)
@@ -94,7 +95,8 @@ async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engi
 
 
 async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine, inbox: Inbox) -> None:
-    """Accepted replies and commands that a failover lost are accepted again, even if many others wait."""
+    """Redis loses accepted replies and commands. Their claims are accepted again, even if many other jobs
+    wait."""
     await linked(engine)
     await writes(inbox, 2)
     await inbox.claim("command", "T1", Batch().append(intake("U1"), job("asked")))
@@ -110,7 +112,7 @@ async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine
 
 
 async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox) -> None:
-    """Held replies count toward the limit, because they wait too."""
+    """Replies that a pause holds count toward the limit, because they wait too."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES - 1)
     await engine.queues.write(
@@ -121,7 +123,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
 
 
 async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
-    """A pause is accepted when too many replies wait, because a pause helps then."""
+    """A pause is accepted even if too many replies wait, because a pause helps then."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES)
 
@@ -129,7 +131,7 @@ async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inb
 
 
 async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: Engine, inbox: Inbox) -> None:
-    """Acts on waiting replies are accepted even if 400 replies wait or are held."""
+    """Acts on waiting replies are accepted, even if 400 replies wait or are held."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MAX_WAITING_REPLIES):
@@ -152,7 +154,8 @@ async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: En
 async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Coder is away, 250 acts wait; edits of earlier replies are still accepted."""
+    """If Coder is away, 250 acts in a thread wait, and further acts are rejected. Edits of earlier replies
+    are still accepted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="pause:")
@@ -168,7 +171,8 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Slack is away, 300 questions and 300 refusals wait. No refusal is added after that."""
+    """If Slack is away, 300 questions in a thread wait, and then 300 refusals. After that, further refusals
+    are not stored."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -179,7 +183,8 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
 
 
 async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """A thread that never becomes known keeps the newest 200 messages, so its list does not grow for ever."""
+    """A thread that never gets a link keeps its newest 200 messages, so that its list does not grow for
+    ever."""
     taken = await writes(inbox, MAX_WAITING_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")
@@ -190,7 +195,8 @@ async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine,
 
 
 async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
-    """If Coder is away, 50 commands of one person wait; other people have a queue of their own."""
+    """If Coder is away, 50 commands of one person wait, and further ones are rejected. Other people's
+    commands are in other queues."""
     taken = [
         await inbox.claim("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
         for number in range(MAX_WAITING_REQUESTS + 2)
@@ -201,7 +207,7 @@ async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
-    """The newest replies are still known to be delivered."""
+    """In a thread with very many replies, the delivery of the newest ones is still known."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MAX_MARKED_REPLIES + 10):

@@ -1,4 +1,4 @@
-"""Coalesced calls: many take few exchanges, and an exchange that hangs holds up no other."""
+"""Concurrent calls are sent in few exchanges. An exchange that gets no answer delays no other exchange."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ TRY_SECONDS = 10.0
 
 
 class Counted(Script):
-    """A script that notes how many calls each exchange has, and lets the first exchange hang."""
+    """A script that notes how many calls each exchange has, and gives the first exchange no answer."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine.connections.commands, engine.keys, engine.clock, "return ARGV[3]")
@@ -36,7 +36,7 @@ def script(engine: Engine) -> Counted:
 
 
 async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> None:
-    """Calls from different turns of the event loop share the next exchange."""
+    """Calls that begin while an exchange is under way share the next exchange."""
     together = Coalescer(script, TRY_SECONDS)
     first = asyncio.create_task(together.call("first"))
     await script.has_begun.wait()
@@ -54,7 +54,8 @@ async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> N
 
 
 async def test_an_exchange_that_hangs_holds_up_no_other(script: Counted) -> None:
-    """Slack waits only three seconds for each ack, so the next exchange does not wait for the first."""
+    """If an exchange gets no answer, the next exchange does not wait for it, because Slack waits only three
+    seconds for an ack."""
     together = Coalescer(script, TRY_SECONDS)
     hanging = asyncio.create_task(together.call("hangs"))
     await script.has_begun.wait()

@@ -1,4 +1,4 @@
-"""Dead letters: the operator sees each job that was given up, and can send it again once and whole."""
+"""The operator sees each job that was given up, and can send it again once, with all its contents."""
 
 import pytest
 
@@ -51,12 +51,12 @@ def letters(engine: Engine) -> DeadLetters:
 
 
 async def linked(engine: Engine) -> None:
-    """Let the link exist and be open."""
+    """Store an open link."""
     await engine.queues.write(LinkWrites(engine.keys).write_record(Batch(), BOND))
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
-    """Give up a job of a queue; returns the id of its dead letter."""
+    """Give up a job of a queue. Return the id of its dead letter."""
     given = given or job("a")
     await engine.queues.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
@@ -80,7 +80,8 @@ async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters:
 
 
 async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
-    """The operator can tell a pause from a deletion before sending it again."""
+    """A dead letter of an act names the act's verb, so that the operator does not send a deletion again by
+    mistake."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -93,7 +94,8 @@ async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: D
 async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """The tries and the age of the job begin again, but it is marked as perhaps done before."""
+    """A job that is sent again starts with no tries and no age. It is marked as possibly done, so it looks
+    for its effect first."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -109,7 +111,7 @@ async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
 
 
 async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, letters: DeadLetters) -> None:
-    """A job that is given up twice has one dead letter, and keeps the time when it was first written."""
+    """If a job is given up twice, it has one dead letter, with the time when the job was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -125,7 +127,7 @@ async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, l
 
 
 async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters: DeadLetters) -> None:
-    """The dead letter is removed in the call that brings the job back."""
+    """If a job is sent again twice, it waits once. The call that sends it again removes its dead letter."""
     await linked(engine)
     letter = await gives_up(engine)
 
@@ -137,7 +139,7 @@ async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters
 
 
 async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, letters: DeadLetters) -> None:
-    """If a newer job of the same id waits, the old one does not replace it."""
+    """A dead letter does not replace a newer waiting job with the same id."""
     await linked(engine)
     letter = await gives_up(engine)
     await engine.queues.write(Batch().append(LIST, job("a", "newer words")))
@@ -150,7 +152,8 @@ async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, let
 
 
 async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: DeadLetters) -> None:
-    """A reply goes back before later ones, and what was learned about its delivery is forgotten."""
+    """A reply that is sent again is placed before later replies. What was known about its delivery is
+    forgotten."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
     asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
@@ -170,7 +173,8 @@ async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: D
 async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """The author's button removes the dead letter too."""
+    """After a reply's author has pressed *Send again*, the operator cannot send the reply too. The press
+    removes its dead letter."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -182,7 +186,8 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
 async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """A reply whose button has expired is not sent again, because its author may have written it again."""
+    """If the author's button for a reply has expired, the operator cannot send the reply again. Its author
+    may have written it again."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -194,7 +199,7 @@ async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
 async def test_a_job_without_an_open_link_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, ended: bool
 ) -> None:
-    """A job without an open link is not sent again, and its dead letter stays."""
+    """A job whose link has ended is not sent again, and its dead letter stays."""
     act = Job(id="pause:1", work=Act(requester=ASKER, verb="pause"))
     letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
@@ -207,7 +212,8 @@ async def test_a_job_without_an_open_link_stays_a_dead_letter(
 
 
 async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: DeadLetters) -> None:
-    """A job of a newer version, given up after a rollback, is a dead letter that cannot be sent again yet."""
+    """A job of a newer version that was given up after a rollback is a dead letter. The older version cannot
+    send it again."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
     await engine.queues.complete(
@@ -222,7 +228,7 @@ async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: D
 
 
 async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, letters: DeadLetters) -> None:
-    """When the newer version is back, it can send the job again."""
+    """When the newer version is back, it can send the job that the older version could not read."""
     await linked(engine)
     await engine.queues.write(Batch().append(to_coder(LINK), REPLY))
     lease = await engine.takes()
@@ -244,7 +250,7 @@ async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, 
 async def test_an_observation_that_is_sent_again_shows_the_present_task(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """An observation that is sent again shows the task as it is now."""
+    """An observation that is sent again shows the present state of its task."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
@@ -266,7 +272,7 @@ async def test_an_observation_that_is_sent_again_shows_the_present_task(
 async def test_a_job_of_no_use_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
-    """A job that cannot be sent again stays a dead letter until the operator forgets it."""
+    """A dead letter that cannot be sent again stays until the operator forgets it."""
     await linked(engine)
     letter = await gives_up(engine, receipts(LINK), given)
 
@@ -276,7 +282,7 @@ async def test_a_job_of_no_use_stays_a_dead_letter(
 
 
 async def test_a_thousand_dead_letters_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
-    """The oldest dead letters go first, by number and by age."""
+    """A thousand dead letters are kept, for a month. The oldest dead letters are removed first."""
     for number in range(3):
         await engine.queues.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)

@@ -1,4 +1,4 @@
-"""Formats: a job that only a newer version can read waits for it, in order, and holds up no other queue."""
+"""A job that only a newer version can read waits for this version, in order. It delays no other queue."""
 
 import pytest
 from redis.exceptions import ResponseError
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 @pytest.fixture
 async def newer(engine: Engine) -> Queues:
-    """The queues as a process of the next version sees them. That process is running now."""
+    """Return the queues as a process of the next version uses them. This process is running."""
     queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
     await queues.formats.record_presence()
     return queues
@@ -34,17 +34,18 @@ async def newer(engine: Engine) -> Queues:
 async def newer_writes(
     engine: Engine, job_id: str = "n", name: QueueName = LIST, score: str = "next"
 ) -> None:
-    """A newer version writes a job that this version cannot read."""
+    """Let a newer version write a job that this version cannot read."""
     await engine.run(PUT, name, job_id, score, NEWER_JOB)
 
 
 async def leaves(engine: Engine) -> str:
-    """This version acquires the job and defers it."""
+    """Let this version acquire the job and leave it to a newer version."""
     return await engine.queues.defer(await engine.takes_unreadable())
 
 
 async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
-    """The older version does not get the job again, and the newer one gets it at once."""
+    """An older version leaves an unreadable job. It does not get the job again, and the newer version gets it
+    immediately."""
     await newer_writes(engine)
 
     left = await leaves(engine)
@@ -59,7 +60,7 @@ async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: En
 
 
 async def test_nothing_overtakes_an_unreadable_job(engine: Engine, newer: Queues) -> None:
-    """A job that an older version appends behind the unreadable job waits until that one is done."""
+    """A job that an older version appends behind an unreadable job waits until the unreadable job is done."""
     await newer_writes(engine)
     await leaves(engine)
     await engine.append("behind")
@@ -74,7 +75,7 @@ async def test_nothing_overtakes_an_unreadable_job(engine: Engine, newer: Queues
 
 
 async def test_unreadable_jobs_keep_no_other_queue_waiting(engine: Engine, newer: Queues) -> None:
-    """150 queues that wait for a newer version hold up no other queue."""
+    """If 150 queues wait for a newer version, other queues are not delayed."""
     for number in range(150):
         await newer_writes(engine, name=to_thread(f"N{number:03}"))
     for _ in range(150):
@@ -88,7 +89,8 @@ async def test_unreadable_jobs_keep_no_other_queue_waiting(engine: Engine, newer
 
 
 async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Queues) -> None:
-    """A pause goes ahead of the unreadable job; then the queue waits again."""
+    """A pause goes ahead of an unreadable job. After the pause, the queue waits for the newer version
+    again."""
     await newer_writes(engine, score="5")
     await leaves(engine)
 
@@ -102,7 +104,8 @@ async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Qu
 
 
 async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine, newer: Queues) -> None:
-    """If a newer process dies with the lease, a look brings the queue and its pause back to this version."""
+    """If a process of a newer version dies with its lease, a regular check makes the queue and its pause
+    available to this version."""
     await newer_writes(engine, score="5")
     await leaves(engine)
     await newer.acquire()
@@ -117,7 +120,8 @@ async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine,
 async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
-    """Only a version that can read the job reconciles its attempt, when it can no longer land."""
+    """A job with an attempt waits for a newer version, and its attempt stays. Only a version that can read
+    the job reconciles the attempt, when its call can no longer arrive."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, UnreadableJob)
@@ -136,7 +140,7 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
 
 
 async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
-    """After a deferral the lease's token is not accepted any more."""
+    """After this version has left a job, the token of its lease is no longer accepted."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)
@@ -148,7 +152,8 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """If an older version writes a newer state of the same job, such as of a card, it can be read."""
+    """If an older version replaces an unreadable job, for example with a newer state of a card, this version
+    can read the job."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -158,7 +163,8 @@ async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) ->
 
 
 async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
-    """If no newer version was seen, the job is tried each minute for a week, and then none is expected."""
+    """If no newer version is known, an unreadable job is tried each minute for a week. After that no version
+    is expected to read it."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -170,12 +176,13 @@ async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(eng
 
     assert found == [("deferred", 60), *[("deferred again", 60)] * (len(found) - 1)]
     assert engine.clock.now_ms - NOON_MS > WEEK * 1000
-    # The lease goes on, because the caller has to complete the job.
+    # The lease is kept, because the caller has to complete the job.
     assert (await engine.due())[LIST] == 10
 
 
 async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) -> None:
-    """A job that no known version can read is listed until it is gone or such a version comes."""
+    """A job that no known version can read is listed until it is gone or a version that can read it
+    appears."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queues.formats
     await newer_writes(engine)
@@ -201,7 +208,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """After a week without the newer version, a look gives the job back, and no version is expected."""
+    """If the newer version is absent for a week, a regular check makes the job available again, and no
+    version is expected to read it."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -217,7 +225,7 @@ async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engi
 
 
 async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer: Queues) -> None:
-    """Each time the newer version is seen, the week of waiting starts again."""
+    """Each time a process of the newer version is seen, the week of waiting starts again."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -230,7 +238,7 @@ async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer
 
 
 async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, newer: Queues) -> None:
-    """With three versions, the one in the middle leaves the job to the newest."""
+    """Of three versions, the middle one leaves a job of the newest version to it."""
     newest = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
     await newest.formats.record_presence()
     await newer_writes(engine)
@@ -247,7 +255,7 @@ async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, new
 async def test_a_request_goes_before_a_card_that_was_left_to_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
-    """A newer version runs a command before a card that the older version left to it."""
+    """A newer version runs a new command before a card that an older version left to it."""
     await newer_writes(engine, name=QueueName("card:C"))
     await leaves(engine)
     engine.passes(10)
@@ -260,7 +268,7 @@ async def test_a_request_goes_before_a_card_that_was_left_to_a_newer_version(
 
 
 async def test_jobs_that_wait_for_a_newer_version_are_counted(engine: Engine) -> None:
-    """The statistics count jobs that only a newer version can read."""
+    """The statistics count the jobs that only a newer version can read."""
     queue_stats = QueueStats(engine.connections, engine.keys, engine.clock)
     await newer_writes(engine)
     await engine.append("behind")
@@ -273,7 +281,7 @@ async def test_jobs_that_wait_for_a_newer_version_are_counted(engine: Engine) ->
 
 
 async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queues) -> None:
-    """A newer version can keep older ones from starting on its store."""
+    """A newer version can prevent older versions from starting on its store."""
     redis, key = engine.connections.commands, engine.keys.named("formats")
     await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
 
@@ -289,7 +297,7 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
 
 
 async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> None:
-    """A process of an older version that already runs is refused at its next call."""
+    """If a newer version forbids older versions, the next call of a running older process is refused."""
     await engine.append("a")
     turn = await engine.takes()
     notes = Notes(engine.connections, engine.keys)
@@ -311,7 +319,7 @@ async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> N
 
 
 async def test_each_process_notes_its_format(engine: Engine) -> None:
-    """Each process notes its format, with the time, every few seconds."""
+    """Each process stores its format and the time every few seconds."""
     formats = Formats(engine.connections, engine.keys, engine.clock)
     for _ in range(4):
         await formats.record_presence()

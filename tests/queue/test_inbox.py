@@ -1,4 +1,4 @@
-"""Claims: each delivery is claimed once, however often it comes, and never without its batch."""
+"""Each delivery is claimed once, however often Slack sends it, and never without its batch."""
 
 import asyncio
 import os
@@ -24,12 +24,12 @@ HERE = to_coder("@")
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """An inbox on the same store and clock."""
+    """Return an inbox on the store and the clock of `engine`."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
 async def test_a_delivery_is_claimed_once(engine: Engine, inbox: Inbox) -> None:
-    """Slack sends an event again if our ack did not arrive; the second delivery is a duplicate."""
+    """A second delivery of an event is a duplicate. Slack sends an event again if our ack did not arrive."""
     first = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
     second = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
@@ -39,7 +39,7 @@ async def test_a_delivery_is_claimed_once(engine: Engine, inbox: Inbox) -> None:
 
 
 async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) -> None:
-    """A claim is kept longer than Slack retries, and then expires."""
+    """A claim is kept longer than Slack repeats deliveries, and then expires."""
     await inbox.claim("event", "Ev1", Batch())
 
     lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
@@ -47,7 +47,8 @@ async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) 
 
 
 async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
-    """A mention arrives as two events, perhaps at two replicas, and is claimed once."""
+    """If a mention arrives as two events at the same time, perhaps at two replicas, only one claim
+    succeeds."""
     batch = Batch().append(LIST, job("a"))
 
     taken = await asyncio.gather(*(inbox.claim("message", "C1:2.0", batch) for _ in range(8)))
@@ -56,7 +57,8 @@ async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
 
 
 async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
-    """A claim without its batch would lose the delivery: Slack's next try would be a duplicate."""
+    """A wrong batch leaves no claim. Otherwise Slack's next delivery would be a duplicate, and its batch
+    would be lost."""
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
@@ -75,7 +77,7 @@ async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inb
 
 
 async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: Inbox) -> None:
-    """The batch of a thread's message names the link `@`."""
+    """The batch of a message in a thread names the link `@`. This becomes the link of the thread."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
     taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
@@ -85,9 +87,9 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
 
 
 async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, inbox: Inbox) -> None:
-    """A reply to the card can arrive before Slack's answer to our post of the card.
+    """A reply to a card can arrive before Slack's answer to our post of the card.
 
-    It is parked for the link.
+    The reply is parked until the thread has a link.
     """
     for name in ("a", "b"):
         batch = Batch().append(HERE, job(name))
@@ -105,7 +107,7 @@ async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, in
 
 
 async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbox: Inbox) -> None:
-    """A wrong batch is not parked, because nobody could be told later."""
+    """A wrong batch is refused before it is parked, because later nobody could be told."""
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
@@ -115,7 +117,7 @@ async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbo
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """The claiming call is repeated after a lost answer, and recognises its own first try."""
+    """After a lost answer, the claim is repeated and recognizes its own first try."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -129,7 +131,7 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
 
 async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connections) -> None:
-    """A message is parked once, even if the first answer was lost."""
+    """A message is parked once, even if the answer to the first try was lost."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -143,7 +145,8 @@ async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connec
 
 
 async def test_a_delivery_that_another_claimed_is_not_ours_after_a_lost_answer(real: Connections) -> None:
-    """If two replicas get the same delivery, only one may say that it claimed it."""
+    """Two replicas get the same delivery. Only one of them reports it as claimed, even after a lost
+    answer."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -158,7 +161,7 @@ async def test_a_delivery_that_another_claimed_is_not_ours_after_a_lost_answer(r
 
 
 async def test_claims_that_begin_together_go_together(real: Connections) -> None:
-    """Claims that begin together take one exchange, and each caller gets the answer to its own claim."""
+    """Claims that begin at the same time share one exchange. Each caller gets the answer to its own claim."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -192,7 +195,7 @@ async def test_each_call_of_a_failed_exchange_is_tried_again(real: Connections) 
 
 
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
-    """If Redis cannot be reached, the person may try again."""
+    """If Redis cannot be reached, certainly nothing was written, and the person may try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network:
         port = network.port
@@ -204,7 +207,7 @@ async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Con
 
 
 async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
-    """If Redis does not answer, the outcome is unknown, so nobody is told to try again."""
+    """If Redis does not answer, the outcome is unknown, and nobody is told to try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -216,7 +219,7 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
 
 
 async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded_store: Connections) -> None:
-    """The same holds through the Unix socket of the embedded store."""
+    """If the embedded store stops answering on its Unix socket, the outcome is unknown too."""
     engine = Engine(embedded_store)
     inbox = Inbox(embedded_store, engine.keys, engine.clock)
     await inbox.claim("event", "Ev0", Batch())
@@ -230,7 +233,7 @@ async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded
 
 
 async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:
-    """The first try may have been written, even if the second one is refused."""
+    """If the answer to a first try was lost, the outcome stays unknown, even if the second try is refused."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -247,7 +250,7 @@ def _url(real: Connections) -> str:
 
 
 async def test_a_claim_that_redis_has_lost_is_made_again(engine: Engine, inbox: Inbox) -> None:
-    """A claim that this process made and Redis lost is made again, with the same job id."""
+    """A claim of this process that Redis has lost is made again, with the same job id."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
 
@@ -258,7 +261,7 @@ async def test_a_claim_that_redis_has_lost_is_made_again(engine: Engine, inbox: 
 
 
 async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -> None:
-    """A claim is made again after a loss, even if the answer to its first try had been lost too."""
+    """A lost claim is made again, even if the answer to its first try was lost too."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -274,7 +277,7 @@ async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -
 
 
 async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inbox: Inbox) -> None:
-    """If the claim is still there, its job was written and is not written again."""
+    """If Redis still has a claim, it has the job too, and nothing is written again."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
@@ -285,7 +288,7 @@ async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inb
 async def test_only_the_last_claims_are_remembered(
     engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process remembers only a limited size of its last claims."""
+    """A process remembers only its last claims, up to a limited size."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
         await inbox.claim("command", str(number), Batch().append(LIST, job(f"job-{number}")))
@@ -297,7 +300,7 @@ async def test_only_the_last_claims_are_remembered(
 async def test_a_search_for_an_unknown_thread_is_queued(engine: Engine, inbox: Inbox) -> None:
     """A search for an unknown thread is queued.
 
-    It is removed if the thread becomes known before the search.
+    If the thread gets a link before the search, the search is removed.
     """
     looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)

@@ -1,4 +1,5 @@
-"""Leases: which worker gets which queue and when, and what each rule of a lease protects against."""
+"""Leases decide which worker gets which queue and when. Each test has one rule and the damage that it
+prevents."""
 
 import asyncio
 
@@ -14,7 +15,7 @@ from .engine import LIST, OTHER, Engine, job
 
 
 async def test_a_queue_is_carried_out_in_its_order(engine: Engine) -> None:
-    """Jobs run first in, first out, one at a time."""
+    """The jobs of a queue run first in, first out, one at a time."""
     await engine.append("a", "b", "c")
 
     done = []
@@ -28,7 +29,7 @@ async def test_a_queue_is_carried_out_in_its_order(engine: Engine) -> None:
 
 
 async def test_a_leased_queue_is_not_acquired_again(engine: Engine) -> None:
-    """While a queue is leased, a second worker does not get it."""
+    """While a queue is leased, a second worker does not get this queue."""
     await engine.append("a")
     await engine.takes()
 
@@ -36,7 +37,7 @@ async def test_a_leased_queue_is_not_acquired_again(engine: Engine) -> None:
 
 
 async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
-    """A token is never used again, so no worker can end the lease of another."""
+    """A token is never used again, so no worker can end another worker's lease."""
     await engine.append("a")
     tokens = set()
     for _ in range(5):
@@ -47,7 +48,8 @@ async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
 
 
 async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(engine: Engine) -> None:
-    """A job that takes longer than its lease gets a longer lease, so it is not started again for ever."""
+    """Each lease in a row without a completion is twice as long, up to a minute. A long job is then not
+    restarted for ever."""
     await engine.append("a")
     leases = []
     for _ in range(5):
@@ -59,7 +61,8 @@ async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(eng
 
 
 async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engine: Engine) -> None:
-    """A job that crashes its worker does so every ten minutes and not every minute."""
+    """After ten leases without a completion, a job is tried only every ten minutes, because it may crash its
+    worker."""
     await engine.append("a")
     began_ms = engine.clock.now_ms
     for _ in range(10):
@@ -73,7 +76,7 @@ async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engi
 
 
 async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) -> None:
-    """A queue whose job may crash its worker is left for a second; other queues go on."""
+    """A queue whose job may crash its worker can be left for a second. Other queues continue."""
     await engine.append("a")
     for _ in range(3):
         await engine.takes()
@@ -89,9 +92,9 @@ async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) 
 
 
 async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
-    """A queue stores how long it has failed, until a lease ends well.
+    """A queue stores since when it has failed, until a job ends well.
 
-    Waiting for capacity changes nothing.
+    Waiting for the rate limiter changes nothing.
     """
     await engine.append("a", "b")
     began_ms = engine.clock.now_ms
@@ -109,7 +112,7 @@ async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
 
 
 async def test_a_due_queue_keeps_its_place_when_a_job_is_appended(engine: Engine) -> None:
-    """An append does not move a due queue behind the others."""
+    """A due queue keeps its place when a job is appended."""
     await engine.append("a")
     engine.passes(1)
     await engine.append("b", name=OTHER)
@@ -120,7 +123,8 @@ async def test_a_due_queue_keeps_its_place_when_a_job_is_appended(engine: Engine
 
 
 async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None:
-    """A released queue is due again in a second, and the lease does not count as a failure of the job."""
+    """After a release, the queue is due again in a second. The lease does not count as a failure of the
+    job."""
     await engine.append("a")
     late = await engine.takes()
 
@@ -135,7 +139,8 @@ async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None
 
 
 async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
-    """The next worker gets the queue when the attempt can no longer land, and then reconciles it."""
+    """After a release with an attempt, the next worker gets the queue only when the attempt's call can no
+    longer arrive. It then reconciles the attempt."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -148,7 +153,7 @@ async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arr
 
 
 async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
-    """A late release does nothing to the lease of another worker."""
+    """A late release does not change another worker's lease."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -161,7 +166,7 @@ async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> N
 
 
 async def test_a_completion_starts_the_count_of_leases_again(engine: Engine) -> None:
-    """Only leases in a row without an end are counted."""
+    """A completion resets the count of leases. Only leases in a row without a completion are counted."""
     await engine.append("a", "b")
     await engine.takes()
     engine.passes(10)
@@ -173,7 +178,7 @@ async def test_a_completion_starts_the_count_of_leases_again(engine: Engine) -> 
 
 
 async def test_a_worker_whose_queue_another_has_acquired_cannot_begin(engine: Engine) -> None:
-    """A worker cannot begin if another worker has the lease now."""
+    """A worker cannot begin an attempt if another worker has acquired the queue."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -184,7 +189,8 @@ async def test_a_worker_whose_queue_another_has_acquired_cannot_begin(engine: En
 
 
 async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine: Engine) -> None:
-    """An expired lease still holds if nobody took the queue: the token decides, not the clock."""
+    """An expired lease is still valid if no other worker has acquired the queue. The token decides, not the
+    clock."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(25)
@@ -195,7 +201,7 @@ async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine:
 
 
 async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -> None:
-    """If the lease is lost, only the compensation is written, not the batch."""
+    """If the lease is lost, a complete writes only its compensation, not its batch."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -215,7 +221,7 @@ async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -
 
 
 async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
-    """An end that a network sends twice finds its token gone the second time."""
+    """If a complete is sent twice, the second one finds no token and changes nothing."""
     await engine.append("a", "b")
     turn = await engine.takes()
     await engine.ends(turn)
@@ -227,7 +233,7 @@ async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
-    """An end removes its own job, even if another job has gone ahead meanwhile."""
+    """A complete removes its own job, even if another job has gone ahead of it."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -238,7 +244,7 @@ async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -
 
 
 async def test_a_complete_writes_what_follows_in_the_same_call(engine: Engine) -> None:
-    """There is no moment in which the job is gone and what follows is not yet written."""
+    """A complete removes the job and writes the following jobs in one call."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.ends(turn, Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1"))
@@ -248,7 +254,8 @@ async def test_a_complete_writes_what_follows_in_the_same_call(engine: Engine) -
 
 
 async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
-    """Redis cannot roll back, so a batch is checked before its first write."""
+    """A wrong batch leaves the lease unchanged. Redis cannot roll back, so a batch is checked before its
+    first write."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.connections.commands.set(engine.keys.link("L1"), "no hash")
@@ -262,7 +269,8 @@ async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
 
 
 async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: Engine) -> None:
-    """If a worker dies during an attempt, its queue is due only after the timeout and the landing margin."""
+    """If a worker dies during an attempt, its queue is due only after the timeout of the call and a margin
+    for its arrival."""
     await engine.append("a")
     turn = await engine.takes()
     engine.passes(8)
@@ -298,7 +306,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """A pause that came while a reply was being prepared is done first."""
+    """An attempt is refused if a job, for example a pause, has gone ahead of its job."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -312,7 +320,8 @@ async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
 
 
 async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """A pause that comes during a call waits for it; only the holder of the lease can renew the attempt."""
+    """A pause that arrives during a call waits for the call. The holder of the lease can still renew the
+    attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 2)
@@ -329,7 +338,8 @@ async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine:
 
 
 async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
-    """A reply that its author corrected meanwhile is not sent in its old form."""
+    """An attempt is refused if its job has changed. A reply that its author has edited is not sent with the
+    old text."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("reply", score=10, is_newest=True)
@@ -339,7 +349,7 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: Engine) -> None:
-    """A job that was removed and appended again has a new version."""
+    """An attempt is refused if its job was removed and appended again, because the job has a new version."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
@@ -349,7 +359,7 @@ async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: En
 
 
 async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> None:
-    """An attempt that had no effect is made again only if no other job has gone ahead."""
+    """An attempt without an effect is repeated only if no other job, for example a pause, has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -366,7 +376,8 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
 
 
 async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> None:
-    """The next worker reconciles the attempt when it can no longer land, even if a pause has gone ahead."""
+    """After an unknown outcome, the next worker reconciles the attempt when its call can no longer arrive,
+    even before a pause that has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -383,7 +394,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
 
 
 async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
-    """A reconciliation can be delayed, and an append does not bring it forward."""
+    """A reconciliation can be delayed. An append does not make the queue due earlier."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -395,7 +406,7 @@ async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
 
 
 async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
-    """A delay holds up the jobs behind it in the same queue, and no other queue."""
+    """A delayed job delays the jobs behind it in its queue, and no other queue."""
     await engine.append("a", "b")
     await engine.append("c", name=OTHER)
     turn = await engine.takes()
@@ -406,7 +417,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 
 
 async def test_a_job_that_goes_ahead_of_a_delayed_one_is_due_at_once(engine: Engine) -> None:
-    """A job that goes ahead is due at once, and the delayed one keeps its time."""
+    """A job that goes ahead of a delayed job is due immediately. The delayed job keeps its time."""
     await engine.append("reply", score=10)
     await engine.queues.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
@@ -429,7 +440,8 @@ async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> Non
 
 
 async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: Engine) -> None:
-    """A card that changed while an edit was on its way is drawn once more."""
+    """If a card changes while its edit is being made, the completion of the edit does not remove the new
+    job."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -441,7 +453,7 @@ async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: En
 
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
-    """In a receipts queue each job has its own time, and the earliest goes first."""
+    """In a receipts queue each job has its own time. The job with the earliest time runs first."""
     name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -452,7 +464,7 @@ async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
 
 
 async def test_a_busy_queue_does_not_starve_the_others(engine: Engine) -> None:
-    """Queues are served in the order in which they became due."""
+    """Queues run in the order in which they became due, so a busy queue does not starve other queues."""
     await engine.append("a", "b", "c")
     engine.passes(0.1)
     await engine.append("d", name=OTHER)
@@ -469,7 +481,7 @@ async def test_a_busy_queue_does_not_starve_the_others(engine: Engine) -> None:
 
 
 async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
-    """An unreadable job can be completed like any other; then the job behind it is next."""
+    """An unreadable job can be completed. Then the job behind it is next."""
     await engine.run("put(ARGV[3], 'new kind', '1', '0', 'new', '{\"id\": \"x\"}') return 1", LIST)
     await engine.append("b", score=2)
 
@@ -481,7 +493,7 @@ async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
 
 
 async def test_an_attempt_whose_job_is_gone_does_not_block_its_queue(engine: Engine) -> None:
-    """If the job of an attempt was dropped, the queue goes on without it."""
+    """If the job of an attempt was dropped, the queue continues without the attempt."""
     await engine.append("a", "b")
     await engine.queues.begin(await engine.takes(), "note", 15)
     await engine.queues.write(Batch().drop(LIST, "a"))
@@ -505,7 +517,7 @@ async def test_the_record_of_an_empty_queue_expires(engine: Engine) -> None:
 
 
 async def test_two_workers_never_acquire_the_same_queue(engine: Engine) -> None:
-    """Eight workers that acquire at once get each queue once."""
+    """Eight workers that acquire at the same time never get the same queue."""
     await engine.append("a")
     await engine.append("b", name=OTHER)
 
@@ -515,7 +527,7 @@ async def test_two_workers_never_acquire_the_same_queue(engine: Engine) -> None:
 
 
 async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None:
-    """After a restart or SCRIPT FLUSH the scripts are loaded again."""
+    """After a restart of Redis or SCRIPT FLUSH, the scripts are loaded again."""
     await engine.append("a")
     await engine.connections.commands.script_flush()
 
@@ -523,7 +535,7 @@ async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None
 
 
 async def test_a_wake_up_wakes_a_waiting_worker(real: Connections) -> None:
-    """Each call that makes a queue due adds a wake-up; the list of wake-ups stays short."""
+    """Each call that makes a queue due adds a wake-up. The list of wake-ups stays short."""
     engine = Engine(real)
     waiting = asyncio.create_task(engine.queues.wait(1.9))
 
@@ -534,7 +546,7 @@ async def test_a_wake_up_wakes_a_waiting_worker(real: Connections) -> None:
 
 
 async def test_without_a_test_clock_the_server_tells_the_time(real: Connections) -> None:
-    """Without a test clock, Redis's own time counts, so all replicas share one clock."""
+    """Without a test clock, the scripts use Redis's own time, so all replicas have one clock."""
     engine = Engine(real)
     await engine.append("a")
     engine.clock.stamp = lambda: ""  # type: ignore[method-assign] # as production does

@@ -1,4 +1,4 @@
-"""Loading Lua scripts: how a script is put together, and what is refused."""
+"""Lua scripts are put together from files. A wrong file is refused."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ FILES = {
 
 @pytest.fixture(autouse=True, scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A package that has these Lua files."""
+    """Write a package with these Lua files."""
     root = tmp_path_factory.mktemp("root")
     folder = root / "package_of_scripts" / "example" / "lua"
     folder.mkdir(parents=True)
@@ -33,7 +33,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
-    """The comment before the first blank line of a file is not part of the script."""
+    """A script contains each library once, before its own text, with the values of constants. The head of
+    each file is left out."""
     text = load("example/queue.look", NAME="ready", MOST=3)
 
     assert text == "\nlocal now = 1\n\nlocal name = 'ready'\n\nreturn now + 3\n"

@@ -1,7 +1,7 @@
-"""Priority: which queue is acquired first.
+"""The priority of jobs decides which queue is acquired first.
 
-First come jobs that mention somebody and requests of people, then other notices, then receipts, then
-cards. But each kind is served, however many jobs of the other kinds there are.
+First come jobs that mention somebody and requests of people, then other notices, then receipts, then cards.
+Every kind gets its turn, however many jobs of other kinds wait.
 """
 
 import pytest
@@ -33,21 +33,21 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
-    """Return the queue that is acquired next."""
+    """Return the name of the queue that is acquired next."""
     lease = await engine.queues.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
 
 
 async def cards_wait(engine: Engine) -> None:
-    """Let twenty cards be due for a second."""
+    """Append twenty cards that have been due for a second."""
     for name in CARDS:
         await engine.append("card", name=name, score="due", is_newest=True)
     engine.passes(1)
 
 
 async def much_is_said(engine: Engine) -> None:
-    """Let twenty threads have a notice that mentions nobody, due for a second."""
+    """Append a notice without a mention to twenty threads. All have been due for a second."""
     for number in range(20):
         await engine.append("notice", name=to_thread(f"N{number:02}"))
     engine.passes(1)
@@ -59,7 +59,7 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
 async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: Job) -> None:
-    """A job that mentions somebody goes first, together with the jobs before it in its thread."""
+    """A job that mentions somebody goes first. The jobs before it in its queue go with it."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
     await engine.queues.write(Batch().append(to_thread("T"), calling))
@@ -76,7 +76,8 @@ async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: 
 async def test_a_call_in_which_a_token_is_masked_is_still_a_call(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scripts find such a job by its text, so masking a token in it must not change that."""
+    """A job with a mention keeps its priority if a token in its text is masked. The scripts find mentions in
+    the text."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
     monkeypatch.setattr(sealing, "masked", masker.mask_own_in_json)
@@ -101,7 +102,8 @@ async def test_a_request_goes_before_notices(engine: Engine, ahead: tuple[QueueN
 
 
 async def test_a_reply_that_waits_for_its_agent_has_no_priority(engine: Engine) -> None:
-    """A reply that waits for its agent has no priority: ten thousand busy agents would hold up all others."""
+    """A reply that waits for its agent has no priority. Otherwise ten thousand busy agents would delay all
+    other queues."""
     await much_is_said(engine)
     await engine.append("reply:1", name=to_coder("L1"), score=input_score(Ts("1764071000.000100")))
 
@@ -109,7 +111,7 @@ async def test_a_reply_that_waits_for_its_agent_has_no_priority(engine: Engine) 
 
 
 async def test_a_persons_text_gives_no_priority(engine: Engine) -> None:
-    """A person's text cannot give its job priority."""
+    """A person's text cannot give a job priority, whatever it contains."""
     await much_is_said(engine)
     await engine.queues.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
 
@@ -117,7 +119,8 @@ async def test_a_persons_text_gives_no_priority(engine: Engine) -> None:
 
 
 async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine) -> None:
-    """The first drawing of a card, which adds its task and its buttons, goes first; later edits wait."""
+    """The first drawing of a card, which adds its task and buttons, goes before other cards and receipts.
+    Later edits wait."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("card", name=card("N"), score="due", is_newest=True)
@@ -132,7 +135,7 @@ async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine)
 
 
 async def test_notices_go_before_receipts_and_receipts_before_cards(engine: Engine) -> None:
-    """Notices and receipts go before cards that were due earlier: many cards change when Coder goes away."""
+    """Notices go before receipts, and receipts before cards, even if the cards were due earlier."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("notice", name=to_thread("T"))
@@ -141,7 +144,8 @@ async def test_notices_go_before_receipts_and_receipts_before_cards(engine: Engi
 
 
 async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: Engine) -> None:
-    """One in five acquires takes the queue that has been due for longest, so each queue has its turn."""
+    """One in five acquisitions takes the queue that has been due for longest, so receipts and cards get their
+    turn."""
     older, waiting = 10, {receipts("R"), card("C")}
     for number in range(older):
         await engine.append("notice", name=to_thread(f"A{number}"))
@@ -161,7 +165,7 @@ async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: E
 
 
 async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: Engine) -> None:
-    """150 queues that another version holds do not hold up the cards behind them."""
+    """If another version has moved 150 queues, the cards behind these queues are not delayed."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
@@ -181,9 +185,9 @@ async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None
 
 
 async def test_a_queue_that_another_version_has_moved_is_found(engine: Engine) -> None:
-    """A version that does not know the priorities moves a queue.
+    """A version that does not know priorities moves a queue.
 
-    This version still finds it when it is due.
+    This version still finds the queue when it is due.
     """
     await cards_wait(engine)
     await engine.append("notice", name=to_thread("T"))

@@ -1,4 +1,4 @@
-"""The scripts do what the plain model does, for any events in any order."""
+"""The Lua scripts do the same as the model in plain Python, for any events in any order."""
 
 import asyncio
 import contextlib
@@ -35,13 +35,13 @@ places = st.none() | st.integers(0, 9) | st.integers(IN_TURN, IN_TURN + 1)
 jobs = st.sampled_from(["j1", "j2", "j3"])
 delays = st.sampled_from([0, 0, 0, 5_000, 90_000])
 verdicts = st.sampled_from(["done", "done", "retry", "unknown"])
-# Mostly the newest lease, and now and then one of a worker that was asleep.
+# Usually the newest lease. Sometimes the lease of a worker that stood still.
 leases = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
 _teams = itertools.count()
 
 
 class Lists(RuleBasedStateMachine):
-    """All that workers and writers may do to a few queues, late workers included."""
+    """Everything that workers and writers may do to a few queues, including late workers."""
 
     def __init__(self, runner: asyncio.Runner, connections: Connections) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Lists(RuleBasedStateMachine):
 
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
-        """Ask for a job to run after now."""
+        """Request a run of a job after now."""
         self.does(self.engine.queues.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 
@@ -80,7 +80,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.model.ready)
     @rule(seconds=st.sampled_from([0.001, 1, 5, 10, 20, 61, 120]))
     def time_passes(self, seconds: float) -> None:
-        """Let a little or a lot of time pass."""
+        """Move the clock by a short or a long time."""
         self.engine.passes(seconds)
         self.model.now = self.engine.clock.now_ms
 
@@ -102,7 +102,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, seconds=st.sampled_from([1, 15, 60]))
     def begin(self, which: int, seconds: int) -> None:
-        """Begin an attempt, perhaps with a lost lease."""
+        """Begin an attempt, possibly with a lost lease."""
         lease, mirror = self._turn(which)
         try:
             self.does(self.engine.queues.begin(lease, "note", seconds))
@@ -116,7 +116,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, verdict=verdicts, delay=delays)
     def end(self, which: int, verdict: str, delay: int) -> None:
-        """Complete a lease, perhaps a lost one."""
+        """Complete a lease, possibly a lost one."""
         lease, mirror = self._turn(which)
         try:
             self.does(
@@ -128,18 +128,18 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """Return one of the last leases; 0 is the newest."""
+        """Return one of the last leases. 0 is the newest."""
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()
     def each_list_is_due_when_the_model_says(self) -> None:
-        """The same queues are due at the same times as in the model."""
+        """Check that the same queues are due at the same times as in the model."""
         due = self.does(self.engine.due())
         assert due == {name: (at - self.model.now) / 1000 for name, at in self.model.ready.items()}
 
     @invariant()
     def each_list_holds_what_the_model_says(self) -> None:
-        """Each queue has the same jobs in the same order as in the model."""
+        """Check that each queue has the same jobs in the same order as in the model."""
         for name, held in self.model.lists.items():
             order = self.engine.connections.commands.zrange(
                 self.engine.keys.named("queue", name, "order"), 0, -1
@@ -170,7 +170,8 @@ def _connected(runner: asyncio.Runner, kind: str, directory: Path) -> Iterator[C
 
 @pytest.mark.parametrize(("kind", "examples"), [("valkey", 120), ("fakeredis", 25)])
 def test_the_queues_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
-    """Appends, drops, leases, attempts and ends in any order and at any time, also by late workers."""
+    """The queues and their model agree after appends, drops, leases, attempts and ends, in any order and also
+    by late workers."""
     with asyncio.Runner() as runner, _connected(runner, kind, tmp_path) as connections:
 
         class These(Lists):

@@ -1,4 +1,4 @@
-"""The rate limiter: all replicas share the limits, priorities decide, and a 429 blocks a method."""
+"""All replicas share the rate limits. Priorities decide who is next. A 429 blocks a method."""
 
 from collections import Counter
 from itertools import pairwise
@@ -32,7 +32,7 @@ def limiter(engine: Engine) -> RateLimiter:
 
 @pytest.fixture
 def slow(engine: Engine) -> RateLimiter:
-    """A limiter with limits that are easy to calculate."""
+    """Return a limiter with limits that are easy to calculate."""
     return RateLimiter(engine.connections, engine.keys, engine.clock, Metrics(), limits=ONE_BY_ONE)
 
 
@@ -43,12 +43,12 @@ async def waits(
     where: str = "C1",
     priority: Priority = Priority.POST,
 ) -> list[float]:
-    """Ask for one claimant after the other; returns how long each is told to wait."""
+    """Ask for a place for one claimant after the other. Return the seconds that each has to wait."""
     return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
 async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: RateLimiter) -> None:
-    """Two posts may come at once, then one every 1.01 s, because clocks differ a little."""
+    """Two posts may come at once, then one every 1.01 s. The hundredth is for clocks that differ a little."""
     at_once = await waits(limiter, "a", "b", "c")
     engine.passes(1.01)
     later = await waits(limiter, "c", "d")
@@ -58,7 +58,8 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
 
 
 async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, limiter: RateLimiter) -> None:
-    """A call that mentions somebody finds a place kept after two posts; then it waits a second longer."""
+    """After two posts, a post that mentions somebody still gets a place that is reserved for it. The next
+    post waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
     engine.passes(2.02)
@@ -73,7 +74,7 @@ async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, li
 
 
 async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter) -> None:
-    """Each claimant is told its own time, and gets a place then."""
+    """Each claimant gets a different time, and gets a place at that time."""
     told = await waits(slow, *"abcde")
     came = []
     for claimant in "bcde":
@@ -85,7 +86,7 @@ async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter)
 
 
 async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
-    """A claimant that asks again keeps its place, whoever asks in between."""
+    """A claimant that asks again keeps its place, even if other claimants have asked in between."""
     await waits(slow, *"abc")
 
     again = await waits(slow, "b", "b", "d", "c", "b")
@@ -96,7 +97,7 @@ async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: 
 
 
 async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
-    """A caller without a claim waits behind the others, and takes no place from them."""
+    """A caller without a claim waits behind all claims, and takes no place from them."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -108,7 +109,7 @@ async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow:
 async def test_a_call_gets_the_next_place_although_others_asked_before(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """A call that mentions somebody goes before twenty posts that mention nobody."""
+    """A post that mentions somebody goes before twenty earlier posts that mention nobody."""
     await waits(slow, "first", *(f"post {number}" for number in range(20)))
     told = await waits(slow, "call", priority=Priority.MENTION)
     engine.passes(1)
@@ -121,7 +122,7 @@ async def test_a_call_gets_the_next_place_although_others_asked_before(
 
 
 async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimiter) -> None:
-    """Claims of each priority go before those of the next, whatever order they came in."""
+    """Claims of each priority go before claims of the next priority, in whatever order they were made."""
     await waits(slow, "first", method=UPDATE)
     for priority in reversed(Priority):
         await waits(slow, priority.name, method=UPDATE, priority=priority)
@@ -138,7 +139,8 @@ async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimi
 
 
 async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) -> None:
-    """A card whose task ends while the card waits goes before the other cards."""
+    """A claim gets the new priority if its caller asks again. A card whose task ends while it waits then goes
+    before other cards."""
     await waits(slow, "first", "one", "two", "three", method=UPDATE, priority=Priority.CARD)
 
     told = await waits(slow, "three", method=UPDATE, priority=Priority.FINAL_CARD)
@@ -148,7 +150,7 @@ async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) ->
 
 
 async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine, slow: RateLimiter) -> None:
-    """Claims of a dead process lapse after three seconds."""
+    """A claim expires after three seconds if its claimant, for example a dead process, does not ask again."""
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
     engine.passes(5)
