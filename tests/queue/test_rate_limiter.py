@@ -164,7 +164,8 @@ async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine,
 async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """A claimant that comes too late keeps the age of its claim, and goes before newer ones."""
+    """A claimant that asks after its claim has expired keeps the age of the claim, and goes before newer
+    claims."""
     await waits(slow, "first", "late")
     engine.passes(1 + CLAIM_GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
@@ -174,7 +175,8 @@ async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
 
 
 async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
-    """A post that has waited for a minute gets one in five places, even if calls never end."""
+    """A post that has waited for a minute gets one in five places, even if posts that mention somebody never
+    stop."""
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Priority.POST)
     await waits(slow, "first", *posts)
     waiting, took = posts, []
@@ -194,14 +196,15 @@ async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
-    """Posts are counted by channel."""
+    """Posts are counted for each channel, so no channel waits for another one."""
     await waits(slow, "a", "b", "c")
 
     assert await waits(slow, "d", where="C2") == [0]
 
 
 async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimiter) -> None:
-    """A call in any channel goes before the posts in all others, when the workspace is at its limit."""
+    """If the workspace is at its limit, a post that mentions somebody goes before the posts of all
+    channels."""
     told = [
         await limiter.take_place(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)
     ]
@@ -213,7 +216,7 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
 
 
 async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter: RateLimiter) -> None:
-    """The limit of one card does not affect other cards."""
+    """A card is edited once in three seconds. This limit does not delay other cards."""
     await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD)
 
     again = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD)
@@ -225,9 +228,9 @@ async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter:
 
 
 async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
-    """Backfill uses half of conversations.replies.
+    """Backfill uses at most half of the limit of conversations.replies.
 
-    The other half is for reconciling, for which posts wait.
+    The other half is for reconciling posts.
     """
     reads = await waits(limiter, *[""] * 40, method="conversations.replies", priority=Priority.BACKFILL)
     read_backs = await waits(limiter, *[""] * 5, method="conversations.replies", priority=Priority.POST)
@@ -237,9 +240,10 @@ async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """The method is blocked in every channel, because Slack does not say which limit was exceeded.
+    """After a 429 the method is blocked in every channel and for all replicas. Slack does not say which limit
+    was exceeded.
 
-    Other methods go on.
+    Other methods are not blocked.
     """
     replica = RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
     await limiter.block(POST, 30)
@@ -255,7 +259,7 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
-    """A block of all methods also holds for methods without a limit."""
+    """A 429 for the whole app also blocks methods without a limit of their own."""
     await limiter.block(ALL_METHODS, 7)
     methods = (POST, UPDATE, "users.info", "response_url", "a.new.method")
 
@@ -265,7 +269,7 @@ async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: 
 
 
 async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) -> None:
-    """If two replicas are told different times, the longer one counts."""
+    """If two replicas get different times from Slack, the longer block counts."""
     await limiter.block(POST, 30)
     await limiter.block(POST, 1)
 
@@ -286,7 +290,7 @@ async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: Rate
 
 
 async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
-    """Response URLs and uploads have no stated limit, but a 429 blocks them."""
+    """A method without a stated limit, such as an upload, is blocked only by a 429."""
     free = await waits(limiter, *[""] * 200, method="response_url")
     await limiter.block("response_url", 3)
 
@@ -296,14 +300,14 @@ async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
 
 
 async def test_an_unlisted_method_has_the_limit_of_most_methods(limiter: RateLimiter) -> None:
-    """An unlisted method may be called twenty times a minute, ten of them at once."""
+    """A method that is not listed may be called twenty times a minute, ten of them at once."""
     told = await waits(limiter, *[""] * 12, method="a.new.method")
 
     assert told == [0] * 10 + [3.1] * 2
 
 
 async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLimiter) -> None:
-    """Every key of the limiter expires."""
+    """Every key of the limiter has a time to live."""
     await waits(limiter, "a", "b", "c")
     await waits(limiter, "a", "b", method=UPDATE, where="C1:1.1")
     await limiter.block(UPDATE, 5)
@@ -316,7 +320,7 @@ async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLim
 
 
 async def test_asking_is_one_call_of_redis(real: Connections) -> None:
-    """Asking takes one call of Redis, and no more commands if two hundred claims wait."""
+    """Asking for a place takes one call of Redis, and no more commands if two hundred claims wait."""
     engine = Engine(real)
     limiter = RateLimiter(real, engine.keys, engine.clock, Metrics())
     few = await _commands(limiter, real, "a", "b", "c", "d")
@@ -328,7 +332,7 @@ async def test_asking_is_one_call_of_redis(real: Connections) -> None:
 
 
 async def _commands(limiter: RateLimiter, redis: Connections, *claimants: str) -> Counter[str]:
-    """Count the commands that Redis runs while these claimants ask."""
+    """Count the commands that Redis runs while these claimants ask for places."""
     before = await _counted(redis)
     await waits(limiter, *claimants)
     return await _counted(redis) - before
@@ -340,7 +344,8 @@ async def _counted(redis: Connections) -> Counter[str]:
 
 
 async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None:
-    """The metrics count the time from the first request to the place, and each 429."""
+    """For each method and priority, the metrics have the time from the first request to the place, and each
+    429."""
     metrics = Metrics()
     measured = RateLimiter(engine.connections, engine.keys, engine.clock, metrics, limits=ONE_BY_ONE)
     await waits(measured, "a", "b", priority=Priority.MENTION)

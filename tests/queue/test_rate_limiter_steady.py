@@ -1,6 +1,5 @@
-"""The rate limiter against a Slack with the documented limits: never refused, and almost as fast as
-allowed.
-"""
+"""Simulates the rate limiter against a Slack with the documented limits. Slack refuses no call, and at least
+95 % of each limit is used."""
 
 import heapq
 import random
@@ -18,16 +17,16 @@ from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter as SlackRateLi
 from .engine import Engine
 
 SECONDS = 180
-# Calls take different times to reach Slack. Posts of one channel must not arrive much closer than they
-# left.
+# Calls take different times to reach Slack. Posts of one channel must not arrive much closer together than
+# they left.
 UNDER_WAY_SECONDS, POST_UNDER_WAY_SECONDS = 2.0, 1.0
-# A worker asks a little late, and now and then later than its claim lasts.
+# How much too late a worker asks. This is sometimes longer than its claim lasts.
 LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
 
 
 @dataclass(order=True)
 class Requester:
-    """One claimant that always has work; `at` is when it asks next."""
+    """A claimant that always has work. `at` is the time at which the claimant asks next."""
 
     at: float
     name: str
@@ -44,7 +43,7 @@ class Arrival:
 
 
 class Crowd:
-    """Claimants of one method at two replicas, on a simulated clock."""
+    """Claimants of one method on two replicas, with a simulated clock."""
 
     def __init__(self, engine: Engine, method: str, seed: int) -> None:
         self._engine = engine
@@ -55,7 +54,8 @@ class Crowd:
         ]
 
     async def runs(self, askers: list[Requester]) -> list[Arrival]:
-        """Let all ask for three minutes; returns the calls in the order in which they reach Slack."""
+        """Let all claimants ask for three minutes. Return the calls in the order in which they reach
+        Slack."""
         start_ms, arrivals = self._engine.clock.now_ms, []
         heapq.heapify(askers)
         while askers[0].at < SECONDS:
@@ -94,18 +94,18 @@ def refused(method: str, tier: int, arrivals: list[Arrival]) -> list[Arrival]:
 
 
 def most_in_a_minute(arrivals: list[Arrival]) -> int:
-    """Return the most calls that came within any minute."""
+    """Return the largest number of calls that reached Slack within any minute."""
     times = [arrival.at for arrival in arrivals]
     return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
 
 
 def a_minute(arrivals: list[Arrival]) -> float:
-    """Return the calls per minute after the first minute, so without the first burst."""
+    """Return the calls per minute, without the first minute and its burst."""
     return sum(arrival.at >= 60 for arrival in arrivals) / (SECONDS - 60) * 60
 
 
 def askers(count: int, urgencies: tuple[Priority, ...], wheres: tuple[str, ...] = ("",)) -> list[Requester]:
-    """Make this many claimants, with these priorities and places in turn."""
+    """Make `count` claimants. They get these priorities and targets in turn."""
     return [
         Requester(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
         for number in range(count)
@@ -124,7 +124,7 @@ TIERS = [
 async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
-    """Twenty claimants use at least 95 % of a tier and never pass it."""
+    """Twenty claimants use at least 95 % of a tier's limit and never exceed it."""
     urgencies = (*ANY, Priority.BACKFILL) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 
@@ -135,7 +135,7 @@ async def test_a_tier_is_used_and_never_passed(
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int) -> None:
-    """Each of two channels gets 95 % of sixty posts a minute, and none is refused."""
+    """Each of two channels gets 95 % of sixty posts a minute, and Slack refuses none."""
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed).runs(askers(20, ANY, ("C1", "C2")))
 
     assert refused("chat.postMessage", 0, arrivals) == []
@@ -144,7 +144,7 @@ async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int
 
 
 async def test_many_channels_share_what_the_workspace_may_post(real: Connections) -> None:
-    """Thirteen channels share three hundred posts a minute, and each gets some of them."""
+    """Thirteen channels share three hundred posts a minute, and each channel gets some of them."""
     channels = tuple(f"C{number}" for number in range(13))
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed=1).runs(askers(39, ANY, channels))
 
@@ -166,7 +166,8 @@ async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
 
 
 async def test_one_card_that_always_changes_is_edited_once_in_three_seconds(real: Connections) -> None:
-    """The second edit of a card leaves three seconds after the first."""
+    """A card that always changes is edited once in three seconds. The second edit leaves three seconds after
+    the first."""
     crowd = Crowd(Engine(real), "chat.update", seed=1)
     arrivals = await crowd.runs(askers(1, (Priority.FINAL_CARD,), ("C1:1.1",)))
 

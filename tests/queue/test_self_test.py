@@ -1,4 +1,4 @@
-"""The self-test: it tries each command that Taskwire uses, and leaves nothing behind."""
+"""The self-test tries each Redis command that Taskwire uses, and leaves no key behind."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,8 @@ from taskwire.redis.keys import Keys
 # These modules do not work on the store of a running process.
 OTHERS = ("transfer", "side", "embedded", "sentinels")
 NAMES = {"del": "delete"}
-# Methods of redis-py itself, commands that the script part tries, and commands that may be refused.
+# Methods of redis-py itself, commands that the script part of the self-test tries, and commands that Redis
+# may refuse.
 NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
 NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info", "type", "scan", "scan_iter"}
 STORE = ("queue", "state", "redis")
@@ -23,7 +24,8 @@ SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("lua/*.lua")
 
 
 def test_each_command_of_each_script_is_tried() -> None:
-    """A missing right is found at the start, not by the first script that needs it."""
+    """The self-test tries each command of each script. A missing right is then found at the start, not by the
+    first script that needs it."""
     used = {
         name
         for path in SCRIPTS
@@ -37,7 +39,8 @@ def test_each_command_of_each_script_is_tried() -> None:
 
 
 def test_each_call_of_its_own_is_tried() -> None:
-    """Commands that Python calls outside scripts are tried too, except those of a move of the store."""
+    """The self-test also tries commands that Python calls outside scripts, except the commands of a store
+    move."""
     text = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.stem not in OTHERS)
 
     used = set(re.findall(r"(?:_redis|\.commands|\.blocking|\bpipe|\bclient)\.([a-z_]+)\(", text))
@@ -53,7 +56,7 @@ def test_each_call_of_its_own_is_tried() -> None:
 
 
 async def test_a_user_with_all_rights_passes_and_no_key_is_left(connections: Connections) -> None:
-    """A user with all rights passes, and every key of the self-test is gone."""
+    """For a user with all rights the self-test passes. After it, all its keys are gone."""
     await self_test.check_rights(connections, Keys("T1"))
 
     assert await connections.commands.keys("*") == []

@@ -13,12 +13,13 @@ from .engine import Engine, job
 
 @pytest.fixture
 def queue_stats(engine: Engine) -> QueueStats:
-    """The statistics of the engine's queues."""
+    """Return the statistics of the engine's queues."""
     return QueueStats(engine.connections, engine.keys, engine.clock)
 
 
 async def test_waiting_jobs_are_counted_by_kind_of_queue(engine: Engine, queue_stats: QueueStats) -> None:
-    """The numbers are the jobs, how long they have been due, and their age, which a delay does not change."""
+    """For each kind of queue, the statistics have the number of jobs, how long they have been due, and their
+    age. A delay does not change the age."""
     await engine.append("a", "b", name=to_thread("L1"))
     engine.passes(2)
     await engine.append("c", name=to_thread("L2"))
@@ -31,7 +32,7 @@ async def test_waiting_jobs_are_counted_by_kind_of_queue(engine: Engine, queue_s
 
 
 async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
-    """A job that is done is not counted any more."""
+    """A job that is done is no longer counted."""
     await engine.append("a")
     await engine.ends(await engine.takes())
 
@@ -39,7 +40,7 @@ async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
 
 
 async def test_one_read_counts_at_most_a_thousand_queues(engine: Engine, queue_stats: QueueStats) -> None:
-    """A look reads at most a thousand queues, those that have been due for longest."""
+    """One read covers at most a thousand queues, those that have been due for longest."""
     batch = Batch()
     for number in range(MAX_QUEUES_READ + 100):
         batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)
@@ -49,7 +50,7 @@ async def test_one_read_counts_at_most_a_thousand_queues(engine: Engine, queue_s
 
 
 def test_every_kind_of_queue_is_counted() -> None:
-    """Every kind of queue that the code makes is in the statistics."""
+    """The statistics have every kind of queue that the code makes."""
     rooms = {**vars(queues), **vars(direct_messages), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 

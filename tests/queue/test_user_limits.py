@@ -1,4 +1,4 @@
-"""Limits for one person: at most ten requests in any minute, in any order and on any replica."""
+"""One person may make at most ten requests in any minute, in any order and on any replica."""
 
 import asyncio
 
@@ -19,12 +19,12 @@ BEGIN = 1_700_000_000
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """An inbox on the same store and clock."""
+    """Return an inbox on the store and the clock of `engine`."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
 async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimResult:
-    """Let one person ask for something at this second."""
+    """Let one person make a request at this second."""
     ts = Ts(f"{BEGIN + second:.6f}")
     when_told, when_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
@@ -40,7 +40,7 @@ async def presses(inbox: Inbox, number: int, link: str) -> ClaimResult:
 
 
 async def linked(engine: Engine) -> None:
-    """Make the thread known."""
+    """Store a link for the thread."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1000.000000"), "L1")
 
 
@@ -53,7 +53,8 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """Ten requests are done, the person is told of one over the limit, and the rest write nothing."""
+    """Of fifteen requests in a minute, ten are done. The person is told about one of the others, and the rest
+    write nothing."""
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]
@@ -78,7 +79,7 @@ async def test_requests_within_the_limit_are_never_refused(
 
 
 async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None:
-    """Each delivery is counted once, whichever replica takes it."""
+    """Each delivery is counted once, whichever replica claims it."""
     await linked(engine)
     other = Inbox(engine.connections, engine.keys, engine.clock)
 
@@ -88,7 +89,7 @@ async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None
 
 
 async def test_a_refused_request_stays_refused_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
-    """A request over the limit is not done when Slack retries it after the minute is over."""
+    """A request over the limit stays refused, even if Slack sends it again after the minute."""
     await linked(engine)
     for number in range(12):
         await asks(inbox, number)
@@ -100,7 +101,8 @@ async def test_a_refused_request_stays_refused_when_slack_retries(engine: Engine
 
 
 async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbox) -> None:
-    """Links that do not exist are counted together; a real link is counted by itself."""
+    """Requests for links that do not exist are counted together. Requests for a real link are counted
+    separately."""
     await engine.connections.commands.hset(engine.keys.link("L1"), "record", "{}")
 
     made_up = [await presses(inbox, number, f"x{number}") for number in range(12)]
@@ -110,7 +112,7 @@ async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbo
 
 
 async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inbox: Inbox) -> None:
-    """Parked requests of a thread are limited too, before its link adopts them."""
+    """The parked requests of a thread are counted too, before a link adopts them."""
     for number in range(15):
         assert await asks(inbox, number) == "parked"
 
@@ -128,7 +130,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
-    """If any batch of a limit is wrong, nothing is written and nothing is counted."""
+    """If any batch of a limited claim is wrong, nothing is written and nothing is counted."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
@@ -147,7 +149,7 @@ async def test_a_limit_with_a_wrong_batch_writes_nothing(
 
 
 async def test_all_counts_expire(engine: Engine, inbox: Inbox) -> None:
-    """Everything that is counted expires within ten minutes."""
+    """All counters expire within ten minutes."""
     await linked(engine)
     for number in range(12):
         await asks(inbox, number)

@@ -1,7 +1,7 @@
 """A process that owns an embedded store, for tests to kill: `python -m tests.redis.owner DIRECTORY`.
 
-It prints the store's URL once it runs. It ends with 0 after SIGTERM, with 1 and a sentence if the store
-dies, and with 2 and a sentence if it cannot have the directory.
+When the store runs, the process prints its URL. The process ends with 0 after SIGTERM, with 1 and a sentence
+if the store dies, and with 2 and a sentence if it cannot use the directory.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ async def main(data_dir: Path) -> int:
 
 
 def say(line: str) -> None:
-    """Print one line at once."""
+    """Print one line immediately."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The two clients on a real server, through a network that tests break."""
+"""The two Redis clients on a real server, through a network that tests break."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,8 @@ async def connections(network: FaultProxy) -> AsyncIterator[connection.Connectio
 async def test_a_write_whose_answer_is_lost_is_made_once(
     network: FaultProxy, connections: connection.Connections, server_url: str
 ) -> None:
-    """The client reports the lost answer, and does not repeat a write that the server may have made."""
+    """If the answer to a write is lost, the client raises an error. It does not repeat the write, which the
+    server may have made."""
     await connections.commands.ping()
     network.drop_next_reply()
 
@@ -53,7 +54,7 @@ async def test_a_write_whose_answer_is_lost_is_made_once(
 async def test_after_a_cut_the_next_call_connects_anew(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """After a cut, at most one call fails; the next call connects again."""
+    """After a cut, at most one call fails. The next call connects again."""
     await connections.commands.set("key", "value")
     network.cut()
 
@@ -66,7 +67,7 @@ async def test_after_a_cut_the_next_call_connects_anew(
 async def test_waiting_on_an_empty_list_raises_nothing(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """The longest wait for a wake-up is no timeout, and keeps its one connection."""
+    """The longest wait for a wake-up causes no timeout, and keeps its one connection."""
     words = [await connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)) for _ in range(3)]
 
     assert words == [None, None, None]
@@ -74,7 +75,8 @@ async def test_waiting_on_an_empty_list_raises_nothing(
 
 
 async def test_a_word_wakes_the_one_who_waits(connections: connection.Connections) -> None:
-    """A blocking wait has its own connection, not one of those for commands, and returns text."""
+    """A wake-up ends a blocking wait. The wait has its own connection, not one of those for commands, and
+    returns text."""
     waiting = asyncio.ensure_future(connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)))
     await connections.commands.lpush("wake", "up")
 
@@ -84,7 +86,8 @@ async def test_a_word_wakes_the_one_who_waits(connections: connection.Connection
 async def test_a_silent_network_ends_a_call_in_the_callers_time(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """A late answer to an abandoned call is not taken for the answer to the next call."""
+    """If the network is silent, a call ends at its caller's timeout. A late answer to it is not taken for the
+    answer to the next call."""
     await connections.commands.mset({"first": "1", "second": "2"})
     network.freeze()
 
@@ -99,7 +102,7 @@ async def test_a_silent_network_ends_a_call_in_the_callers_time(
 async def test_a_silent_network_ends_a_call_at_last(
     network: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller without its own timeout does not wait for ever."""
+    """If the network is silent, a call without a timeout of its caller ends too."""
     monkeypatch.setattr(connection, "COMMAND_SECONDS", 0.2)
     async with connection.open(f"redis://127.0.0.1:{network.port}") as both:
         await both.commands.ping()
@@ -110,14 +113,14 @@ async def test_a_silent_network_ends_a_call_at_last(
 
 
 async def test_more_calls_than_connections_wait_their_turn(connections: connection.Connections) -> None:
-    """More calls than connections wait, and none is refused."""
+    """If there are more calls than connections, calls wait for a connection and none is refused."""
     calls = [connections.commands.incr("counter") for _ in range(200)]
 
     assert sorted(await asyncio.gather(*calls)) == list(range(1, 201))
 
 
 async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
-    """The check finds all that doctor shows."""
+    """The check of the embedded store finds every property that doctor shows."""
     async with connection.open(server_url) as both:
         health = await connection.check(both)
 
@@ -132,7 +135,8 @@ async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
 
 
 async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
-    """Managed servers forbid INFO and CONFIG. Such a server is accepted, though nothing is known of it."""
+    """A server that forbids INFO and CONFIG, as managed servers do, is accepted. Its properties are then
+    unknown."""
     async with connection.open(server_url) as admin:
         await admin.commands.acl_setuser(
             "bot",
@@ -149,7 +153,7 @@ async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
 
 
 async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> None:
-    """One sentence says what is wrong, without the password."""
+    """If the password is wrong, one sentence says so without showing the password."""
     url = f"redis://bot:{PASSWORD}@127.0.0.1:{network.port}/0"
     async with connection.open(url) as both:
         with pytest.raises(UserError) as caught:
@@ -161,7 +165,7 @@ async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> N
 
 
 async def test_a_server_that_is_not_there_is_named(unused_tcp_port: int) -> None:
-    """If no server listens, the sentence says where and why."""
+    """If no server listens, the sentence names the address and the reason."""
     async with connection.open(f"redis://bot:{PASSWORD}@127.0.0.1:{unused_tcp_port}/0") as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -173,7 +177,7 @@ async def test_a_server_that_is_not_there_is_named(unused_tcp_port: int) -> None
 
 
 async def test_a_cluster_is_refused(tmp_path: Path) -> None:
-    """A Redis Cluster cannot run scripts over all of our keys."""
+    """A Redis Cluster is refused, because a script there cannot use all keys of a workspace."""
     async with cluster_node(tmp_path) as url, connection.open(url) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -233,7 +237,7 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
-    """A wrong REDIS_URL may hold the password, so it is not shown."""
+    """An invalid REDIS_URL is refused without showing it, because it may contain the password."""
     with pytest.raises(UserError) as caught:
         connection.open(url)
 
@@ -256,7 +260,7 @@ def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) ->
     ],
 )
 async def test_a_good_address_is_shown_without_its_secrets(url: str, where: str) -> None:
-    """Messages about the server name its address without secrets."""
+    """Messages about a server name its address without secrets."""
     async with connection.open(url) as both:
         assert both.where == where
 

@@ -1,4 +1,4 @@
-"""A data directory that others can write to is refused, because they could add jobs that are then run."""
+"""A data directory that other users can write to is refused. They could add jobs, which would then run."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def _said(data_dir: Path, who: str, command: str, directory: Path | None = None)
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
 async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
-    """A directory with the sticky bit is refused too."""
+    """A directory that everybody may write to is refused, even with the sticky bit."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     data_dir.chmod(mode)
@@ -44,7 +44,7 @@ async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path
 
 @needs_root
 async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
-    """Members of another group could write to it."""
+    """A directory that another group may write to is refused."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, os.geteuid(), OTHERS_GROUP)
@@ -56,7 +56,7 @@ async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
 
 @needs_root
 async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
-    """The owner of a directory can always write to it."""
+    """A directory of another user is refused, because its owner can always write to it."""
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
     os.chown(data_dir, OTHERS_USER, os.getegid())
@@ -65,7 +65,8 @@ async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
-    """Make a directory with this mode; returns it, and the path of a data directory two levels below."""
+    """Make a directory with this mode. Return this directory, and the path of a data directory two levels
+    below it."""
     outer = tmp_path / "outer"
     outer.mkdir()
     outer.chmod(mode)
@@ -76,7 +77,8 @@ def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
 async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
     tmp_path: Path, *, is_there: bool
 ) -> None:
-    """Others could replace the data directory, so it is refused, and nothing is made there."""
+    """If everybody may write to an outer directory, the data directory is refused and not made. Other users
+    could replace it."""
     outer, data_dir = _within(tmp_path, 0o777)
     if is_there:
         data_dir.mkdir(mode=0o700, parents=True)
@@ -101,7 +103,8 @@ async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
 async def test_a_directory_in_somebody_elses_is_refused(
     tmp_path: Path, user: int, group: int, mode: int, who: str
 ) -> None:
-    """The owner of the outer directory can replace the data directory, whatever the mode is."""
+    """If an outer directory belongs to another user, the data directory is refused, whatever the mode. The
+    other user could replace it."""
     outer, data_dir = _within(tmp_path, mode)
     os.chown(outer, user, group)
 
@@ -113,7 +116,8 @@ async def test_a_directory_in_somebody_elses_is_refused(
 
 
 async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> None:
-    """A person who can change one symbolic link on the way can replace the data directory."""
+    """Each symbolic link on the path is checked. A person who can change one link can replace the data
+    directory."""
     outer, _ = _within(tmp_path, 0o777)
     (tmp_path / "real").mkdir()
     (outer / "second").symlink_to(tmp_path / "real")
@@ -125,7 +129,8 @@ async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> Non
 
 
 async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
-    """Without a umask, new directories are writable for everybody, so they are checked too."""
+    """Outer directories that the start itself makes are checked too. Without a umask, everybody could write
+    to them."""
     before = os.umask(0)
     try:
         with pytest.raises(UserError, match=f"everybody may write to {tmp_path / 'new'}[.]"):
@@ -136,7 +141,7 @@ async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
 
 
 async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
-    """Symbolic links in a circle are reported and do not loop for ever."""
+    """Symbolic links in a circle are reported, and the check ends."""
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
 
@@ -146,7 +151,8 @@ async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path: Path) -> None:
-    """In a directory like /tmp, only the owner of the data directory can remove it."""
+    """A data directory in a directory like /tmp is accepted. With the sticky bit, only its owner can remove
+    it."""
     _, data_dir = _within(tmp_path, 0o1777)
 
     async with embedded.store(data_dir):
@@ -155,7 +161,8 @@ async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o770, 0o2775])
 async def test_a_directory_of_ones_own_is_used(tmp_path: Path, mode: int) -> None:
-    """Group rights are accepted if the group is the user's own, as on many systems and on mounted volumes."""
+    """A group may have rights to the data directory if it is the user's own group, as on many systems and
+    mounted volumes."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, -1, os.getegid())

@@ -1,4 +1,4 @@
-"""The embedded store in real processes: it is started, killed and started again."""
+"""The embedded store runs in real processes: tests start it, kill it and start it again."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def starts() -> AsyncIterator[Starts]:
-    """Start owners of a store as processes; all of them end with the test."""
+    """Start processes that own a store. All of them end with the test."""
     owners: list[Process] = []
 
     async def start(data_dir: Path) -> Process:
@@ -65,7 +65,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process runs. A zombie does not run."""
+    """Return whether a process runs. A zombie does not."""
     try:
         os.kill(pid, 0)
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -76,7 +76,7 @@ def is_running(pid: int) -> bool:
 
 
 def servers_on(data_dir: Path) -> list[int]:
-    """List the processes that have the directory's lock file open, except the Taskwire that owns it."""
+    """List the processes that have the directory's lock file open, except its owner, a Taskwire process."""
     owner = (data_dir / data_directory.OWNER_LOCK).read_text().strip()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -91,7 +91,7 @@ needs_death_signal = pytest.mark.skipif(sys.platform != "linux", reason="only Li
 
 
 async def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
-    """A store that was stopped and started again has lost nothing, and no old server is left."""
+    """After a stop and a start, the store has all its data, and no old server is left."""
     async with embedded.store(data_dir) as running:
         await write(running.url, "first")
         first = server_pid(data_dir)
@@ -104,7 +104,7 @@ async def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None
 
 
 async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
-    """No other user of the machine can read the data or reach the server."""
+    """No other user of the machine can read the store's data or connect to its server."""
     async with embedded.store(data_dir):
         modes = [stat.S_IMODE(path.stat().st_mode) for path in (data_dir, data_dir / "appendonlydir")]
 
@@ -113,7 +113,8 @@ async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
 
 @needs_death_signal
 async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, starts: Starts) -> None:
-    """After SIGKILL of the owner, a start waits until the old server has ended; then one server runs."""
+    """After SIGKILL of the owner, a start waits until the old server has ended. Then one server runs, with
+    all data."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the kill")
     orphan = server_pid(data_dir)
@@ -129,7 +130,7 @@ async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, star
 
 @needs_death_signal
 async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> None:
-    """Every confirmed write survives, even if the owner is killed right after it, five times."""
+    """If the owner is killed five times right after a write, every confirmed write survives."""
     for number in range(5):
         owner = await starts(data_dir)
         await write(await line_of(owner), f"write {number}")
@@ -142,7 +143,7 @@ async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> 
 
 
 async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts: Starts) -> None:
-    """If no signal ends a server when its owner dies, the next start ends it."""
+    """If a server keeps running after its owner's death, the next start ends this server."""
     with orphan_lock(data_dir) as lock:
         path = data_directory.choose_socket(data_dir)
         options = ["--port", "0", "--unixsocket", str(path), "--dir", str(data_dir), "--appendonly", "yes"]
@@ -162,7 +163,7 @@ async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts
 
 @contextlib.contextmanager
 def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
-    """Hold the lock of the server without the lock of the owner."""
+    """Take the lock of the server without the lock of the owner."""
     data_dir.mkdir()
     with (data_dir / data_directory.STORE_LOCK).open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -170,7 +171,8 @@ def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
 
 
 async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts: Starts) -> None:
-    """The sentence names the directory and the process that has it; the first process is not disturbed."""
+    """A second start fails with a sentence that names the directory and the first process. The first process
+    is not disturbed."""
     first = await starts(data_dir)
     url = await line_of(first)
 
@@ -187,7 +189,7 @@ async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts:
 
 
 async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts: Starts) -> None:
-    """A second process gets the directory as soon as the first one has ended."""
+    """A second process gets the directory as soon as the first process has ended."""
     first = await starts(data_dir)
     await write(await line_of(first), "from the first")
     second = await starts(data_dir)
@@ -199,7 +201,7 @@ async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts
 
 
 async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> None:
-    """No child outlives its owner, and the socket is gone."""
+    """After SIGTERM the owner and its server end, and the socket is gone."""
     owner = await starts(data_dir)
     await line_of(owner)
 
@@ -214,7 +216,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that ignores SIGTERM is killed after a while, and loses nothing that it confirmed."""
+    """A server that ignores SIGTERM is killed after a while. It loses no confirmed write."""
     monkeypatch.setattr(embedded, "SERVER_STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:
         await write(running.url, "synced")
@@ -226,7 +228,7 @@ async def test_a_server_that_hangs_is_killed_at_the_end(
 
 
 async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Starts) -> None:
-    """If the server is killed, its owner ends with a sentence, so that a supervisor starts both again."""
+    """If the server is killed, its owner ends with a sentence. A supervisor can then start both again."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the death")
 
@@ -239,13 +241,15 @@ async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Star
 
 
 async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
-    """Ctrl-C reaches only the owner, which still has to write before it ends."""
+    """Ctrl-C reaches only the owner and not the server, because the owner still has to write before it
+    ends."""
     async with embedded.store(data_dir):
         assert os.getsid(server_pid(data_dir)) != os.getsid(0)
 
 
 async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -> None:
-    """The socket is then in a temporary directory, which is removed with it."""
+    """If the path is too long for a socket, the socket is in a temporary directory, which is removed at the
+    end."""
     data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
     async with embedded.store(data_dir) as running:
         await write(running.url, "key")
@@ -259,7 +263,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
 
 
 async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
-    """`find` returns a running store, and none before its start and after its end."""
+    """`find` returns a running store. Before its start and after its end, `find` returns None."""
     before = await embedded.find(data_dir)
     async with embedded.store(data_dir) as running:
         during, expected = await embedded.find(data_dir), running.url
@@ -269,7 +273,8 @@ async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
 
 
 async def test_an_error_of_the_owner_passes_unchanged(data_dir: Path) -> None:
-    """An error while the store runs is not reported as a problem of the directory."""
+    """An error in the code that uses the store is raised unchanged. It is not reported as a problem of the
+    directory."""
     with pytest.raises(PermissionError, match="not ours"):
         async with embedded.store(data_dir):
             raise PermissionError("not ours")
@@ -283,7 +288,7 @@ def put_a_file_at(path: Path) -> None:
 
 
 async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    """A file in the path of the data directory is reported."""
+    """If a file is in the path of the data directory, the sentence names the file."""
     put_a_file_at(tmp_path / "file")
 
     with pytest.raises(UserError) as caught:
@@ -298,7 +303,7 @@ async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
 async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A data directory of another user is reported."""
+    """If the data directory belongs to another user, the sentence names the directory."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
 
@@ -313,7 +318,7 @@ async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not look")
 async def test_a_directory_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
-    """A data directory of another user, in a directory that is closed to us, is reported."""
+    """If the data directory is inside a directory that we may not enter, the sentence names it."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
     close(tmp_path)
@@ -344,7 +349,7 @@ def not_permitted(data_dir: Path) -> str:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Run as another user for a while."""
+    """Run as the user `nobody` inside the block."""
     os.seteuid(65534)
     try:
         yield
@@ -353,7 +358,7 @@ def as_nobody() -> Iterator[None]:
 
 
 async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
-    """The error has the last line of the server's log, and what to do."""
+    """If the store does not start, the error has the last line of the server's log, and what to do."""
     put_a_file_at(data_dir / "appendonlydir")
 
     with pytest.raises(UserError) as caught:
@@ -371,7 +376,7 @@ async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
 async def test_a_server_on_the_path_serves_as_well(
     name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the wheel does not run, the system's own server is used, even if it is some years old."""
+    """If the wheel's server does not run, an installed server is used, even one that is some years old."""
     program = shutil.which(name)
     if not program:
         pytest.skip(f"no {name} on the path")
@@ -388,7 +393,8 @@ async def test_a_server_on_the_path_serves_as_well(
 
 
 async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
-    """A damaged file is not thrown away: a person decides."""
+    """If the store's file is damaged, the sentence says how to repair it. The file is kept, because a person
+    has to decide."""
     async with embedded.store(data_dir) as running:
         for key in ("first", "second"):
             await write(running.url, key)
@@ -412,7 +418,7 @@ def damage(data_dir: Path) -> None:
 async def test_a_machine_without_any_server_is_told_what_to_install(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the wheel and without a server on the path, the error says so."""
+    """If there is neither the wheel's server nor an installed one, the error says what to install."""
     monkeypatch.setattr(embedded, "_programs", lambda: iter([Path("/bin/true"), data_dir / "missing"]))
 
     with pytest.raises(UserError) as caught:
@@ -423,7 +429,8 @@ async def test_a_machine_without_any_server_is_told_what_to_install(
 
 
 async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) -> None:
-    """The log is emptied while the server has it open, and the server then writes at its beginning."""
+    """The log is emptied while the server has it open. The server then writes at the beginning of the
+    file."""
     async with embedded.store(data_dir) as running:
         log = data_dir / data_directory.LOG
         with log.open("a") as file:

@@ -1,4 +1,4 @@
-"""Keys: all keys of a workspace are in one slot, and each key expires or has a reason to stay."""
+"""All keys of a workspace are in one slot, and each key expires or has a reason to stay."""
 
 import pytest
 from redis.crc import key_slot
@@ -18,17 +18,17 @@ KEYS = Keys("T0TEAM")
     ],
 )
 def test_all_keys_of_a_workspace_live_in_one_slot(key: str) -> None:
-    """A script may use any of these keys."""
+    """All keys of a workspace are in one slot of Redis, so that a script may use any of them."""
     assert key_slot(key.encode()) == key_slot(b"{T0TEAM}")
 
 
 def test_two_workspaces_share_no_key() -> None:
-    """Several workspaces may use one Redis."""
+    """Two workspaces on one Redis share no key."""
     assert KEYS.named("ready") != Keys("T0OTHER").named("ready")
 
 
 def test_two_installations_in_one_workspace_share_no_key() -> None:
-    """Each installation has its own prefix before the workspace."""
+    """Two installations in one workspace share no key. Each has its own prefix before the workspace."""
     assert Keys("T0TEAM", "staging").named("ready") == "staging:{T0TEAM}:ready"
     assert not KEYS.is_permanent(Keys("T0TEAM", "staging").named("ready"))
 
@@ -55,7 +55,7 @@ def test_what_stays_is_known(key: str) -> None:
     ],
 )
 def test_everything_else_has_to_end(key: str) -> None:
-    """All other keys must expire; the scenarios check each key."""
+    """All keys that are not listed must expire. The scenarios check each key."""
     assert not KEYS.is_permanent(KEYS.named(key))
 
 
@@ -65,5 +65,5 @@ def test_another_workspaces_keys_are_not_ours_to_keep() -> None:
 
 
 def test_every_reason_is_one() -> None:
-    """Each permanent key has a sentence as its reason."""
+    """The reason for each permanent key is a sentence."""
     assert all(len(reason) > 20 for reason in PERMANENT.values())

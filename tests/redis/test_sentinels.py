@@ -1,4 +1,4 @@
-"""Redis behind real sentinels: the master is found and followed, and a refused write is not done."""
+"""Taskwire finds the Redis master through real sentinels and follows it. A refused write has no effect."""
 
 import contextlib
 import signal
@@ -50,7 +50,7 @@ def _batch(text: str) -> Batch:
 async def test_after_a_failover_both_clients_find_the_new_master(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """After a failover nothing promised is lost, scripts are loaded again, and a claim is not made twice."""
+    """After a failover no promised write is lost, scripts are loaded again, and a claim is not made twice."""
     inbox = Inbox(both, KEYS, ServerClock())
     await until(lambda: _is_promised(inbox), "a replica that has it")
     await both.blocking.brpop(["nothing"], 0.01)
@@ -65,7 +65,7 @@ async def test_after_a_failover_both_clients_find_the_new_master(
 async def test_a_sentinel_that_knows_an_earlier_master_is_not_followed(
     cluster: SentinelCluster, tmp_path: Path
 ) -> None:
-    """A sentinel that is cut off with the old master is outvoted, even if it is asked first."""
+    """A sentinel that is cut off together with the old master is outvoted, even if it is asked first."""
     alone = sentinels.lone_sentinel(tmp_path, (await cluster.master()).port)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(alone.end)
@@ -89,7 +89,8 @@ async def _is_written(both: Connections) -> bool:
 
 
 async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> None:
-    """A write to a replica has certainly not been done, and its connection is closed."""
+    """If a master has become a replica, a write to it has certainly no effect, and the connection is
+    closed."""
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
@@ -100,7 +101,7 @@ async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> No
 
 
 async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelCluster) -> None:
-    """A master without replicas refuses the write, and the sentinels are asked again for the master."""
+    """A master without replicas refuses a write. The client then asks the sentinels for the master again."""
     master = await cluster.master()
     for replica in await cluster.replicas():
         await replica.end()
@@ -115,7 +116,8 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
-    """A claim that only the master has may be lost with it: its outcome is unknown until a replica has it."""
+    """A claim that only the master has may be lost with it. Its outcome is unknown until a replica has the
+    claim."""
     inbox = Inbox(both, KEYS, ServerClock())
     replicas = await cluster.replicas()
     for replica in replicas:
@@ -137,7 +139,8 @@ async def _is_woken(both: Connections) -> bool:
 
 
 async def _is_promised(inbox: Inbox) -> bool:
-    """Whether the claim was made and a replica has it. On a busy machine this may take several tries."""
+    """Return whether the claim was made and a replica has it. On a busy machine this may take several
+    tries."""
     with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False
@@ -146,7 +149,8 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """A new master would not know of the attempt and would let it be made a second time."""
+    """If no replica has an attempt, its call is not made. A new master would not know the attempt and would
+    allow another one."""
     queues = Queues(both, KEYS, ServerClock())
     await queues.write(_batch("one"))
     lease = await queues.acquire()
@@ -172,7 +176,7 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     ],
 )
 async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new: str, sentence: str) -> None:
-    """One sentence says what is wrong, without a password."""
+    """If the settings for sentinels are wrong, one sentence says what is wrong, without a password."""
     async with connection.open(cluster.url.replace(old, new)) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -183,7 +187,7 @@ async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new:
 
 
 async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
-    """If REDIS_URL names a Redis in place of a sentinel, the sentence says so."""
+    """If REDIS_URL names a Redis server instead of a sentinel, the sentence says so."""
     port = cluster.servers[0].port
     url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
     async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:
@@ -194,7 +198,7 @@ async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
 
 
 async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> None:
-    """If no sentinel listens, the sentence says where and why."""
+    """If no sentinel listens, the sentence names the address and the reason."""
     async with connection.open(f"redis+sentinel://127.0.0.1:{unused_tcp_port}/mymaster") as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)

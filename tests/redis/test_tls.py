@@ -1,4 +1,4 @@
-"""TLS to Redis and to its sentinels, with real certificates: an untrusted server gets no data."""
+"""TLS to Redis and to its sentinels, with real certificates. An untrusted server gets no data."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -25,13 +25,13 @@ KEYS = Keys("T1")
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
-    """Sentinels and servers that accept only TLS."""
+    """Run sentinels and servers that accept only TLS."""
     async with sentinels.cluster(tmp_path, await certificates.make(tmp_path / "tls")) as made:
         yield made
 
 
 async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None:
-    """The sentinels, the old master and the new one all have certificates of one authority."""
+    """Taskwire follows a failover over TLS. All servers have certificates of one authority."""
     async with connection.open(cluster.url) as both:
         health = await connection.check(both)
         inbox = Inbox(both, KEYS, ServerClock())
@@ -52,7 +52,7 @@ async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
 
 
 async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCluster) -> None:
-    """The outcome of a call that fails through TLS is as unknown as without TLS."""
+    """If a call over TLS gets no answer, its outcome is unknown, as without TLS."""
     master, trusted = await cluster.master(), _authority(cluster)
     async with proxy(f"redis://{sentinels.HOST}:{master.port}") as network:
         url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
@@ -66,7 +66,7 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
 
 
 async def test_a_server_that_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """Certificates of another authority, and a missing or a needless TLS setting, give a sentence each."""
+    """A certificate of another authority gets a sentence. So does a missing or a needless TLS setting."""
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
     places, secret = (
@@ -93,9 +93,9 @@ async def test_a_server_that_is_not_trusted_is_named(cluster: SentinelCluster, t
 
 
 async def test_how_to_trust_somebody_is_said(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """A company's own authority is known to its machines, but not to a container.
+    """A company's own authority is trusted on its machines, but not in a container.
 
-    The hint says how to add it.
+    The hint says how to add the authority.
     """
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
@@ -115,7 +115,7 @@ def _authority(cluster: SentinelCluster) -> str:
 
 
 async def _check(url: str) -> str:
-    """Return what is wrong with an address; empty if nothing is."""
+    """Return what is wrong with an address, or an empty text."""
     async with connection.open(url) as both:
         try:
             await connection.check(both)

@@ -1,4 +1,5 @@
-"""Clients of the Coder stand-in for its own tests: people with a key each, and their answers."""
+"""Clients of the Coder stand-in, for the stand-in's own tests: people with a session key each, and the
+answers that they get."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ TASKS = "/api/v2/tasks"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. The JSON is not typed, because these tests are about its exact form."""
+    """One answer of the stand-in. Its JSON is not typed, because these tests are about its exact form."""
 
     status: int
     text: str
@@ -29,13 +30,13 @@ class Reply:
 
     @property
     def said(self) -> tuple[int, str, str]:
-        """Return status, message and detail, as the tables compare them."""
+        """Return the status, message and detail of the answer, to compare them with the tables."""
         body = self.json
         return self.status, body["message"], body.get("detail", "")
 
 
 class Person:
-    """A user with a key."""
+    """A Coder user with a session key."""
 
     def __init__(self, session: ClientSession, url: str, token: str) -> None:
         self._session = session
@@ -52,7 +53,7 @@ class Person:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """Send one request and return the answer."""
+        """Send one request as this user and return the answer."""
         data = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)
         sent = {"Coder-Session-Token": self.token, **(headers or {})} if self.token else dict(headers or {})
         async with self._session.request(
@@ -63,14 +64,14 @@ class Person:
     async def creates(
         self, sandbox: CoderSandbox, prompt: str = "Fix the login redirect", **fields: str
     ) -> Any:
-        """Create a task of this person and return it."""
+        """Create a task of this user and return it."""
         body = {"template_version_id": sandbox.template.active.id, "input": prompt, **fields}
         reply = await self.asks("POST", f"{TASKS}/me", body)
         assert reply.status == 201, reply.text
         return reply.json
 
     async def task(self, task_id: str) -> Any:
-        """Return a task as a get shows it."""
+        """Return a task as the stand-in's GET shows it."""
         reply = await self.asks("GET", f"{TASKS}/me/{task_id}")
         assert reply.status == 200, reply.text
         return reply.json
@@ -78,7 +79,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """A stand-in with a stepped clock, the ordinary member Alice, and the administrator."""
+    """A stand-in with a clock that tests move, the ordinary member Alice, and the administrator."""
 
     sandbox: CoderSandbox
     alice: Person
@@ -86,7 +87,7 @@ class Scene:
     session: ClientSession
 
     def person(self, username: str, **options: Any) -> Person:
-        """Return a client for this user, who is added if necessary."""
+        """Return a client for this user. Add the user if necessary."""
         if self.sandbox.world.find_user(username) is None:
             self.sandbox.add_user(username, **options)
         return Person(self.session, self.sandbox.url, self.sandbox.add_token(username))
@@ -98,7 +99,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(settings: Settings | None = None, **options: Any) -> AsyncIterator[Scene]:
-    """Start a stand-in with two people. At the end it must have no violations."""
+    """Start a stand-in with two people. At the end, check that it has recorded no violations."""
     async with (
         CoderSandbox(clock=SteppedClock(), settings=settings, **options) as sandbox,
         ClientSession() as session,

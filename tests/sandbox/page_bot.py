@@ -1,4 +1,4 @@
-"""A small bot for the tests of the demo's page: a Bolt app over Socket Mode that uses each feature once."""
+"""A small bot for the tests of the demo's page: a Bolt app in Socket Mode that uses each feature once."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,7 +73,7 @@ _MENU: Json = {
 
 
 def select_row(block_id: str) -> list[Json]:
-    """Return a row with a select, as the menu of a card of Taskwire."""
+    """Return a row of blocks with a select, as in the menu of Taskwire's card."""
     select: Json = {"type": "static_select", "action_id": "task.more", "options": _options("Logs", "Mute")}
     select |= {"placeholder": words("More…", "plain_text")}
     return [{"type": "actions", "block_id": block_id, "elements": [select]}]
@@ -92,7 +92,7 @@ def _options(*names: str) -> list[Json]:
 
 
 def loading() -> Json:
-    """Return the dialog that opens at once."""
+    """Return the dialog that opens immediately and is filled later."""
     view: Json = {"type": "modal", "callback_id": "form", "title": words("New task", "plain_text")}
     return view | {"blocks": [{"type": "section", "text": words("Asking Coder…")}]}
 
@@ -181,7 +181,7 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
 
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
-        # Published once only, so the Home tab is not redrawn while a test clicks on it.
+        # Published only once, so that the Home tab is not redrawn while a test clicks on it.
         if event["tab"] == "messages":
             await client.views_publish(user_id=event["user"], view=_home())
 
@@ -246,7 +246,7 @@ def _add_shortcuts(app: AsyncApp, heard: list[str]) -> None:
 
 @asynccontextmanager
 async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
-    """Run the bot. Yields the list of what it has received, in order."""
+    """Run the bot. Yield the list of the payloads that it has received, in order."""
     heard: list[str] = []
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
     app = AsyncApp(client=client, signing_secret=slack.signing_secret)

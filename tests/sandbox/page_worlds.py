@@ -1,6 +1,6 @@
-"""A workspace with the demo's page in a real browser.
+"""Opens the demo's page of a workspace in a real browser.
 
-The browser must not leave this machine or report errors.
+A test fails if the browser sends a request to another machine or reports an error.
 """
 
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ _ARGUMENTS = (
 )
 
 
-# The page offers what the manifest declares.
+# The page offers the commands and shortcuts that the manifest declares.
 _MANIFEST: dict[str, Any] = {
     "display_information": {"name": "Taskwire"},
     "features": {
@@ -51,7 +51,7 @@ _MANIFEST: dict[str, Any] = {
 
 @dataclass
 class World:
-    """The stand-ins, the page as one person has opened it, and what the bot has received."""
+    """The stand-ins, the page that one person has opened, and the payloads that the bot has received."""
 
     slack: SlackSandbox
     page: Page
@@ -61,35 +61,35 @@ class World:
 
     @property
     def box(self) -> Locator:
-        """The message box."""
+        """Return the message box of the channel."""
         return self.page.locator("#message-box")
 
     @property
     def reply_box(self) -> Locator:
-        """The thread's message box."""
+        """Return the message box of the thread."""
         return self.page.locator("#reply-box")
 
     @property
     def thread(self) -> Locator:
-        """The thread pane."""
+        """Return the thread pane."""
         return self.page.get_by_role("complementary", name="Thread")
 
     @property
     def dialog(self) -> Locator:
-        """The open dialog."""
+        """Return the open dialog."""
         return self.page.get_by_role("dialog")
 
     def message(self, text: str) -> Locator:
-        """The channel's message with this text."""
+        """Return the channel's message with this text."""
         return self.page.locator("#messages .message", has_text=text)
 
     async def type(self, text: str) -> None:
-        """Write into the message box and send it."""
+        """Write a text into the message box and send it."""
         await self.box.fill(text)
         await self.box.press("Enter")
 
     async def hears(self, words: str) -> None:
-        """Wait until the bot has received these words."""
+        """Wait until the bot has received this text."""
         await self.slack.until(lambda: words in self.heard, f"the bot to hear {words!r}")
 
 
@@ -115,14 +115,14 @@ async def launched() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Provide one browser for all tests of this process: starting it costs more than most tests."""
+    """Provide one browser for all tests of this process. Starting a browser takes longer than most tests."""
     async with launched() as running:
         yield running
 
 
 @asynccontextmanager
 async def browsed(browser: Browser) -> AsyncIterator[Page]:
-    """Open a page in a context of its own, which shares no cookies or storage with another test."""
+    """Open a page in a separate browser context, without cookies or storage of other tests."""
     context = await browser.new_context(viewport={"width": 1400, "height": 860})
     try:
         yield await context.new_page()
@@ -131,10 +131,10 @@ async def browsed(browser: Browser) -> AsyncIterator[Page]:
 
 
 def _watch(world: World) -> None:
-    """Record errors, and requests that leave this machine."""
+    """Record errors, and requests to other machines."""
     shown, ours = world.page, world.slack.backend.base_url
     shown.on("pageerror", lambda error: world.troubles.append(f"error: {error}"))
-    # A reload aborts what the page was still asking for. Nothing is wrong then.
+    # A reload aborts the requests of the page. This is no error.
     shown.on(
         "requestfailed",
         lambda failed: (
@@ -153,7 +153,7 @@ def _watch(world: World) -> None:
 
 @asynccontextmanager
 async def opened(browser: Browser, coder: CoderSandbox | None = None) -> AsyncIterator[World]:
-    """Open the page as Alice, with a running bot. Fail at the end if the browser reported anything."""
+    """Open the page as Alice, with a running bot. Fail at the end if the browser has reported anything."""
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
     async with SlackSandbox(routes=routes, manifest=_MANIFEST) as slack:
         _furnish(slack)

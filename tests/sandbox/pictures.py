@@ -1,7 +1,7 @@
 """Makes the pictures of `docs/using.md` and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
 
-They are from the demo, except for what is rare or comes after half an hour: this is drawn from examples. It
-needs chromium, and takes some minutes, because the demo's agents take their time.
+Most pictures come from the demo. Messages that are rare or come after half an hour are drawn from examples.
+This needs chromium, and takes some minutes because the demo's agents work slowly.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from tests.unit.message_examples import BOND, CODER, OPENED, STATUS_OF_PHASE, li
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PATIENCE_MS = 120_000
-# Of this width, a message has about as many words in a line as in Slack's own window.
+# At this width, a line of a message has about as many words as in Slack's own window.
 NARROW: ViewportSize = {"width": 600, "height": 1500}
 WIDE: ViewportSize = {"width": 1000, "height": 620}
 PHONE: ViewportSize = {"width": 360, "height": 480}
-# Task, the phase that its card shows in the end, and the name of its picture.
+# The prompt of a task, the last phase on its card, and the name of its picture.
 TASKS = (
     ("upgrade the project to Python 3.14", "Working", "working"),
     ("split the customer name into two columns", "Needs you", "needs-you"),
@@ -43,7 +43,7 @@ TASKS = (
     ("update the base image", "Broken", "broken"),
     ("audit every module", "Paused", "paused"),
 )
-# Letters without colored edges make a small picture.
+# Letters without colored edges make the files smaller.
 ARGUMENTS = ("--no-sandbox", "--disable-lcd-text")
 DEMO = "demo"
 # What the agents of the examples said last.
@@ -54,7 +54,7 @@ TOURED = 6
 
 @contextlib.asynccontextmanager
 async def _demo() -> AsyncIterator[str]:
-    """Run the demo. Yields its address."""
+    """Run the demo. Yield its URL."""
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "taskwire", "demo", "--port", "0"), stdout=asyncio.subprocess.PIPE
     )
@@ -89,7 +89,7 @@ async def _says(page: Page, text: str) -> None:
 
 
 async def _take(shown: Locator, folder: Path, name: str) -> None:
-    """Save a picture, without the marks of the mouse and the keyboard."""
+    """Save a picture, without traces of the mouse and the keyboard focus."""
     await shown.page.evaluate("document.activeElement.blur()")
     await shown.page.mouse.move(0, 0)
     await shown.screenshot(path=folder / f"{name}.png", animations="disabled")
@@ -114,7 +114,7 @@ async def _cards_and_notices(page: Page, folder: Path) -> None:
 
 
 async def _answer(page: Page, folder: Path) -> None:
-    """Take the dialog that answers a question with choices."""
+    """Take a picture of the dialog that answers a question with choices."""
     await _card(page, TASKS[1][0]).get_by_role("button", name="Answer").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("radio").first.wait_for(timeout=PATIENCE_MS)
@@ -123,7 +123,7 @@ async def _answer(page: Page, folder: Path) -> None:
 
 
 async def _notice(page: Page, prompt: str, folder: Path, name: str) -> None:
-    """Take the newest message that calls Alice in a task's thread."""
+    """Take a picture of the newest message that mentions Alice in a task's thread."""
     await _card(page, prompt).get_by_role("button", name=re.compile("repl(y|ies)")).click()
     called = page.locator("#thread .message", has_text="@Alice Adams").last
     await called.wait_for(timeout=PATIENCE_MS)
@@ -132,7 +132,7 @@ async def _notice(page: Page, prompt: str, folder: Path, name: str) -> None:
 
 
 async def _live(page: Page, folder: Path) -> None:
-    """Take what one sees who follows a task."""
+    """Take a picture of what a person who follows a task sees."""
     await _card(page, TASKS[0][0]).hover()
     await _card(page, TASKS[0][0]).get_by_role("button", name="Reply in thread").click()
     await page.locator("#reply-box").fill("!follow")
@@ -144,7 +144,7 @@ async def _live(page: Page, folder: Path) -> None:
 
 
 async def _surfaces(page: Page, folder: Path) -> None:
-    """Take the menu of a card, the form, the list, and Home where the app has one."""
+    """Take pictures of a card's menu, the form, the list, and the Home tab if the app has one."""
     await _card(page, TASKS[0][0]).get_by_role("button", name="More…").click()
     await page.get_by_role("menu").screenshot(path=folder / "menu.png")
     await page.keyboard.press("Escape")
@@ -164,7 +164,7 @@ async def _surfaces(page: Page, folder: Path) -> None:
 
 
 async def _pass_on(page: Page, folder: Path) -> None:
-    """Take what the owner sees of a colleague's reply."""
+    """Take a picture of what a task's owner sees of a colleague's reply."""
     await page.get_by_role("button", name="Conversations").click()
     await page.get_by_role("button", name="Be Bob Brown").click()
     await page.keyboard.press("Escape")
@@ -185,7 +185,7 @@ async def _pass_on(page: Page, folder: Path) -> None:
 
 
 async def _home(page: Page, folder: Path, name: str) -> None:
-    """Take the Home tab."""
+    """Take a picture of the Home tab."""
     await page.get_by_role("button", name="Conversations").click()
     await page.locator("#sidebar").get_by_role("button", name=re.compile("^Taskwire")).click()
     await page.get_by_role("button", name="Home", exact=True).click()
@@ -194,7 +194,7 @@ async def _home(page: Page, folder: Path, name: str) -> None:
 
 
 def _make_examples(alice: str) -> dict[str, Message]:
-    """Make the messages that nobody wants to wait for, by the names of their pictures."""
+    """Make the messages that are rare or come late. Return them by the names of their pictures."""
     now = datetime.now(UTC)
     told = {"title": "Fix the login redirect", "prompt": "fix the login redirect"}
     bond = BOND.model_copy(update=told | {"made_at": ts_of(now), "created_at": now})
@@ -224,7 +224,7 @@ def _make_examples(alice: str) -> dict[str, Message]:
 
 
 async def _examples(browser: Browser, folder: Path, size: ViewportSize) -> None:
-    """Take the examples."""
+    """Take the pictures of the examples."""
     async with SlackSandbox(routes=page_routes(person="alice"), manifest=make_manifest()) as slack:
         alice = slack.add_user("alice", real_name="Alice Adams")
         channel = slack.add_channel("shop", ["alice"])
@@ -236,7 +236,7 @@ async def _examples(browser: Browser, folder: Path, size: ViewportSize) -> None:
 
 
 async def _whole_page(page: Page, folder: Path) -> None:
-    """Take the page in the middle of the tour, and without the tour."""
+    """Take pictures of the page in the middle of the tour, and without the tour."""
     await page.locator("#tour-switch").click()
     tour = page.get_by_role("region", name="Tour")
     for number in range(1, TOURED + 1):

@@ -1,4 +1,5 @@
-"""A minimal app for the tests of the Slack stand-in: calls methods, holds a socket, acks as a test says."""
+"""A minimal app for the tests of the Slack stand-in: it calls methods, opens a socket, and acks as a test
+says."""
 
 import asyncio
 import json
@@ -14,37 +15,38 @@ Json = dict[str, Any]  # Slack's open payloads, as in the stand-in itself
 
 
 class Api:
-    """Calls the Web API without an SDK, so nothing is corrected on the way."""
+    """Calls the Web API without an SDK, so that no call is corrected on the way."""
 
     def __init__(self, slack: SlackSandbox, session: aiohttp.ClientSession) -> None:
         self.slack = slack
         self.session = session
 
     async def call(self, method: str, *, token: str | None = None, **arguments: Any) -> Json:
-        """Call with a JSON body."""
+        """Call a method with a JSON body. Return the JSON of the answer."""
         async with self.raw(method, token=token, **arguments) as response:
             return dict(await response.json())
 
     def raw(self, method: str, *, token: str | None = None, **arguments: Any) -> Any:
-        """Call with a JSON body and return the HTTP response."""
+        """Call a method with a JSON body. Return the HTTP response."""
         headers = {"Authorization": f"Bearer {self.slack.bot_token if token is None else token}"}
         return self.session.post(self.slack.api_url + method, json=arguments, headers=headers)
 
     async def form(self, method: str, **arguments: str) -> Json:
-        """Call with a form that contains the token."""
+        """Call a method with a form that contains the token."""
         fields = {"token": self.slack.bot_token} | arguments
         async with self.session.post(self.slack.api_url + method, data=fields) as response:
             return dict(await response.json())
 
     async def post(self, channel: str, text: str, **arguments: Any) -> str:
-        """Post a message, which must be accepted, and return its ts."""
+        """Post a message, which must succeed, and return its ts."""
         answer = await self.call("chat.postMessage", channel=channel, text=text, **arguments)
         assert answer["ok"], answer
         return str(answer["ts"])
 
 
 class SocketApp:
-    """One Socket Mode connection. `reply` makes the payload of an ack. With `is_silent` nothing is acked."""
+    """One Socket Mode connection. `reply` makes the payload of an ack. With `is_silent` the app sends no
+    acks."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -82,7 +84,7 @@ class SocketApp:
 
 
 async def socket_url(api: Api) -> str:
-    """Request the URL of a new connection."""
+    """Request the URL of a new Socket Mode connection."""
     answer = await api.call("apps.connections.open", token=api.slack.app_token)
     assert answer["ok"], answer
     return str(answer["url"])
@@ -90,7 +92,7 @@ async def socket_url(api: Api) -> str:
 
 @asynccontextmanager
 async def connected(api: Api) -> AsyncIterator[SocketApp]:
-    """Open a connection and wait for its hello."""
+    """Open a connection and wait for Slack's hello."""
     async with api.session.ws_connect(await socket_url(api)) as socket:
         app = SocketApp(socket)
         running = asyncio.create_task(app.run())

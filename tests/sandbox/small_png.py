@@ -1,7 +1,7 @@
-"""Makes PNG pictures of a browser small: with a palette of 256 colors they take a third of the space.
+"""Reduces the size of a browser's PNG pictures. With a palette of 256 colors they need a third of the space.
 
-A page has few colors apart from its emoji. Only what chromium writes can be read: 8 bits a channel, and no
-interlacing.
+A page has few colors, except for emoji. The code reads only the form that chromium writes: 8 bits a channel,
+not interlaced.
 """
 
 import struct
@@ -14,12 +14,13 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # The bytes of a pixel, by PNG's color type: RGB, RGBA.
 _PIXEL_BYTES = {2: 3, 6: 4}
 _COLORS = 256
-# So many colors are taken because they are used most. The others are at least this far apart, squared.
+# This many colors are chosen because they are used most. Each other color differs from the chosen ones by at
+# least this square of the distance.
 _MOST_USED, _FAR_APART = 80, 250
 
 
 def shrink(path: Path) -> None:
-    """Write the picture again with 256 colors."""
+    """Rewrite the picture with 256 colors."""
     chunks = list(_chunks(path.read_bytes()))
     width, height, _, kind = struct.unpack(">IIBB", chunks[0][1][:10])
     filtered = zlib.decompress(b"".join(content for name, content in chunks if name == b"IDAT"))
@@ -42,9 +43,9 @@ def shrink(path: Path) -> None:
 
 
 def _palette(uses: Counter[bytes]) -> list[bytes]:
-    """Choose the colors that are used most, and then those that differ from the chosen ones.
+    """Choose the colors that are used most. Then choose colors that differ from these.
 
-    Otherwise the shades of the letters would leave no place for the colors of an emoji.
+    Otherwise the shades of the letters would leave no place for the colors of emoji.
     """
     chosen: list[bytes] = []
     for color, _ in uses.most_common():
@@ -59,7 +60,7 @@ def _distance(one: bytes, other: bytes) -> int:
 
 
 def _number(pixel: bytes, palette: list[bytes], numbers: dict[bytes, int]) -> int:
-    """Return the number of the nearest color."""
+    """Return the number of the nearest color in the palette."""
     if pixel not in numbers:
         distances = [_distance(pixel, color) for color in palette]
         numbers[pixel] = distances.index(min(distances))
@@ -79,7 +80,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _rows(filtered: bytes, length: int, step: int) -> Iterator[bytes]:
-    """Undo PNG's filters: each byte was stored as its difference from its neighbours."""
+    """Undo PNG's filters, which store each byte as the difference from its neighbours."""
     above = bytes(length)
     for start in range(0, len(filtered), length + 1):
         row = bytearray(filtered[start + 1 : start + 1 + length])

@@ -1,4 +1,5 @@
-"""The workspaces of the Coder stand-in: builds with every result, their logs, and changes from outside."""
+"""The workspaces of the Coder stand-in: builds with every result, their logs, and changes that are made
+outside the tasks' API."""
 
 from collections.abc import AsyncIterator
 
@@ -10,13 +11,14 @@ from tests.sandbox.coder_people import TASKS, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
 
 async def test_a_startup_script_that_fails_leaves_the_task_active(stage: Scene) -> None:
-    """Only the agent's lifecycle, health and log show that its startup script failed."""
+    """If a startup script fails, the task is active. Only the agent's lifecycle, health and log show the
+    failure."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -29,7 +31,7 @@ async def test_a_startup_script_that_fails_leaves_the_task_active(stage: Scene) 
 
 
 async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> None:
-    """An app without a health check counts as healthy as soon as the agent is ready."""
+    """An app without a health check counts as healthy as soon as its agent is ready."""
     stage.sandbox.template.plan = BuildPlan(app=60, has_health_check=False)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -37,7 +39,7 @@ async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> 
 
 
 async def test_a_build_may_make_another_app(stage: Scene) -> None:
-    """If a build creates a new app, the app has a new id and an empty history."""
+    """If a build creates a new app, this app has a new id and an empty history."""
     stage.sandbox.template.plan = BuildPlan(recreates_app=True)
     task = stage.sandbox.add_task("alice", "Do it")
     before = task.row.workspace.app.id
@@ -52,7 +54,7 @@ async def test_a_build_may_make_another_app(stage: Scene) -> None:
 
 
 async def test_a_stop_that_fails_is_an_error(stage: Scene) -> None:
-    """A workspace that cannot be stopped is in error. It can be resumed."""
+    """If the workspace cannot be stopped, the task is in error and can be resumed."""
     stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
     task = stage.sandbox.add_task("alice", "Do it")
     task.pause()
@@ -64,7 +66,8 @@ async def test_a_stop_that_fails_is_an_error(stage: Scene) -> None:
 
 
 async def test_a_deletion_that_fails_keeps_the_name(stage: Scene) -> None:
-    """The task is gone at once, but its workspace remains, and the name stays taken."""
+    """If a deletion fails, the task is gone immediately, but its workspace remains and the name stays
+    taken."""
     stage.sandbox.template.plan = BuildPlan(delete_error="provider is away")
     task = stage.sandbox.add_task("alice", "Do it", name="it")
     await stage.alice.asks("DELETE", f"{TASKS}/me/{task.id}")
@@ -77,7 +80,8 @@ async def test_a_deletion_that_fails_keeps_the_name(stage: Scene) -> None:
 
 
 async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) -> None:
-    """The task and its agent are gone. The workspace says that it was deleted."""
+    """If a workspace is deleted in the dashboard, its task and agent are gone. The workspace says that it was
+    deleted."""
     task = stage.sandbox.add_task("alice", "Do it")
     shown = await stage.alice.task(task.id)
     task.delete()
@@ -99,7 +103,7 @@ async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) 
 
 
 async def test_the_dashboard_builds_too(stage: Scene) -> None:
-    """A stop through the workspace's own route pauses the task, with the dashboard as its reason."""
+    """A stop through the workspace's own route pauses the task. The reason is the dashboard."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaces/{task.row.workspace.id}/builds"
 
@@ -117,7 +121,7 @@ async def test_the_dashboard_builds_too(stage: Scene) -> None:
 
 
 async def test_a_log_is_read_from_a_line_on(stage: Scene) -> None:
-    """A build's log can be read from a line on, and as plain text."""
+    """A client can read a build's log from a given line on, or as plain text."""
     stage.sandbox.template.plan = BuildPlan(build_log=("first", "second"))
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspacebuilds/{task.builds[0].id}/logs"

@@ -1,4 +1,4 @@
-"""The Coder stand-in's control interface, time, notifications and streams, and the agents of the demo."""
+"""The Coder stand-in's control interface, clock, notifications and streams, and the agents of the demo."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
