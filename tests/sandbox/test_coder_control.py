@@ -23,7 +23,7 @@ async def stage() -> AsyncIterator[Scene]:
 
 
 async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
-    """Another process can use the controls for users, tasks, states, texts, time and faults over HTTP."""
+    """Over HTTP, another process controls the stand-in's users, tasks, states, texts, time and faults."""
     nobody = stage.with_key("")
     bob = (await nobody.asks("POST", "/_control/users", {"username": "bob", "email": "bob@acme.test"})).json
     await nobody.asks("POST", "/_control/tasks", {"user": "bob", "prompt": "Do it", "name": "it"})
@@ -50,7 +50,8 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
 
 
 async def test_another_process_sends_it_away(stage: Scene) -> None:
-    """The stand-in refuses connections for the given time and then comes back."""
+    """On request of another process, the stand-in refuses connections for a given time and then accepts them
+    again."""
     nobody = stage.with_key("")
 
     reply = await nobody.asks("POST", "/_control/away", {"seconds": 0.1})
@@ -71,7 +72,7 @@ async def _is_there(person: Person) -> bool:
 
 
 async def test_a_broken_script_is_recorded_as_a_violation(stage: Scene) -> None:
-    """An error in an agent's script becomes a violation. Other agents are not affected."""
+    """An error in an agent's script is recorded as a violation. Other agents continue."""
 
     def then(answer: str) -> Steps:
         raise ZeroDivisionError(answer)
@@ -89,7 +90,7 @@ async def test_a_broken_script_is_recorded_as_a_violation(stage: Scene) -> None:
 
 
 async def test_an_agent_may_never_report(stage: Scene) -> None:
-    """An active task may have no state, as often after a resume."""
+    """An active task may have no state because its agent never reports, as often after a resume."""
     stage.sandbox.template.is_silent = True
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -101,7 +102,7 @@ async def test_an_agent_may_never_report(stage: Scene) -> None:
     [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
 )
 async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
-    """Each control of a task changes the status as its name says."""
+    """Each control of a task changes its status as the control's name says."""
     stage.sandbox.add_task("alice", "Do it", name="it")
 
     reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})
@@ -122,14 +123,14 @@ async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str)
 async def test_a_wrong_control_request_says_so(
     stage: Scene, method: str, path: str, body: object, status: int
 ) -> None:
-    """A wrong control request is answered with a sentence."""
+    """A wrong control request is answered with a sentence that says what is wrong."""
     reply = await stage.with_key("").asks(method, path, body)
 
     assert (reply.status, bool(reply.json["error"])) == (status, True)
 
 
 async def test_the_same_seed_makes_the_same_world() -> None:
-    """Ids, names and answers are the same for the same seed, byte for byte."""
+    """Two stand-ins with the same seed have the same ids, names and answers, byte for byte."""
     texts = []
     for seed in (7, 7, 8):
         async with scene(seed=seed) as stage:
@@ -140,7 +141,7 @@ async def test_the_same_seed_makes_the_same_world() -> None:
 
 
 async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
-    """A scheduled action runs at its own time, even if it is noticed late."""
+    """If a test moves the clock, a scheduled action runs at its own time, even if it is noticed late."""
     clock = SteppedClock()
     async with CoderSandbox(clock=clock) as sandbox:
         sandbox.add_user("alice")
@@ -157,7 +158,7 @@ async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
 
 
 async def test_real_time_runs_by_itself() -> None:
-    """With the real clock, builds and scripts run even if no request comes."""
+    """With the real clock, builds and scripts run without any request."""
     script = Script((Work(0.05, "Quick"), Complete("Done")))
     async with CoderSandbox(clock=RealClock()) as sandbox:
         sandbox.add_user("alice")
@@ -196,9 +197,9 @@ async def received(
 
 
 async def test_a_pause_is_notified_within_a_round() -> None:
-    """Pause and resume are announced by default, with the task's id.
+    """By default Coder announces a pause and a resume within a second, with the task's id.
 
-    A second pause on the same day is not.
+    A second pause on the same day is not announced.
     """
 
     def act(sandbox: CoderSandbox) -> None:
@@ -219,7 +220,7 @@ async def test_a_pause_is_notified_within_a_round() -> None:
 
 
 async def test_a_state_is_notified_once_it_was_turned_on() -> None:
-    """The four notifications about states are off until their recipient turns them on."""
+    """Coder sends the four notifications about states only after their recipient has turned them on."""
 
     def act(sandbox: CoderSandbox) -> None:
         task = sandbox.add_task("alice", "Do it", name="it")
@@ -235,7 +236,7 @@ async def test_a_state_is_notified_once_it_was_turned_on() -> None:
 
 
 async def test_a_workspace_can_be_watched(stage: Scene) -> None:
-    """The stream starts with the present workspace and sends it again after every change."""
+    """A watch stream starts with the present workspace and sends the workspace again after every change."""
     task = stage.sandbox.add_task("alice", "Do it")
     url = f"{stage.sandbox.url}/api/v2/workspaces/{task.row.workspace.id}/watch"
 
@@ -282,7 +283,8 @@ async def _event(stream: Any) -> Any:
 async def test_the_demo_has_agents_of_several_kinds(
     stage: Scene, prompt: str, answer: str, end: tuple[str, str]
 ) -> None:
-    """The demo's agents finish with a link, ask first, fail, or write much. Each of them ends idle."""
+    """Some of the demo's agents finish with a link, some ask first, some fail, and some write a lot. Each of
+    them ends idle."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", prompt)
     await stage.sandbox.advance(180)
@@ -308,7 +310,7 @@ async def test_the_demo_has_agents_of_several_kinds(
     ],
 )
 async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: str, report: str) -> None:
-    """An agent answers a question with an explanation, and asks its own question again."""
+    """If a person answers with a question, a demo's agent explains and asks its own question again."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Split the name column")
     await stage.sandbox.advance(60)
@@ -320,7 +322,7 @@ async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: st
 
 
 async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
-    """The build's log has the reason. The next build succeeds."""
+    """One build of the demo fails, and its log has the reason. The next build succeeds."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Update the base image")
     await stage.sandbox.advance(30)
@@ -332,7 +334,7 @@ async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
 
 
 async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
-    """After its end an agent accepts further input. After a resume it says that it is back."""
+    """After its end, a demo's agent accepts further input. After a resume it says that it is back."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Fix the login redirect")
     await stage.sandbox.advance(60)

@@ -19,7 +19,7 @@ from tests.sandbox.coder_people import TASKS, Reply, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
@@ -47,7 +47,7 @@ async def create(stage: Scene) -> Reply:
 async def test_an_answer_can_be_wrong(
     stage: Scene, fault: faults.Fault, status: int, message: str, has_happened: bool
 ) -> None:
-    """An error is answered once, before or after the effect of the call.
+    """A planned error is answered once, before or after the call takes effect.
 
     The next call is answered normally.
     """
@@ -66,7 +66,8 @@ async def test_an_answer_can_be_wrong(
 
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
-    """After a reset the client does not know the result. The stand-in knows whether the call took effect."""
+    """After a planned reset, the client does not know whether its call took effect, but the stand-in
+    knows."""
     stage.sandbox.plan_fault("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
@@ -78,7 +79,7 @@ async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_ha
 
 
 async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
-    """The call takes effect, but its answer is not JSON."""
+    """After a planned fault, a call takes effect, but its answer is not JSON."""
     stage.sandbox.plan_fault("tasks.create", faults.nonsense(b"<html>"))
 
     assert (await create(stage)).text == "<html>"
@@ -87,7 +88,7 @@ async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "at_once"), [(faults.late(0.2), 0), (faults.late_after(0.2), 1)])
 async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once: int) -> None:
-    """A late call takes effect before or after the wait."""
+    """A delayed call takes effect before or after the delay."""
     stage.sandbox.plan_fault("tasks.create", fault)
     asking = asyncio.create_task(create(stage))
     await stage.sandbox.until(
@@ -102,7 +103,7 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """A hanging call has no effect. Its connection ends when the faults are cleared."""
+    """A call that gets no answer has no effect. Its connection ends when the faults are cleared."""
     stage.sandbox.plan_fault("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}
@@ -122,7 +123,7 @@ async def test_a_call_can_hang(stage: Scene) -> None:
 
 
 async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -> None:
-    """A fault can skip calls, last for several, match several routes, and depend on a seeded chance."""
+    """A fault can skip calls, last for several calls, match several routes, and depend on a seeded chance."""
     later = stage.sandbox.plan_fault("tasks.*", faults.server_error(), times=2, skips=1)
     first = [(await stage.alice.asks("GET", TASKS)).status for _ in range(4)]
     rolls = []
@@ -138,7 +139,7 @@ async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -
 
 
 async def test_it_can_be_away(stage: Scene) -> None:
-    """While the stand-in is away it refuses connections. Afterwards it has the same address."""
+    """During an outage the stand-in refuses connections. After it, the stand-in has the same URL."""
     async with stage.sandbox.outage():
         with pytest.raises(ClientConnectorError):
             await stage.alice.asks("GET", TASKS)
@@ -147,7 +148,7 @@ async def test_it_can_be_away(stage: Scene) -> None:
 
 
 async def test_every_request_is_remembered(stage: Scene) -> None:
-    """The record has the sender and result of each request. A hook is called before and after each effect."""
+    """The record has the sender and the result of each request. A hook runs before and after each effect."""
     moments: list[tuple[str, str, int]] = []
 
     async def hook(seen: RecordedRequest, moment: str) -> None:

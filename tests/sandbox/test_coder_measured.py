@@ -1,4 +1,5 @@
-"""Behaviour of a real Coder that its reference does not mention, or describes differently."""
+"""Behaviour of a real Coder that its reference does not mention or describes differently. The stand-in
+behaves in the same way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from tests.sandbox.coder_people import TASKS, Person, Reply, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
@@ -47,12 +48,12 @@ async def agent_of(stage: Scene, task: SandboxTask) -> str:
     ],
 )
 def test_a_report_is_kept_for_a_web_page(reported: str, kept: str) -> None:
-    """Coder removes tags from a report and escapes the rest for HTML."""
+    """Coder removes tags from a report and escapes its text for HTML."""
     assert sanitized(reported) == kept
 
 
 async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> None:
-    """The escaped message is in the list, in the agent's history and in the workspace."""
+    """A report is shown escaped in the list, in the agent's history and in the workspace."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("working", 'I can\'t find "x"')
 
@@ -67,7 +68,7 @@ async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> Non
 
 
 async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) -> None:
-    """A failed start or stop is an error at once, and stays one."""
+    """After a failed start or stop the task is in error immediately, and stays in error."""
     stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
     stops = stage.sandbox.add_task("alice", "Stop it")
     stops.pause()
@@ -81,7 +82,7 @@ async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) ->
 
 
 async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> None:
-    """After the stop the agent is not found, its token stops working, and no build lists it.
+    """After a stop the agent is not found, its token no longer works, and no build lists it.
 
     The last report is still shown.
     """
@@ -112,7 +113,7 @@ async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> No
 
 
 async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
-    """The app keeps its history although each start has a new agent."""
+    """An app keeps its history over a pause and a resume, although each start has a new agent."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Done")
     before = await stage.alice.task(task.id)
@@ -128,7 +129,7 @@ async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
 
 
 async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
-    """The notification is sent 0.1 seconds after the request, while the workspace is still stopping."""
+    """Coder announces a pause 0.1 seconds after the request, while the workspace is still stopping."""
     stage.sandbox.template.plan = BuildPlan(stop=8)
     task = stage.sandbox.add_task("alice", "Do it")
     rounds: list[str] = []
@@ -141,7 +142,7 @@ async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
 
 
 async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
-    """Send a request, and advance the clock by `seconds` when it has arrived."""
+    """Send a request. When it has arrived, advance the clock by `seconds`."""
     before = len(stage.sandbox.requests)
     asking = asyncio.create_task(stage.alice.asks(*asked))
     await stage.sandbox.until("the request is there", lambda: stage.sandbox.requests[before:] != [])
@@ -158,7 +159,8 @@ async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
 async def test_an_agent_that_is_cut_off_is_waited_for(
     stage: Scene, method: str, part: str, body: object
 ) -> None:
-    """Coder waits for thirty seconds. Within a minute the list shows that the agent is lost.
+    """A call to an agent that has lost its connection waits for thirty seconds. Within a minute the list
+    shows the lost agent.
 
     The task's status stays active.
     """
@@ -177,7 +179,7 @@ async def test_an_agent_that_is_cut_off_is_waited_for(
 
 
 async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) -> None:
-    """The agent's health names the failed script, but the agent accepts input."""
+    """An agent whose startup script failed accepts input. Its health names the script."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -193,7 +195,8 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """Owners can then list and read tasks, but not talk to their agents. The authcheck route says so."""
+    """A deployment can deny owners access to workspaces. They can then list and read tasks, but not talk to
+    agents. The authcheck route says so."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"
@@ -215,7 +218,8 @@ async def test_owners_may_be_kept_out_of_workspaces() -> None:
 
 @pytest.mark.parametrize("roles", [(), ("user-admin",)])
 async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: tuple[str, ...]) -> None:
-    """The answer does not show that other tasks exist."""
+    """An account with few rights gets a list of only its own tasks. The answer does not show that other tasks
+    exist."""
     stage.sandbox.add_task("alice", "Do it")
     clara = stage.person("clara", roles=roles)
 
@@ -223,7 +227,7 @@ async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: t
 
 
 async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Scene) -> None:
-    """The width is 67 columns. agentapi without Coder's modules has 80."""
+    """The terminal has 67 columns, as in Coder's modules. agentapi without these modules has 80 columns."""
     text = "I looked at the auth handler and at everything that it calls before I changed a line of it."
     task = stage.sandbox.add_task("alice", "Do it")
     task.says(text, has_terminal_format=True)
@@ -233,7 +237,7 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
-    """The answer to a create already shows the first build. The list may show it later."""
+    """The answer to a create already shows the first build. The list may show this build later."""
     made = await stage.alice.creates(stage.sandbox)
 
     assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
@@ -241,7 +245,7 @@ async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
 
 
 async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
-    """An unknown preset is a server error. A preset of another version is accepted."""
+    """A create with an unknown preset is a server error. A preset of another template version is accepted."""
     other = stage.sandbox.add_template("other", presets=[stage.sandbox.new_preset("EU", {"region": "eu"})])
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
@@ -257,7 +261,8 @@ async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
 
 
 async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scene) -> None:
-    """The message is the same for every parameter. Only the validations name it."""
+    """If a parameter is missing, only the validations name it. The message is the same for every
+    parameter."""
     strict = stage.sandbox.add_template("strict", parameters=[Parameter("region", is_required=True)])
 
     reply = await stage.alice.asks(
@@ -269,7 +274,8 @@ async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scen
 
 
 async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
-    """The other five requests fail in the database. A later request hears that the name is taken."""
+    """Of six concurrent creates of one name, five fail in the database. A later create is told that the name
+    is taken."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
     async def gather(seen: RecordedRequest, moment: str) -> None:
@@ -291,7 +297,8 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
 
 
 async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
-    """Without tasks the database does not check the status."""
+    """A list with an unknown status fails in the database if there are tasks. Without tasks, the list is
+    empty."""
     async with scene() as stage:
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")
@@ -307,7 +314,7 @@ async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks()
 
 
 async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
-    """The answer has its own message and no detail."""
+    """A request of a suspended user gets a message of its own, without a detail."""
     stage.sandbox.suspend("alice")
 
     assert (await stage.alice.asks("GET", TASKS)).said == (
@@ -318,7 +325,7 @@ async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
 
 
 async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
-    """A longer lifetime is refused."""
+    """A key of an owner with a lifetime of over a week is refused."""
     body = {"lifetime": 8 * 24 * 3600 * 1_000_000_000, "token_name": "bot"}
 
     reply = await stage.admin.asks("POST", "/api/v2/users/me/keys/tokens", body)
@@ -328,7 +335,8 @@ async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
 
 
 async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
-    """The answer is a 410 that names the query parameter."""
+    """The answer about a deleted workspace is a 410. It names the query parameter that shows the
+    workspace."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = workspace_path(task)
     task.delete()
@@ -339,7 +347,7 @@ async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
 
 
 async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
-    """The detail contains the program's own answer."""
+    """If the program in the workspace refuses an input, Coder's detail contains the program's answer."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agentapi_fails("message")
 
@@ -354,7 +362,7 @@ async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
 
 
 async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
-    """The program in the workspace trims its input."""
+    """The program in the workspace removes blanks around an input."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "  hello\n"})
@@ -363,25 +371,26 @@ async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
 
 
 async def test_no_two_users_have_one_address(stage: Scene) -> None:
-    """Coder answers 409, so no deployment has two such users."""
+    """Coder answers 409 to a second user with the same email address."""
     with pytest.raises(ValueError, match="409"):
         stage.sandbox.add_user("twin", email="Alice@acme.test")
 
 
 async def test_the_513th_request_of_a_minute_is_refused(stage: Scene) -> None:
-    """The limit is for each user and path."""
+    """The 513th request of a minute is refused. The limit is for each user and path."""
     found = [(await stage.alice.asks("GET", TASKS)).status for _ in range(513)]
 
     assert found == [200] * 512 + [429]
 
 
 async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
-    """Return an answer's JSON."""
+    """Return the JSON of an answer."""
     return (await (person or stage.alice).asks("GET", path)).json
 
 
 async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
-    """Optional keys are absent, some values are null, and some keys are not in the reference."""
+    """As in real answers, optional keys are absent, some values are null, and some keys are not in the
+    reference."""
     sandbox = stage.sandbox
     task = sandbox.add_task("alice", "Do it")
     user = await shape(stage, "/api/v2/users/me")
@@ -401,7 +410,8 @@ async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
 
 
 async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_not(stage: Scene) -> None:
-    """Below /tasks an unknown route looks like a missing task. Elsewhere the answer names the route."""
+    """Below /tasks, an unknown route gets the same answer as a missing task. Elsewhere the answer names the
+    route."""
     below = await stage.alice.asks("GET", f"{TASKS}/me/it/nothing")
     elsewhere = await stage.alice.asks("GET", "/api/v2/nothing")
     stage.sandbox.world.violations.clear()
@@ -411,7 +421,7 @@ async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_n
 
 
 async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: Scene) -> None:
-    """A stage starts with an empty line, and an error is one entry of several lines."""
+    """In a build log, each stage starts with an empty line, and an error is one entry of several lines."""
     stage.sandbox.template.plan = BuildPlan(error="no space left on device")
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -423,7 +433,7 @@ async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: 
 
 
 async def test_the_watcher_may_take_the_end_for_work(stage: Scene) -> None:
-    """The reports are complete, then working with the same message, then idle."""
+    """After complete, the watcher may report working with the same message, and then idle."""
     stage.sandbox.template.reports_work_after_the_end = True
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Opened PR #12")

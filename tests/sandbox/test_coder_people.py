@@ -1,4 +1,4 @@
-"""The users of the Coder stand-in: permissions, keys and their expiry, rate limits, and discovery."""
+"""The users of the Coder stand-in: permissions, keys and their expiry, rate limits, and search."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -17,7 +17,7 @@ SIGNED_OUT = "You are signed out or your session has expired. Please sign in aga
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
@@ -53,7 +53,7 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """Check each role's permissions for the task of another user."""
+    """Each role allows its own set of calls on the task of another user."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"
@@ -73,7 +73,8 @@ async def test_a_role_reaches_so_far(
 
 
 async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
-    """The organization's admin cannot read the live log, but can read the snapshot of a paused task."""
+    """An organization's admin cannot read the live log of another user's task, but can read the snapshot of a
+    paused task."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.pause()
     admin = somebody(stage, "organization-admin")
@@ -84,7 +85,7 @@ async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
 
 
 async def test_rules_of_the_deployment_narrow_the_roles() -> None:
-    """Settings can keep owners out of workspaces, and hide members from each other."""
+    """A deployment's settings can deny owners access to workspaces, and hide members from each other."""
     rules = Rules(shares_workspaces=False, owner_may_access_workspaces=False)
     async with scene(Settings(rules=rules)) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
@@ -99,7 +100,8 @@ async def test_rules_of_the_deployment_narrow_the_roles() -> None:
 
 @pytest.mark.parametrize(("role", "patch"), [("use", 500), ("admin", 204)])
 async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: str, patch: int) -> None:
-    """Both roles may see, send, pause and resume. Only the role `admin` may edit, and neither may delete."""
+    """Both roles of a share allow a person to see, send, pause and resume. Only the role `admin` allows an
+    edit, and neither allows a deletion."""
     task = stage.sandbox.add_task("alice", "Do it")
     bob = stage.person("bob")
     acl = f"/api/v2/workspaces/{task.row.workspace.id}/acl"
@@ -126,7 +128,8 @@ async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: 
 
 
 async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
-    """An owner can create a task for another user. The first build names the owner as initiator."""
+    """An owner can create a task for another user. The task belongs to that user, and its first build names
+    the owner as initiator."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
     task = (await stage.admin.asks("POST", f"{TASKS}/alice", body)).json
@@ -146,12 +149,12 @@ async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
     ],
 )
 async def test_a_wrong_key_signs_nobody_in(stage: Scene, key: str, detail: str) -> None:
-    """Every wrong key gets the same message, with a detail of its own."""
+    """Every wrong key gets the same message, with different details."""
     assert (await stage.with_key(key).asks("GET", TASKS)).said == (401, SIGNED_OUT, detail)
 
 
 async def test_a_key_ends(stage: Scene) -> None:
-    """A key shows its expiry. After that, or when its user is suspended, it stops working."""
+    """A key shows its expiry. It stops working when it expires or when its user is suspended."""
     key = stage.sandbox.add_token("alice", lifetime=timedelta(days=1))
     alice = stage.with_key(key)
 
@@ -169,7 +172,7 @@ async def test_a_key_ends(stage: Scene) -> None:
 
 @pytest.mark.parametrize("place", ["bearer", "cookie", "query", "access_token"])
 async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
-    """A key may be in a cookie, in the query, or in either header."""
+    """A key may be in a cookie, in the query, or in either of two headers."""
     key = stage.alice.token
     nobody = stage.with_key("")
     options: dict[str, dict[str, dict[str, str]]] = {
@@ -183,9 +186,9 @@ async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
 
 
 async def test_keys_are_made_and_deleted(stage: Scene) -> None:
-    """A named key is created once, works, is listed and can be deleted.
+    """A named key can be created once, works, is listed, and can be deleted.
 
-    An owner's key lives a week at most.
+    A key of an owner lives for at most a week.
     """
     path = "/api/v2/users/me/keys/tokens"
     hour = 3600 * 10**9
@@ -217,7 +220,8 @@ async def test_keys_are_made_and_deleted(stage: Scene) -> None:
 
 
 async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
-    """Coder's pages make such a key for their reader: for a week, with all rights, and in no list."""
+    """A key without a name is a session, as Coder's pages make it: it lives for a week, has all rights, and
+    is in no list."""
     path = "/api/v2/users/me/keys"
 
     made = await stage.alice.asks("POST", path)
@@ -234,7 +238,7 @@ async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
 
 
 async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
-    """It asks who signs in, and then shows that person a key that works and that nothing keeps."""
+    """The page for tools asks who signs in. It then shows this person a working key, which nothing stores."""
     nobody, alice = stage.with_key(""), stage.sandbox.user("alice")
 
     asked = await nobody.asks("GET", "/cli-auth")
@@ -250,7 +254,7 @@ async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
 
 
 async def test_only_the_scope_for_keys_lets_a_key_make_keys(stage: Scene) -> None:
-    """A key without that scope cannot see, make or delete the keys of its own person."""
+    """Without the scope for keys, a key cannot see, make or delete keys."""
     path = "/api/v2/users/me/keys"
     narrow = stage.with_key(stage.sandbox.add_token("alice", scopes=("task:*", "user:read")))
     wide = stage.with_key(stage.sandbox.add_token("alice", scopes=("coder:apikeys.manage_self", "task:read")))
@@ -267,7 +271,7 @@ async def test_only_the_scope_for_keys_lets_a_key_make_keys(stage: Scene) -> Non
 
 
 async def test_a_scope_narrows_a_key(stage: Scene) -> None:
-    """A key that may only read tasks cannot create or pause them."""
+    """A key with only the scope to read tasks cannot create or pause tasks."""
     task = stage.sandbox.add_task("alice", "Do it")
     reader = stage.with_key(
         stage.sandbox.add_token("alice", scopes=("task:read", "workspace:read", "user:read"))
@@ -281,7 +285,7 @@ async def test_a_scope_narrows_a_key(stage: Scene) -> None:
 
 
 async def test_the_rate_limit_counts_by_person_and_path() -> None:
-    """The limit is a number of requests a minute for each user and path."""
+    """The limit is a number of requests a minute, for each user and path."""
     async with scene(Settings(requests_per_minute=3)) as stage:
         replies = [await stage.alice.asks("GET", TASKS) for _ in range(4)]
         other_path = await stage.alice.asks("GET", "/api/v2/users/me")
@@ -300,7 +304,8 @@ async def test_the_rate_limit_counts_by_person_and_path() -> None:
 
 
 def test_the_window_slides() -> None:
-    """After half a minute, half of the last minute's requests still count."""
+    """The rate limit uses a sliding window: after half a minute, half of the last minute's requests still
+    count."""
     limit, start = RateLimit(10), DEFAULT_START.replace(second=0, microsecond=0)
     for _ in range(10):
         limit.take(("alice", "/"), start)
@@ -311,7 +316,7 @@ def test_the_window_slides() -> None:
 
 
 async def test_the_bypass_is_for_owners(stage: Scene) -> None:
-    """A user who is not an owner gets a plain text refusal for the bypass header."""
+    """Only an owner may use the bypass header. Another user gets a refusal in plain text."""
     reply = await stage.alice.asks("GET", TASKS, headers={"X-Coder-Bypass-Ratelimit": "true"})
 
     assert reply.status == 428
@@ -320,7 +325,7 @@ async def test_the_bypass_is_for_owners(stage: Scene) -> None:
 
 
 async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
-    """The search covers e-mail and username. A member finds only themselves."""
+    """A search for users compares emails and usernames. A member finds only themselves."""
     stage.person("bob", email="bob@acme.test", github_id=77)
 
     by_admin = await stage.admin.asks("GET", "/api/v2/users", query={"q": "acme.test"})
@@ -335,7 +340,8 @@ async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
 
 
 async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
-    """`me`, an id and a username find a user. An e-mail address does not, and members do not find others."""
+    """A user can be read by `me`, an id or a username, but not by an email address. A member can read only
+    themselves."""
     alice = stage.sandbox.user("alice")
 
     found = [
@@ -352,7 +358,7 @@ async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
 
 
 async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
-    """The query selects task templates that are not deprecated. An unknown key is refused."""
+    """The query finds task templates that are not deprecated. An unknown key in the query is refused."""
     stage.sandbox.add_template("plain", has_ai_task=False)
     stage.sandbox.add_template("old").deprecation = "Use another"
     path = "/api/v2/templates"
@@ -372,7 +378,8 @@ async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
 
 
 async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
-    """Presets have Go's field names, or are null if there are none. Accounts are those of the viewer."""
+    """Presets of a version have Go's field names, or are null if there are none. External accounts are those
+    of the viewer."""
     preset = stage.sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)
     full = stage.sandbox.add_template(
         "full",
@@ -405,7 +412,8 @@ async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
 
 
 async def test_what_the_real_one_does_not_know_is_recorded_as_a_violation(stage: Scene) -> None:
-    """Unknown routes, methods, query keys and malformed ids are answered as Coder does, and recorded."""
+    """Unknown routes, methods, query keys and malformed ids get Coder's answers, and are recorded as
+    violations."""
     replies = [
         await stage.alice.asks("GET", "/api/v2/task"),
         await stage.alice.asks("PUT", TASKS),
@@ -425,7 +433,7 @@ async def test_what_the_real_one_does_not_know_is_recorded_as_a_violation(stage:
 
 
 async def test_organizations_have_members(stage: Scene) -> None:
-    """Members can read their organization and, if sharing is on, each other."""
+    """Members can read their organization. If sharing is on, they can read each other too."""
     stage.sandbox.add_organization("research")
 
     mine = await stage.alice.asks("GET", "/api/v2/organizations")
@@ -439,7 +447,8 @@ async def test_organizations_have_members(stage: Scene) -> None:
 
 
 async def test_a_check_of_rights_counts_custom_roles_in_their_organization() -> None:
-    """Coder counts all roles and the scopes of the key. A check must name what it is about."""
+    """A check of rights counts all roles, including custom ones, and the scopes of the key. A check must name
+    its resource."""
     async with scene(Settings(rules=Rules(custom_roles={"reader": ["task:read", "workspace:*"]}))) as stage:
         stage.sandbox.add_user("carol", organizations={"coder": ["reader"]})
         here = stage.sandbox.template.organization.id

@@ -26,7 +26,7 @@ KEYS = [
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
@@ -62,7 +62,8 @@ async def test_a_running_task_shows_its_agent(stage: Scene) -> None:
 
 
 async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
-    """HTML characters are escaped. The body is compact, ends with a line break and names its charset."""
+    """An answer is compact JSON as Go writes it, with escaped HTML characters, a line break at the end and a
+    charset."""
     made = await stage.alice.creates(stage.sandbox, "Compare a < b && c > d \u2028")
 
     reply = await stage.alice.asks("GET", f"{TASKS}/me/{made['id']}")
@@ -101,7 +102,8 @@ async def test_the_list_has_the_newest_task_first(stage: Scene) -> None:
     ],
 )
 async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[str]) -> None:
-    """Owner, organization and status filter the list. A bare word is an owner. Case does not matter."""
+    """The list can be filtered by owner, organization and status. A bare word is an owner. Case does not
+    matter."""
     stage.person("bob")
     stage.sandbox.add_task("admin", "One", name="mine")
     stage.sandbox.add_task("bob", "Two", name="theirs")
@@ -140,7 +142,8 @@ async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[st
 async def test_a_wrong_query_is_refused_by_field(
     stage: Scene, query: str, field: str, detail: str, is_unknown: bool
 ) -> None:
-    """Each broken rule of the grammar is answered in Coder's words. An unknown key is a violation."""
+    """A wrong query gets Coder's message for the rule that it breaks. An unknown key is recorded as a
+    violation."""
     reply = await stage.alice.asks("GET", TASKS, query={"q": query})
 
     assert reply.status == 400
@@ -153,7 +156,8 @@ async def test_a_wrong_query_is_refused_by_field(
 
 
 async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> None:
-    """Coder does not check the status. The database refuses it, so the answer is a 500."""
+    """Coder does not check the status in a query. The database refuses an unknown status, so the answer is a
+    500."""
     stage.sandbox.add_task("alice", "Do it")
     reply = await stage.alice.asks("GET", TASKS, query={"q": "status:done"})
 
@@ -198,7 +202,7 @@ async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> N
 async def test_a_create_that_is_wrong_says_why(
     stage: Scene, fields: dict[str, object], said: tuple[int, str, str]
 ) -> None:
-    """Each refusal of a create that depends on the request alone."""
+    """A wrong create is refused with its reason."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "Do it", **fields}
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me", body)
@@ -208,7 +212,7 @@ async def test_a_create_that_is_wrong_says_why(
 
 
 async def test_a_create_depends_on_the_template(stage: Scene) -> None:
-    """Templates without tasks, deprecated, archived, forbidden or incomplete ones are refused."""
+    """A create is refused if the template has no tasks, is deprecated, archived, forbidden or incomplete."""
     sandbox = stage.sandbox
     plain = sandbox.add_template("plain", has_ai_task=False)
     old = sandbox.add_template("old")
@@ -252,7 +256,7 @@ async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
 
 
 async def test_a_name_can_be_taken_once(stage: Scene) -> None:
-    """Two users may have tasks with one name, but one user may not."""
+    """Two users may have tasks with the same name, but one user may not have two."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "Fix-Login"}
 
@@ -281,7 +285,8 @@ async def test_a_name_can_be_taken_once(stage: Scene) -> None:
     ],
 )
 def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | None) -> None:
-    """A generated name has the first words as a slug and four hexadecimal digits, and is valid."""
+    """A generated name is valid. It has the first words of the prompt as a slug, and four hexadecimal
+    digits."""
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug
@@ -290,7 +295,8 @@ def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | N
 
 
 async def test_a_task_is_found_by_id_under_every_user(stage: Scene) -> None:
-    """An id is found under every user. A name is found only under its owner, in any case."""
+    """A task is found by its id under every user. A name is found only under its owner; case does not
+    matter."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     task_id = stage.sandbox.task("fix-login").id
 
@@ -313,7 +319,7 @@ async def test_a_task_is_found_by_id_under_every_user(stage: Scene) -> None:
 
 
 async def test_a_deleted_task_is_gone_at_once(stage: Scene) -> None:
-    """Delete answers 202 without a body. The task is gone at once, although its build still runs."""
+    """Delete answers 202 without a body. The task is gone immediately, although its build still runs."""
     stage.sandbox.template.plan = BuildPlan(delete=60)
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
     await stage.sandbox.catch_up()
@@ -330,7 +336,7 @@ async def test_a_deleted_task_is_gone_at_once(stage: Scene) -> None:
 
 
 async def test_nothing_starts_while_a_build_runs(stage: Scene) -> None:
-    """Pause, resume and delete conflict with a running build, even with the first one."""
+    """While a build runs, pause, resume and delete are refused with a conflict."""
     stage.sandbox.template.plan = BuildPlan(provision=30)
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
@@ -344,7 +350,8 @@ async def test_nothing_starts_while_a_build_runs(stage: Scene) -> None:
 
 
 async def test_pause_and_resume_answer_with_their_build(stage: Scene) -> None:
-    """A pause is a stop build and a resume is a start build. Both are pending at first and have a reason."""
+    """A pause is a stop build, and a resume is a start build. Both builds are pending at first and have a
+    reason."""
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
 
@@ -365,7 +372,8 @@ async def test_pause_and_resume_answer_with_their_build(stage: Scene) -> None:
 
 
 async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
-    """An edit needs a paused task and some text. The new prompt is typed at the next start."""
+    """Only the prompt of a paused task can be edited, and not to an empty text. The new prompt is typed at
+    the next start."""
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
 
@@ -397,7 +405,7 @@ async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
     ],
 )
 async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detail: str) -> None:
-    """The detail is the message of Go's decoder."""
+    """A body that is not JSON is refused. The detail is the message of Go's decoder."""
     task = await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task['id']}/send", raw=raw)
@@ -407,7 +415,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
 
 
 async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Scene) -> None:
-    """Coder ignores an unknown field. The stand-in records it."""
+    """Coder ignores an unknown field. The stand-in ignores it too, and records a violation."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
     assert task["status"] == "initializing"
@@ -416,7 +424,8 @@ async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Sce
 
 
 async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
-    """Since 2.36 the routes are off by default. The message differs from that of a missing task."""
+    """If a server has no routes for tasks, its message differs from the message for a missing task. Since
+    2.36 these routes are off by default."""
     async with scene(Settings(tasks_enabled=False, version="v2.36.0+1")) as stage:
         listing = await stage.alice.asks("GET", TASKS)
         version = await stage.with_key("").asks("GET", "/api/v2/buildinfo")
@@ -426,7 +435,7 @@ async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
 
 
 async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
-    """The older prefix `/api/experimental` still works."""
+    """The routes with the older prefix `/api/experimental` give the same answers."""
     await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("GET", "/api/experimental/tasks")
@@ -435,7 +444,8 @@ async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
 
 
 async def test_settings_of_the_deployment_refuse_a_create() -> None:
-    """A missing license or, on newer servers, an unlinked account refuses a create."""
+    """A create is refused if the license is missing. On newer servers it is also refused if an external
+    account is not linked."""
     settings = Settings(requires_external_auth=True, rules=Rules(shares_workspaces=False))
     async with scene(settings) as stage:
         linked = stage.sandbox.add_template("linked", external_auth=[ExternalAuth("gh", "GitHub")])

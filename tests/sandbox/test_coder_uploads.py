@@ -13,7 +13,7 @@ MESSAGE = {"id": 4, "role": "agent", "content": "Done.", "time": "2026-06-17T16:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice."""
+    """Run a Coder stand-in with Alice."""
     async with scene() as found:
         yield found
 
@@ -30,7 +30,7 @@ async def upload(
 
 
 async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) -> None:
-    """The uploaded messages are stored and shown unchanged."""
+    """A paused task shows the uploaded messages unchanged."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     said = await upload(stage, task, {"messages": [MESSAGE]})
@@ -43,7 +43,7 @@ async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) ->
 
 
 async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
-    """Check each refusal of a snapshot."""
+    """A wrong upload of a snapshot is refused with its reason."""
     task = stage.sandbox.add_task("alice", "Do it")
     other = stage.sandbox.add_task("alice", "Do that")
     body = {"messages": [MESSAGE]}
@@ -71,7 +71,7 @@ async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
 
 
 async def test_a_person_is_no_agent(stage: Scene) -> None:
-    """A person's key cannot upload, and an agent's token cannot read tasks."""
+    """A person's key cannot upload a snapshot, and an agent's token cannot read tasks."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaceagents/me/tasks/{task.id}/log-snapshot"
 
@@ -82,7 +82,7 @@ async def test_a_person_is_no_agent(stage: Scene) -> None:
 
 
 async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
-    """An agent's report shows at once. A message above 160 bytes is refused."""
+    """A report that an agent sends over HTTP shows immediately. A message of over 160 bytes is refused."""
     task = stage.sandbox.add_task("alice", "Do it")
     agent = stage.with_key(task.agent_token)
     path = "/api/v2/workspaceagents/me/app-status"
@@ -97,7 +97,7 @@ async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
 
 
 async def test_nobody_can_puppeteer_what_coder_would_refuse(stage: Scene) -> None:
-    """A control refuses what Coder would refuse: a long message, an unknown state, status or task."""
+    """A control refuses what Coder would refuse: a long message, or an unknown state, status or task."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     with pytest.raises(ValueError, match="Message is too long"):

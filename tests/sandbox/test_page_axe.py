@@ -1,4 +1,4 @@
-"""The demo's page has no barriers for people without a mouse, or without sight, says axe-core."""
+"""axe-core finds no barriers on the demo's page for people without a mouse or without sight."""
 
 from collections.abc import AsyncIterator, Sequence
 from importlib import resources
@@ -25,7 +25,8 @@ either_look = pytest.mark.parametrize(("look", "size"), [("light", WIDE), ("dark
 
 
 async def barriers(page: Page) -> Sequence[str]:
-    """List what axe finds on the page as it is now. Nothing may be busy, because that hides words."""
+    """List the barriers that axe-core finds on the page now. The page must be idle, because loading text
+    hides words."""
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
     found: Sequence[str] = await page.evaluate(_RUN)
     return found
@@ -45,7 +46,8 @@ async def world(browser: Browser, look: Literal["light", "dark"], size: Viewport
 
 @either_look
 async def test_a_channel_and_a_thread_have_no_barriers(world: World) -> None:
-    """With a card, an ephemeral message, reactions, a file, and the panel of Coder beside them."""
+    """A channel and a thread have no barriers, with a card, an ephemeral message, reactions, a file, and the
+    Coder panel."""
     ts = await world.slack.post("bob", "shop", "the root of *it*, see `code` and https://coder.test")
     await world.slack.post("dora", "shop", "@alice and #random")
     await world.slack.post("alice", "shop", "logs", ts)
@@ -62,7 +64,7 @@ async def test_a_channel_and_a_thread_have_no_barriers(world: World) -> None:
 
 @either_look
 async def test_menus_dialogs_and_the_tour_have_no_barriers(world: World) -> None:
-    """Also the suggestions while one types, the drawer, and the Home tab."""
+    """Menus, dialogs, the tour, suggestions, the drawer and the Home tab have no barriers."""
     found: dict[str, Sequence[str]] = {}
     await world.box.press_sequentially("/task")
     found["suggestions"] = await barriers(world.page)

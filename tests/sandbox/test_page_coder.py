@@ -1,4 +1,4 @@
-"""The side panel of the demo's page: what Coder sees, and the actions on it."""
+"""The side panel of the demo's page shows what Coder sees, and has buttons for acts in Coder."""
 
 from collections.abc import AsyncIterator
 
@@ -29,7 +29,8 @@ def task(world: World) -> Locator:
 
 
 async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: Locator) -> None:
-    """Status, state, prompt, screen and inputs come from Coder, and are updated without a click."""
+    """The panel shows the agent's status, state, prompt, screen and inputs from Coder. They change without a
+    click."""
     assert world.coder is not None
     await expect(task).to_contain_text("fix the login redirect")
     puppet = world.coder.task("fix-login")
@@ -43,7 +44,8 @@ async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: 
 
 
 async def test_a_task_is_paused_resumed_and_deleted_behind_the_bots_back(world: World, task: Locator) -> None:
-    """Each button does what another person might do in Coder. Delete asks first."""
+    """A person pauses, resumes and deletes a task in the panel, as another person could in Coder. Delete asks
+    first."""
     await task.get_by_role("button", name="Pause by idle time-out").click()
     await expect(task).to_contain_text("paused")
     await task.get_by_role("button", name="Resume").click()
@@ -57,7 +59,8 @@ async def test_a_task_is_paused_resumed_and_deleted_behind_the_bots_back(world: 
 
 
 async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> None:
-    """While Coder is unreachable the bot's calls get no answer, but the panel still shows everything."""
+    """A person makes Coder unreachable in the panel, and calls to Coder fail. The panel still works and
+    brings Coder back."""
     assert world.coder is not None
     panel = world.page.get_by_role("complementary", name="What Coder sees")
     await panel.get_by_role("button", name="Make Coder unreachable").click()
@@ -73,7 +76,7 @@ async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> N
 
 
 async def test_open_in_coder_shows_the_task_in_the_panel(world: World, task: Locator) -> None:
-    """A link into Coder would lead nowhere in the demo, so it opens the panel at that task."""
+    """*Open in Coder* opens the panel at the task, because the demo has no pages of Coder."""
     assert world.coder is not None
     await world.page.get_by_role("button", name="What Coder sees").click()
     await expect(task).to_be_hidden()

@@ -1,4 +1,5 @@
-"""Dialogs on the demo's page: loaded, filled in, refused, submitted, and only shown to their person."""
+"""Dialogs on the demo's page are loaded, filled in, refused and submitted. Only the person who opened a
+dialog sees it."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +21,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> None:
-    """Each required field shows an error, and the first of them has the focus."""
+    """If required fields are empty, the page sends nothing. Each of them shows an error, and the first one
+    has the focus."""
     await world.dialog.get_by_role("button", name="Create").click()
 
     await expect(world.dialog.locator(".error:visible")).to_have_text(["Please fill this in."] * 2)
@@ -30,7 +32,7 @@ async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> 
 
 
 async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
-    """An error of the bot is shown at its field. The other entered values stay."""
+    """An error of the bot is shown at the field that it names. All entered values stay."""
     await world.dialog.get_by_label("Template").select_option("Docker")
     await world.dialog.get_by_label("Prompt").fill("fix the login")
     await world.dialog.get_by_label("Name").fill("taken")
@@ -47,7 +49,7 @@ async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
 
 
 async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
-    """Chosen and typed values arrive in the state that Slack sends."""
+    """Chosen and typed values of every kind of input arrive at the bot in Slack's form."""
     dialog = world.dialog
     await dialog.get_by_label("Template").select_option("Cloud")
     await dialog.get_by_label("Prompt").fill("fix it, please")
@@ -72,7 +74,7 @@ async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
 
 
 async def test_a_dialog_is_its_persons_alone(world: World) -> None:
-    """Another person's window shows no dialog. This one stays open until it is closed."""
+    """A dialog is shown only in its person's window, and stays open until this person closes it."""
     other = await world.page.context.new_page()
     await other.goto(f"{world.slack.backend.base_url}/?as=bob")
     await other.locator("[data-ready]").wait_for()

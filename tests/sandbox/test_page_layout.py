@@ -18,14 +18,14 @@ TELEPHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 async def height(shown: Locator) -> float:
-    """The height in pixels."""
+    """Return the height of an element in pixels."""
     box = await shown.bounding_box()
     assert box is not None
     return box["height"]
 
 
 async def hidden_pixels(shown: Locator) -> list[int]:
-    """The pixels that do not fit into the element's own box, across and down."""
+    """Return how many pixels of an element's content its box hides, across and down."""
     found = await shown.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
     return [int(each) for each in found]
 
@@ -37,7 +37,7 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
-    """In a narrow window nothing at the top is cut off."""
+    """In a narrow window, all ideas and all people are visible and none is cut off."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
 
     for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen", "Be Dora Diaz, a guest"):
@@ -48,7 +48,8 @@ async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
 
 
 async def test_a_telephone_has_the_conversations_in_a_drawer(world: World) -> None:
-    """A button opens the drawer. A choice closes it, and so does Escape."""
+    """In a narrow window, a button opens a drawer with the conversations. A choice or Escape closes the
+    drawer."""
     await world.page.set_viewport_size(TELEPHONE)
     drawer = world.page.get_by_role("navigation", name="Conversations")
     await expect(drawer).to_be_hidden()
@@ -66,7 +67,8 @@ async def test_a_telephone_has_the_conversations_in_a_drawer(world: World) -> No
 
 
 async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: World) -> None:
-    """On a telephone each idea shows only its name. A tap still writes the command."""
+    """On a telephone each idea shows only its name, so most of the height is for messages. A tap still writes
+    the command."""
     await world.page.set_viewport_size(TELEPHONE)
 
     ideas = world.page.locator(".idea")
@@ -77,7 +79,8 @@ async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: Worl
 
 
 async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
-    """Its type is as large as Slack's, and a title of usual length leaves it at seven lines."""
+    """On a telephone, a card with a title of usual length has seven lines. Its font is as large as
+    Slack's."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
     shop = world.slack.workspace.channel("shop").id
     title = {"type": "link", "text": "Split the customer name into two columns", "url": "https://coder.test"}
@@ -97,7 +100,8 @@ async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
 
 
 async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:
-    """The placeholder fits into the box, even after the window was resized."""
+    """On a telephone the message box shows its placeholder in one complete line, even after the window was
+    resized."""
     await expect(world.box).to_have_attribute("placeholder", "Message #shop, or type / for a command")
     await world.page.set_viewport_size(TELEPHONE)
 
@@ -106,7 +110,7 @@ async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: Worl
 
 
 async def test_the_message_box_names_its_channel_before_the_stream_is_open(world: World) -> None:
-    """The placeholder is right before the page has connected and read the people again."""
+    """The placeholder names the channel even before the page has connected and read the people again."""
     asked: list[str] = []
 
     async def answer_once(route: Route) -> None:
@@ -138,7 +142,8 @@ async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> No
 
 
 async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: World) -> None:
-    """The panel's own button closes it, and the focus returns to the button that opens it."""
+    """In a narrow window the Coder panel covers the page. Its own button closes it, and the focus returns to
+    the button that opens it."""
     await world.page.set_viewport_size(TELEPHONE)
     switch = world.page.get_by_role("button", name="What Coder sees")
     await switch.click()
@@ -154,7 +159,7 @@ async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: Worl
 
 
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
-    """The menu of a reply lies over the thread, not over the panel beside it."""
+    """The menu of a reply stays over the thread, and does not reach the panel beside it."""
     ts = await world.slack.post("bob", "shop", "the root")
     await world.slack.post("alice", "shop", "mine", ts)
     await world.message("the root").get_by_role("button", name="1 reply").click()
@@ -171,7 +176,7 @@ async def test_a_menu_stays_in_its_pane(world: World) -> None:
 
 
 async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
-    """A line without spaces is wrapped, and no line below it is cut off."""
+    """A line of an excerpt without spaces is wrapped, and no line below it is cut off."""
     lines = "\n".join(["/srv/" + "long" * 80, *(f"line {number}" for number in range(40))])
     await world.slack.post("bob", "shop", f"```{lines}```")
 
@@ -181,7 +186,8 @@ async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
 
 
 async def test_a_channel_keeps_its_end_in_view_when_a_thread_opens_beside_it(world: World) -> None:
-    """A thread makes the channel narrower, so its lines wrap more. The end stays in view."""
+    """When a thread opens, the channel gets narrower and its lines wrap more. The last message stays in
+    view."""
     for number in range(12):
         await world.slack.post("bob", "shop", f"message {number} " + "with many words " * 12)
     ts = await world.slack.post("bob", "shop", "the root")

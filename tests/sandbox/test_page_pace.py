@@ -1,4 +1,4 @@
-"""The demo's page while messages arrive: the right messages are in view, and an open edit is kept."""
+"""The demo's page while messages arrive: the page scrolls to the right messages, and keeps an open edit."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def _scrolled_up(pane: Locator) -> None:
-    """Scroll a full pane up, as a person does to read older messages."""
+    """Scroll up by a full pane, as a person does to read older messages."""
     await expect(pane.locator(".message")).to_have_count(MANY)
     await pane.evaluate("list => { list.scrollTop = 0 }")
     await pane.locator(".message").first.hover()
@@ -33,7 +33,7 @@ async def _fill(world: World, thread_ts: str = "") -> None:
 
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
-    """A person's own message and a command's answer are scrolled into view."""
+    """The page scrolls to a person's own message and to a command's answer."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
     await world.type("/task create fix it")
@@ -59,7 +59,7 @@ async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
 
 
 async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
-    """The page scrolls to an ephemeral message."""
+    """The page scrolls to the ephemeral message that answers a press of a button."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 
@@ -71,7 +71,7 @@ async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
 
 
 async def test_what_is_being_edited_outlives_a_change(world: World) -> None:
-    """A reaction does not disturb an open edit. After saving, the message shows both."""
+    """A reaction does not disturb an open edit. After saving, the message shows the edit and the reaction."""
     ts = await world.slack.post("alice", "shop", "first words")
     mine = world.page.locator(f'#messages [data-ts="{ts}"]')
     await mine.hover()

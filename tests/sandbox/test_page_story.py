@@ -1,4 +1,4 @@
-"""A visitor uses the demo's page, with the mouse and with the keyboard alone."""
+"""A visitor uses the demo's page with the mouse, and with only the keyboard."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World) -> None:
-    """A click fills the message box and sends nothing. Enter sends the command."""
+    """A click on a suggestion fills the message box and sends nothing. Enter sends the command, which makes a
+    task."""
     await world.page.get_by_role("button", name="Get something fixed").click()
 
     await expect(world.box).to_be_focused()
@@ -33,7 +34,7 @@ async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World
 
 
 async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
-    """The thread opens from the card. The reply has its author and the bot's reaction."""
+    """A reply in a thread has its author and the bot's reaction. A person opens the thread from the card."""
     await world.type("/task create fix it")
     card = world.message("Reply in this thread")
     await card.hover()
@@ -50,7 +51,7 @@ async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
 
 
 async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> None:
-    """A snippet shows its first lines, all lines on demand, and can be downloaded."""
+    """A file of the bot shows its first lines. A person can show all lines, and download the file."""
     await world.type("/task create fix it")
     ts = await world.message("Reply in this thread").get_attribute("data-ts")
     await world.slack.post("alice", "shop", "logs", ts)
@@ -78,7 +79,8 @@ async def test_a_person_attaches_a_file(world: World) -> None:
 
 
 async def test_a_button_asks_before_it_does_harm(world: World) -> None:
-    """The bot's own question comes first. Only its confirmation sends the click."""
+    """A click on a dangerous button shows the bot's confirmation question. Only its confirmation sends the
+    click to the bot."""
     await world.type("/task create fix it")
     delete = world.message("Reply in this thread").get_by_role("button", name="Delete", exact=True)
     await delete.click()
@@ -94,7 +96,7 @@ async def test_a_button_asks_before_it_does_harm(world: World) -> None:
 
 
 async def test_one_can_be_somebody_else(world: World) -> None:
-    """Bob sees the channel, but not Alice's ephemeral message or private channel.
+    """A visitor becomes Bob. Bob sees the channel, but not Alice's ephemeral message or private channel.
 
     His reaction has his name.
     """
@@ -113,7 +115,7 @@ async def test_one_can_be_somebody_else(world: World) -> None:
 
 
 async def test_messages_elsewhere_are_counted(world: World) -> None:
-    """A conversation that is not open shows the number of new messages until it is opened."""
+    """A conversation that is not open shows the number of its new messages until it is opened."""
     await world.slack.post("bob", "shop", "hello alice")
     await expect(world.message("hello alice")).to_be_visible()
     await expect(world.page.get_by_role("log")).to_contain_text("Bob Brown: hello alice")
@@ -127,7 +129,7 @@ async def test_messages_elsewhere_are_counted(world: World) -> None:
 
 
 async def test_a_visitor_joins_a_channel(world: World) -> None:
-    """A public channel can be read before joining, and written in after that."""
+    """A visitor reads a public channel before joining it, and writes in it after joining."""
     await world.page.get_by_role("button", name="random").click()
     await expect(world.box).to_be_hidden()
     await world.page.get_by_role("button", name="Join channel").click()
@@ -138,7 +140,7 @@ async def test_a_visitor_joins_a_channel(world: World) -> None:
 
 
 async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> None:
-    """Slack's refusal is shown only to this person, in the thread."""
+    """A command in a thread gets Slack's refusal, which only this person sees in the thread."""
     ts = await world.slack.post("bob", "shop", "a thread begins")
     await world.slack.post("bob", "shop", "and goes on", ts)
     await world.page.get_by_role("button", name="1 reply").click()
@@ -149,7 +151,8 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 
 
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
-    """The Home tab shows what the bot publishes. Its buttons and direct messages reach the bot."""
+    """The Home tab shows what the bot publishes. Presses in the Home tab, and direct messages, reach the
+    bot."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
     await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
     await world.type("fix the footer")
@@ -162,7 +165,7 @@ async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
 
 
 async def test_everything_goes_by_keyboard_alone(world: World) -> None:
-    """A reply, a reaction and a dialog need no mouse."""
+    """A person writes a reply, adds a reaction and fills in a dialog with only the keyboard."""
     keys = world.page.keyboard
     await keys.type("/task c")
     await expect(world.page.get_by_role("option")).to_have_count(1)
@@ -203,7 +206,7 @@ async def test_everything_goes_by_keyboard_alone(world: World) -> None:
 
 
 async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: World) -> None:
-    """The message opens the conversation, which shows the number of new messages like all others."""
+    """The app's first direct message opens a conversation, which shows the number of its new messages."""
     await world.type("/task write to me")
 
     await world.page.get_by_role("button", name=", 1 new").click()
@@ -212,7 +215,8 @@ async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: Worl
 
 
 async def test_a_choice_of_channels_offers_channels(world: World) -> None:
-    """The menu offers no direct conversations, because its filter excludes them."""
+    """The menu for choosing a channel offers only channels, because its filter excludes direct
+    conversations."""
     await world.type("/task write to me")
     await world.page.get_by_role("button", name=", 1 new").wait_for()
 

@@ -1,4 +1,5 @@
-"""The tour of the demo's page, by mouse and by keys. `tests/process/test_demo.py` goes to its end."""
+"""A visitor takes the tour of the demo's page by mouse and by keyboard. `tests/process/test_demo.py` plays
+the whole tour."""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +25,8 @@ def tour(world: World) -> Locator:
 
 
 async def test_a_step_acts_and_says_what_happens_behind_it(world: World, tour: Locator) -> None:
-    """The first step types a command, and marks the card. The tour does nothing before it is told to."""
+    """The tour does nothing until the visitor starts it. The first step types a command, marks the card, and
+    says what Taskwire does."""
     await world.page.get_by_role("button", name="Take the tour").click()
     await expect(tour).to_contain_text("A tour in two minutes")
     assert world.heard == []
@@ -38,7 +40,8 @@ async def test_a_step_acts_and_says_what_happens_behind_it(world: World, tour: L
 
 
 async def test_the_tour_goes_by_keyboard(world: World, tour: Locator) -> None:
-    """Enter and the arrows step, also back. Escape closes it, and the focus returns to its button."""
+    """Enter and the arrow keys move through the tour, also backwards. Escape closes the tour, and the focus
+    returns to its button."""
     switch = world.page.get_by_role("button", name="Tour", exact=True)
     await switch.focus()
     await world.page.keyboard.press("Enter")
@@ -62,7 +65,7 @@ async def test_the_tour_goes_by_keyboard(world: World, tour: Locator) -> None:
 
 
 async def test_the_tour_does_not_type_for_those_who_want_no_motion(world: World, tour: Locator) -> None:
-    """The whole command is in the box at once."""
+    """For a visitor who prefers no motion, the whole command is in the box immediately."""
     await world.page.emulate_media(reduced_motion="reduce")
     await world.page.evaluate(
         "window.typed = []; document.querySelector('#message-box').addEventListener('focus', "

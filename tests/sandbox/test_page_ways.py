@@ -1,4 +1,4 @@
-"""The ways to the app that the demo's page has as Slack has them: mentions, menus, shortcuts, guests."""
+"""The demo's page has Slack's ways to use an app: mentions, menus, shortcuts. It shows guests too."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_mention_is_completed(world: World) -> None:
-    """Enter takes the first name, and Enter again sends the message with the mention."""
+    """Enter completes a mention with the first name. A second Enter sends the message with the mention."""
     await world.box.press_sequentially("@task")
     await expect(world.page.get_by_role("option", selected=True)).to_have_text("@taskwireTaskwire")
     await world.box.press("Enter")
@@ -31,7 +31,7 @@ async def test_a_mention_is_completed(world: World) -> None:
 
 
 async def test_channels_and_emoji_are_completed(world: World) -> None:
-    """As names of people are."""
+    """Names of channels and emoji are completed in the same way as names of people."""
     await world.box.press_sequentially("see #sec")
     await world.box.press("Tab")
     await world.box.press_sequentially(":ey")
@@ -41,7 +41,7 @@ async def test_channels_and_emoji_are_completed(world: World) -> None:
 
 
 async def test_a_commands_suggestions_never_change_what_enter_sends(world: World) -> None:
-    """A name is completed by Enter, but a command is sent as it is typed."""
+    """Enter completes a name, but sends a command as it was typed, whatever suggestions are shown."""
     await world.box.press_sequentially("/task create")
     await world.box.press("Enter")
 
@@ -49,7 +49,7 @@ async def test_a_commands_suggestions_never_change_what_enter_sends(world: World
 
 
 async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
-    """Each choice reaches the bot. One with an address opens that page too."""
+    """Each choice in the menu of a card reaches the bot. A choice with a URL also opens the URL's page."""
     await world.type("/task create fix it")
     card = world.message("Reply in this thread")
     await card.get_by_role("button", name="More", exact=True).click()
@@ -63,7 +63,8 @@ async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
 
 
 async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_again(world: World) -> None:
-    """As in Slack, an entry can be chosen again only after the app has drawn the row under another id."""
+    """As in Slack, an option of a select can be chosen again only after the app has drawn the row with a new
+    block id."""
     await world.type("/task select")
     row = world.page.locator("#messages .message").last
     await row.get_by_role("button", name="More…").click()
@@ -79,7 +80,7 @@ async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_agai
 
 
 async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:
-    """The global one is in the sidebar, the other in the menu of each message."""
+    """The global shortcut is in the sidebar, and the message shortcut is in the menu of each message."""
     ts = await world.slack.post("bob", "shop", "the footer is wrong")
     await world.message("the footer").hover()
     await world.message("the footer").get_by_role("button", name="More actions").click()
@@ -93,7 +94,7 @@ async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:
 
 
 async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
-    """A guest can be chosen among the people, and is marked as one."""
+    """The visitor can become a guest, who is marked as a guest and sees only their own channels."""
     await world.page.get_by_role("button", name="Be Dora Diaz, a guest").click()
 
     await expect(world.page.get_by_role("button", name="shop", exact=True)).to_be_visible()
@@ -103,7 +104,7 @@ async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
 
 
 async def test_the_ideas_stay_at_hand(world: World) -> None:
-    """They are beside the message box when the strip is closed."""
+    """When the strip of ideas is closed, the ideas are beside the message box."""
     await world.page.get_by_role("button", name="Close these suggestions").click()
     await expect(world.page.locator("#welcome")).to_be_hidden()
 

@@ -9,7 +9,7 @@ from taskwire_sandbox.ports import HOST, Port
 
 
 def test_nobody_gets_the_port_of_a_stand_in_that_is_away() -> None:
-    """A program that asks for any free port gets another one."""
+    """While a stand-in is away, a program that asks for any free port gets a different port."""
     port = Port()
     with contextlib.ExitStack() as stack:
         got = set()

@@ -1,4 +1,4 @@
-"""The rules of Block Kit: each row is one thing that Slack accepts or refuses."""
+"""The rules of Block Kit. Each row of the tables is a block or a view that Slack accepts or refuses."""
 
 import pytest
 
@@ -76,7 +76,7 @@ TASK = {"type": "task_card", "task_id": "1", "title": "Fix it", "status": "in_pr
     ],
 )  # fmt: skip
 def test_a_message_may_hold(block: Json) -> None:
-    """A block that Slack accepts has no problems."""
+    """The stand-in finds no problem in a block that Slack accepts."""
     assert problems([block], MESSAGE) == []
 
 
@@ -114,7 +114,7 @@ def test_a_message_may_hold(block: Json) -> None:
     ],
 )  # fmt: skip
 def test_a_message_may_not_hold(block: Json, trouble: str, at: str) -> None:
-    """A problem names what Slack refuses, and its place."""
+    """For a block that Slack refuses, the stand-in names the problem and its place."""
     assert problems([block], MESSAGE) == [f"[ERROR] {trouble} [json-pointer:/blocks/0{at}]"]
 
 
@@ -129,19 +129,19 @@ def test_a_message_may_not_hold(block: Json, trouble: str, at: str) -> None:
     ],
 )  # fmt: skip
 def test_blocks_of_a_message_together(blocks: object, trouble: str, at: str) -> None:
-    """Counts, repeated ids and total lengths are checked over all blocks."""
+    """Over all blocks of a message, the stand-in checks their number, repeated ids and total lengths."""
     assert problems(blocks, MESSAGE) == [f"[ERROR] {trouble} [json-pointer:/blocks{at}]"]
 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, False), (MODAL, True), (HOME, True)])
 def test_dialogs_and_home_hold_twice_as_many_blocks(surface: str, *, taken: bool) -> None:
-    """A dialog or Home tab may have a hundred blocks, and a message fifty."""
+    """A dialog and a Home tab may have a hundred blocks, and a message fifty."""
     assert (problems([{"type": "divider"}] * 100, surface) == []) is taken
 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, True), (MODAL, False), (HOME, False)])
 def test_markdown_and_tables_are_for_messages(surface: str, *, taken: bool) -> None:
-    """Other surfaces refuse these types."""
+    """Only messages may have blocks of the types markdown and table. Dialogs and the Home tab refuse them."""
     blocks = [
         {"type": "markdown", "text": "*x*"},
         {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]},
@@ -170,12 +170,12 @@ MODAL_VIEW = {"type": "modal", "title": plain("New task"), "blocks": [section()]
     ],
 )  # fmt: skip
 def test_views_that_slack_refuses(view: Json, kind: str, trouble: str, at: str) -> None:
-    """A problem names what Slack refuses, and its place in the view."""
+    """For a view that Slack refuses, the stand-in names the problem and its place in the view."""
     assert f"[ERROR] {trouble} [json-pointer:/view{at}]" in view_problems(view, kind)
 
 
 def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
-    """A dialog may have inputs of several kinds."""
+    """A dialog with a submit button may have inputs of several kinds."""
     inputs = [
         TYPED | {"multiline": True, "max_length": 3000, "initial_value": "x", "placeholder": plain("…")},
         select(),
@@ -189,7 +189,8 @@ def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
 
 
 async def test_invalid_blocks_are_refused_with_their_troubles() -> None:
-    """The answer contains the problems, and the stand-in records a violation."""
+    """A message with invalid blocks is refused. The answer names the problems, and the stand-in records a
+    violation."""
     trouble = "[ERROR] unsupported type: heading [json-pointer:/blocks/0/type]"
 
     async with world() as api:

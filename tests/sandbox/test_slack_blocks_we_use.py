@@ -1,4 +1,5 @@
-"""The kinds of blocks and dialogs that Taskwire uses, at and beyond the limits of Slack's stand-in."""
+"""The stand-in for Slack accepts the kinds of blocks and dialogs that Taskwire uses up to Slack's limits, and
+refuses larger ones."""
 
 import pytest
 from pydantic import JsonValue

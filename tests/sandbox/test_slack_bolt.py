@@ -49,7 +49,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 def bolt(slack: SlackSandbox) -> AsyncApp:
-    """Make an app that answers everything in the simplest way."""
+    """Make an app that answers every payload in the simplest way."""
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
     app = AsyncApp(client=client)
 
@@ -87,7 +87,7 @@ def bolt(slack: SlackSandbox) -> AsyncApp:
 
 @asynccontextmanager
 async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
-    """Run the app over Socket Mode. Yields Bolt's socket client, which has no useful type."""
+    """Run the app over Socket Mode. Yield Bolt's socket client, which has no useful type."""
     handler = AsyncSocketModeHandler(bolt(slack), slack.app_token)
     await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
     await slack.wait_for_sockets()
@@ -98,7 +98,8 @@ async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
 
 
 async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
-    """The whole way: an ack, a response URL, a trigger, and a submission with and without errors."""
+    """A command is acked and answered at its response URL. It opens a dialog, which is submitted with and
+    without errors."""
     slack = api.slack
     async with running(slack):
         answer = await slack.command("alice", "general", "/task create")
@@ -119,7 +120,8 @@ async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
 
 
 async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
-    """The event is acked, the card is posted in the thread, and a click replaces the card."""
+    """A mention is acked, and the app posts a card in the thread. A click on the card's button replaces the
+    card."""
     slack = api.slack
     async with running(slack):
         ts = await slack.mention("alice", "general", "hello")
@@ -135,7 +137,7 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
 
 
 async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
-    """A refresh loses no command."""
+    """When Slack asks Bolt to connect again, no command is lost."""
     slack = api.slack
     async with running(slack):
         (before,) = slack.sockets.connections
@@ -149,7 +151,7 @@ async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
 
 
 async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
-    """A lost event comes again and is acked."""
+    """A lost event is delivered again, is marked as a retry, and is acked."""
     slack = api.slack
     slack.faults.add("app_mention", DeliveryFault.LOST)
     async with running(slack):
@@ -161,7 +163,7 @@ async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
 
 
 async def test_two_apps_share_what_comes(api: Api) -> None:
-    """Each mention is answered once, by either of the apps."""
+    """If two apps run, each mention is answered once, by either of them."""
     slack = api.slack
     async with running(slack), running(slack):
         await slack.wait_for_sockets(2)

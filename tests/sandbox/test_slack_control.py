@@ -1,4 +1,4 @@
-"""The Slack stand-in's control interface: acts, state and changes as JSON."""
+"""The Slack stand-in's control interface over HTTP: acts, state and changes as JSON."""
 
 from collections.abc import AsyncIterator
 
@@ -25,7 +25,7 @@ async def act(api: Api, path: str = "act", **body: object) -> Json:
 
 
 async def test_a_person_acts_and_looks(api: Api) -> None:
-    """Each act has the name of its Python method."""
+    """Another process lets a person act, and reads the result. Each act has the name of its Python method."""
     files = [{"name": "a.txt", "text": "x"}]
     ts = (await act(api, act="post", user="alice", channel="general", text="hello", files=files))["result"]
     await act(api, act="react", user="bob", channel="general", ts=ts, name="eyes")
@@ -39,7 +39,7 @@ async def test_a_person_acts_and_looks(api: Api) -> None:
 
 
 async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
-    """Answers and dialogs are returned as JSON, as Slack renders them."""
+    """Another process types commands and fills dialogs. It gets answers and dialogs as JSON."""
     view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
 
     async with connected(api) as app:
@@ -58,7 +58,8 @@ async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
 
 
 async def test_what_cannot_be_done_says_why(api: Api) -> None:
-    """The error names an unknown act, an unknown person, or what Slack's client refuses."""
+    """The error for an impossible act names the unknown act, the unknown person, or the reason of Slack's
+    client."""
     unknown = await act(api, act="shout")
     nobody = await act(api, act="post", user="zoe", channel="general", text="x")
     outside = await act(api, act="post", user="bob", channel="secret", text="x")
@@ -68,7 +69,7 @@ async def test_what_cannot_be_done_says_why(api: Api) -> None:
 
 
 async def test_the_state_shows_the_workspace(api: Api) -> None:
-    """The state has people, conversations and the bot."""
+    """The state lists people, conversations and the bot."""
     state = await get(api, "state")
 
     assert [u["name"] for u in state["users"]] == ["taskwire", "alice", "bob"]
@@ -77,7 +78,7 @@ async def test_the_state_shows_the_workspace(api: Api) -> None:
 
 
 async def test_changes_come_as_a_stream(api: Api) -> None:
-    """Changes are numbered and in order."""
+    """Another process gets changes as a stream, numbered and in order."""
     async with api.session.ws_connect(f"{api.slack.backend.base_url}/_control/stream") as stream:
         await api.slack.post("alice", "general", "hello")
         first = await stream.receive_json()
@@ -87,7 +88,7 @@ async def test_changes_come_as_a_stream(api: Api) -> None:
 
 
 async def test_faults_are_planned_and_cleared(api: Api) -> None:
-    """Each fault has the name that it has in Python."""
+    """Another process plans and clears faults. Each fault has its Python name."""
     await act(api, "faults", name="auth.test", fault="error", error="fatal_error", times=5)
     failed = await api.call("auth.test")
     async with api.session.delete(f"{api.slack.backend.base_url}/_control/faults") as response:
@@ -101,7 +102,7 @@ async def test_faults_are_planned_and_cleared(api: Api) -> None:
 
 
 async def test_other_web_pages_are_kept_out(api: Api) -> None:
-    """A page of another origin cannot use the control interface through a person's browser."""
+    """A web page of another origin cannot use the control interface through a person's browser."""
     headers = {"Origin": "https://evil.test"}
 
     async with api.session.get(f"{api.slack.backend.base_url}/_control/state", headers=headers) as response:

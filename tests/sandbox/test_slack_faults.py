@@ -43,7 +43,8 @@ def texts(api: Api) -> list[str]:
 async def test_a_call_is_answered_badly(
     api: Api, general: str, fault: CallFault, status: int, *, done: bool
 ) -> None:
-    """Some faulty calls are still executed. The next call is answered normally."""
+    """A planned fault gives a call a bad answer, in some cases after its execution. The next call is answered
+    normally."""
     api.slack.faults.add("chat.postMessage", fault, seconds=0.01)
 
     async with api.raw("chat.postMessage", channel=general, text="hello") as response:
@@ -58,7 +59,7 @@ async def test_a_call_is_answered_badly(
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.REFUSE, False), (CallFault.DONE_THEN_CUT, True)])
 async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """The connection is cut before or after the execution."""
+    """A planned fault cuts the connection before or after the execution of a call."""
     api.slack.faults.add("chat.postMessage", fault)
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -70,7 +71,7 @@ async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, 
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.HANG, False), (CallFault.DONE_THEN_HANG, True)])
 async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """The call hangs until the client gives up."""
+    """A call with a planned fault gets no answer until the client closes the connection."""
     api.slack.faults.add("chat.postMessage", fault)
 
     waiting = asyncio.create_task(api.call("chat.postMessage", channel=general, text="hello"))
@@ -81,7 +82,7 @@ async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault
 
 
 async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: str) -> None:
-    """The test chooses the seconds of Retry-After and the error."""
+    """A test chooses the error of an answer and the seconds of Retry-After."""
     api.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=7)
     api.slack.faults.add("chat.postMessage", CallFault.ERROR, error="fatal_error")
 
@@ -94,7 +95,7 @@ async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: s
 
 
 async def test_chance_follows_the_seed() -> None:
-    """The same seed fails the same calls."""
+    """If faults depend on chance, the same seed fails the same calls."""
     runs = []
     for _ in range(2):
         async with world(seed=11) as api:
@@ -106,7 +107,7 @@ async def test_chance_follows_the_seed() -> None:
 
 
 async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
-    """A rule can select one message among many."""
+    """A rule can read the arguments of calls, and so select one message among many."""
     api.slack.faults.add(
         "chat.postMessage", CallFault.ERROR, where=lambda arguments: arguments["text"] == "b"
     )
@@ -117,7 +118,7 @@ async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
 
 
 async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
-    """The hook is called before the call has its effect, and after it but before the answer."""
+    """The hook runs before the effect of a call, and again after the effect and before the answer."""
     seen: list[tuple[str, str, list[str]]] = []
     api.slack.on_call = lambda phase, call: seen.append((phase, call.method, texts(api)))
 
@@ -127,7 +128,7 @@ async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
 
 
 async def test_a_call_may_be_held(api: Api, general: str) -> None:
-    """The hook may wait, and the call waits with it."""
+    """If the hook waits, its call waits too."""
     given_up = asyncio.Event()
 
     async def hold(phase: str, _: Call) -> None:
@@ -144,7 +145,7 @@ async def test_a_call_may_be_held(api: Api, general: str) -> None:
 
 
 async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: str) -> None:
-    """The port and the stored data stay the same."""
+    """A server that was down keeps its port and its data."""
     await api.post(general, "before")
     url = api.slack.api_url
 
@@ -158,7 +159,7 @@ async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: s
 
 
 async def test_an_event_is_delivered_twice(api: Api) -> None:
-    """Both deliveries have one event id, and neither is marked as a retry."""
+    """An event is delivered twice with the same event id. Neither delivery is marked as a retry."""
     api.slack.faults.add("message", DeliveryFault.TWICE)
 
     async with connected(api) as app:
@@ -170,7 +171,7 @@ async def test_an_event_is_delivered_twice(api: Api) -> None:
 
 
 async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
-    """The app gets the event for the first time as a retry."""
+    """If the first delivery of an event is lost, the app gets the event only as a retry."""
     api.slack.faults.add("message", DeliveryFault.LOST)
 
     async with connected(api) as app:
@@ -182,7 +183,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
 
 
 async def test_events_come_out_of_order(api: Api) -> None:
-    """The delayed event arrives after the next one."""
+    """A delayed event arrives after the next event."""
     api.slack.faults.add("message", DeliveryFault.OUT_OF_ORDER)
 
     async with connected(api) as app:
@@ -194,7 +195,7 @@ async def test_events_come_out_of_order(api: Api) -> None:
 
 
 async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
-    """The attempt ends with connection_lost, and a retry follows."""
+    """If a socket is cut during a delivery, the delivery ends with connection_lost, and a retry follows."""
     api.slack.faults.add("message", DeliveryFault.CUT)
 
     async with connected(api) as first:
@@ -211,7 +212,7 @@ async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
 
 
 async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
-    """The app is asked to reconnect just before the event, which waits for the new connection."""
+    """Just before an event, the app is asked to reconnect. The event waits for the new connection."""
     api.slack.faults.add("message", DeliveryFault.REFRESH)
 
     async with connected(api) as old:
@@ -222,7 +223,7 @@ async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
 
 
 async def test_a_lost_command_fails_to_the_person(api: Api) -> None:
-    """Slack does not retry a command."""
+    """The person sees an error for a lost command, because Slack does not retry commands."""
     api.slack.faults.add("/task", DeliveryFault.LOST)
 
     async with connected(api) as app:
