@@ -60,7 +60,7 @@ async def places(tmp_path: Path) -> AsyncIterator[Places]:
 
 
 async def _fill(side: Side) -> None:
-    """Fill a store with waiting jobs, an open thread, expiring keys, long values, and values that are no
+    """Fill a store with waiting jobs, an open thread, expiring keys, long values, and a value that is no
     text."""
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServerClock()).claim(US)
@@ -81,8 +81,7 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return the kind, the expiry and the items of each key of a store. `of` replaces the prefix of keys in
-    the items."""
+    """Return the type, expiry and items of each key. `of` replaces the prefix of keys in the items."""
     found = await side.read(sorted(await side.list_keys()))
     return {
         name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
@@ -156,8 +155,7 @@ async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_sto
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """A move is refused if its source and its target are one store under two names. It would delete the
-    store."""
+    """A move is refused if two names mean one store, because the move would delete the store."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -173,8 +171,7 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """A store can be moved to another database of the same server. The fence of the old store names the new
-    database."""
+    """A store moves to another database of the same server. The old fence names this database."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -187,8 +184,7 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """Resets every connection from request `dies_at` on. All proxies of this class share one count of
-    requests."""
+    """Resets connections from request `dies_at` on. All proxies of this class share one count of requests."""
 
     passed = 0
     dies_at = 0
@@ -249,8 +245,7 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A slow run of a move notices that another run has finished the move. It writes nothing to the new
-    store."""
+    """A slow run notices that another run has finished the move, and writes nothing to the new store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -279,8 +274,7 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run of the move stand still before one of its requests. Return both sides, and whether the run
-    succeeded."""
+    """Let a run stand still before one of its requests. Return both sides, and whether the run succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -329,8 +323,7 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
 
 
 async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
-    """The operator reopens the old store while a run of the move stands still. This run then leaves the old
-    store open."""
+    """If the operator reopens the old store, a run that stood still leaves this store open."""
 
     async def thinks_better(source: Side, _: Side) -> None:
         if await _states(source) == ["leaving"]:
@@ -369,8 +362,7 @@ async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places)
 
 
 async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
-    """A finished move is not repeated, even if its last answer was lost. Later data in the new store is
-    kept."""
+    """A finished move whose last answer was lost is not repeated. Later data in the new store stays."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await _moves(source, target)
@@ -440,8 +432,7 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
 async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move refuses a store that a process uses. Each process notes every few seconds that it uses the
-    store."""
+    """A move refuses a store in use. Each process notes every few seconds that it uses a store."""
     monkeypatch.setattr(transfer, "IDLE_MS", 1_500)
     source = await places.side(places.redis, is_exclusive=False)
     target = await places.side(places.own)
@@ -467,8 +458,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """A second move of the same store to another target is refused. Two moves would leave two incomplete
-    copies."""
+    """A second move of a store to another target is refused. It would leave two incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
