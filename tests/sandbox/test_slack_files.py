@@ -1,4 +1,4 @@
-"""Files: the app's uploads in three steps, and people's attachments."""
+"""The app uploads files in three steps, and people attach files to messages."""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +16,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def upload(api: Api, name: str, content: bytes) -> str:
-    """Make the first two steps and return the file's id."""
+    """Make the first two steps of an upload. Return the file's id."""
     opened = await api.form("files.getUploadURLExternal", filename=name, length=str(len(content)))
     async with api.session.post(opened["upload_url"], data=content) as response:
         assert (response.status, await response.text()) == (200, f"OK - {len(content)}")
@@ -24,7 +24,7 @@ async def upload(api: Api, name: str, content: bytes) -> str:
 
 
 async def test_an_upload_is_shared_a_moment_later(api: Api) -> None:
-    """The answer does not have the share yet. files.info has it a moment later."""
+    """The answer to an upload does not list where the file was shared. files.info lists it a moment later."""
     channel = api.slack.workspace.channel("general").id
     root = await api.post(channel, "root")
     file_id = await upload(api, "log.txt", b"all of it")
@@ -50,7 +50,7 @@ async def test_an_upload_is_shared_a_moment_later(api: Api) -> None:
     ("place", "error"), [("random", "not_in_channel"), ("secret", "channel_not_found"), ("general", None)]
 )
 async def test_a_file_goes_where_the_bot_is(api: Api, place: str, error: str | None) -> None:
-    """The same rules hold as for messages."""
+    """The bot can share a file only where it could post a message."""
     file_id = await upload(api, "a.txt", b"x")
     channel = api.slack.workspace.channel(place).id
 
@@ -60,7 +60,7 @@ async def test_a_file_goes_where_the_bot_is(api: Api, place: str, error: str | N
 
 
 async def test_what_was_not_uploaded_cannot_be_completed(api: Api) -> None:
-    """A file of the wrong length or with an unknown id is not found."""
+    """If a file has the wrong length or an unknown id, completing its upload answers "not found"."""
     opened = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
     async with api.session.post(opened["upload_url"], data=b"four") as response:
         assert response.status == 400
@@ -75,7 +75,7 @@ async def test_what_was_not_uploaded_cannot_be_completed(api: Api) -> None:
 
 
 async def test_an_attachment_is_read_with_the_bots_token(api: Api) -> None:
-    """Without the token Slack answers with its sign-in page."""
+    """An attachment can be read with the bot's token. Without it, Slack answers with its sign-in page."""
     ts = await api.slack.post("alice", "general", "look", files=[Attachment("a.diff", b"+1")])
     file: Json = api.slack.message("general", ts)["files"][0]
 

@@ -1,4 +1,4 @@
-"""The Slack stand-in's rate limits, when they are turned on."""
+"""The Slack stand-in's rate limits, when a test turns them on."""
 
 from taskwire_sandbox.slack.rate_limiter import MethodRateLimiter
 from tests.sandbox.slack_worlds import world
@@ -15,7 +15,7 @@ class Clock:
 
 
 def test_a_tier_is_a_sliding_minute() -> None:
-    """The fifty-first call of tier 3 must wait until the first one is a minute old."""
+    """After fifty calls of tier 3, the next call must wait until the first call is a minute old."""
     clock = Clock()
     limiter = MethodRateLimiter(is_on=True, clock=clock)
 
@@ -31,7 +31,8 @@ def test_a_tier_is_a_sliding_minute() -> None:
 
 
 def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
-    """Three posts may come at once, then one a second. Other channels are not affected."""
+    """Three posts to a channel may come at once, then one a second. Other channels have limits of their
+    own."""
     clock = Clock()
     limiter = MethodRateLimiter(is_on=True, clock=clock)
 
@@ -44,7 +45,7 @@ def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
 
 
 async def test_too_many_calls_are_told_when_to_come_back() -> None:
-    """The answer is HTTP 429 with Retry-After. Without the option there are no limits."""
+    """Too many calls get HTTP 429 with Retry-After. Without the option, the stand-in has no limits."""
     async with world(limits="documented") as api:
         for _ in range(20):
             assert (await api.call("usergroups.list"))["ok"]

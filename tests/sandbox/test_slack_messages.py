@@ -1,4 +1,4 @@
-"""Messages of the app: posting, editing, deleting, reading, reactions."""
+"""Messages of the app in the Slack stand-in: posting, editing, deleting, reading, reactions."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ def general(api: Api) -> str:
 
 
 async def test_a_posted_message_is_the_bots(api: Api, general: str) -> None:
-    """The message has the ids of the bot, the app and the team."""
+    """A posted message has the ids of the bot, the app and the team."""
     answer = await api.call("chat.postMessage", channel=general, text="hello")
 
     message = answer["message"]
@@ -48,7 +48,7 @@ async def test_a_posted_message_is_the_bots(api: Api, general: str) -> None:
     ],
 )
 async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, posted: str, stored: str) -> None:
-    """Stray control characters become entities, and bare URLs become links."""
+    """In a posted text, stray control characters become entities, and bare URLs become links."""
     ts = await api.post(general, posted)
 
     assert api.slack.message("general", ts)["text"] == stored
@@ -59,7 +59,8 @@ async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, poste
     [("random", "not_in_channel"), ("secret", "channel_not_found"), ("C404", "channel_not_found")],
 )
 async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: str) -> None:
-    """A private conversation does not exist for a bot that is not in it."""
+    """The bot cannot post to a channel that it has not joined. A private channel then looks as if it did not
+    exist."""
     found = api.slack.workspace.find_channel(place)
 
     answer = await api.call("chat.postMessage", channel=found.id if found else place, text="hello")
@@ -79,7 +80,7 @@ async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None
 
 
 async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
-    """The message goes to the direct conversation with that person."""
+    """A post to a person's id goes to the direct conversation with this person."""
     alice = api.slack.workspace.user("alice")
 
     answer = await api.call("chat.postMessage", channel=alice.id, text="psst")
@@ -100,14 +101,14 @@ async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
     ],
 )
 async def test_content_that_slack_refuses(api: Api, general: str, arguments: Json, error: str) -> None:
-    """Each kind of wrong content has its own error."""
+    """Each kind of wrong content is refused with its own error."""
     answer = await api.call("chat.postMessage", channel=general, **arguments)
 
     assert answer["error"] == error
 
 
 async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, general: str) -> None:
-    """A post keeps 40,000 characters. An edit may have 4,000."""
+    """A post is cut after 40,000 characters. An edit of more than 4,000 characters is refused."""
     ts = await api.post(general, "x" * 40_001)
 
     edited = await api.call("chat.update", channel=general, ts=ts, text="x" * 4_001)
@@ -117,7 +118,7 @@ async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, 
 
 
 async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
-    """The limit is about 13,200 characters in all blocks together."""
+    """All blocks of a message may have about 13,200 characters in total."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}
 
     fits = await api.call("chat.postMessage", channel=general, text="t", blocks=[section] * 4)
@@ -127,9 +128,9 @@ async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
 
 
 async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -> None:
-    """History and replies show it with include_all_metadata.
+    """History and replies show metadata only with include_all_metadata.
 
-    An edit without metadata keeps it, and an edit with {} removes it.
+    An edit without metadata keeps the old metadata. An edit with {} removes it.
     """
     ts = await api.post(general, "root", metadata=METADATA)
     await api.post(general, "reply", thread_ts=ts, metadata=METADATA)
@@ -148,7 +149,8 @@ async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -
 
 
 async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api, general: str) -> None:
-    """The message is posted without its id, so the stand-in records a violation."""
+    """If metadata has a bad event type, the message is posted without it. The stand-in records a
+    violation."""
     bad = {"event_type": "task wire", "event_payload": {}}
 
     answer = await api.call("chat.postMessage", channel=general, text="a", metadata=bad)
@@ -160,7 +162,8 @@ async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api
 
 
 async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) -> None:
-    """An empty list removes the blocks. The message is marked as edited."""
+    """An edit without blocks keeps the old blocks, and an edit with an empty list removes them. The message
+    is marked as edited."""
     ts = await api.post(general, "a", blocks=[{"type": "divider"}])
 
     await api.call("chat.update", channel=general, ts=ts, text="b")
@@ -172,7 +175,8 @@ async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) ->
 
 
 async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str) -> None:
-    """A missing message is not found. A message of somebody else is refused."""
+    """The app can change only its own messages. A missing message is not found, and another person's message
+    is refused."""
     theirs = await api.slack.post("alice", "general", "mine")
 
     update = await api.call("chat.update", channel=general, ts=theirs, text="x")
@@ -184,7 +188,8 @@ async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str)
 
 
 async def test_a_thread_comes_parent_first(api: Api, general: str) -> None:
-    """The parent has the count of its replies, and each reply names the parent's author."""
+    """A thread starts with its parent, which has the count of replies. Each reply names the parent's
+    author."""
     root = await api.slack.post("alice", "general", "root")
     first = await api.post(general, "one", thread_ts=root)
     await api.post(general, "two", thread_ts=first)
@@ -200,7 +205,7 @@ async def test_a_thread_comes_parent_first(api: Api, general: str) -> None:
 
 
 async def test_history_is_newest_first_and_without_replies(api: Api, general: str) -> None:
-    """A broadcast reply is in the history, too."""
+    """The history has the newest message first and no replies, except broadcast replies."""
     root = await api.post(general, "root")
     await api.post(general, "hidden", thread_ts=root)
     await api.post(general, "shown", thread_ts=root, reply_broadcast=True)
@@ -212,7 +217,7 @@ async def test_history_is_newest_first_and_without_replies(api: Api, general: st
 
 
 async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, general: str) -> None:
-    """Deleted replies do not count, and an edit is not a reply."""
+    """In the history, each root has the time of its last reply. Deleted replies and edits do not count."""
     quiet, busy, left = [await api.post(general, text) for text in ("quiet", "busy", "left")]
     stamps = [await api.slack.post("alice", "general", text, busy) for text in ("one", "two", "three")]
     only = await api.slack.post("alice", "general", "only", left)
@@ -227,7 +232,8 @@ async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, g
 
 
 async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None:
-    """New messages do not shift a page. The ends of a range count only if it is inclusive."""
+    """The history comes in pages, which new messages do not shift. The ends of a range count only if it is
+    inclusive."""
     stamps = [await api.post(general, str(number)) for number in range(5)]
 
     first = await api.call("conversations.history", channel=general, limit=2)
@@ -246,7 +252,7 @@ async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None
 
 
 async def test_every_page_of_a_thread_begins_with_the_parent(api: Api, general: str) -> None:
-    """The parent comes again on every page."""
+    """Every page of a thread begins with the parent."""
     root = await api.post(general, "root")
     for number in range(3):
         await api.post(general, str(number), thread_ts=root)
@@ -260,7 +266,7 @@ async def test_every_page_of_a_thread_begins_with_the_parent(api: Api, general: 
 
 
 async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> None:
-    """The replies stay. A message without replies is removed."""
+    """A deleted parent leaves a tombstone, and its replies stay. A message without replies is removed."""
     root = await api.post(general, "root")
     reply = await api.post(general, "reply", thread_ts=root)
 
@@ -273,7 +279,8 @@ async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> No
 
 
 async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -> None:
-    """A second add and a second remove each have an error of their own."""
+    """Adding a reaction a second time is an error, and so is removing it a second time. Both errors have
+    names of their own."""
     ts = await api.slack.post("alice", "general", "look")
     item = {"channel": general, "timestamp": ts, "name": "eyes"}
 
@@ -291,7 +298,7 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """An ephemeral message is not in the history, and only members can see it."""
+    """Only the addressed person sees an ephemeral message, who must be a member. It is not in the history."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 
@@ -305,7 +312,7 @@ async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> No
 
 
 async def test_a_permalink_leads_into_the_thread(api: Api, general: str) -> None:
-    """The permalink of a reply names its thread."""
+    """The permalink of a reply names the reply's thread."""
     root = await api.post(general, "root")
     reply = await api.post(general, "reply", thread_ts=root)
 
@@ -316,7 +323,8 @@ async def test_a_permalink_leads_into_the_thread(api: Api, general: str) -> None
 
 
 async def test_the_bot_joins_what_is_public(api: Api) -> None:
-    """Joining adds a message to the channel. A private channel cannot be joined."""
+    """When the bot joins a public channel, the channel gets a message. The bot cannot join a private
+    channel."""
     random, secret = (api.slack.workspace.channel(name).id for name in ("random", "secret"))
 
     joined = await api.call("conversations.join", channel=random)
@@ -331,7 +339,7 @@ async def test_the_bot_joins_what_is_public(api: Api) -> None:
 
 
 async def test_places_are_described(api: Api, general: str) -> None:
-    """conversations.info can include the number of members, and the members can be listed."""
+    """conversations.info can include the number of members. Another method lists the members."""
     info = await api.call("conversations.info", channel=general, include_num_members=True)
     members = await api.call("conversations.members", channel=general, limit=2)
     opened = await api.call("conversations.open", users=api.slack.workspace.user("alice").id)

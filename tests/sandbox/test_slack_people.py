@@ -1,4 +1,4 @@
-"""What people do in Slack, what they see, and which events the app gets."""
+"""People act in Slack. Each test shows what they see and which events the app gets."""
 
 from collections.abc import AsyncIterator
 
@@ -47,7 +47,8 @@ def general(api: Api) -> str:
 
 
 async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api, general: str) -> None:
-    """Mentions have an id and a name, URLs are links, and control characters are entities."""
+    """In a command's text, mentions have an id and a name, URLs are links, and control characters are
+    entities."""
     answer = await api.slack.command(
         "alice", "general", "/task", "ask @bob in #random & see https://x.test <b>"
     )
@@ -75,7 +76,8 @@ async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api,
 
 
 async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: Api) -> None:
-    """The ack's message is shown to the person, or to everyone if it says `in_channel`."""
+    """The person sees the message in the ack of a command. With `in_channel`, everybody in the channel sees
+    it."""
     app.reply = lambda payload: {"text": payload["text"], "response_type": payload["text"]}
 
     await api.slack.command("alice", "general", "/task", "ephemeral")
@@ -86,7 +88,7 @@ async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: 
 
 
 async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) -> None:
-    """Slack itself refuses the command, and the app gets nothing."""
+    """Slack itself refuses a command in a thread, and the app gets nothing."""
     root = await api.slack.post("alice", "general", "root")
 
     answer = await api.slack.command("alice", "general", "/task", "help", thread_ts=root)
@@ -96,7 +98,7 @@ async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) ->
 
 
 async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> None:
-    """The sixth answer is refused and recorded as a violation."""
+    """A response URL accepts five answers. The sixth is refused and recorded as a violation."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     statuses = []
@@ -111,7 +113,8 @@ async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> No
 
 
 async def test_a_response_url_lives_half_an_hour() -> None:
-    """A response URL expires by the stand-in's clock. An unknown field is a violation."""
+    """A response URL expires after half an hour of the stand-in's clock. An unknown field in an answer is a
+    violation."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -130,7 +133,7 @@ async def test_a_response_url_lives_half_an_hour() -> None:
 
 
 async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
-    """Both events are about the same message and have different event ids."""
+    """A mention causes two events about one message. They have different event ids."""
     ts = await api.slack.mention("alice", "general", "fix it")
     await api.slack.wait_until_idle()
 
@@ -139,7 +142,7 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 
 
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
-    """The bot id shows that a message is the app's own."""
+    """The app also gets events for its own messages. The bot id in them shows whose they are."""
     await api.post(general, "hello")
     await api.slack.wait_until_idle()
 
@@ -147,7 +150,7 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 
 
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
-    """Even a mention is not delivered."""
+    """The app gets no events from a channel that the bot has not joined, not even a mention."""
     await api.slack.mention("alice", "random", "hello?")
     await api.slack.wait_until_idle()
 
@@ -155,7 +158,7 @@ async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> 
 
 
 async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
-    """Edits, deletions, files, broadcasts, other bots and joins each have a subtype."""
+    """Edits, deletions, files, broadcasts, messages of other bots and joins each have a subtype."""
     root = await api.slack.post("alice", "general", "root")
     await api.slack.edit("alice", "general", root, "root, better")
     await api.slack.post("bob", "general", "all see", root, broadcast=True)
@@ -176,7 +179,8 @@ async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
 
 
 async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general: str) -> None:
-    """The event has its own ts. The message keeps its ts and is marked as edited."""
+    """The event for an edit has the text before and after, and its own ts. The message keeps its ts and is
+    marked as edited."""
     ts = await api.slack.post("alice", "general", "one")
     await api.slack.edit("alice", "general", ts, "two <3")
     await api.slack.wait_until_idle()
@@ -189,7 +193,7 @@ async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general:
 
 
 async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
-    """The message changes but is not marked as edited."""
+    """When Slack unfurls a link, the message changes but is not marked as edited."""
     ts = await api.slack.post("alice", "general", "see https://example.test")
     await api.slack.unfurl("general", ts, "https://example.test")
     await api.slack.wait_until_idle()
@@ -200,7 +204,8 @@ async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None:
-    """The bot need not be a member. The app's unfurl is shown below the message."""
+    """The app gets an event for a posted link, even if the bot is no member. The app's unfurl is shown below
+    the message."""
     ts = await api.slack.post("alice", "random", "see https://coder.test/tasks/1")
     await api.slack.until(lambda: app.events, "the event")
     shared = app.events[0]
@@ -217,7 +222,7 @@ async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None
 
 
 async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> None:
-    """The event names the author of the message, but not its thread."""
+    """The app gets an event for a reaction. It names the message's author, but not its thread."""
     ts = await api.post(general, "card")
     await api.slack.react("alice", "general", ts, ":octagonal_sign:")
     await api.slack.unreact("alice", "general", ts, "octagonal_sign")
@@ -232,7 +237,8 @@ async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> N
 
 
 async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, api: Api, general: str) -> None:
-    """An answer to the response URL may replace the message."""
+    """A click sends the message and a response URL to the app. An answer to this URL may replace the
+    message."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     answer = await api.slack.click("alice", "general", ts, "go")
@@ -258,7 +264,8 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
 async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """`thread_ts` works only with `in_channel`. With chat.postEphemeral it always works."""
+    """In a thread, a response URL can answer only with `in_channel`. chat.postEphemeral can show a message to
+    one person there."""
     del app
     root = await api.post(general, "root")
     ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)
@@ -276,7 +283,7 @@ async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
 
 
 async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, general: str) -> None:
-    """The option can be named by its value or its text."""
+    """A choice in a menu sends the option to the app. A test names the option by its value or its text."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     await api.slack.click("alice", "general", ts, "pick", "One")
@@ -288,7 +295,8 @@ async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, g
 async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """The payload has no message, and only the response URL can change it."""
+    """A click on an ephemeral message sends no message to the app. Only the response URL can change or delete
+    it."""
     alice = api.slack.workspace.user("alice").id
     shown = await api.call("chat.postEphemeral", channel=general, user=alice, text="a", blocks=BUTTONS)
 
@@ -302,7 +310,7 @@ async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
 
 
 async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) -> None:
-    """A message shortcut works in a thread, too."""
+    """A message shortcut sends the message to the app, also in a thread."""
     root = await api.slack.post("alice", "general", "root")
     reply = await api.slack.post("alice", "general", "reply", root)
 
@@ -319,7 +327,7 @@ async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) 
 
 
 async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
-    """Each error has a reason."""
+    """If a person's act is impossible in Slack, the error says why."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     with pytest.raises(ImpossibleAction, match="only one's own messages"):
@@ -333,7 +341,7 @@ async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
 
 
 async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api) -> None:
-    """Mentions, links and code are elements of their own."""
+    """A typed message has rich text. Mentions, links and code are elements of their own."""
     await api.slack.post("alice", "general", "hey @bob see https://x.test and `run` ```\na < b\n```")
     await api.slack.wait_until_idle()
 
@@ -358,7 +366,7 @@ async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api
 
 
 async def test_only_subscribed_events_are_delivered() -> None:
-    """The manifest must subscribe to the event and have its scope."""
+    """An event is delivered only if the manifest subscribes to it and has its scope."""
     manifest = {
         "display_information": {"name": "Small"},
         "oauth_config": {"scopes": {"bot": ["app_mentions:read"]}},
@@ -376,7 +384,7 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
 
 async def test_only_declared_commands_and_shortcuts_exist() -> None:
-    """Undeclared commands and shortcuts are refused before the app gets them."""
+    """A command or shortcut that the manifest does not declare is refused, and the app gets nothing."""
     manifest = {
         "display_information": {"name": "Small"},
         "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},

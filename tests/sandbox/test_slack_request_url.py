@@ -1,4 +1,4 @@
-"""HTTP mode: signed requests, retries with their headers, the URL handshake, and forms."""
+"""The stand-in in HTTP mode: signed requests, retries with their headers, the URL handshake, and forms."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ from tests.sandbox.slack_worlds import world
 
 
 class HttpApp:
-    """An app behind a request URL. It records requests and answers as a test says."""
+    """An app that serves HTTP requests of Slack. It records each request and answers as the test says."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], str]] = []
@@ -21,7 +21,7 @@ class HttpApp:
         self.url = ""
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer one request."""
+        """Answer one request of Slack."""
         body = await request.text()
         self.requests.append((dict(request.headers), body))
         if '"url_verification"' in body:
@@ -29,7 +29,7 @@ class HttpApp:
         return self.answer()
 
     def form(self) -> Json:
-        """The last body, parsed as a form."""
+        """Return the last body, parsed as a form."""
         return {key: values[0] for key, values in parse_qs(self.requests[-1][1]).items()}
 
 
@@ -54,7 +54,7 @@ async def api(app: HttpApp) -> AsyncIterator[Api]:
 
 
 async def test_events_are_signed(app: HttpApp, api: Api) -> None:
-    """The SDK's own verifier accepts the signature."""
+    """The SDK's own verifier accepts the signature of an event."""
     await api.slack.post("alice", "general", "hello")
     await api.slack.wait_until_idle()
 
@@ -65,7 +65,7 @@ async def test_events_are_signed(app: HttpApp, api: Api) -> None:
 
 
 async def test_a_retry_has_its_number_in_a_header(app: HttpApp, api: Api) -> None:
-    """Headers have the number and the reason of a retry. After the last retry the event is given up."""
+    """The headers of a retry have its number and reason. After the last retry, Slack gives up the event."""
     app.answer = lambda: web.Response(status=503)
 
     await api.slack.post("alice", "general", "hello")
@@ -78,7 +78,7 @@ async def test_a_retry_has_its_number_in_a_header(app: HttpApp, api: Api) -> Non
 
 
 async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
-    """The app can refuse further retries with a header."""
+    """With a header in its answer, the app can refuse further retries."""
     app.answer = lambda: web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
 
     await api.slack.post("alice", "general", "hello")
@@ -88,13 +88,14 @@ async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
 
 
 async def test_the_handshake_returns_the_challenge(app: HttpApp, api: Api) -> None:
-    """Slack sends the challenge when the URL is entered in the app's settings."""
+    """When a person enters a URL in the app's settings, Slack sends a challenge, which the app must
+    return."""
     assert await api.slack.requests.verify()
     assert len(app.requests) == 1
 
 
 async def test_commands_are_forms(app: HttpApp, api: Api) -> None:
-    """The body of the answer is shown to the person."""
+    """A command arrives as a form. The person sees the body of the app's answer."""
     app.answer = lambda: web.json_response({"text": "on it"})
 
     await api.slack.command("alice", "general", "/task", "help")
@@ -104,14 +105,14 @@ async def test_commands_are_forms(app: HttpApp, api: Api) -> None:
 
 
 async def test_interactions_are_json_in_a_form(app: HttpApp, api: Api) -> None:
-    """The JSON is in the field `payload`."""
+    """A click or a dialog arrives as JSON in the form field `payload`."""
     await api.slack.shortcut("alice", "new_task")
 
     assert json.loads(app.form()["payload"])["callback_id"] == "new_task"
 
 
 async def test_a_command_to_an_app_that_is_down_shows_an_error(api: Api) -> None:
-    """Slack shows the person the error dispatch_failed."""
+    """If the app is down, a command shows the person the error dispatch_failed."""
     api.slack.requests.override = "http://127.0.0.1:9/slack/events"
 
     answer = await api.slack.command("alice", "general", "/task help")

@@ -1,4 +1,5 @@
-"""Socket Mode: tickets, hello, several connections, acks, retries, and how connections end."""
+"""The stand-in in Socket Mode: tickets, hello, several connections, acks, retries, and how connections
+end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,14 +19,14 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def test_hello_counts_the_connections(api: Api) -> None:
-    """The second connection hears that there are two."""
+    """The hello of the second connection says that there are two connections."""
     async with connected(api) as first, connected(api) as second:
         assert (first.hello["num_connections"], second.hello["num_connections"]) == (1, 2)
         assert first.hello["connection_info"] == {"app_id": "A0TW000001"}
 
 
 async def test_a_ticket_opens_one_connection(api: Api) -> None:
-    """The same URL does not work twice."""
+    """The URL of a ticket opens only one connection."""
     url = await socket_url(api)
 
     async with api.session.ws_connect(url):
@@ -36,7 +37,7 @@ async def test_a_ticket_opens_one_connection(api: Api) -> None:
 
 
 async def test_the_eleventh_connection_is_turned_away(api: Api) -> None:
-    """Ten connections are the most."""
+    """Ten connections are allowed, and the eleventh is refused."""
     async with AsyncExitStack() as stack:
         for _ in range(10):
             await stack.enter_async_context(connected(api))
@@ -46,7 +47,7 @@ async def test_the_eleventh_connection_is_turned_away(api: Api) -> None:
 
 
 async def test_each_payload_goes_to_one_connection(api: Api) -> None:
-    """Two connections share six messages, three for each."""
+    """Each payload goes to only one connection. Of six messages, each of two connections gets three."""
     async with connected(api) as first, connected(api) as second:
         for number in range(6):
             await api.slack.post("alice", "general", str(number))
@@ -57,7 +58,7 @@ async def test_each_payload_goes_to_one_connection(api: Api) -> None:
 
 
 async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
-    """Each of two connections gets every second command, although events come between them."""
+    """Each of two connections gets every second command, even if events come between the commands."""
     async with connected(api) as first, connected(api) as second:
         for number in range(4):
             await api.slack.command("alice", "general", "/task", str(number))
@@ -72,7 +73,8 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
 
 
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
-    """The envelope names the recipient and the conversation, and whether the channel is shared."""
+    """The envelope of an event names the recipient and the conversation, and whether the channel is
+    shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
         await api.slack.wait_until_idle()
@@ -102,7 +104,8 @@ async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
 
 
 async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
-    """Each attempt has its number. Then Slack gives up, and the stand-in records violations."""
+    """An event without an ack is delivered three more times, with the number of the retry. Then the stand-in
+    records a violation."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -117,7 +120,7 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
 
 
 async def test_an_event_without_any_connection_waits_for_one() -> None:
-    """The event comes as a retry, and there is no violation."""
+    """If no connection is open, an event waits and is later delivered as a retry. This is no violation."""
     async with world(retry_seconds=(0.0, 0.2, 0.2)) as api:
         await api.slack.post("alice", "general", "hello")
         async with connected(api) as app:
@@ -128,7 +131,7 @@ async def test_an_event_without_any_connection_waits_for_one() -> None:
 
 
 async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> None:
-    """The error is the one that Slack shows."""
+    """If no connection is open, a command fails, and the person sees Slack's error."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     assert answer.failure == '/task failed with the error "dispatch_failed"'
@@ -136,7 +139,7 @@ async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> N
 
 
 async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None:
-    """The command is not delivered again."""
+    """A command without an ack fails, and the person sees an error. It is not delivered again."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -147,7 +150,8 @@ async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None
 
 
 async def test_a_connection_that_breaks_loses_its_payload() -> None:
-    """The event comes again on another connection. A broken connection is not a violation."""
+    """If a connection breaks during a delivery, the event is delivered again on another connection. This is
+    no violation."""
     async with world(retry_seconds=(0.0, 0.1, 0.1)) as api, connected(api) as first:
         first.is_silent = True
         await api.slack.post("alice", "general", "hello")
@@ -163,7 +167,8 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
 
 
 async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) -> None:
-    """A warning changes nothing. After refresh_requested the old socket gets nothing more."""
+    """Before Slack closes a socket, it sends refresh_requested and then nothing more on this socket. A
+    warning before that changes nothing."""
     async with connected(api) as old:
         await api.slack.sockets.warn()
         await api.slack.sockets.refresh()
@@ -176,7 +181,7 @@ async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) ->
 
 
 async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
-    """The SDK measures its connection by the pong's content."""
+    """A pong has the content of its ping. The SDK measures its connection by this content."""
     async with api.session.ws_connect(await socket_url(api), autoping=False) as socket:
         await socket.receive_json()
         await socket.ping(b"sdk-ping-pong:1.5")
@@ -186,7 +191,7 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
 
 
 async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> None:
-    """An ack for an unknown envelope is a violation, too."""
+    """A frame that is no ack is a violation, and so is an ack for an unknown envelope."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")
         await app.socket.send_json({"envelope_id": "e404"})
@@ -199,7 +204,7 @@ async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> 
 
 
 async def test_many_messages_arrive_once_each_over_several_connections() -> None:
-    """Four hundred messages go to four connections, chosen at random."""
+    """Four hundred messages arrive once each, over four connections that are chosen at random."""
     async with world(balance="random", seed=7) as api, AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(connected(api)) for _ in range(4)]
         await asyncio.gather(*(api.slack.post("alice", "general", str(n)) for n in range(400)))

@@ -1,4 +1,5 @@
-"""Dialogs and the Home tab: triggers, the stack, hashes, submitting, and the checks of Slack's client."""
+"""Dialogs and the Home tab in the Slack stand-in: triggers, the stack of dialogs, hashes, submitting, and the
+checks of Slack's client."""
 
 from collections.abc import AsyncIterator
 
@@ -66,7 +67,7 @@ async def app(api: Api) -> AsyncIterator[SocketApp]:
 
 @pytest.fixture
 async def form(app: SocketApp, api: Api) -> View:
-    """The form, open for Alice."""
+    """Open a form for Alice, and return it."""
     assert app.hello
     trigger = (await api.slack.shortcut("alice", "new_task")).trigger_id
     answer = await api.call("views.open", trigger_id=trigger, view=FORM)
@@ -75,12 +76,12 @@ async def form(app: SocketApp, api: Api) -> View:
 
 
 def submitted(app: SocketApp) -> Json:
-    """The last interaction that arrived."""
+    """Return the last interaction that arrived."""
     return dict(app.envelopes[-1]["payload"])
 
 
 async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
-    """A used trigger and an invented one have errors of their own."""
+    """A trigger opens one dialog. A used trigger and an invented trigger have different errors."""
     used = next(iter(api.slack.backend.tickets.triggers))
 
     again = await api.call("views.open", trigger_id=used, view=FORM)
@@ -91,7 +92,7 @@ async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
 
 
 async def test_a_trigger_lives_three_seconds() -> None:
-    """A trigger expires by the stand-in's clock."""
+    """A trigger expires after three seconds of the stand-in's clock."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -103,7 +104,8 @@ async def test_a_trigger_lives_three_seconds() -> None:
 
 
 async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp, api: Api) -> None:
-    """Slack adds state, hash and ids. A press sends the same view to the app."""
+    """An open dialog has a state, a hash and ids, which Slack adds. A press sends the dialog with them to the
+    app."""
     answer = await api.slack.press("alice", form, "reload")
 
     payload = submitted(app)
@@ -116,7 +118,8 @@ async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp
 
 
 async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp, api: Api) -> None:
-    """Values are given by action id or block id. An unchanged menu keeps its initial choice."""
+    """A submission sends the values by block id and action id, and closes the dialog. An unchanged menu keeps
+    its initial choice."""
     result = await api.slack.submit("alice", form, {"prompt": "fix it"})
 
     payload = submitted(app)
@@ -127,7 +130,7 @@ async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp
 
 
 async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketApp, api: Api) -> None:
-    """Slack's client checks required fields and lengths."""
+    """Slack's client checks required fields and lengths before the app gets a submission."""
     with pytest.raises(ImpossibleAction, match="Prompt: this is a required field"):
         await api.slack.submit("alice", form)
     with pytest.raises(ImpossibleAction, match="Prompt: at most 10 characters"):
@@ -137,7 +140,8 @@ async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketAp
 
 
 async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: Api) -> None:
-    """The dialog stays open. Errors for other blocks than inputs are a violation."""
+    """If the ack has errors, the dialog stays open and shows them. An error for a block that is no input is a
+    violation."""
     app.reply = lambda _: {"response_action": "errors", "errors": {"prompt": "Too short", "more": "?"}}
 
     result = await api.slack.submit("alice", form, {"text": "x"})
@@ -147,7 +151,8 @@ async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: A
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:
-    """An update keeps the id, a push opens a dialog on top, and a clear closes all."""
+    """An ack with an update keeps the dialog's id. A push opens another dialog on top, and a clear closes all
+    dialogs."""
     app.reply = lambda _: {"response_action": "push", "view": FORM}
     pushed = (await api.slack.submit("alice", form, {"text": "x"})).view
     assert pushed is not None
@@ -164,7 +169,7 @@ async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api:
 async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
     form: View, app: SocketApp, api: Api
 ) -> None:
-    """The person sees that Slack had trouble."""
+    """If a submission gets no ack, the dialog stays open and shows that Slack had trouble."""
     app.is_silent = True
     api.slack.sockets.ack_seconds = 0.05
 
@@ -175,7 +180,8 @@ async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
 
 
 async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
-    """A fourth dialog is refused. A push needs a trigger from within a dialog."""
+    """At most three dialogs may be open on top of each other, and a fourth is refused. A push needs a trigger
+    from an open dialog."""
     errors = []
     assert api.slack.views("alice") == [form]
     for _ in range(3):
@@ -189,7 +195,8 @@ async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
 
 
 async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> None:
-    """An update with a stale hash is a conflict. An update of a closed view does not find it."""
+    """An update with an old hash is a conflict. An update of a closed view fails, because the view is not
+    found."""
     stale = form.hash
     fresh = await api.call("views.update", view_id=form.id, hash=stale, view=LOADING)
     conflict = await api.call("views.update", view_id=form.id, hash=stale, view=FORM)
@@ -201,7 +208,7 @@ async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> No
 
 
 async def test_an_external_id_is_unique(form: View, api: Api) -> None:
-    """An external id can also name the view for an update."""
+    """An external id is unique, and can name the view in an update."""
     await api.call("views.update", view_id=form.id, view=FORM | {"external_id": "mine"})
     trigger = (await api.slack.shortcut("bob", "new_task")).trigger_id
 
@@ -212,7 +219,7 @@ async def test_an_external_id_is_unique(form: View, api: Api) -> None:
 
 
 async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api) -> None:
-    """The app gets a view_closed payload only with notify_on_close."""
+    """The app gets a view_closed payload only for a view with notify_on_close."""
     await api.call("views.update", view_id=form.id, view=FORM | {"notify_on_close": True})
 
     await api.slack.close("alice", form)
@@ -222,7 +229,7 @@ async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api
 
 
 async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -> None:
-    """Typing into an external menu requests them."""
+    """When a person types into an external menu, Slack asks the app for options."""
     app.reply = lambda payload: {"options": [{"text": plain(payload["value"]), "value": "1"}]}
 
     offered = await api.slack.suggest("alice", form, "find", "dock")
@@ -231,7 +238,7 @@ async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -
 
 
 async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
-    """The event names the tab and has its present view. A hash protects against races."""
+    """The event for an opened Home tab has the tab's present view. A publish with an old hash is refused."""
     alice = api.slack.workspace.user("alice").id
 
     await api.slack.open_home("alice")
@@ -249,7 +256,8 @@ async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_view_that_slack_refuses_is_named(app: SocketApp, api: Api) -> None:
-    """The answer names the place of the problem. A very large view has its own error."""
+    """If Slack refuses a view, the answer names the place of the problem. A very large view has an error of
+    its own."""
     assert app.hello
     trigger = (await api.slack.shortcut("alice", "new_task")).trigger_id
 

@@ -1,4 +1,4 @@
-"""The Web API's endpoint: tokens, arguments, scopes, forms and JSON, and violations."""
+"""The endpoint of the stand-in's Web API: tokens, arguments, scopes, forms and JSON, and violations."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def test_auth_test_says_who_the_bot_is(api: Api) -> None:
-    """The answer names the workspace, the bot user and the bot."""
+    """The answer of auth.test names the workspace, the bot user and the bot."""
     answer = await api.call("auth.test")
 
     assert answer == {
@@ -35,7 +35,7 @@ async def test_auth_test_says_who_the_bot_is(api: Api) -> None:
     [("", "not_authed"), ("xoxb-other", "invalid_auth"), ("app", "not_allowed_token_type")],
 )
 async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> None:
-    """A refusal is HTTP 200 with Slack's error."""
+    """A call with a wrong token gets HTTP 200 with Slack's error."""
     token = api.slack.app_token if token == "app" else token
 
     async with api.raw("auth.test", token=token) as response:
@@ -45,7 +45,8 @@ async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> Non
 
 
 async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api) -> None:
-    """The stand-in records a violation, because calling an unknown method is a mistake of the app."""
+    """A call of an unknown method is refused and recorded as a violation, because it is a mistake of the
+    app."""
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
@@ -53,7 +54,7 @@ async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api
 
 
 async def test_an_unknown_argument_is_ignored_and_recorded_as_a_violation(api: Api) -> None:
-    """Slack ignores unknown arguments. A test should notice them."""
+    """An unknown argument is ignored, as in Slack, and recorded as a violation."""
     answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
 
     assert answer["ok"]
@@ -61,7 +62,7 @@ async def test_an_unknown_argument_is_ignored_and_recorded_as_a_violation(api: A
 
 
 async def test_a_missing_argument_is_named(api: Api) -> None:
-    """The answer names the missing fields."""
+    """If arguments are missing, the answer names them."""
     answer = await api.call("reactions.add", name="eyes")
 
     assert answer["error"] == "invalid_arguments"
@@ -72,7 +73,7 @@ async def test_a_missing_argument_is_named(api: Api) -> None:
 
 
 async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
-    """Blocks and metadata in a form are JSON strings, and booleans are words."""
+    """In a form, blocks and metadata are JSON strings, and booleans are words."""
     channel = api.slack.workspace.channel("general").id
 
     answer = await api.form(
@@ -90,7 +91,7 @@ async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
 
 
 async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
-    """A token in a JSON body does not count."""
+    """A JSON body needs its token in the header. A token in the body does not count."""
     async with api.session.post(
         api.slack.api_url + "auth.test", json={"token": api.slack.bot_token}
     ) as response:
@@ -100,7 +101,7 @@ async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
 
 
 async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
-    """The first step of an upload is a method that does not accept JSON."""
+    """A method that accepts only forms, such as the first step of an upload, refuses JSON."""
     as_json = await api.call("files.getUploadURLExternal", filename="a.txt", length=3)
     as_form = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
 
@@ -108,13 +109,13 @@ async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
 
 
 async def test_every_answer_has_a_date(api: Api) -> None:
-    """A client knows Slack's time from the Date header."""
+    """Every answer has a Date header, from which a client knows Slack's time."""
     async with api.raw("auth.test") as response:
         assert response.headers["Date"].endswith("GMT")
 
 
 async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
-    """The error is an answer in JSON."""
+    """A body that is not JSON is refused, with an error in JSON."""
     headers = {"Content-Type": "application/json"}
 
     async with api.session.post(api.slack.api_url + "auth.test", data=b"{", headers=headers) as response:
@@ -122,7 +123,8 @@ async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
 
 
 async def test_a_missing_scope_is_named_and_recorded_as_a_violation() -> None:
-    """Only the scopes of the manifest are granted."""
+    """If a scope is missing, the answer names it, and a violation is recorded. The app has only the scopes of
+    its manifest."""
     manifest = {"display_information": {"name": "Small"}, "oauth_config": {"scopes": {"bot": ["users:read"]}}}
 
     async with world(manifest=manifest) as api:
@@ -135,7 +137,7 @@ async def test_a_missing_scope_is_named_and_recorded_as_a_violation() -> None:
 
 
 async def test_a_violation_can_be_ignored(api: Api) -> None:
-    """A test that provokes a violation can ignore it."""
+    """A test that causes a violation on purpose can ignore it."""
     await api.call("chat.shout")
 
     api.slack.ignore_violations("chat.shout")
@@ -146,7 +148,8 @@ async def test_a_violation_can_be_ignored(api: Api) -> None:
 
 
 async def test_people_are_found_by_id_and_address(api: Api) -> None:
-    """The search by address ignores case. Unknown ids and addresses are not found."""
+    """A person is found by id or by email address, whose case does not matter. Unknown ids and addresses are
+    not found."""
     alice = api.slack.workspace.user("alice")
 
     found = await api.form("users.lookupByEmail", email="ALICE@acme.test")
@@ -175,7 +178,8 @@ async def test_user_groups_are_listed(api: Api) -> None:
 
 
 async def test_lists_come_in_pages(api: Api) -> None:
-    """The cursor leads to the next page and is empty at the end. A wrong one is refused."""
+    """A list comes in pages. The cursor leads to the next page and is empty at the end. A wrong cursor is
+    refused."""
     first = await api.call("users.list", limit=2)
     second = await api.call("users.list", limit=2, cursor=first["response_metadata"]["next_cursor"])
     refused = await api.call("users.list", cursor="nonsense")

@@ -1,1 +1,1 @@
-"""The Slack client, against the stand-in and against servers that misbehave at the level of bytes."""
+"""The Slack client against the stand-in, and against servers that misbehave at the level of bytes."""

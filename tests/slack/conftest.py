@@ -1,4 +1,4 @@
-"""A workspace, the bot's client for it, and a rate limiter that records its calls."""
+"""Fixtures: a workspace, the bot's client for it, and a rate limiter that records its calls."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 @dataclass
 class RateLimiter:
-    """A rate limiter that lets every call pass, or tells it to wait, and records its calls."""
+    """A rate limiter that records its calls. It lets every call pass or tells every call to wait."""
 
     seconds: float = 0.0
     waits: list[tuple[str, str, Priority]] = field(default_factory=list)
@@ -28,18 +28,18 @@ class RateLimiter:
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Return the configured seconds."""
+        """Return the configured seconds to wait."""
         self.waits.append((method, where, priority))
         self.claimants.append(claimant)
         return self.seconds
 
     async def block(self, method: str, seconds: float) -> None:
-        """Record the rest."""
+        """Record that a method was blocked."""
         self.rests.append((method, seconds))
 
 
 def mask(words: str) -> str:
-    """Hide the one secret that these tests use."""
+    """Mask the only secret that these tests use."""
     return words.replace(SECRET, "*****")
 
 
@@ -50,7 +50,7 @@ def rate_limiter() -> RateLimiter:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """A workspace with alice, bob and #dev. At the end it must have no violations."""
+    """Run a workspace with alice, bob and #dev. At the end, check that it has recorded no violations."""
     async with SlackSandbox(retry_seconds=()) as sandbox:
         sandbox.add_user("alice")
         sandbox.add_user("bob")

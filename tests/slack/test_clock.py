@@ -1,4 +1,4 @@
-"""The estimate of Slack's time from Slack's answers."""
+"""Taskwire estimates Slack's time from Slack's answers."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ T0 = 1_800_000_000.0
 
 
 class Host:
-    """A host whose clock is off by `off` seconds, with a network between it and Slack."""
+    """A host whose clock is off by `off` seconds. A network with delays is between the host and Slack."""
 
     def __init__(self, off: float) -> None:
         self.real = T0
@@ -21,7 +21,7 @@ class Host:
         self.clock = SlackClock(lambda: self.real + self.off)
 
     def asks(self, there: float = 0.1, back: float = 0.1) -> None:
-        """Call Slack, and read the `Date` of its answer."""
+        """Call Slack, and read the `Date` header of the answer."""
         sent = self.clock.local_time()
         self.real += there
         date = datetime.fromtimestamp(int(self.real), UTC)
@@ -29,7 +29,7 @@ class Host:
         self.clock.record_answer(date, sent)
 
     def posts(self, there: float = 0.01, back: float = 0.01) -> None:
-        """Post a message, and read its ts."""
+        """Post a message, and read the message's ts."""
         sent = self.clock.local_time()
         self.real += there
         ts = Ts(f"{self.real:.6f}")
@@ -42,12 +42,12 @@ class Host:
 
     @property
     def error(self) -> float:
-        """How far the estimate is ahead of the real time, in seconds."""
+        """Return by how many seconds the estimate is ahead of the real time."""
         return self.clock.now().timestamp() - self.real
 
 
 def test_a_clock_that_is_right_is_left_alone() -> None:
-    """The estimate stays exact, although `Date` has whole seconds only."""
+    """If our clock is right, the estimate stays exact, although `Date` has only whole seconds."""
     host = Host(off=0.0)
     host.asks()
 
@@ -55,7 +55,7 @@ def test_a_clock_that_is_right_is_left_alone() -> None:
 
 
 def test_before_any_answer_our_own_clock_counts() -> None:
-    """No better estimate exists then."""
+    """Before Slack's first answer, the estimate is the time of our own clock."""
     assert Host(off=5.0).error == pytest.approx(5, abs=1e-5)
 
 
@@ -67,7 +67,8 @@ def test_before_any_answer_our_own_clock_counts() -> None:
 def test_one_answer_is_enough_to_be_right_within_a_second(
     off: float, calls: list[tuple[float, float, float]]
 ) -> None:
-    """The error is at most a second plus the duration of the call. More answers do not increase it."""
+    """After one answer, the error is at most a second plus the duration of the call. More answers do not
+    increase it."""
     host = Host(off)
     bound = 1.0 + 0.8 + 0.001
     for there, back, pause in calls:
@@ -77,7 +78,7 @@ def test_one_answer_is_enough_to_be_right_within_a_second(
 
 
 def test_many_answers_narrow_it_down() -> None:
-    """Each answer falls on another part of a second, so the error becomes smaller."""
+    """Answers come at different parts of a second, so many answers make the error smaller."""
     host = Host(off=600.0)
     for _ in range(40):
         host.asks(there=0.02, back=0.02)
@@ -87,7 +88,7 @@ def test_many_answers_narrow_it_down() -> None:
 
 
 def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
-    """The ts of a post has microseconds, so only the duration of the call remains as an error."""
+    """After a post, the error is at most the duration of the call, because the post's ts has microseconds."""
     host = Host(off=600.0)
     host.asks()
     host.posts()
@@ -97,7 +98,7 @@ def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
 
 @pytest.mark.parametrize("steps", [-600.0, 600.0])
 def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> None:
-    """The estimate follows, whether our clock or Slack's was set."""
+    """If our clock or Slack's clock is set, the estimate is right again after the next answer."""
     host = Host(off=600.0)
     host.asks()
     host.off += steps
@@ -110,7 +111,7 @@ def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> Non
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.booleans()), max_size=20))
 def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None:
-    """A later command has a later time, even while the estimate changes."""
+    """A later command gets a later time, even while the estimate changes."""
     host = Host(off=600.0)
     host.asks()
     told = [host.clock.now()]
@@ -124,7 +125,8 @@ def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None
 
 
 def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
-    """The order is right although `Date` has whole seconds only."""
+    """A command gets a later time than a message that arrived before it, although `Date` has only whole
+    seconds."""
     host = Host(off=-600.0)
     host.real += 0.9
     host.asks(there=0.0, back=0.0)
@@ -136,7 +138,8 @@ def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
 
 
 def test_an_old_message_tells_nothing() -> None:
-    """Slack may deliver a message again after minutes."""
+    """An old message does not change the estimate, because Slack may deliver a message again after
+    minutes."""
     host = Host(off=0.0)
     host.asks()
     host.is_brought(late=300.0)

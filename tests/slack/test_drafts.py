@@ -1,4 +1,4 @@
-"""The bot does not send what Slack would damage silently."""
+"""The Slack client refuses messages that Slack would damage silently."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Payloads as the stand-in sends them, and malformed ones."""
+"""Payloads of the stand-in, and malformed payloads, are parsed into typed values."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -86,7 +86,8 @@ async def test_a_reply_in_somebody_elses_thread_says_so(slack: SlackSandbox) -> 
 
 
 async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(slack: SlackSandbox) -> None:
-    """Not every server names the thread's author. A reply that is kept needlessly is soon forgotten."""
+    """A reply without the author of its thread counts as possibly in our thread, because not every server
+    names this author."""
     root = await slack.post("bob", "dev", "who knows?")
     await slack.post("alice", "dev", "I do", root)
     body = slack.deliveries[-1].payload

@@ -1,4 +1,4 @@
-"""Arbitrary payloads: parsing never raises, and every parsed value can be stored."""
+"""For arbitrary payloads, parsing never raises, and every parsed value can be stored."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = dict[str, object]
 Strategy = st.SearchStrategy[object]
 
-# Half characters (lone surrogates) are included, because JSON can carry them.
+# Lone surrogates are included, because JSON can contain them.
 WORDS = st.text(st.characters(), max_size=6)
 LEAVES: Strategy = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 ANYTHING: Strategy = st.recursive(
@@ -27,12 +27,12 @@ ANYTHING: Strategy = st.recursive(
 
 
 def usually(right: Strategy) -> Strategy:
-    """Give the right kind of value, and sometimes anything else."""
+    """Generate values of the right kind, and sometimes any other value."""
     return st.one_of(right, right, right, ANYTHING)
 
 
 def record(**fields: Strategy) -> st.SearchStrategy[Body]:
-    """Give objects that have some of these fields."""
+    """Generate objects that have some of these fields."""
     return st.fixed_dictionaries({}, optional={key: usually(value) for key, value in fields.items()})
 
 

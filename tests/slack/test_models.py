@@ -1,4 +1,5 @@
-"""Slack's answers about itself and about people, with fewer fields than today's answers have."""
+"""The models of Slack's answers about the bot and about people accept answers with fewer fields than
+today."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the bot posts and reads, against the stand-in."""
+"""The bot posts to the stand-in and reads from it."""
 
 from datetime import UTC, datetime
 
@@ -235,9 +235,9 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
 
 
 async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Values that Slack returns to us are not masked.
+    """Values that Slack sends back to us are not masked.
 
-    A masked response URL does not work, and a person would submit a masked field with its mask.
+    A masked response URL would not work, and a person would submit the mask in a field.
     """
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     about = f'{{"response_url": "https://hooks.slack.com/commands/T1/2/{SECRET}"}}'
@@ -261,7 +261,8 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
 async def test_a_field_with_a_token_of_ours_is_left_empty(
     slack: SlackSandbox, rate_limiter: RateLimiter
 ) -> None:
-    """The token must not be shown, and its mask must not be submitted."""
+    """A form field that would contain a token of ours is left empty. The token must not be shown, and its
+    mask must not be submitted."""
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     element: Block = {"type": "plain_text_input", "action_id": "a", "initial_value": f"use {SECRET}"}
     field: Block = {"type": "input", "block_id": "b", "element": element, "label": _plain("A")}
@@ -306,7 +307,7 @@ async def test_people_are_found_by_address(slack: SlackSandbox, outbound: Outbou
 
 
 async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox, outbound: Outbound) -> None:
-    """All pages are read."""
+    """For an organization's install, the client reads all pages of the list of workspaces."""
     slack.workspace.enterprise_id = "E0ORG"
     slack.workspace.org_teams = tuple(f"T{number}" for number in range(250))
 
@@ -334,7 +335,8 @@ async def test_a_channel_is_known_as_the_bot_sees_it(slack: SlackSandbox, outbou
 
 
 async def test_it_is_known_where_somebody_is(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Channels of all kinds are listed, over all pages, if the bot can see them."""
+    """The client lists a person's channels of all kinds, over all pages. Channels that the bot cannot see are
+    missing."""
     many = [slack.add_channel(f"room-{number}", ["alice"]).id for number in range(1_010)]
     here = slack.add_channel("here", ["alice"], kind="private").id
     slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
@@ -395,7 +397,8 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The roots are listed from one message backwards, a page at a time, at the lowest priority."""
+    """The client lists root messages backwards from a message, one page at a time, with the time of each last
+    reply. It uses the lowest priority."""
     monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
@@ -453,7 +456,7 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
 async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """In a job, a call without a place fails at once.
+    """In a job, a call without a place in the rate limit fails immediately.
 
     The queue runs the job again later, under the same claimant.
     """
@@ -474,7 +477,8 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
 
 
 async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None:
-    """Outside a job nothing would repeat the call later."""
+    """Outside a job, a call waits for its place in the rate limit, because nothing would repeat the call
+    later."""
 
     class FullAtFirst(RateLimiter):
         async def take_place(
@@ -495,7 +499,8 @@ async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None
 async def test_a_place_that_is_too_far_off_is_not_waited_for(
     outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """A trigger would have expired by then."""
+    """Outside a job, a call does not wait if its place is too late, because the trigger of a dialog would
+    expire."""
     rate_limiter.seconds = 2.0
 
     with pytest.raises(errors.NoCapacity):
@@ -505,7 +510,8 @@ async def test_a_place_that_is_too_far_off_is_not_waited_for(
 
 
 async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
-    """A dialog must open although Redis is away. In a job nothing is called without a place."""
+    """If Redis is away, a call outside a job is made without a place, so that a dialog opens. A call in a job
+    fails."""
 
     class Away(RateLimiter):
         async def take_place(
@@ -527,7 +533,8 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """The caller has taken the place before, so no attempt is held while waiting."""
+    """A call of an attempt takes no place, because the caller took it before the attempt. No attempt then
+    lasts while waiting."""
     await post(outbound, dev(slack), "n1")
 
     assert rate_limiter.waits == []

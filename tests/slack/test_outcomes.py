@@ -1,4 +1,4 @@
-"""What each answer of Slack means: done, certainly not done, or unknown. The client repeats no call."""
+"""Each answer of Slack means done, certainly not done, or unknown. The client repeats no call."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ IS_JSON = "Content-Type: application/json"
 async def slack_that(
     *play: Behavior, seconds: float = 5.0
 ) -> AsyncIterator[tuple[Outbound, RawServer, RateLimiter]]:
-    """Run a server that has these behaviors, and a client for it."""
+    """Run a server with these behaviors, and a client for it."""
     async with raw_server(*play) as server, transport.make_session() as session:
         rate_limiter, timeouts = RateLimiter(), SlackTimeouts(seconds, seconds, seconds, seconds)
         client = make_client(TOKEN, f"{server.url}/api", session=session)
@@ -50,9 +50,9 @@ async def post(outbound: Outbound) -> Ts:
 
 
 async def outcome(act: Behavior, seconds: float = 5.0) -> tuple[OutsideError, RateLimiter]:
-    """Post once to a server that behaves like this, and return what is raised.
+    """Post once to a server with this behavior, and return the error.
 
-    The server must get one request.
+    Check that the server got one request.
     """
     async with slack_that(act, seconds=seconds) as (outbound, server, rate_limiter):
         with pytest.raises(OutsideError) as raised:
@@ -139,7 +139,7 @@ NOT_SLACKS = [
 
 @pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
 async def test_a_limit_that_names_nothing_rests_everything(act: Behavior, rest: float) -> None:
-    """Only Slack's own error is known to be about the method. Another 429 may be about all calls."""
+    """A 429 that does not name Slack's own error blocks all methods, because it may be about all calls."""
     found, rate_limiter = await outcome(act)
 
     assert isinstance(found, errors.SlackRateLimited)

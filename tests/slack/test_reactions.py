@@ -1,4 +1,4 @@
-"""Events of reactions as the stand-in sends them, and malformed ones."""
+"""Events of reactions, from the stand-in and malformed, are parsed into typed values."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def last(slack: SlackSandbox) -> Mapping[str, object]:
 
 
 async def test_a_reaction_names_its_message_and_its_person(slack: SlackSandbox, outbound: Outbound) -> None:
-    """It does not name the thread of the message."""
+    """A parsed reaction names its message and its person, but not the thread of the message."""
     dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
     root = await outbound.post(dev, Message(text="A card"), Metadata("c1", "card"))
     notice = await outbound.post(dev, Message(text="A notice"), Metadata("n1", "completed"), thread_ts=root)
@@ -47,7 +47,7 @@ async def test_a_reaction_names_its_message_and_its_person(slack: SlackSandbox, 
 
 
 async def test_a_reaction_of_the_bot_is_ignored(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Slack reports the receipts of the bot too."""
+    """A reaction of the bot itself, such as a receipt, is ignored."""
     dev = ChannelId(slack.workspace.channel("dev").id)
     ts = Ts(await slack.post("alice", "dev", "hello"))
     await outbound.add_reaction(dev, ts, "eyes")
@@ -69,7 +69,8 @@ async def test_a_reaction_of_the_bot_is_ignored(slack: SlackSandbox, outbound: O
     ],
 )
 def test_what_an_event_says(change: dict[str, object], name: str, *, is_on_own: bool) -> None:
-    """A tone of skin is no part of the name. Without an author, the message may be the bot's."""
+    """The parsed name of a reaction has no skin tone. If the event names no author, the message may be the
+    bot's."""
     found = parse_reaction({"event_id": "Ev1", "event": EVENT | change}, BOT)
 
     assert isinstance(found, ReactionAdded)
@@ -90,5 +91,5 @@ def test_what_an_event_says(change: dict[str, object], name: str, *, is_on_own: 
     ],
 )
 def test_other_payloads_are_ignored(body: Mapping[str, object]) -> None:
-    """Nothing raises, whatever arrives."""
+    """Other payloads are ignored, and parsing never raises."""
     assert isinstance(parse_reaction(body, BOT), IgnoredPayload)

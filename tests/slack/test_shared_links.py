@@ -1,4 +1,4 @@
-"""Events of shared links as the stand-in sends them, and malformed ones."""
+"""Events of shared links, from the stand-in and malformed, are parsed into typed values."""
 
 import pytest
 
@@ -20,7 +20,7 @@ EVENT: dict[str, object] = {
 
 
 async def test_a_posted_link_names_its_message_and_its_author(slack: SlackSandbox) -> None:
-    """The message is in a channel, and the links are as they were typed."""
+    """A posted link is parsed as it was typed, with its message, channel and author."""
     dev, alice = slack.workspace.channel("dev").id, slack.workspace.user("alice").id
     ts = await slack.post("alice", "dev", "see https://coder.test/tasks/alice/1")
     await slack.wait_until_idle()
@@ -44,12 +44,12 @@ async def test_a_posted_link_names_its_message_and_its_author(slack: SlackSandbo
     ],
 )
 def test_other_links_are_ignored(change: dict[str, object]) -> None:
-    """Links of the bot, of a message that is still being written, and of malformed events."""
+    """Links in the bot's own messages, in unfinished messages and in malformed events are ignored."""
     assert isinstance(parse_shared_links({"event": EVENT | change}, BOT), IgnoredPayload)
 
 
 def test_links_without_an_address_are_left_out() -> None:
-    """Nothing raises, whatever arrives."""
+    """Links without a URL are left out, and parsing never raises."""
     found = parse_shared_links({"event": EVENT | {"links": [{}, 7, {"url": "https://coder.test/"}]}}, BOT)
 
     assert isinstance(found, SharedLinks)

@@ -1,4 +1,4 @@
-"""The Socket Mode connection: it is established without help, even if the first attempt fails."""
+"""The Socket Mode connection: the client connects by itself, even if the first try fails."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from taskwire_sandbox.slack import SlackSandbox
 async def _connecting(
     slack: SlackSandbox, url: str = "", taking: Callable[[AsyncAck], Awaitable[None]] | None = None
 ) -> AsyncIterator[SocketModeConnection]:
-    """A socket that starts to connect, with a URL that Slack hands out or with the given one."""
+    """Make a socket that starts to connect, with a URL that Slack hands out or with the given URL."""
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         url = url or await Outbound(client, NoLimiter(), str).open_socket(slack.app_token)
@@ -37,7 +37,7 @@ async def _connecting(
 
 
 async def test_it_connects_with_the_address_that_was_asked_for() -> None:
-    """One URL is enough, so no second one is requested."""
+    """The first connection uses the URL that was already requested. No second URL is requested."""
     async with SlackSandbox() as slack, _connecting(slack) as socket:
         await slack.wait_for_sockets()
 
@@ -47,9 +47,10 @@ async def test_it_connects_with_the_address_that_was_asked_for() -> None:
 
 
 async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.LogCaptureFixture) -> None:
-    """A URL opens one connection and soon expires.
+    """If a URL does not work, the next try requests a new URL, because a URL opens one connection and soon
+    expires.
 
-    The next attempt requests a new one, without a stack trace.
+    The log has no stack trace.
     """
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
@@ -63,7 +64,7 @@ async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.L
 
 
 async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
-    """Closing ends the attempts to connect."""
+    """If Slack is away, closing the socket ends the tries to connect without waiting."""
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:
@@ -74,7 +75,8 @@ async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
 
 
 async def test_what_has_come_is_answered_before_it_closes() -> None:
-    """A command that is being claimed while the process ends must not fail for the person who typed it."""
+    """A command that is being claimed while the process ends is still acked, so that it does not fail for its
+    person."""
     began, written = asyncio.Event(), asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -101,7 +103,7 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
 
 
 async def test_many_that_come_together_all_begin_while_none_is_acknowledged() -> None:
-    """While the store does not answer for seconds, even the last payload must be tried."""
+    """While the store does not answer for seconds, all payloads begin to be claimed, even the last one."""
     many, begun, written = 3 * MOST_IN_FLIGHT, 0, asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -128,7 +130,8 @@ async def test_many_that_come_together_all_begin_while_none_is_acknowledged() ->
 async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first payloads are acknowledged before the last ones are parsed."""
+    """Many payloads that arrive at the same time are handled in order, a few at a time. The first ones are
+    acked before the last ones are parsed."""
     monkeypatch.setattr(socket_mode, "LONGEST_WAIT_SECONDS", 60.0)
     in_flight, begun = ConcurrencyLimit(), list[int]()
     may_end = [asyncio.Event() for _ in range(MOST_IN_FLIGHT + 3)]
@@ -155,7 +158,7 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 
 
 async def test_one_that_is_broken_off_gives_its_place_back() -> None:
-    """A payload that is cancelled, while it waits or is handled, does not block the others."""
+    """If a payload is cancelled while it waits or is handled, other payloads are not blocked."""
     in_flight, may_end = ConcurrencyLimit(), asyncio.Event()
 
     async def take() -> None:

@@ -1,4 +1,4 @@
-"""Which files count as text: only files whose encoding is certain."""
+"""A file counts as text only if its encoding is certain."""
 
 import pytest
 
@@ -26,9 +26,10 @@ from taskwire_sandbox.slack import Attachment, SlackSandbox
 async def test_a_file_is_text_in_an_encoding_that_it_tells(
     slack: SlackSandbox, outbound: Outbound, content: bytes, read: str | None
 ) -> None:
-    """The encodings are UTF-8, and UTF-16 with the mark that Windows tools write. Nothing is guessed.
+    """A file is text if it is UTF-8, or UTF-16 with a byte order mark, as Windows tools write it. No encoding
+    is guessed.
 
-    Nothing is decoded twice: what looks like UTF-7 stays as it is.
+    Nothing is decoded twice: text that looks like UTF-7 stays unchanged.
     """
     ts = await slack.post("alice", "dev", "here", files=[Attachment("a.log", content)])
     (file,) = slack.message("dev", ts)["files"]

@@ -1,4 +1,4 @@
-"""The store and the clock of the queue's tests, for the tests of state."""
+"""The store and the clock from the queue's tests, for tests of state."""
 
 from tests.queue.conftest import connections, engine, real
 

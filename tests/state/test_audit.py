@@ -1,4 +1,5 @@
-"""The audit trail: entries in order, trimmed by number and age, and what shows that somebody changed it."""
+"""The audit trail keeps entries in order, trims them by number and age, and shows if somebody has changed
+it."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ from tests.queue.engine import NOON_MS, Engine
 
 @pytest.fixture
 def engine(shared_store: Connections) -> Engine:
-    """A real Valkey: fakeredis has no hash for scripts."""
+    """Return queues on a real Valkey, because scripts on fakeredis have no hash function."""
     return Engine(shared_store)
 
 
@@ -28,7 +29,7 @@ def trail_of(engine: Engine, most: int = 100, days: int = 30) -> AuditTrail:
 
 
 async def acts(engine: Engine, count: int, trail: AuditTrail | None = None) -> None:
-    """Write entries, each in a call of its own. The task's name is the entry's number."""
+    """Write `count` entries, each in its own call. The number of an entry is in its task's name."""
     trail = trail or trail_of(engine)
     for number in range(1, count + 1):
         entry = AuditEntry(person="U1", verb="pause", task=f"t{number}", outcome="done", reference="r")
@@ -47,7 +48,8 @@ async def tasks(trail: AuditTrail, **wanted: object) -> list[str]:
 
 
 async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> None:
-    """More entries than one call reads are read too, from both ends."""
+    """The entries are numbered. They are read in order from either end, even if one call cannot read all of
+    them."""
     count = ENTRIES_PER_CALL + 2
     trail = trail_of(engine, most=count)
     await acts(engine, count, trail)
@@ -61,7 +63,8 @@ async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> N
 
 
 async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: Engine) -> None:
-    """They go into the log, where nobody can change them by writing to Redis."""
+    """The call that ends a job returns the entry's number and hash for the log. There nobody can change them
+    by writing to Redis."""
     trail = trail_of(engine)
     await engine.append("a")
     entry = AuditEntry(person="U1", verb="pause", outcome="done", reference="r")
@@ -74,7 +77,8 @@ async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: 
 
 
 async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: Engine) -> None:
-    """What is trimmed does not look like what somebody removed. It goes although nobody acts any more."""
+    """Too many or too old entries are trimmed without a break in the chain. Old entries are trimmed even if
+    nobody acts."""
     trail = trail_of(engine, most=3, days=1)
     await acts(engine, 5, trail)
     await trail.seal()
@@ -94,7 +98,8 @@ async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: 
 
 
 async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
-    """The ids of a stream must rise. An act is never refused because of its entry."""
+    """If the clock goes back, the entry is written with a later id, because ids of a stream must rise. The
+    act is not refused."""
     await acts(engine, 2)
     engine.passes(-3_600)
 
@@ -105,7 +110,8 @@ async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
 
 
 async def test_only_wanted_entries_are_read(engine: Engine) -> None:
-    """A filter takes a person by either name, a task by its beginning, a verb, and a time."""
+    """A filter selects entries by a person's Slack or Coder name, the beginning of a task's name, a verb, and
+    a time."""
     trail = trail_of(engine)
     for person, verb in (("U1", "pause"), ("U2", "delete")):
         entry = AuditEntry(
@@ -122,7 +128,7 @@ async def test_only_wanted_entries_are_read(engine: Engine) -> None:
 
 
 async def rewrite(engine: Engine, written: Rows) -> None:
-    """Write the stream as somebody does who does not go through Taskwire."""
+    """Rewrite the stream directly in Redis, not through Taskwire."""
     redis, key = engine.connections.commands, engine.keys.named("audit")
     await redis.delete(key)
     for row_id, fields in written:
@@ -142,7 +148,7 @@ async def rewrite(engine: Engine, written: Rows) -> None:
 async def test_an_entry_that_somebody_removed_is_missed(
     engine: Engine, left: tuple[int, ...], found: BrokenChain
 ) -> None:
-    """The first entry that does not follow is named."""
+    """If somebody removes an entry, the check names the first entry that does not follow."""
     await acts(engine, 4)
     before = await rows(engine)
 
@@ -153,7 +159,7 @@ async def test_an_entry_that_somebody_removed_is_missed(
 
 @pytest.mark.parametrize("number", [0, 1, 3])
 async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: int) -> None:
-    """The hash of the changed entry does not fit any more."""
+    """If somebody changes an entry, its hash no longer fits, and the check names the entry."""
     await acts(engine, 4)
     written = await rows(engine)
     row_id, fields = written[number]
@@ -165,7 +171,8 @@ async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: i
 
 
 async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine) -> None:
-    """Only the seal says what was trimmed."""
+    """If somebody removes the first entries, the check reports them as missing. The signed seal says which
+    entries were trimmed."""
     await acts(engine, 3)
     await trail_of(engine).seal()
     written = await rows(engine)
@@ -176,7 +183,7 @@ async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine)
 
 
 def chained(written: Rows) -> Rows:
-    """Return the rows with the hashes that the script would give them."""
+    """Return the rows with the hashes that the script would compute."""
     before, made = "", []
     for row_id, fields in written:
         text = f"{before} {row_id} {fields['entry']}"
@@ -201,7 +208,8 @@ async def write_head(engine: Engine, **fields: str | int) -> None:
 async def test_a_chain_that_somebody_computed_anew_is_found(
     engine: Engine, change: Callable[[str], str], why: str
 ) -> None:
-    """Anybody can compute the hashes. The signatures need the key."""
+    """If somebody computes all hashes again, the check still finds the change, because the signatures need
+    the key."""
     await acts(engine, 3)
     written = await rows(engine)
     row_id, fields = written[1]
@@ -215,7 +223,8 @@ async def test_a_chain_that_somebody_computed_anew_is_found(
 
 
 async def test_an_entry_cannot_be_copied(engine: Engine) -> None:
-    """Its signature is right, but each entry has a word that occurs once."""
+    """If somebody copies an entry, the check finds the copy, because each entry has a word that occurs only
+    once."""
     await acts(engine, 2)
     written = await rows(engine)
     at_ms = int(written[-1][0].partition("-")[0]) + 1
@@ -228,7 +237,8 @@ async def test_an_entry_cannot_be_copied(engine: Engine) -> None:
 
 
 async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
-    """The rest of the chain, computed anew, does not end as the seal says. Nobody else can make a seal."""
+    """If somebody removes sealed entries and computes all hashes again, the end does not fit the seal. Only
+    Taskwire's key can make a seal."""
     await acts(engine, 3)
     await trail_of(engine).seal()
     written = await rows(engine)
@@ -244,7 +254,7 @@ async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
 
 
 async def test_a_break_stays_known(engine: Engine) -> None:
-    """What comes later is protected again, and does not hide it."""
+    """After a break, later entries are protected again. The break is still reported."""
     trail = trail_of(engine)
     await acts(engine, 3, trail)
     await engine.connections.commands.xdel(engine.keys.named("audit"), (await rows(engine))[1][0])
@@ -258,7 +268,8 @@ async def test_a_break_stays_known(engine: Engine) -> None:
 
 
 async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
-    """When the old key is gone, sealed entries need no signature any more."""
+    """After a key rotation without the old key, sealed entries are still valid, because they need no
+    signature."""
     trail, new = trail_of(engine), sealing.make_key()
     await acts(engine, 2, trail)
     await trail.seal()
@@ -276,7 +287,7 @@ async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
 
 
 async def test_two_processes_seal_one_trail(engine: Engine) -> None:
-    """Each goes on from where the other one was."""
+    """Two processes seal the same trail. Each continues where the other has ended."""
     one, other = trail_of(engine), trail_of(engine)
     await acts(engine, 2)
     await one.seal()
@@ -288,7 +299,8 @@ async def test_two_processes_seal_one_trail(engine: Engine) -> None:
 
 
 async def test_a_head_that_somebody_removed_stops_no_act(engine: Engine) -> None:
-    """The next entry is written, and the chain shows what happened."""
+    """If somebody removes the head of the trail, the next entry is still written. The check reports the
+    break."""
     await acts(engine, 3)
     await engine.connections.commands.delete(engine.keys.named("audit", "head"))
 

@@ -1,4 +1,5 @@
-"""The scripts of links and polls: observations in order, tasks that polls miss, and timers that are due."""
+"""The Lua scripts of links and polls: observations in order, tasks that polls miss, and timers that are
+due."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,13 +24,13 @@ TELL = "to_thread:L1"
 
 @pytest.fixture
 async def polls(engine: Engine) -> Observations:
-    """The polls of an account with one linked task."""
+    """Return the polls of an account with one linked task."""
     await engine.queues.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L1"))
     return Observations(engine.connections, engine.keys, engine.clock)
 
 
 def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation:
-    """An observation of the task, with a report from `seconds` after noon."""
+    """Return an observation of the task, with a report from `seconds` after noon."""
     at = NOON + timedelta(seconds=seconds)
     report = Report(id=message, at=at, state="working", message=message)
     return StoredObservation.of(
@@ -48,7 +49,7 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
 
 
 async def _told(engine: Engine) -> list[str]:
-    """Complete the jobs of the `to_thread` queue; returns the message or the event of each."""
+    """Complete the jobs of the `to_thread` queue. Return the message or the event of each job."""
     told = []
     while await engine.due():
         turn = await engine.takes()
@@ -71,7 +72,7 @@ async def _can_poll(polls: Observations) -> bool:
 
 
 async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observations) -> None:
-    """Each observation that differs is one job."""
+    """A newer observation is stored. Each observation that differs from the last one appends one job."""
     poll = await _claim(polls)
 
     await polls.observe("service", poll, [seen("a")])
@@ -84,7 +85,8 @@ async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observati
 async def test_while_nothing_can_be_told_only_the_newest_look_waits(
     engine: Engine, polls: Observations
 ) -> None:
-    """While Slack is away, only the newest observation of each condition waits, not one for every poll."""
+    """While Slack is away, only the newest observation of each condition waits as a job, not one for every
+    poll."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -97,7 +99,7 @@ async def test_while_nothing_can_be_told_only_the_newest_look_waits(
 
 
 async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, polls: Observations) -> None:
-    """At most two hundred conditions wait to be told."""
+    """At most two hundred conditions of a task wait to be posted, even if it changes all the time."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -114,7 +116,7 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine,
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
-    """The observations of an older poll are not stored after those of a newer one."""
+    """Observations of an older poll are not stored after those of a newer poll."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -128,7 +130,8 @@ async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, p
 async def test_an_older_build_or_report_is_none(
     engine: Engine, polls: Observations, older: StoredObservation
 ) -> None:
-    """An older observation is ignored, because Coder may answer from a replica that lags."""
+    """An older observation of a build or a report is ignored. Coder may answer from a replica that lags
+    behind."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("new", build=2, seconds=5)])
 
@@ -138,7 +141,7 @@ async def test_an_older_build_or_report_is_none(
 
 
 async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) -> None:
-    """Reports of a new build count, even if their times are earlier."""
+    """Reports of a new build are stored, even if their times are earlier."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("before", build=1, seconds=50)])
 
@@ -148,7 +151,7 @@ async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) 
 
 
 async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Observations) -> None:
-    """A poll shows all tasks; those without a link are ignored."""
+    """A poll ignores tasks without a link."""
     poll = await _claim(polls)
     await engine.queues.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
 
@@ -158,7 +161,7 @@ async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Obs
 
 
 async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Observations) -> None:
-    """A poll that shows the task starts the count again."""
+    """A task is gone if two polls in a row do not list it. A poll that lists the task resets the count."""
     poll = await _claim(polls)
 
     assert await polls.count_missing("service", poll, [TASK]) == []
@@ -168,7 +171,8 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
-    """An older poll counts no task as missed, and is told that it was overtaken."""
+    """An older poll that ends after a newer one counts no task as missed, and learns that it was
+    overtaken."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -177,7 +181,7 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
 
 
 async def test_one_replica_polls_at_a_time(engine: Engine, polls: Observations) -> None:
-    """One replica polls until its lease ends or it releases the account."""
+    """Only one replica polls, until its lease ends or until it releases the account."""
     other = Observations(engine.connections, engine.keys, engine.clock)
     await _claim(polls)
 
@@ -190,14 +194,14 @@ async def test_one_replica_polls_at_a_time(engine: Engine, polls: Observations) 
 
 
 async def test_each_poll_has_a_higher_number(polls: Observations) -> None:
-    """The number of polls only rises."""
+    """Each poll has a higher number than all polls before it."""
     numbers = [(await _claim(polls)).number for _ in range(3)]
 
     assert numbers == sorted(set(numbers))
 
 
 async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
-    """A timer fires once, when it is due."""
+    """A due timer is returned once."""
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
     await engine.queues.write(
         writes.write_state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000)
@@ -212,7 +216,7 @@ async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
 
 
 async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> None:
-    """At most two hundred timers fire at once, so that Redis is not blocked for long."""
+    """At most two hundred due timers are returned at once, so that Redis is not blocked for long."""
     links = Links(engine.connections, engine.keys, engine.clock)
     batch = Batch()
     for number in range(250):

@@ -1,4 +1,4 @@
-"""The owner of a store is noted at first use; another Slack app or another Coder is refused."""
+"""A store belongs to the installation that uses it first. Another Slack app or another Coder is refused."""
 
 import pytest
 
@@ -11,12 +11,12 @@ US = Owner("U0BOT", "d-1", "https://coder.example.com")
 
 @pytest.fixture
 def ownership(engine: Engine) -> Ownership:
-    """The ownership of one workspace's store."""
+    """Return the ownership of one workspace's store."""
     return Ownership(engine.connections, engine.keys, engine.clock)
 
 
 async def test_the_first_installation_owns_the_store(ownership: Ownership) -> None:
-    """The first installation owns the store, and later ones are told the owner."""
+    """The first installation owns the store. Later installations get the name of the owner."""
     before = await ownership.find()
 
     heard = [await ownership.claim(US), await ownership.claim(Owner("U0OTHER", "d-2", "https://else"))]
@@ -26,7 +26,7 @@ async def test_the_first_installation_owns_the_store(ownership: Ownership) -> No
 
 
 async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
-    """A Coder with the same id at a new address is the same; the new address is noted."""
+    """A Coder with the same id and a new URL is still the owner, and the new URL is stored."""
     await ownership.claim(US)
     moved = Owner("U0BOT", "d-1", "https://tasks.example.com")
 
@@ -37,7 +37,7 @@ async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership: Ownership) -> None:
-    """While Coder's id is unknown, its address is compared; the id is noted when Coder answers."""
+    """If Coder's id is unknown at first, its URL is compared. Its id is stored when Coder answers."""
     unknown = Owner("U0BOT", "", US.url)
     await ownership.claim(unknown)
 
@@ -48,7 +48,7 @@ async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership
 
 
 async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> None:
-    """An installation with another Slack app or another Coder changes nothing in the note."""
+    """An installation with another Slack app or another Coder changes nothing in the stored owner."""
     await ownership.claim(US)
 
     for other in (
@@ -82,7 +82,8 @@ async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> 
     ],
 )
 def test_another_installation_is_told_what_to_do(who: Owner, belongs: str) -> None:
-    """An installation is refused only if the store certainly belongs to another one."""
+    """An installation is refused with a sentence only if the store certainly belongs to another
+    installation."""
     refused = owners.refusal(US, who, "redis://redis:6379")
 
     assert ("" if refused is None else refused.sentence) == (

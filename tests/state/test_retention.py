@@ -1,4 +1,4 @@
-"""Retention: a shorter setting also holds for what is stored already."""
+"""A shorter retention time also applies to data that is already stored."""
 
 import pytest
 
@@ -16,7 +16,7 @@ MADE = Ts("1764072000.000000")
 
 @pytest.fixture
 def engine(shared_store: Connections) -> Engine:
-    """A real Valkey: fakeredis lists keys in another way."""
+    """Return queues on a real Valkey, because fakeredis lists keys in a different way."""
     return Engine(shared_store)
 
 
@@ -26,13 +26,13 @@ def retention(engine: Engine, ended_days: int = 30, excerpt_days: int = 7) -> Re
 
 
 async def days_left(engine: Engine, *parts: str) -> float | None:
-    """Return for how many days the key will be kept; None if it does not end."""
+    """Return in how many days the key expires, or None if it does not expire."""
     left_ms = await engine.connections.commands.pttl(engine.keys.named(*parts))
     return None if left_ms == -1 else round(left_ms / DAY_MS, 1)
 
 
 async def write_links(engine: Engine) -> None:
-    """Write an open link, and one that has ended."""
+    """Write an open link and an ended link."""
     writes, batch = LinkWrites(engine.keys), Batch()
     for name in ("open", "over"):
         record = LinkRecord.model_validate(
@@ -54,7 +54,8 @@ async def write_links(engine: Engine) -> None:
 
 
 async def test_a_shorter_time_holds_for_links_that_have_ended_already(engine: Engine) -> None:
-    """The link, its thread and its list of messages go together. An open link stays."""
+    """An ended link, its thread and its list of messages expire together, at the shorter time. An open link
+    stays."""
     await write_links(engine)
     before = await days_left(engine, "link", "over")
 
@@ -68,7 +69,7 @@ async def test_a_shorter_time_holds_for_links_that_have_ended_already(engine: En
 
 
 async def test_what_was_shown_of_a_log_goes_earlier_too(engine: Engine) -> None:
-    """Other notes have a time of their own."""
+    """Text that was shown from a log also expires earlier. Other notes keep their own times."""
     redis = engine.connections.commands
     for name in ("steps", "told"):
         await redis.set(engine.keys.named("notes", name, "L1", "a"), "sealed", px=7 * DAY_MS)
@@ -80,7 +81,7 @@ async def test_what_was_shown_of_a_log_goes_earlier_too(engine: Engine) -> None:
 
 
 async def test_a_longer_time_prolongs_nothing(engine: Engine) -> None:
-    """It was said how long a record is kept when it ended."""
+    """A longer retention time does not prolong the life of links that have already ended."""
     await write_links(engine)
 
     await retention(engine, ended_days=90).look()
@@ -89,7 +90,7 @@ async def test_a_longer_time_prolongs_nothing(engine: Engine) -> None:
 
 
 async def test_a_large_store_is_swept_in_parts_and_then_left_alone(engine: Engine) -> None:
-    """No look takes long, and a round follows only after an hour."""
+    """A large store is swept in parts, so no call takes long. The next round follows after an hour."""
     redis, count = engine.connections.commands, 2 * KEYS_PER_LOOK
     async with redis.pipeline(transaction=False) as pipe:
         for number in range(count):

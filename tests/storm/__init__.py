@@ -1,5 +1,5 @@
 """The storm: several whole bots on one Redis, while processes, networks, Slack, Coder and Redis fail at
 random.
 
-`make storm` runs a long storm and prints what it counted. A short one is among the tests.
+`make storm` runs a long storm and prints its counts. `make test` runs a short storm.
 """

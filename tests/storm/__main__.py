@@ -1,4 +1,4 @@
-"""Run a storm and print what it counted. If anything is wrong, keep the logs and exit with code 1."""
+"""Runs a storm and prints its counts. If a check fails, it keeps the logs and exits with code 1."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from .tally import Tally
 
 
 def main() -> int:
-    """Read the arguments, run a storm and print its tally."""
+    """Read the arguments, run a storm and print its counts."""
     plan = _plan()
     sealing.install_keys([NEW_KEY, KEY] if plan.rotations else [KEY])
     directory = Path(tempfile.mkdtemp(prefix="storm-"))

@@ -1,8 +1,8 @@
-"""The people of a storm. They create tasks, write in their threads, and do what the bot asks of them.
+"""The people of a storm. They create tasks, write in the threads, and do what the bot asks them to do.
 
-They know only what Slack shows them, and remember what they typed and what they were told. If a command may
-have failed, its author looks for the card, as the bot has asked. Without a card, the author repeats the
-command with other words.
+They know only what Slack shows them. They remember what they typed and what the bot told them. If a command
+may have failed, its author looks for the card, as the bot has asked. If there is no card, the author repeats
+the command with other words.
 """
 
 import asyncio
@@ -27,17 +27,18 @@ from .surfaces import Surfaces
 
 # How many seconds a person looks for the card of a command whose outcome is unknown.
 CARD_SECONDS = 6.0
-# The same for a mention or a reaction: longer than Slack tries to deliver it.
+# The same for the card of a mention or a reaction: longer than Slack tries to deliver the event.
 EVENT_SECONDS = 25.0
-# Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
+# Pauses before a reply, as shares of the longest pause: immediately, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
-# Of this number of tasks, one is paused between its replies.
+# One task of this many is paused between its replies.
 TASKS_PER_PAUSE = 6
 # How often a person tries to create a task. A storm refuses few commands.
 MOST_ATTEMPTS = 30
 DECIDE_SECONDS = 1.0
-# In a storm with so many tasks, each surface must have been offered. In a smaller one it must be tried.
+# In a storm with this many tasks, each surface must have worked once. In a smaller storm, each surface must
+# have been tried.
 THOROUGH_TASKS = 100
 # The ways to stop a task.
 STOPS = ("!pause", "stop", "Halt!", "!stop", "command", "reaction", "button")
@@ -56,7 +57,7 @@ class Actors:
     written: list[WrittenReply] = field(default_factory=list)
     asked: list[BotQuestion] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
-    # Reminders that are not snoozed yet, each with its thread.
+    # Reminders that nobody has snoozed yet, each with its thread.
     reminders: list[tuple[ThreadKey, Json]] = field(default_factory=list)
     _cards: dict[str, ThreadKey] = field(default_factory=dict)
     _resumed: set[ThreadKey] = field(default_factory=set)
@@ -106,8 +107,8 @@ class Actors:
                     self._surfaces.note("snooze", is_done=is_done)
 
     async def resume_all(self) -> None:
-        """Resume each paused task that holds replies: by the question's button, or by `!resume` if nothing
-        was asked."""
+        """Resume each paused task that holds replies. Press the button of the bot's question, or write
+        `!resume` if there is no question."""
         for question in self.asked:
             if not question.is_answered and _has(question.message, Button.RESUME_AND_SEND):
                 self.acts["resumed at last"] += 1
@@ -124,7 +125,7 @@ class Actors:
                 )
 
     def owner(self, prompt: str) -> str:
-        """Return the person whose command it was."""
+        """Return the person who typed the command."""
         return next(typed.person for typed in self.typed if typed.prompt == prompt)
 
     async def _connect(self, person: str, channel: str) -> None:
@@ -159,7 +160,7 @@ class Actors:
             self.written.append(WrittenReply(text, ts, place, typed.prompt))
 
     async def _pause(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
-        """Pause the task. Half the time `!resume` follows; otherwise the next reply resumes the task."""
+        """Pause the task. In half of the cases write `!resume`; otherwise the next reply resumes the task."""
         await self._stop(typed, place, self._stops.deal())
         await asyncio.sleep(dice.uniform(0, 3))
         if dice.random() < 0.5:
@@ -167,9 +168,9 @@ class Actors:
             await self.slack.post(typed.person, place.channel, "!resume", place.ts)
 
     async def _stop(self, typed: TypedCommand, place: ThreadKey, way: str) -> None:
-        """Stop the task in one of the ways. It is counted, because none of them may stop a task twice."""
+        """Stop the task in one of the ways. Count it, because no way may stop a task twice."""
         if typed.is_mention_only and way not in ("!pause", "!stop", "command"):
-            # The thread's root is a person's message, and a bare stop is a message between people.
+            # The thread's root is a person's message, so a bare stop there is a message between people.
             way = "mention"
         self.acts[f"stop by {way}"] += 1
         task = next((each for each in self.coder.tasks if each.prompt == typed.prompt), None)
@@ -189,14 +190,15 @@ class Actors:
                 await self.slack.post(typed.person, place.channel, words, place.ts)
 
     async def _create(self, number: int, dice: random.Random) -> TypedCommand | None:
-        """Create a task, in several attempts if needed. Return None if none of them has created one."""
+        """Create a task, in several tries if necessary. Return None if none of the tries has created a
+        task."""
         person, channel = dice.choice(self.people), self.channels[number % len(self.channels)]
         for attempt in range(1, MOST_ATTEMPTS + 1):
             prompt = f"{KINDS[number % len(KINDS)]} number {number} try {attempt}"
             typed = await self._creating.begin(person, channel, prompt, dice)
             self.acts[f"commands {typed.told}"] += 1
             self.typed.append(typed)
-            # Slack may give up an event, and tells nobody.
+            # Slack may give up an event without an error for anybody.
             is_sure = typed.told == "taken" and not typed.event
             seconds = EVENT_SECONDS if typed.event else CARD_SECONDS
             if is_sure or (typed.told != "refused" and await self._wait_for_card(typed.prompt, seconds)):
@@ -204,7 +206,7 @@ class Actors:
         return None
 
     async def _wait_for_card(self, prompt: str, seconds: float) -> ThreadKey | None:
-        """Return the thread of a command's card; None if it does not come."""
+        """Return the thread of a command's card, or None if there is no card in time."""
         found = PROMPT.search(prompt)
         key = found[0].lower() if found else prompt
         return await self._surfaces.wait(lambda: self._cards.get(key), seconds)
@@ -221,7 +223,7 @@ class Actors:
             self.asked.append(BotQuestion(place, message["ts"], meta["id"], message))
 
     async def _answer(self, question: BotQuestion) -> None:
-        """Look at the task in Coder and press the button that fits."""
+        """Look at the task in Coder, and press the button of the bot's question that is true."""
         if _has(question.message, Button.ARRIVED):
             self.acts["in doubt"] += 1
             words = self._about(question)

@@ -1,4 +1,4 @@
-"""What people did in a storm: the commands that they typed, and the replies that they wrote."""
+"""Records what people did in a storm: the commands that they typed, and the replies that they wrote."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class ThreadKey(NamedTuple):
 
 
 class Deck(Generic[T]):
-    """Deals its cards in shuffled rounds, so that a short storm has some of each too."""
+    """Deals items in shuffled rounds, so that even a short storm has each item."""
 
     def __init__(self, cards: Sequence[T], seed: str) -> None:
         self._cards = cards
@@ -27,7 +27,7 @@ class Deck(Generic[T]):
         self._left: list[T] = []
 
     def deal(self) -> T:
-        """Return the next card."""
+        """Return the next item."""
         if not self._left:
             self._left = self._dice.sample(self._cards, len(self._cards))
         return self._left.pop()
@@ -35,15 +35,16 @@ class Deck(Generic[T]):
 
 @dataclass
 class TypedCommand:
-    """A command, and what its author was told about it."""
+    """A command, and the bot's answer to its author."""
 
     person: str
     channel: str
     prompt: str
     told: CommandOutcome
-    # Whether the card is in the thread of a person's message, so that replies must mention the bot.
+    # Whether the card is in the thread of a person's message. Replies must then mention the bot.
     is_mention_only: bool = False
-    # The event by which the bot learns of it, and the ts of its message. Slack may give such an event up.
+    # The event that tells the bot about the command, and the ts of its message. Slack may give up such an
+    # event.
     event: str = ""
     ts: str = ""
 
@@ -55,7 +56,7 @@ class TypedCommand:
 
 @dataclass
 class WrittenReply:
-    """A reply, and where it was written."""
+    """A reply, and the thread where it was written."""
 
     text: str
     ts: str
@@ -65,7 +66,7 @@ class WrittenReply:
 
 @dataclass
 class BotQuestion:
-    """A question of the bot in a thread, with its buttons."""
+    """A question of the bot in a thread, with the question's buttons."""
 
     place: ThreadKey
     ts: str

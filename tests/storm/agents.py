@@ -1,6 +1,6 @@
-"""The agents of a storm: short scripts that finish, ask a question, fail or chat.
+"""The agents of a storm follow short scripts: they finish, ask a question, fail or chat.
 
-Each report has a text of its own, so that each completed and each failed turn can be told from all others.
+Each report has a text that no other report has, so each completed or failed turn can be recognized.
 """
 
 import re
@@ -13,7 +13,7 @@ BRIEF_PLAN = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2
 
 
 def script(prompt: str) -> Script:
-    """Choose the agent by the prompt's first word."""
+    """Choose the agent's script by the first word of the prompt."""
     kind = prompt.partition(" ")[0]
     on_input = {"finish": _finishes, "ask": _asks, "fail": _fails, "pick": _picks}.get(kind, _chats)
     return Script(on_input(prompt), on_input=on_input, on_resume=(Say("I am back."),), plan=BRIEF_PLAN)
@@ -32,7 +32,7 @@ def _goes(answer: str) -> Steps:
 
 
 def _picks(text: str) -> Steps:
-    """Offer choices about the prompt, and go by each input."""
+    """Offer two choices about the prompt. After an input, continue with `_goes`."""
     if not text.startswith("pick"):
         return _goes(text)
     number = text.split()[2]

@@ -1,6 +1,6 @@
 """One replica of a storm: the real bot in a process, with the storm's shorter times.
 
-Processes are forked from one that has imported everything, so that a killed replica is replaced at once.
+A parent that has imported everything forks the processes, so a killed replica is replaced immediately.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from .plan import GAP_SECONDS, TIMINGS
 
 
 def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_seconds: float) -> None:
-    """Run until killed, and append output to `log`. The process's clock is wrong by `clock_off_seconds`."""
+    """Run the bot until the process is killed, and append output to `log`. The process's clock is off by
+    `clock_off_seconds`."""
     os.environ.update(settings)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
@@ -38,7 +39,7 @@ def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_second
 async def _main() -> None:
     parent = parent_process()
     assert parent is not None
-    # A killed parent cannot end its children, so they end themselves.
+    # A killed parent cannot end its child processes, so they end themselves.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
     loaded = settings_module.load()
     configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
@@ -47,7 +48,8 @@ async def _main() -> None:
 
 
 def _widen(seconds: float) -> None:
-    """Lengthen the time between the last check of the deadline and the write (docs/guarantees.md)."""
+    """Lengthen the time between the last check of a deadline and the write (docs/guarantees.md). This makes a
+    race more likely."""
     mark_sent = transport._mark_sent  # noqa: SLF001 - the place itself is what is widened
 
     def slow_mark_sent(conn: Connection) -> None:
@@ -58,7 +60,6 @@ def _widen(seconds: float) -> None:
 
 
 def _set_clock(seconds: float) -> None:
-    """Shift the host's clock. Everything that must be right uses the clocks of Redis and of the other
-    servers."""
+    """Shift the host's clock. The bot must rely only on the clocks of Redis and of the other servers."""
     right = time.time
     time.time = lambda: right() + seconds

@@ -1,4 +1,5 @@
-"""People of a storm who connect their own Coder accounts. What they do is then done in their own names."""
+"""Lets people of a storm connect their own Coder accounts. Their later acts are then done with these
+accounts."""
 
 from collections import defaultdict
 
@@ -10,12 +11,13 @@ from .promises import Press, find_button
 from .surfaces import Surfaces
 from .tally import Wrong
 
-# How often a person tries it. A token is pasted only once: to connect again ends the token that others use.
+# How often a person tries to connect. They submit a token only once, because a new connection ends the token
+# that other jobs use.
 MOST_ATTEMPTS = 5
 
 
 class Connecting:
-    """Connects accounts, and judges what became of the tokens."""
+    """Connects accounts, and checks their tokens at the end."""
 
     def __init__(self, surfaces: Surfaces) -> None:
         self._surfaces = surfaces
@@ -24,7 +26,7 @@ class Connecting:
         self._pasted: dict[str, list[tuple[str, Press]]] = defaultdict(list)
 
     async def connect(self, person: str, channel: str) -> None:
-        """Connect a person's account. Ask for the dialog again if it does not come."""
+        """Connect a person's account. If the dialog does not open, ask for it again."""
         for _ in range(MOST_ATTEMPTS):
             is_pasted = await self._paste(person, channel)
             self._surfaces.note("connect", is_done=is_pasted)
@@ -54,12 +56,13 @@ class Connecting:
         return True
 
     def count_requests(self) -> int:
-        """Count the requests that Coder got in the names of people."""
+        """Return the number of requests that Coder got with people's own accounts."""
         people = set(self._surfaces.people)
         return sum(seen.user in people for seen in self._coder.requests)
 
     def judge(self) -> dict[Wrong, list[str]]:
-        """Each connected person has one token of the bot, and what they pasted is deleted."""
+        """Check that each connected person has one token of the bot, and that the tokens that they pasted are
+        deleted."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         for person, pasted in self._pasted.items():
             own, is_kept_to = self._list_own(person), self._surfaces.promises.is_kept_to

@@ -1,4 +1,4 @@
-"""The ways in which people of a storm start a task, and what they were told about it."""
+"""The ways in which people of a storm start a task, with the bot's answers."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -11,12 +11,12 @@ from .acts import CommandOutcome, Deck, TypedCommand
 from .promises import Press, find_button
 from .surfaces import WAYS, Surfaces
 
-# How often a person presses *Create* below a direct message. Only the first press creates something.
+# How often a person presses *Create* below a direct message. Only the first press creates a task.
 MOST_PRESSES = 5
 
 
 class Creating:
-    """Starts tasks."""
+    """Starts tasks in all ways that the bot offers."""
 
     def __init__(self, surfaces: Surfaces) -> None:
         self._surfaces = surfaces
@@ -24,7 +24,7 @@ class Creating:
         self._deck = Deck(WAYS, f"{surfaces.seed} ways")
 
     async def begin(self, person: str, channel: str, prompt: str, dice: random.Random) -> TypedCommand:
-        """Start a task in a way that is chosen by chance."""
+        """Start a task in a randomly chosen way."""
         ways: dict[str, Callable[[str, str, str], Awaitable[TypedCommand]]] = {
             "command": self._type,
             "slip": self._slip,
@@ -44,7 +44,8 @@ class Creating:
         return TypedCommand(person, channel, prompt, _told(answer.ok, answer.reply))
 
     async def _slip(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        """Misspell the verb, and press the button that is offered. Before that, nothing is created."""
+        """Misspell the verb, and press the button that the bot offers. Before the press, no task is
+        created."""
         surfaces = self._surfaces
         async with surfaces.dialog(person):
             before = len(self._slack.ephemerals(person))
@@ -72,7 +73,7 @@ class Creating:
         )
 
     async def _write_directly(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        """Write to the bot, and press *Create* until a press is taken."""
+        """Write the bot a direct message, and press *Create* until the bot accepts a press."""
         del channel
         surfaces, direct = self._surfaces, self._slack.open_direct(person).id
         await self._slack.post(person, direct, prompt)
@@ -104,7 +105,8 @@ class Creating:
         return TypedCommand(person, channel, whole, "taken", is_mention_only=True, event=event, ts=ts)
 
     async def _fill(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        """Use the shortcut *Make a task of this*, and submit the form. Before that, nothing is created."""
+        """Use the shortcut *Make a task of this*, and submit the form. Before the submission, no task is
+        created."""
         surfaces = self._surfaces
         ts = await self._slack.post(person, channel, prompt)
         whole = f"{prompt}\n\nFrom Slack: {self._slack.backend.permalink(channel, ts)}"
@@ -117,7 +119,7 @@ class Creating:
         return TypedCommand(person, channel, whole, "taken" if press.is_acked else "unknown")
 
     async def _use_shortcut(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        """Use the shortcut *New task*, and submit the form. Before that, nothing is created."""
+        """Use the shortcut *New task*, and submit the form. Before the submission, no task is created."""
         surfaces = self._surfaces
         async with surfaces.dialog(person) as opened:
             await self._slack.shortcut(person, "new_task")

@@ -1,11 +1,12 @@
-"""Reads the logs of a storm's bots: counts the events that matter, and collects errors."""
+"""Reads the logs of a storm's bots. Counts important events and collects errors."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-# The clocks of the replicas differ, and nobody else writes into Redis, so this is never logged.
+# The log event for a refused cached answer. The clocks of the replicas differ and only Taskwire writes into
+# Redis, so any such event is an error.
 CACHE_REFUSED = "cached answer not trusted, asked for again"
 # Log events, and the names under which they are counted.
 COUNTED = {

@@ -1,4 +1,4 @@
-"""What goes wrong in a storm: processes, connections, Redis, Slack, Coder and agents, chosen from one
+"""Plans the faults of a storm in processes, connections, Redis, Slack, Coder and agents, all from one
 seed."""
 
 import asyncio
@@ -19,7 +19,8 @@ from .plan import LATE_SECONDS, NEW_KEY, STOP_SECONDS, Plan
 from .replicas import Replica
 from .store import Store
 
-# Slack's faults, with the share of calls that each hits and its seconds: first for posts, then for all calls.
+# Slack's faults. Each has the share of calls that it affects and its seconds: first for posts, then for all
+# calls.
 POST_FAULTS = (
     (CallFault.DONE_THEN_CUT, 0.02, 0.0),
     (CallFault.DONE_THEN_SERVER_ERROR, 0.02, 0.0),
@@ -70,13 +71,13 @@ SEND_FAULTS = (
 # How many seconds a network is silent, or a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
-# How often it is looked, five times a second, whether a replica that was stopped goes on steadily.
+# How many times, five a second, the storm checks whether a stopped replica runs steadily again.
 LONGEST_UNSTEADY_LOOKS = 75
 
 
 @dataclass
 class FaultPlan:
-    """Makes things go wrong until the block ends, and counts how often."""
+    """Injects faults until the block ends, and counts them."""
 
     plan: Plan
     slack: SlackSandbox
@@ -93,7 +94,7 @@ class FaultPlan:
         self._rules: list[tuple[str, Rule | PlannedFault]] = []
 
     async def __aenter__(self) -> Self:
-        """Start to let things go wrong."""
+        """Start to inject faults."""
         self._plan_call_faults()
         plan = self.plan
         for seconds, first, happen in (
@@ -152,7 +153,7 @@ class FaultPlan:
             await happen()
 
     async def _wait(self, seconds: float) -> None:
-        """Wait for this number of seconds, but not beyond the end of the faults, so that every fault is
+        """Wait for this number of seconds, but at most until the end of all faults. Every fault is then
         undone."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_over.wait(), seconds)
@@ -166,7 +167,7 @@ class FaultPlan:
             await replica.start()
 
     async def _rotate_keys(self) -> None:
-        """Restart all replicas with a second key, and then once more with that one first."""
+        """Restart all replicas with a second key, and then again with the second key first."""
         for keys in (f"{KEY},{NEW_KEY}", f"{NEW_KEY},{KEY}"):
             await self._wait(self.plan.seconds / 3)
             for replica in self.replicas:
@@ -181,7 +182,7 @@ class FaultPlan:
 
     async def _stop(self) -> None:
         going = [replica for replica in self.replicas if replica.is_steady]
-        # One replica must stay up to take over the jobs of the others.
+        # One replica must stay up and take over the jobs of the others.
         if len(going) > 1:
             task = asyncio.create_task(self._freeze(self._dice.choice(going)))
             self._freezing.add(task)
@@ -194,8 +195,8 @@ class FaultPlan:
         replica.continue_process()
 
     async def _cut(self) -> None:
-        """Disturb a connection: to Redis, Slack's sockets, or all connections to Slack or Coder. Or let
-        agents fail."""
+        """Disturb connections to Redis, Slack's sockets, or all connections to Slack or Coder. Or let agents
+        fail."""
         dice, between = self._dice, self._dice.choice(self.store.proxies)
         way = dice.choice(("redis cut", "redis answer lost", "redis silent", "redis slow", "sockets cut",
                            "sockets refreshed", "slack away", "coder away", "agent stumbles"))  # fmt: skip
@@ -228,7 +229,7 @@ class FaultPlan:
                 self._fail_agents()
 
     def _fail_agents(self) -> None:
-        """Let up to three agents fail at their next input, before or after they have typed it."""
+        """Let up to three agents fail at their next input, before or after they have typed the input."""
         tasks = [task for task in self.coder.tasks if task.program is not None]
         for task in self._dice.sample(tasks, min(3, len(tasks))):
             task.agentapi_fails(self._dice.choice(("message", "message_after_typing")))

@@ -1,6 +1,6 @@
-"""What the stand-ins' own ledgers say after a storm, as the few values that the tally compares.
+"""Reads the stand-ins' own records after a storm, as the few values that the tally compares.
 
-Nothing here asks the bot or its Redis. Only what Slack shows and what Coder has counts.
+The module does not ask the bot or its Redis. Only what Slack shows and what Coder has counts.
 """
 
 from collections import defaultdict
@@ -19,9 +19,9 @@ from taskwire_sandbox.slack.workspace import StoredMessage
 from .acts import ThreadKey
 
 FINISHED = ("complete", "failed")
-# Coder's list shows only an agent's newest report, and earlier ones can be read only until the workspace
-# stops. The replica that read a report may have died. Another replica takes over within 10 s, if Redis is
-# there: in a storm it may be away meanwhile.
+# Coder's list shows only an agent's newest report. Earlier reports can be read only until the workspace
+# stops. The replica that read a report may have died. Then another replica takes over within 10 s, or later
+# if Redis is away.
 UNREAD_WITHIN = timedelta(seconds=20)
 
 
@@ -35,7 +35,7 @@ class BotMessage:
     place: ThreadKey
     ts: str
     text: str
-    # Whether it was another message before. The line of a pause takes the place of an earlier question.
+    # Whether the message has replaced another one. The message about a pause replaces an earlier question.
     is_in_place: bool = False
 
 
@@ -45,8 +45,8 @@ class Finish(NamedTuple):
     id: str
     state: str
     at: datetime
-    # Whether the agent stopped before Coder showed the report, or soon after, so that perhaps no bot could
-    # read it.
+    # Whether the agent stopped before Coder showed the report, or soon after it. Then perhaps no bot could
+    # read the report.
     is_gone: bool = False
 
     @property
@@ -63,20 +63,20 @@ class TaskLedger:
     prompt: str
     inputs: list[str]
     finishes: list[Finish]
-    # The ends of the ids of all notices that may be posted, in the order of the events.
+    # The ends of the ids of all notices that the bot may post, in the order of the events.
     story: list[str]
     label: str
 
 
 @dataclass
 class Ledger:
-    """The ledgers of both stand-ins, read once."""
+    """The records of both stand-ins, read once."""
 
     said: list[BotMessage] = field(default_factory=list)
     tasks: list[TaskLedger] = field(default_factory=list)
     receipts: dict[ThreadKey, list[str]] = field(default_factory=dict)
     arrivals: dict[ThreadKey, Delivery] = field(default_factory=dict)
-    # The types of events that the bot has acknowledged, each with its message.
+    # The types of events that the bot has acked, each with its message.
     heard: set[tuple[str, ThreadKey]] = field(default_factory=set)
 
     def cards(self) -> list[BotMessage]:
@@ -93,7 +93,8 @@ class Ledger:
 
 
 def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
-    """Read both ledgers. `shown` has the ids of the reports that Coder has given in an answer."""
+    """Read the records of both stand-ins. `shown` has the ids of the reports that Coder has shown in an
+    answer."""
     ledger = Ledger(tasks=[_task(puppet, shown) for puppet in coder.tasks])
     posts = [call.arguments for call in slack.calls if call.method == "chat.postMessage"]
     ids = {str(post["metadata"]["event_payload"]["id"]) for post in posts if "metadata" in post}
@@ -135,7 +136,7 @@ def _task(puppet: SandboxTask, shown: Set[str]) -> TaskLedger:
 
 
 def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
-    """Return whether the agent may have stopped before any bot had read its report."""
+    """Return whether the agent may have stopped before any bot could read its report."""
     builds = task.workspace.builds
     stops = [each.completed_at for each in builds if each.transition == "stop" and each.completed_at]
     gone_at = min((at for at in stops if at >= report.created_at), default=None)
@@ -145,7 +146,8 @@ def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
 
 
 def _story(task: Task, finishes: list[Finish]) -> list[str]:
-    """Return the events in order. A stopped workspace counts as paused, and a started one as resumed."""
+    """Return the events of a task in order. A stopped workspace counts as paused, and a started one as
+    resumed."""
     moments = [(finish.at, finish.notice) for finish in finishes]
     for build in task.workspace.builds[1:]:
         agent, is_stop = build.agent, build.transition == "stop"
@@ -160,8 +162,8 @@ def _state(report: AppStatus) -> str:
 
 
 def _label(puppet: SandboxTask, finishes: list[Finish]) -> str:
-    """Return what the card of an idle task must say: how the present turn ended, or that somebody is
-    needed."""
+    """Return the word that the card of an idle task must show: how the present turn ended, or that somebody
+    is needed."""
     if puppet.program is None:
         return puppet.status.title()
     written = [entry.time for entry in puppet.log if entry.role == "user"]

@@ -1,7 +1,8 @@
-"""How long and how severe a storm is, and the shortened times that all its parts use.
+"""The length and severity of a storm, and the shortened times of all its parts.
 
-Times are shorter than in production, so that jobs of a killed process are taken over within seconds. The
-proportions are the same: a stand-in never acts later than the bot was told that it may.
+Times are shorter than in production, so that other processes take over the jobs of a killed process within
+seconds. The proportions are those of production: a stand-in never acts later than the times that the bot
+assumes.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,12 +14,12 @@ from taskwire.queue.rate_limiter import DEFAULT_LIMITS, LIMITS, Limit, MethodLim
 from taskwire.slack.calls import SlackTimeouts
 
 CALL_SECONDS = 2.0
-# Slack's limits allow this many times more calls.
+# Slack's limits in a storm allow this many times more calls.
 FASTER = 20
 
 
 def _faster(limit: Limit | None) -> Limit | None:
-    """Shorten a limit's interval. The limit for each minute is dropped."""
+    """Shorten the interval of a limit, and remove its limit for each minute."""
     return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
 
 
@@ -35,15 +36,16 @@ TIMINGS = Timings(
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
     other_limits=_all_faster(DEFAULT_LIMITS),
 )
-# A call may be executed so late: after its caller has given it up, but within the landing margin.
+# How late a call may be executed: after its caller has given up, but within the landing margin.
 LATE_SECONDS = CALL_SECONDS + 0.8
-# How long a process is stopped: beyond its lease, and in half of the cases beyond the attempt's deadline too.
+# How long a process is stopped: longer than its lease, and in half of the cases beyond the attempt's deadline
+# too.
 STOP_SECONDS = (2.0, 6.0)
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 3.0
 REMINDER_SECONDS = 4.0
-# Slack's retries of a delivery: at once, later, and last. The real ones come at once, after one and after
-# five minutes.
+# Slack's retries of a delivery: immediately, later, and last. Slack's own retries come immediately, after one
+# minute and after five minutes.
 RETRY_SECONDS = (0.0, 3.0, 15.0)
 GAP_SECONDS = 3.0
 
@@ -53,7 +55,7 @@ NEW_KEY = "YW5vdGhlciBrZXkgdGhhdCB0ZXN0cyBjYW4ga25vdyE="
 
 
 class Plan(BaseModel):
-    """How long and how severe a storm is."""
+    """The length and severity of a storm."""
 
     model_config = ConfigDict(frozen=True)
 

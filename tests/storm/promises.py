@@ -1,7 +1,7 @@
-"""What people were promised besides commands and replies, and what became of it.
+"""What the bot has promised to people besides commands and replies, and whether it was done.
 
-A press, a dialog or a shortcut counts as promised if Slack got an ack, and the person was not told that it
-may be lost. Without a promise the effect may be there or not, but never twice.
+A press, a dialog or a shortcut counts as promised if Slack got an ack and the bot has not told the person
+that it may be lost. Without a promise, the effect may be missing, but it must not come twice.
 """
 
 from collections import Counter
@@ -18,14 +18,14 @@ from .ledger import Ledger
 from .tally import Wrong
 
 DONE_MARK = ["white_check_mark"]
-# Where a card was just posted, a shortcut is refused until it is recorded that the thread has a task.
+# In the thread of a new card, a shortcut is refused until the link of its task is stored.
 NO_TASK_YET = "This thread has no task."
 DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown(), NO_TASK_YET)
 
 
 @dataclass
 class Press:
-    """What a person pressed, submitted or chose, and whether Slack got an ack."""
+    """A press, a submission or a choice of a person, and whether Slack got an ack for it."""
 
     person: str
     at: str
@@ -34,7 +34,7 @@ class Press:
 
 @dataclass
 class SentInput:
-    """Words that must reach an agent once. If they are a person's message, `ts` names it.
+    """Text that must reach an agent once. If the text is a person's message, `ts` names the message.
 
     `prompt` is empty if the task is not known.
     """
@@ -48,7 +48,8 @@ class SentInput:
 
 @dataclass
 class AnsweredMessage:
-    """A message of the bot whose buttons must be gone after a press. `choice` are the words of the button."""
+    """A message of the bot whose buttons must be gone after a press. `choice` is the text of the pressed
+    button."""
 
     place: ThreadKey
     ts: str
@@ -60,12 +61,12 @@ class AnsweredMessage:
 
 @dataclass
 class Promises:
-    """All that people did in a storm besides commands and replies."""
+    """Everything that people did in a storm besides commands and replies."""
 
     slack: SlackSandbox
     sent: list[SentInput] = field(default_factory=list)
     answered: list[AnsweredMessage] = field(default_factory=list)
-    # The cards that must offer to unmute.
+    # The tasks whose cards must offer *Unmute*.
     muted: list[tuple[str, ThreadKey]] = field(default_factory=list)
     # The values that must be stored, by key: one for each channel and each person.
     saved: list[tuple[Press, str, str, str]] = field(default_factory=list)
@@ -77,14 +78,14 @@ class Promises:
         return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
 
     def has_doubt(self, person: str, at: str) -> bool:
-        """Return whether a person was told after this time that what they did may be lost."""
+        """Return whether the bot has told a person after this time that their act may be lost."""
         return any(
             float(each.ts) >= float(at) and str(each.body.get("text", "")).startswith(DOUBTS)
             for each in self.slack.ephemerals(person)
         )
 
     def judge(self, ledger: Ledger, stored: Mapping[str, str]) -> dict[Wrong, list[str]]:
-        """Return a sentence for each broken promise, by the kind of what is wrong."""
+        """Return a sentence for each broken promise, by its kind: lost, twice or untrue."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         inputs = {task.prompt: Counter(task.inputs) for task in ledger.tasks}
         told = {said.id.partition(":")[2] for said in ledger.said if ":twice:" in said.id}
@@ -148,7 +149,7 @@ def elements(content: Json) -> list[Json]:
 
 
 def find_button(content: Json, button: Button, label: str = "") -> Json | None:
-    """Return the first button with this action; the number at the end of an action's id does not count."""
+    """Return the first button with this action. A number at the end of the action's id is ignored."""
     for element in elements(content):
         action = str(element.get("action_id", ""))
         is_it = action == button or action.rpartition(".")[0] == button

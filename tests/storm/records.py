@@ -1,8 +1,7 @@
-"""The records that are kept when something went wrong in a storm, to find the cause.
+"""Keeps records of a storm that failed, so that a person can find the cause.
 
-They are files of JSON lines: every call that Slack got, every payload that it sent, and the last requests
-that Coder got. The logs of the bots and the append-only file of Redis, which has each write with its time,
-are beside them.
+The records are files of JSON lines: every call to Slack, every payload that Slack sent, and the last requests
+to Coder. Beside them are the logs of the bots, and Redis's append-only file with every write and its time.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The replicas of a storm: processes that are killed, stopped and started again."""
+"""The replicas of a storm: processes that the fault plan kills, stops and starts again."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from .bot import live
 
-# In seconds. Within this time after a stopped process continues, its late writes are complete or refused.
+# In seconds. When a stopped process continues, its late writes are complete or refused within this time.
 STEADY_SECONDS = 3.0
 SUPERVISOR_SECONDS = 0.5
 
 
 @dataclass
 class Replica:
-    """The place of one process. A killed process is followed by another."""
+    """The place of one process. After a kill, a new process takes the place."""
 
     number: int
     settings: dict[str, str]
@@ -27,7 +27,7 @@ class Replica:
     window_ms: int
     clock_off_seconds: float = 0.0
     is_stopped: bool = False
-    # How often the process ended by itself, for example because it found no Redis at its start. It is then
+    # How often the process ended by itself, for example because there was no Redis at its start. Then it is
     # restarted.
     ends: int = 0
     _process: ForkServerProcess | None = None
@@ -36,7 +36,7 @@ class Replica:
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
-        """Start a process, and another one whenever it ends by itself."""
+        """Start a process. Whenever it ends by itself, start another one."""
         async with self._changing:
             await self._start()
         if self._supervising is None:
@@ -60,9 +60,10 @@ class Replica:
 
     @property
     def is_steady(self) -> bool:
-        """Return whether the process runs and has not continued just now after a stop.
+        """Return whether the process runs and has not just continued after a stop.
 
-        If a process that has written too late is killed before it says so, nobody can know about that write.
+        If a process that has written too late is killed before it reports this, nobody knows about the late
+        write.
         """
         is_up = self._process is not None and self._process.exitcode is None
         return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS
@@ -76,7 +77,7 @@ class Replica:
                 self._process = None
 
     async def end(self) -> None:
-        """End the process for good."""
+        """End the process. No other process follows."""
         await self.kill()
         if self._supervising is not None:
             self._supervising.cancel()
@@ -89,7 +90,7 @@ class Replica:
         self._send(signal.SIGSTOP)
 
     def continue_process(self) -> None:
-        """Let the process continue where it was stopped."""
+        """Continue a stopped process."""
         if self.is_stopped:
             self._went_on_at = time.monotonic()
             self.is_stopped = False

@@ -1,4 +1,4 @@
-"""The one Redis of a storm. It is killed and restarted on its file, behind proxies that act as a bad
+"""The only Redis of a storm. The storm kills and restarts it with its file. Proxies before it act as a bad
 network."""
 
 import asyncio
@@ -27,7 +27,7 @@ READY_SECONDS = 20.0
 
 
 class Store:
-    """A server whose append-only file outlives its processes, and a proxy in front of it for each replica."""
+    """A Redis server that keeps its append-only file over restarts, and a proxy for each replica."""
 
     def __init__(self, directory: Path, replicas: int) -> None:
         self._directory = directory
@@ -39,7 +39,7 @@ class Store:
         self.proxies = [FaultProxy(f"unix://{self._path}") for _ in range(replicas)]
 
     async def start(self) -> None:
-        """Start the server on its file, and wait until it answers."""
+        """Start the server with its file, and wait until it answers."""
         words = ["--port", "0", "--unixsocket", str(self._path), "--dir", str(self._directory)]
         words += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         words += ["--aof-timestamp-enabled", "yes", "--auto-aof-rewrite-percentage", "0"]
@@ -67,7 +67,7 @@ class Store:
         return await cast("Awaitable[list[str]]", found)
 
     async def read(self, team: str, name: str) -> str:
-        """Return the value of a key; empty if there is none."""
+        """Return the value of a key, or an empty text."""
         return cast("str | None", await self._client.get(Keys(team).named(*name.split(":")))) or ""
 
     async def count_old_values(self, team: str) -> int:
@@ -77,7 +77,7 @@ class Store:
         return sum(count for key, count in found.items() if key != sealing.key_ring().newest_id)
 
     async def read_audit(self, team: str) -> tuple[int, list[str]]:
-        """Return the number of entries of the audit trail, and a sentence for each thing that is wrong."""
+        """Return the number of entries of the audit trail, and a sentence for each problem in it."""
         trail = AuditTrail(
             Connections(self._client, self._client, ""), Keys(team), ServerClock(), AuditLimits()
         )
@@ -101,7 +101,7 @@ class Store:
 
 @contextlib.asynccontextmanager
 async def store(directory: Path, replicas: int) -> AsyncIterator[Store]:
-    """Run a store behind its proxies."""
+    """Run a Redis with its proxies."""
     made = Store(directory, replicas)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(made.close)

@@ -1,4 +1,4 @@
-"""A whole storm: Slack, Coder, Redis, several bots, the people, the faults and the counting."""
+"""Runs a whole storm: Slack, Coder, Redis, several bots, the people, the faults and the counts."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from .store import Store, store
 from .tally import Tally, judge
 
 CHECK_SECONDS = 1.0
-# Longer than any call takes, so that no effect can come after it.
+# Longer than any call takes, so that no effect can come later.
 QUIET_SECONDS = 6.0
 
 
@@ -45,12 +45,12 @@ class Storm:
         self.actors = actors
         self.replicas = replicas
         self.fault_plan = FaultPlan(plan, slack, coder, store_server, replicas)
-        # The ids of the reports that Coder has given in an answer.
+        # The ids of the reports that Coder has shown in an answer.
         self._shown: set[str] = set()
         coder.on_request = self._note_shown
 
     async def run(self) -> Tally:
-        """Run until all people have done what they planned, let everything settle, and count."""
+        """Run until all people have finished and nothing more happens. Return the counts."""
         began = time.monotonic()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
         await self.slack.wait_for_sockets(len(self.replicas), 30)
@@ -61,7 +61,8 @@ class Storm:
             faulty = round(time.monotonic() - began)
             await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
-            # Meanwhile people may have been reminded of a question, and have pressed a button.
+            # In this time, the bot may have reminded people of a question, and they may have pressed a
+            # button.
             tally = await self._settle(time.monotonic() + QUIET_SECONDS)
             if old := await self._count_old_values():
                 tally.wrongs["stuck"].append(f"{old} values are encrypted with the old key")
@@ -79,7 +80,7 @@ class Storm:
         return tally
 
     def report(self) -> list[str]:
-        """Return what went wrong, what people did, and what the bots logged."""
+        """Return the broken promises, the acts of people, and the logged events as text."""
         ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
         said, _ = event_log.read([replica.log for replica in self.replicas])
         return [
@@ -89,7 +90,8 @@ class Storm:
         ]
 
     def _note_shown(self, seen: RecordedRequest, moment: str) -> None:
-        """Note which reports an answer shows. A cut or late answer may reach nobody, so it does not count."""
+        """Note the reports in an answer of Coder. An answer that was cut or late does not count, because
+        perhaps nobody got it."""
         if moment == "after" and seen.route == "agents.get" and not seen.fault:
             agent = seen.path.rpartition("/")[2]
             for task in self.coder.tasks:
@@ -97,17 +99,17 @@ class Storm:
                 self._shown |= {status.id for status in statuses if status.agent_id == agent}
 
     async def _wait_until_settled(self) -> None:
-        """Wait until nothing is wrong, at most `patience_seconds`. Anything that is still wrong then is
-        counted."""
+        """Wait until no promise is broken, for at most `patience_seconds`. A promise that is still broken
+        then counts."""
         ends = time.monotonic() + self.plan.patience_seconds
         await self._settle(ends)
         while time.monotonic() < ends and await self._count_old_values():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _settle(self, ends: float) -> Tally:
-        """Tally until nothing is wrong, or until this time. Return the last tally.
+        """Tally until no promise is broken, or until this time. Return the last tally.
 
-        Nothing is cancelled: a connection to Redis whose answer nobody has read would block the next call.
+        Cancel nothing: a connection to Redis with an unread answer would block the next call.
         """
         while not (tally := await self._tally()).is_good and time.monotonic() < ends:
             await self.actors.resume_all()
@@ -150,7 +152,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
         CoderSandbox(seed=plan.seed) as coder,
         store(directory, plan.replicas) as store_server,
     ):
-        # A storm has more deliveries and calls than the stand-in keeps for a test.
+        # A storm has more deliveries and calls than the stand-in usually keeps.
         slack.backend.ledger.deliveries = deque()
         slack.backend.ledger.calls = deque()
         coder.add_template("storm-agents", display_name="Storm", script=agents.script)

@@ -1,6 +1,6 @@
 """What people of a storm do besides commands and replies: buttons, dialogs, shortcuts, the Home tab, verbs.
 
-An act that its person was not offered in time is given up. `promises.py` judges the others.
+If the bot does not offer an act in time, the person gives up. `promises.py` judges all other acts.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ Act = Callable[[TypedCommand, ThreadKey, random.Random], Awaitable[bool]]
 LOOK_SECONDS = 0.1
 DOUBT_SECONDS = 1.5
 NOT_OFFERED = " (not offered)"
-# What people can begin a task with. Half of the tasks are begun by the command.
+# The ways in which people begin a task. Half of the tasks are begun by the command.
 WAYS = ("command", "slip", "mention", "direct message", "reaction", "form", "shortcut")
 
 
 @dataclass
 class Surfaces:
-    """The acts, and what must be true of them."""
+    """The acts of people, and what must be true after each act."""
 
     slack: SlackSandbox
     coder: CoderSandbox
@@ -40,7 +40,7 @@ class Surfaces:
     acts: Counter[str]
     promises: Promises
     seed: int
-    # How long a person waits for what may not come: a private answer, a dialog, a button.
+    # How long a person waits for a private answer, a dialog or a button, which may not come.
     offer_seconds: float
     _hands: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _set_up: set[str] = field(default_factory=set)
@@ -63,18 +63,19 @@ class Surfaces:
         self._deck = Deck(tuple(self._acts), f"{self.seed} acts")
 
     def note(self, what: str, *, is_done: bool) -> None:
-        """Count something that a person has tried."""
+        """Count an act that a person has done, or has tried in vain."""
         self.acts[what if is_done else f"{what}{NOT_OFFERED}"] += 1
 
     def untried(self, *, must_be_done: bool) -> list[str]:
-        """Return what nobody has tried; with `must_be_done`, also what was never offered."""
+        """Return the acts that nobody has tried. With `must_be_done`, also return the acts that were never
+        offered."""
         names = [*(f"task by {way}" for way in WAYS), *self._acts, "choose", "connect"]
         if must_be_done:
             return [name for name in (*names, "snooze") if not self.acts[name]]
         return [name for name in names if not self.acts[name] and not self.acts[f"{name}{NOT_OFFERED}"]]
 
     async def do_one(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
-        """Do one thing about a task, chosen by chance."""
+        """Do one randomly chosen act on a task."""
         name = self._deck.deal()
         try:
             is_done = await self._acts[name](typed, place, dice)
@@ -83,7 +84,7 @@ class Surfaces:
         self.note(name, is_done=is_done)
 
     async def choose(self, typed: TypedCommand, place: ThreadKey, number: int) -> bool:
-        """Press the second choice of an agent."""
+        """Press the second choice that an agent offers."""
         label = f"2. right {number}"
         message = await self.wait(
             lambda: self._find_message(place, Button.CHOOSE, label), 2 * self.offer_seconds
@@ -106,7 +107,7 @@ class Surfaces:
         return False
 
     async def _answer(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Answer by the dialog of the card."""
+        """Answer the agent's question by the dialog of the card."""
         card = await self.wait(lambda: self._find_message(place, Button.ANSWER))
         if card is None:
             return False
@@ -143,7 +144,7 @@ class Surfaces:
         return home if home is not None and find_button(home.content, button) else None
 
     async def _pass_on(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Let a teammate ask the owner to pass a reply on."""
+        """Let a teammate ask the owner to pass on the teammate's reply."""
         mate, sent = await self._write_as_mate(typed, place, dice)
         offer = await self.wait(lambda: self.find_private(mate, Button.ASK_OWNER, sent.ts))
         if offer is None:
@@ -157,7 +158,7 @@ class Surfaces:
         return True
 
     async def _share(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Share the task with a teammate, who then replies. The share may come later than the reply."""
+        """Share the task with a teammate, who then replies. The share may take effect after the reply."""
         mate = dice.choice([each for each in self.people if each != typed.person])
         await self._post(typed, place, f"!share <@{self.slack.workspace.user(mate).id}>")
         await asyncio.sleep(dice.uniform(0, 3))
@@ -176,7 +177,7 @@ class Surfaces:
         return mate, sent
 
     async def _send_aside(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Send a message that was no input to its task."""
+        """Use the shortcut that sends a message to its task."""
         words = f"// aside {dice.randrange(10**6)} for {typed.subject}"
         ts = await self.slack.post(typed.person, place.channel, words, place.ts)
         at = self.now()
@@ -206,7 +207,7 @@ class Surfaces:
         return await self.wait(lambda: self.slack.home(typed.person)) is not None
 
     async def _set_preferences(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Ask for direct messages too, once for each person."""
+        """Choose direct messages in addition to mentions, once for each person."""
         if typed.person in self._set_up or not await self._open_home(typed, place, dice):
             return False
         self._set_up.add(typed.person)
@@ -227,7 +228,7 @@ class Surfaces:
         return True
 
     async def _set_channel(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Set something for the channel, once for each channel."""
+        """Save a setting of the channel, once for each channel."""
         del dice
         if place.channel in self._set_up or place.channel.startswith("D"):
             return False
@@ -243,7 +244,7 @@ class Surfaces:
         return True
 
     async def _list_tasks(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """List all tasks. If there is another page, turn to it."""
+        """List all tasks. If there is a second page, turn to this page."""
         del dice
         before = len(self.slack.ephemerals(typed.person))
         await self.slack.command(typed.person, place.channel, "/task", "list all")
@@ -260,7 +261,7 @@ class Surfaces:
     # What acts use.
 
     async def wait(self, find: Callable[[], T | None], seconds: float | None = None) -> T | None:
-        """Return what is found within some seconds; None if it does not come."""
+        """Check a condition for some seconds. Return its result, or None if there is none in time."""
         seconds = self.offer_seconds if seconds is None else seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -271,7 +272,8 @@ class Surfaces:
 
     @contextlib.asynccontextmanager
     async def dialog(self, person: str) -> AsyncIterator[Callable[[], Awaitable[View | None]]]:
-        """Take a person's hands for one dialog. Yield a function that returns it when it is filled."""
+        """Prevent other dialogs of a person inside the block. Yield a function that returns the dialog when
+        it is filled."""
         async with self._hands[person]:
 
             async def opened() -> View | None:
@@ -295,13 +297,13 @@ class Surfaces:
         return Press(person, at, not submitted.failure and not submitted.errors and submitted.view is None)
 
     async def is_taken(self, press: Press) -> bool:
-        """Return whether a press was taken. A doubt about it may be told after the ack."""
+        """Return whether a press was accepted. The bot may say after the ack that it may be lost."""
         if press.is_acked:
             await self.wait(lambda: self.promises.has_doubt(press.person, press.at) or None, DOUBT_SECONDS)
         return self.promises.is_kept_to(press)
 
     def find_private(self, person: str, button: Button, part: str, label: str = "") -> Ephemeral | None:
-        """Find a private answer with a button whose value, or whose text, has a part."""
+        """Find a private answer with a button. The button's value or text must contain the given part."""
         for told in reversed(self.slack.ephemerals(person)):
             found = find_button(told.body, button, label)
             if found is not None and (part in str(found.get("value")) or part in str(told.body)):

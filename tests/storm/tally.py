@@ -1,4 +1,4 @@
-"""Compares the bot's promises with the stand-ins' ledgers when a storm is over.
+"""Compares the bot's promises with the stand-ins' records after a storm.
 
 Each judge checks one promise and writes a sentence for each case in which it was broken.
 """
@@ -29,7 +29,7 @@ class Tally:
 
     @property
     def is_good(self) -> bool:
-        """Return whether nothing is wrong."""
+        """Return whether no promise was broken."""
         return not any(self.wrongs.values())
 
     def lines(self) -> list[str]:
@@ -49,7 +49,7 @@ def judge(
     queues: Sequence[str],
     dead_letters: Sequence[str],
 ) -> Tally:
-    """Compare what people did with its results."""
+    """Check commands, replies, notices and cards against the results in both stand-ins."""
     tally = Tally()
     wrongs = tally.wrongs
     _count(tally.counts, ledger, typed, written)
@@ -85,9 +85,9 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand]) -> None:
-    """A taken command has one card and one task. A refused command has neither.
+    """Check that an accepted command has one card and one task, and that a refused command has neither.
 
-    If Slack has given up an event, nobody could take it.
+    If Slack has given up an event, the command was not accepted.
     """
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
@@ -115,8 +115,8 @@ def _prompt_of(card: BotMessage, prompts: dict[str, str]) -> str:
 
 
 def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """Each reply is in its agent's input once and has the mark for it. If it is there twice, the thread must
-    say so."""
+    """Check that each reply is once in its agent's input and has the right reaction. If a reply is there
+    twice, the thread must say so."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
     for task in ledger.tasks:
         inputs[task.prompt].update(task.inputs)
@@ -135,7 +135,8 @@ def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]
 
 
 def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """A reply is not in the input before one that was written, and had arrived, earlier."""
+    """Check that a reply is not in the agent's input before an earlier reply, if the earlier one had
+    arrived."""
     threads: dict[ThreadKey, list[WrittenReply]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)
@@ -153,7 +154,7 @@ def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) 
 
 
 def _had_arrived(ledger: Ledger, first: WrittenReply, second: WrittenReply) -> bool:
-    """Return whether Slack had the ack of the first reply before it sent the second one."""
+    """Return whether Slack had the ack of the first reply before it sent the second reply."""
     one, other = (_arrival(ledger, reply) for reply in (first, second))
     if one is None or other is None or one.acked_at is None or other.sent_at is None:
         return False
@@ -165,7 +166,8 @@ def _arrival(ledger: Ledger, reply: WrittenReply) -> Delivery | None:
 
 
 def _judge_notices(tally: Tally, ledger: Ledger) -> None:
-    """Each completed and each failed turn is announced once, and notices are in the order of the events."""
+    """Check that each completed and each failed turn is announced once, and that notices are in the order of
+    the events."""
     threads, places = ledger.threads(), {card.task_id: card.place for card in ledger.cards()}
     for task in ledger.tasks:
         place = places.get(task.id)
@@ -192,7 +194,7 @@ def _judge_notices(tally: Tally, ledger: Ledger) -> None:
 
 
 def _judge_cards(tally: Tally, ledger: Ledger) -> None:
-    """Each card shows the state of its task."""
+    """Check that each card shows the state of its task."""
     tasks: dict[str, TaskLedger] = {task.id: task for task in ledger.tasks}
     for card in ledger.cards():
         task = tasks.get(card.task_id)

@@ -1,4 +1,4 @@
-"""A short storm among the tests; `make storm` runs a long one."""
+"""Runs a short storm as a test. `make storm` runs a long one."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ SHORT = Plan(
 
 @pytest.mark.timeout(240)
 async def test_nothing_is_lost_doubled_or_out_of_order_in_a_storm(tmp_path: Path) -> None:
-    """Twenty tasks with three replies each succeed while processes are killed and stopped and connections are
-    cut."""
+    """Twenty tasks with three replies each succeed, although processes are killed and stopped and connections
+    are cut."""
     async with storm(SHORT, tmp_path) as made:
         tally = await made.run()
 

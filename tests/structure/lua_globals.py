@@ -1,7 +1,7 @@
 """Finds the globals that a Lua script reads and writes, with the compiler of Lua 5.1.
 
-Redis runs Lua 5.1. lupa has the same compiler, and compiled code has one instruction for each access to a
-global. `luac -l` prints the same, but would have to be installed.
+Redis runs Lua 5.1, and lupa has the same compiler. Compiled code has one instruction for each access to a
+global. `luac -l` would print this too, but it would have to be installed.
 """
 
 import struct
@@ -24,7 +24,7 @@ class Globals:
 
 
 def globals_of(script: str) -> Globals:
-    """Compile a script; raises LuaError if it is not Lua."""
+    """Compile a script. Raise LuaError if it is not Lua."""
     found = Globals()
     compiled = LuaRuntime(encoding=None).eval(_COMPILE)(script.encode())
     _Dump(compiled).collect(found)
@@ -32,14 +32,14 @@ def globals_of(script: str) -> Globals:
 
 
 class _Dump:
-    """Reads the output of `string.dump`, for 64-bit machines."""
+    """Parses the output of `string.dump` on a 64-bit machine."""
 
     def __init__(self, compiled: bytes) -> None:
         self._bytes = compiled
         self._at = _HEADER_BYTES
 
     def collect(self, found: Globals) -> None:
-        """Read one function and the functions inside it."""
+        """Collect the globals of one function and of the functions inside it."""
         self._string()  # its source
         self._take("<iibbbb")
         code = [self._number() for _ in range(self._number())]

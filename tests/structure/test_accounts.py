@@ -1,9 +1,9 @@
-"""Which modules may ask Coder with the service account, whoever asked for something."""
+"""Only some modules may ask Coder with the service account, whoever made the request."""
 
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/taskwire"
-# What they ask belongs to no person: who somebody is, the list of all tasks, and our own account.
+# Their requests to Coder belong to no person: who a person is, the list of all tasks, and our own account.
 ASK_FOR_NOBODY = {
     "app/bot.py",
     "app/new_secrets.py",
@@ -22,7 +22,8 @@ ASK_FOR_NOBODY = {
 
 
 def test_only_what_belongs_to_no_person_is_asked_with_the_service_account() -> None:
-    """Three modules make the clients of people from it. All others ask with the account that was chosen."""
+    """Only listed modules use the service account. Three of them make the clients of people from it. All
+    other modules use the account that was chosen for the person."""
     users = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")

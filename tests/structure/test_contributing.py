@@ -1,4 +1,4 @@
-"""The guides for contributors name only what exists."""
+"""The guides for contributors name only things that exist."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ def _names_in_files() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL))
 def test_an_example_is_a_scenario_that_runs(example: str) -> None:
-    """An example that newcomers copy is part of a test that runs."""
+    """The example scenario in the guide, which newcomers copy, is part of a test that runs."""
     stories = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/scenarios").glob("test_*.py")
     )
@@ -49,7 +49,7 @@ def test_a_place_that_is_named_is_there(guide: str, place: str) -> None:
 
 @pytest.mark.parametrize(("guide", "name", "place"), _names_in_files())
 def test_a_name_in_a_file_is_there(guide: str, name: str, place: str) -> None:
-    """Each `name` that a guide finds in a `file` stands in that file."""
+    """If a guide writes `name` in `file`, the file contains the name."""
     path = next((ROOT / base / place for base in BASES if (ROOT / base / place).exists()), None)
 
     assert path is not None, f"{guide} names {place}"
@@ -58,7 +58,7 @@ def test_a_name_in_a_file_is_there(guide: str, name: str, place: str) -> None:
 
 
 def test_a_test_that_is_named_is_there() -> None:
-    """A defence that a guide proves by a test has this test."""
+    """Each test that a guide names exists in the named file."""
     named = {
         pair for guide in GUIDES for pair in re.findall(TEST, (ROOT / guide).read_text(encoding="utf-8"))
     }
@@ -77,7 +77,7 @@ def test_a_test_that_is_named_is_there() -> None:
 
 
 def test_every_threat_has_a_test() -> None:
-    """Each row of the threats names at least one test."""
+    """Each row of the table of threats names at least one test."""
     page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
     threats = page.split("\n## Threats\n")[1].split("\n## ")[0]
     rows = [line for line in threats.splitlines() if line.startswith("| ") and "---" not in line]
@@ -88,7 +88,7 @@ def test_every_threat_has_a_test() -> None:
 
 
 def test_every_folder_of_the_program_is_in_the_layout() -> None:
-    """The table of the layout has every folder and every module of the package."""
+    """The layout's table has every folder and every module of the package."""
     layout = (
         (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## Layout")[1].split("\n## ")[0]
     )
@@ -103,5 +103,5 @@ def test_every_folder_of_the_program_is_in_the_layout() -> None:
 
 
 def test_the_guide_for_contributors_stays_short() -> None:
-    """The guide can be read in a few minutes."""
+    """CONTRIBUTING.md is short enough to read in a few minutes."""
     assert len(CONTRIBUTING.split()) <= MOST_WORDS

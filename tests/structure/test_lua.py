@@ -1,4 +1,4 @@
-"""Lua files: each is valid Lua, uses only names that Redis has, and is used itself."""
+"""Each Lua file is valid Lua, uses only names that Redis has, and is used by the product."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ FILES = {f"{path.parent.parent.name}/{path.stem}": path for path in sorted(SOURC
 SCRIPTS = [name for name in FILES if "." in name]
 LIBRARIES = [name for name in FILES if "." not in name]
 LONGEST_LINE = 110
-# The names that Redis has, from Lua 5.1 and its own. `const` is replaced before Redis sees it.
+# The names that Redis has, from Lua 5.1 and its own. `const` is replaced before Redis gets a script.
 LUA = {
     "error",
     "ipairs",
@@ -46,21 +46,23 @@ KNOWN = LUA | REDIS | {"const"}
     ],
 )
 def test_a_global_is_found_wherever_it_is(script: str, read: set[str], written: set[str]) -> None:
-    """The search finds globals in any place, so the test of the real scripts proves something."""
+    """The search finds a global at any place in a script. Otherwise the test of the real scripts would prove
+    nothing."""
     found = globals_of(script)
 
     assert (found.read, found.written) == (read, written)
 
 
 def test_what_is_not_lua_is_refused() -> None:
-    """Text that only Python would accept is refused."""
+    """Text that is not Lua is refused, even if it is Python."""
     with pytest.raises(LuaError, match="script:1: unexpected symbol near"):
         globals_of("local found != 1")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
-    """A misspelt name is nil, and an assignment without `local` an error.
+    """A script uses only the globals that Redis has. A misspelt name is nil, and an assignment without
+    `local` is an error.
 
     Both show only when the line runs.
     """
@@ -72,12 +74,14 @@ def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if not name.startswith("migration/")])
 def test_a_script_says_what_it_is_under_its_files_name(name: str) -> None:
-    """The crash-point proof finds a script by this name."""
+    """Each script names itself in its head as its file is named. The crash-point proof finds a script by this
+    name."""
     assert heads.read(assemble(name)).name == FILES[name].stem
 
 
 def test_each_script_is_loaded_and_each_library_required() -> None:
-    """An unused file would still be shipped."""
+    """Python loads each script, and a script requires each library. An unused file would be shipped
+    needlessly."""
     modules = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
     required = {
         library
@@ -92,7 +96,7 @@ def test_each_script_is_loaded_and_each_library_required() -> None:
 
 
 def test_no_line_is_longer_than_in_python() -> None:
-    """The formatter does not check Lua files."""
+    """No line of a Lua file is longer than in Python. The formatter does not check Lua files."""
     too_long = [
         f"{name}:{number}"
         for name, path in FILES.items()

@@ -1,11 +1,11 @@
-"""The Makefile in a fresh clone: each long step is announced before it begins."""
+"""In a fresh clone, `make` announces each long step before the step begins."""
 
 import asyncio
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# A stand-in for Python 3.11: it can make an environment, prints what it is asked to do, and does little.
+# A program in place of Python 3.11: it makes an environment, prints its arguments, and does little else.
 PYTHON = """#!/bin/sh
 case "$*" in
   *venv*--clear*)
@@ -21,7 +21,7 @@ esac
 
 
 async def _made(directory: Path, verb: str) -> list[str]:
-    """Return what `make VERB` prints, with an environment in this directory."""
+    """Return the output of `make VERB`, with an environment in this directory."""
     python = directory / "python3"
     python.write_text(PYTHON)
     python.chmod(0o700)
@@ -38,7 +38,7 @@ async def _made(directory: Path, verb: str) -> list[str]:
 
 
 async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -> None:
-    """The terminal is never silent, neither the first time nor later."""
+    """`make demo` announces each long step, the first time and later."""
     first, again = await _made(tmp_path, "demo"), await _made(tmp_path, "demo")
 
     assert first == [
@@ -54,7 +54,8 @@ async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -
 
 
 async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) -> None:
-    """Collecting the tests takes half a minute without output on a busy machine, so that is announced."""
+    """`make test` announces the collection of the tests, which takes half a minute without output on a busy
+    machine."""
     said = await _made(tmp_path, "test")
 
     assert said[2:6] == [
@@ -68,7 +69,7 @@ async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) 
 
 
 async def _make(*words: str) -> tuple[int, str]:
-    """Run make; returns its exit code and its output."""
+    """Run make. Return its exit code and its output."""
     run = await asyncio.create_subprocess_exec(
         *("make", "--no-print-directory", *words),
         cwd=ROOT,
@@ -81,7 +82,7 @@ async def _make(*words: str) -> tuple[int, str]:
 
 
 async def test_help_lists_the_verbs_and_each_can_be_made() -> None:
-    """Each verb that `make help` lists can be made."""
+    """`make help` lists every verb, and make knows how to run each of them."""
     _, said = await _make("help")
     verbs = re.findall(r"^  make (\w+) +\S", said, re.MULTILINE)
 

@@ -1,4 +1,5 @@
-"""What is shipped is complete: hashed requirements, the wheel, the chart, and one version everywhere."""
+"""Everything that is shipped is complete: hashed requirements, the wheel, the chart, and one version
+everywhere."""
 
 import json
 import os
@@ -46,13 +47,13 @@ def pyproject() -> PyProject:
 
 
 def entries(name: str) -> list[str]:
-    """List the entries of a requirements file, with continued lines joined."""
+    """List the entries of a requirements file. Continued lines are joined."""
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def pinned(name: str) -> dict[str, str]:
-    """Map each project of a requirements file to its pinned version."""
+    """Map each package of a requirements file to its pinned version."""
     found = (re.match(r"([A-Za-z0-9._-]+)==(\S+)", entry) for entry in entries(name))
     return {canonicalize_name(match[1]): match[2] for match in found if match}
 
@@ -69,7 +70,8 @@ every_file = pytest.mark.parametrize(
 
 @every_file
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
-    """Each package is pinned to a version and to hashes, so nothing else can be installed."""
+    """Each package in a requirements file has a pinned version and hashes, so that nothing else can be
+    installed."""
     well_formed = re.compile(r"[a-z0-9.-]+==\S+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
 
     loose = [entry for entry in entries(name) if not well_formed.fullmatch(entry)]
@@ -80,7 +82,8 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
 
 @every_file
 def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
-    """The machine that installs decides where packages come from."""
+    """Requirements files name no package index. The machine that installs decides where packages come
+    from."""
     text = (ROOT / name).read_text(encoding="utf-8")
 
     places = re.findall(
@@ -92,7 +95,8 @@ def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
 
 @pytest.mark.parametrize("group", ["runtime", "build", "dev", "audit"])
 def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
-    """The requirements files fit pyproject.toml, so `make requirements` was run after the last change."""
+    """The requirements files have what pyproject.toml asks for, so `make requirements` was run after the last
+    change."""
     asked = {"runtime": pyproject().project.dependencies, **pyproject().groups}[group]
     there = pinned("requirements.txt" if group == "runtime" else f"requirements-{group}.txt")
 
@@ -102,7 +106,8 @@ def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
 
 
 def test_development_runs_on_what_is_shipped() -> None:
-    """The tests run with the same versions that users get."""
+    """The development requirements have the same versions as the shipped ones, so the tests run with what
+    users get."""
     dev = pinned("requirements-dev.txt")
 
     assert pinned("requirements.txt").items() <= dev.items()
@@ -126,11 +131,12 @@ def test_the_wheel_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installed from the wheel, `taskwire demo` prints a sentence and ends with the code for user errors."""
+    """The wheel has no stand-ins. Installed from it, `taskwire demo` says what to install and exits with the
+    code for user errors."""
     monkeypatch.chdir(ROOT)
     ZipFile(tmp_path / build_wheel(str(tmp_path))).extractall(tmp_path / "installed")
 
-    # Without `site`, Python does not read the file that leads an editable install to the source.
+    # Without `site`, Python does not read the file through which an editable install finds the source.
     path = os.pathsep.join([str(tmp_path / "installed"), sysconfig.get_path("purelib")])
     words = [sys.executable, "-S", "-m", "taskwire", "demo"]
     ran = subprocess.run(  # noqa: S603 - our own module
@@ -153,7 +159,7 @@ def test_the_chart_ships_this_version() -> None:
 
 
 def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
-    """Each value with a default is in the schema, and each value of the schema has a default."""
+    """Each default value of the chart is in its schema, and each value of the schema has a default."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
 
@@ -161,7 +167,8 @@ def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
 
 
 def test_the_chart_takes_every_setting_and_no_slip() -> None:
-    """Each secret is named in the schema. A secret under another name is refused, and a list as a setting."""
+    """The chart accepts every setting and secret. It refuses a secret with an unknown name, and a list as the
+    value of a setting."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
     given = {name: "given" for name in settings.list_names() if not name.endswith("_FILE")}
@@ -182,7 +189,8 @@ def test_the_chart_takes_every_setting_and_no_slip() -> None:
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
-    """A pod has time to hand its work on, and its readiness probe waits as long as the check may take."""
+    """The chart gives a pod enough time to hand over its work. Its readiness probe waits as long as the check
+    may take."""
     pod = _deployment()["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -195,7 +203,8 @@ def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
 
 
 def test_the_chart_gives_room_for_the_longest_answer() -> None:
-    """The last list stays in memory while the next one arrives in pieces and is then joined."""
+    """The chart's memory limit is large enough for two lists of tasks. The last list stays in memory while
+    the next one is read."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     (gibibytes,) = re.findall(r"^(\d+)Gi$", values["resources"]["limits"]["memory"])
 
@@ -203,7 +212,8 @@ def test_the_chart_gives_room_for_the_longest_answer() -> None:
 
 
 def _deployment() -> Any:  # what YAML gives
-    """Return the deployment's YAML without the chart's templates, so that helm is not needed."""
+    """Return the YAML of the deployment without the chart's templates, so that the test does not need
+    helm."""
     text = (ROOT / "helm" / "templates" / "deployment.yaml").read_text(encoding="utf-8")
     text = re.sub(r"{{-? */\*.*?\*/ *-?}}", "", text, flags=re.DOTALL)
     text = re.sub(r"^ *{{.*}} *$\n", "", text, flags=re.MULTILINE)

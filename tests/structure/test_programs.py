@@ -1,6 +1,5 @@
-"""A machine with only Python, make and git: tests that need more are skipped with a reason, and none
-fails.
-"""
+"""On a machine with only Python, make and git, tests that need other programs are skipped with a reason. None
+fails."""
 
 import asyncio
 import os
@@ -18,7 +17,7 @@ STARTING = "tests/redis/test_tls.py"
 
 
 async def _tests(*words: str, **environment: str) -> tuple[int, str]:
-    """Run tests; returns the exit code and the output."""
+    """Run tests. Return the exit code and the output."""
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words),
         cwd=ROOT,
@@ -31,7 +30,7 @@ async def _tests(*words: str, **environment: str) -> tuple[int, str]:
 
 
 async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
-    """The TLS tests need a redis-server, because the embedded one has no TLS."""
+    """The TLS tests are skipped without a redis-server, because the embedded server has no TLS."""
     (tmp_path / "openssl").symlink_to(find_openssl())
     code, said = await _tests(STARTING, PATH=str(tmp_path))
 
@@ -41,7 +40,8 @@ async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
 
 
 async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path: Path) -> None:
-    """Only the comparison of our tables with the references, which lie beside the repository, is skipped."""
+    """If Slack's and Coder's references are missing, only the comparison of our tables with them is
+    skipped."""
     code, said = await _tests("tests/contract", TASKWIRE_SHARED_DATA=str(tmp_path))
 
     told = said.partition("not tested on this machine")[2]
@@ -54,11 +54,12 @@ async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path
 
 @pytest.mark.parametrize("program", ["redis-server", "openssl", "chromium"])
 def test_such_a_program_is_looked_for_in_one_place(program: str) -> None:
-    """`tests/programs.py` looks for each such program, so that a missing one is a skip and not a failure."""
+    """Only `tests/programs.py` looks for such programs, so that a missing program causes a skip and not a
+    failure."""
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
     naming = {path.name for path in paths if f'"{program}"' in path.read_text(encoding="utf-8")}
 
-    # The embedded store and its test name redis-server on purpose, and so does this file. The patterns of
+    # The embedded store and its test name redis-server on purpose, and so does this file. The patterns for
     # secrets name it because people pass a password to it.
     by_intent = {"embedded.py", "test_embedded.py", "secret_patterns.py", Path(__file__).name}
     assert naming - by_intent == {"programs.py"}

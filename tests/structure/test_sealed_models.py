@@ -1,4 +1,4 @@
-"""What people and agents wrote is stored sealed, and a new field or a new model cannot be forgotten."""
+"""Text that people and agents wrote is stored sealed. A new field or model is checked automatically."""
 
 import importlib
 import pkgutil
@@ -43,9 +43,9 @@ NOT_SEALED = {
     "SendNote": "an intent record, which is sealed for its job",
     "ResumeNote": "an intent record, which is sealed for its job",
 }
-# What Coder and Slack send is parsed there. It is cached only as an answer.
+# These models parse what Coder and Slack send. They are cached only as answers.
 OUTSIDE = ("taskwire.coder", "taskwire.slack", "taskwire.settings", "taskwire.environment")
-# The names of readable fields: ids, and words that are ours or Coder's.
+# The names of fields that stay readable: ids, and words that are Taskwire's or Coder's own.
 READABLE = re.compile(
     r"(?:.*_)?(?:id|key|job|status|state|who|fallback|batch|mimetype|kind|verb|reaction|look|choices)"
 )
@@ -78,14 +78,14 @@ def _inner(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 def test_every_model_seals_itself_or_says_why_not() -> None:
-    """A new model is noticed here before it is stored."""
+    """Each model seals itself, or is listed with a reason. A new model fails here before it is stored."""
     unsealed = {model.__name__ for model in _ours().values() if not issubclass(model, SealedModel)}
 
     assert unsealed == set(NOT_SEALED)
 
 
 def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
-    """A model within another one must give its texts to the outer one."""
+    """A model inside a sealed model gives its texts to the outer model, which seals them."""
     outside = {
         (name, inner.__name__)
         for name, model in _ours().items()
@@ -99,7 +99,7 @@ def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
 
 
 def test_only_ids_are_readable() -> None:
-    """Every other text is sealed without further work."""
+    """In a stored model, only ids and listed words are readable. Every other text is sealed automatically."""
     readable = {
         f"{model.__name__}.{name}"
         for model in _ours().values()
@@ -121,5 +121,5 @@ def test_only_ids_are_readable() -> None:
     ],
 )
 def test_the_words_of_people_are_sealed(model: type[SealedModel], sealed: set[str]) -> None:
-    """These are the fields that matter most."""
+    """The texts of people in these important fields are sealed."""
     assert sealed <= set(list_sealed_fields(model))

@@ -1,4 +1,4 @@
-"""Functions and files stay small, in the program and in its tests."""
+"""Functions and files stay small, in the product and in its tests."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ both_trees = pytest.mark.parametrize("tree", ["src", "tests"])
 
 @dataclass(frozen=True)
 class Sized:
-    """A function or a file, its place, and its length in lines."""
+    """A function or a file, with its place and its length in lines."""
 
     place: str
     lines: int
@@ -52,7 +52,7 @@ def listed(things: list[Sized]) -> str:
 
 @both_trees
 def test_no_function_is_longer_than_a_screen(tree: str) -> None:
-    """A function of more than 60 lines does several things."""
+    """No function has more than 60 lines. A longer function does several things."""
     too_long = longer_than(LONGEST_FUNCTION, list(functions(tree)))
 
     assert not too_long, f"functions over {LONGEST_FUNCTION} lines:{listed(too_long)}"
@@ -71,7 +71,7 @@ def test_nine_functions_in_ten_are_short(tree: str) -> None:
 
 @both_trees
 def test_no_file_is_longer_than_its_subject(tree: str) -> None:
-    """A file with more than 400 lines that are not blank has two subjects."""
+    """No file has more than 400 lines that are not blank. A longer file has two subjects."""
     sizes = [Sized(str(path.relative_to(ROOT)), _count_lines(path)) for path in files(tree)]
     too_long = longer_than(LONGEST_FILE, sizes)
 
@@ -79,7 +79,8 @@ def test_no_file_is_longer_than_its_subject(tree: str) -> None:
 
 
 def test_a_short_file_with_one_importer_has_a_reason() -> None:
-    """`docs/architecture.md` says why it is not a part of its importer. Any other would be a fragment."""
+    """A short file with only one importer is listed in `docs/architecture.md` with the reason why it is not a
+    part of the importer."""
     paths = {_module_name(path): path for path in (ROOT / "src/taskwire").rglob("*.py")}
     importers: dict[str, set[str]] = {name: set() for name in paths}
     for name, path in paths.items():
@@ -119,7 +120,8 @@ def _imported_names(module: ast.Module) -> Iterator[str]:
 
 
 def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -> None:
-    """`CONSTANTS` is what each module gives its Lua scripts. Type variables have one letter."""
+    """Each public class and constant of the product has a name of its own. Exceptions: `CONSTANTS`, which
+    many modules have for their Lua scripts, and type variables."""
     places: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src/taskwire").rglob("*.py")):
         for name in _public_names(ast.parse(path.read_text())):
@@ -130,7 +132,8 @@ def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -
 
 
 def test_each_public_function_of_messages_has_a_name_of_its_own() -> None:
-    """A search for a message finds one function."""
+    """Each public function of `messages/` has a name of its own, so that a search for a message finds one
+    function."""
     places: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src/taskwire/messages").glob("*.py")):
         for node in ast.parse(path.read_text()).body:
@@ -154,7 +157,8 @@ def _public_names(module: ast.Module) -> Iterator[str]:
 
 
 def test_each_error_of_a_tree_in_a_docstring_exists() -> None:
-    """A module that raises errors draws their tree. A renamed class must be renamed there too."""
+    """Each error in the tree of a module's docstring exists. If a class is renamed, it must be renamed in the
+    tree too."""
     sources = {path: path.read_text() for path in sorted((ROOT / "src/taskwire").rglob("*.py"))}
     classes = set(re.findall(r"^class (\w+)", "\n".join(sources.values()), re.MULTILINE))
     drawn = {

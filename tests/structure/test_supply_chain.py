@@ -1,4 +1,4 @@
-"""What `make audit` says of a report of known weaknesses."""
+"""`make audit` judges a report of known weaknesses."""
 
 import json
 
@@ -16,13 +16,14 @@ WEAK = {
 
 
 def report(*packages: object) -> str:
-    """Return a report of these packages, as pip-audit writes it."""
+    """Return a report about these packages, in pip-audit's form."""
     return json.dumps({"dependencies": packages, "fixes": []})
 
 
 @pytest.mark.parametrize("unreached", ["", "\n", report(), report(SKIPPED, SKIPPED)])
 def test_data_that_cannot_be_reached_is_said_and_no_failure(unreached: str) -> None:
-    """The machine that runs the audit may have no network."""
+    """If pip-audit has no access to its database, the audit says so and does not fail. The machine may have
+    no network."""
     verdict = judge(unreached)
 
     assert verdict.says == "NOT LOOKED FOR KNOWN WEAKNESSES: their data cannot be reached from here."
@@ -30,7 +31,8 @@ def test_data_that_cannot_be_reached_is_said_and_no_failure(unreached: str) -> N
 
 
 def test_a_known_weakness_is_a_failure() -> None:
-    """It is named with the versions that do not have it, also if other packages were not examined."""
+    """A known weakness fails the audit. The output names it and the versions without it, even if other
+    packages were not examined."""
     verdict = judge(report(GOOD, WEAK, SKIPPED))
 
     assert verdict.says == (
@@ -41,7 +43,7 @@ def test_a_known_weakness_is_a_failure() -> None:
 
 
 def test_what_was_not_examined_is_named() -> None:
-    """An audit of some packages does not pass for one of all."""
+    """The audit names packages that were not examined, so that it does not look complete."""
     assert judge(report(GOOD, SKIPPED)).says == (
         "NOT LOOKED FOR KNOWN WEAKNESSES of tzlocal; the others have none."
     )

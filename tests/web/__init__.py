@@ -1,1 +1,1 @@
-"""The HTTP server over real sockets: which connections are admitted, kept waiting or closed."""
+"""The HTTP server over real sockets: which connections are accepted, kept waiting or closed."""

@@ -1,4 +1,4 @@
-"""A running HTTP server whose log is checked: at the end it must contain no stack trace and no sent text."""
+"""A running HTTP server whose log is checked. The log must contain no stack trace and no sent text."""
 
 import io
 import logging
@@ -13,7 +13,7 @@ from .site import Site, new_site
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """The whole log, at the lowest level. It must never contain sent text or a stack trace."""
+    """Return the log at the lowest level. At the end, check that it has no sent text and no stack trace."""
     root, stream = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
     configure_logs("debug", "json", str, stream)
@@ -27,6 +27,6 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 async def site(log: io.StringIO) -> AsyncIterator[Site]:
-    """A server with the default limits of these tests."""
+    """Run a server with the default limits of these tests."""
     async with new_site(log) as made:
         yield made

@@ -1,4 +1,4 @@
-"""A test server between raw sockets and a Bolt app that records the payloads it gets."""
+"""A test server between raw sockets and a Bolt app. The app records the payloads that it gets."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 HINT_TOKEN = "a-word-of-coders"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BOT = Identity(team_id="T0TEAM1", team_name="Team", bot_user_id=UserId("U0BOT1"), bot_id="B0BOT1")
-# No test waits this long. Tests of timeouts set shorter limits of their own.
+# No test waits this long. Tests of timeouts set shorter limits.
 LIMITS = ConnectionLimits(request_seconds=60.0)
 PATIENCE_SECONDS = 30.0
 
@@ -52,7 +52,7 @@ def request(
     headers: str = "",
     path: str = REQUEST_PATH,
 ) -> bytes:
-    """A request to Slack's URL. By default it is signed now, with the right secret."""
+    """Return a request to the URL for Slack. By default it is signed now, with the right secret."""
     at = timestamp if timestamp is not None else str(int(time.time()))
     sign = signed if signed is not None else signature(body, at, secret)
     head = (
@@ -63,14 +63,14 @@ def request(
 
 
 def command(text: str) -> bytes:
-    """The form that Slack sends for a slash command, without most of its fields."""
+    """Return the form that Slack sends for a slash command, without most of its fields."""
     return urlencode(
         {"command": "/task", "text": text, "team_id": BOT.team_id, "user_id": "U0ALICE"}
     ).encode()
 
 
 class Client:
-    """One connection and its answers."""
+    """One connection to the server, and the answers on it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -110,7 +110,7 @@ class Client:
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection still looks open."""
+        """Return whether the connection still looks open."""
         return not self._reader.at_eof() and self._reader.exception() is None
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Client:
 
 @dataclass
 class Site:
-    """The running server and what it has received."""
+    """The running server, and the payloads that its app has received."""
 
     log: io.StringIO
     requests: SlackRequests
@@ -135,7 +135,7 @@ class Site:
     _clients: list[Client] = field(default_factory=list)
 
     async def connect(self) -> Client:
-        """Open a connection. It is closed at the end of the test."""
+        """Open a connection, and close it at the end of the test."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         self._clients.append(client)
         return client
@@ -145,11 +145,11 @@ class Site:
         return await (await self.connect()).ask(data)
 
     def count_refused(self, why: str) -> float:
-        """The number of requests that were refused for this reason."""
+        """Return the number of requests that were refused for this reason."""
         return self.metric("taskwire_requests_refused_total", why=why)
 
     def metric(self, name: str, **labels: str) -> float:
-        """The value of a metric."""
+        """Return the value of a metric."""
         return value_of(self.metrics.registry, name, **labels)
 
     def close_all(self) -> None:
@@ -160,7 +160,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits: Any) -> AsyncIterator[Site]:
-    """A server with these limits, whose Bolt app handles commands and messages."""
+    """Run a server with these limits. Its Bolt app handles commands and messages."""
     metrics = Metrics()
     app = make_app(AsyncWebClient(), BOT, metrics)
     refusals = Refusals(metrics)

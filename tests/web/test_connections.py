@@ -1,4 +1,5 @@
-"""Connections: slow ones are closed, the oldest make room, and Slack and health have reserved places."""
+"""The server closes slow connections, and closes the oldest to make room. Slack and health checks have
+reserved places."""
 
 import asyncio
 import io
@@ -14,8 +15,8 @@ from tests.process.processes import until
 
 from .site import Client, Site, command, new_site, request
 
-# Requests that never become complete. They are made when they are sent, because a signature that is five
-# minutes old is refused at once.
+# Requests that never become complete. Each is made when it is sent, because a signature that is five minutes
+# old is refused immediately.
 HALVES: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "a letter": lambda: b"P",
@@ -30,7 +31,8 @@ SOON_SECONDS = 1.0
 
 @pytest.mark.parametrize("name", HALVES)
 async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, name: str) -> None:
-    """An incomplete request is closed, whatever part of it was sent, so it cannot hold a place."""
+    """A connection with an incomplete request is closed after a time limit, whatever part of the request was
+    sent."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         await client.send(HALVES[name]())
@@ -40,7 +42,8 @@ async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, 
 
 
 async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.StringIO) -> None:
-    """The time limit is for the whole request. Otherwise each byte would extend it."""
+    """A request that arrives byte by byte is closed at the time limit for the whole request. The bytes do not
+    extend the limit."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         closed = asyncio.create_task(client.is_closed())
@@ -55,7 +58,7 @@ async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.Strin
 
 
 async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
-    """A client that does not read would hold a place, and the memory of its answers."""
+    """A client that does not read its answers is closed, because it holds a place and memory."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         site.reply = "x" * 900_000
         with socket.create_connection(("127.0.0.1", site.port)) as deaf:
@@ -66,9 +69,9 @@ async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None
 
 
 async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
-    """A proxy sends Slack's requests one after the other on one connection.
+    """The server keeps a connection with signed requests, on which a proxy sends many requests of Slack.
 
-    Other clients get one answer each.
+    Other clients get one answer on each connection.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         slack = await site.connect()
@@ -85,9 +88,9 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
 
 
 async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
-    """A kept connection is trusted only after a signed request.
+    """A kept connection that sends half a request is closed.
 
-    The time limit holds again for the next request.
+    The time limit applies to each new request, even after a signed one.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         client = await site.connect()
@@ -99,7 +102,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
 
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
-    """An unused connection is closed after a while, and does not count as late."""
+    """An unused connection is closed after a while. It does not count as late."""
     async with new_site(log, keep_alive_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         await client.ask(request(command("1")))
@@ -109,7 +112,8 @@ async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.String
 
 
 async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -> None:
-    """Waiting connections replace each other. Slack's connections and health checks are not affected."""
+    """If too many connections wait, the oldest is closed. Slack's connections and health checks are not
+    affected."""
     async with new_site(log, waiting=3) as site:
         kept = await site.connect()
         await kept.ask(request(command("0")))
@@ -133,7 +137,8 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
 
 
 async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> None:
-    """The bytes of waiting requests are limited. Otherwise long unfinished bodies would fill the memory."""
+    """The total size of unfinished requests is limited, because long unfinished bodies could fill the
+    memory."""
     async with new_site(log, waiting_bytes=100_000) as site:
         small, large = await site.connect(), await site.connect()
         await small.send(HALVES["half a body, unsigned"]())
@@ -145,7 +150,8 @@ async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> No
 
 
 async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> None:
-    """A metrics request takes long while the store hangs. It must not take the places of other requests."""
+    """Metrics requests that take long have a limited number of places, and do not take the places of other
+    requests."""
     async with new_site(log, health=2) as site:
         waiting_clients = await _asking_for_figures(site, 2)
 
@@ -160,7 +166,7 @@ async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> Non
 
 
 async def _asking_for_figures(site: Site, count: int) -> list[Client]:
-    """Return `count` clients whose metrics requests are not answered yet."""
+    """Return `count` clients that wait for the answer to a metrics request."""
     waiting_clients = [await site.connect() for _ in range(count)]
     for client in waiting_clients:
         await client.send(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
@@ -171,9 +177,10 @@ async def _asking_for_figures(site: Site, count: int) -> list[Client]:
 async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_without_end(
     log: io.StringIO,
 ) -> None:
-    """A readiness probe is answered from the last check while all health places are taken.
+    """While other clients take all places for health checks, a readiness probe gets the result of the last
+    check.
 
-    Otherwise an orchestrator would take the process, and Slack's requests with it, out of service.
+    Otherwise an orchestrator would stop sending Slack's requests to the process.
     """
     readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
     async with new_site(log, health=2) as site:
@@ -195,7 +202,7 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
 
 
 async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
-    """Metrics requests take longest, so they may not fill all health places."""
+    """Metrics requests may not take all places for health checks, because they take longest."""
     async with new_site(log) as site:
         waiting_clients = await _asking_for_figures(site, MAX_METRICS_REQUESTS)
 
@@ -209,7 +216,8 @@ async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io
 
 
 async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO) -> None:
-    """A proxy that opens a new connection for each request is always admitted."""
+    """The oldest kept connection is closed for a new one, so a proxy that opens a connection for each request
+    is always accepted."""
     async with new_site(log, trusted=2) as site:
         clients = [await site.connect() for _ in range(4)]
 

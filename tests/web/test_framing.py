@@ -1,4 +1,5 @@
-"""Requests as bytes: which are rejected unread, with which answer, and how much memory they take."""
+"""HTTP requests as bytes: which are refused without reading the body, with which answer, and how much memory
+they need."""
 
 import asyncio
 import contextlib
@@ -106,7 +107,8 @@ REJECTED = {
 
 @pytest.mark.parametrize("name", REJECTED)
 async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site, name: str) -> None:
-    """Only the head is needed. No answer quotes what was sent, or names the server's software."""
+    """A bad request is refused after its head. No answer quotes the request or names the server's
+    software."""
     sent, answer, why = REJECTED[name]
     client = await site.connect()
 
@@ -121,7 +123,8 @@ async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site,
 
 
 async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: Site) -> None:
-    """The server does not wait for a gigabyte before it refuses. Operators see the refusal."""
+    """A signed request whose Content-Length is too long is refused after its head. The refusal is counted for
+    operators."""
     announced = request(b"").replace(b"Content-Length: 0", b"Content-Length: 999999999")
 
     assert await site.ask_once(announced) == TOO_LONG
@@ -132,7 +135,8 @@ async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: 
 
 
 async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> None:
-    """Parsing one chunk costs more than its one byte, and many chunks would delay other requests."""
+    """After a refusal, the server reads nothing more of the request. Parsing many small chunks would delay
+    other requests."""
     client = await site.connect()
     assert await client.ask(_head("Transfer-Encoding: chunked")) == IN_CHUNKS
     sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 2_000_000))
@@ -159,7 +163,7 @@ async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> Non
     ],
 )
 async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site: Site, path: str) -> None:
-    """Another spelling of the URL must not pass the signature check: two parsers may read it differently."""
+    """A request with another spelling of the URL does not get past the signature check."""
     unsigned = await site.ask_once(_head(f"Host: {SENT}", first=f"POST {path} HTTP/1.1\r\n"))
     forged = await site.ask_once(request(b"", secret="another", path=path))
 
@@ -168,7 +172,8 @@ async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site
 
 
 async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log: io.StringIO) -> None:
-    """Each body claims to be signed, and only its last byte can show that it is not."""
+    """Bodies with a wrong signature stay in memory once, and all of them within the limit. Only the last byte
+    shows that the signature is wrong."""
     most = 1_000_000
     async with new_site(log, waiting_bytes=most) as site:
         crowd = [await site.connect() for _ in range(40)]
@@ -184,7 +189,7 @@ async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log:
 
 
 async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site) -> None:
-    """Large bodies are read in turn, and each gets its answer."""
+    """While strangers send large bodies, a large body from Slack is read in its turn and answered."""
     long = b"x" * (LARGEST_BODY - 100)
     crowd = [await site.connect() for _ in range(40)]
     waiting_clients = [
@@ -200,7 +205,8 @@ async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site)
 
 
 async def test_requests_that_come_together_are_answered_in_their_order(site: Site) -> None:
-    """A proxy may send the next request before it has an answer.
+    """Several requests on one connection are answered in their order, even if a proxy does not wait for
+    answers.
 
     An unreadable request ends the connection.
     """
@@ -229,7 +235,7 @@ async def test_no_answer_says_what_runs_here(site: Site) -> None:
 
 
 async def test_a_hint_is_taken_by_either_address(site: Site) -> None:
-    """Operators of Coder may put the token into the path of the webhook URL or into its query."""
+    """The webhook accepts its token in the path of the URL or in the query."""
     body = b'{"notification": 1}'
     head = f"Host: taskwire\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for path in (f"/coder/webhook/{HINT_TOKEN}", f"/coder/webhook?token={HINT_TOKEN}"):
@@ -242,7 +248,8 @@ async def test_a_hint_is_taken_by_either_address(site: Site) -> None:
 
 
 def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
-    """Return a framing for bodies of at most `most_bytes`, and the list of bodies that it has verified."""
+    """Return a parser of requests with bodies of at most `most_bytes`, and the list of bodies that it has
+    verified."""
     verified: list[bytes] = []
 
     def check_head(_: RawRequestMessage) -> Expectation:
@@ -260,7 +267,8 @@ def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
     cuts=st.lists(st.integers(0, 1_000), max_size=12),
 )
 def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: list[int]) -> None:
-    """The result is the same byte by byte, all at once, or with parts of two requests together."""
+    """Requests are parsed with the same result if they arrive byte by byte, all at once, or with parts of two
+    requests in one packet."""
     sent = [request(body) for body in bodies]
     stream = b"".join(sent)
 
@@ -282,13 +290,14 @@ def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: l
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_half_a_request_a_whole_one_or_rejected(data: bytes) -> None:
-    """No other exception is raised, because the event loop would log it together with what was sent."""
+    """Whatever bytes arrive, the parser finds an incomplete request, a complete request or a refusal. It
+    raises nothing else, because the event loop would log the bytes."""
 
     async def cut() -> None:
         for prefix in (b"", b"GET ", POST.encode(), POST.encode() + b"Content-Length: "):
             framing, _ = _framing(40)
             framing.add(prefix + data + b"\r\n\r\n")
-            # It does not matter whether the request is complete. That depends on the generated bytes.
+            # It does not matter whether the request is complete. This depends on the generated bytes.
             with contextlib.suppress(Rejected):
                 framing.take_request()
 

@@ -1,4 +1,4 @@
-"""Health answers: everyone sees whether Taskwire is ready; the reasons are shown only with the token."""
+"""Everybody sees whether Taskwire is ready. The reasons are shown only with the token for operators."""
 
 import io
 import json
@@ -19,7 +19,8 @@ def _readyz(authorization: str = "") -> bytes:
 
 
 async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
-    """Names of accounts and settings are not shown on an address that others may reach."""
+    """Without the token, /readyz says only which side is not ok. It shows no names of accounts or
+    settings."""
     async with new_site(log, admin_token=TOKEN) as site:
         well = await site.ask_once(_readyz())
         site.health = TROUBLED
@@ -36,7 +37,8 @@ async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None
 
 
 async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
-    """With the token the answer includes refused requests, which no other place shows."""
+    """With the token, /readyz also has the reasons, and counts of refused requests that are shown nowhere
+    else."""
     async with new_site(log, admin_token=TOKEN) as site:
         site.health = TROUBLED
         await site.ask_once(request(command("list"), secret="another"))
@@ -53,7 +55,8 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 
 
 async def test_another_token_is_refused(log: io.StringIO) -> None:
-    """A wrong token is refused, even if it is not valid text. It is not answered like a missing one."""
+    """A wrong token is refused, even if it is not valid text. Its answer differs from the answer without a
+    token."""
     async with new_site(log, admin_token=TOKEN) as site:
         wrong = [await site.ask_once(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 
@@ -61,7 +64,7 @@ async def test_another_token_is_refused(log: io.StringIO) -> None:
 
 
 async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
-    """If no token is set, every token is wrong, even an empty one."""
+    """If no token is set, every token is refused, even an empty one."""
     async with new_site(log) as site:
         answers = [(await site.ask_once(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
 

@@ -1,4 +1,5 @@
-"""Slack's requests: unsigned ones are refused unread, and signed ones that Slack never sends are refused."""
+"""The server refuses unsigned requests without reading them. It also refuses signed requests that Slack never
+sends."""
 
 import gzip
 import io
@@ -11,7 +12,7 @@ import pytest
 
 from .site import FORM, JSON, SECRET, Site, command, new_site, request, signature
 
-# This text is in everything that is sent here. It must not appear in a log.
+# Every request in these tests contains this text. It must not appear in a log.
 SENT = b"SENT-4711"
 NOW = str(int(time.time()))
 AUTHORIZED = {"authorizations": [{"team_id": "T0TEAM1", "user_id": "U0BOT1", "is_bot": True}]}
@@ -98,7 +99,7 @@ SIGNED = {
 
 @pytest.mark.parametrize("name", UNSIGNED)
 async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, name: str) -> None:
-    """Every unsigned request is answered with 401 and counted, and no listener gets it."""
+    """An unsigned request gets 401 and is counted. No listener gets it."""
     status, _ = await site.ask_once(UNSIGNED[name]())
 
     assert status == 401
@@ -110,9 +111,9 @@ async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, nam
 async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trace(
     site: Site, name: str
 ) -> None:
-    """Slack sends nothing like this.
+    """A signed request that Slack never sends is refused, without a stack trace in the log.
 
-    Either somebody else has the secret, or a proxy has changed the request.
+    Either a stranger has the secret, or a proxy has changed the request.
     """
     status, _ = await site.ask_once(SIGNED[name]())
 
@@ -122,7 +123,7 @@ async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trac
 
 
 async def test_what_slack_has_signed_is_taken(site: Site) -> None:
-    """A command and events are accepted, with non-ASCII text as it was sent."""
+    """Signed commands and events are accepted. Text that is not ASCII arrives unchanged."""
     answers = [
         await site.ask_once(request(command("create ünïcode & more"))),
         await site.ask_once(request(_event(), JSON)),
@@ -135,7 +136,8 @@ async def test_what_slack_has_signed_is_taken(site: Site) -> None:
 
 
 async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
-    """Bolt takes a form with the word "payload" anywhere for a click, and would find nothing in it."""
+    """A command whose text has the word "payload" arrives as a command. Bolt itself would take it for a
+    click."""
     status, said = await site.ask_once(request(command("create fix the payload parser")))
 
     assert (status, said) == (200, "taken")
@@ -143,7 +145,8 @@ async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
 
 
 async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
-    """Headers are not signed. Bolt's headers could choose a listener and suppress the others."""
+    """Bolt's own headers in a request have no effect. Headers are not signed, and these could choose a
+    listener."""
     steering = "X-Slack-Bolt-Lazy-Only: 1\r\nX-Slack-Bolt-Lazy-Function-Name: take\r\n"
 
     status, said = await site.ask_once(request(command("list"), headers=steering))
@@ -152,7 +155,8 @@ async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
 
 
 async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: Site) -> None:
-    """An error's text may quote what a person wrote, so only its type and place are logged."""
+    """If a listener fails, only the type and the place of the error are logged. The error's text may quote a
+    person."""
     status, _ = await site.ask_once(request(_event(type="app_mention"), JSON))
 
     (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "unexpected" in line]
@@ -165,7 +169,8 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
 
 
 async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> None:
-    """Bolt itself would log the payload and a code suggestion."""
+    """A payload without a listener is logged without its content. Bolt itself would log the payload and a
+    code suggestion."""
     status, _ = await site.ask_once(request(_payload('{"type":"shortcut","callback_id":"SENT"}')))
 
     assert status == 404
@@ -174,7 +179,8 @@ async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> No
 
 
 async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(log: io.StringIO) -> None:
-    """While Taskwire starts, Slack gets 503 and retries. An unsigned request gets 401 as always."""
+    """While Taskwire starts, a signed request gets 503, so that Slack sends it again. An unsigned request
+    gets 401."""
     async with new_site(log) as site:
         site.requests._find_app = lambda: None  # noqa: SLF001 - the state before Slack was reached
 
@@ -188,7 +194,8 @@ async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(lo
 
 
 async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
-    """With a wrong secret nothing else helps the operator: Slack only says that the app did not respond."""
+    """The log tells an operator that requests are refused because of a wrong secret. Slack says only that the
+    app did not respond."""
     assert site.requests.refusals.describe() == "ok"
     for _ in range(3):
         await site.ask_once(request(SENT, secret="another"))
@@ -210,9 +217,9 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:
-    """The example in Slack's documentation.
+    """The example from Slack's documentation has the right signature.
 
-    It shows that signing and verifying are not wrong in the same way.
+    This shows that signing and verifying do not share a mistake.
     """
     body = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
