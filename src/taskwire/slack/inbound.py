@@ -287,9 +287,9 @@ def parse_thread_message(
 
 
 def parse_earlier_message(message: Body, channel: ChannelId, bot_user: UserId) -> WrittenMessage | None:
-    """Parse a message of a thread's history that the bot did not write.
+    """Parse a message of a thread's history as context for an agent.
 
-    Return None if the message is not one that an agent can get as context.
+    Return None if no person wrote the message, or if it has neither text nor files.
     """
     words = _parse_message_fields(message, channel, bot_user)
     return None if isinstance(words, IgnoredPayload) else WrittenMessage(*words)

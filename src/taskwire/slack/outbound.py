@@ -168,9 +168,10 @@ class Outbound:
     async def find_copies(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, message_id: str
     ) -> list[Ts]:
-        """Return our messages with this id, oldest first, in a thread or at the top level of a channel.
+        """Return the bot's messages with this metadata id, oldest first, in a thread or a channel.
 
-        Without `since`, only one page is read. In a channel that is the newest page.
+        In a channel, search only its top level. Without `since`, only one page is read: in a channel, the
+        newest page.
         """
         own = await self._get_own()
         found = {
@@ -353,7 +354,10 @@ class Outbound:
         return models.parse_profile(await self._calls.make(Method.USER, self.timeouts.read, call))
 
     async def list_profiles(self, cursor: str = "") -> tuple[tuple[Profile, ...], str]:
-        """Return a page of the workspace's profiles and the next page's cursor; empty after the last page."""
+        """Return a page of the workspace's profiles, and the cursor of the next page.
+
+        The cursor is empty after the last page.
+        """
         call = self._client.users_list(limit=PROFILES_PAGE_SIZE, cursor=cursor or None)
         answer = await self._calls.make(Method.USERS, self.timeouts.read, call)
         return models.parse_profiles(answer), read_text(answer, "response_metadata", "next_cursor")

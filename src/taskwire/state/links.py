@@ -295,7 +295,7 @@ def split_links(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
 
 
 def _read_link(fields: dict[str, str]) -> Link:
-    """Read a link. Raise CannotRead if a newer version has written it."""
+    """Read a link. Raise CannotRead if a newer version of Taskwire has written the link."""
     try:
         record = LinkRecord.model_validate_json(fields["record"])
         texts = {name: open_text(fields.get(name, ""), f"{record.id} {name}") for name in _TEXTS}
@@ -334,7 +334,7 @@ def _read_link(fields: dict[str, str]) -> Link:
 
 
 def _read_link_if_possible(fields: dict[str, str]) -> Link | None:
-    """Read a link; None if only a newer version can read it."""
+    """Read a link. Return None if only a newer version of Taskwire can read the link."""
     try:
         return _read_link(fields)
     except CannotRead:

@@ -1,9 +1,9 @@
 """Notes: short-lived values that may be lost without harm, such as the names of people.
 
 Every note is sealed (encrypted and signed) together with its Redis key, so it cannot be moved to another key.
-Cached answers decide who a person is and what they may do. So a cached answer is used only if this deployment
-has sealed it a short time ago, for this person or group. The age is measured by Redis's clock, because the
-clocks of the hosts may differ.
+Cached answers decide who a person is and what the person may do. So a cached answer is used only if this
+deployment has sealed it a short time ago, for this person or group. The age of an answer is measured by
+Redis's clock, because the clocks of the hosts may differ.
 """
 
 import secrets
@@ -33,7 +33,7 @@ _WRITE = load("state/notes.write", **fence.CONSTANTS)
 
 
 class Notes:
-    """The notes of one workspace. Each one expires. `parts` are the words of its key."""
+    """The notes of one workspace. Each note expires. `parts` are the words of a note's key."""
 
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
@@ -42,7 +42,7 @@ class Notes:
         self._ahead_seconds, self._clock_read_at = 0.0, float("-inf")
 
     async def find(self, *parts: str) -> str | None:
-        """Return the value of a note; None if it has expired, or if this process cannot open it."""
+        """Return the value of a note; None if the note has expired, or if this process cannot decrypt it."""
         key = self._keys.named("notes", *parts)
         kept = cast("str | None", await self._redis.get(key))
         try:
@@ -65,10 +65,12 @@ class Notes:
         await self._write("DEL", self._keys.named("notes", *parts))
 
     async def find_cached(self, *parts: str) -> tuple[str | None, str]:
-        """Return the cached answer, or None if it is outdated, and the id of the last change.
+        """Return the cached answer, and the id of the last change.
 
-        A caller without an answer asks Slack or Coder, and stores the new answer with this id. If something
-        changes meanwhile, that answer is outdated at once.
+        If the answer is outdated, return None in its place.
+
+        A caller without an answer asks Slack or Coder, and stores the new answer with this id. If a change
+        comes in the meantime, the new answer is outdated at once.
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
@@ -79,7 +81,7 @@ class Notes:
     async def _open(self, kept: str, key: str) -> str:
         """Return the text of an answer that was sealed for this key.
 
-        For any other value, return a text that counts as outdated.
+        For any other value, return a text that counts as an outdated answer.
         """
         max_age = sealing.MaxAge(OLDEST_CACHED_SECONDS, await self._read_clock())
         try:
@@ -95,7 +97,7 @@ class Notes:
         await self._write("SET", key, sealed, "PX", ttl_ms)
 
     async def invalidate(self, *parts: str) -> None:
-        """Mark the cached answer as outdated, and also the answers to requests that are under way."""
+        """Mark the cached answer as outdated. Answers to requests that are under way are outdated too."""
         await self._write(
             "SET", self._keys.named("cache_change", *parts), secrets.token_hex(8), "PX", CHANGE_TTL_MS
         )
@@ -110,7 +112,7 @@ class Notes:
         return batch.write("DEL", self._keys.named("notes", *parts))
 
     async def list_since(self, since_ms: int, *parts: str) -> list[int]:
-        """Return the times of counted events since `since_ms`, in ms since 1970, in order."""
+        """Return the times of the counted events since `since_ms`, in order, in ms since 1970."""
         key = self._keys.named("notes", *parts)
         found = await self._redis.zrangebyscore(key, since_ms, "+inf", withscores=True)
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
@@ -120,7 +122,10 @@ class Notes:
         return cast("list[str]", await self._redis.zrange(self._keys.named("notes", *parts), 0, -1))
 
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
-        """Add to a batch the write that counts an event. `name` counts once; the newest `most` are stored."""
+        """Add to a batch the write that counts an event.
+
+        Several events with one `name` count once. Only the newest `most` events are stored.
+        """
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
@@ -130,7 +135,7 @@ class Notes:
         return batch.write("ZREM", self._keys.named("notes", *parts), name)
 
     async def keep_if_new(self, *parts: str, value: str = "1", ttl_ms: int = DEFAULT_TTL_MS) -> bool:
-        """Store `value` unless the note exists. Returns whether it was stored."""
+        """Store `value` unless the note exists. Return whether the value was stored."""
         key = self._keys.named("notes", *parts)
         return bool(await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms, "NX"))
 
@@ -146,6 +151,6 @@ class Notes:
         return await self._run(_WRITE, key, command, *words)
 
     async def _run(self, script: str, key: str, *words: Word) -> object:
-        """Run one write. Like every script, it writes nothing if the store is fenced."""
+        """Run one write. Like every script, this one writes nothing if the store is fenced."""
         ran = self._redis.eval(script, 1, key, self._keys.prefix, *map(str, words))
         return await cast("Awaitable[object]", ran)

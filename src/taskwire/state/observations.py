@@ -1,7 +1,7 @@
-"""Observations: what each poll of Coder writes to Redis about tasks that it lists, misses or finds again.
+"""Observations: what each poll of Coder writes to Redis about tasks that are listed, missing or found again.
 
-Each poll of an account has a number. Its writes are refused after another poll of the account has begun. This
-module stores observations and appends jobs. The handlers of these jobs decide what follows.
+Each poll of an account has a number. The writes of a poll are refused after the account's next poll has
+begun. This module stores observations and appends jobs. The handlers of these jobs decide what to do.
 """
 
 import json
@@ -31,7 +31,7 @@ _REVIVE = load_script("state/polls.revive")
 
 
 class Poll(NamedTuple):
-    """One poll of all tasks of an account: its number, and Redis's time when it began."""
+    """One poll of all tasks of an account: the poll's number, and Redis's time when the poll began."""
 
     number: int
     began_ms: int
@@ -44,14 +44,14 @@ class PolledElsewhere(NamedTuple):
 
 
 class GoneTask(NamedTuple):
-    """A link that ended because its task was gone. `at_ms` is when it ended."""
+    """A link that ended because its task was gone. `at_ms` is when the link ended."""
 
     link: LinkId
     at_ms: int
 
 
 class StoredObservation(NamedTuple):
-    """An observation, its sealed JSON text, and a digest by which equal observations are found."""
+    """An observation, its sealed JSON text, and a digest that is equal for equal observations."""
 
     seen: Observation
     text: str
@@ -66,7 +66,7 @@ class StoredObservation(NamedTuple):
     def words(self) -> tuple[str, ...]:
         """Return this observation's seven arguments for the script `state/lua/polls.observe.lua`.
 
-        The script replaces `@N@` in the job's id by the observation's number.
+        In the job's id, the script replaces `@N@` by the observation's number.
         """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()
@@ -90,7 +90,7 @@ class Observations:
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
         """Begin a poll with the account's next number, unless another process has the right to poll.
 
-        With `takes_over`, the poll begins even if another process has that right. The right lasts for
+        With `takes_over`, begin the poll even if another process has that right. The right lasts for
         `lease_ms`.
         """
         words = (account, self._holder, lease_ms, int(takes_over))
@@ -106,14 +106,15 @@ class Observations:
         await self._renew(account, self._holder, 0)
 
     async def observe(self, account: str, poll: Poll, observations: Sequence[StoredObservation]) -> bool:
-        """Store observations, and append a job for each new one. False if a newer poll has begun."""
+        """Store observations, and append a job for each new one. Return False if a newer poll has begun."""
         words = [word for observation in observations for word in observation.words()]
         return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
     async def count_missing(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
         """Record that a poll did not list these tasks.
 
-        Returns the links whose task two polls in a row did not list. None if a newer poll has begun.
+        Return the links of the tasks that two polls in a row did not list. Return None if a newer poll has
+        begun.
         """
         found = cast("list[str] | int", await self._count_missing(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
@@ -124,7 +125,10 @@ class Observations:
         return await cast("Awaitable[str | None]", found) is not None
 
     async def list_gone(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, GoneTask]:
-        """Return the links of these tasks that ended because the task was gone, while they are kept."""
+        """Return the links of these tasks that ended because the task was gone.
+
+        Ended links are stored for a limited time only.
+        """
         wanted = list(tasks)
         if not wanted:
             return {}
@@ -134,9 +138,9 @@ class Observations:
         return {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
-        """Open the link of a task that exists again, and append `job` to its `to_thread` queue.
+        """Reopen the link of a task that exists again, and append `job` to the link's `to_thread` queue.
 
-        Returns False if a newer poll has begun, or if the link cannot be opened.
+        Return False if a newer poll has begun, or if the link cannot be reopened.
         """
         answer = await self._revive(account, poll.number, task, link, job.model_dump_json())
         return cast("int", answer) == 1

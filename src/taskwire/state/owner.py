@@ -1,7 +1,10 @@
-"""Owner: the Slack app and the Coder for which this store was first used, and the keys that encrypted it.
+"""Owner:
+
+the Slack app and the Coder for which a store was first used, and the keys that have encrypted the store.
 
 Two installations on one store would run each other's jobs, and create tasks in the wrong Coder. So each
-process checks at its start whether the store is its own, and whether it has one of the keys.
+process checks at its start whether the store belongs to its installation, and whether the process has one of
+the keys.
 """
 
 from collections.abc import Awaitable
@@ -19,10 +22,12 @@ _CLAIM = load_script("state/owner.claim")
 
 @dataclass(frozen=True)
 class Owner:
-    """A Slack app and a Coder. `app` is the id of the bot user, `coder` the deployment id, `url` its address.
+    """A Slack app and a Coder.
+
+    `app` is the id of the bot user, `coder` is Coder's deployment id, `url` is Coder's address.
 
     `coder` is empty if Coder did not answer. Then the addresses are compared. `keys` are the ids of the keys
-    that have encrypted something in the store.
+    that have encrypted values in the store.
     """
 
     app: str
@@ -35,7 +40,7 @@ class Owner:
         return self.app != other.app
 
     def is_another_coder(self, other: "Owner") -> bool | None:
-        """Return whether the other owner is another Coder; None if that is unknown until Coder answers."""
+        """Return whether the other owner is another Coder; None if Coder must answer first."""
         if self.coder and other.coder:
             return self.coder != other.coder
         return False if self.url == other.url else None
@@ -56,16 +61,17 @@ class Ownership:
         return Owner(app, coder or "", url or "", tuple((keys or "").split())) if app else None
 
     async def claim(self, who: Owner) -> Owner:
-        """Become the owner if the store has none, and note this process's newest key. Returns the owner."""
+        """Become the owner if the store has none, and record this process's newest key. Return the owner."""
         words = await self._claim(who.app, who.coder, who.url, *key_ring().ids)
         app, coder, url, keys = cast("list[str]", words)
         return Owner(app, coder, url, tuple(keys.split()))
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return an error if the store is not this process's. None if it is, or if that is not known.
+    """Return an error if the store belongs to another installation.
 
-    `noted` is the owner that the store names, `who` is this process, and `where` is the address of the store.
+    Return None if it does not, or if that is not known. `noted` is the owner that the store names, `who` is
+    this process, and `where` is the address of the store.
     """
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"

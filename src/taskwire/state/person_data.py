@@ -1,8 +1,8 @@
-"""Finds what the store holds of one person.
+"""Finds what the store contains about one person.
 
-Ids of people are never encrypted, so a look through the names of keys and their stored texts finds them.
-Notes are opened, because a note may hold a whole answer. The audit trail is not looked at: it keeps its
-entries until their end.
+Ids of people are never encrypted. So a search through the names of keys and their stored texts finds these
+ids. Notes are decrypted, because a note may contain a whole answer. The audit trail is not searched: its
+entries stay until they expire.
 """
 
 import json
@@ -36,7 +36,7 @@ _LINK_FIELDS = ("record", "watchers", "shares", "muted")
 
 @dataclass
 class FoundData:
-    """What the store holds of a person, by what has to be done with it."""
+    """What the store contains about a person. Each field needs another way of removal."""
 
     account: list[str] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)
@@ -51,20 +51,20 @@ class FoundData:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left that can be removed."""
+        """Whether the store contains nothing that can be removed."""
         found = (self.account, self.settings, self.notes, self.queues, self.requests, self.links)
         return not any((*found, self.dead_letters))
 
 
 class PersonData:
-    """Looks through one workspace's store for a person."""
+    """Searches one workspace's store for a person."""
 
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
         self._keys = keys
 
     async def find(self, person: UserId) -> FoundData:
-        """Find everything that names the person. This reads the whole store."""
+        """Find all values that name the person. This reads the whole store."""
         found, is_named = FoundData(), re.compile(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])")
         others: list[QueueName] = []
         cursor = -1
@@ -94,7 +94,10 @@ class PersonData:
         return found
 
     async def list_waiting(self, queues: Iterable[QueueName]) -> list[tuple[QueueName, str]]:
-        """List the jobs in these queues that can be dropped: those without a call under way."""
+        """List the jobs in these queues that can be dropped.
+
+        A job with a call under way cannot be dropped.
+        """
         found: list[tuple[QueueName, str]] = []
         for name in queues:
             base = self._keys.named("queue", name)
@@ -105,11 +108,14 @@ class PersonData:
         return found
 
     async def count_done(self, request: str) -> int:
-        """Return from how many links the person was removed by this request."""
+        """Return from how many links this request has removed the person."""
         return await self._redis.zcard(self._keys.named("notes", FORGOTTEN, request))
 
     async def _read_all(self, keys: list[str]) -> list[tuple[str, str]]:
-        """Return the texts of these keys, as far as they may name a person."""
+        """Return each of these keys with its text.
+
+        Leave out the parts of the text that cannot name a person.
+        """
         kinds = await self._ask_all([("TYPE", key) for key in keys])
         calls = [_read_call(self._keys, key, kind) for key, kind in zip(keys, kinds, strict=True)]
         answers = iter(await self._ask_all([call for call in calls if call]))
@@ -154,7 +160,10 @@ def _sort_by_text(found: FoundData, key: str, name: str) -> None:
 
 
 def _read_call(keys: Keys, key: str, kind: object) -> tuple[str, ...] | None:
-    """Return the Redis call that reads the parts of a key that may name a person; None if no part may."""
+    """Return the Redis call that reads those parts of a key that may name a person.
+
+    Return None if no part of the key may name a person.
+    """
     part = _LINK_PARTS.fullmatch(key.removeprefix(keys.prefix))
     if kind == "string":
         return ("GET", key)
@@ -164,7 +173,7 @@ def _read_call(keys: Keys, key: str, kind: object) -> tuple[str, ...] | None:
 
 
 def _join(key: str, answer: object) -> str:
-    """Return the texts of an answer as one text. If it was sealed for the key, it is opened."""
+    """Return the texts of an answer as one text. Decrypt the texts that are sealed for the key."""
     if isinstance(answer, list):
         link = key.rpartition(":")[2]
         return " ".join(_open(each or "", f"{link} shares") for each in answer)
@@ -172,7 +181,7 @@ def _join(key: str, answer: object) -> str:
 
 
 def _open(text: str, purpose: str) -> str:
-    """Return a text, opened if it was sealed for this purpose."""
+    """Return a text. Decrypt the text if it is sealed for this purpose."""
     if not sealing.is_sealed(text):
         return text
     try:

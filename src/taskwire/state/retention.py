@@ -1,9 +1,9 @@
-"""How long ended links and excerpts are kept, and a sweep that applies a shorter time to those in Redis.
+"""How long ended links and excerpts are kept, and a sweep that shortens their times to live in Redis.
 
-Each of them gets a time to live when it ends, and Redis removes it without this sweep. But an operator may
-shorten the settings later. Then the sweep shortens the times to live that are longer. A longer setting counts
-only for what ends after the change. Every process of a deployment sweeps, one part of the store in each
-`look`. The audit trail trims itself (`audit.py`).
+A link or an excerpt gets a time to live when it ends, and Redis removes it without this sweep. But an
+operator may shorten the settings later. Then the sweep shortens the times to live that are longer than the
+new setting. A longer setting applies only to links and excerpts that end after the change. Every process of a
+deployment sweeps, one part of the store in each `look`. The audit trail trims itself (`audit.py`).
 """
 
 import time
@@ -31,7 +31,7 @@ _log = logger("taskwire.state.retention")
 
 @dataclass(frozen=True)
 class KeptTimes:
-    """How long an ended link, and what is shown of an agent's log, are kept, in milliseconds."""
+    """How long an ended link and the excerpts of an agent's log are kept, in milliseconds."""
 
     ended_ms: int = 30 * DAY_MS
     excerpt_ms: int = 7 * DAY_MS

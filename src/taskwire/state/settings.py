@@ -19,7 +19,7 @@ _log = logger("taskwire.state.settings")
 
 
 class SettingsStore(Generic[K, S]):
-    """The settings of the channels, or of the people, of one workspace.
+    """The settings of all channels, or of all people, of one workspace.
 
     `defaults` apply to a channel or a person without a key.
     """
@@ -31,9 +31,11 @@ class SettingsStore(Generic[K, S]):
         self._defaults = defaults
 
     async def get(self, whose: K) -> S:
-        """Return the settings of a channel or person. Raise CannotRead if a newer version wrote them.
+        """Return the settings of a channel or person.
 
-        Settings that this deployment has not written count as none.
+        Raise CannotRead if a newer version of Taskwire has written them.
+
+        If the stored settings were not written by this deployment, return the defaults.
         """
         key = self._keys.named(self._name, whose)
         found = cast("str | None", await self._redis.get(key))
@@ -46,7 +48,7 @@ class SettingsStore(Generic[K, S]):
             return self._defaults
 
     def write(self, batch: Batch, whose: K, settings: S) -> Batch:
-        """Write the settings of a channel or person. If nothing is changed, there is no key."""
+        """Write the settings of a channel or person. If they equal the defaults, delete the key."""
         key = self._keys.named(self._name, whose)
         if settings == self._defaults:
             return batch.write("DEL", key)

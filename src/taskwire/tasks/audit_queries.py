@@ -19,14 +19,14 @@ _log = logger("taskwire.tasks.audit_queries")
 
 
 class AuditQueries:
-    """Reads the audit trail for administrators."""
+    """Reads the audit trail for administrators of Taskwire."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
 
     async def show(self, requester: Requester, question: Audit) -> Message:
-        """Return one page of the wanted entries, the newest first."""
+        """Return one page of the entries that the filter matches, the newest first."""
         await self.require_admin(requester, "audit")
         wanted = question.make_filter(self._deps.slack.now())
         last = question.page * audit.ENTRIES_PER_PAGE
@@ -41,7 +41,10 @@ class AuditQueries:
         )
 
     async def export(self, requester: Requester, question: Audit) -> tuple[str, str, str]:
-        """Return the wanted entries as a file: its name, its title and its text, one JSON object a line."""
+        """Return the entries that the filter matches as a file: its name, its title and its text.
+
+        The text has one JSON object a line.
+        """
         await self.require_admin(requester, "export_audit")
         wanted = question.make_filter(self._deps.slack.now())
         lines = [stored.to_json() async for stored in self._deps.audit.read(wanted)]
@@ -66,7 +69,10 @@ class AuditQueries:
             raise UserError(*refusals.only_administrators(what), reason="not_allowed")
 
     async def record(self, requester: Requester, verb: str, refused: str = "") -> None:
-        """Write that somebody has read the trail or run the doctor, or was not allowed to."""
+        """Write into the audit trail that a person has read the trail or run the doctor.
+
+        Also write it if the person was not allowed to do so.
+        """
         entry = AuditEntry(
             person=requester.person,
             account=self._people.find_known_account(requester.person),

@@ -1,13 +1,13 @@
-"""Connects a person's Coder account by way of a page of Coder, on which the person allows Taskwire.
+"""Connects a person's Coder account through Coder's sign-in page, where the person allows the connection.
 
-The button leads to Coder with a state that belongs to the person who has asked. Anybody could open that page,
-for example a colleague to whom an attacker has sent the link. So an account is connected at once only if it
-has the confirmed e-mail address of the person in Slack. Otherwise the browser that came back from Coder shows
-a number, and the person must enter it in Slack. That proves that the same person has asked in Slack and
-allowed Taskwire.
+The button opens Coder's page with a `state` that belongs to the person who asked. Anybody could open this
+page, for example a colleague to whom an attacker has sent the link. So an account is connected at once only
+if its confirmed e-mail address is also the person's address in Slack. Otherwise, the browser shows a number
+after the sign-in, and the person must enter the number in Slack. That proves that one person has both asked
+in Slack and allowed Taskwire.
 
-Coder gives tokens for a code only once, so they are stored at once. If the process dies before that, Coder
-refuses the repeat, and the person is asked to begin again.
+Coder exchanges a code for tokens only once, so the tokens are stored at once. If the process dies before it
+has stored the tokens, Coder refuses a second exchange, and the person is asked to begin again.
 """
 
 import hmac
@@ -39,7 +39,7 @@ _log = logger("taskwire.tasks.authorize")
 
 
 class AccountAuthorizer:
-    """Handles the jobs that connect accounts by way of Coder's page."""
+    """Handles the jobs that connect accounts through Coder's sign-in page."""
 
     def __init__(self, deps: Dependencies, people: People, connector: AccountConnector) -> None:
         self._deps = deps
@@ -54,7 +54,7 @@ class AccountAuthorizer:
         )
 
     async def authorize(self, context: JobContext) -> Outcome:
-        """Get the tokens of a person who came back from Coder's page, and connect their account."""
+        """Get the tokens of a person who has signed in to Coder, and connect the person's account."""
         work = context.work(AuthorizeAccount)
         return await retry_for_person(self._deps, context, None, partial(self._authorize, work))
 
@@ -80,7 +80,10 @@ class AccountAuthorizer:
         return await self._ask(context, work.requester, found, grant.confirmation)
 
     async def _get_tokens(self, context: JobContext, grant: Grant) -> Tokens:
-        """Return the tokens that an earlier try has stored, or exchange the code for them."""
+        """Return the tokens that an earlier try has stored.
+
+        If there are none, exchange the code for tokens.
+        """
         known = await self._deps.authorizations.find_tokens(context.job.id)
         if known is not None:
             return known
@@ -124,7 +127,10 @@ class AccountAuthorizer:
     async def _ask(
         self, context: JobContext, requester: Requester, found: ConnectedAccount, confirmation: str
     ) -> Outcome:
-        """Ask for the number that the browser shows. Without a number, the tokens end after ten minutes."""
+        """Ask the person for the number that their browser shows.
+
+        If the person does not enter the number, the tokens are deleted after ten minutes.
+        """
         tokens = Tokens(
             access_token=found.token,
             refresh_token=found.refresh_token,
@@ -140,7 +146,7 @@ class AccountAuthorizer:
         return done(batch, (requester, accounts.ask_for_number(found.username)))
 
     async def confirm(self, context: JobContext) -> Outcome:
-        """Connect the account that waits, if the person has entered the number that their browser shows."""
+        """Connect the waiting account if the person has entered the number that their browser shows."""
         work = context.work(ConfirmAccount)
         return await retry_for_person(self._deps, context, None, partial(self._confirm, work))
 
@@ -187,7 +193,7 @@ async def make_offer_to_connect(deps: Dependencies, people: People, requester: R
 
 
 def is_same_address(one: str, other: str) -> bool:
-    """Return whether two e-mail addresses are the same. Only the case of A to Z makes no difference."""
+    """Return whether two e-mail addresses are equal. Upper and lower case of A to Z count as equal."""
     return bool(one) and one.isascii() and other.isascii() and one.lower() == other.lower()
 
 

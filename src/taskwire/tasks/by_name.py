@@ -1,4 +1,7 @@
-"""Handles commands that name a task: finds it, checks rights, and appends the action to its queue."""
+"""Handles commands that name a task:
+
+finds the task, checks rights, and appends the action to the task's queue.
+"""
 
 from functools import partial
 
@@ -65,7 +68,10 @@ class NamedActions:
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
-        """Offer the command for each of the tasks that the name fits. If none fits, offer to create one."""
+        """Offer the command for each task that the name fits.
+
+        If the name fits no task, offer to create a task.
+        """
         verb = find_verb(work.verb)
         if verb is None:
             raise error
@@ -77,9 +83,9 @@ class NamedActions:
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread in this channel, or move it to this channel.
+        """Give the task a thread in this channel. If it has a thread elsewhere, move it to this channel.
 
-        Raise UserError unless the person is its owner or an administrator.
+        Raise UserError unless the person is the task's owner or an administrator.
         """
         link = seen.link
         if link is not None and (
@@ -104,7 +110,10 @@ class NamedActions:
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Act on a task without a thread. Its link is only for this action and expires within a day."""
+        """Act on a task without a thread.
+
+        The task gets a link that is used only for this action and that expires within a day.
+        """
         if work.verb in ("send", "detach", "mute", "unmute", "share", "unshare"):
             raise UserError(*refusals.task_has_no_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
@@ -116,7 +125,7 @@ class NamedActions:
     async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
         """Post a person's text in the thread as a quotation with their name, and queue it as their reply.
 
-        The receipt goes on that message.
+        The receipt goes on the message with the quotation.
         """
         reply = await post_quotation(self._deps, self._people, context, link, work.requester, work.text)
         if is_shell_command(work.text):
@@ -131,9 +140,9 @@ class NamedActions:
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
     def _make_question_batch(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
-        """Return a batch that asks in the thread about a text that looks like a command of the agent.
+        """Return a batch with a question in the thread about a text that looks like a command of the agent.
 
-        The question is the same as for a reply in the thread: is the text meant as input?
+        The question asks, as for a reply in the thread, whether the text is meant as input.
         """
         job_id, ts = f"{REPLY_ID_PREFIX}{reply.ts}", reply.ts
         requester = work.requester.model_copy(

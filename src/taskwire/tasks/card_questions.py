@@ -1,4 +1,4 @@
-"""Answers presses of the card's buttons that change nothing: what the agent asks, and the task's page."""
+"""Answers presses of the card's buttons that change nothing: the agent's question, and the task's page."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,10 @@ def _passing_over_trouble() -> Iterator[None]:
 
 
 class OpenQuestion(NamedTuple):
-    """What an agent asks. `written` is its last answer. `posted` is the notice that offers its choices."""
+    """An agent's question.
+
+    `written` is the agent's last answer. `posted` is the notice that offers its choices.
+    """
 
     link: Link
     written: str
@@ -50,7 +53,9 @@ class CardQuestions:
         self._lookup = lookup
 
     async def find_question(self, requester: Requester, link_id: LinkId) -> OpenQuestion:
-        """Return what the agent wrote last, or its report if the log cannot be read, and its choices.
+        """Return the agent's latest output and its choices.
+
+        If the log cannot be read, return the agent's report.
 
         Raise UserError for a person who may not answer.
         """
@@ -67,7 +72,7 @@ class CardQuestions:
         return OpenQuestion(link, written, await find_open(self._deps, link, CHOICES))
 
     async def find_page(self, requester: Requester, link_id: LinkId) -> tuple[Link, str]:
-        """Return the link, and the URL of its task's page in Coder.
+        """Return the link, and the URL of the task's page in Coder.
 
         Raise UserError for a person without an account in Coder, such as a guest.
         """
@@ -76,9 +81,9 @@ class CardQuestions:
         return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def find_request(self, requester: Requester, link_id: LinkId) -> OpenForm:
-        """Return what to ask for another task like this one.
+        """Return a request for a new task with the prompt and the choices of this task.
 
-        For people who may not edit the prompt, mask the secrets in it.
+        If the person may not edit the prompt, mask the secrets in it.
         """
         link = await self._lookup.find_link(requester, link_id)
         record = link.record
@@ -87,7 +92,7 @@ class CardQuestions:
         return OpenForm(prompt, template=record.template or None, preset=record.preset)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
-        """Return the link, and the names of the user groups.
+        """Return the link, and the names of the workspace's user groups.
 
         Raise UserError for a person who may not share the task.
         """

@@ -1,11 +1,12 @@
 """The settings of a channel: fills the dialog of `/task settings`, and saves the channel's part.
 
-The dialog also has the person's own settings, which `home/preferences.py` saves. In direct messages it has
-only these.
+The dialog also has the person's own settings, which `home/preferences.py` saves. In direct messages, the
+dialog has only the person's own settings.
 
-Each full member of the workspace who is in a channel may change its settings. Only the person who has saved
-them is told, with one exception: the channel is told when everybody in it may steer from now on. If two
-people save at once, the later one wins.
+A full member of the workspace may change the settings of each channel that they are in. Only the person who
+saves the settings is told about the change. There is one exception: if everybody in the channel may now
+steer, a message in the channel says so. If two people save at once, the later change replaces the earlier
+change.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ _log = logger("taskwire.tasks.channel_settings")
 
 
 class SettingsForm:
-    """Fills the dialog."""
+    """Fills the dialog with a channel's settings."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -62,7 +63,7 @@ class SettingsForm:
             return settings_form.own_settings_form(own, answers.refusal(error).text, metadata)
 
     async def with_template(self, requester: Requester, entered: Mapping[str, str], metadata: str) -> View:
-        """Return the dialog for another template, with what was entered so far.
+        """Return the dialog with another template and the values that the person has entered so far.
 
         Raise UserError for a person who may not change the channel's settings.
         """
@@ -99,7 +100,7 @@ class SettingsForm:
 
 
 class ChannelSettingsSaver:
-    """Handles the jobs that save settings."""
+    """Handles the jobs that save the settings of channels."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -113,7 +114,10 @@ class ChannelSettingsSaver:
         )
 
     async def handle_save(self, context: JobContext) -> Outcome:
-        """Check that the person may change the settings, and store them if they are new."""
+        """Check that the person may change the settings.
+
+        Store the settings if they differ from the stored ones.
+        """
         work = context.work(SaveChannelSettings)
         return await retry_for_person(self._deps, context, None, partial(self._save, work))
 
@@ -145,7 +149,10 @@ class ChannelSettingsSaver:
         return done(batch, (requester, answers.settings_saved(requester.channel)))
 
     async def tell_channel(self, context: JobContext) -> Outcome:
-        """Post the message. If Slack refuses it, for example in an archived channel, drop it."""
+        """Post the message in the channel.
+
+        If Slack refuses it, for example in an archived channel, drop it.
+        """
         work = context.work(TellChannel)
         meta = Metadata(id=f"{work.channel}:{context.job.id}", kind="answer")
         place = LinkId(f"channel_messages:{work.channel}")
@@ -161,7 +168,10 @@ class ChannelSettingsSaver:
         return done()
 
     async def _require_fallback_there(self, channel: ChannelId, fallback: str) -> None:
-        """Raise UserError for a fallback who could not be called in the channel, or may not use the bot."""
+        """Raise UserError if the fallback person may not be used in this channel.
+
+        The fallback must be in the channel and must be allowed to use the bot.
+        """
         if not fallback or fallback.startswith("S"):
             return
         person = UserId(fallback)
@@ -174,7 +184,7 @@ class ChannelSettingsSaver:
             raise UserError(*refusals.fallback_not_there(await self._people.find_name(person)))
 
     async def _look_again(self, channel: ChannelId, now_ms: int, batch: Batch) -> None:
-        """Check the tasks with threads in the channel again, so that new times apply to them too."""
+        """Check the tasks with threads in the channel again, so that the changed times apply to them too."""
         links = (await self._deps.links.list_open()).values()
         places = await self._deps.links.list_channels(links)
         self._deps.writes.look_again(

@@ -1,6 +1,6 @@
 """Chooses the template and the preset that a person means, and checks the name of a new task.
 
-A choice is made by name, by the deployment's default, or because there is only one.
+A template or a preset is chosen by its name, by a default, or because there is only one.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MOST_OFFERED = 4
 
 
 class WrongOption(UserError):
-    """An option of `create` has a wrong value. `near` has possible values; each is offered."""
+    """An option of `create` has a wrong value. `near` has the possible values that the bot offers."""
 
     def __init__(self, option: str, refusal: refusals.Refusal, near: Sequence[str]) -> None:
         super().__init__(*refusal)
@@ -30,9 +30,9 @@ class WrongOption(UserError):
 def choose_template(
     templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
 ) -> Template:
-    """Return the named template, else the default one, else the only one.
+    """Return the template of this name, else the default template, else the only template.
 
-    Raise UserError if there is none.
+    Raise UserError if there is none of these.
     """
     if not templates:
         raise UserError(*refusals.no_templates())
@@ -67,9 +67,10 @@ def choose_template_in_channel(
     settings: ChannelSettings,
     default: str | None,
 ) -> Template:
-    """Return the named template, else the channel's, else the deployment's, else the only one.
+    """Return the template of this name, else the channel's, else the deployment's, else the only template.
 
-    Raise UserError if there is none. If an organization is named, the channel's template does not count.
+    Raise UserError if there is none of these. If the person names an organization, the channel's template
+    does not count.
     """
     if named is not None or organization is not None or not settings.template_id or not templates:
         return choose_template(templates, named, organization, default)
@@ -80,7 +81,7 @@ def choose_template_in_channel(
 
 
 def get_default_preset(template: Template, settings: ChannelSettings, default: str | None) -> str | None:
-    """Return the preset's name to use if none is given: the channel's, else the deployment's."""
+    """Return the name of the preset to use if the person gives none: the channel's, else the deployment's."""
     is_channels = template.id == settings.template_id and bool(settings.preset)
     return settings.preset if is_channels else default
 
@@ -88,7 +89,7 @@ def get_default_preset(template: Template, settings: ChannelSettings, default: s
 def choose_preset(
     template: Template, presets: tuple[Preset, ...], named: str | None, default: str | None
 ) -> Preset | None:
-    """Return the named preset, else the deployment's, else the template's default, else None."""
+    """Return the preset of this name, else the deployment's, else the template's default, else None."""
     if named is not None:
         if named.lower() == "none":
             return None
@@ -119,7 +120,10 @@ async def require_free(coder: CoderClient, owner: str, name: str) -> None:
 
 
 async def make_name_taken_refusal(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
-    """Return a refusal that says that the name is taken, with a similar free name if one is found."""
+    """Return a refusal that says that the name is taken.
+
+    The refusal suggests a similar free name, if one is found.
+    """
     return refusals.name_taken(name, await _find_free_name(coder, owner, name))
 
 

@@ -1,11 +1,11 @@
 """Connects and disconnects people's own Coder accounts.
 
 A person pastes a token into a dialog. The token is encrypted before the job is written. The job asks Coder
-whose token it is. With the pasted token the job makes a new one, named `taskwire` and with few rights. It
-stores the new token encrypted, and deletes the pasted one. A token that lives for less than a year is renewed
-before it expires. A token that is replaced works until the new one is stored: a job that is written with the
-new token deletes the old one. Each step can be repeated: a token that an earlier try has made is deleted, and
-the record names the job that stored it.
+whose token it is. With the pasted token, the job makes a new token that is named `taskwire` and has few
+rights. The job stores the new token, encrypted, and deletes the pasted token. A token that lives for less
+than a year is renewed before it expires. The old token works until the new token is stored. The write that
+stores the new token also appends a job that deletes the old token. Each step can be repeated: a token that an
+earlier try has made is deleted, and the record names the job that stored it.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ class AccountConnector:
         )
 
     async def connect(self, context: JobContext) -> Outcome:
-        """Check the token that the person has pasted, exchange it, and store the account."""
+        """Check the token that the person has pasted, exchange it for a new token, and store the account."""
         work = context.work(ConnectAccount)
         return await retry_for_person(self._deps, context, None, partial(self._connect, work))
 
@@ -107,7 +107,10 @@ class AccountConnector:
     async def store(
         self, context: JobContext, connected: ConnectedAccount, former: ConnectedAccount | None
     ) -> None:
-        """Store a connected account in place of the former one, whose token is deleted after that."""
+        """Store a connected account in place of the former account.
+
+        The former account's token is deleted later.
+        """
         batch = Batch()
         if former is not None:
             batch.drop(account(former.person), f"renew:{former.key_id}")
@@ -121,7 +124,7 @@ class AccountConnector:
         )
 
     async def claim(self, user: User, person: UserId) -> None:
-        """Raise UserError if another person has connected this Coder user, or is just about to."""
+        """Raise UserError if another person has connected this Coder user, or is connecting it now."""
         note = ("account_claim", user.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
         holder = await self._deps.accounts.find_person(user.id)
@@ -132,11 +135,11 @@ class AccountConnector:
             raise UserError(*refusals.account_taken(user.username, name))
 
     async def _exchange(self, client: CoderClient, former: ConnectedAccount | None, person: UserId) -> str:
-        """Make a new token with this client; return an empty text if Coder refuses.
+        """Make a new token with this client. Return an empty text if Coder refuses.
 
-        The token of the `former` account stays, so the new one gets the name that the former does not have.
-        A token with few rights is tried first. Older servers do not know such rights, so a token with all
-        rights is tried next.
+        The token of the `former` account still exists. So the new token gets a name that the former token
+        does not have. Try a token with few rights first. Older versions of Coder do not know such rights, so
+        try a token with all rights next.
         """
         for scopes in (PERSON_SCOPES, ()):
             try:
@@ -156,7 +159,7 @@ class AccountConnector:
         return ""
 
     async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
-        """Delete the pasted token, run the requests that waited for it, and tell the person."""
+        """Delete the pasted token, run the requests that waited for the account, and tell the person."""
         is_kept = connected.token == pasted_token
         if not is_kept:
             pasted = self._deps.service_coder.for_person(pasted_token, connected.person)
@@ -181,7 +184,7 @@ class AccountConnector:
         )
 
     async def renew(self, context: JobContext) -> Outcome:
-        """Replace a token that expires soon. If Coder refuses that, ask the person to connect again."""
+        """Replace a token that expires soon. If Coder refuses, ask the person to connect again."""
         work = context.work(RenewToken)
         known = await self._people.accounts.find(work.person)
         if known is None or known.key_id != work.key_id:
@@ -207,7 +210,10 @@ class AccountConnector:
         return done()
 
     async def delete(self, context: JobContext) -> Outcome:
-        """Delete a token that was replaced. If it may not delete itself, the present token deletes it."""
+        """Delete a replaced token.
+
+        If the replaced token may not delete itself, use the account's present token.
+        """
         work = context.work(DeleteToken)
         known = await self._deps.accounts.find(work.person)
         if known is not None and known.key_id == work.key_id:
@@ -257,7 +263,7 @@ class AccountConnector:
 
 
 def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> None:
-    """Add to a batch a job that deletes a token that is replaced in the same batch."""
+    """Add to a batch a job that deletes a token. The same batch replaces this token."""
     work = make_deletion(former)
     score = account_score(deps.slack.now())
     batch.append(account(former.person), Job(id=f"delete:{former.key_id}:{job_id}", work=work), score=score)
@@ -273,7 +279,7 @@ def make_deletion(former: ConnectedAccount) -> DeleteToken:
 
 
 async def _works(client: CoderClient) -> bool:
-    """Return whether a token has the rights to read what every task needs."""
+    """Return whether a token has the rights that every task needs."""
     try:
         await client.get_own_user()
         await client.list_templates()

@@ -1,8 +1,8 @@
-"""Requests for a new task: checks a person's request, and stores a link before anything else happens.
+"""Requests for a new task: checks a person's request, and stores a link before it does anything else.
 
-`choices.py` chooses template and preset. The jobs that follow are in the link's own queue (`start.py`): the
-card is posted, and its ts names the thread; then the task is created and bound to the link. `attach` makes
-a link for an existing task.
+`choices.py` chooses template and preset. The next jobs are in the link's own queue (`start.py`): first a job
+posts the card, and the card's ts names the thread; then a job creates the task and binds it to the link.
+`attach` makes a link for an existing task.
 """
 
 from functools import partial
@@ -76,7 +76,7 @@ class TaskCreator:
             raise
 
     async def create(self, work: CreateRequested, context: JobContext) -> Outcome:
-        """Check a request, and store it as a new link. Raise UserError if it is refused."""
+        """Check a request, and store it as a new link. Raise UserError if the request is refused."""
         try:
             return await self._check_and_write(work, context)
         except WrongOption as error:
@@ -90,7 +90,7 @@ class TaskCreator:
     def _offer_values(
         self, work: CreateRequested, request: CreateRequested, error: WrongOption, key: str
     ) -> Outcome:
-        """Offer the same task with values that fit. The offers are kept under `key`."""
+        """Offer this task with values that fit. The offers are stored under `key`."""
         values = (request.template, request.preset, request.name, request.organization)
         given = dict(zip(("template", "preset", "name", "org"), values, strict=True))
         known = {name: value for name, value in given.items() if value is not None}
@@ -148,7 +148,7 @@ class TaskCreator:
         )
 
     async def _claim_thread(self, thread: ThreadRef, job_id: str) -> bool:
-        """Claim a discussion for this request. Two mentions at once must not start two tasks in it."""
+        """Claim a discussion for this request, so that two mentions at once do not start two tasks in it."""
         note = ("thread_claim", thread.channel, thread.ts)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         return is_first or await self._deps.notes.find(*note) == job_id
@@ -156,7 +156,7 @@ class TaskCreator:
     async def _get_full_request(self, work: CreateRequested) -> CreateRequested:
         """Return the whole request.
 
-        A button carries only the key of a note. The request is read from that note.
+        A button carries only the key of a note. The note contains the request.
         """
         if not work.note_key or work.prompt:
             return work
@@ -220,7 +220,7 @@ class TaskCreator:
         return batch.append(to_coder(record.id), job, score=0)
 
     async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
-        """Return whether the person has made the same request within two minutes.
+        """Return whether the person has made an equal request within two minutes.
 
         A request that failed does not count.
         """
@@ -234,7 +234,7 @@ class TaskCreator:
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
-        """Make a link for an existing task. Raise UserError while another request attaches the same task."""
+        """Make a link for an existing task. Raise UserError while another request attaches this task."""
         note = ("attach_claim", task.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
@@ -253,12 +253,15 @@ class TaskCreator:
 def keep_request(
     deps: Dependencies, request: CreateRequested, key: str, ttl_ms: int = QUESTION_TTL_MS
 ) -> Batch:
-    """Store a request until the person has answered a question about it. The button carries the key."""
+    """Store a request until the person has answered a question about it.
+
+    The question's buttons carry the key of the request.
+    """
     return deps.notes.keep_in(Batch(), request.model_dump_json(), "kept_request", key, ttl_ms=ttl_ms)
 
 
 async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRequested:
-    """Return a stored request. Raise UserError if it has expired, or if another person made it."""
+    """Return a stored request. Raise UserError if the request has expired, or if another person made it."""
     kept = await deps.notes.find("kept_request", key)
     request = read(CreateRequested.model_validate_json, kept) if kept is not None else None
     if request is None or request.requester.person != person:
@@ -267,7 +270,7 @@ async def find_request(deps: Dependencies, key: str, person: UserId) -> CreateRe
 
 
 def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
-    """Return a digest that is the same for two equal requests."""
+    """Return a digest that is equal for equal requests."""
     return key_ring().digest(
         work.prompt,
         record.template_version_id,
@@ -278,5 +281,5 @@ def _make_fingerprint(work: CreateRequested, record: LinkRecord) -> str:
 
 
 def make_link_id(job_id: str) -> LinkId:
-    """Return the id of the link that a job makes."""
+    """Return the id of the link that this job makes."""
     return LinkId(digest("link", job_id)[:12])

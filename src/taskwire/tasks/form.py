@@ -1,4 +1,4 @@
-"""Fills the form for a new task with the templates and presets that exist."""
+"""Fills the form for a new task with the templates and presets that Coder has."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -39,10 +39,12 @@ class CreateForm:
         *,
         with_thread: bool | None = None,
     ) -> View:
-        """Return the form with what was typed. Raise UserError if the person may not create tasks.
+        """Return the form, filled with what the person typed.
 
-        `metadata` returns the form's private metadata for the id of the template that is shown.
-        `with_thread` is as in `forms.create_form`.
+        Raise UserError if the person may not create tasks.
+
+        `metadata` returns the form's private metadata for the id of the shown template. `with_thread` is as
+        in `forms.create_form`.
         """
         await self._people.get_account(requester.person)
         coder = await self._people.accounts.get_client(requester.person)
@@ -63,7 +65,7 @@ class CreateForm:
     async def view_message(
         self, requester: Requester, message: PickedMessage, metadata: Callable[[str], str]
     ) -> View:
-        """Return the form with a message as the prompt, and a link back to it.
+        """Return the form with a message as the prompt, and with a link back to that message.
 
         Raises UserError as `view` does.
         """
@@ -76,9 +78,9 @@ class CreateForm:
         return await self.view(requester, OpenForm(prompt), metadata, with_thread=with_thread)
 
     async def view_offered(self, requester: Requester, key: str, metadata: Callable[[str], str]) -> View:
-        """Return the form with a request that was offered.
+        """Return the form for a request that the bot has offered.
 
-        Raise UserError if it has expired or is another person's.
+        Raise UserError if the request has expired or is another person's.
         """
         request = await find_request(self._deps, key, requester.person)
         given = OpenForm(request.prompt, request.template, request.preset, request.name, request.organization)
@@ -93,10 +95,10 @@ class CreateForm:
         has_thread: bool,
         metadata: Callable[[str], str],
     ) -> View:
-        """Return the form for another template, with what was entered so far.
+        """Return the form with another template and the values that the person has entered so far.
 
-        Raises UserError if the person may not create tasks any more. `metadata` returns the form's private
-        metadata for the id of the template that is shown.
+        Raises UserError if the person may no longer create tasks. `metadata` returns the form's private
+        metadata for the id of the shown template.
         """
         await self._people.get_account(person)
         coder = await self._people.accounts.get_client(person)
@@ -114,7 +116,10 @@ class CreateForm:
     async def _preselect(
         self, coder: CoderClient, templates: tuple[Template, ...], given: OpenForm, channel: ChannelId
     ) -> tuple[str, str, str]:
-        """Return the ids of the template and the preset to show, and a sentence if a given name is wrong."""
+        """Return the ids of the template and the preset to show.
+
+        If the person gave a wrong name, also return a sentence about it.
+        """
         chosen, preset = templates[0].id if templates else "", ""
         try:
             settings = await self._deps.channel_settings.get(channel)
@@ -135,7 +140,7 @@ class CreateForm:
 async def _list_choices(
     coder: CoderClient, templates: Sequence[Template], chosen: str
 ) -> list[TemplateChoice]:
-    """Return all templates, but only the presets of the chosen one, so that two requests are enough."""
+    """Return all templates, but the presets of only the chosen template, so that two requests are enough."""
     return [
         TemplateChoice(
             id=template.id,

@@ -1,8 +1,9 @@
 """Answers `/task`, `list` and `status` while Coder does not answer: from Redis, with the age of the answer.
 
-Without Coder, it is not known who owns which task. A person sees the tasks that they started, and those whose
-thread is in the conversation where they ask; administrators see all, unless Coder decides what they see
-(TASKWIRE_ACCOUNTS=personal). Tasks without a thread are not known.
+Without Coder, it is not known who owns which task. A person sees tasks that the person started, and tasks
+whose thread is in the conversation where the person asks. Administrators see all tasks. With
+TASKWIRE_ACCOUNTS=personal, Coder decides which tasks an administrator sees, so this exception does not apply.
+Tasks without a thread are not known.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from taskwire.single_flight import SingleFlight
 
 
 class _Viewer(NamedTuple):
-    """The person who asks, and the conversation where they ask."""
+    """The person who asks, and the conversation where the person asks."""
 
     person: UserId
     channel: ChannelId
@@ -38,7 +39,7 @@ class _Viewer(NamedTuple):
     shared: frozenset[LinkId]
 
     def can_see(self, link: Link) -> bool:
-        """Return whether they may see the task."""
+        """Return whether the person may see the task."""
         return self.get_rights(link) > Rights.SEE or link.record.channel == self.channel
 
     def get_rights(self, link: Link) -> Rights:
@@ -52,7 +53,7 @@ class _Viewer(NamedTuple):
         return link.record.owner_slack == self.person
 
     def wants(self, link: Link, question: List, now_ms: int) -> bool:
-        """Return whether the list that the person asked for includes the task."""
+        """Return whether the list that the person requested includes the task."""
         record, owner = link.record, question.owner
         if isinstance(owner, SlackPerson) and record.owner_slack != owner.id:
             return False
@@ -82,7 +83,7 @@ class LastKnown:
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Overview | List | Status) -> Message | None:
-        """Return the answer; None if nothing is known that this person may see."""
+        """Return the answer; None if Redis has no task that this person may see."""
         viewer = await self._get_viewer(requester)
         links = [link for link in await self._links.get() if viewer.can_see(link)]
         links.sort(key=lambda link: task_lists.get_order(link, is_own=viewer.owns(link)))
@@ -94,7 +95,7 @@ class LastKnown:
         return await self.show_status(requester, found, is_elsewhere=True) if found is not None else None
 
     async def show_status(self, requester: Requester, link: Link, *, is_elsewhere: bool = False) -> Message:
-        """Return the card of a task as it was last known."""
+        """Return the card of a task, in its last known state."""
         viewer = await self._get_viewer(requester)
         outage = await self._find_outage(requester)
         return cards.status_card(
@@ -146,7 +147,10 @@ class LastKnown:
         return await list_asked(self._deps, viewer.person)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. The lines that fit into one message have the URL of the thread."""
+        """Return the lines of these tasks.
+
+        Lines that fit into one message have the URL of the task's thread.
+        """
         return [
             task_lists.TaskLine(
                 link,
@@ -157,7 +161,7 @@ class LastKnown:
         ]
 
     async def _add_age(self, requester: Requester, message: Message) -> Message:
-        """Say above the message since when Coder has not answered."""
+        """Add to the top of the message since when Coder has not answered."""
         outage = await self._find_outage(requester)
         return shapes.with_note(message, cards.outage_note(outage.since_ms, outage.why))
 
@@ -187,7 +191,7 @@ class LastKnown:
 
 
 def _find_named(links: list[Link], name: TaskName) -> Link | None:
-    """Return the only link of this name or title, or the only one that begins with it."""
+    """Return the only link of this name. If there is none, return the only link whose name begins with it."""
     if name.id:
         return next((link for link in links if link.record.task_id == name.id), None)
     owned = [link for link in links if not name.owner or link.record.owner_name.lower() == name.owner]

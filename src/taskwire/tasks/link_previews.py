@@ -1,9 +1,11 @@
-"""Shows a preview of a task below a link to it that a person has posted: the card's summary.
+"""Shows a preview of a task below a link to the task that a person has posted.
 
-Everybody in the conversation reads a preview. So it is shown only if the task's thread is in the
-conversation, or if the task's owner has posted the link. It is never shown where another company reads,
-unless the settings allow that. A preview is not updated, and it is not durable: if the process dies, the link
-stays without one.
+The preview is the card's summary.
+
+Everybody in the conversation can read a preview. So a preview is shown only if the task's thread is in the
+conversation, or if the task's owner has posted the link. No preview is shown where another company can read
+it, unless the settings allow that. A preview is not updated. It is not durable: if the process dies, the link
+stays without a preview.
 """
 
 from taskwire.coder.errors import PersonTokenRefused
@@ -31,7 +33,7 @@ _log = logger("taskwire.tasks.link_previews")
 
 
 class LinkPreviews:
-    """Makes previews of tasks for links that people have posted."""
+    """Makes previews of tasks, below links that people have posted."""
 
     def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
         self._deps = deps
@@ -41,7 +43,7 @@ class LinkPreviews:
     async def show(self, shared: SharedLinks) -> None:
         """Show a preview of each task that the conversation may see.
 
-        Errors of Slack and Coder are logged only.
+        Errors of Slack and Coder are only logged.
         """
         requester = Requester(person=shared.person, channel=shared.channel, at=shared.at)
         previews: dict[str, Message] = {}

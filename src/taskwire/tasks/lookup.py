@@ -1,10 +1,11 @@
-"""Finds the task that a person names, if they may see it.
+"""Finds the task that a person names, if the person may see the task.
 
-A person sees their own tasks, tasks that their owner shares with the person, and tasks whose thread is in the
-conversation where the person asks. Administrators see all. No answer and no suggestion shows another task. An
-exact name costs one request to Coder. Everything else needs the whole list.
+A person sees their own tasks, tasks that the owner shares with the person, and tasks whose thread is in the
+conversation where the person asks. Administrators see all tasks. No answer and no suggestion shows any other
+task. An exact name costs one request to Coder. Every other search needs Coder's whole list of tasks.
 
-Without a service account, a person sees what Coder shows to their own account, and what is shared with them.
+Without a service account, a person sees the tasks that Coder shows to the person's own account, and the tasks
+that are shared with the person.
 
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
 pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
@@ -50,7 +51,7 @@ _log = logger("taskwire.tasks.lookup")
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A task in the list, and its open link, if it has one."""
+    """A task in Coder's list, and the task's open link, if it has one."""
 
     position: int
     entry: TaskEntry
@@ -58,7 +59,7 @@ class CatalogueEntry:
     _item: Item | Task
 
     def read(self) -> Task:
-        """Return the whole task, parsed if necessary. Raises `OutcomeUnknown` if that fails."""
+        """Return the whole task. Parse it if it was not parsed yet. Raises `OutcomeUnknown` if that fails."""
         return self._item if isinstance(self._item, Task) else models.parse_task(bytes(self._item))
 
 
@@ -74,7 +75,7 @@ class Catalogue:
     def add(
         self, item: Item | Task, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None
     ) -> None:
-        """Add the next task."""
+        """Add the next task of Coder's list."""
         listed = CatalogueEntry(len(self.entries), entry, link, item)
         self.entries.append(listed)
         self._by_owner[entry.owner_id].append(listed)
@@ -90,7 +91,7 @@ class Catalogue:
     def list_of(
         self, owner_id: str | None, channel: ChannelId, links: Iterable[LinkId]
     ) -> list[CatalogueEntry]:
-        """List an owner's tasks, tasks with a thread in this channel, and tasks of these links."""
+        """List an owner's tasks, the tasks with a thread in this channel, and the tasks of these links."""
         own = self._by_owner.get(owner_id, []) if owner_id else []
         here = self._by_channel.get(channel, [])
         shared = [self._by_link[link] for link in links if link in self._by_link]
@@ -107,7 +108,7 @@ class CatalogueReader:
         self._channels: dict[LinkId, ChannelId] = {}
 
     async def read(self, coder: CoderClient) -> Catalogue:
-        """Read the list of all tasks that an account sees, and find the channels of their threads."""
+        """Read the list of all tasks that an account sees. Also read the channels of the tasks' threads."""
         body = await coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
         await self._update_channels(linked.values())
@@ -128,7 +129,7 @@ class CatalogueReader:
         catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
 
     async def _update_channels(self, links: Iterable[LinkId]) -> None:
-        """Read the channels of new links, and forget those of links that have ended."""
+        """Read the channels of new links, and forget the channels of links that have ended."""
         known = {link: self._channels.get(link) for link in links}
         found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
         self._channels = {link: where for link, where in (known | found).items() if where is not None}
@@ -139,7 +140,7 @@ TASKS_PER_PIECE = 50
 
 @dataclass(frozen=True)
 class VisibleTask:
-    """A task that a person may see, and its open link, if it has one."""
+    """A task that a person may see, and the task's open link, if it has one."""
 
     task: Task
     link: Link | None
@@ -147,7 +148,7 @@ class VisibleTask:
 
 @dataclass(frozen=True)
 class _Viewer:
-    """The person who asks for a task, and the conversation where they ask."""
+    """The person who asks for a task, and the conversation where the person asks."""
 
     channel: ChannelId
     account: Account | None
@@ -159,14 +160,14 @@ class _Viewer:
 
     @property
     def username(self) -> str:
-        """The person's name in Coder, if they have an account."""
+        """The person's name in Coder; None if the person has no account."""
         return self.account.username if self.account else ""
 
     def can_see(self, task: Task, link: Link | None) -> bool:
         """Return whether the person may see the task.
 
-        They may if they own it, if its thread is in this conversation, if they see all, or if its owner
-        shares it with them.
+        A person may see a task if the person owns it, if its thread is in this conversation, or if its owner
+        shares it with the person. Administrators may see all tasks, unless Coder decides what they see.
         """
         is_own = self.account is not None and task.owner_id == self.account.id
         if self.sees_all or is_own:
@@ -190,7 +191,7 @@ class Lookup:
         self._catalogue = SingleFlight(partial(self._reader.read, deps.service_coder))
 
     async def list_visible(self, requester: Requester) -> list[VisibleTask]:
-        """List the tasks that this person may see in the conversation where they ask."""
+        """List the tasks that this person may see in the conversation where the person asks."""
         viewer = await self._get_viewer(requester)
         return await self._read_tasks(viewer.list_visible(await self._get_catalogue(viewer)))
 
@@ -204,7 +205,10 @@ class Lookup:
         return catalogue
 
     async def _add_shared(self, link: Link, catalogue: Catalogue) -> None:
-        """Add a task that Coder shows only to its owner, who shares it. Leave it out if it cannot be read."""
+        """Add a task that Coder shows only to its owner, because the owner shares the task.
+
+        Leave the task out if it cannot be read.
+        """
         coder = await self._people.accounts.get_owners_client(link)
         with contextlib.suppress(NotFound, PersonTokenRefused):
             task = await coder.get_task(str(link.record.task_id))
@@ -212,13 +216,13 @@ class Lookup:
             catalogue.add(task, entry, link.id, link.record.channel)
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name. Raise UserError, with similar names, if there is none."""
+        """Return the task of this name. If there is none, raise UserError with similar names."""
         viewer = await self._get_viewer(requester)
         exact = await self._find_exact(name, viewer) if not name.title else None
         return exact if exact is not None else await self._get_among_all(requester, name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
-        """Return the link that a button names. Raise UserError if the person may not see it."""
+        """Return the link that a button names. Raise UserError if the person may not see the link's task."""
         link = await self._people.find_visible(requester, await self._deps.links.find(link_id))
         if link is None:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
@@ -239,9 +243,9 @@ class Lookup:
         )
 
     async def _find_exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
-        """Find the task of exactly this name with one request.
+        """Find the task of exactly this name with one request to Coder.
 
-        A name without an owner means a task of the person.
+        A name without an owner means a task of the person who asks.
         """
         owner = name.owner or viewer.username
         if not name.id and not owner:
@@ -254,7 +258,7 @@ class Lookup:
         return VisibleTask(task, link) if viewer.can_see(task, link) else None
 
     async def _find_shared(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
-        """Find a shared task by its id, although Coder does not show it to the person's own account."""
+        """Find a shared task by its id, although Coder does not show the task to the person's own account."""
         link = await self._deps.links.find_by_task(TaskId(name.id)) if name.id else None
         if self._people.accounts.has_service or link is None or link.id not in viewer.shared:
             return None
@@ -262,9 +266,9 @@ class Lookup:
         return VisibleTask(await coder.get_task(name.id), link)
 
     async def _get_among_all(self, requester: Requester, name: TaskName, viewer: _Viewer) -> VisibleTask:
-        """Return the only task of this name or title, or the only one that begins with it.
+        """Return the only task of this name or title. If there is none, look for names that begin with it.
 
-        Raise UserError otherwise.
+        Raise UserError unless exactly one task fits.
         """
         if name.id:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
@@ -290,7 +294,7 @@ class Lookup:
     async def _list_titled(self, seen: list[CatalogueEntry], title: str, own: str) -> list[CatalogueEntry]:
         """List the tasks of exactly this title. If there are none, list those whose title begins with it.
 
-        If one of these tasks is the person's own, list only that.
+        If only one of these tasks is the person's own, list only that task.
         """
         wanted = fold_words(title).removesuffix("…")
         titles = {
@@ -305,7 +309,7 @@ class Lookup:
     async def _make_several(
         self, requester: Requester, name: TaskName, viewer: _Viewer, found: list[CatalogueEntry]
     ) -> SeveralTasks:
-        """Return the error that names these tasks, and shows the first of them as a list does."""
+        """Return the error that names these tasks. It shows the first tasks in the form of a list."""
         read = await self._read_tasks(found[:MOST_TASKS_OFFERED])
         names = [f"{each.task.owner_name}/{each.task.name}" for each in read]
         names += [_full_name(each) for each in found[MOST_TASKS_OFFERED:]]
@@ -317,7 +321,7 @@ class Lookup:
         return SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
 
     async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
-        """Read the whole tasks with their links, a few at a time."""
+        """Read the whole tasks with their links, a few tasks at a time."""
         links = await self._deps.links.list_links(each.link for each in listed if each.link is not None)
         seen: list[VisibleTask] = []
         for start in range(0, len(listed), TASKS_PER_PIECE):
@@ -332,7 +336,7 @@ class Lookup:
         return seen
 
     async def get_permitted(self, verb: ActVerb, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name. Raise UserError if the person may not do `verb` to it."""
+        """Return the task of this name. Raise UserError if the person may not do `verb` to the task."""
         seen = await self.get(requester, name)
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
         await self._people.require_right_to(verb, requester, link)
@@ -355,7 +359,7 @@ def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list
 async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
     """Return the names of tasks that are similar to a word.
 
-    Pauses now and then, so that other work can run.
+    The search pauses now and then, so that other work can run.
     """
     near: list[str] = []
     for start in range(0, len(listed), TASKS_PER_PIECE):
@@ -366,7 +370,10 @@ async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, .
 
 
 def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> Link:
-    """Return the link with the task's present state. A task without a link gets one from Coder's list."""
+    """Return the link with the task's present state.
+
+    For a task without a link, make one from Coder's list.
+    """
     observed = Observed(observation=observation_of(seen.task, deps.mask))
     if seen.link is None:
         return make_unlinked(observed.observation, initial_state(observed, deps.rules, now_ms))
@@ -378,7 +385,7 @@ def _full_name(listed: CatalogueEntry) -> str:
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
-    """Return a new link's record for an existing task without a thread. Its prompt is only displayed."""
+    """Return a new record for an existing task without a thread. Its prompt is only displayed."""
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,

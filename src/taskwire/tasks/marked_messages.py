@@ -1,7 +1,7 @@
-"""Starts a task from a message when a person puts the configured reaction on it (`TASKWIRE_EMOJI`).
+"""Starts a task from a message when a person puts the reaction `TASKWIRE_EMOJI` on the message.
 
-The prompt is the message, with its text files and a link back to it. The task belongs to the person who
-reacted, and its card is in the message's thread. `create.py` checks the request, as for a mention.
+The prompt is the message, with its text files and a link back to the message. The task belongs to the person
+who reacted, and the task's card is in the message's thread. `create.py` checks the request, as for a mention.
 """
 
 from dataclasses import replace
@@ -41,7 +41,7 @@ class MarkedMessages:
         return (Handler.without_link(MakeTaskOfMessage, self.handle),)
 
     async def handle(self, context: JobContext) -> Outcome:
-        """Start a task from the message. A message of the bot starts nothing."""
+        """Start a task from the message. If the bot wrote the message, start nothing."""
         work = context.work(MakeTaskOfMessage)
         return await retry_for_person(self._deps, context, None, partial(self._handle, work))
 

@@ -1,9 +1,9 @@
 """Handles messages to the bot outside the threads of tasks: mentions in discussions, and direct messages.
 
-A mention with a prompt starts a task, with its card in the thread of the mention. A direct message with a
-prompt is answered with an offer; the task starts when the person accepts it. Both take the commands of
-`/task`. `domain/parsing/bot_messages.py` decides what a message asks for, and `create.py` handles the request
-that follows.
+A mention with a prompt starts a task, whose card goes into the thread of the mention. A direct message with a
+prompt is answered with an offer; the task starts when the person accepts the offer. Mentions and direct
+messages may also contain the commands of `/task`. `domain/parsing/bot_messages.py` decides what a message
+asks for, and `create.py` handles a request for a new task.
 """
 
 import json
@@ -112,13 +112,13 @@ class MessagesToBot:
         return replace(outcome, private_messages=(*outcome.private_messages, *told))
 
     async def _add_files(self, work: MessageToBot, prompt: str) -> tuple[str, tuple[str, ...]]:
-        """Return the prompt with the text files of the message, and the names of the other files."""
+        """Return the prompt with the content of the message's text files, and the other files' names."""
         person, ts = work.requester.person, work.requester.at
         prepared = await self._agent_input.prepare(Reply(person=person, ts=ts, text="", files=work.files))
         return f"{prompt}\n\n{prepared.text}" if prepared.text else prompt, prepared.refused_files
 
     async def _offer(self, work: MessageToBot, request: CreateRequested, context: JobContext) -> Outcome:
-        """Ask in the direct message whether to start a task with its text."""
+        """Ask in the direct message whether to start a task with the text of the message."""
         key = digest(context.job.id)
         requester = work.requester
         message = answers.offer_task(request.prompt, key)
@@ -135,7 +135,10 @@ class MessagesToBot:
         return done()
 
     def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
-        """Offer the command that was probably meant. A new task's card goes where the message is."""
+        """Offer the command that the person probably meant.
+
+        If the command creates a task, the task's card goes where the message is.
+        """
         root = None if work.is_direct else _root_of(work)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester, root)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
@@ -154,7 +157,7 @@ class MessagesToBot:
         return done(Batch().append(intake(requester.person), job))
 
     async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
-        """Answer a question. If several tasks fit the name, offer the question for each of them."""
+        """Answer a question. If the name fits several tasks, offer the question for each of these tasks."""
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
         except NotOneTask as error:
@@ -174,7 +177,7 @@ def _root_of(work: MessageToBot) -> Ts:
 
 
 def _pass_as_reply(work: MessageToBot, link: LinkId) -> Batch:
-    """Queue the message as a reply in its thread, with its receipt."""
+    """Queue the message as a reply in its thread, with a receipt."""
     ts = work.requester.at
     reply = Reply(person=work.requester.person, ts=ts, text=work.text, blocks=work.blocks, files=work.files)
     return queue_reply(link, reply)

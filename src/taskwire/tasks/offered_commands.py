@@ -1,7 +1,7 @@
-"""Stores the commands that are offered to a person as buttons, until one is pressed.
+"""Stores the commands that are offered to a person as buttons, until the person presses a button.
 
-A button does not carry its command, because a prompt can be longer than a button's value, and because Slack's
-copy of a button is masked.
+A button does not carry its command. A prompt can be longer than a button's value, and Slack's copy of a
+button is masked.
 """
 
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ COMMANDS_TTL_MS = 1_800_000
 class OfferedCommands(BaseModel):
     """Commands that were offered to a person, as typed after `/task`.
 
-    A new task's card goes to `channel`. `thread_ts` is the discussion in which it goes; None if the card
+    The card of a new task goes to `channel`. `thread_ts` is the discussion for the card; None if the card
     begins its own thread.
     """
 
@@ -36,7 +36,7 @@ class OfferedCommands(BaseModel):
 def keep_offers(
     notes: Notes, near_miss: NearMiss, key: str, requester: Requester, thread_ts: Ts | None = None
 ) -> Batch:
-    """Return a batch that stores the commands that are offered for a near miss. The buttons carry the key."""
+    """Return a batch that stores the commands that are offered for a near miss. The buttons carry `key`."""
     kept = OfferedCommands(
         person=requester.person,
         lines=tuple(offer.line for offer in near_miss.offers),
@@ -49,7 +49,7 @@ def keep_offers(
 async def find_offered(
     deps: Dependencies, key: str, number: int, person: UserId
 ) -> tuple[str, OfferedCommands]:
-    """Return the command of a button. Raise UserError if it has expired, or was offered to another person."""
+    """Return the command of a button. Raise UserError if the offer has expired, or was for another person."""
     kept = await deps.notes.find("offered_commands", key)
     offered = read(OfferedCommands.model_validate_json, kept) if kept is not None else None
     if offered is None or offered.person != person or not 0 <= number < len(offered.lines):

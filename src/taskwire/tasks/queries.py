@@ -52,7 +52,10 @@ Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
 def offer_question(question: Question, error: NotOneTask) -> NearMiss:
-    """Offer the question about each task that its words fit. If none fits, offer to create a task."""
+    """Offer the question for each task that the name fits.
+
+    If the name fits no task, offer to create a task.
+    """
     verb = find_verb("logs" if isinstance(question, Logs) else "status")
     if verb is None:
         raise error
@@ -62,7 +65,7 @@ def offer_question(question: Question, error: NotOneTask) -> NearMiss:
 class DisplayedTask(NamedTuple):
     """A task as it is displayed. For a task without a link, `link` is made from Coder's list.
 
-    `is_shared`: another person shares it with the reader.
+    `is_shared` means that another person shares the task with the reader.
     """
 
     seen: VisibleTask
@@ -70,7 +73,7 @@ class DisplayedTask(NamedTuple):
     is_shared: bool
 
     def matches(self, wanted: ListFilter, account: str, now_ms: int) -> bool:
-        """Return whether the filter includes the task."""
+        """Return whether the filter of the list includes the task."""
         match wanted:
             case ListFilter.ALL:
                 return True
@@ -97,7 +100,7 @@ class Queries:
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
-        """Return the answer. Raise UserError if there is none."""
+        """Return the answer to a question. Raise UserError if there is no answer."""
         match question:
             case Help():
                 return help_texts.help_text(question.verb)
@@ -122,16 +125,17 @@ class Queries:
                 return await self._list_templates(requester)
 
     async def answer_or_wait(self, requester: Requester, question: Question, line: str) -> Message:
-        """Return the answer. If it needs an account that is not connected, let the question wait and say so.
+        """Return the answer to a question. If the needed account is not connected, let the question wait.
 
-        `line` is the command, after `/task`, that asks the same question.
+        In that case, return a message that says so. `line` is the command, after `/task`, that asks this
+        question.
         """
         return await answer_or_wait(self._deps, requester, line, partial(self.answer, requester, question))
 
     async def _or_last_known(
         self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]
     ) -> Message:
-        """Return the answer. While Coder does not answer, return what was last known."""
+        """Return the answer. While Coder does not answer, return the last known state of the tasks."""
         try:
             return await answering
         except OutsideError as error:
@@ -181,9 +185,10 @@ class Queries:
     async def _read_tasks(
         self, requester: Requester, owner: str | None = None
     ) -> tuple[str, list[DisplayedTask]]:
-        """Return the id of the person's account, and the tasks that they may see, in the order of a list.
+        """Return the id of the person's account, and the tasks that the person may see.
 
-        `owner` is the name of the tasks' owner in Coder, or None for tasks of all owners.
+        The tasks are in the order of a list. `owner` is the name of the tasks' owner in Coder; None means all
+        owners.
         """
         seen = await self._lookup.list_visible(requester)
         found = await self._people.find_account(requester.person)
@@ -204,7 +209,10 @@ class Queries:
         return account, displayed
 
     async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks. The lines that fit into one message have the URL of the thread."""
+        """Return the lines of these tasks.
+
+        Lines that fit into one message have the URL of the task's thread.
+        """
         return [
             task_lists.TaskLine(
                 each.link,
@@ -225,7 +233,10 @@ class Queries:
         return account.username.lower()
 
     async def _find_permalink(self, seen: VisibleTask) -> str:
-        """Return the address of the task's thread; empty if there is none, or Slack does not return it."""
+        """Return the address of the task's thread.
+
+        Return an empty text if there is no thread, or if Slack does not return the address.
+        """
         if seen.link is None:
             return ""
         try:
@@ -274,7 +285,10 @@ class Queries:
         return await self._send_file(requester, file, answer)
 
     async def show_steps(self, requester: Requester, link_id: LinkId, key: str) -> Message:
-        """Return the steps that an agent took before an answer. Send them as a file if they are too long."""
+        """Return the steps that an agent took before an answer.
+
+        If the steps are too long for a message, send them as a file.
+        """
         await self._people.require_account(requester.person, needs_coder=False)
         link = await self._lookup.find_link(requester, link_id)
         steps = await self._deps.notes.find(STEPS, link.id, key)
@@ -286,7 +300,7 @@ class Queries:
         return await self._send_file(requester, file, logs.steps_sent(link.title))
 
     async def _send_file(self, requester: Requester, file: tuple[str, str, str], answer: Message) -> Message:
-        """Send a text as a file in direct messages, and return the answer with a button that opens it."""
+        """Send a text as a file in direct messages. Return the answer with a button that opens the file."""
         name, title, text = file
         channel = await self._deps.slack.open_direct(requester.person)
         file_id = await self._deps.slack.files.start_upload(name, text)

@@ -1,8 +1,9 @@
-"""Renews the tokens that Coder's OAuth2 provider has given for a person's account, before they end.
+"""Renews a person's tokens before they expire, if Coder's OAuth2 provider has given these tokens.
 
-A refresh token is used up by its first use. The queue `account` lets one process at a time renew, and the
-intent record lets no late process begin. A process that dies between the use and the write loses the new
-tokens. Then Coder refuses the repeat, and the person is asked to connect again.
+A refresh token works only once. The queue `account` lets only one process at a time renew the tokens, and the
+intent record stops a process that is late. If a process dies after it has used the refresh token and before
+it has stored the new tokens, the new tokens are lost. Then Coder refuses the next try, and the person is
+asked to connect again.
 """
 
 from datetime import datetime, timedelta
@@ -37,7 +38,7 @@ _log = logger("taskwire.tasks.renew_account")
 
 
 async def refresh_tokens(deps: Dependencies, context: JobContext, known: ConnectedAccount) -> Outcome:
-    """Replace both tokens of an account. If Coder refuses that, ask the person to connect again."""
+    """Replace both tokens of an account. If Coder refuses, ask the person to connect again."""
     if deps.oauth is None:
         return await _ask_to_connect(deps, context, known, "the app is no longer configured")
     if context.is_outcome_unknown:
@@ -74,7 +75,7 @@ def with_tokens(known: ConnectedAccount, tokens: Tokens, now: datetime) -> Conne
 async def _ask_to_connect(
     deps: Dependencies, context: JobContext, known: ConnectedAccount, why: str
 ) -> Outcome:
-    """Record that Coder no longer accepts the account's tokens, and tell its person."""
+    """Record that Coder no longer accepts the account's tokens, and tell the account's person."""
     _log.warning(
         "tokens of a connected account are lost, person asked to connect again", person=known.person, why=why
     )
@@ -88,7 +89,10 @@ async def _ask_to_connect(
 
 
 async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_token: str) -> None:
-    """Let Coder end the client's token and its refresh token, if Coder still has them and allows that."""
+    """Ask Coder to end the client's token and its refresh token.
+
+    Do nothing if Coder no longer has them or does not allow that.
+    """
     if refresh_token and oauth is not None:
         try:
             await oauth.revoke(refresh_token)

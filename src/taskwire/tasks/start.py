@@ -1,8 +1,8 @@
 """Opens the thread of a new link, creates or finds its task, and binds the task to the link.
 
-The card is posted first: its ts names the thread. The link takes over replies that people have already
-written below it. Each task is created under a name of its own, so a second attempt finds the first one's task
-by this name.
+The card is posted first, because its ts names the thread. The link takes over replies that people have
+already written below the card. Each task gets a name that no other task has. So a second attempt finds the
+task of the first attempt by this name.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from taskwire.tasks.choices import make_name_taken_refusal
 
 
 class ThreadOpener:
-    """Handles the jobs that open a thread by posting its first card."""
+    """Handles the jobs that post a link's first card and so open its thread."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -50,7 +50,7 @@ class ThreadOpener:
         return (Handler.with_any_link(PostCard, self.open),)
 
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post the card, and take over the replies that people have already written below it."""
+        """Post the card, and take over the replies that people have already written below the card."""
         work, link = context.work(PostCard), _require_link(link)
         if not context.is_outcome_unknown and has_failed_too_long(context):
             context.audit.is_failed("no_answer")
@@ -94,7 +94,7 @@ class ThreadOpener:
         return done(batch.append(to_coder(record.id), job, score=1))
 
     async def _with_present_state(self, link: Link, context: JobContext) -> Link:
-        """Return the link with its task's present state, which the first card shows."""
+        """Return the link with its task's present state, for the first card."""
         if link.record.task_id is None:
             return link
         task = await context.coder.get_task(link.record.task_id)
@@ -115,7 +115,7 @@ class TaskBinder:
         return (Handler.with_any_link(CreateTask, self.bind),)
 
     async def bind(self, context: JobContext, link: Link | None) -> Outcome:
-        """Create the task, or find the one that an earlier try created, and bind it to the link."""
+        """Create the task, or find the task that an earlier try created. Bind the task to the link."""
         work, link = context.work(CreateTask), _require_link(link)
         if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
             context.audit.is_failed("no_answer")
@@ -207,7 +207,7 @@ class TaskBinder:
     async def _require_same_account(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
         """Raise UserError if the person may no longer create the task, or now has another Coder account.
 
-        Raises TryLater instead while an earlier call may still create the task.
+        While an earlier call may still create the task, raise TryLater instead.
         """
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
@@ -226,15 +226,18 @@ class TaskBinder:
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_taken_effect(self, context: JobContext) -> bool:
-        """Return whether the first failed call can no longer arrive, so that a search proves its outcome."""
+        """Return whether the first failed call can no longer arrive.
+
+        Then a search proves the outcome of the call.
+        """
         lasts_ms = context.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 
     async def _find_created(self, context: JobContext, record: LinkRecord) -> Task | None:
-        """Find the task that an earlier try created: with this name and prompt, and without a link.
+        """Find the task that an earlier try created. It has this name and this prompt, and no link.
 
-        Raises UserError if the owner has another task of this name.
+        Raises UserError if the owner has a different task of this name.
         """
         try:
             task = await context.coder.get_task(f"{record.owner_name}/{record.name}")
@@ -289,7 +292,7 @@ class TaskBinder:
         return draw_first_card(record.id, batch)
 
     def _fail(self, link: Link, requester: Requester, why: str) -> Outcome:
-        """End the link without a task. Its card says why."""
+        """End the link without a task. The link's card says why."""
         batch = self._deps.writes.set_field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
         answer = answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
@@ -297,19 +300,22 @@ class TaskBinder:
 
 
 def _require_link(link: Link | None) -> Link:
-    """Return the link of a job that needs one. Raise Refused if the link is not known any more."""
+    """Return the link of a job that needs a link. Raise Refused if the link is no longer stored."""
     if link is None:
         raise Refused("the link is not there any more")
     return link
 
 
 def _get_former_title(former: Link | None, task: Task) -> str:
-    """Return the title from the earlier thread, if the task still has the prompt from which it was made."""
+    """Return the title from the task's earlier thread.
+
+    Return an empty text if the prompt has changed since, because the title was made from the prompt.
+    """
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
 
 
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
-    """End a link that has no task. If the task does exist, it may get another link."""
+    """End a link that has no task. If the task does exist, another link may be made for it."""
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.end(Batch(), record, "failed")
     if link.record.task_id is not None:

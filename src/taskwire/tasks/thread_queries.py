@@ -1,8 +1,8 @@
 """Answers verbs in a thread: `!status`, `!logs`, `!help`, and verbs that need a button.
 
-An answer is shown to the person who asked. They may then show it to everybody. A whole log goes to their
-direct messages. A question that somebody has to decide is posted for everybody, if its author may steer the
-task. Only the author is asked about a single word after `!` that is no verb.
+An answer is shown to the person who asked. That person may then show the answer to everybody. A whole log
+goes to the person's direct messages. A question that a person has to decide is posted for everybody, if its
+author may steer the task.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ _log = logger("taskwire.tasks.thread_queries")
 
 
 class KeptAnswer(BaseModel):
-    """An answer that only one person has seen, kept until they show it to everybody, and its link."""
+    """An answer that only one person has seen. It is stored so that the person can show it to everybody."""
 
     person: UserId
     link: str = ""
@@ -94,7 +94,7 @@ class ThreadQueries:
         )
 
     async def answer(self, context: JobContext, link: Link) -> Outcome:
-        """Answer a question. If something cannot be read now, the answer says so."""
+        """Answer a question. If a needed value cannot be read now, the answer says so."""
         work = context.work(AnswerInThread)
         if link.record.thread_ts is None:
             return done()
@@ -129,7 +129,7 @@ class ThreadQueries:
         *,
         is_answer: bool,
     ) -> Outcome:
-        """Post the answer for everybody. If it asks something, record where it was posted."""
+        """Post the answer for everybody. If the answer is a question, record where it was posted."""
         message, batch = answer
         meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
         record = link.record
@@ -156,7 +156,10 @@ class ThreadQueries:
     async def _answer_without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
+        """Answer while Coder does not answer.
+
+        A question about a message waits, because the rights of the message's author are not known.
+        """
         if work.question == "rejection" or isinstance(error, NoCapacity | SlackRateLimited):
             raise error
         if work.question == "not_a_verb":
@@ -169,7 +172,9 @@ class ThreadQueries:
     def _retry_behind_others(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Queue a question again, behind the others of its thread, because Coder or Slack did not answer.
+        """Queue a question again because Coder or Slack did not answer.
+
+        It goes behind the other jobs of its thread.
 
         After an hour, give up and tell the person.
         """
@@ -187,7 +192,7 @@ class ThreadQueries:
         return replace(done(batch, *private), trouble="failing")
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> ClosingReason | None:
-        """Return why a question about a message is settled; None if it is still open."""
+        """Return why a question about a message is settled; None if the question is still open."""
         if (
             work.question != "not_a_verb"
             or await self._deps.notes.find_signed("reply", link.id, work.job) is not None
@@ -202,8 +207,8 @@ class ThreadQueries:
     def _end_question(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """End a question about a message that is no longer stored.
 
-        If its author deleted the message, nothing is said. If it waited too long, its author is told that it
-        was not sent.
+        If the message's author deleted the message, say nothing. If the message has expired, tell the thread
+        that it was not sent.
         """
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_TTL_MS:
             return done()
@@ -229,7 +234,7 @@ class ThreadQueries:
         return done(batch, (work.requester, answers.add_share_button(message, f"{link.id} {key}")))
 
     async def show_to_everybody(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post for everybody a private answer whose button *Show to everybody* was pressed."""
+        """Post a private answer for everybody, because the person has pressed *Show to everybody*."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_account(work.requester.person, needs_coder=False)
@@ -255,7 +260,7 @@ class ThreadQueries:
     async def _must_tell_too_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
         """Return whether to say in the thread that too many replies wait. The thread is told once an hour.
 
-        In between, only the receipt of each reply shows that it was not accepted.
+        For the rest of the hour, only the receipt of each refused reply shows the refusal.
         """
         if link.end_reason is not None or not await self._people.can_steer(work.requester.person, link):
             return False
@@ -265,9 +270,9 @@ class ThreadQueries:
     async def _make_answer(
         self, link: Link, work: AnswerInThread, context: JobContext
     ) -> tuple[Message, bool] | Outcome:
-        """Return the message, and whether it is what the person asked for.
+        """Return the message, and whether the message is what the person asked for.
 
-        Return the outcome if a file follows.
+        If a file follows, return the outcome of the job instead.
         """
         if link.end_reason is not None:
             return inputs.reply_without_task(link), False
@@ -337,8 +342,8 @@ class ThreadQueries:
     async def _send_full_log(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
         """Send the whole log as a direct message: in a thread, everybody would see the file.
 
-        This job uploads a long log, so that no job has to store it. Another job shares the file, and answers.
-        After data loss, a log that the person has already is not sent again.
+        This job uploads a long log, so that no job has to store the log. Another job shares the file and
+        answers the person. After data loss, a log that the person already has is not sent again.
         """
         log = await read_full_log(context.coder, link)
         if not log.text:
@@ -369,7 +374,7 @@ def _is_for_everybody(work: AnswerInThread) -> bool:
 
 
 def _end_unanswered(link: Link, code: str) -> Outcome:
-    """End the job: its requester cannot be answered where they asked."""
+    """End the job, because its requester cannot be answered in the place where they asked."""
     _log.warning(
         "thread closed to the bot, question dropped", link=link.id, channel=link.record.channel, code=code
     )

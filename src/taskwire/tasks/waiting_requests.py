@@ -1,7 +1,7 @@
-"""Carries out requests that waited until a person had connected their Coder account.
+"""Carries out requests that have waited until a person connected their Coder account.
 
-`outbox/waiting_requests.py` lets them wait. A request goes back to the queue that it has left, and is then
-checked like a new request. This module answers questions itself.
+`outbox/waiting_requests.py` makes the requests wait. A request goes back to the queue from which it came, and
+is then checked like a new request. This module itself answers the questions that have waited.
 """
 
 from functools import partial
@@ -51,7 +51,7 @@ class WaitingRequests:
         return done(Batch().append(QueueName(work.queue), job, score=_score_of(work, job)))
 
     async def answer(self, context: JobContext) -> Outcome:
-        """Answer a question, privately."""
+        """Answer the question of the person, privately."""
         work = context.work(AnswerQuestion)
         return await retry_for_person(self._deps, context, None, partial(self._answer, work))
 
@@ -64,7 +64,10 @@ class WaitingRequests:
 
 
 def _score_of(work: WaitForAccount, job: Job) -> int | str:
-    """Return the score of a request in its queue: in `to_coder`, that of a new one."""
+    """Return the score of a request in its queue.
+
+    In a `to_coder` queue, it gets the score of a new request.
+    """
     if work.queue != to_coder(get_link_id(work.queue)):
         return "next"
     at = work.requester.at
