@@ -1,1 +1,1 @@
-"""Stand-ins for Slack and Coder: strict servers on loopback, for the demo and the tests."""
+"""Stand-ins for Slack and Coder: strict servers on loopback, for the demo and the tests of Taskwire."""

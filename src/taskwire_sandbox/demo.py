@@ -1,6 +1,6 @@
 """`taskwire demo`: runs the real bot with the stand-ins for Slack and Coder, and a page for a browser.
 
-Everything listens on this machine only, and nothing is kept. The demo ends when the bot ends.
+All servers listen on this machine only, and no data is kept. The demo ends when the bot ends.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ TEMPLATE = "tasks-docker"
 
 
 async def run_demo(port: int | None) -> int:
-    """Run the demo until it is stopped. Return the exit code."""
+    """Run the demo until it is stopped. Return the exit code of the program."""
     # The environment may name a proxy. Servers on this machine must be reached without it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
     with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:

@@ -1,6 +1,7 @@
 """A port on loopback that a stand-in keeps while it simulates an outage.
 
-If the port were released, another program could get it, and the stand-in could not listen there again.
+If the stand-in released the port, another program could get the port. Then the stand-in could not listen
+there again.
 """
 
 import socket
@@ -9,14 +10,18 @@ HOST = "127.0.0.1"
 
 
 class Port:
-    """A port that is held from its creation until `close`, even while nothing listens on it.
+    """A port that is held from its creation until `close`, even while no server listens on it.
 
-    The socket that holds it never listens, so a connection is refused. Linux gives a held port to no program
-    that asks for a free one, and lets another socket listen on it if both have SO_REUSEADDR.
+    The socket that holds the port never listens, so the system refuses connections. Linux does not give a
+    held port to a program that asks for a free port. Linux lets another socket listen on the port if both
+    sockets have SO_REUSEADDR.
     """
 
     def __init__(self, wanted: int = 0) -> None:
-        """Hold this port, or any free one for 0. Raise OSError or OverflowError if that is not possible."""
+        """Hold this port. For port 0, hold any free port.
+
+        Raise OSError or OverflowError if that is not possible.
+        """
         self._holder = _bound(wanted)
         self.number: int = self._holder.getsockname()[1]
 

@@ -1,8 +1,8 @@
 """The stand-in for Coder's Tasks API: a real HTTP server on loopback, whose agents follow scripts.
 
 The stand-in is strict. It does what Coder does, not only what the bot needs. It imports nothing from
-`taskwire`. Start it with `CoderSandbox`. `steps` describes what agents do, `scripts` has ready-made agents,
-and `faults` makes calls fail.
+`taskwire`. Start the stand-in with `CoderSandbox`. `steps` describes what agents do, `scripts` has ready-made
+agents, and `faults` makes calls fail.
 """
 
 from taskwire_sandbox.coder.clock import Clock, RealClock, SteppedClock

@@ -1,6 +1,6 @@
-"""Coder's roles: who may do what with tasks, and with the rows that belong to them.
+"""Coder's roles: which user may do what with tasks, and with the rows that belong to tasks.
 
-The scopes of a key restrict its user further. It is UNVERIFIED which permissions the composite scopes
+The scopes of an API key restrict its user further. It is UNVERIFIED which permissions the composite scopes
 contain.
 """
 
@@ -55,7 +55,7 @@ ACTIONS = {
 
 
 def is_known_scope(scope: str) -> bool:
-    """Return whether a key can be created with this scope."""
+    """Return whether an API key can be created with this scope."""
     if scope in ("all", "coder:all") or scope in COMPOSITES or scope.startswith("coder:templates."):
         return True
     resource, _, action = scope.partition(":")
@@ -64,7 +64,7 @@ def is_known_scope(scope: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings of the deployment that change the rights of roles, and its custom roles of organizations."""
+    """Settings of a deployment that change the rights of roles, and the custom roles of its organizations."""
 
     shares_workspaces: bool = True
     owner_may_access_workspaces: bool = True
@@ -80,7 +80,7 @@ class Viewer:
     rules: Rules
 
     def has_scope(self, permission: str) -> bool:
-        """Return whether the key's scopes include the permission. The user's own rights are not checked."""
+        """Return whether the key's scopes include the permission. Do not check the user's own rights."""
         granted = self.token.scopes
         if "all" in granted or "coder:all" in granted:
             return True
@@ -90,7 +90,8 @@ class Viewer:
     def describe_rights(self) -> str:
         """Return roles, memberships, scopes and rules as one text.
 
-        Viewers with the same text can read the same rows."""
+        Viewers with equal texts can read the same rows.
+        """
         memberships = {key: sorted(roles) for key, roles in sorted(self.user.org_roles.items())}
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
 
@@ -111,9 +112,10 @@ class Viewer:
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
     def may_by_role(self, right: str, organization: Organization | None) -> bool:
-        """Return whether a role gives the right to the rows of all people in the organization.
+        """Return whether a role of the user gives the right to the rows of all people in the organization.
 
-        Without an organization, only roles of the whole site count. A right is `task:read`, for example.
+        Without an organization, only roles of the whole deployment count. An example of a right is
+        `task:read`.
         """
         if self.is_site("owner"):
             return self.rules.owner_may_access_workspaces or right not in AGENT_RIGHTS
@@ -127,7 +129,10 @@ class Viewer:
         return not granted.isdisjoint({right, right.partition(":")[0] + ":*"})
 
     def may_all(self, right: str, organization: Organization | None) -> bool:
-        """Return whether the viewer's roles and key give the right to the rows of all people there."""
+        """Return whether the viewer has the right to the rows of all people in the organization.
+
+        Both a role of the viewer and the scopes of the viewer's key must give the right.
+        """
         is_banned = organization is not None and self.is_in(
             organization, "organization-workspace-creation-ban"
         )
@@ -140,7 +145,7 @@ class Viewer:
         return self.is_site("owner") and self.has_scope("task:read")
 
     def can_read_task(self, task: Task) -> bool:
-        """Return whether the viewer can read the task; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the task. If not, Coder answers that the task does not exist."""
         return self.has_scope("task:read") and self._has_access(task.workspace, "task:read")
 
     def can_update_task(self, task: Task) -> bool:
@@ -150,11 +155,17 @@ class Viewer:
         return self._administers(task.workspace, "task:update") or self.acl_role(task.workspace) == "admin"
 
     def can_delete_task(self, task: Task) -> bool:
-        """Return whether the viewer may delete the task. A user with whom it is shared may not."""
+        """Return whether the viewer may delete the task.
+
+        A user with whom the task is shared may not delete it.
+        """
         return self.has_scope("task:delete") and self._administers(task.workspace, "task:delete")
 
     def can_read_workspace(self, workspace: Workspace) -> bool:
-        """Return whether the viewer can read the workspace; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the workspace.
+
+        If not, Coder answers that the workspace does not exist.
+        """
         if not self.has_scope("workspace:read"):
             return False
         return self._has_access(workspace, "workspace:read")
@@ -162,7 +173,7 @@ class Viewer:
     def can_connect(self, workspace: Workspace) -> bool:
         """Return whether the viewer may connect to the agent's app in the workspace.
 
-        The role of an organization's admin does not give this right.
+        The role of an organization's administrator does not give this right.
         """
         if not self.has_scope("workspace:application_connect"):
             return False
@@ -188,7 +199,7 @@ class Viewer:
         )
 
     def can_create_in(self, organization: Organization, owner: User) -> bool:
-        """Return whether the viewer may create a task and its workspace for that user in the organization."""
+        """Return whether the viewer may create a task with its workspace for the user in the organization."""
         if not (self.has_scope("task:create") and self.has_scope("workspace:create")):
             return False
         if self.is_in(organization, "organization-workspace-creation-ban"):
@@ -198,7 +209,10 @@ class Viewer:
         return owner is self.user and self.is_member(organization)
 
     def can_read_user(self, user: User) -> bool:
-        """Return whether the viewer can read the user; if not, Coder says that the user does not exist."""
+        """Return whether the viewer can read the user.
+
+        If not, Coder answers that the user does not exist.
+        """
         if not self.has_scope("user:read"):
             return False
         return user is self.user or self.may_by_role("user:read", None)
@@ -212,13 +226,19 @@ class Viewer:
         return set(user.org_roles) & set(self.user.org_roles)
 
     def can_read_organization(self, organization: Organization) -> bool:
-        """Return whether the viewer can read the organization; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the organization.
+
+        If not, Coder answers that the organization does not exist.
+        """
         if not self.has_scope("organization:read"):
             return False
         return self.may_by_role("organization:read", organization)
 
     def can_read_template(self, template: Template) -> bool:
-        """Return whether the viewer can read the template; if not, Coder says that it does not exist."""
+        """Return whether the viewer can read the template.
+
+        If not, Coder answers that the template does not exist.
+        """
         if not self.has_scope("template:read"):
             return False
         if self.may_by_role("template:read", template.organization):
@@ -236,7 +256,10 @@ class Viewer:
         return template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
-        """Return whether the viewer may do `action` (read, create, update or delete) to that user's keys."""
+        """Return whether the viewer may do `action` to the user's API keys:
+
+        read, create, update or delete.
+        """
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
     def _administers(self, workspace: Workspace, right: str) -> bool:

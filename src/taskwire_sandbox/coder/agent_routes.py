@@ -1,4 +1,4 @@
-"""Routes between a workspace and its users: input, logs, the agent's page, its reports and snapshots."""
+"""Routes between an agent and the users of its task: input, logs, the agent's page, reports and snapshots."""
 
 import json
 from datetime import datetime
@@ -44,7 +44,7 @@ def send_input(call: Call) -> Response:
 
 
 def read_log(call: Call) -> Response:
-    """Answer with the whole conversation: from the running agent, or from the snapshot."""
+    """Answer with the whole conversation, either from the running agent or from the snapshot."""
     task = call.task()
     status = task_status(task)
     if status in ("paused", "pending", "initializing"):
@@ -77,7 +77,7 @@ def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
 def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
     """Return the running program of an active task's agent.
 
-    Raise Coder's Refusal if the task is not active, the viewer may not connect, or the agent cannot be
+    Raise a Refusal like Coder's if the task is not active, the viewer may not connect, or the agent cannot be
     reached. `unanswered` is the message of the refusal if no program runs.
     """
     status, workspace = task_status(task), task.workspace
@@ -104,7 +104,7 @@ def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
 
 
 def get_agent(call: Call) -> Response:
-    """Answer with an agent, its apps, and all their reports."""
+    """Answer with an agent, its apps, and all reports of these apps."""
     return json_response(200, agent_json(*_readable(call)))
 
 
@@ -116,7 +116,7 @@ def agent_log(call: Call) -> Response:
 
 
 def _readable(call: Call) -> tuple[Agent, Workspace]:
-    """Return the `{workspaceagent}` of the path. The agents of older builds are not found."""
+    """Return the agent with the id `{workspaceagent}` of the path. Agents of older builds are not found."""
     found = call.world.agents.get(call.uuid("workspaceagent"))
     is_gone = found is None or found[0].is_deleted or found[1].is_deleted
     if found is None or is_gone or not call.viewer.can_read_workspace(found[1]):
@@ -125,7 +125,7 @@ def _readable(call: Call) -> tuple[Agent, Workspace]:
 
 
 def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
-    """Return the lines whose id is above `after` and below `before`. The query may leave out either."""
+    """Return the lines whose id is above `after` and below `before`. The query may leave out either bound."""
     bounds = {}
     for key in ("after", "before"):
         value = call.query.get(key, "")

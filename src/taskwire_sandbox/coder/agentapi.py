@@ -1,7 +1,7 @@
 """The program in a workspace: the agent's terminal, its conversation, and the watcher of its screen.
 
-It imitates agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
-reports to coderd. It does not decide what the agent does; `script_runner` does.
+The program imitates agentapi together with `coder exp mcp server`. It takes POST /message and GET /messages,
+and it sends reports to coderd. It does not decide what the agent does; `script_runner` does that.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class MessageRejected(Exception):
 
 
 class AgentApi:
-    """One run of the program, from its start until it ends or the workspace stops."""
+    """One run of the program, from its start until the program ends or the workspace stops."""
 
     def __init__(self, world: World, task: Task, agent: Agent, report: ReportSink) -> None:
         self._world = world
@@ -41,16 +41,16 @@ class AgentApi:
         self.on_input: Callable[[str], None] = lambda _text: None
 
     def open(self, history: Sequence[Message]) -> None:
-        """Show the messages of an earlier run of the program, or the greeting if there are none."""
+        """Show the messages of an earlier run of the program. If there are none, show the greeting."""
         self.messages = list(history) if history else []
         if not self.messages:
             self._append("agent", banner(self.columns))
         self.screen_changed()
 
     def type_prompt(self, prompt: str) -> None:
-        """Type the task's prompt, as agentapi does when the agent is up.
+        """Type the task's prompt, as agentapi does when the agent has started.
 
-        A prompt may contain the mark that ends a paste. The text after the mark is then a further input.
+        A prompt may contain the mark that ends a paste. The text after this mark becomes a further input.
         """
         self._append("user", prompt)
         self._append("agent", "")
@@ -59,7 +59,7 @@ class AgentApi:
         self._report_from_screen("working")
 
     def post_message(self, text: str) -> None:
-        """Accept an input as POST /message does. Blanks at both ends are removed.
+        """Accept an input as POST /message does. Remove blanks at both ends of the input.
 
         Raise MessageRejected if the input is empty, the screen is not stable, or a test has planned a
         failure.
@@ -86,20 +86,20 @@ class AgentApi:
         self.fail_if_planned("message_unlogged")
 
     def fail_if_planned(self, part: str) -> None:
-        """Raise MessageRejected if a test has planned failures of this part and one of them is left."""
+        """Raise MessageRejected if a test has planned failures of this part and not all have happened yet."""
         left = self.failures_left.get(part, 0)
         if left:
             self.failures_left[part] = left - 1
             raise MessageRejected(f"agentapi: {part.replace('_', ' ')}: context deadline exceeded")
 
     def append_text(self, text: str) -> None:
-        """Append text to the agent's message of the present turn."""
+        """Append text to the agent's message in the present turn."""
         last = self._current_message()
         last.content = f"{last.content}\n\n{text}" if last.content else text
         self._mark_redrawn(last)
 
     def replace_text(self, text: str) -> None:
-        """Replace the agent's message of the present turn, as a redrawn terminal does."""
+        """Replace the agent's message in the present turn, as a redrawn terminal does."""
         last = self._current_message()
         last.content = text
         self._mark_redrawn(last)
@@ -111,19 +111,19 @@ class AgentApi:
         self._cancel_stable_timer()
 
     def stop_working(self) -> None:
-        """Stop changing the screen. It is stable after two seconds."""
+        """Stop changing the screen. The screen is stable after two seconds."""
         self._is_busy = False
         self.screen_changed()
 
     def screen_changed(self) -> None:
-        """Note a change of the screen. Without another change it is stable after two seconds."""
+        """Record a change of the screen. Without another change, the screen is stable after two seconds."""
         self.status = "running"
         self._cancel_stable_timer()
         if not self._is_busy:
             self._stable_timer = self._world.schedule.add(STABLE_SECONDS, self.become_stable)
 
     def become_stable(self) -> None:
-        """Make the screen stable now. The screen watcher reports idle."""
+        """Make the screen stable now. The screen watcher then reports `idle`."""
         if not self.is_alive:
             return
         self._is_busy = False
@@ -132,9 +132,9 @@ class AgentApi:
         self._report_from_screen("idle")
 
     def report(self, state: str, message: str, uri: str) -> None:
-        """Report a state as the agent does with its reporting tool.
+        """Report a state in the way in which the agent does with its reporting tool.
 
-        Coder stores `idle` from this tool as `working`.
+        If the tool reports `idle`, Coder stores `working`.
         """
         said = "failure" if state == "failed" else state
         if said == "idle" or self._world.settings.reports_become_working:
@@ -142,11 +142,11 @@ class AgentApi:
         self._send_report(said, message, uri)
 
     def force_report(self, state: str, message: str, uri: str) -> None:
-        """Report exactly this state, even if it repeats the last report or `report` would change it."""
+        """Report exactly this state, even if it repeats the last report or `report` would replace it."""
         self._send_report("failure" if state == "failed" else state, message, uri, is_forced=True)
 
     def end(self) -> None:
-        """End the program. It reports nothing afterwards."""
+        """End the program. The program reports nothing after that."""
         self.is_alive = False
         self._cancel_stable_timer()
 
@@ -164,9 +164,9 @@ class AgentApi:
             self._world.schedule.add(STABLE_SECONDS / 2, lambda: self._report_working_again(report))
 
     def _report_working_again(self, end: tuple[str, str, str]) -> None:
-        """Report `working` once more if `end` is still the last report.
+        """Report `working` once more, if the report `end` is still the last report.
 
-        The real screen watcher sometimes takes the agent's last output for work.
+        The real screen watcher sometimes takes the agent's last output for new work.
         """
         if self._last == end:
             self._report_from_screen("working")

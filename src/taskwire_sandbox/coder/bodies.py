@@ -1,4 +1,4 @@
-"""Request bodies: decoded as Go decodes them, and refused in Go's words."""
+"""Reads request bodies as Go decodes them, and refuses a wrong body in Go's words."""
 
 import json
 from collections.abc import Callable
@@ -64,7 +64,7 @@ APP_STATUS = Struct(
 
 
 def read(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) -> dict[str, JsonValue]:
-    """Return every field of the struct. An absent field has Go's zero value.
+    """Return every field of the struct. A field that the body does not have gets Go's zero value.
 
     Raise Refusal if Go cannot decode the body. An unknown field is passed to `record_violation` and left out.
     """
@@ -81,7 +81,7 @@ def read(raw: bytes, struct: Struct, record_violation: Callable[[str], None]) ->
 
 
 def text(values: dict[str, JsonValue], name: str) -> str:
-    """Return a field that holds a string."""
+    """Return the string in a field."""
     value = values[name]
     return value if isinstance(value, str) else ""
 

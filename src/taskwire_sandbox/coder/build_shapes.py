@@ -11,7 +11,7 @@ AGENTAPI_URL = "http://localhost:3284"
 
 
 def build_json(build: Build, workspace: Workspace, *, has_resources: bool = True) -> Json:
-    """Return a build. A build that was just created has no resources."""
+    """Return a build. A build that was just created has no resources yet."""
     owner = workspace.owner
     resources: list[JsonValue] = [_resource(build, workspace)] if build.agent and has_resources else []
     avatar: Json = {"workspace_owner_avatar_url": owner.avatar_url} if owner.avatar_url else {}
@@ -98,7 +98,7 @@ def _resource(build: Build, workspace: Workspace) -> Json:
 
 
 def agent_json(agent: Agent, workspace: Workspace) -> Json:
-    """Return an agent with its apps: an editor, and the app through which the agent is reached."""
+    """Return an agent with its two apps: an editor, and the app through which users reach the agent."""
     apps: list[JsonValue] = [_editor_json(agent), _app_json(agent, workspace)]
     return {
         "id": agent.id,
@@ -179,7 +179,7 @@ def _app_json(agent: Agent, workspace: Workspace) -> Json:
 
 
 def status_json(status: AppStatus, workspace: Workspace) -> Json:
-    """Return one report. A failure has the state `failure` in a report, but `failed` in a task."""
+    """Return one report. A failed agent has the state `failure` in a report, but `failed` in a task."""
     return {
         "id": status.id,
         "created_at": timestamp(status.created_at),
@@ -195,7 +195,7 @@ def status_json(status: AppStatus, workspace: Workspace) -> Json:
 
 
 def workspace_json(workspace: Workspace, task: Task | None) -> Json:
-    """Return a workspace with its latest build and report."""
+    """Return a workspace with its latest build and its latest report."""
     owner, template, latest = workspace.owner, workspace.template, workspace.latest
     status = status_json(workspace.latest_status, workspace) if workspace.latest_status else None
     failing: list[JsonValue] = (

@@ -15,7 +15,7 @@ BUILD_IS_ACTIVE = "A workspace build is already active."
 
 
 class Builds:
-    """Runs builds, and the programs of the workspaces that are started."""
+    """Runs builds, and the programs of the workspaces that have started."""
 
     def __init__(self, world: World, reports: Reports) -> None:
         self._world = world
@@ -31,7 +31,7 @@ class Builds:
         initiator: User,
         preset_id: str | None = None,
     ) -> Build:
-        """Queue a build. Raise Refusal while another build of the workspace runs."""
+        """Queue a build. Raise Refusal while another build of the workspace is running."""
         world = self._world
         if workspace.builds and workspace.latest.is_running:
             raise Refusal(409, BUILD_IS_ACTIVE, BUILD_IS_ACTIVE)
@@ -56,7 +56,7 @@ class Builds:
     def plan_of(self, workspace: Workspace) -> BuildPlan:
         """Return the plan for this workspace's builds.
 
-        This is the plan of its script, or the plan of its template if the script has none.
+        The plan comes from the workspace's script. If the script has no plan, it comes from the template.
         """
         return self.script_of(workspace).plan or workspace.template.plan
 
@@ -66,7 +66,7 @@ class Builds:
         return workspace.template.script(task.prompt if task else "")
 
     def program_of(self, task: Task) -> AgentApi | None:
-        """Return the running program of a task, or None."""
+        """Return the running program of a task; None if no program runs."""
         return self.programs.get(task.workspace.id)
 
     def crash(self, workspace: Workspace) -> None:
@@ -76,13 +76,13 @@ class Builds:
         self._mark_changed(workspace)
 
     def restart(self, task: Task, agent: Agent) -> None:
-        """Restart the agent's program. Its history is lost."""
+        """Restart the agent's program. The history of the program is lost."""
         self._end_program(task.workspace)
         self._histories.pop(task.workspace.id, None)
         self._run_program(task, agent, is_resumed=True)
 
     def fail_latest(self, workspace: Workspace, error: str) -> None:
-        """Mark the latest build as failed, whatever its state is."""
+        """Mark the latest build as failed, whatever state the build has."""
         self._fail(workspace.latest, workspace, error)
 
     def _begin(self, build: Build, workspace: Workspace) -> None:
@@ -115,7 +115,10 @@ class Builds:
         self._schedule_step(plan.connect, build, workspace, self._connect_agent)
 
     def _forget_agents(self, workspace: Workspace) -> None:
-        """Delete the agents of earlier builds. They are not found any more, and their tokens stop working."""
+        """Delete the agents of earlier builds.
+
+        Requests no longer find these agents, and their tokens stop working.
+        """
         for build in workspace.builds:
             if build.agent is not None:
                 build.agent.is_deleted = True

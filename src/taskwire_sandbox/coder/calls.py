@@ -1,4 +1,4 @@
-"""One request while it is answered: its route, its sender, and the look-ups that all routes share."""
+"""One request while it is answered: its route, its sender, and the look-ups that all routes need."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route: its name for tests, its method and path, and the function that answers it."""
+    """A route:
+
+    the name that tests use for it, its method and path, and the function that answers requests.
+    """
 
     name: str
     method: str
@@ -38,7 +41,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request with a known route and a checked key."""
+    """A request whose route is known and whose API key was checked."""
 
     deployment: Deployment
     route: Route
@@ -65,14 +68,17 @@ class Call:
         return read(self.body, struct, self.world.record_violation)
 
     def user(self) -> User:
-        """Return the `{user}` of the path. Raise Refusal (404) if there is none that the viewer can read."""
+        """Return the user whom `{user}` in the path names.
+
+        Raise Refusal (404) if there is no such user that the viewer can read.
+        """
         found = self._named_user()
         if found is None or not self.viewer.can_read_user(found):
             raise not_found()
         return found
 
     def member(self) -> User:
-        """Return the `{user}` of the path.
+        """Return the user whom `{user}` in the path names.
 
         Raise Refusal (404) if the viewer can read neither the user nor a membership of the user.
         """
@@ -84,9 +90,9 @@ class Call:
         return found
 
     def task(self) -> Task:
-        """Return the `{task}` of the path. Raise Refusal (404) if there is none that the viewer can read.
+        """Return the task that `{task}` in the path names. Raise Refusal (404) if the viewer cannot read it.
 
-        A task's id is found under every `{user}`. A task's name is found only under its owner.
+        A task is found by its id under every `{user}`. A task is found by its name only under its owner.
         """
         owner, name = self.member(), self.params["task"]
         known = as_uuid(name)
@@ -97,10 +103,10 @@ class Call:
         return found
 
     def workspace(self) -> Workspace:
-        """Return the `{workspace}` of the path.
+        """Return the workspace that `{workspace}` in the path names.
 
-        Raise Refusal: 404 if there is none that the viewer can read, 410 if it is deleted and the query does
-        not ask for deleted ones.
+        Raise Refusal with 404 if there is no such workspace that the viewer can read. Raise Refusal with 410
+        if the workspace is deleted and the query does not ask for deleted workspaces.
         """
         found = self.world.workspaces.get(self.uuid("workspace"))
         if found is None or not self.viewer.can_read_workspace(found):
@@ -111,9 +117,9 @@ class Call:
         return found
 
     def version(self) -> Version:
-        """Return the `{templateversion}` of the path.
+        """Return the template version that `{templateversion}` in the path names.
 
-        Raise Refusal (404) if there is none that the viewer can read.
+        Raise Refusal (404) if there is no such version that the viewer can read.
         """
         found = self.world.versions.get(self.uuid("templateversion"))
         if found is None or not self.viewer.can_read_template(found.template):
@@ -121,7 +127,7 @@ class Call:
         return found
 
     def uuid(self, name: str) -> str:
-        """Return the path parameter `name` as a UUID. Raise Refusal (400) if it is not one."""
+        """Return the path parameter `name` as a UUID. Raise Refusal (400) if it is not a UUID."""
         known = as_uuid(self.params[name])
         if known is None:
             self.world.record_violation(f"{self.route.name}: {self.params[name]!r} is no uuid")

@@ -1,7 +1,7 @@
 """Time for the stand-in: a real clock, a stepped clock, and the schedule of future actions.
 
-No other module of the stand-in reads the system clock. A scheduled action always sees its own due time as
-"now", even if it runs later. Stepped and real time therefore leave the same timestamps.
+No other module of the stand-in for Coder reads the system clock. A scheduled action always sees its own due
+time as the present time, even if the action runs later. So timestamps do not depend on the kind of clock.
 """
 
 import heapq
@@ -16,7 +16,7 @@ DEFAULT_START = datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """Tells the time, aware and in UTC."""
+    """Tells the time as an aware datetime in UTC."""
 
     def now(self) -> datetime:
         """Return the present time."""
@@ -32,7 +32,7 @@ class RealClock:
 
 
 class SteppedClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
         self._now = start
@@ -42,17 +42,17 @@ class SteppedClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by this number of seconds; it never goes back."""
+        """Move the clock forward by this number of seconds. The clock never goes back."""
         self.move_to(self._now + timedelta(seconds=seconds))
 
     def move_to(self, moment: datetime) -> None:
-        """Move the clock forward to this moment; a past moment changes nothing."""
+        """Move the clock forward to this moment. If the moment is past, change nothing."""
         self._now = max(self._now, moment)
 
 
 @dataclass(order=True, slots=True)
 class ScheduledAction:
-    """One scheduled action. It can be cancelled until it runs."""
+    """One scheduled action. The action can be cancelled until it runs."""
 
     due: datetime
     number: int
@@ -80,13 +80,14 @@ class Schedule:
         self.on_error: Callable[[str], None] = lambda _text: None
 
     def now(self) -> datetime:
-        """Return the due time of the action that is running, or else the clock's time."""
+        """Return the due time of the running action. If no action runs, return the clock's time."""
         return self._moment or self._clock.now()
 
     def next_timestamp(self) -> datetime:
         """Return the present time, or a microsecond after the last timestamp if that is later.
 
-        No two rows have the same time."""
+        So two rows never have equal times.
+        """
         self._last_stamp = max(self.now(), self._last_stamp + MICROSECOND)
         return self._last_stamp
 
@@ -99,13 +100,13 @@ class Schedule:
         return scheduled
 
     def next_due(self) -> datetime | None:
-        """Return the due time of the next action, or None."""
+        """Return the due time of the next action; None if there is no action."""
         while self._heap and self._heap[0].is_cancelled:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
 
     def run_next(self, until: datetime) -> bool:
-        """Run the next action if it is due by `until`. Return whether one was run."""
+        """Run the next action if it is due by `until`. Return whether an action was run."""
         due = self.next_due()
         if due is None or due > until:
             return False
@@ -120,7 +121,7 @@ class Schedule:
         return True
 
     def catch_up(self) -> int:
-        """Run all actions that are due, in order. Return how many ran."""
+        """Run all due actions, in the order of their due times. Return how many actions ran."""
         if self._moment is not None:
             return 0
         done = 0

@@ -1,6 +1,6 @@
-"""The control interface: other processes control the stand-in over HTTP, as tests do from Python.
+"""The control interface: lets other processes control the stand-in over HTTP, as tests do from Python.
 
-Coder has no such interface.
+The real Coder has no such interface.
 """
 
 import json
@@ -20,15 +20,15 @@ Fields = Mapping[str, JsonValue]
 
 
 class CoderSandbox(ScriptedCoder):
-    """The stand-in for Coder, controlled from this process or over its control interface."""
+    """The stand-in for Coder, controlled by this process or through its control interface."""
 
     async def answer_control(self, request: web.Request) -> web.StreamResponse | None:
-        """Answer a request to the control interface, or return None if the request is not one."""
+        """Answer a request to the control interface. Return None for any other request."""
         return await Control(self).answer(request)
 
 
 class Control:
-    """Answers requests below /_control. An error is answered with 400, 404 or 409 and a sentence."""
+    """Answers requests below /_control. An error has the status 400, 404 or 409 and a sentence."""
 
     def __init__(self, sandbox: ScriptedCoder) -> None:
         self._sandbox = sandbox
@@ -45,7 +45,7 @@ class Control:
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse | None:
-        """Answer a control request, or return None if the request is not one."""
+        """Answer a request to the control interface. Return None for any other request."""
         if not request.path.startswith(f"{PREFIX}/"):
             return None
         parts = request.path.removeprefix(f"{PREFIX}/").split("/")

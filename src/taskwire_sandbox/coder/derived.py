@@ -10,7 +10,7 @@ STATE_NAMES = {"failure": "failed"}  # from its name in a report to its name in 
 
 
 class State(NamedTuple):
-    """A task's current state."""
+    """The current state of a task's agent."""
 
     timestamp: datetime
     state: str
@@ -21,7 +21,7 @@ class State(NamedTuple):
 def task_status(task: Task) -> str:
     """Return the task's status.
 
-    The build decides first, then the agent, then the app, as in Coder's database view.
+    The status depends first on the build, then on the agent, then on the app, as in Coder's database view.
     """
     build = task.workspace.latest
     by_build = _build_status(build)
@@ -58,7 +58,7 @@ def _app_status(agent: Agent | None) -> str:
 
 
 def workspace_status(build: Build) -> str:
-    """Return the workspace's status, which follows from its latest build."""
+    """Return the workspace's status, which depends on its latest build."""
     if build.job_status in ("pending", "canceling", "canceled", "failed"):
         return build.job_status
     running, done = {
@@ -70,10 +70,10 @@ def workspace_status(build: Build) -> str:
 
 
 def current_state(task: Task, status: str) -> State | None:
-    """Return the agent's last report as a state, or None if there is none.
+    """Return the agent's last report as a state; None if there is no report.
 
-    A report from before the latest start does not count. Without a report, a task that initializes has the
-    state `working` and a message of Coder's own.
+    A report from before the latest start does not count. If there is no report and the task is initializing,
+    the state is `working` with a text of Coder's own.
     """
     workspace = task.workspace
     build, report = workspace.latest, workspace.latest_status
@@ -108,7 +108,7 @@ def agent_connection(agent: Agent) -> str:
 
 
 def agent_health(agent: Agent) -> tuple[bool, str]:
-    """Return whether the agent is healthy, and the reason if not."""
+    """Return whether the agent is healthy. If it is not, also return the reason."""
     connection = agent_connection(agent)
     if connection == "connecting":
         return False, "agent has not yet connected"

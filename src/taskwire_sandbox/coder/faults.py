@@ -1,4 +1,4 @@
-"""Faults on demand: which calls fail, in which way, how often, and whether they take effect."""
+"""Faults that a test or the demo plans: which calls fail, how, how often, and whether they take effect."""
 
 import random
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from taskwire_sandbox.coder.wire import Response, json_response
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault. `executes` says whether the call takes effect in spite of the fault."""
+    """One kind of fault. `executes` says whether the call still takes effect."""
 
     name: str
     executes: bool = True
@@ -32,7 +32,10 @@ def late_after(seconds: float) -> Fault:
 
 
 def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
-    """Answer 429 without executing the call. `retry_after` is in seconds; `limit` is named in the message."""
+    """Answer 429 without executing the call.
+
+    `retry_after` is in seconds. The message names `limit`.
+    """
     body = {"message": f"You've been rate limited for sending more than {limit} requests in 1m0s."}
     plain = json_response(429, body)
     return Fault(
@@ -77,7 +80,7 @@ def error_after(message: str = "An internal server error occurred.", status: int
 
 
 def hang() -> Fault:
-    """Accept the request, but neither execute the call nor answer."""
+    """Accept the request. Neither execute the call nor answer it."""
     return Fault("hang", executes=False, hangs=True)
 
 
@@ -107,7 +110,7 @@ def named(name: str, options: Mapping[str, str | int | float]) -> Fault:
 
 @dataclass(slots=True)
 class PlannedFault:
-    """A planned fault for calls to routes that match a pattern, limited by a count or a probability."""
+    """A fault planned for calls to routes that match a pattern. A count or a probability limits the fault."""
 
     pattern: str
     fault: Fault
@@ -123,7 +126,7 @@ class PlannedFault:
         return self.times is not None and self.hits >= self.times
 
     def applies_to(self, route: str) -> bool:
-        """Return whether the fault happens to this call. If it does, count it as one of `times`."""
+        """Return whether the fault happens to this call. If it does, the call counts as one of `times`."""
         if self.is_used_up or not fnmatchcase(route, self.pattern):
             return False
         if self.skips:
@@ -136,7 +139,7 @@ class PlannedFault:
 
 
 class PlannedFaults:
-    """All planned faults. If several match a call, the oldest one happens."""
+    """All planned faults. If several faults match a call, the oldest fault happens."""
 
     def __init__(self) -> None:
         self._faults: list[PlannedFault] = []
@@ -151,7 +154,10 @@ class PlannedFaults:
         self._faults.clear()
 
     def find_for(self, route: str) -> Fault | None:
-        """Return the planned fault for a call of this route, and count it; None if no fault is planned."""
+        """Return the planned fault for a call of this route, and count the fault.
+
+        Return None if no fault is planned for the call.
+        """
         for planned in self._faults:
             if planned.applies_to(route):
                 self._faults = [each for each in self._faults if not each.is_used_up]

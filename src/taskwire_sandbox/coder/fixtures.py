@@ -1,6 +1,6 @@
-"""Adds rows to a deployment directly: organizations, users, keys, templates and tasks.
+"""Adds rows to a deployment directly: organizations, users, API keys, templates and tasks.
 
-The rows do not go through the API, so Coder's rules for requests do not apply to them.
+The rows do not pass through the API. So Coder's rules for requests do not apply to these rows.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,14 +31,14 @@ YEAR = timedelta(days=365)
 
 
 class Fixtures:
-    """Adds rows to one world."""
+    """Adds rows to one `World`."""
 
     def __init__(self, world: World, builds: Builds) -> None:
         self._world = world
         self._builds = builds
 
     def add_organization(self, name: str, display_name: str = "") -> Organization:
-        """Add an organization. The first one is the default."""
+        """Add an organization. The first organization is the default."""
         world = self._world
         is_first = not world.organizations
         made = Organization(
@@ -61,7 +61,7 @@ class Fixtures:
         organizations: Mapping[str, Iterable[str]] | None = None,
         github_id: int = 0,
     ) -> User:
-        """Add a user. If no organizations are given, the user belongs to the default one."""
+        """Add a user. If no organizations are given, the user belongs to the default organization."""
         world = self._world
         if unknown := set(roles) - SITE_ROLES.keys():
             raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
@@ -88,7 +88,7 @@ class Fixtures:
     def add_token(
         self, user: User, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> Token:
-        """Add a key. Coder's limits of lifetimes do not apply."""
+        """Add an API key. Coder's limits on lifetimes do not apply."""
         world = self._world
         if unknown := [scope for scope in scopes if not is_known_scope(scope)]:
             raise ValueError(f"no such scope: {', '.join(unknown)}")
@@ -135,7 +135,7 @@ class Fixtures:
         return made
 
     def add_version(self, template: Template, *, has_ai_task: bool = True) -> Version:
-        """Add a version to a template. It becomes the active one."""
+        """Add a version to a template. This version becomes the active version."""
         world = self._world
         name = f"v{len(template.versions) + 1}"
         made = Version(
@@ -157,7 +157,7 @@ class Fixtures:
         return Preset(self._world.ids.new_uuid(), name, dict(parameters or {}), is_default, description)
 
     def add_task(self, owner: User, prompt: str, template: Template, name: str = "") -> Task:
-        """Add a task as if somebody had created it on Coder's own pages. Its first build is queued."""
+        """Add a task as if a person had created it on Coder's own pages. The task's first build is queued."""
         world = self._world
         made_name, display_name = generate(prompt, world.ids)
         new, stamp = world.ids.new_uuid, world.schedule.next_timestamp()

@@ -1,4 +1,4 @@
-"""Ids as Coder makes them. A seeded random source makes them, so that a run can be repeated."""
+"""Makes ids in Coder's formats. The random source has a seed, so that a run can be repeated."""
 
 import random
 import string
@@ -8,7 +8,7 @@ ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 class Ids:
-    """A source of ids. The same seed gives the same ids."""
+    """A source of ids. Sources with equal seeds give equal ids."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose; nothing here is a secret
@@ -22,7 +22,7 @@ class Ids:
         return self._letters(10), self._letters(22)
 
     def new_oauth_secret(self) -> str:
-        """Return an app's secret, a code or a refresh token."""
+        """Return a secret: of an OAuth2 app, of a code, or of a refresh token."""
         return f"coder_{self._letters(10)}_{self._letters(40)}"
 
     def new_suffix(self) -> str:
@@ -32,7 +32,7 @@ class Ids:
     def new_nanoseconds(self) -> int:
         """Return a random number from 0 to 999: the last three digits of a time in nanoseconds.
 
-        Coder's times have nanoseconds, and Python's have only microseconds.
+        Coder's times have nanoseconds, but Python's times have only microseconds.
         """
         return self._random.randrange(1000)
 
@@ -41,7 +41,7 @@ class Ids:
 
 
 def as_uuid(text: str) -> str | None:
-    """Return the canonical form of a UUID in a spelling that Go's parser accepts, or None."""
+    """Return the canonical form of a UUID in any spelling that Go's parser accepts; None for other texts."""
     if len(text) not in (32, 36, 38, 45):
         return None
     try:

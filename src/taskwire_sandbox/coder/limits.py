@@ -10,8 +10,8 @@ PRUNE_ABOVE = 20_000
 class RateLimit:
     """Counts requests by key (user and path) in a sliding window of one minute.
 
-    The window is estimated as in Coder. For example, 15 seconds after the start of a minute, three quarters
-    of the previous minute's requests still count.
+    The window is an estimate, as in Coder. For example, 15 seconds after the start of a minute, three
+    quarters of the previous minute's requests still count.
     """
 
     def __init__(self, limit: int) -> None:
@@ -19,7 +19,7 @@ class RateLimit:
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     def take(self, key: tuple[str, str], now: datetime) -> tuple[bool, dict[str, str]]:
-        """Return whether a request may pass, and its rate limit headers.
+        """Return whether a request may pass, and the rate limit headers of its answer.
 
         Count the request only if it may pass.
         """

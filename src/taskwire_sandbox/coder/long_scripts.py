@@ -1,6 +1,6 @@
-"""The demo's agents that work for minutes, or write long texts.
+"""The demo's agents that work for minutes or write long texts.
 
-`scripts` chooses an agent among these and its own.
+`scripts` chooses one of these agents or one of its own agents.
 """
 
 from taskwire_sandbox.coder.script_parts import REPOSITORY, SHORT_PLAN, goes_on, resumed

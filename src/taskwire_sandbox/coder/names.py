@@ -1,4 +1,4 @@
-"""Names of tasks: the rules for a given name, and the generation of a name from a prompt."""
+"""Names of tasks: the rules for a name that a user gives, and the making of a name from a prompt."""
 
 import re
 
@@ -13,7 +13,7 @@ FALLBACKS = ("amber-heron", "brisk-otter", "calm-lynx", "dapper-finch", "eager-n
 
 
 def name_problem(name: str) -> str:
-    """Return why Coder refuses the name, or an empty text."""
+    """Return why Coder refuses the name; empty if Coder accepts it."""
     if len(name) > LIMIT:
         return "must be <= 32 characters"
     if not name:
@@ -24,7 +24,7 @@ def name_problem(name: str) -> str:
 
 
 def generate(prompt: str, ids: Ids) -> tuple[str, str]:
-    """Return a name and a display name generated from a prompt."""
+    """Make a name and a display name from a prompt, and return both."""
     line = re.sub(r"[\n\r\t]+", " ", prompt)
     slug = re.sub(r"\s+", "-", _whole_words(line, SLUG_LIMIT).lower())
     slug = re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]+", "", slug)).strip("-")

@@ -1,7 +1,8 @@
 """Coder's notifications about tasks: their kinds, their recipients, and their payloads for a webhook.
 
-As on the real server, nothing is signed and delivery takes seconds. The four kinds about states are off until
-the recipient turns them on. A second pause on the same day is not announced.
+As on the real server, a payload has no signature and its delivery takes seconds. The four kinds about states
+are off until the recipient turns them on. If a task is paused twice on one day, only the first pause is
+announced.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,7 @@ OFF_BY_DEFAULT = frozenset(TEMPLATE_IDS[name] for name in BY_STATE.values())
 
 
 class Notifications:
-    """The queue of notifications for the next round of delivery."""
+    """The queue of notifications that the next round of delivery sends."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,9 +49,11 @@ class Notifications:
         self._has_round = False
 
     def queue_for_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
-        """Queue a notification about the report `status`. `before` is the earlier report, or None.
+        """Queue a notification about the report `status`.
 
-        An unchanged state is not announced, and neither is `working` as the first report.
+        `before` is the earlier report; None if there is none.
+
+        If the state has not changed, queue nothing. If the first report is `working`, queue nothing either.
         """
         task = self._world.tasks_by_workspace.get(workspace.id)
         agent = workspace.latest.agent

@@ -1,10 +1,10 @@
 """Coder as an OAuth2 provider: the page that asks a person to allow an app, and the app's tokens.
 
-Coder needs the experiment `oauth2` for this. The names and the order of the checks are those of Coder: PKCE
-with S256 is required, a redirect URI must be exactly the registered one, a code is used up by the first try,
-a refresh token by the first success, and a person has one token of each app. Coder ignores the scopes that an
+The real Coder needs the experiment `oauth2` for this. The names and the order of the checks are Coder's. PKCE
+with S256 is required. A redirect URI must equal the registered URI. A code works for only one try, and a
+refresh token for only one success. A person has only one token of each app. Coder ignores the scopes that an
 app asks for. On the real page, a browser session shows who the person is. On this page, the person chooses a
-link with their name.
+link with the person's name.
 """
 
 import base64
@@ -42,7 +42,7 @@ class OAuthRefusal(Exception):
 
 
 def show_authorize_page(call: Call) -> Response:
-    """Answer with the page that asks the signed-in person whether an app may act for them."""
+    """Answer with the page that asks the signed-in person whether an app may act for that person."""
     app, problems = _check_request(call)
     if app is None or problems:
         return _error_page(problems)
@@ -70,7 +70,10 @@ def show_authorize_page(call: Call) -> Response:
 
 
 def allow(call: Call) -> Response:
-    """Send the person back to the app, with a code. Earlier codes of the same person and app end."""
+    """Send the person back to the app, with a code.
+
+    Earlier codes of this person for this app stop working.
+    """
     app, problems = _check_request(call)
     user = call.world.find_user(call.query.get("user", ""))
     if app is None or user is None or problems:
@@ -86,7 +89,7 @@ def allow(call: Call) -> Response:
 
 
 def give_tokens(call: Call) -> Response:
-    """Exchange a code, or a refresh token, for a new key and a new refresh token."""
+    """Exchange a code or a refresh token for a new API key and a new refresh token."""
     try:
         return _give_tokens(call, _read_form(call))
     except OAuthRefusal as refusal:
@@ -94,7 +97,7 @@ def give_tokens(call: Call) -> Response:
 
 
 def revoke(call: Call) -> Response:
-    """Delete a refresh token with its key. An unknown token is answered as if it were deleted."""
+    """Delete a refresh token with its API key. An unknown token gets the answer of a deleted token."""
     try:
         form = _read_form(call)
         app = _authenticate(call, form)
@@ -153,7 +156,7 @@ def _use_refresh_token(call: Call, app: OAuthApp, form: Mapping[str, str]) -> Us
 
 
 def _answer(call: Call, app: OAuthApp, user: User) -> Response:
-    """Answer with new tokens. The person's earlier key of this app ends, and so does its refresh token."""
+    """Answer with new tokens. The person's earlier key of this app and its refresh token stop working."""
     world, name = call.world, f"{user.id}_{app.id}_oauth_session_token"
     for earlier in [key for key in world.tokens.values() if key.user is user and key.name == name]:
         del world.tokens[earlier.id]
@@ -191,7 +194,7 @@ def _read_form(call: Call) -> dict[str, str]:
 
 
 def _check_request(call: Call) -> tuple[OAuthApp | None, list[str]]:
-    """Return the app of a request to the page, and what is wrong with the request."""
+    """Return the app in a request to the page, and what is wrong with the request."""
     query, problems = call.query, []
     app = call.world.oauth.apps.get(query.get("client_id", ""))
     if app is None:

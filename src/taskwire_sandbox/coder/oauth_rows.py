@@ -1,4 +1,4 @@
-"""What Coder stores as an OAuth2 provider: apps, codes, tokens. `oauth_routes.py` answers requests."""
+"""What Coder stores as an OAuth2 provider: apps, codes and tokens. `oauth_routes.py` answers the requests."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ class OAuthCode:
 
 @dataclass
 class OAuthGrant:
-    """A refresh token and the key that it belongs to. It ends with the key."""
+    """A refresh token and the API key that it belongs to. The refresh token ends with the key."""
 
     refresh_token: str
     app: OAuthApp
@@ -39,7 +39,10 @@ class OAuthGrant:
 
 @dataclass
 class OAuthProvider:
-    """The apps of one deployment, and what was given to them. `secrets` has every secret ever given."""
+    """The apps of one deployment, and the codes and tokens that these apps got.
+
+    `secrets` has every secret that was ever given.
+    """
 
     apps: dict[str, OAuthApp] = field(default_factory=dict)
     codes: dict[str, OAuthCode] = field(default_factory=dict)

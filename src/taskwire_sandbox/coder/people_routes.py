@@ -1,4 +1,4 @@
-"""Routes about users: rights, organizations and their members, keys, and notification preferences."""
+"""Routes about users: rights, organizations and members, API keys, and notification preferences."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ NANOSECONDS = 1_000_000_000
 
 
 def build_info(call: Call) -> Response:
-    """Answer with the server's version. This needs no key."""
+    """Answer with the server's version. The request needs no API key."""
     settings = call.world.settings
     return json_response(
         200,
@@ -47,9 +47,10 @@ def build_info(call: Call) -> Response:
 
 
 def check_rights(call: Call) -> Response:
-    """Answer for each named check whether the viewer has that right, by roles and by the scopes of the key.
+    """Answer for each check in the request whether the viewer has the right.
 
-    An object without an owner stands for the rows of all people. The stand-in knows no `resource_id`.
+    Both the viewer's roles and the scopes of the key must give the right. An object without an owner stands
+    for the rows of all people. The stand-in does not know `resource_id`.
     """
     checks = call.read(AUTH_CHECK)["checks"]
     found: Json = {}
@@ -115,7 +116,7 @@ def get_user(call: Call) -> Response:
 
 
 def list_organizations(call: Call) -> Response:
-    """Answer with the organizations that the viewer can read."""
+    """Answer with all organizations that the viewer can read."""
     found = call.world.organizations.values()
     return json_response(
         200, [shapes.organization_json(o) for o in found if call.viewer.can_read_organization(o)]
@@ -138,9 +139,9 @@ def list_members(call: Call) -> Response:
 
 
 def organization_of(call: Call) -> Organization:
-    """Return the `{organization}` of the path.
+    """Return the organization that `{organization}` in the path names.
 
-    Raise Refusal (404) if there is none that the viewer can read.
+    Raise Refusal (404) if there is no such organization that the viewer can read.
     """
     found = call.world.find_organization(call.params["organization"])
     if found is None or not call.viewer.can_read_organization(found):
@@ -149,7 +150,7 @@ def organization_of(call: Call) -> Organization:
 
 
 def list_tokens(call: Call) -> Response:
-    """Answer with a user's named keys. Expired keys are included only if the query asks for them."""
+    """Answer with a user's named API keys. Include expired keys only if the query asks for them."""
     user = _keys_of(call)
     now = call.world.schedule.now()
     wants_expired = call.query.get("include_expired") == "true"
@@ -162,7 +163,7 @@ def list_tokens(call: Call) -> Response:
 
 
 def create_token(call: Call) -> Response:
-    """Create a named key. Its secret is in this answer only."""
+    """Create a named API key. Only this answer contains the secret of the key."""
     user = _keys_of(call, "create")
     request = call.read(CREATE_TOKEN)
     scopes = _scopes(request)
@@ -175,7 +176,10 @@ def create_token(call: Call) -> Response:
 
 
 def create_session_key(call: Call) -> Response:
-    """Create a key without a name and without limits, as Coder's own pages do for their reader."""
+    """Create an API key without a name and without limits.
+
+    Coder's own pages do this for the person who reads them.
+    """
     user = _keys_of(call, "create")
     lifetime = timedelta(days=call.world.settings.default_lifetime_days)
     made = add_token(call, user, "", lifetime, ("all",), login_type="password")
@@ -191,7 +195,7 @@ def add_token(
     *,
     login_type: str = "token",
 ) -> Token:
-    """Add a key."""
+    """Add an API key."""
     world = call.world
     key_id, secret = world.ids.new_token()
     now = world.schedule.next_timestamp()
@@ -231,31 +235,31 @@ def _lifetime(call: Call, user: User, nanoseconds: JsonValue) -> timedelta:
 
 
 def longest_lifetime(call: Call, user: User) -> timedelta:
-    """Return the longest lifetime of a user's key. It is shorter for a site owner."""
+    """Return the longest lifetime of a user's API key. It is shorter for an owner of the deployment."""
     settings = call.world.settings
     is_owner = "owner" in user.roles
     return timedelta(days=settings.max_admin_lifetime_days if is_owner else settings.max_lifetime_days)
 
 
 def token_config(call: Call) -> Response:
-    """Answer with the longest lifetime of a key."""
+    """Answer with the longest lifetime of an API key."""
     limit = longest_lifetime(call, _keys_of(call))
     return json_response(200, {"max_token_lifetime": int(limit.total_seconds()) * NANOSECONDS})
 
 
 def get_key(call: Call) -> Response:
-    """Answer with one key by its id. A client learns here when its own key expires."""
+    """Answer with one API key by its id. From this answer, a client learns when its own key expires."""
     return json_response(200, shapes.token_json(_key(call)))
 
 
 def delete_key(call: Call) -> Response:
-    """Delete a key."""
+    """Delete an API key."""
     del call.world.tokens[_key(call, "delete").id]
     return Response(204)
 
 
 def expire_key(call: Call) -> Response:
-    """Let a key expire now."""
+    """Let an API key expire now."""
     _key(call, "update").expires_at = call.world.schedule.now()
     return Response(204)
 
@@ -276,12 +280,12 @@ def _keys_of(call: Call, action: str = "read") -> User:
 
 
 def get_preferences(call: Call) -> Response:
-    """Answer with the notifications that a user has turned on or off."""
+    """Answer with the kinds of notifications that a user has turned on or off."""
     return json_response(200, _preferences(_with_preferences(call)))
 
 
 def put_preferences(call: Call) -> Response:
-    """Turn notifications on or off."""
+    """Turn kinds of notifications on or off."""
     user = _with_preferences(call)
     wanted = call.read(UPDATE_PREFERENCES)["template_disabled_map"]
     for template_id, is_disabled in wanted.items() if isinstance(wanted, dict) else ():

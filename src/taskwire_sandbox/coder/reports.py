@@ -21,7 +21,7 @@ Listener = Callable[[Workspace, AppStatus, AppStatus | None], None]
 
 
 class Reports:
-    """Receives the agents' reports."""
+    """Receives the reports and snapshots of agents."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -30,7 +30,7 @@ class Reports:
     def add(self, workspace: Workspace, agent: Agent, state: str, message: str, uri: str) -> AppStatus:
         """Append a report to the app's history.
 
-        `state` is spelled as in reports (`failure`, not `failed`).
+        `state` has the spelling of reports (`failure`, not `failed`).
         """
         if state not in REPORT_STATES:
             raise Refusal(400, "Invalid state provided.", f"invalid state: {state!r}")
@@ -57,7 +57,7 @@ class Reports:
         return status
 
     def store_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
-        """Store the last messages of a task that is being paused. They replace an older snapshot.
+        """Store the last messages of a task that is being paused. These messages replace an older snapshot.
 
         `layout` is the name of the messages' format.
         """
@@ -65,19 +65,19 @@ class Reports:
 
 
 def sanitized(message: str) -> str:
-    """Return a message as Coder stores it for web pages: without tags, and escaped for HTML."""
+    """Return a message as Coder stores it for web pages: without tags, and with HTML characters escaped."""
     plain = _TAG.sub("", _unquoted(message))
     escaped = _ESCAPE.sub("", _escaped_for_html(html.unescape(plain)))
     return " ".join("".join(c for c in escaped if c.isprintable() or c.isspace()).split())
 
 
 def _escaped_for_html(text: str) -> str:
-    """Escape for HTML as Go does. Go writes quotes as numeric entities, such as `&#39;`."""
+    """Escape HTML characters as Go does. Go writes quotes as numeric entities, such as `&#39;`."""
     return html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;")
 
 
 def _unquoted(message: str) -> str:
-    """Resolve backslash escapes if the whole message is valid as a string literal."""
+    """Resolve backslash escapes if the whole message is a valid string literal."""
     try:
         return str(json.loads(f'"{message}"'))
     except ValueError:
@@ -85,7 +85,7 @@ def _unquoted(message: str) -> str:
 
 
 def message_json(message: Message, offset_minutes: int = 0) -> Json:
-    """Return a message in agentapi's form. Its time is shown in the zone `offset_minutes` from UTC."""
+    """Return a message in agentapi's form. The time has an offset of `offset_minutes` from UTC."""
     return {
         "id": message.id,
         "content": message.content,
@@ -95,7 +95,7 @@ def message_json(message: Message, offset_minutes: int = 0) -> Json:
 
 
 def choose_snapshot_messages(messages: Sequence[Message]) -> list[Message]:
-    """Return the last messages that fit into a snapshot, chosen as the agent's shutdown script does."""
+    """Return the last messages that fit into a snapshot, as the agent's shutdown script chooses them."""
     kept = list(messages[-SNAPSHOT_MESSAGES:])
     while len(kept) > 1 and _size(kept) > SNAPSHOT_LIMIT:
         kept.pop(0)

@@ -1,4 +1,4 @@
-"""All routes of the stand-in, each with the query keys that the real server reads."""
+"""All routes of the stand-in. Each route has the query keys that the real server reads."""
 
 from taskwire_sandbox.coder import (
     agent_routes,
@@ -179,7 +179,7 @@ ALL_ROUTES = TASK_ROUTES + OTHER_ROUTES
 class RouteTable:
     """Finds the route of a request.
 
-    A literal part of a pattern wins over a parameter: `/me` over `/{user}`.
+    If two patterns match, a literal part wins over a parameter: `/me` over `/{user}`.
     """
 
     def __init__(self) -> None:
@@ -190,9 +190,9 @@ class RouteTable:
             self._by_length.setdefault((route.method, len(parts)), []).append((parts, route))
 
     def find(self, method: str, path: str, *, has_tasks: bool) -> tuple[Route, dict[str, str]] | None:
-        """Return the route and its path parameters, or None.
+        """Return the route and its path parameters; None if there is no such route.
 
-        Without `has_tasks` the routes of tasks do not exist.
+        Without `has_tasks`, the routes of tasks do not exist.
         """
         if path.startswith(f"{EXPERIMENTAL}/tasks"):
             path = V2 + path.removeprefix(EXPERIMENTAL)  # the real server keeps this path as an alias

@@ -1,4 +1,4 @@
-"""Coder's tables as plain rows. Derived values are in `derived`, the JSON is in `shapes`."""
+"""Coder's tables as plain rows. `derived` makes derived values; `shapes` and `build_shapes` make the JSON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ORGANIZATION_ROLES = {
 
 @dataclass(slots=True, eq=False)
 class Organization:
-    """A tenant. One of them is the default."""
+    """A tenant of the deployment. One organization is the default."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class Organization:
 
 @dataclass(slots=True, eq=False)
 class User:
-    """A person or a service account. `org_roles` has a key for each organization of the user."""
+    """A person or a service account. The keys of `org_roles` are the user's organizations."""
 
     id: str
     username: str
@@ -54,7 +54,7 @@ class User:
 
 @dataclass(slots=True, eq=False)
 class Token:
-    """An API key. Clients send `key`; after its creation Coder shows only `id`."""
+    """An API key. Clients send `key`. After the key's creation, Coder shows only `id`."""
 
     id: str
     secret: str
@@ -86,7 +86,7 @@ class Preset:
 
 @dataclass(slots=True, eq=False)
 class Parameter:
-    """A rich parameter. A required one without a default needs a preset."""
+    """A rich parameter of a template. A required parameter without a default needs a preset."""
 
     name: str
     default: str = ""
@@ -121,7 +121,7 @@ class Version:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A template, who may see and use it, and how its agents behave."""
+    """A template: which people may see and use it, and how its agents behave."""
 
     id: str
     name: str
@@ -146,13 +146,13 @@ class Template:
 
     @property
     def active(self) -> Version:
-        """Return the version for new workspaces."""
+        """Return the version that new workspaces get."""
         return self.versions[-1]
 
 
 @dataclass(slots=True, eq=False)
 class AppStatus:
-    """One report by an agent or by the watcher of its screen."""
+    """One report by an agent or by the watcher of the agent's screen."""
 
     id: str
     created_at: datetime
@@ -165,7 +165,7 @@ class AppStatus:
 
 @dataclass(slots=True, eq=False)
 class App:
-    """The workspace's app for the agent. `statuses` are all its reports, the oldest first."""
+    """The workspace's app for the agent. `statuses` are all reports to this app, the oldest first."""
 
     id: str
     health: str = "initializing"
@@ -240,7 +240,7 @@ class Snapshot:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """An entry of the agent's conversation. Its id is its index in the list."""
+    """An entry of the agent's conversation. The id of the entry is its index in the list."""
 
     id: int
     role: str
@@ -267,7 +267,7 @@ class Workspace:
 
     @property
     def organization(self) -> Organization:
-        """Return the workspace's organization, which is the template's."""
+        """Return the workspace's organization, which is that of its template."""
         return self.template.organization
 
     @property
@@ -278,7 +278,7 @@ class Workspace:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A task. `cached` holds its status and JSON until the task changes."""
+    """A task. `cached` has the task's status and JSON until the task changes."""
 
     id: str
     name: str

@@ -1,6 +1,6 @@
-"""The stand-in as a whole: a server on loopback that answers as Coder, with controls for tests.
+"""The stand-in as a whole: a server on loopback that answers as Coder, and the controls for tests.
 
-`control` offers the same controls over HTTP.
+`control` offers these controls over HTTP.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class MovableClock(Protocol):
 
 
 class ScriptedCoder:
-    """The stand-in for Coder, controlled from this process. Inside its context it listens at `url`."""
+    """The stand-in for Coder, controlled from this process. In its `async with` block it listens at `url`."""
 
     def __init__(
         self,
@@ -84,11 +84,11 @@ class ScriptedCoder:
         self.template = self.fixtures.add_template("tasks-docker", display_name="Tasks on Docker")
 
     async def answer_control(self, request: web.Request) -> web.StreamResponse | None:  # noqa: ARG002
-        """Answer a request to the control interface, or return None if the request is not one."""
+        """Answer a request to the control interface. Return None for any other request."""
         return None
 
     async def __aenter__(self) -> Self:
-        """Start listening, and start the schedule if the clock is a real one."""
+        """Start to listen. If the clock is a real clock, also start the schedule."""
         self._runner = web.AppRunner(self._server.application(), access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await self.come_back()
@@ -103,7 +103,7 @@ class ScriptedCoder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening, and end all requests, streams and background tasks."""
+        """Stop listening. End all requests, streams and background tasks."""
         self._server.release()
         self._server.streams.close()
         for work in self._background:
@@ -121,7 +121,7 @@ class ScriptedCoder:
 
     @property
     def violations(self) -> list[str]:
-        """Return the violations: requests that the real Coder does not know. A test expects none."""
+        """Return the violations: requests that the real Coder does not know. A test expects none of them."""
         return list(self.world.violations)
 
     @property
@@ -131,7 +131,10 @@ class ScriptedCoder:
 
     @property
     def on_request(self) -> RequestHook | None:
-        """Return the hook that is called "before" and "after" each request takes effect. It may be async."""
+        """Return the hook that is called "before" and "after" each request takes effect.
+
+        The hook may be an async function.
+        """
         return self._server.on_request
 
     @on_request.setter
@@ -140,9 +143,9 @@ class ScriptedCoder:
 
     @property
     def on_arrival(self) -> ArrivalHook | None:
-        """Return the hook that may choose a fault for an arriving request.
+        """Return the hook that may choose a fault for a request that has arrived.
 
-        The planned faults apply only if the hook chooses none.
+        If the hook chooses no fault, the planned faults apply.
         """
         return self._server.on_arrival
 
@@ -159,11 +162,11 @@ class ScriptedCoder:
     def add_token(
         self, username: str, *, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> str:
-        """Add a key for a user and return the session token that a client sends."""
+        """Add an API key for a user. Return the session token that a client sends."""
         return self.fixtures.add_token(self.user(username), name, lifetime, scopes).key
 
     def add_oauth_app(self, name: str, callback_url: str) -> OAuthApp:
-        """Register an app that people may allow to act for them."""
+        """Register an OAuth2 app. People may allow this app to act for them."""
         app = OAuthApp(self.world.ids.new_uuid(), self.world.ids.new_oauth_secret(), name, callback_url)
         self.world.oauth.apps[app.id] = app
         return app
@@ -171,7 +174,7 @@ class ScriptedCoder:
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None
     ) -> SandboxTask:
-        """Add a task as if somebody had created it on Coder's own pages."""
+        """Add a task as if a person had created it on Coder's own pages."""
         task = self.fixtures.add_task(self.user(username), prompt, template or self.template, name)
         self.world.schedule.catch_up()
         return SandboxTask(self.deployment, task)
@@ -193,7 +196,8 @@ class ScriptedCoder:
     def task(self, name: str) -> SandboxTask:
         """Return the task with this id, name or `owner/name`.
 
-        If there is none, return the only task whose name begins with `name`. Raise LookupError otherwise.
+        If there is no such task, return the only task whose name begins with `name`. Raise LookupError
+        otherwise.
         """
         self.world.schedule.catch_up()
         found = [task for task in self.world.tasks.values() if _is_named(task, name)]
@@ -225,14 +229,14 @@ class ScriptedCoder:
     ) -> PlannedFault:
         """Plan a fault for calls to routes that match a pattern (`tasks.send`, `tasks.*`).
 
-        The fault happens `times` times, or until `clear_faults` if `times` is None.
+        The fault happens `times` times. If `times` is None, the fault happens until `clear_faults`.
         """
         planned = PlannedFault(route, fault, times, probability, skips)
         planned.rng.seed(seed)
         return self._server.planned_faults.plan(planned)
 
     def clear_faults(self) -> None:
-        """Remove all planned faults, and reset the connections that hang."""
+        """Remove all planned faults. Reset the connections that a fault keeps hanging."""
         self._server.planned_faults.clear()
         self._server.release()
 
@@ -258,7 +262,7 @@ class ScriptedCoder:
 
     @contextlib.asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
-        """Be unreachable inside the block."""
+        """Make the stand-in unreachable inside the block."""
         await self.go_down()
         try:
             yield
@@ -266,9 +270,9 @@ class ScriptedCoder:
             await self.come_back()
 
     def go_down_for(self, seconds: float) -> None:
-        """Be unreachable for `seconds` of real time.
+        """Make the stand-in unreachable for `seconds` of real time.
 
-        This starts just after the answer to the present request.
+        The time starts just after the answer to the present request.
         """
         self._start(self._go_down_for(seconds))
 
@@ -278,7 +282,7 @@ class ScriptedCoder:
             await asyncio.sleep(seconds)
 
     async def advance(self, seconds: float) -> None:
-        """Move a stepped clock forward. Every scheduled action runs at its own moment, in order."""
+        """Move a stepped clock forward. Run each scheduled action at its own due time, in order."""
         if not isinstance(self.clock, MovableClock):
             raise TypeError("only a stepped clock can be advanced")
         end = self.clock.now() + timedelta(seconds=seconds)
@@ -291,7 +295,7 @@ class ScriptedCoder:
         await asyncio.sleep(0)
 
     async def catch_up(self) -> None:
-        """Run the scheduled actions that are due, after a test has moved the clock itself."""
+        """Run the scheduled actions that are due. Call this after a test has moved the clock itself."""
         self.world.schedule.catch_up()
         await asyncio.sleep(0)
 
@@ -300,8 +304,8 @@ class ScriptedCoder:
     ) -> None:
         """Wait until the condition holds.
 
-        The condition is checked after every request and change. After `timeout_seconds` an AssertionError
-        names `description`.
+        Check the condition after every request and every change. Raise AssertionError with `description`
+        after `timeout_seconds`.
         """
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -1,4 +1,4 @@
-"""The controls of one task, for tests and the demo: they change its agent, its workspace and its builds."""
+"""The controls of one task, for tests and the demo: they change the task's agent, workspace and builds."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,9 +17,9 @@ FAILING_PARTS = ("status", "messages", "message", "message_after_typing", "messa
 
 
 class SandboxTask:
-    """One task, read and changed by a test without Coder's API.
+    """One task that a test reads and changes without Coder's API.
 
-    Most calls first run the scheduled actions that are due.
+    Most methods first run the scheduled actions that are due.
     """
 
     def __init__(self, deployment: Deployment, task: Task) -> None:
@@ -45,7 +45,7 @@ class SandboxTask:
 
     @property
     def state(self) -> str | None:
-        """Return the agent's state as the task list shows it, or None if it shows none."""
+        """Return the agent's state as the task list shows it; None if the list shows no state."""
         found = current_state(self.row, self.status)
         return found.state if found else None
 
@@ -61,9 +61,9 @@ class SandboxTask:
 
     @property
     def inputs(self) -> list[str]:
-        """Return all inputs that reached the agent, in order of arrival.
+        """Return all inputs that have reached the agent, in the order of their arrival.
 
-        They survive restarts of the agent.
+        The inputs survive restarts of the agent.
         """
         self._world.schedule.catch_up()
         return list(self.row.inputs)
@@ -86,7 +86,7 @@ class SandboxTask:
 
     @property
     def program(self) -> AgentApi | None:
-        """Return the program that runs in the workspace, or None."""
+        """Return the program that runs in the workspace; None if no program runs."""
         self._world.schedule.catch_up()
         return self._deployment.builds.program_of(self.row)
 
@@ -96,9 +96,9 @@ class SandboxTask:
         return self._agent().token
 
     def becomes(self, state: str, message: str = "", uri: str = "") -> None:
-        """Report a state now.
+        """Let the agent report a state now.
 
-        If the state is `complete` or `failed`, the agent reports idle two seconds later, as real agents do.
+        If the state is `complete` or `failed`, the agent reports `idle` two seconds later, as real agents do.
         """
         if state not in STATES:
             raise ValueError(f"a task's state is one of {', '.join(STATES)}, not {state!r}")
@@ -114,7 +114,7 @@ class SandboxTask:
     def says(self, text: str, *, has_terminal_format: bool = False) -> None:
         """Append a paragraph to the agent's present message.
 
-        With `has_terminal_format` the text is formatted as a terminal prints it.
+        With `has_terminal_format`, the paragraph is formatted as a terminal prints it.
         """
         program = self._program()
         was_stable = program.status == "stable"
@@ -122,14 +122,17 @@ class SandboxTask:
         self._restore_stable(program, was_stable=was_stable)
 
     def rewrites(self, text: str) -> None:
-        """Replace the text of the agent's present message; the message keeps its id."""
+        """Replace the text of the agent's present message. The message keeps its id."""
         program = self._program()
         was_stable = program.status == "stable"
         program.replace_text(text)
         self._restore_stable(program, was_stable=was_stable)
 
     def status_is(self, status: str) -> None:
-        """Force a status by changing the row that Coder derives it from: the app, the agent or the build."""
+        """Force a status of the task.
+
+        Change the row from which Coder derives this status: the app, the agent or the build.
+        """
         self._world.schedule.catch_up()
         ways: dict[str, Callable[[], None]] = {
             "active": self._make_healthy,
@@ -150,44 +153,44 @@ class SandboxTask:
         self._deployment.builds.fail_latest(self.row.workspace, error)
 
     def hears(self, text: str) -> None:
-        """Send an input to the agent, as a person does on Coder's own pages."""
+        """Send an input to the agent, as if a person had sent it on Coder's own pages."""
         self._program().post_message(text)
 
     def pads_what_it_hears(self) -> None:
-        """Show inputs in the log as the terminal pads them, not as they were sent."""
+        """Make the log show inputs as the terminal pads them, and not as they were sent."""
         self._program().pads_inputs = True
 
     def loses_its_log(self) -> None:
-        """Empty the conversation of the agent's program."""
+        """Delete all messages from the conversation of the agent's program."""
         self._program().messages.clear()
 
     def begins_anew(self) -> None:
-        """Restart the agent's program within the same build. Its message ids start again at 0."""
+        """Restart the agent's program within the present build. The message ids start again at 0."""
         program = self._program()
         self._deployment.builds.restart(self.row, program.agent)
 
     def crashes(self) -> None:
-        """End the agent's program. Its app becomes unhealthy."""
+        """End the agent's program. The program's app becomes unhealthy."""
         self._program()
         self._deployment.builds.crash(self.row.workspace)
 
     def pause_by_timeout(self) -> None:
-        """Pause the task as Coder does when nobody uses the workspace. Actions that are due run at once."""
+        """Pause the task as Coder does when nobody uses the workspace. Run due actions at once."""
         self._stop("task_auto_pause", "idle timeout")
 
     def pause(self) -> None:
-        """Pause the task as somebody does on Coder's own pages."""
+        """Pause the task as a person does on Coder's own pages."""
         self._stop("task_manual_pause", "manual")
 
     def resume(self) -> None:
-        """Resume the task as somebody does on Coder's own pages."""
+        """Resume the task as a person does on Coder's own pages."""
         self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "start", "task_resume", self.row.owner)
         self._deployment.notifications.queue_for_build("Task Resumed", self.row)
         self._world.schedule.catch_up()
 
     def delete(self) -> None:
-        """Delete the workspace and its task as somebody does on Coder's own pages."""
+        """Delete the workspace and its task as a person does on Coder's own pages."""
         self._world.schedule.catch_up()
         self._deployment.builds.add(self.row.workspace, "delete", "initiator", self.row.owner)
         self._world.delete_task(self.row)
@@ -196,7 +199,7 @@ class SandboxTask:
     def agent_is_unreachable(self) -> None:
         """Disconnect the agent. The task stays active, and calls to the agent fail with 502 after 30 seconds.
 
-        Coder detects this within a minute and then reports the agent as unhealthy.
+        Coder detects this within a minute. Then Coder reports the agent as unhealthy.
         """
         self._set_connection(is_connected=False)
 
@@ -207,8 +210,8 @@ class SandboxTask:
     def agentapi_fails(self, part: str, times: int = 1) -> None:
         """Let one part of the agent's program fail `times` times.
 
-        With `message_after_typing` and `message_unlogged` the agent gets the input although the call fails.
-        With `message_unlogged` the input also gets no entry in the log; only the screen changes.
+        For the parts `message_after_typing` and `message_unlogged`, the agent gets the input although the
+        call fails. For `message_unlogged`, the log also has no entry for the input; only the screen changes.
         """
         if part not in FAILING_PARTS:
             raise ValueError(f"the program inside has no part {part!r}")

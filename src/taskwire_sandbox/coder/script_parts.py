@@ -1,4 +1,4 @@
-"""The common parts of the demo's agents: their repository, their pace, and their steps after an input."""
+"""Parts that the demo's agents share: their repository, their pace, and their steps after an input."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ SHORT_PLAN = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5
 
 
 def resumed() -> Steps:
-    """Return the steps of an agent after a resume."""
+    """Return the steps of an agent after its task was resumed."""
     return (
         Work(1.5, "Picking up where I left off"),
         Say("I am back. My changes are still in the working tree; tell me what comes next."),
@@ -17,7 +17,7 @@ def resumed() -> Steps:
 
 
 def goes_on(pull_request: int) -> Callable[[str], Steps]:
-    """Return a function that makes an agent's steps for an input: one more change in its pull request."""
+    """Return a function that makes an agent's steps after an input: one more change in its pull request."""
     return lambda text: _follow_up(text, pull_request)
 
 

@@ -1,4 +1,4 @@
-"""Runs an agent's script: its steps one after the other, at their times, on the agent's terminal."""
+"""Runs an agent's script: the steps run one after the other, at their times, on the agent's terminal."""
 
 from collections import deque
 from collections.abc import Callable
@@ -40,13 +40,16 @@ class ScriptRunner:
         terminal.on_input = self.receive_input
 
     def run(self, steps: Steps) -> None:
-        """Run these steps now, before the steps that are left."""
+        """Run these steps now, before the remaining steps of the script."""
         self._steps.extendleft(reversed(steps))
         if not self._is_waiting:
             self._continue()
 
     def receive_input(self, text: str) -> None:
-        """Answer the agent's open question with an input, or start the script's steps for an input."""
+        """Take an input as the answer to the agent's open question.
+
+        Without one, start the steps for an input.
+        """
         question, self._question = self._question, None
         self.run(question.then(text) if question else self._script.on_input(text))
 

@@ -1,6 +1,8 @@
-"""Ready-made agents for the demo. Each shows a different course of a task: success, failure, a question.
+"""Ready-made agents for the demo.
 
-`pick` chooses an agent by words in the prompt, so a person who tries the demo can ask for each of them.
+Each agent shows a different course of a task: success, failure, a question.
+
+`pick` chooses an agent by words in the prompt. So a person who tries the demo can choose the agent.
 """
 
 import re
@@ -243,7 +245,7 @@ BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
 
 
 def pick(prompt: str) -> Script:
-    """Choose the agent for the first known word in the prompt, or `DOES_IT` if there is none."""
+    """Choose the agent for the first known word in the prompt. If there is none, choose `DOES_IT`."""
     words = prompt.lower()
     for known, script in BY_WORD:
         if any(word in words for word in known):

@@ -1,4 +1,4 @@
-"""The search query of lists (`q`): its grammar, and the errors for queries that break it."""
+"""The search query of lists (`q`): its grammar, and the errors for queries that break the grammar."""
 
 from collections.abc import Callable, Collection
 
@@ -9,9 +9,9 @@ Terms = dict[str, list[str]]
 
 
 def parse(query: str, bare: str) -> tuple[Terms, Problems]:
-    """Split a query into terms. Return the terms, or no terms and the problems of the query.
+    """Split a query into terms. Return the terms, or the problems of the query and no terms.
 
-    A word without a key belongs to the key `bare`.
+    A word without a key gets the key `bare`.
     """
     terms: Terms = {}
     problems: Problems = []
@@ -29,7 +29,10 @@ def parse(query: str, bare: str) -> tuple[Terms, Problems]:
 
 
 def single(terms: Terms, key: str, problems: Problems) -> str:
-    """Return the first value of a key, or an empty text. If there are several, add that to `problems`."""
+    """Return the first value of a key; empty if there is none.
+
+    If the key has several values, add a problem to `problems`.
+    """
     values = terms.get(key, [])
     if len(values) > 1:
         text = (
@@ -41,7 +44,7 @@ def single(terms: Terms, key: str, problems: Problems) -> str:
 
 
 def boolean(terms: Terms, key: str, problems: Problems) -> bool | None:
-    """Return a key's boolean as Go parses it, or None if the key is absent or wrong."""
+    """Return a key's boolean as Go parses it; None if the key is absent or its value is wrong."""
     text = single(terms, key, problems)
     if text in ("1", "t", "true"):
         return True
@@ -56,7 +59,7 @@ def boolean(terms: Terms, key: str, problems: Problems) -> bool | None:
 def excess(terms: Terms, known: Collection[str], record_violation: Callable[[str], None]) -> Problems:
     """Return a problem for every query key that is not in `known`.
 
-    Pass each such key to `record_violation` too.
+    Also pass each such key to `record_violation`.
     """
     unknown = [key for key in terms if key not in known]
     for key in unknown:

@@ -1,6 +1,6 @@
-"""The HTTP server: finds the route, checks the key, applies limits and faults, records requests.
+"""The HTTP server: finds the route, checks the API key, applies limits and faults, records requests.
 
-What a route answers is in the `*_routes` modules.
+The `*_routes` modules make the answers.
 """
 
 import asyncio
@@ -42,9 +42,10 @@ KEY_LENGTHS = (10, 22)
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A recorded request and its result. `fault` is the name of the fault that happened to it, or empty.
+    """A recorded request and its result. `fault` is the name of the fault that the request met, or empty.
 
-    `sender` is the user whose key it has. `user` is the same, once the key was accepted.
+    `sender` is the user to whom the request's key belongs. `user` is this user too, once the key was
+    accepted.
     """
 
     number: int
@@ -85,13 +86,13 @@ class Server:
         self.on_progress: Callable[[], None] = lambda: None
 
     def application(self) -> web.Application:
-        """Return the application that aiohttp serves."""
+        """Return the web application that aiohttp serves."""
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self.serve)
         return application
 
     def release(self) -> None:
-        """End the requests that a fault keeps hanging or a delay keeps waiting."""
+        """End the requests that a fault keeps hanging or that a delay keeps waiting."""
         self._released.set()
         self._released = asyncio.Event()
         for waiting in self._waiting:
@@ -148,7 +149,7 @@ class Server:
         return _to_http(response)
 
     async def _wait(self, seconds: float) -> None:
-        """Wait by the deployment's clock, or until `release`."""
+        """Wait by the deployment's clock, but not longer than until `release`."""
         if seconds:
             over = asyncio.Event()
             self._waiting.add(over)
@@ -163,7 +164,7 @@ class Server:
                 await waiting
 
     def _fault_for(self, seen: RecordedRequest) -> Fault | None:
-        """Return the fault for a request. The `on_arrival` hook decides first, then the planned faults."""
+        """Return the fault for a request. The hook `on_arrival` decides first, then the planned faults."""
         found = self.on_arrival(seen) if self.on_arrival is not None else None
         return found or self.planned_faults.find_for(seen.route)
 
@@ -297,7 +298,7 @@ class _RateLimitRefusal(Refusal):
 
 
 def _token(request: web.Request) -> str:
-    """Return the session token. The sources are tried in Coder's order."""
+    """Return the session token of a request. Try its possible places in Coder's order."""
     authorization = request.headers.get("Authorization", "")
     bearer = authorization[7:] if authorization[:7].lower() == "bearer " else ""
     sources = (
@@ -330,7 +331,7 @@ def _to_http(response: Response) -> web.Response:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Reset the connection. The client sees no answer and cannot know how far its request came."""
+    """Reset the connection. The client gets no answer, so it cannot know whether the call took effect."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")

@@ -25,7 +25,7 @@ OLD_SCOPES = ("all", "application_connect")
 
 
 def task_bytes(task: Task) -> tuple[str, bytes]:
-    """Return a task's status and JSON. Both are cached until the task changes."""
+    """Return a task's status and JSON. Cache both until the task changes."""
     if task.cached is None:
         status = derived.task_status(task)
         task.cached = (status, encode(task_json(task, status)))
@@ -33,7 +33,7 @@ def task_bytes(task: Task) -> tuple[str, bytes]:
 
 
 def task_json(task: Task, status: str) -> Json:
-    """Return a task as the list of tasks shows it, and as the request for one task does."""
+    """Return a task as the list of tasks shows it. A request for one task shows it in the same way."""
     workspace, template = task.workspace, task.workspace.template
     build = workspace.latest
     agent = build.agent
@@ -68,7 +68,7 @@ def task_json(task: Task, status: str) -> Json:
 
 
 def new_task_json(task: Task) -> Json:
-    """Return a task as the answer to its creation shows it, with its first build pending."""
+    """Return a task as the answer to its creation shows it: the task's first build is pending."""
     started: Json = {
         "timestamp": timestamp(task.workspace.latest.created_at),
         "state": "working",
@@ -98,7 +98,7 @@ def health_json(is_healthy: bool, reason: str) -> Json:
 def log_entry(message: Message, offset_minutes: int = 0) -> Json:
     """Return a message as an entry of a task's log.
 
-    Its time is shown in the zone `offset_minutes` from UTC.
+    The time has an offset of `offset_minutes` from UTC.
     """
     found = message_json(message, offset_minutes)
     kind = {"user": "input", "agent": "output"}[message.role]
@@ -114,7 +114,7 @@ def snapshot_json(snapshot: Snapshot | None) -> Json:
 
 
 def user_json(user: User) -> Json:
-    """Return a user as permitted viewers see it."""
+    """Return a user as a viewer sees them who may read users."""
     organizations: list[JsonValue] = list(user.org_roles)
     roles: list[JsonValue] = [{"name": name, "display_name": SITE_ROLES[name]} for name in sorted(user.roles)]
     named: Json = {"name": user.name} if user.name else {}
@@ -193,7 +193,7 @@ def token_json(token: Token) -> Json:
 
 
 def template_json(template: Template) -> Json:
-    """Return a template. The real server does not say here whether it is for tasks."""
+    """Return a template. As on the real server, it does not say whether the template is for tasks."""
     organization = template.organization
     never: Json = {"P50": None, "P95": None}
     return {
@@ -275,7 +275,7 @@ def _import_job(version: Version) -> Json:
 
 
 def preset_json(preset: Preset) -> Json:
-    """Return a preset. Its keys are Go's field names, because Coder's struct has no JSON names."""
+    """Return a preset. The JSON keys are Go's field names, because Coder's struct defines no JSON names."""
     parameters: list[JsonValue] = [
         {"Name": name, "Value": value} for name, value in preset.parameters.items()
     ]

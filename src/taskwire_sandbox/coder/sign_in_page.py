@@ -1,7 +1,7 @@
 """Coder's page for command-line tools: shows a token to the person who is signed in.
 
-On the real page, a browser session shows who the person is. On this page, the person chooses a link with
-their name.
+On the real page, a browser session shows who the person is. On this page, the person chooses a link with the
+person's name.
 """
 
 from datetime import timedelta
@@ -26,7 +26,10 @@ code {{ user-select: all; overflow-wrap: anywhere; background: #eee; color: #111
 
 
 def show_session_token(call: Call) -> Response:
-    """Answer with a page that has a new token of the signed-in person, or that asks who signs in."""
+    """Answer with a page that shows the signed-in person a new token.
+
+    If nobody is signed in, the page asks who the person is.
+    """
     name = call.query.get("user", "")
     if not name:
         return page("Sign in to Coder", _list_people(call))
@@ -49,7 +52,7 @@ def _link_to(user: User) -> str:
 
 
 def page(title: str, content: str) -> Response:
-    """Make a page of Coder that no browser keeps."""
+    """Make a page of Coder that no browser stores."""
     html = _PAGE.format(title=escape(title), content=content)
     # A token must not stay in the browser's cache.
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

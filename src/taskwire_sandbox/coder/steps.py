@@ -1,4 +1,4 @@
-"""The steps of agents' scripts, and the plan that says how a workspace's builds go."""
+"""The steps of agents' scripts, and the plan for the builds of a workspace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ MESSAGE_LIMIT = 160  # bytes; Coder refuses a longer report with "Message is too
 
 
 def check_report_text(message: str) -> str:
-    """Return the message unchanged. Raise ValueError if it is longer than a report may be.
+    """Return the message unchanged. Raise ValueError if the message is longer than a report may be.
 
-    The author of a script then sees the mistake when the script is made.
+    So the author of a script sees this mistake when the script is made.
     """
     if len(message.encode()) > MESSAGE_LIMIT:
         raise ValueError(
@@ -20,7 +20,7 @@ def check_report_text(message: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The screen changes for `seconds`. A report, if there is one, is sent at the start."""
+    """The agent works: the screen changes for `seconds`. A report, if there is one, is sent at the start."""
 
     seconds: float
     report: str = ""
@@ -34,7 +34,7 @@ class Work:
 class Say:
     """The agent prints a text line by line over `seconds`.
 
-    `raw` prints it without the terminal's formatting.
+    With `raw`, the text has no terminal formatting.
     """
 
     text: str
@@ -44,14 +44,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The terminal is redrawn: this text replaces what the agent has printed in this turn."""
+    """The terminal is redrawn: this text replaces the text that the agent has printed in this turn."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The agent reports its state. A reported `idle` is stored as `working`, as Coder does."""
+    """The agent reports its state. If the state is `idle`, it is stored as `working`, as in Coder."""
 
     state: str
     message: str
@@ -63,7 +63,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The agent asks, stops working, and continues with the steps that `then` returns for the answer."""
+    """The agent asks and stops working. It continues with the steps that `then` returns for the answer."""
 
     text: str
     then: "Callable[[str], Steps]" = lambda _answer: ()
@@ -75,7 +75,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The agent reports that it is done and stops working. Two seconds later it is idle."""
+    """The agent reports that it is done and stops working. Two seconds later the agent is idle."""
 
     message: str
     uri: str = ""
@@ -86,7 +86,7 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The agent reports that it failed and stops working. Two seconds later it is idle."""
+    """The agent reports that it failed and stops working. Two seconds later the agent is idle."""
 
     message: str
     uri: str = ""
@@ -97,7 +97,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The agent's program ends. Its app becomes unhealthy."""
+    """The agent's program ends. The program's app becomes unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The agent is idle at once, without the two seconds for which the screen must not change."""
+    """The agent is idle at once. The screen does not have to be unchanged for two seconds first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The screen changes from now on, until a test uses its controls."""
+    """The screen changes from now on, until a test stops it with a control."""
 
 
 Step = Work | Say | Rewrite | Report | Ask | Complete | Fail | Crash | Wait | Idle | Busy
@@ -152,7 +152,7 @@ def _nothing(_text: str) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What an agent does: `steps` at first, `on_resume` after a resume, `on_input` for an input.
+    """What an agent does: `steps` at first, `on_resume` after a resume, `on_input` after an input.
 
     An input that answers a step `Ask` does not reach `on_input`.
     """
@@ -176,10 +176,10 @@ ECHO = Script(steps=(Idle(),), on_input=_echo, on_resume=(Idle(),))
 
 
 def quiet(_prompt: str) -> Script:
-    """Return a script for agents that tests control: no steps, and busy after an input."""
+    """Return a script for agents that tests control: it has no steps, and an input makes the agent busy."""
     return QUIET
 
 
 def echo(_prompt: str) -> Script:
-    """Return a script for agents that answer each input at once and are idle again."""
+    """Return a script for agents that answer each input at once and then are idle again."""
     return ECHO

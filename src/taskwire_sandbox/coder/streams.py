@@ -1,4 +1,4 @@
-"""Server-sent events: each stream sends one workspace at once, and again after every change."""
+"""Server-sent events: each stream sends one workspace at once, and sends it again after every change."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ PING_SECONDS = 15.0
 
 
 class Streams:
-    """The connections that watch a workspace."""
+    """The streams that clients have opened to watch a workspace."""
 
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -30,7 +30,7 @@ class Streams:
     async def follow(
         self, request: web.Request, workspace_id: str, present: Callable[[], bytes]
     ) -> web.StreamResponse:
-        """Send what `present` returns, now and after every change, until the client disconnects.
+        """Send the result of `present` now and after every change, until the client disconnects.
 
         `present` returns the workspace as bytes.
         """

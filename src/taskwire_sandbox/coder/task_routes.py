@@ -187,9 +187,9 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
 
 
 def _preset(call: Call, preset_id: str) -> Preset | None:
-    """Return the preset with this id, or None for the nil id. Raise Refusal for an unknown id.
+    """Return the preset with this id; None for the nil id. Raise Refusal for an unknown id.
 
-    The preset may belong to any template version, because Coder does not check that.
+    The preset may belong to any template version, because Coder does not check the version.
     """
     if preset_id == NIL:
         return None
@@ -223,7 +223,7 @@ def _insert(call: Call, owner: User, version: Version, name: str, display_name: 
 
 
 def update_input(call: Call) -> Response:
-    """Change the prompt of a paused task. The agent gets it when the task is resumed."""
+    """Change the prompt of a paused task. The agent gets the new prompt when the task is resumed."""
     task = call.task()
     prompt = text(call.read(UPDATE_INPUT), "input")
     if not prompt.strip():
@@ -242,7 +242,7 @@ def update_input(call: Call) -> Response:
 
 
 def delete_task(call: Call) -> Response:
-    """Queue the workspace's deletion. The task is gone at once, even if that build fails."""
+    """Queue the workspace's deletion. The task is gone at once, even if the deletion fails later."""
     task = call.task()
     _check_build(call, task.workspace, "delete")
     if not call.viewer.can_delete_task(task):
@@ -253,7 +253,7 @@ def delete_task(call: Call) -> Response:
 
 
 def pause_task(call: Call) -> Response:
-    """Queue a stop build, whatever the task's status is."""
+    """Queue a stop build, whatever status the task has."""
     task = call.task()
     build = _build(call, task.workspace, "stop", "task_manual_pause")
     call.deployment.notifications.queue_for_build("Task Paused", task)
@@ -261,7 +261,7 @@ def pause_task(call: Call) -> Response:
 
 
 def resume_task(call: Call) -> Response:
-    """Queue a start build unless the workspace is running. This also repeats a failed build."""
+    """Queue a start build unless the workspace is running. If the last build failed, this repeats it."""
     task = call.task()
     status = workspace_status(task.workspace.latest)
     if status == "running":

@@ -92,7 +92,7 @@ def get_version(call: Call) -> Response:
 def list_presets(call: Call) -> Response:
     """Answer with a version's presets.
 
-    Without presets the answer is `null`, because Go encodes a nil slice as `null`.
+    If the version has no presets, the answer is `null`, because Go encodes a nil slice as `null`.
     """
     presets = call.version().presets
     return json_response(200, [shapes.preset_json(preset) for preset in presets] if presets else None)
@@ -104,7 +104,7 @@ def list_parameters(call: Call) -> Response:
 
 
 def list_external_auth(call: Call) -> Response:
-    """Answer with the external accounts that a version needs, and whether the viewer has linked each."""
+    """Answer with the external accounts that a version needs. Say which of them the viewer has linked."""
     version, user = call.version(), call.viewer.user
     url = call.world.settings.access_url
     return json_response(200, [shapes.external_auth_json(each, user, url) for each in version.external_auth])

@@ -1,4 +1,4 @@
-"""An agent's terminal: how it formats the text that it shows, and how it reads a text that is pasted."""
+"""An agent's terminal: how it formats a text that it shows, and how it reads a text that is pasted."""
 
 import re
 import textwrap
@@ -9,7 +9,7 @@ BULLET = "⏺ "
 
 
 def banner(columns: int = COLUMNS, directory: str = "/home/coder/project") -> str:
-    """Return the greeting in its box. It is the first message of a conversation."""
+    """Return the greeting in its box. The greeting is the first message of a conversation."""
     lines = [
         "✻ Welcome to your coding agent!",
         "",
@@ -23,12 +23,12 @@ def banner(columns: int = COLUMNS, directory: str = "/home/coder/project") -> st
 
 
 def as_terminal_text(text: str, columns: int = COLUMNS) -> str:
-    """Return paragraphs as the terminal prints them: hard-wrapped, padded, each with a bullet."""
+    """Return paragraphs as the terminal prints them: hard-wrapped, padded, and each with a bullet."""
     return "\n\n".join(_paragraph(part, columns) for part in text.strip("\n").split("\n\n"))
 
 
 def pad_lines(text: str, columns: int = COLUMNS) -> str:
-    """Return lines as a terminal returns them: padded with blanks, each with a carriage return."""
+    """Return lines as a terminal returns them: padded with blanks, and each with a carriage return."""
     return "".join(f"{line:<{columns}}\r\n" for line in text.split("\n"))
 
 
@@ -39,8 +39,8 @@ _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1b.?|.", re.DOTALL)
 def split_inputs(text: str) -> list[str]:
     """Return the inputs that a program receives when agentapi pastes this text.
 
-    agentapi puts the text between the marks of a paste, filters nothing, and presses return. The program
-    leaves the paste at the first end mark in the text. Outside a paste, a return ends an input.
+    agentapi puts the text between the two marks of a paste, filters nothing, and presses return. The program
+    ends the paste at the first end mark in the text. Outside a paste, a return ends an input.
     """
     inputs, typed, is_pasting = [], "", False
     for key in _KEY.findall(f"{PASTE_BEGINS}{text}{PASTE_ENDS}\r"):

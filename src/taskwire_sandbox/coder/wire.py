@@ -1,4 +1,4 @@
-"""What is sent to clients, encoded as a Go server encodes it: JSON, times, and refusals."""
+"""Encodes answers to clients as a Go server does: JSON, times, and refusals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Response:
 
 
 class Refusal(Exception):
-    """A refusal of Coder: a status and a message, sometimes with a detail or validations."""
+    """A refusal of Coder: a status and a message. Some refusals also have a detail or validations."""
 
     def __init__(
         self,
@@ -66,18 +66,18 @@ class Refusal(Exception):
 
 
 def not_found() -> Refusal:
-    """Return the 404 that Coder gives both for a missing row and for one that the viewer may not see."""
+    """Return Coder's 404, both for a missing row and for a row that the viewer may not see."""
     return Refusal(404, NOT_FOUND)
 
 
 def encode(value: JsonValue) -> bytes:
-    """Encode JSON as Go does: compact, keys in the given order, HTML characters escaped."""
+    """Encode JSON as Go does: compact, with keys in the given order, and with HTML characters escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_ESCAPES).encode("utf-8", "replace")
 
 
 def json_response(status: int, value: JsonValue) -> Response:
-    """Return a JSON answer. It ends with a line break, because Go's encoder writes one."""
+    """Return a JSON answer. The answer ends with a line break, because Go's encoder writes one."""
     return Response(status, encode(value) + b"\n", content_type=JSON_TYPE)
 
 
@@ -98,5 +98,5 @@ def go_time(moment: datetime) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quote a string as Go's %q does. For ordinary text that is the same as JSON."""
+    """Quote a string as Go's %q does. For ordinary text, the result is a JSON string."""
     return json.dumps(text, ensure_ascii=False)

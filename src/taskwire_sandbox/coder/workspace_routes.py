@@ -27,7 +27,7 @@ def get_workspace(call: Call) -> Response:
 
 
 def watch_workspace(call: Call) -> Response:
-    """Answer with a stream: the workspace now, and again after every change."""
+    """Answer with a stream that sends the workspace now, and sends it again after every change."""
     workspace = call.workspace()
     body = encode(workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
     return Response(200, body, watches=workspace.id)
@@ -60,7 +60,7 @@ def get_build(call: Call) -> Response:
 
 
 def build_log(call: Call) -> Response:
-    """Answer with the provisioner's output."""
+    """Answer with the log of a build, which the provisioner wrote."""
     build, _ = _build(call)
     lines = within(call, build.logs)
     if call.query.get("format") == "text":

@@ -45,7 +45,7 @@ class Settings:
 
 
 class World:
-    """All rows of one deployment. This class knows no HTTP and never waits."""
+    """All rows of one deployment. This class has no HTTP code and never waits."""
 
     def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
         self.clock = clock
@@ -82,11 +82,14 @@ class World:
         return self._rows
 
     def record_violation(self, text: str) -> None:
-        """Record a violation: a request that the real Coder does not know, or a bug of the stand-in."""
+        """Record a violation.
+
+        A violation is a request that the real Coder does not know, or a bug of the stand-in.
+        """
         self.violations.append(text)
 
     def touch(self, workspace: Workspace) -> None:
-        """Note that the workspace and its task have changed. Cached answers are dropped."""
+        """Record that the workspace and its task have changed. Drop their cached answers."""
         task = self.tasks_by_workspace.get(workspace.id)
         if task is not None:
             task.cached = None
@@ -144,7 +147,10 @@ class World:
         return self._workspaces_by_name.get((owner.id, name.lower()))
 
     def find_organization(self, name: str) -> Organization | None:
-        """Return the organization with this id or name. The name `default` finds the default organization."""
+        """Return the organization with this id or name.
+
+        The name `default` finds the default organization.
+        """
         known = as_uuid(name)
         if known:
             return self.organizations.get(known)

@@ -1,4 +1,4 @@
-"""The page's panel about Coder: passes a part of the Coder stand-in's control interface on to the page.
+"""The page's panel about Coder: gives the page access to a part of the Coder stand-in's control interface.
 
 The routes are below /_control, where the Slack stand-in admits only pages of its own origin.
 """
@@ -19,7 +19,7 @@ Fields = Mapping[str, object]
 
 
 class CoderPanel:
-    """Serves /_control/coder for one Coder stand-in, and remembers whether it was made unreachable."""
+    """Serves /_control/coder for one Coder stand-in. Remembers whether a person has made it unreachable."""
 
     def __init__(self, coder_url: str) -> None:
         self._control = f"{coder_url.rstrip('/')}/_control"
@@ -42,7 +42,7 @@ class CoderPanel:
         return web.json_response(shown | {"error": state.get("error", "")}, status=status)
 
     async def _with_last_message(self, task: Fields) -> dict[str, object]:
-        """Return the fields of a task that the panel shows, with the end of the agent's last message."""
+        """Return the fields of a task that the panel shows, and the end of the agent's last message."""
         _, whole = await self._ask("GET", f"tasks/{task['id']}")
         words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
         kept = {key: task.get(key) for key in _TASK_FIELDS}
@@ -69,9 +69,9 @@ class CoderPanel:
         return web.json_response(answer if status != 200 else {}, status=status)
 
     async def _ask(self, method: str, path: str, fields: Fields | None = None) -> tuple[int, Fields]:
-        """Send a request to the Coder stand-in. Return the status and the JSON object of its answer.
+        """Send a request to the Coder stand-in. Return the status and the JSON object of the answer.
 
-        If it cannot be reached, return 502 and an error.
+        If the stand-in cannot be reached, return 502 and an error.
         """
         try:
             async with (

@@ -1,4 +1,4 @@
-"""Serves the page's own files and its settings. The page sends what people do to /_control, not here."""
+"""Serves the page's own files and its settings. People's acts go to /_control and not to this module."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -26,7 +26,10 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Hint:
-    """A line of the command grammar (`/task pause NAME`, `!pause`). The page offers it during typing."""
+    """A line of the command grammar (`/task pause NAME`, `!pause`).
+
+    The page offers it while a person types.
+    """
 
     usage: str
     meaning: str
@@ -35,7 +38,7 @@ class Hint:
 def routes(*, coder_url: str = "", person: str = "", hints: Iterable[Hint] = ()) -> list[web.RouteDef]:
     """List the page's routes.
 
-    `person` is the first user of the page. Without `coder_url` Coder is not shown.
+    `person` is the user whom the page shows first. Without `coder_url`, the page does not show Coder.
     """
     told = {"person": person, "hints": [asdict(hint) for hint in hints], "coder_url": coder_url}
 

@@ -1,6 +1,6 @@
 """A strict stand-in for Slack on loopback: Web API, Socket Mode, Events API, and the people who use Slack.
 
-It does what Slack does, not only what the bot needs. It imports nothing from `taskwire`.
+The stand-in does what Slack does, not only what the bot needs. It imports nothing from `taskwire`.
 """
 
 from taskwire_sandbox.slack.app_actions import ActionResult

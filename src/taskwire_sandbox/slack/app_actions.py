@@ -1,6 +1,6 @@
 """What people do with the app: commands, clicks, dialogs, shortcuts, Home.
 
-Each act returns what the person sees.
+Each method does a person's act, and returns what the person then sees.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from taskwire_sandbox.slack.workspace import Channel, User
 
 @dataclass(frozen=True)
 class ActionResult:
-    """The result of an act.
+    """The result of a person's act.
 
     `failure` is what Slack shows if the app failed; `reply` is the body of the ack.
     """
@@ -49,7 +49,7 @@ class ActionResult:
 
 
 class AppActions(MessageActions):
-    """A person's acts that go to the app."""
+    """The acts of a person that Slack sends to the app."""
 
     backend: Backend
 
@@ -58,7 +58,7 @@ class AppActions(MessageActions):
     ) -> tuple[Outcome, str]:
         """Deliver a payload to the app and wait for its ack. `name` is the command or the interaction's type.
 
-        Return the outcome and Slack's error, which is empty if the app acked.
+        Return the outcome and Slack's error. The error is empty if the app has acked.
         """
         if kind == "interactive" and not self.backend.app.manifest.interactive:
             raise ImpossibleAction("this app is not configured to handle interactive responses")
@@ -71,7 +71,7 @@ class AppActions(MessageActions):
     ) -> ActionResult:
         """Use a slash command. Pass its name and its text, or the whole line as `command`.
 
-        The typed line itself appears in no conversation; only the app's answer does.
+        No conversation shows the typed line; a conversation shows only the app's answer.
         """
         person, here = self._here(user, channel)
         name, _, rest = command.partition(" ")
@@ -112,7 +112,7 @@ class AppActions(MessageActions):
         }
 
     def _show_reply(self, person: User, here: Channel, reply: Json | None) -> None:
-        """Show the message in the ack of a command."""
+        """Show the message that the ack of a command contains."""
         if not reply:
             return
         try:
@@ -150,7 +150,8 @@ class AppActions(MessageActions):
     def _where(self, here: Channel, ts: str, body: Json, ephemeral: Ephemeral | None) -> Json:
         """Return the fields of a payload that identify the message on which a person acted.
 
-        The content of the message is among them, except for an ephemeral message: Slack does not send that.
+        The fields include the content of the message. For an ephemeral message, Slack does not send the
+        content.
         """
         thread_ts = ephemeral.thread_ts if ephemeral else body.get("thread_ts")
         container: Json = {"type": "message", "message_ts": ts, "channel_id": here.id}
@@ -201,7 +202,7 @@ class AppActions(MessageActions):
         return ActionResult(_failure_text(error), error, reply.payload, payload["trigger_id"])
 
     async def suggest(self, user: str, view: View | str, action_id: str, typed: str) -> list[Json]:
-        """Type into a menu whose options come from the app. Return the options."""
+        """Type into a menu whose options come from the app. Return these options."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         block, element = find_element(shown.content["blocks"], action_id)
         payload = common_fields(self.backend, "block_suggestion", person)
@@ -216,7 +217,7 @@ class AppActions(MessageActions):
         return [*offered.get("options", []), *(option for group in groups for option in group["options"])]
 
     async def submit(self, user: str, view: View | str, values: Json | None = None) -> SubmitResult:
-        """Fill in a dialog (values by action id or block id) and submit it."""
+        """Fill in a dialog and submit it. `values` are by action id or block id."""
         await self.enter(user, view, values or {})
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         check_entered(shown)
@@ -229,13 +230,13 @@ class AppActions(MessageActions):
         return apply_response_action(self.backend, shown, reply.payload or {})
 
     async def enter(self, user: str, view: View | str, values: Json) -> None:
-        """Fill in a dialog (values by action id or block id) without submitting it."""
+        """Fill in a dialog and do not submit it. `values` are by action id or block id."""
         shown = self._view(user, view)
         for key, value in values.items():
             self._enter(shown, key, value)
 
     def _enter(self, view: View, key: str, value: object) -> None:
-        """Set the value of the input with this action id, or of the input block with this id."""
+        """Set the value of the input that has this action id, or whose block has this id."""
         blocks = view.content["blocks"]
         by_block = next(
             (block for block in blocks if block["block_id"] == key and block["type"] == "input"), None
@@ -265,7 +266,7 @@ class AppActions(MessageActions):
         return ActionResult(_failure_text(error), error, reply.payload, payload["trigger_id"])
 
     async def message_shortcut(self, user: str, channel: str, ts: str, callback_id: str) -> ActionResult:
-        """Use a shortcut from a message's menu."""
+        """Use a shortcut in the menu of a message."""
         person, here = self._here(user, channel)
         if not self.backend.app.manifest.has_shortcut(callback_id, "message"):
             raise ImpossibleAction(f"there is no message shortcut {callback_id!r}")
@@ -276,7 +277,7 @@ class AppActions(MessageActions):
         return await self._interact(person, payload, here, ts, body.get("thread_ts"))
 
     async def open_home(self, user: str, tab: Literal["home", "messages"] = "home") -> View | None:
-        """Open the app's Home, and send the app its event.
+        """Open the app's Home, and send Slack's event to the app.
 
         Return the Home tab as it was before this event; None if the app has never published it.
         """
@@ -291,11 +292,11 @@ class AppActions(MessageActions):
         return view
 
     def views(self, user: str) -> list[View]:
-        """List this person's open dialogs. The last one is on top."""
+        """List this person's open dialogs. The last dialog is on top."""
         return list(self.backend.views.stack(self.backend.workspace.user(user).id))
 
     def home(self, user: str) -> View | None:
-        """Return this person's Home tab, or None."""
+        """Return this person's Home tab; None if the app has never published it."""
         return self.backend.views.home.get(self.backend.workspace.user(user).id)
 
     def _view(self, user: str, view: View | str) -> View:
@@ -315,7 +316,10 @@ def _blocks(body: Json) -> list[Json]:
 
 
 def _attachment_fields(body: Json, pressed: Json) -> Json:
-    """Return what a payload says of the unfurl whose block was pressed; nothing for a message's own block."""
+    """Return the fields of a payload about the unfurl whose block was pressed.
+
+    Return no fields for a block of the message itself.
+    """
     for number, item in enumerate(body.get("attachments", []), 1):
         if any(block is pressed for block in item.get("blocks", [])):
             made: Json = {"type": "message_attachment", "attachment_id": number, "is_app_unfurl": True}

@@ -1,4 +1,4 @@
-"""The parts of the stand-in, assembled once by `server` and passed to every module that acts on them."""
+"""The parts of the stand-in. `server` makes them once and passes them to the modules that use them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,18 +1,18 @@
-"""Background work of the stand-in: deliveries, retries, file shares. It ends with the stand-in."""
+"""Background work of the stand-in: deliveries, retries, file shares. The work ends with the stand-in."""
 
 import asyncio
 from collections.abc import Coroutine
 
 
 class BackgroundTasks:
-    """A set of running coroutines. `stop` raises the first failure of one of them."""
+    """A set of running coroutines. `stop` raises the first error of these coroutines."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
         self._failures: list[BaseException] = []
 
     def spawn(self, work: Coroutine[object, object, object]) -> None:
-        """Run in the background."""
+        """Run `work` in the background."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._finished)
@@ -24,11 +24,11 @@ class BackgroundTasks:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether nothing is running."""
+        """Return whether no work is running."""
         return not self._running
 
     async def stop(self) -> None:
-        """Cancel everything that runs. Raise the first failure, if there was one."""
+        """Cancel all running work. Raise the first error, if there was one."""
         running = list(self._running)
         for task in running:
             task.cancel()

@@ -1,7 +1,9 @@
-"""The rules of Block Kit: blocks, and the dialogs and Home tabs that hold them: keys, lengths and counts.
+"""The rules of Block Kit:
+
+keys, lengths and counts of blocks, and of the dialogs and Home tabs that contain them.
 
 Only rules that Slack documents, or that were observed, are here. The rules for elements are in
-`element_rules`, and the checks that all rules consist of in `shape_checks`.
+`element_rules`. The checks from which all rules are made are in `shape_checks`.
 """
 
 from taskwire_sandbox.slack.element_rules import (
@@ -164,9 +166,9 @@ _HOME_VIEW = shape({"type": one_of("home"), "blocks": anything}, _VIEW_OPTIONS)
 
 
 def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
-    """List the reasons for which Slack would refuse these blocks, in Slack's format.
+    """List the reasons why Slack would refuse these blocks, in Slack's format.
 
-    `surface` is where they would be shown. `at` is the JSON pointer of the blocks in the request.
+    `surface` is where the blocks would be shown. `at` is the JSON pointer of the blocks in the request.
     """
     report = Report()
     if not isinstance(blocks, list):
@@ -186,7 +188,7 @@ def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
 
 
 def view_problems(view: Json, kind: str) -> list[str]:
-    """List the reasons for which Slack would refuse this view."""
+    """List the reasons why Slack would refuse this view."""
     report = Report()
     (_MODAL_VIEW if kind == "modal" else _HOME_VIEW)(view, "/view", report)
     blocks = view.get("blocks", [])
@@ -197,7 +199,10 @@ def view_problems(view: Json, kind: str) -> list[str]:
 
 
 def _check_together(blocks: list[Json], at: str, report: Report) -> None:
-    """Check rules that span blocks: ids must differ, and all markdown blocks together have a limit."""
+    """Check the rules that concern several blocks.
+
+    All ids must differ, and the texts of all markdown blocks have one common limit.
+    """
     seen: set[str] = set()
     for position, block in enumerate(blocks):
         block_id = block.get("block_id")

@@ -47,7 +47,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse requests that other web pages make to the control interface through a person's browser."""
+    """Refuse requests that other web pages send to the control interface through a person's browser."""
     if request.path.startswith("/_control"):
         origin = request.headers.get("Origin")
         is_foreign = origin is not None and urlparse(origin).netloc != request.host
@@ -187,7 +187,7 @@ class Control:
         return stream
 
     async def close(self) -> None:
-        """Close the streams."""
+        """Close the streams of changes."""
         for stream in list(self._streams):
             await stream.close(code=1001)
 
@@ -199,6 +199,6 @@ async def _forward(stream: web.WebSocketResponse, changes: asyncio.Queue[Json]) 
 
 
 def _attachment(item: Json) -> Attachment:
-    """Read a file that comes with a posted message. Its content is in `text` or `base64`."""
+    """Read a file that is attached to a posted message. Its content is in `text` or `base64`."""
     content = b64decode(item["base64"]) if "base64" in item else str(item.get("text", "")).encode()
     return Attachment(item["name"], content, item.get("mimetype"))

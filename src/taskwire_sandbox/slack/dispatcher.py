@@ -1,4 +1,4 @@
-"""Delivery of payloads to the app: attempts, retries and faults. A `Transport` does the sending."""
+"""Delivery of payloads to the app: attempts, retries and faults. A `Transport` sends the payloads."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ from taskwire_sandbox.slack.ledger import Delivery, Ledger
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one attempt ended. `reason` is "acked" or Slack's retry reason.
+    """The result of one attempt. `reason` is "acked" or Slack's retry reason.
 
-    `may_retry` is false if the app answered with X-Slack-No-Retry.
+    `may_retry` is false if the app has answered with X-Slack-No-Retry.
     """
 
     is_acked: bool
@@ -30,7 +30,7 @@ class Transport(Protocol):
     """A connection to the app: sockets or request URLs."""
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Make one attempt, and wait for the ack until the deadline."""
+        """Make one attempt, and wait until the deadline for the ack."""
         ...
 
     async def cut(self) -> None:
@@ -43,9 +43,9 @@ class Transport(Protocol):
 
 
 class Dispatcher:
-    """Delivers payloads.
+    """Delivers payloads to the app.
 
-    An event is retried until it is acked or given up. An interaction gets one attempt.
+    An event is retried until the app acks it or Slack would give it up. An interaction gets one attempt.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Dispatcher:
         return delivery
 
     async def deliver_now(self, delivery: Delivery) -> Outcome:
-        """Deliver a command or an interaction once, and wait for the result."""
+        """Deliver a command or an interaction once, and wait for the app's ack."""
         self._begin(delivery)
         reply = await self._try(delivery, 0, "")
         failure = "dispatch_failed" if reply.reason == "connection_failed" else "operation_timeout"
@@ -122,7 +122,7 @@ class Dispatcher:
         return reply
 
     async def _apply_fault(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
-        """Apply the fault. Return None if the payload must still be sent normally."""
+        """Apply a fault. Return None if the payload must still be sent in the normal way."""
         match rule.fault:
             case DeliveryFault.LOST:
                 delivery.attempts.append("lost")

@@ -21,12 +21,12 @@ _LONGEST = 3000
 
 
 def plain(most: int) -> Check:
-    """Make a check for a plain_text object with at most `most` characters."""
+    """Make a check for a plain_text object with at most `most` characters of text."""
     return shape({"type": one_of("plain_text"), "text": string(most)}, {"emoji": boolean})
 
 
 def mrkdwn(most: int) -> Check:
-    """Make a check for a mrkdwn object with at most `most` characters."""
+    """Make a check for a mrkdwn object with at most `most` characters of text."""
     return shape({"type": one_of("mrkdwn"), "text": string(most)}, {"verbatim": boolean})
 
 

@@ -1,4 +1,4 @@
-"""How the stand-in refuses: `ApiError` for a program, `ImpossibleAction` for a person at Slack's client."""
+"""The stand-in's refusals: `ApiError` for a program, `ImpossibleAction` for a person in Slack's client."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ class ApiError(Exception):
 
 
 class ImpossibleAction(Exception):
-    """A person cannot do this in Slack's client: no such button, not a member, an empty required field."""
+    """A person cannot do this in Slack's client.
+
+    For example, the button does not exist, the person is not a member, or a required field is empty.
+    """
 
 
 def invalid_arguments(*messages: str) -> ApiError:

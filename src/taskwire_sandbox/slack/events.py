@@ -1,6 +1,7 @@
-"""Which events the app gets, and their envelope.
+"""Which events the app gets, and the envelope around each event.
 
-The app must have subscribed to the event and have its scope, and its bot must be in the conversation.
+The app must have subscribed to the event and must have the event's scope. The app's bot must be in the
+conversation.
 """
 
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend
@@ -18,8 +19,8 @@ MESSAGE_EVENTS = {
 def emit(slack: Backend, event: Json, channel: Channel | None, *, bot_must_be_in: bool = True) -> None:
     """Deliver `event` in Slack's envelope if the app has subscribed to it and has its scope.
 
-    `channel` is the conversation of the event. The bot must be a member of it, unless `bot_must_be_in` is
-    False.
+    `channel` is the conversation of the event. The bot must be a member of the conversation, unless
+    `bot_must_be_in` is False.
     """
     kind = event["type"]
     subscription = MESSAGE_EVENTS[channel.type] if kind == "message" and channel else kind

@@ -1,4 +1,4 @@
-"""The other addresses that an app calls: response URLs, file uploads and file downloads."""
+"""The addresses outside the Web API that an app calls: response URLs, file uploads and file downloads."""
 
 import json
 from urllib.parse import parse_qs
@@ -23,7 +23,7 @@ _TRUE = (True, "true", 1, "1")
 class ExtraEndpoints:
     """Serves /respond, /upload and /files-pri.
 
-    Calls of the first two are recorded, and faults can hit them.
+    Calls to /respond and /upload are recorded, and faults can apply to them.
     """
 
     def __init__(self, slack: Backend, api: WebApi) -> None:
@@ -136,7 +136,7 @@ def _response_body(text: str, content_type: str) -> Json:
 
 
 def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
-    """Do what the app asks through a response URL: delete, replace, or post a new message."""
+    """Do what the app requests through a response URL: delete, replace, or post a new message."""
     if body.get("delete_original") in _TRUE:
         _delete_original(slack, ticket)
         return
@@ -148,9 +148,9 @@ def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
 
 
 def show_answer(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, source: str) -> None:
-    """Show an answer of the app to the person, or to everyone if its `response_type` is `in_channel`.
+    """Show an answer of the app to the person. If its `response_type` is `in_channel`, show it to everyone.
 
-    `body` is the answer as the app sent it, and `said` is its checked content.
+    `body` is the answer as the app sent it, and `said` is the answer's checked content.
     """
     channel = slack.workspace.channels[channel_id]
     if body.get("response_type") == "in_channel":

@@ -1,4 +1,7 @@
-"""Faults on demand: rules that make calls and deliveries fail, limited by a count or a probability."""
+"""Faults that a test plans:
+
+rules that make calls and deliveries fail, limited by a count or a probability.
+"""
 
 import random
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from taskwire_sandbox.slack.errors import Json
 
 
 class CallFault(StrEnum):
-    """The faults of a call. With `DONE_THEN_...` the call is executed first."""
+    """The faults of a call. With `DONE_THEN_...`, the call takes effect before the fault."""
 
     LATE = "late"
     RATE_LIMITED = "rate_limited"
@@ -32,7 +35,7 @@ class CallFault(StrEnum):
 
 
 class DeliveryFault(StrEnum):
-    """The faults of a payload's delivery to the app."""
+    """The faults that a payload can meet on its way to the app."""
 
     TWICE = "twice"
     LATE = "late"
@@ -44,7 +47,10 @@ class DeliveryFault(StrEnum):
 
 @dataclass
 class Rule:
-    """One planned fault. `name` is a method, event type, command or interaction type; "*" matches any."""
+    """One planned fault.
+
+    `name` is a method, event type, command or interaction type; "*" matches every name.
+    """
 
     name: str
     fault: CallFault | DeliveryFault
@@ -65,7 +71,7 @@ class Rule:
 
 
 class Faults:
-    """The active rules. The first matching rule applies. Probabilities use the stand-in's seed."""
+    """The active rules. The first matching rule applies. The stand-in's seed decides about probabilities."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rules: list[Rule] = []
@@ -84,8 +90,8 @@ class Faults:
     ) -> Rule:
         """Make the next `times` matching calls or deliveries fail; None means all of them.
 
-        `where` must be true for the arguments or the payload. `seconds` and `error` are used by faults that
-        wait or answer with an error.
+        A call or a delivery matches only if `where` is true for its arguments or payload. `seconds` is for
+        faults that wait, and `error` is for faults that answer with an error.
         """
         rule = Rule(name, fault, times, probability, seconds, error, where)
         self.rules.append(rule)
@@ -96,11 +102,11 @@ class Faults:
         self.rules.clear()
 
     def for_call(self, method: str, arguments: Json) -> Rule | None:
-        """Return the rule for a call, and count it; None if none applies."""
+        """Return the rule for a call, and count the call; None if no rule applies."""
         return self._take(CallFault, (method,), arguments)
 
     def for_delivery(self, names: tuple[str, ...], payload: Json) -> Rule | None:
-        """Return the rule for a delivery, and count it; None if none applies."""
+        """Return the rule for a delivery, and count the delivery; None if no rule applies."""
         return self._take(DeliveryFault, names, payload)
 
     def _take(

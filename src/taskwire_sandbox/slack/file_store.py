@@ -1,4 +1,4 @@
-"""Files: attachments of people, three-step uploads of the app, and the messages that share them."""
+"""Files: people's attachments, the app's uploads in three steps, and the messages that show files."""
 
 import mimetypes
 import secrets
@@ -76,7 +76,7 @@ class FileStore:
     uploads: dict[str, str] = field(default_factory=dict)
 
     def add(self, file_id: str, name: str, user: str, size: int, now: float) -> SharedFile:
-        """Add a file without content. Its type follows from its name."""
+        """Add a file without content. The file's name decides the file's type."""
         made = SharedFile(file_id, name, user, size, int(now))
         ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
         made.mimetype = mimetypes.guess_type(name)[0] or (
@@ -89,7 +89,7 @@ class FileStore:
         return made
 
     def open_upload(self, file_id: str) -> str:
-        """Make an upload URL for a file, and return its secret part."""
+        """Make an upload URL for a file, and return the secret part of the URL."""
         secret = secrets.token_urlsafe(24)
         self.uploads[secret] = file_id
         return secret

@@ -1,4 +1,4 @@
-"""The payloads that the app gets when a person presses, submits or closes something."""
+"""The payloads that the app gets when a person presses a button, or submits or closes a dialog."""
 
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend
 from taskwire_sandbox.slack.errors import ImpossibleAction, Json
@@ -50,7 +50,7 @@ def _option(element: Json, value: str) -> Json:
 
 
 def entered_state(element: Json, value: object) -> Json:
-    """Return an element's entry in a view's state, with what the person chose or typed."""
+    """Return an element's entry in a view's state, with the person's choice or text."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
         return {"type": kind, "value": None if value in (None, "") else str(value)}
@@ -84,7 +84,7 @@ def initial_state(element: Json) -> Json:
 
 
 def state(view: View) -> Json:
-    """Return the `state` of a view: each input and menu with its entered or its initial value."""
+    """Return the `state` of a view: each input and menu with its entered value, else its initial value."""
     values: Json = {}
     for block in view.content["blocks"]:
         for element in elements(block):
@@ -106,22 +106,22 @@ def view_payload(slack: Backend, view: View) -> Json:
 
 
 def user_payload(user: User) -> Json:
-    """Return the person of an interaction."""
+    """Return the fields about the person who acted."""
     return {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id}
 
 
 def place(channel: Channel) -> Json:
-    """Return the id and the name of the conversation, as an interaction's payload has them."""
+    """Return the id and the name of the conversation, in the form of an interaction's payload."""
     return {"id": channel.id, "name": channel_label(channel)}
 
 
 def channel_label(channel: Channel) -> str:
-    """Return a conversation's name as commands and interactions show it."""
+    """Return a conversation's name in the form of commands and interactions."""
     return COMMAND_NAMES.get(channel.kind, channel.name)
 
 
 def common_fields(slack: Backend, kind: str, user: User) -> Json:
-    """Return the fields that all interaction payloads share."""
+    """Return the fields that the payloads of all interactions share."""
     payload: Json = {"type": kind, "token": VERIFICATION_TOKEN, "api_app_id": slack.app.app_id}
     org = slack.workspace.enterprise_id
     payload |= {"team": slack.team, "user": user_payload(user)}
@@ -147,7 +147,7 @@ def find_element(
 ) -> tuple[Json, Json]:
     """Return the block and the element that a person uses. Raise ImpossibleAction if there is none.
 
-    Several elements may have the same action id. Then `block_id`, or the `value` of a button, says which one.
+    If several elements have this action id, `block_id` or the `value` of a button names the element.
     """
     for block in blocks:
         if block_id is not None and block.get("block_id") != block_id:

@@ -1,4 +1,4 @@
-"""A record of what happened, for tests: calls, deliveries, violations, and a stream of changes."""
+"""A record of events in the stand-in, for tests: calls, deliveries, violations, and a stream of changes."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _GATHER_SECONDS = 0.002
 class Call:
     """One call of the Web API. `outcome` is "ok", Slack's error, or the fault that replaced the answer.
 
-    `person` is the person whose response URL was called.
+    For a call of a response URL, `person` is the person to whom the URL belongs.
     """
 
     number: int
@@ -60,7 +60,10 @@ OnCall = Callable[[Phase, Call], Awaitable[None] | None]
 
 
 class Ledger:
-    """Keeps the last calls and deliveries and all violations. Each change wakes everything that waits."""
+    """Keeps the last calls and deliveries, and all violations.
+
+    Each change wakes every waiting test and stream.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -90,21 +93,21 @@ class Ledger:
             await answer
 
     def record_violation(self, sentence: str) -> None:
-        """Record something that a correct app would not do."""
+        """Record a violation: something that a correct app would not do."""
         is_ignored = any(part in sentence for part in self._ignored_parts)
         (self.ignored_violations if is_ignored else self.violations).append(sentence)
         self.change("violation", sentence=sentence, is_ignored=is_ignored)
 
     def ignore_violations(self, part: str) -> None:
-        """Move every violation that contains `part`, past and future, to `ignored_violations`."""
+        """Move every violation whose text contains `part` to `ignored_violations`, now and in future."""
         self._ignored_parts.append(part)
         self.ignored_violations += [sentence for sentence in self.violations if part in sentence]
         self.violations[:] = [sentence for sentence in self.violations if part not in sentence]
 
     def change(self, kind: str, **what: object) -> None:
-        """Announce a change to every stream and to everything that waits in `until`.
+        """Announce a change to every stream and to every test that waits in `until`.
 
-        `kind` names the change. `what` are the fields that the stream sends with it.
+        `kind` names the change. `what` are the fields that the streams send with it.
         """
         self.sequence += 1
         for stream in self._streams:
@@ -113,7 +116,7 @@ class Ledger:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` returns a true value, and return it. A TimeoutError names `what`."""
+        """Wait until `condition` returns a true value. Return this value. A TimeoutError names `what`."""
         ends = time.monotonic() + seconds
         changed = self._changed
         while not (value := condition()):

@@ -1,4 +1,4 @@
-"""The app's manifest: reads what the app was granted from Slack's manifest format."""
+"""The app's manifest: reads from Slack's manifest format what the app was granted."""
 
 from dataclasses import dataclass, field
 
@@ -50,7 +50,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The app's grants. Without a manifest, everything is granted and every command and shortcut exists."""
+    """What the app was granted.
+
+    Without a manifest, everything is granted, and all commands and shortcuts exist.
+    """
 
     name: str = "Taskwire"
     scopes: frozenset[str] = frozenset(SCOPES)
@@ -68,7 +71,7 @@ class Manifest:
     raw: Json = field(default_factory=dict)
 
     def command(self, name: str) -> Command | None:
-        """Find a declared command."""
+        """Find a slash command that the manifest declares."""
         if "commands" not in self.scopes:
             return None
         if self.commands is None:
@@ -76,11 +79,11 @@ class Manifest:
         return self.commands.get(name)
 
     def has_shortcut(self, callback_id: str, kind: str) -> bool:
-        """Return whether a `global` or `message` shortcut is declared."""
+        """Return whether the manifest declares this `global` or `message` shortcut."""
         return self.shortcuts is None or self.shortcuts.get(callback_id) == kind
 
     def wants(self, event_type: str) -> bool:
-        """Return whether the app subscribed to this event and has its scope."""
+        """Return whether the app has subscribed to this event and has the event's scope."""
         scope = EVENT_SCOPES.get(event_type, "")
         return event_type in self.events and (not scope or scope in self.scopes)
 
@@ -92,7 +95,7 @@ class Manifest:
 
 
 def read(raw: Json | None) -> Manifest:
-    """Read a manifest. None grants everything."""
+    """Read a manifest. None means that everything is granted."""
     if raw is None:
         return Manifest()
     features, settings = raw.get("features", {}), raw.get("settings", {})

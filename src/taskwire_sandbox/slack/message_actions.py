@@ -1,6 +1,6 @@
 """What people do with messages: write, edit, delete, react, share files and links, join and leave.
 
-What goes to the app for an answer (commands, clicks, dialogs) is in `app_actions`.
+`app_actions` has the acts that the app must answer: commands, clicks and dialogs.
 """
 
 import uuid
@@ -17,12 +17,15 @@ from taskwire_sandbox.slack.workspace import IM, PUBLIC, Channel, User
 
 
 class MessageActions:
-    """A person's acts on messages, and what the person sees. People and channels are given by id or name."""
+    """A person's acts on messages, and what the person sees.
+
+    People and channels are given by id or by name.
+    """
 
     backend: Backend
 
     def _here(self, user: str, channel: str) -> tuple[User, Channel]:
-        """Return the person and the conversation.
+        """Return the person and the conversation of an act.
 
         Raise ImpossibleAction if the person is not in the conversation.
         """
@@ -48,7 +51,10 @@ class MessageActions:
         broadcast: bool = False,
         blocks: list[Json] | None = None,
     ) -> str:
-        """Write a message or a reply and return its ts. `@handle` and `#channel` become mentions."""
+        """Write a message or a reply, and return its ts.
+
+        `@handle` and `#channel` in the text become mentions.
+        """
         person, place = self._here(user, channel)
         self._check_open(place)
         stored = words.typed(text, self.backend.workspace)
@@ -94,7 +100,7 @@ class MessageActions:
             self.backend.files.files[item["id"]].shares.append(share)
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> str:
-        """Write a message that mentions the bot. The app gets a `message` and an `app_mention` event."""
+        """Write a message that mentions the bot. The app gets two events: `message` and `app_mention`."""
         return await self.post(user, channel, f"<@{self.backend.app.bot_user_id}> {text}", thread_ts)
 
     async def post_as_bot(self, channel: str, text: str, thread_ts: str | None = None) -> str:
@@ -121,7 +127,7 @@ class MessageActions:
         messages.remove(self.backend, place, ts)
 
     async def unfurl(self, channel: str, ts: str, url: str, title: str = "A page") -> None:
-        """Let Slack itself unfurl a link. The message changes, but it is not marked as edited."""
+        """Let Slack itself unfurl a link. The message changes, but Slack does not mark it as edited."""
         place = self.backend.workspace.channel(channel)
         kept = self._message(place, ts).get("attachments", [])
         shown: Json = {
@@ -134,21 +140,24 @@ class MessageActions:
         messages.rewrite(self.backend, place, ts, {"attachments": [*kept, shown]}, editor=None)
 
     async def react(self, user: str, channel: str, ts: str, name: str) -> None:
-        """Add a reaction."""
+        """Add the person's reaction to a message."""
         person, place = self._here(user, channel)
         self._message(place, ts)
         if not messages.react(self.backend, place, ts, name.strip(":"), person.id):
             raise ImpossibleAction(f"{person.name} has reacted with {name} already")
 
     async def unreact(self, user: str, channel: str, ts: str, name: str) -> None:
-        """Remove the person's own reaction."""
+        """Remove the person's own reaction from a message."""
         person, place = self._here(user, channel)
         self._message(place, ts)
         if not messages.unreact(self.backend, place, ts, name.strip(":"), person.id):
             raise ImpossibleAction(f"{person.name} has not reacted with {name}")
 
     async def stop_session(self, user: str, channel: str, thread_ts: str) -> None:
-        """Press Slack's own button that stops the agent of a thread. The app must set the status itself."""
+        """Press Slack's own button that stops the agent of a thread.
+
+        The app must then set the status itself.
+        """
         person, place = self._here(user, channel)
         is_subscribed = self.backend.app.manifest.wants(STOPPED_EVENT)
         if self.session_status(channel, thread_ts) != "processing" or not is_subscribed:
@@ -158,7 +167,7 @@ class MessageActions:
         emit(self.backend, event, place)
 
     def session_status(self, channel: str, thread_ts: str) -> str:
-        """Return what Slack shows of the agent of a thread; empty if it shows nothing."""
+        """Return the status that Slack shows for the agent of a thread; empty if Slack shows none."""
         session = self.backend.sessions.get((self.backend.workspace.channel(channel).id, thread_ts))
         if session is None:
             return ""
@@ -166,13 +175,13 @@ class MessageActions:
         return "active" if is_forgotten and session.status == "processing" else session.status
 
     async def join(self, user: str, channel: str) -> None:
-        """Join a conversation, or be added to it. `user` may be the bot."""
+        """Let a user join a conversation. `user` may be the bot."""
         person, place = self.backend.workspace.user(user), self.backend.workspace.channel(channel)
         if person.id not in place.members:
             messages.join(self.backend, place, person.id)
 
     async def leave(self, user: str, channel: str) -> None:
-        """Leave a conversation, or be removed from it. `user` may be the bot."""
+        """Let a user leave a conversation. `user` may be the bot."""
         person, place = self._here(user, channel)
         messages.leave(self.backend, place, person.id)
 
@@ -194,7 +203,10 @@ class MessageActions:
         emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
 
     def messages(self, channel: str) -> list[Json]:
-        """List the messages of a conversation with metadata, the oldest first, without replies in threads."""
+        """List the messages of a conversation with their metadata, the oldest first.
+
+        Replies in threads are left out.
+        """
         place = self.backend.workspace.channel(channel)
         return [
             messages.show(place, ts, with_metadata=True)
@@ -203,7 +215,7 @@ class MessageActions:
         ]
 
     def thread(self, channel: str, ts: str) -> list[Json]:
-        """List a thread: its parent, then the replies."""
+        """List a thread: its parent message, then the replies."""
         place = self.backend.workspace.channel(channel)
         self._message(place, ts)
         return [messages.show(place, at, with_metadata=True) for at in (ts, *place.messages[ts].replies)]

@@ -1,4 +1,4 @@
-"""Messages and reactions: their changes, the resulting events, and how they are shown.
+"""Messages and reactions: how they change, which events that causes, and how they are shown.
 
 People's acts and the Web API both use this module. They check permissions before they call it.
 """
@@ -28,7 +28,7 @@ def render(stored: StoredMessage, *, with_metadata: bool = False) -> Json:
 
 
 def show(channel: Channel, ts: str, *, with_metadata: bool = False) -> Json:
-    """Return a message of a channel. A thread's parent includes the count of its replies."""
+    """Return a message of a channel as Slack shows it. A thread's parent has the number of its replies."""
     stored = channel.messages[ts]
     body = render(stored, with_metadata=with_metadata)
     if stored.replies:
@@ -44,7 +44,10 @@ def show(channel: Channel, ts: str, *, with_metadata: bool = False) -> Json:
 
 
 def write(slack: Backend, channel: Channel, body: Json, metadata: Json | None = None) -> Json:
-    """Store a new message and emit its events. A reply has `thread_ts`. Return the message as shown."""
+    """Store a new message and emit its events. Return the message as Slack shows it.
+
+    A reply has `thread_ts`.
+    """
     ts = slack.ids.ts()
     message: Json = {"type": "message"} | body | {"ts": ts, "team": body.get("team", slack.workspace.team_id)}
     parent = channel.messages.get(message.get("thread_ts", ""))
@@ -109,10 +112,10 @@ def rewrite(
     editor: str | None,
     without: tuple[str, ...] = (),
 ) -> Json:
-    """Change a stored message and emit the event. Return the message as shown.
+    """Change a stored message and emit the event. Return the message as Slack shows it.
 
-    The keys in `without` are removed from the message. `editor` is the person or bot who edits. None means
-    that Slack changes the message, so it is not marked as edited.
+    The keys in `without` are removed from the message. `editor` is the person or bot who edits. If `editor`
+    is None, Slack itself changes the message, so the message is not marked as edited.
     """
     stored = channel.messages[ts]
     before = show(channel, ts)
@@ -134,7 +137,7 @@ def _emit_change(slack: Backend, channel: Channel, ts: str, before: Json, moment
 
 
 def remove(slack: Backend, channel: Channel, ts: str) -> None:
-    """Delete a message. A parent with replies leaves a tombstone, as in Slack."""
+    """Delete a message. If it is a parent with replies, a tombstone stays in its place, as in Slack."""
     stored = channel.messages[ts]
     before, moment = show(channel, ts), slack.ids.ts()
     if stored.replies:
@@ -154,7 +157,7 @@ def remove(slack: Backend, channel: Channel, ts: str) -> None:
 
 
 def react(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bool:
-    """Add a reaction. Return False if the user has already added it."""
+    """Add a user's reaction. Return False if the user has already added it."""
     users = channel.messages[ts].reactions.setdefault(name, [])
     if user in users:
         return False
@@ -164,7 +167,7 @@ def react(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bo
 
 
 def unreact(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bool:
-    """Remove a reaction. Return False if the user has not added it."""
+    """Remove a user's reaction. Return False if the user has not added it."""
     reactions = channel.messages[ts].reactions
     if user not in reactions.get(name, []):
         return False
@@ -196,7 +199,7 @@ def show_ephemeral(
 
 
 def join(slack: Backend, channel: Channel, user: str) -> None:
-    """Add a member, with the join message and event."""
+    """Add a member to a conversation, with the join message and the event."""
     channel.members.append(user)
     slack.ledger.change("joined", channel=channel.id, user=user)
     write(
@@ -206,7 +209,7 @@ def join(slack: Backend, channel: Channel, user: str) -> None:
 
 
 def leave(slack: Backend, channel: Channel, user: str) -> None:
-    """Remove a member."""
+    """Remove a member from a conversation."""
     _emit_membership(slack, channel, user, "member_left_channel")
     channel.members.remove(user)
     slack.ledger.change("left", channel=channel.id, user=user)

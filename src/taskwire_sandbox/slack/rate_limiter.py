@@ -1,9 +1,9 @@
 """Slack's rate limits: a sliding minute for each method, by its tier, and a rate of posts for each channel.
 
 The tiers are those of Slack's method reference. A "special" tier has 300 calls a minute here. For
-chat.postMessage Slack allows one post a second in a channel, with a short burst, within "several hundred a
-minute" for the workspace. Slack may allow bursts above a tier, but no app can rely on them, so the stand-in
-allows none. A call that comes before its Retry-After has passed is refused again.
+chat.postMessage, Slack allows one post a second in a channel, with a short burst, within "several hundred a
+minute" for the workspace. Slack may allow bursts above a tier. But no app can rely on such bursts, so the
+stand-in allows none. If a call comes before its Retry-After has passed, the call is refused again.
 """
 
 import math
@@ -20,7 +20,7 @@ _MINUTE = 60.0
 
 
 class MethodRateLimiter:
-    """Decides whether a call is allowed. It allows every call unless `is_on`."""
+    """Decides whether a call is allowed. If `is_on` is False, every call is allowed."""
 
     def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.time) -> None:
         self.is_on = is_on
@@ -35,7 +35,7 @@ class MethodRateLimiter:
     def take(self, method: str, tier: int, channel: str) -> int:
         """Count this call and return 0.
 
-        If it is over a limit, return the seconds to wait (`Retry-After`) instead.
+        If the call is over a limit, return the seconds to wait (`Retry-After`) instead.
         """
         if not self.is_on:
             return 0
@@ -53,7 +53,7 @@ class MethodRateLimiter:
     def block(self, name: str, seconds: int) -> None:
         """Refuse all calls of the method `name` for `seconds`.
 
-        "chat.postMessage C1" names the posts in one channel.
+        The name "chat.postMessage C1" means the posts in the channel C1.
         """
         self._blocked_until[name] = max(self._blocked_until.get(name, 0.0), self._clock() + seconds)
 

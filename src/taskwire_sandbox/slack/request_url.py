@@ -25,7 +25,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 class RequestUrl:
-    """Sends payloads to the URLs of the manifest, or all of them to `override`."""
+    """Sends payloads to the URLs of the manifest. If `override` is set, sends all payloads to it."""
 
     def __init__(self, manifest: Manifest, secret: str, *, ack_seconds: float) -> None:
         self.override = ""
@@ -63,7 +63,7 @@ class RequestUrl:
         return headers | {"User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)"}
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Send the payload. A 200 within the deadline is its ack."""
+        """Send the payload. A response with status 200 within the deadline is the ack of the payload."""
         url = self._url(delivery)
         if not url:
             return Outcome(is_acked=False, reason="connection_failed")
@@ -95,7 +95,10 @@ class RequestUrl:
             return Outcome(is_acked=False, reason="connection_failed")
 
     async def verify(self) -> bool:
-        """Send the challenge that Slack sends when a URL is entered. Return whether the app answers it."""
+        """Send the challenge that Slack sends when a person enters a request URL.
+
+        Return whether the app answers the challenge correctly.
+        """
         challenge = secrets.token_hex(16)
         request: Json = {"type": "url_verification", "challenge": challenge, "token": "verification"}
         reply = await self.send(Delivery("events_api", "url_verification", request), 0, "")
@@ -107,18 +110,18 @@ class RequestUrl:
         await self.close()
 
     async def refresh(self) -> None:
-        """Close the connections to the app. Over HTTP Slack cannot ask the app to reconnect."""
+        """Close the connections to the app. Over HTTP, Slack cannot ask the app to reconnect."""
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the app."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
 def _payload(text: str) -> Json | None:
-    """Read the body of an ack: JSON, or plain text that is shown as it is."""
+    """Read the body of an ack. The body is JSON, or plain text that is shown unchanged."""
     if not text.strip():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The rules for rich text and table cells: the parts of Block Kit that nest elements in elements."""
+"""The rules for rich text and table cells. In these parts of Block Kit, elements contain elements."""
 
 from taskwire_sandbox.slack.shape_checks import (
     Check,

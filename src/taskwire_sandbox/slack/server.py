@@ -1,4 +1,4 @@
-"""The stand-in as a whole: a server on loopback that answers as Slack, and the Python interface for tests."""
+"""The stand-in as a whole: a server on loopback that answers as Slack, and its Python interface for tests."""
 
 import random
 import time
@@ -118,7 +118,7 @@ class SlackSandbox(AppActions):
         return self
 
     async def _set_date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Set the Date header from the same clock as message timestamps."""
+        """Set the Date header from the clock that also makes message timestamps."""
         response.headers["Date"] = formatdate(self._clock(), usegmt=True)
 
     async def __aexit__(self, *_: object) -> None:
@@ -135,7 +135,7 @@ class SlackSandbox(AppActions):
                 self._reserved_port.close()
 
     async def come_back(self) -> None:
-        """Start listening, or listen again on the same port."""
+        """Start to listen. After an outage, listen again on the same port."""
         if self._runner is None:
             raise RuntimeError("the sandbox has not been entered")
         if self._reserved_port is None:
@@ -178,7 +178,7 @@ class SlackSandbox(AppActions):
         return self.backend.app.signing_secret
 
     def rotate(self, *, bot_token: str = "", app_token: str = "", signing_secret: str = "") -> None:
-        """Replace secrets of the app. The old secrets stop working; open sockets stay open."""
+        """Replace secrets of the app. The old secrets stop working, but open sockets stay open."""
         app = self.backend.app
         self.backend.app = replace(
             app,
@@ -195,7 +195,7 @@ class SlackSandbox(AppActions):
 
     @property
     def workspace(self) -> Workspace:
-        """People and conversations. A test may change them at any time."""
+        """The people and the conversations. A test may change them at any time."""
         return self.backend.workspace
 
     @property
@@ -210,12 +210,12 @@ class SlackSandbox(AppActions):
 
     @property
     def violations(self) -> list[str]:
-        """Violations: what a correct app would not do."""
+        """The violations: what the app did although a correct app would not do it."""
         return self.backend.ledger.violations
 
     @property
     def on_call(self) -> OnCall | None:
-        """The hook that is called just before and just after the execution of each call."""
+        """The hook that is called just before and just after each call is executed."""
         return self.backend.ledger.on_call
 
     @on_call.setter
@@ -223,7 +223,7 @@ class SlackSandbox(AppActions):
         self.backend.ledger.on_call = callback
 
     def ignore_violations(self, part: str) -> None:
-        """Accept violations that contain `part`: they no longer appear in `violations`."""
+        """Accept violations whose text contains `part`. They no longer appear in `violations`."""
         self.backend.ledger.ignore_violations(part)
 
     def add_user(
@@ -241,7 +241,7 @@ class SlackSandbox(AppActions):
         team_id: str = "",
         deleted: bool = False,
     ) -> User:
-        """Add a person. The e-mail address is name@domain.test by default; "" means none."""
+        """Add a person. The e-mail address is name@domain.test by default; "" means no address."""
         workspace = self.backend.workspace
         user = User(workspace.ids.stable("U"), name, real_name or name.title())
         user.email = f"{name}@{workspace.domain}.test" if email is None else email or None
@@ -261,7 +261,7 @@ class SlackSandbox(AppActions):
         with_bot: bool = True,
         is_ext_shared: bool = False,
     ) -> Channel:
-        """Add a conversation of these people, with the bot by default."""
+        """Add a conversation of these people. By default, the bot is in the conversation too."""
         ids = [self.backend.workspace.user(member).id for member in members]
         if with_bot:
             ids.append(self.bot_user_id)
@@ -276,7 +276,7 @@ class SlackSandbox(AppActions):
         return group
 
     async def change_user(self, user: str, **changes: object) -> None:
-        """Change a person's profile or rights, and send the app Slack's event."""
+        """Change a person's profile or rights, and send Slack's event to the app."""
         person = self.backend.workspace.user(user)
         for name, value in changes.items():
             if not hasattr(person, name):
@@ -289,7 +289,7 @@ class SlackSandbox(AppActions):
         emit(self.backend, event, None)
 
     async def change_group(self, group: str, members: Iterable[str]) -> None:
-        """Change the members of a user group (by id), and send the app both of Slack's events."""
+        """Change the members (by id) of a user group, and send both of Slack's events to the app."""
         workspace, found = self.backend.workspace, self.backend.workspace.groups[group]
         before, now = list(found.members), [workspace.user(member).id for member in members]
         found.members[:] = now
@@ -304,7 +304,7 @@ class SlackSandbox(AppActions):
         emit(self.backend, event, None)
 
     def open_direct(self, user: str) -> Channel:
-        """Return this person's direct conversation with the bot. It is created if necessary."""
+        """Return this person's direct conversation with the bot. Create the conversation if necessary."""
         return self.backend.workspace.open_direct([self.bot_user_id, self.backend.workspace.user(user).id])
 
     async def wait_for_sockets(self, count: int = 1, seconds: float = 10.0) -> None:
@@ -312,7 +312,7 @@ class SlackSandbox(AppActions):
         await self.until(lambda: len(self.sockets.connections) >= count, f"{count} sockets", seconds)
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` returns a true value, and return it. A TimeoutError names `what`."""
+        """Wait until `condition` returns a true value. Return this value. A TimeoutError names `what`."""
         return await self.backend.ledger.until(condition, what, seconds)
 
     async def wait_until_idle(self, seconds: float = 10.0) -> None:

@@ -1,4 +1,4 @@
-"""What Slack's agent surface shows of a thread. `methods/sessions.py` sets it."""
+"""What Slack's surface for agents shows about a thread. `methods/sessions.py` sets it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Small checks from which the rules of Block Kit are made. Each reports what is wrong, and where."""
+"""Small checks from which the rules of Block Kit are made. Each check reports what is wrong, and where."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """A list of problems in Slack's format: each has a text and a JSON pointer."""
+    """A list of problems in Slack's format. Each problem has a text and a JSON pointer."""
 
     messages: list[str] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def number(least: int, most: int) -> Check:
 
 
 def one_of(*words: str) -> Check:
-    """Make a check for one of these words."""
+    """Make a check that accepts only these words."""
 
     def check(value: object, at: str, report: Report) -> None:
         if value not in words:
@@ -63,7 +63,7 @@ def one_of(*words: str) -> Check:
 
 
 def items(each: Check, least: int, most: int) -> Check:
-    """Make a check for a list of `least` to `most` items that each pass `each`."""
+    """Make a check for a list of `least` to `most` items. Each item must pass the check `each`."""
 
     def check(value: object, at: str, report: Report) -> None:
         if not isinstance(value, list):
@@ -80,7 +80,7 @@ def items(each: Check, least: int, most: int) -> Check:
 
 
 def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
-    """Make a check for an object that has all required keys and no unknown ones."""
+    """Make a check for an object that has all required keys and no unknown keys."""
     known = required | optional
 
     def check(value: object, at: str, report: Report) -> None:
@@ -99,7 +99,7 @@ def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
 
 
 def typed(kinds: dict[str, Check]) -> Check:
-    """Make a check that depends on the object's `type`."""
+    """Make a check that depends on the `type` of the object."""
 
     def check(value: object, at: str, report: Report) -> None:
         kind = value.get("type") if isinstance(value, dict) else None

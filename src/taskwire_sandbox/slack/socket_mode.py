@@ -1,6 +1,6 @@
 """The Socket Mode transport: tickets, connections and frames.
 
-The app may have up to ten connections. Each payload is sent on one of them.
+The app may have up to ten connections. Each payload is sent on only one connection.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _APPROXIMATE_CONNECTION_SECONDS = 18_060
 
 @dataclass(eq=False)
 class Connection:
-    """One open socket, and its payloads that wait for an ack."""
+    """One open socket, and its payloads that wait for an ack from the app."""
 
     socket: web.WebSocketResponse
     request: web.Request
@@ -34,7 +34,7 @@ class Connection:
     is_leaving: bool = False
 
     def abort(self) -> None:
-        """Break the TCP connection without closing the websocket."""
+        """Break the TCP connection without a close frame of the websocket."""
         if self.request.transport is not None:
             self.request.transport.abort()
 
@@ -174,12 +174,12 @@ class SocketMode:
             )
 
     async def warn(self) -> None:
-        """Tell every connection that it will be recycled soon. The connections stay open."""
+        """Tell the app on every connection that the connection will end soon. The connections stay open."""
         for connection in list(self.connections):
             await self._say_goodbye(connection.socket, "warning")
 
     async def refresh(self) -> None:
-        """Recycle every connection: ask the app to reconnect, then close the old sockets."""
+        """Renew every connection: ask the app to reconnect, then close the old sockets."""
         leaving = [connection for connection in self.connections if not connection.is_leaving]
         for connection in leaving:
             connection.is_leaving = True

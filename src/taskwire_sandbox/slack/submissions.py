@@ -1,4 +1,4 @@
-"""What happens when a person submits a dialog: Slack's own checks, then what the app's ack asks for."""
+"""What happens when a person submits a dialog: first Slack's own checks, then what the app's ack requests."""
 
 from dataclasses import dataclass, field
 
@@ -13,9 +13,9 @@ _EMPTY: tuple[object, ...] = (None, "", [])
 
 @dataclass(frozen=True)
 class SubmitResult:
-    """The result of submitting.
+    """The result of submitting a dialog.
 
-    `errors` are by block id. `view` is the dialog that is now on top, or None.
+    `errors` are by block id. `view` is the dialog that is now on top; None if none is open.
     """
 
     failure: str = ""
@@ -30,9 +30,9 @@ class SubmitResult:
 
 
 def check_entered(view: View) -> None:
-    """Make the checks of Slack's client before a dialog is submitted: required fields and lengths.
+    """Check required fields and lengths, as Slack's client does before a person can submit a dialog.
 
-    Raise ImpossibleAction if a field breaks one of them.
+    Raise ImpossibleAction if a field breaks one of these rules.
     """
     values = state(view)["values"]
     for block in view.content["blocks"]:
@@ -57,7 +57,7 @@ def _check_length(label: str, element: Json, chosen: object) -> None:
 
 
 def apply_response_action(slack: Backend, view: View, reply: Json) -> SubmitResult:
-    """Do what the ack of a submission asks for."""
+    """Do what the app's ack of a submission requests."""
     kind = reply.get("response_action")
     if kind == "errors":
         return _show_errors(slack, view, reply)

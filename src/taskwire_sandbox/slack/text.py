@@ -1,6 +1,6 @@
 """How Slack stores and sends the text that people type and programs post.
 
-Slack stores `&`, `<` and `>` as entities, links as `<url>` or `<url|label>`, and mentions by id.
+Slack stores `&`, `<` and `>` as entities, links as `<url>` or `<url|label>`, and mentions with ids.
 """
 
 import re
@@ -28,7 +28,7 @@ def unescape(text: str) -> str:
 
 
 def _split(text: str, pattern: re.Pattern[str]) -> list[tuple[str, bool]]:
-    """Split a text into pieces. Return each piece with True if it matches the pattern."""
+    """Split a text into pieces. Return each piece, and whether the piece matches the pattern."""
     pieces, at = [], 0
     for match in pattern.finditer(text):
         pieces += [(text[at : match.start()], False), (match.group(), True)]
@@ -42,7 +42,10 @@ def _link_and_escape(text: str) -> str:
 
 
 def typed(text: str, workspace: Workspace) -> str:
-    """Return a typed text as Slack stores it. Known `@handle` and `#channel` become mentions."""
+    """Return a text that a person has typed, as Slack stores it.
+
+    Known `@handle` and `#channel` become mentions.
+    """
     pieces = _split(text, _TOKEN)
     return "".join(
         piece if is_token else _mentions(piece, workspace, named=False) for piece, is_token in pieces
@@ -50,7 +53,10 @@ def typed(text: str, workspace: Workspace) -> str:
 
 
 def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
-    """Return a command's text as the app gets it. With `should_escape`, mentions have an id and a name."""
+    """Return the text of a command as the app gets it.
+
+    With `should_escape`, each mention contains an id and a name.
+    """
     if not should_escape:
         return escape(text)
     pieces = _split(text, _TOKEN)
@@ -61,7 +67,7 @@ def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
 
 
 def _named(token: str, workspace: Workspace) -> str:
-    """Add the name to a mention that has only an id."""
+    """Add the name to a mention that contains only an id."""
     if "|" in token or token[1] not in "@#":
         return token
     found = workspace.users.get(token[2:-1]) or workspace.channels.get(token[2:-1])
@@ -69,9 +75,9 @@ def _named(token: str, workspace: Workspace) -> str:
 
 
 def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
-    """Replace each `@handle` and `#channel` that names a known person or channel by its mention.
+    """Replace each `@handle` and `#channel` that names a known person or channel by a mention.
 
-    With `named`, a person's mention has the name too: `<@U1|ada>`.
+    With `named`, the mention of a person also contains the name: `<@U1|ada>`.
     """
     tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
     tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
@@ -86,7 +92,10 @@ def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
 
 
 def posted(text: str) -> str:
-    """Return a posted text as Slack stores it: stray `&<>` are escaped, bare URLs become links."""
+    """Return a text that a program has posted, as Slack stores it.
+
+    Stray `&<>` are escaped, and bare URLs become links.
+    """
     pieces = []
     for piece, is_token in _split(text, _TOKEN):
         if is_token:
@@ -98,7 +107,7 @@ def posted(text: str) -> str:
 
 
 def links(text: str) -> list[str]:
-    """List the URLs in a stored text."""
+    """List the URLs in a text that Slack has stored."""
     tokens = (piece[1:-1].split("|")[0] for piece, is_token in _split(text, _TOKEN) if is_token)
     return [unescape(token) for token in tokens if token.startswith("http")]
 
@@ -129,7 +138,7 @@ def _section(text: str) -> list[Json]:
 
 
 def _element(token: str) -> Json:
-    """Return the rich text element for the inside of one `<…>`."""
+    """Return the rich text element for the content of one `<…>`."""
     target, _, label = token.partition("|")
     if target.startswith("@"):
         return {"type": "user", "user_id": target[1:]}

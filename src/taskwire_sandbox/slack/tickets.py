@@ -1,6 +1,6 @@
 """What the app gets with a person's act: a trigger id and a response URL.
 
-A trigger id can be used once, within 3 s. A response URL can be used five times, within 30 minutes.
+A trigger id works once, within 3 s. A response URL works five times, within 30 minutes.
 """
 
 import secrets
@@ -15,7 +15,10 @@ RESPONSE_URL_USES = 5
 
 @dataclass
 class Trigger:
-    """The right to open one dialog for `user`. `view_id` is the dialog in which the person acted, or None."""
+    """The right to open one dialog for `user`.
+
+    `view_id` is the dialog in which the person acted; None if the person did not act in a dialog.
+    """
 
     id: str
     user: str
@@ -26,7 +29,10 @@ class Trigger:
 
 @dataclass
 class ResponseUrl:
-    """The right to answer a person's act. `message_ts` is the message on which the person acted, or None."""
+    """The right to answer a person's act.
+
+    `message_ts` is the message on which the person acted; None if the person did not act on a message.
+    """
 
     token: str
     user: str

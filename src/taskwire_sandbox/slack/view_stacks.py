@@ -1,4 +1,4 @@
-"""The open dialogs and Home tabs of each person. The rules for their content are in `block_rules`."""
+"""The open dialogs and the Home tab of each person. The rules for their content are in `block_rules`."""
 
 import hashlib
 import json
@@ -28,12 +28,12 @@ class View:
 
     @property
     def type(self) -> str:
-        """Either modal or home."""
+        """The type of the view: modal or home."""
         return str(self.content["type"])
 
 
 class ViewStacks:
-    """Each person's open dialogs (the last one is on top) and Home tab."""
+    """Each person's Home tab and open dialogs. The last dialog is on top."""
 
     def __init__(self) -> None:
         self.open: dict[str, list[View]] = {}
@@ -49,7 +49,7 @@ class ViewStacks:
         return next((view for view in self._all() if view.id == view_id), None)
 
     def find_external(self, external_id: str) -> View | None:
-        """Find an open view by the app's external id."""
+        """Find an open view by the external id that the app has given it."""
         return next((view for view in self._all() if view.content.get("external_id") == external_id), None)
 
     def _all(self) -> list[View]:
@@ -68,7 +68,7 @@ class ViewStacks:
 
 
 def complete_view(view: Json) -> Json:
-    """Return what Slack keeps of a view from the app. Every block and element gets an id."""
+    """Return the app's view as Slack stores it. Every block and every element gets an id."""
     kept = _EMPTY | {key: view[key] for key in (*_KEYS, *_OPTIONAL_KEYS) if key in view}
     kept["blocks"] = with_ids(json.loads(json.dumps(view.get("blocks", []))))
     return kept
@@ -85,7 +85,7 @@ def with_ids(blocks: list[Json]) -> list[Json]:
 
 
 def elements(block: Json) -> list[Json]:
-    """List the elements of a block that a person can use."""
+    """List those elements of a block that a person can use."""
     kind = block.get("type")
     if kind in ("actions", "context_actions"):
         return list(block.get("elements", []))

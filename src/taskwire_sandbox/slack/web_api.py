@@ -1,6 +1,6 @@
 """The Web API's HTTP endpoint: reads a request, runs the method, and answers as Slack does.
 
-A planned fault can change the answer, or prevent the call.
+A planned fault can replace the answer, or prevent the call.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class TooFast(Exception):
 
 
 async def read_arguments(request: web.Request) -> tuple[Json, bool]:
-    """Read query and body. Return the arguments, and whether the body was JSON."""
+    """Read the query and the body of a request. Return the arguments, and whether the body was JSON."""
     arguments: Json = dict(request.query)
     if not request.can_read_body:
         return arguments, False
@@ -54,7 +54,7 @@ class WebApi:
         self._closing.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one call."""
+        """Answer one request to the Web API."""
         name = request.match_info["method"]
         try:
             arguments, is_json = await read_arguments(request)
@@ -70,9 +70,9 @@ class WebApi:
     async def handle(
         self, request: web.Request, call: Call, execute: Callable[[], web.Response]
     ) -> web.StreamResponse:
-        """Execute a call and answer it.
+        """Execute a call and return its answer.
 
-        A planned fault may delay the call, or replace its answer or the whole call.
+        A planned fault may delay the call. It may also replace the answer or the whole call.
         """
         ledger = self._slack.ledger
         await ledger.call_hook("before", call)
@@ -129,7 +129,7 @@ class WebApi:
         return web.json_response(answer, headers=self._scopes(token))
 
     def _scopes(self, token: str) -> dict[str, str]:
-        """Return the header in which Slack names the scopes of a token."""
+        """Return the header in which Slack lists the scopes of a token."""
         app = self._slack.app
         granted = {app.bot_token: sorted(app.manifest.scopes), app.app_token: ["connections:write"]}
         return {"X-OAuth-Scopes": ",".join(granted[token])} if token in granted else {}

@@ -1,4 +1,4 @@
-"""The workspace: people, conversations and user groups. How messages are written is in `messages`."""
+"""The workspace: people, conversations and user groups. `messages` has the code that writes messages."""
 
 import time
 from dataclasses import dataclass, field
@@ -20,7 +20,10 @@ COMMAND_NAMES = {PRIVATE: "privategroup", IM: "directmessage"}
 
 @dataclass
 class User:
-    """A member, a guest, a bot, or a stranger (a person from another company). `name` is the handle."""
+    """A member, a guest, a bot, or a person from another company (a stranger).
+
+    `name` is the user's handle.
+    """
 
     id: str
     name: str
@@ -42,7 +45,7 @@ class User:
     app_id: str | None = None
 
     def payload(self, *, with_email: bool) -> Json:
-        """Return the user as users.info shows it.
+        """Return the user as users.info shows them.
 
         `with_email` says whether the app has the scope for e-mail addresses.
         """
@@ -104,7 +107,7 @@ class UserGroup:
 
 @dataclass
 class StoredMessage:
-    """A stored message. `body` is what Slack sends, without metadata, reactions and reply counts."""
+    """A stored message. `body` is what Slack sends, but without metadata, reactions and reply counts."""
 
     body: Json
     metadata: Json | None = None
@@ -114,7 +117,7 @@ class StoredMessage:
 
 @dataclass
 class Channel:
-    """A conversation of any kind. `messages` is by ts, in the order of writing."""
+    """A conversation of any kind. The keys of `messages` are ts, in the order of writing."""
 
     id: str
     name: str
@@ -127,11 +130,11 @@ class Channel:
 
     @property
     def type(self) -> str:
-        """The word that events use: channel, group, im, mpim."""
+        """The word that events use for the kind of conversation: channel, group, im or mpim."""
         return CHANNEL_TYPES[self.kind]
 
     def payload(self, viewer: str, team_id: str) -> Json:
-        """Return the conversation as conversations.info shows it to `viewer`."""
+        """Return the conversation as conversations.info shows it to the user `viewer`."""
         answer: Json = {"id": self.id, "created": self.created, "is_archived": self.is_archived}
         if self.kind == IM:
             other = next((member for member in self.members if member != viewer), viewer)
@@ -150,7 +153,10 @@ class Channel:
 
 
 class Workspace:
-    """The people, conversations and user groups. People and conversations are found by id or name."""
+    """The people, conversations and user groups.
+
+    Look-ups of people and conversations take an id or a name.
+    """
 
     def __init__(self, ids: Ids, team_id: str, domain: str) -> None:
         self.ids = ids
@@ -172,7 +178,7 @@ class Workspace:
         return found
 
     def find_user(self, reference: str) -> User | None:
-        """Find a person by id or handle."""
+        """Find a person by id or handle; None if there is none."""
         if reference in self.users:
             return self.users[reference]
         handle = reference.removeprefix("@").lower()
@@ -186,7 +192,7 @@ class Workspace:
         return found
 
     def find_channel(self, reference: str) -> Channel | None:
-        """Find a conversation by id or name."""
+        """Find a conversation by id or name; None if there is none."""
         if reference in self.channels:
             return self.channels[reference]
         name = reference.removeprefix("#")
@@ -211,7 +217,7 @@ class Workspace:
         return next((channel for channel in direct if set(channel.members) == wanted), None)
 
     def open_direct(self, people: list[str]) -> Channel:
-        """Return the direct conversation of exactly these people. It is created if necessary."""
+        """Return the direct conversation of exactly these people. Create the conversation if necessary."""
         found = self.find_direct(people)
         if found is not None:
             return found

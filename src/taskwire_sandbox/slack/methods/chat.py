@@ -9,7 +9,7 @@ from taskwire_sandbox.slack.workspace import PUBLIC, Channel
 
 
 def _place(slack: Backend, channel_id: str) -> Channel:
-    """Find the conversation to post in. A user id means the direct conversation with that user."""
+    """Find the conversation in which to post. A user id means the direct conversation with that user."""
     if channel_id in slack.workspace.users:
         return slack.workspace.open_direct([slack.app.bot_user_id, channel_id])
     channel = get_visible_channel(slack, channel_id)
@@ -36,7 +36,10 @@ def _post_message(slack: Backend, arguments: Json) -> Json:
 
 
 def _thread(channel: Channel, arguments: Json) -> Json:
-    """Return the fields that put a message into a thread. The ts of a reply means that reply's thread."""
+    """Return the fields that put a message into a thread.
+
+    For the ts of a reply, that is the reply's thread.
+    """
     thread_ts = arguments.get("thread_ts")
     if not thread_ts:
         return {}
@@ -56,7 +59,8 @@ def _warning_fields(warnings: list[str]) -> Json:
 def _own_message(slack: Backend, arguments: Json, not_ours: str) -> tuple[Channel, str]:
     """Return the channel and the ts of a message of the app that still exists.
 
-    Raise ApiError otherwise. `not_ours` is the error for a message of somebody else.
+    Raise ApiError if there is no such message. `not_ours` is the error for a message that the app did not
+    write.
     """
     channel = get_visible_channel(slack, arguments["channel"])
     ts = arguments["ts"]

@@ -1,4 +1,4 @@
-"""The content of a message that an app posts: text, blocks, attachments, metadata, and their limits."""
+"""The content of an app's message: text, blocks, attachments and metadata, and the limits of each."""
 
 import json
 import re
@@ -23,7 +23,7 @@ METADATA_BYTES = 16_384
 
 
 def body(slack: Backend, arguments: Json, too_long: str) -> Json:
-    """Check text, blocks and attachments, and return them as Slack stores them.
+    """Check text, blocks and attachments, and return them in the form in which Slack stores them.
 
     Raise ApiError if Slack would refuse them. `too_long` is the error for blocks that are too long.
     """
@@ -81,10 +81,10 @@ def _attachments(given: object) -> list[Json]:
 
 
 def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
-    """Check message metadata. Return the metadata and Slack's warnings.
+    """Check the metadata of a message. Return the metadata and Slack's warnings.
 
-    The metadata is None if none was given, or if Slack would ignore it. Raise ApiError if Slack would refuse
-    it.
+    The returned metadata is None if the message has none, or if Slack would ignore it. Raise ApiError if
+    Slack would refuse it.
     """
     if given is None or given == "" or given == {}:
         return None, []
@@ -102,7 +102,7 @@ def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
 
 
 def identity(slack: Backend, arguments: Json) -> Json:
-    """Return the fields that name the author of an app's message."""
+    """Return the fields that name the author of a message of the app."""
     app = slack.app
     return {
         "user": app.bot_user_id,

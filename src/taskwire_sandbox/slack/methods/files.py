@@ -1,6 +1,6 @@
 """files.*: uploads in three steps.
 
-The file appears in the channel shortly after Slack has answered the last step.
+Slack answers the last step, and shortly after that the file appears in the channel.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
-"""agents.sessions.*: what Slack's own agent surface shows of a thread, with a button that stops the agent.
+"""agents.sessions.*:
 
-The method is known to have two errors that other methods do not have. Both are listed below.
+Slack's own surface for agents: the status of a thread's agent, and a button that stops it.
+
+The method has two errors that other methods do not have. Both errors are listed below.
 """
 
 from taskwire_sandbox.slack.backend import Backend

@@ -1,6 +1,6 @@
 """The description of a method: arguments, scopes, errors and tier as in Slack's reference, and its function.
 
-Arguments are written in one line, as in `channel! limit:int blocks:json`. `!` means required.
+The arguments of a method are written in one line, as in `channel! limit:int blocks:json`. `!` means required.
 """
 
 import json
@@ -43,7 +43,10 @@ class Argument:
 
 @dataclass(frozen=True)
 class Method:
-    """One method. It needs one of `scopes`; the conversation may decide which. `caller` is bot or app."""
+    """One method of the Web API. `caller` is the kind of token that it needs: bot or app.
+
+    A caller needs one of `scopes`. For some methods, the kind of conversation decides which one.
+    """
 
     name: str
     run: Callable[[Backend, Json], Json]
@@ -66,9 +69,9 @@ def method(
     caller: str = "bot",
     is_form_only: bool = False,
 ) -> Method:
-    """Describe a method.
+    """Return the description of a method.
 
-    `arguments`, `scopes` and `errors` are lists, each written as words in one string.
+    `arguments`, `scopes` and `errors` are lists. Each list is one string of words.
     """
     parsed = (_argument(word) for word in arguments.split())
     return Method(
@@ -89,7 +92,10 @@ def _argument(word: str) -> Argument:
 
 
 def parse(known: Method, given: Json) -> Json:
-    """Return typed arguments. Raise `invalid_arguments` if one is wrong. Unknown arguments are dropped."""
+    """Return the arguments with their types. Drop unknown arguments.
+
+    Raise `invalid_arguments` if an argument is wrong.
+    """
     wrong: list[str] = []
     parsed: Json = {}
     for argument in known.arguments.values():
@@ -124,7 +130,7 @@ def _string(value: object) -> str:
 
 
 def _structure(value: object) -> object:
-    """Read a JSON argument, which is a string in a form. The method itself refuses invalid JSON."""
+    """Read a JSON argument. In a form, the argument is a string; the method itself refuses invalid JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -146,7 +152,7 @@ _PARSERS: dict[str, Callable[[object], object]] = {
 
 
 def require_scope(slack: Backend, *scopes: str) -> None:
-    """Raise Slack's `missing_scope` unless one of `scopes` was granted."""
+    """Raise Slack's error `missing_scope` unless one of `scopes` was granted."""
     granted = slack.app.manifest.scopes
     if scopes and not granted.intersection(scopes):
         provided = ",".join(sorted(granted))
@@ -154,9 +160,9 @@ def require_scope(slack: Backend, *scopes: str) -> None:
 
 
 def get_visible_channel(slack: Backend, channel_id: str, error: str = "channel_not_found") -> Channel:
-    """Return a conversation that the bot can see: a public one, or one that the bot is in.
+    """Return a conversation that the bot can see: a public conversation, or one that the bot is in.
 
-    Raise ApiError with the code `error` if there is none.
+    Raise ApiError with the code `error` if the bot cannot see the conversation.
     """
     channel = slack.workspace.channels.get(channel_id)
     if channel is None or (channel.kind != PUBLIC and slack.app.bot_user_id not in channel.members):
@@ -185,7 +191,7 @@ def page(
 ) -> tuple[list[str], str]:
     """Return one page of `keys`, and the cursor of the next page ("" at the end).
 
-    `cursor` and `limit` of the arguments say where the page begins and how many keys it has.
+    The arguments `cursor` and `limit` say where the page begins and how many keys it may have.
     """
     limit = arguments.get("limit") or default
     if limit < 1:

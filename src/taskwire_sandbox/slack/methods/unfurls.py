@@ -1,4 +1,4 @@
-"""chat.unfurl: adds the app's preview below a link that somebody posted."""
+"""chat.unfurl: adds the app's preview below a link that a person has posted."""
 
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.backend import Backend

@@ -13,7 +13,7 @@ from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
 
 
 def check_view(slack: Backend, given: object, kind: str) -> Json:
-    """Check a view from the app, and return it as Slack keeps it. `kind` is `modal` or `home`.
+    """Check a view from the app. Return the view as Slack stores it. `kind` is `modal` or `home`.
 
     Raise ApiError if Slack would refuse the view.
     """
@@ -29,7 +29,7 @@ def check_view(slack: Backend, given: object, kind: str) -> Json:
 
 
 def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
-    """Create a view of the app. `previous` is the dialog on which it is put, if there is one.
+    """Create a view of the app. `previous` is the dialog below the new dialog; None if there is none.
 
     Raise ApiError if the view has an `external_id` that is in use.
     """
@@ -43,7 +43,10 @@ def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
 
 
 def replace(slack: Backend, view: View, given: Json) -> None:
-    """Replace the content of a view. Inputs that keep their block id and action id keep their values."""
+    """Replace the content of a view.
+
+    An input keeps its value if its block id and its action id do not change.
+    """
     other = slack.views.find_external(given.get("external_id") or "-")
     if other is not None and other is not view:
         raise ApiError("duplicate_external_id")
@@ -60,7 +63,7 @@ def _trigger(slack: Backend, arguments: Json) -> Trigger:
 
 
 def show(slack: Backend, view: View) -> None:
-    """Put a dialog on top of its person's stack."""
+    """Put a dialog on top of the open dialogs of its person."""
     slack.views.stack(view.user).append(view)
     slack.ledger.change("view", user=view.user, view=view_payload(slack, view))
 
