@@ -191,7 +191,10 @@ class LastKnown:
 
 
 def _find_named(links: list[Link], name: TaskName) -> Link | None:
-    """Return the only link of this name. If there is none, return the only link whose name begins with it."""
+    """Return the only link of this name or title.
+
+    If there is none, return the only link whose name or title begins with these words.
+    """
     if name.id:
         return next((link for link in links if link.record.task_id == name.id), None)
     owned = [link for link in links if not name.owner or link.record.owner_name.lower() == name.owner]

@@ -2,7 +2,8 @@
 
 An answer is shown to the person who asked. That person may then show the answer to everybody. A whole log
 goes to the person's direct messages. A question that a person has to decide is posted for everybody, if its
-author may steer the task.
+author may steer the task. If a message is a single word after `!` that is no verb, only its author sees the
+question.
 """
 
 import contextlib
@@ -368,7 +369,10 @@ class ThreadQueries:
 
 
 def _is_for_everybody(work: AnswerInThread) -> bool:
-    """Return whether the thread sees the answer. Only the author is asked about a single unknown word."""
+    """Return whether everybody in the thread sees the answer.
+
+    If the author wrote a single unknown word as a reply, only the author sees the question.
+    """
     is_slip = work.question == "not_a_verb" and len(work.text.split()) == 1
     return work.question in FOR_EVERYBODY and not (is_slip and work.requester.surface == "reply")
 
