@@ -69,10 +69,11 @@ _VERBS: dict[Button, ActVerb] = {
     Button.READ_REPLIES: "read_replies",
     Button.READ_MENTIONS: "read_mentions",
 }
-# Outside a card's menu, these buttons undo what the person has just done. They are in its private answer.
+# Outside a card's menu, these buttons undo what the person has just done. The buttons are in the person's
+# private answer.
 _UNDOING = frozenset({Button.UNMUTE, Button.UNWATCH})
-# These entries do not change the card, so its menu must be drawn again to show no choice. The other entries
-# change the card, which draws the menu too.
+# These entries do not change the card, so the menu must be drawn again to show no choice. The other entries
+# change the card, and a changed card has a new menu.
 _WITHOUT_TRACE = frozenset(
     {
         *(Button.PAGE, Button.LOGS, Button.EDIT, Button.WATCH),
@@ -96,8 +97,8 @@ _PASS_ON_STEPS: dict[Button, PassOnStep] = {
     Button.ALWAYS_LET: "always",
     Button.NOT_NOW: "not_now",
 }
-# The value of a click with a user limit is one id, or two separated by a space. Anything else is made up and
-# is rejected.
+# The value of a click with a user limit is one id, or two ids separated by a space. Any other value is made
+# up and is rejected.
 _IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200})?")
 
 
@@ -156,7 +157,8 @@ class Clicks:
         batch = None if is_made_up else _batch_of(clicked)
         written = batch or Batch()
         if clicked.is_card_menu and not is_made_up:
-            # A choice that is over the limit changes nothing, so the card is drawn again for it too.
+            # A choice above the limit changes nothing on the card. So the card is drawn again for this choice
+            # too.
             resets = [user_limit.when_told, user_limit.when_limited]
             for resetting in [*resets, written] if clicked.button in _WITHOUT_TRACE else resets:
                 reset_menu(LinkId(clicked.value), clicked.action_ts, resetting)
@@ -338,7 +340,7 @@ def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Bat
     """
     decider = requester
     if job.startswith(FROM_NOTICE):
-        # The notice stays as it is: the decision does not replace it.
+        # The notice stays as it is. The decision does not replace the notice.
         decider = requester.model_copy(update={"response_url": None})
     send = DecideReply(requester=decider, job=job.removeprefix(FROM_NOTICE), decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)

@@ -206,7 +206,8 @@ class Dialogs:
         try:
             view = await self._create_form.with_template(clicked.person, *entered, metadata)
         except UserError as error:
-            # The person may no longer create tasks. If Coder does not answer, the form stays unchanged.
+            # The person may no longer create tasks. In contrast, if Coder does not answer, the form stays
+            # unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.views.update(view_id, view)
 

@@ -27,8 +27,8 @@ from taskwire.slack import inbound
 from taskwire.slack.payload_sources import parse_source
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
-# Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
-# an alert watches their increase.
+# Kinds of payloads whose deliveries can be rejected because too many jobs wait. Their counters exist from the
+# start, because an alert watches their increase.
 LIMITED_KINDS = ("click", "command", "dialog", "direct", "mention", "message", "reaction", "shortcut")
 _FOREIGN_PAYLOAD = "a payload of a workspace for which Taskwire is not installed, or that names none"
 _log = logger("taskwire.listeners.ingress")

@@ -50,7 +50,7 @@ from taskwire.slack.shared_links import SharedLinks, parse_shared_links
 from taskwire.tasks.link_previews import LinkPreviews
 from taskwire.telemetry import logger
 
-# A channel that was closed to the bot may be open again.
+# The bot may be allowed to post again in a channel that was closed to it.
 CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 # A person's rights may have changed.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
@@ -127,7 +127,8 @@ class Messages:
             self._ingress.learn_time(body)
             shared = inbound.find_shared_thread(body, self._bot)
             if shared is not None:
-                # Each message shows that outsiders can read the thread, also one of a stranger or of the bot.
+                # Each message shows that outsiders can read the thread, even a message of a stranger or of
+                # the bot.
                 self._background.start(self._outsiders.tell_about_outsiders(shared))
             if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)

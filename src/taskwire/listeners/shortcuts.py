@@ -24,7 +24,7 @@ from taskwire.replies.admit import CLAIMED_LINK, ReplyReceiver
 from taskwire.slack.manifest import MAKE_TASK, NEW_TASK, SEND_TO_TASK
 from taskwire.slack.shortcuts import Shortcut, parse_shortcut
 
-# Slack may show a card before the store knows its thread. So for a message that is younger than this, the
+# Slack may show a card before Redis knows the card's thread. So for a message that is younger than this, the
 # link is looked up a few times. Slack waits 3 s for the ack.
 NEW_MESSAGE: Final = timedelta(seconds=30)
 LINK_LOOKS, LINK_PAUSE_SECONDS = 5, 0.4

@@ -54,17 +54,18 @@ class DialogContext(BaseModel):
     response_url: Annotated[str, pydantic.Field(pattern="^https?://")] | None = None
     at: Ts
     task: Id = ""
-    # In the form for a new task: the template whose presets it shows, and the key of the request that was
-    # offered.
+    # In the form for a new task: the template whose presets the form shows, and the key of the request that
+    # the bot has offered.
     template: Id = ""
     offer: Id = ""
     # In the dialog for an answer to a question with choices: the link, and the key and ts of the notice.
     link: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
     key: Id = ""
     asked_ts: Ts | None = None
-    # What a dialog showed when it was opened: the ids of those who had a share, or the person's own settings.
+    # What a dialog showed when it was opened: the ids of the people and groups with a share, or the person's
+    # own settings.
     shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
-    # The thread of the message from which the form was opened; empty if it is in none.
+    # The thread of the message from which the form was opened; empty if the message is in no thread.
     source_channel: str = ""
     source_thread: Ts | None = None
 
@@ -218,7 +219,7 @@ def _parse_settings(requester: Requester, context: DialogContext, values: Mappin
     own = SavePersonSettings(
         person=requester.person, settings=read_person_settings(values), requester=requester
     )
-    # Slack always submits this menu, so without it the dialog has only the person's own settings.
+    # Slack always submits this menu. So without the menu, the dialog has only the person's own settings.
     if SettingsField.REPLIES not in values:
         return DialogRequest(own)
     job = SaveChannelSettings(requester=requester, settings=read_settings(values))
@@ -250,8 +251,8 @@ def _parse_create(requester: Requester, context: DialogContext, values: Mapping[
         # Slack shows errors beside a field as plain text, without mrkdwn.
         return DialogRequest(errors={Field.NAME.value: unescape(str(error)).replace("`", "")})
     template = values.get(Field.TEMPLATE) or ""
-    # An empty preset field means no preset. If the template's presets were not shown yet, use the default
-    # preset.
+    # An empty preset field means no preset. If the dialog has not shown the template's presets yet, use the
+    # default preset.
     preset = values.get(forms.preset_block_id(template)) or ("none" if template == context.template else None)
     return DialogRequest(
         CreateRequested(

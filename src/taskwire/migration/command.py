@@ -34,7 +34,8 @@ from taskwire.state.owner import Owner
 
 # The words that name a store on the command line in place of a URL or a directory.
 EMBEDDED, STANDARD_INPUT = "embedded", "-"
-# The timeout for one answer, in seconds. It may have a hundred keys and come over a slow connection.
+# The timeout for one answer, in seconds. An answer may contain a hundred keys and may come over a slow
+# connection.
 MOVE_COMMAND_SECONDS = 30.0
 
 StoreLocation = str | Path
@@ -50,7 +51,7 @@ async def move(
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
-    # A store whose key is missing could not be read after the move.
+    # If the source's key is missing here, nobody could read the store after the move.
     key_file.install_existing(settings)
     bot = await _identity(settings)
     owner = Owner(bot.bot_user_id, "", settings.coder_url)

@@ -20,15 +20,15 @@ from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Names of keys. `UNMOVED_KEYS` are the keys about the server itself, which are not moved.
+# Names of keys. `UNMOVED_KEYS` are the keys that describe the server itself. These keys are not moved.
 FENCE, PARKED = b"fence", b"parked:"
 UNMOVED_KEYS = (FENCE, b"server")
-# A key by which one side checks whether the other side is the same store. It expires after PROBE_MS if the
-# process dies.
+# A key by which one side checks whether the other side is the same store. The key expires after PROBE_MS if
+# the process dies.
 PROBE, PROBE_MS = b"probe:", 10_000
-# Items of one key that are read in one call.
+# How many items of one key are read in one call.
 ITEMS_PER_CALL = 200
-# Times to live may differ by this much, in ms: the servers are read one after the other, and their clocks may
+# Times to live may differ by this much, in ms. The servers are read one after the other, and their clocks may
 # differ.
 TTL_TOLERANCE_MS = 10_000
 
@@ -45,7 +45,7 @@ WRITE_COMMANDS = {
     "stream": "XADD",
     "string": "SET",
 }
-# The id of an entry of a stream, and its fields with their values: `state/audit.py` writes two.
+# An entry of a stream is an id and two fields with their values, because `state/audit.py` writes two fields.
 WORDS_OF_STREAM_ENTRY = 5
 
 

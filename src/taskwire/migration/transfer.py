@@ -35,17 +35,17 @@ from taskwire.state.owner import Owner, Ownership
 # A running process updates its record in the store more often than this, in ms.
 IDLE_MS = 10_000
 IDLE_CHECK_SECONDS = 0.5
-# How many keys are read in one call. A key may have a hundred kilobytes.
+# How many keys are read in one call. The value of a key may have a hundred kilobytes.
 KEYS_PER_CALL = 100
 # How many passes over all keys are made before a move is abandoned. Each pass copies the keys that differ.
-# The last pass must find no difference. If nobody else writes, the second pass is the last.
+# The last pass must find no difference. If no other process writes, that is the second pass.
 MAX_PASSES = 4
 SYNC_MS = 10_000
 PROGRESS_SECONDS = 5.0
 
-# The error if another run of the move has taken the move over or ended it, or if the store was opened again.
+# The error if another run has taken the move over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
-# The error reply with which a script says the same.
+# The error reply of a script for the same case.
 _REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
 _WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
 _LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)

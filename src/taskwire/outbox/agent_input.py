@@ -32,7 +32,8 @@ TEXT_ENDINGS = re.compile(
     r"|cpp|hpp|cs|rb|php|swift|scala|lua|tf|proto|graphql)$",
     re.IGNORECASE,
 )
-# The input is typed into a terminal, so a file must be short. For a longer file, a link is better.
+# The input is typed into a terminal, so a file must be short. For a longer file, the author should post a
+# link.
 LARGEST_FILE_BYTES = 100_000
 # Slack refuses a message without visible text.
 NO_TEXT = "(no words)"
@@ -66,8 +67,8 @@ class AgentInput:
             else:
                 parts.append(f"{_heading(file)}\n{_fence(content)}")
         text = sanitize_for_agent("\n\n".join(parts))
-        # Mask tokens now, because the same text is sent, written into the intent record, and looked for in
-        # the log.
+        # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
+        # log.
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:

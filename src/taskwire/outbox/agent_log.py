@@ -26,11 +26,11 @@ from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.observing import entries_of
 from taskwire.telemetry import logger
 
-# How long a notice waits for its excerpt. Coder waits 30 s for an agent that it cannot reach.
+# How long a notice waits for its excerpt, in seconds. Coder waits 30 s for an agent that it cannot reach.
 LOG_TIMEOUT_SECONDS = 8.0
-# In characters. Slack refuses a message whose blocks have more than about 13,000 together.
+# In characters. Slack refuses a message whose blocks have more than about 13,000 characters in all.
 LONGEST_ANSWER = 3_000
-# In characters. The steps of a turn are kept for as long as their button works.
+# In characters. The steps of a turn are stored for as long as their button works.
 LONGEST_STEPS = 100_000
 
 # How many lines Follow shows, and how many characters at the end of the log are read for them.
@@ -159,7 +159,7 @@ async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
     if task_id is None:
         return None
     if link.observation is not None and link.observation.is_lost:
-        # Coder would try to reach the agent for 30 s without success.
+        # Without this check, Coder would try to reach the agent for 30 s.
         raise UserError(*refusals.agent_lost(link))
     try:
         return await coder.get_logs(task_id)

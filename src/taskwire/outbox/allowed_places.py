@@ -43,7 +43,7 @@ _CHECKED = (
     SnoozeReminder,
     StopByReaction,
 )
-# Such messages may be meant for other people, so each person gets the refusal only once a day.
+# Messages of these kinds may be meant for other people. So a person gets the refusal only once a day.
 _AMONG_PEOPLE = ("reply", "mention", "emoji")
 
 

@@ -40,10 +40,10 @@ from taskwire.domain.requester import Requester, Surface
 from taskwire.job_context import JobContext, Outcome
 from taskwire.telemetry import logger
 
-# Returns a person's user name in Coder; empty if it is not known.
+# A function that returns a person's user name in Coder; empty if the name is not known.
 FindAccount = Callable[[UserId], str]
 
-# The verb of each kind of job that is an act. `act` and `act_requested` name their own.
+# The verb of each kind of job that is an act. Jobs of the kinds `act` and `act_requested` contain their verb.
 _VERBS: dict[type[Work], str] = {
     CreateRequested: "create",
     MakeTaskOfMessage: "create",
@@ -63,8 +63,8 @@ _VERBS: dict[type[Work], str] = {
     ConfirmAccount: "connect",
     DisconnectAccount: "disconnect",
 }
-# These jobs get no entry if they succeed: another job then carries out the act and has the entry. The handler
-# of replies says with `AuditNote` what became of a reply.
+# These jobs get no entry if they succeed, because another job then carries out the act and gets the entry.
+# For a reply, its handler says with `AuditNote` what has become of the reply.
 _PASSED_ON = (
     ActRequested,
     CreateRequested,

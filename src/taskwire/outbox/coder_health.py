@@ -31,7 +31,8 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
 
-# After this many failed polls in a row, Coder counts as away. If it refuses the token, one is enough.
+# After this many failed polls in a row, Coder counts as away. If Coder refuses the token, one failed poll is
+# enough.
 FAILURES_UNTIL_AWAY = 2
 OUTAGE_TTL_MS = 7 * DAY_MS
 # How many updates of cards are queued with one call to Redis.
@@ -141,8 +142,8 @@ def _describe(error: OutsideError, why: CoderFailure) -> str:
 
 # By default, Coder's tokens for owners last a week at most. Two days leave time to act.
 TOKEN_ENDS_SOON = timedelta(days=2)
-# How often the account is checked: rarely while it is good, more often while it has a problem. If Coder did
-# not answer, the next `check` asks again.
+# How often the account is checked: rarely while the account is good, more often while it has a problem. If
+# Coder did not answer, the next `check` asks again.
 CHECK_INTERVAL = timedelta(hours=12)
 CHECK_INTERVAL_IN_TROUBLE = timedelta(hours=1)
 
@@ -194,7 +195,8 @@ class ServiceAccount:
     async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.service_coder
         if not self._deps.has_service_account:
-            # Check only whether Coder answers. The owner of each account is told of that account's problems.
+            # Check only whether Coder answers. The owner of each account is told about problems of that
+            # account.
             await coder.get_build_info()
             return []
         if scope_trouble := await find_scope_trouble(coder):

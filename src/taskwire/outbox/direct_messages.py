@@ -43,7 +43,8 @@ class AdminAlerts:
         if await has_told(self._deps, "alert", name):
             return
         if not await claim_telling(self._deps, "alert", name):
-            # Another replica is about to alert them. If it dies, the next call alerts them.
+            # Another replica is about to alert the administrators. If that replica dies, the next call alerts
+            # them.
             return
         day = f"{datetime.now(UTC):%Y-%m-%d}"
         batch = Batch()

@@ -17,7 +17,7 @@ from taskwire.domain.queueing.queues import home
 from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 
-# A Home tab is published after changes for this long after it was opened.
+# After a person has opened the Home tab, changes are published for this long.
 OPENED_TTL_MS = 7 * DAY_MS
 
 

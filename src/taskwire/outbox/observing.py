@@ -23,11 +23,11 @@ from taskwire.domain.lifecycle.transitions import reduce
 from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.telemetry import logger
 
-# How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would
-# block the event loop.
+# How many characters of a text are masked and stored. Messages show only a few hundred, and masking more
+# would block the event loop.
 LONGEST_PROMPT, LONGEST_REPORT, LONGEST_TITLE = 2_000, 2_000, 500
-# Slack accepts no longer address of a button. A longer address is left out, because a part of it would lead
-# elsewhere.
+# The longest address that Slack accepts for a button. A longer address is left out, because a shortened
+# address would lead elsewhere.
 LONGEST_ADDRESS = 3_000
 
 Mask = Callable[[str], str]
@@ -167,7 +167,7 @@ async def find_report_source(coder: CoderClient, seen: Observation, known: Repor
         return ReportSource(agent, app)
     workspace = await coder.get_workspace(seen.workspace_id)
     last, build = workspace.latest_app_status, workspace.latest_build
-    # An event that is handled late is not about a later stop.
+    # If an event is handled late, a later build may be a stop. The event is not about that stop.
     is_stop = build.transition == "stop" and build.build_number <= seen.build
     stopped_at = build.created_at if is_stop else None
     return (

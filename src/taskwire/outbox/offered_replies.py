@@ -19,9 +19,10 @@ from taskwire.outbox.questions import find_choice
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 
-# How long the buttons that pass a reply on work.
+# How long the buttons work with which a reply is passed on.
 OFFERED_REPLY_TTL_MS = 7 * DAY_MS
-# The name of the note that lists the replies about which an owner is asked, and the most replies in it.
+# The name of the note that lists the replies about which an owner is asked, and the most replies in this
+# note.
 ASKED, MOST_ASKED = "asked_of", 50
 
 
@@ -126,7 +127,7 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
 
 def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permalink: str = "") -> AskedLine:
     """Return the text that shows the owner a reply. `permalink` is the address of the task's thread."""
-    # A changed letter can change what is masked, so this is exactly the text that is sent.
+    # If a letter changed, another part could be masked. So exactly this text is sent.
     shown = break_mentions(offered.words.strip())
     return AskedLine(
         link=link,

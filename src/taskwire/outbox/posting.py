@@ -32,7 +32,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
-# Slack's clock and ours may differ by this much, so a search for a message begins this much earlier.
+# Slack's clock and ours may differ by this much. So a search for a message begins this much earlier.
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 _log = logger("taskwire.outbox.posting")
@@ -88,8 +88,8 @@ async def post_once(
             _make_compensation(link, context, note),
         )
     except OutcomeUnknown:
-        # A search can prove now that the message exists, but not that it is missing: the request may still
-        # arrive.
+        # A search now can prove that the message exists. It cannot prove that the message is missing, because
+        # the request may still arrive.
         copies = await _find_copies(deps, note)
         if not copies:
             raise
@@ -159,7 +159,8 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     )
     if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
-    # Slack may not show a message at once, and the clock of its headers may differ from that of messages.
+    # Slack may not show a message at once. The clock of Slack's headers may differ from the clock of its
+    # messages.
     seconds = 0.0 if looks else deps.queues.times.recheck_ms / 1000
     raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
 

@@ -30,7 +30,7 @@ from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
-# Half of the connections to Slack. The other half is left for messages to everybody.
+# Half of the connections to Slack. The other half is for messages to everybody.
 MOST_CONCURRENT = 32
 HAND_OVER_TIMEOUT_SECONDS = 0.5
 # Slack accepts answers by a response URL for 30 minutes.
@@ -210,7 +210,7 @@ class PrivateAnswers:
     @contextlib.contextmanager
     def _mark_under_way(self) -> Iterator[None]:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - each is one
+        assert task is not None  # noqa: S101 - an asyncio task runs this code
         self._under_way.add(task)
         try:
             yield
@@ -221,7 +221,7 @@ class PrivateAnswers:
     async def _release_place(self) -> AsyncIterator[None]:
         """Give this answer's place to other answers while this answer waits for Slack's rate limits."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - each is one
+        assert task is not None  # noqa: S101 - an asyncio task runs this code
         self._under_way.discard(task)
         self._places.release()
         try:
@@ -234,7 +234,7 @@ class PrivateAnswers:
         requester = without_expired_url(answer.requester, self._slack.now())
         try:
             if not requester.channel:
-                # A button in the Home tab was pressed, which is in no channel.
+                # The person pressed a button in the Home tab. The Home tab is not in a channel.
                 await self._queues.write(answer_in_home(requester.person, answer.message))
             elif answer.is_instead:
                 await show_instead(self._slack, requester, answer.message)

@@ -33,12 +33,12 @@ CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
-# The id of the job that asks about the replies which a new pause holds begins with this.
+# The beginning of the id of a job that asks about the replies that a new pause holds.
 HELD_BY_PAUSE_PREFIX = "held:"
-# Stored in place of a message's ts if a question is settled and its message is not known.
+# The text that is stored in place of a message's ts, if a question is settled and its message is not known.
 SETTLED = "settled"
-# The id of a message's job begins with this if the message replaces the open question. Without an open
-# question, the message is posted.
+# The beginning of the id of a job whose message replaces the open question. If no question is open, the
+# message is posted.
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
 
@@ -59,7 +59,7 @@ async def record_posted(
     older = await deps.links.find_question(link.id, question_id)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
-        # An older notice of a pause only loses its buttons: it needs no text about the newer one.
+        # An older notice of a pause only loses its buttons. It gets no text that points to the newer notice.
         words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
         work = SettleQuestion(question_id=question_id, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))

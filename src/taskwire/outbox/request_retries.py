@@ -86,7 +86,8 @@ async def retry_for_person(
         work = context.job.work
         assert isinstance(work, RequestedWork)  # noqa: S101 - other jobs are not retried here
         if gives_up and not context.keeps_intent_record and has_failed_too_long(context):
-            # Keep the time since when this queue fails: the jobs behind this one have waited as long.
+            # Keep the time since when this queue fails, because the jobs behind this job have waited since
+            # then too.
             return replace(
                 _answer_requesters("done", [(work, make_give_up_message(work, link, error))]),
                 trouble="unchanged",
@@ -111,7 +112,7 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
         tries=tries,
         error=str(error),
     )
-    # A short failure is over before a person would have read a message about it.
+    # A short failure is over before a person can read a message about it.
     is_told = tries >= (0 if context.keeps_intent_record else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     outcome = _answer_requesters(

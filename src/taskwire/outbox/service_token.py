@@ -21,16 +21,16 @@ from taskwire.queue.batch import Batch
 from taskwire.state.accounts import OwnServiceToken
 from taskwire.telemetry import logger
 
-# A new token needs another name than the one that it replaces.
+# A new token must have another name than the token that it replaces.
 NAMES = ("taskwire-service", "taskwire-service-2")
-# A token is renewed when this much of its life is left, a day before administrators are told of its end.
+# A token is renewed when this much of its life is left. Administrators are told of its end only a day later.
 RENEWED_BEFORE_END = timedelta(days=3)
-# A token is renewed only if the new one lives longer than the present one by this time.
+# A token is renewed only if the new token lives longer than the present token by this much.
 LEAST_GAIN = timedelta(days=1)
-# Coder is asked again after this time, or when the token is due; sooner if Coder did not answer.
+# Coder is asked again after this time, or earlier if the token must be renewed or Coder did not answer.
 CHECK_INTERVAL_MS = DAY_MS // 2
 
-# With one of these, or with all scopes, a token may make tokens.
+# A token with one of these scopes, or with all scopes, may make tokens.
 MAKING_SCOPES = frozenset({"api_key:create", "api_key:*", "coder:apikeys.manage_self"})
 
 _log = logger("taskwire.outbox.service_token")
@@ -60,7 +60,7 @@ class ServiceTokenRenewal:
         self._coder: CoderClient = deps.service_coder
         self._learn = learn
         self._on_change = on_change
-        # The public parts of the operator's token, and of our own if it is in use.
+        # The public part of the operator's token, and of our own token if it is in use.
         self._given, self._own = self._coder.key_id, ""
         self._next_check_ms = 0
 

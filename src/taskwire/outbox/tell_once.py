@@ -7,7 +7,7 @@
 from taskwire.dependencies import Dependencies
 from taskwire.queue.batch import Batch
 
-# How long a process may take from its claim until the people are told.
+# How long a process may take from its claim until it has told people, in ms.
 TELLING_CLAIM_MS = 60_000
 
 

@@ -29,8 +29,8 @@ from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.state.links import Links
 
-# One press of a button may send several replies. At most this many of them are counted, until the last one
-# has ended.
+# One press of a button may send several replies. At most this many of these replies are counted, until the
+# last of them has ended.
 MOST_COUNTED_REPLIES, COUNT_TTL_MS = 1_000, 8 * DAY_MS
 
 WaitingReply = tuple[Job, Reply]

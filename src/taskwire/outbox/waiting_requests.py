@@ -36,7 +36,7 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.queue.batch import Batch
 
 AccountProblem = AccountNeeded | PersonTokenRefused
-# A person is told of their account once in this time, unless they connect it meanwhile.
+# A person is told of their account once in this time, unless they connect the account in the meantime.
 PERSON_TOLD_MS = 7 * DAY_MS
 # The most requests that wait for one person's account: as many as may wait in their `intake` queue.
 MOST_WAITING = 50
@@ -44,8 +44,8 @@ MOST_WAITING = 50
 LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 # A question whose token is being renewed is asked again after this time.
 RENEWAL_MS = 2_000
-# These stay in their queue. The first four connect accounts. The others begin a link, and no other person's
-# request waits behind them.
+# Jobs of these kinds stay in their queue. The first four connect accounts. The others begin a link, and no
+# other person's request waits behind them.
 _STAY = (
     ConnectAccount,
     AuthorizeAccount,

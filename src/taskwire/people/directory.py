@@ -31,11 +31,11 @@ from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
 from taskwire.telemetry import logger
 
-# Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are installed. An answer
-# about a group is kept for MS_FOR_EACH_GROUP times the number of groups, but for ANSWER_TTL_MS at least and
-# LONGEST_TTL_MS at most. Answers about our workspaces and about conversations are kept for LONGEST_TTL_MS.
+# Slack allows 20 calls a minute about groups, and 20 about the workspaces that have the app. An answer about
+# a group is stored for MS_FOR_EACH_GROUP times the number of groups, but for ANSWER_TTL_MS at least and
+# LONGEST_TTL_MS at most. Answers about workspaces and about conversations are stored for LONGEST_TTL_MS.
 ANSWER_TTL_MS, MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 5_000, 3_200, 10_000
-# Slack allows 20 pages of people a minute. A name is searched on this many.
+# Slack allows reading 20 pages of people a minute. A search for a name reads at most this many pages.
 MOST_PAGES_OF_PEOPLE = 10
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ class Directory:
     async def _get_shared(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
-            # Another request has got the answer meanwhile.
+            # Another request has got the answer in the meantime.
             return found
         started = transport.boottime()
         with as_claimant(f"shared:{what}:{name}"):

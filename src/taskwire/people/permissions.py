@@ -29,17 +29,18 @@ from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
 
-# Slack showed the person in a conversation when they acted there. After this time they may have left it.
+# Slack has shown that the person was in a conversation when they acted there. After this time, the person may
+# have left the conversation.
 PRESENCE_WINDOW = timedelta(seconds=10)
-# The names of this many accounts are remembered for the audit trail. No right depends on them.
+# The names of this many accounts are remembered for the audit trail. No right depends on these names.
 MOST_KNOWN_ACCOUNTS = 10_000
-# The verbs of the owner and of administrators only.
+# The verbs that only the owner of a task and administrators may use.
 OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare"})
-# The verbs of everybody who may see the task. All other verbs, such as pause, resume and send, are for people
-# who may steer the task (`can_steer`).
+# The verbs that everybody may use who may see the task. All other verbs, such as pause, resume and send, are
+# for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
-# With how many people and groups a task can be shared. When a person acts who is not one of these people,
-# each group costs a call to Slack.
+# With how many people and groups a task can be shared. If the actor is not one of these people, each group
+# costs a call to Slack.
 MOST_SHARES = 20
 
 _log = logger("taskwire.people.permissions")
@@ -82,7 +83,7 @@ class People:
         profile = await self.directory.get_profile(person)
         if profile.is_bot or profile.is_deleted:
             raise UserError(*refusals.NOT_FOR_BOTS, reason="not_a_member")
-        # A person from another workspace of the same organization is not one of ours.
+        # A person from another workspace of this organization does not belong to our workspace.
         own_teams = self._deps.allowed.keep_workspaces(await self.directory.list_own_teams())
         if profile.is_stranger or not profile.teams & own_teams:
             raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")

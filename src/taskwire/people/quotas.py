@@ -20,12 +20,12 @@ from taskwire.messages import task_limits
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
-# Requests of several people for one channel are counted one after the other: each holds the channel until its
-# link is written, or for this time if its process dies.
+# If several people make requests for one channel, the requests are counted one after the other. Each request
+# holds the channel until its link is written. If its process dies, it holds the channel for this time.
 CHANNEL_CLAIM_MS = 10_000
 CHANNEL_RETRY_SECONDS = 0.5
 _COUNT, _CLAIM = "create_count", "quota_claim"
-# Without a limit for an hour, this many new tasks of a channel are remembered.
+# If there is no limit for an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
 _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
 

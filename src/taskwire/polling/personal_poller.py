@@ -35,7 +35,7 @@ from taskwire.telemetry import Metrics, logger
 
 # The name under which the rounds are numbered.
 ROUNDS = "people"
-# The shortest time between two parts of a round, and how many requests of one part run at the same time.
+# The shortest time between two parts of a round, and how many requests of one part run at once.
 SHORTEST_PAUSE_SECONDS = 0.2
 MOST_CONCURRENT_POLLS = 8
 
@@ -61,7 +61,7 @@ class PersonalPoller:
         self._coder_health = CoderHealth(deps, alerts)
         self._readers: dict[UserId, TaskListReader] = {}
         self._owners: dict[LinkId, LinkOwner] = {}
-        # The present round: its number, the tasks of each person, and who is still to be polled.
+        # The present round: its number, the tasks of each person, and the people who are still to be polled.
         self._round: Poll | None = None
         self._tasks: dict[UserId, Linked] = {}
         self._parts: list[list[UserId]] = []

@@ -26,20 +26,20 @@ from taskwire.telemetry import Metrics, logger
 
 # The account that polls: the service account.
 ACCOUNT = "service"
-# The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. The same replica
-# therefore goes on polling. If it dies, another one takes over when the lease ends: within 10 s at
-# the default interval.
+# The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. So the replica that
+# has polled polls again. If it dies, another replica takes over when the lease ends: within 10 s at the
+# default interval.
 POLL_LEASE_MS = 9_000
 MAX_LEASE_MARGIN_MS = 3_500
-# How old the last successful poll may be, in ms, when due timers are fired. It is longer for long poll
+# How old the last successful poll may be when due timers are fired, in ms. The value is higher for long poll
 # intervals.
 POLL_FRESH_MS = 60_000
-# If more than five tasks and more than a tenth of all are gone at once, the account is in trouble, not the
-# tasks.
+# If more than five tasks and more than a tenth of all tasks are gone at once, the problem is the account and
+# not the tasks.
 MAX_GONE_AT_ONCE = 5
 GONE_SHARE = 10
-# How long administrators have to give the account its rights back, in ms. Tasks that are still gone then were
-# deleted.
+# How long administrators have to give the account its rights back, in ms. Tasks that are still gone after
+# this time were deleted.
 VANISHED_AFTER_MS = 24 * 3_600_000
 # How long Redis keeps the roles with which this account has seen all linked tasks, in ms.
 ROLES_TTL_MS = 30 * 24 * 3_600_000
@@ -101,7 +101,7 @@ class Poller:
             self._metrics.poll_seconds.observe(time.monotonic() - started)
             self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
-                # An overtaken list says nothing about the present.
+                # Another poll has overtaken this list, so the list says nothing about the present.
                 await self._coder_health.record_success()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:

@@ -27,7 +27,7 @@ from taskwire.queue.batch import Batch
 from taskwire.state.observations import Poll, StoredObservation
 from taskwire.telemetry import Metrics, logger
 
-# Observations in one call to Redis, which then takes two or three milliseconds.
+# How many observations one call to Redis has. Such a call takes two or three milliseconds.
 BATCH_SIZE = 50
 
 Linked = dict[TaskId, LinkId]
@@ -73,7 +73,7 @@ class TaskListReader:
         self._metrics = metrics
         self._account = account
         self._last_poll_number = 0
-        # The digest of the last list that was processed. The list of ten thousand tasks has 13 MB.
+        # The digest of the last list that was processed. A list of ten thousand tasks has 13 MB.
         self._list_digest = b""
         self._last_linked: Linked = {}
         # Digests of the observations that this process has stored, so that only changes are sent to Redis.
@@ -91,7 +91,8 @@ class TaskListReader:
         Return the word `overtaken` if a newer poll has begun.
         """
         if poll.number not in (self._last_poll_number, self._last_poll_number + 1):
-            # Another process has polled since, so this process may not know the newest stored observations.
+            # Another process has polled in the meantime. So this process may not know the newest stored
+            # observations.
             self.forget()
         self._last_poll_number = poll.number
         # Parsing takes some milliseconds, so a worker thread does it and the event loop goes on.
@@ -103,7 +104,7 @@ class TaskListReader:
             return "overtaken"
         linked = linked | seen.revived
         missing = [task for task in linked if task not in seen.digests]
-        # A missing task is looked for again at the next poll, even if the list is unchanged.
+        # A missing task is searched for again at the next poll, even if the list is unchanged.
         self._list_digest, self._last_linked = b"" if missing else digest, linked
         return ReadList(linked, missing)
 

@@ -25,12 +25,12 @@ Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREM
 MAX_DEAD_LETTERS = 1_000
 DEAD_LETTER_TTL_MS = 30 * DAY_MS
 
-# The longest delay of a reply that waits for a busy agent. A reply with a longer delay waits for a
+# The longest delay of a reply that waits for a busy agent. If a reply has a longer delay, it waits for a
 # person's decision.
 MAX_BUSY_DELAY_MS = 60_000
 
-# A queue of notices gets a higher priority if one of this many jobs at its front mentions a person, because
-# the jobs before that one must be posted first.
+# If one of this many jobs at the front of a queue of notices mentions a person, the queue gets a higher
+# priority. The jobs before the mention must be posted first.
 MENTION_LOOKAHEAD = 4
 
 # The constants of `lua/batch.lua` and of the libraries that it requires.

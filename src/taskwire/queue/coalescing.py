@@ -13,8 +13,8 @@ from typing import NamedTuple
 from taskwire.queue.scripts import Script, ScriptAnswer, ScriptArguments
 from taskwire.redis.call_outcomes import track_sending
 
-# The most calls in one exchange. Redis serves no other client meanwhile: fifty calls take two or three
-# milliseconds.
+# The most calls in one exchange. Redis serves no other client during an exchange: fifty calls take two or
+# three milliseconds.
 MAX_CALLS = 50
 # How long calls are collected while an exchange is under way. An exchange takes about as long.
 GATHER_SECONDS = 0.005

@@ -20,10 +20,10 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# How long each first attempt checks for its effect. After that, polls of Coder and backfill of Slack have
-# replaced what was lost, even if Coder or Slack was away.
+# How long each first attempt checks whether its effect exists. After that, polls of Coder and backfill of
+# Slack have replaced the lost data, even if Coder or Slack was away.
 SUSPECT_MS = HOUR_MS
-# How long a loss is stored. No job waits longer.
+# How long a data loss is stored. No job waits longer than this.
 LOSS_TTL_MS = 8 * DAY_MS
 # The embedded Redis loses nothing in a restart. If it was stopped for longer than this, its directory may
 # have been replaced by a copy.
@@ -79,7 +79,7 @@ class DataLossDetector:
         self._checked_ms = 0
         # The last data loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
-        # How far Redis went back at the last data loss, in milliseconds, as this process saw it.
+        # How far Redis went back at the last data loss, in milliseconds, as this process has measured it.
         self.missing_ms = 0
 
     async def find_new(self) -> DataLoss | None:
@@ -95,7 +95,7 @@ class DataLossDetector:
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
         # The number of the last poll only grows. So a smaller number shows a data loss, even if the server
-        # does not tell its id.
+        # hides its id.
         if any(numbers.get(account, 0) < number for account, number in self._poll_numbers.items()):
             # If Redis has no numbers at all, everything is lost.
             told = cast("str", await self._mark(self._checked_ms, int(bool(numbers))))

@@ -33,8 +33,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import read_if_possible
 from taskwire.redis.keys import Keys
 
-# The body of a job with more characters than this is not kept. A thousand dead letters must stay a small
-# part of any store.
+# A job whose body has more characters than this is not stored. A thousand dead letters must be only a small
+# part of the store.
 MAX_JOB_CHARS = 100_000
 
 _UNKNOWN = "a newer version has written it, and this one cannot read it"
@@ -55,8 +55,8 @@ class _StoredLetter(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # Whether the author of a reply got a button to send it again. If the author or the operator sends the
-    # reply, the other one no longer can.
+    # Whether the author of a reply got a button to send it again. The author and the operator can both send
+    # the reply, but only once.
     is_offered_to_author: bool = True
 
 

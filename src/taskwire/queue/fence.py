@@ -18,11 +18,11 @@ from taskwire.domain.errors import UserError
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# The format of this version. Raise it with a change that an older version cannot read: a new kind of job,
+# The format of this version. Raise it with each change that an older version cannot read: a new kind of job,
 # a new field, a new value.
 FORMAT = 2
-# Processes of older formats than this end, and do not start again, once this version has used a store. Raise
-# it only if they would do damage, for example if they use a key in another way.
+# When this version has used a store, processes with an older format than this end and do not start again.
+# Raise it only if such processes would do damage, for example if they use a key in another way.
 OLDEST_COMPATIBLE_FORMAT = 2
 
 # The constants of `lua/fence.lua`.

@@ -20,9 +20,9 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# A newer version that has not been seen for this long is not expected any more.
+# If a newer version has not been seen for this long, it is not expected any more.
 NEWER_VERSION_WAIT_MS = 7 * DAY_MS
-# A process notes its format at most this often.
+# A process records its format at most this often.
 PRESENCE_INTERVAL_MS = 5_000
 # How long a version may be absent before people are told. An upgrade takes less.
 ABSENCE_ALERT_MS = 300_000

@@ -29,26 +29,26 @@ from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# How long a claim is kept. Slack's last retry comes about six minutes after the first delivery.
+# How long a claim is stored. Slack's last retry comes about six minutes after the first delivery.
 DELIVERY_CLAIM_TTL_MS = HOUR_MS
 # How long a parked message waits for the link of its thread.
 PARKED_TTL_MS = 600_000
-# How long one try of a claim may take, and how many tries there are. All tries together take 2.4 s: Slack
-# waits three seconds for an ack.
+# How long one try of a claim may take, and how many tries there are. All tries take 2.4 s in all: Slack waits
+# three seconds for an ack.
 TRY_SECONDS = 0.8
 TRIES = 3
 
-# The most jobs that may wait: replies for one agent, and requests of one person. The queue of an agent
-# takes MAX_WAITING_REQUESTS other requests beside its replies. More are rejected, and the person is told so.
+# The most jobs that may wait: replies for one agent, and requests of one person. Beside its replies, the
+# queue of an agent takes MAX_WAITING_REQUESTS other requests. Further jobs are rejected, and the person is
+# told so.
 MAX_WAITING_REPLIES = 200
 MAX_WAITING_REQUESTS = 50
-# The most answers that may wait in a thread. The same number of refusals may wait beside them. Further
-# messages get no answer.
+# The most answers that may wait in a thread. As many refusals may wait too. Further messages get no answer.
 MAX_WAITING_ANSWERS = 300
-# The ids of jobs that tell a person of a rejection begin with this.
+# The beginning of the ids of jobs that tell a person about a rejection.
 REJECTION = "rejection"
-# The last argument of a claim that is repeated after data loss. Redis had accepted the claim before, so it is
-# not rejected now, even if too many jobs wait.
+# The last argument of a claim that is repeated after data loss. Redis has accepted this claim before. So
+# Redis does not reject it now, even if too many jobs wait.
 ACCEPTED_BEFORE = "1"
 
 
@@ -64,12 +64,13 @@ _CONSTANTS: Mapping[str, str | int] = {
 _CLAIM = load_script("queue/inbox.claim", **_CONSTANTS)
 _CLAIM_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
-# A process keeps its accepted claims for this long, and up to this many characters in all. It repeats those
-# that Redis loses.
+# A process stores its accepted claims for this long, and up to this many characters in all. It repeats the
+# claims that Redis loses.
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 
-# "limit_told": over the person's limit, and the batch tells them so. "limited": they were told before.
+# "limit_told": the request is above the person's limit, and the batch tells the person. "limited": the person
+# was told before.
 ClaimResult = Literal["claimed", "duplicate", "parked", "not_ours", "rejected", "limit_told", "limited"]
 _NEW_RESULTS = ("claimed", "parked")
 _ACCEPTED = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"})

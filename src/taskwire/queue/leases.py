@@ -29,11 +29,11 @@ from taskwire.sealing import CannotOpen, open_text, seal_text
 
 # The longest wait before a worker looks for due queues again, because a wake-up can be lost.
 IDLE_WAIT_SECONDS = 1.0
-# A released queue is due again after this time. A call that the released lease made and that may be
-# repeated, such as an edit or a reaction, may still be on its way.
+# A released queue is due again after this time. The released lease may have made a call that is still on its
+# way. Only calls that may be repeated can be, such as an edit or a reaction.
 RELEASE_DELAY_MS = 1_000
-# A queue whose next job no known version can read is due again after this time. Another process of this
-# format may be able to read it.
+# If no known version can read a queue's next job, the queue is due again after this time. Another process of
+# this format may be able to read the job.
 DEFER_DELAY_MS = 60_000
 
 _ACQUIRE = load_script("queue/queue.acquire", **data_loss_detector.CONSTANTS)
@@ -54,16 +54,16 @@ class LeaseTimes:
     # up to `longest_lease_ms`.
     lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
-    # A job that was acquired `risky_acquisitions` times in a row without completion may crash its worker. A
-    # worker runs one such job at a time. After `many_acquisitions`, each lease of the job lasts
+    # If a job was acquired `risky_acquisitions` times in a row without completion, it may crash its worker. A
+    # worker runs only one such job at a time. After `many_acquisitions`, each lease of the job lasts
     # `quarantine_ms`.
     risky_acquisitions: int = 3
     many_acquisitions: int = 10
     quarantine_ms: int = 600_000
     # A call may still arrive this long after its timeout.
     late_arrival_ms: int = 5_000
-    # A reconciliation may not yet find what was stored just before. It looks again after this time before
-    # it concludes that the effect is missing.
+    # A reconciliation may not find an effect that was stored just before. It searches again after this time,
+    # and only then concludes that the effect is missing.
     recheck_ms: int = 2_000
 
 
@@ -147,10 +147,11 @@ class Overtaken(Exception):
 
 
 OutcomeKind = Literal["done", "retry", "unknown"]
-# Whether a job that cannot be read waits for a newer version, or no newer version is expected any more.
+# "deferred": the unreadable job waits for a newer version. "no newer version": no such version is expected
+# any more.
 Deferral = Literal["deferred", "deferred again", "no newer version"]
 # How a lease of a queue ended: well, with a failure, or because our account was refused. "unchanged" keeps
-# the record, because waiting for capacity says nothing about the queue.
+# the stored value, because waiting for capacity is no problem of the queue.
 Trouble = Literal["none", "failing", "refused", "unchanged"]
 
 

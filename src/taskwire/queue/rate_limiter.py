@@ -41,18 +41,18 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.call_priorities import ALL_METHODS, Priority
 from taskwire.telemetry import Metrics
 
-# The window in which `per_minute` calls may leave: 60 s, and 2 s because calls take different times to
+# The window in which `per_minute` calls may be sent: 60 s, and 2 s more because calls take different times to
 # arrive.
 WINDOW_MS = 62_000
 # How long a claim is kept after the time at which its caller should ask again.
 CLAIM_GRACE_MS = 3_000
-# How long the age of a lapsed claim is remembered.
+# How long the age of an expired claim is remembered.
 CLAIM_AGE_TTL_MS = 60_000
-# A caller whose wait is longer than SHORT_WAIT_MS is told half of it, but at least SHORT_WAIT_MS and at most
-# MAX_REPORTED_WAIT_MS: claims ahead of it may be gone by then, and its priority may have risen. With ten
-# thousand callers this makes eighty requests a second.
+# A caller whose wait is longer than SHORT_WAIT_MS is told half of the wait, but at least SHORT_WAIT_MS and at
+# most MAX_REPORTED_WAIT_MS. By then, earlier claims may be gone, and the caller's priority may have risen.
+# With ten thousand callers, this makes eighty requests a second.
 SHORT_WAIT_MS, MAX_REPORTED_WAIT_MS = 10_000, 120_000
-# A claim that has waited this long goes ahead of claims with a higher priority, for one in
+# If a claim has waited this long, it goes before claims with a higher priority, for one in
 # PLACES_PER_STARVING_CLAIM places.
 STARVING_AFTER_MS = 60_000
 PLACES_PER_STARVING_CLAIM = 5
@@ -108,7 +108,7 @@ _OF_TIER_4 = (
     *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),
     *("users.info", "views.open", "views.update"),
 )
-# These are not methods of the Web API. Slack states no limit for them. A 429 blocks them as it blocks a
+# These are not methods of the Web API. Slack states no limit for them. A 429 blocks them in the same way as a
 # method.
 _WITHOUT_LIMIT = ("download", "response_url", "upload")
 LIMITS: Mapping[str, MethodLimits] = MappingProxyType(

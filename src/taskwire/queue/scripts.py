@@ -79,7 +79,7 @@ class Script:
         write_log: WriteLog | None = None,
     ) -> None:
         self._redis = redis
-        # Without a write log, nothing notices that the server has lost this call.
+        # Without a write log, Taskwire would not notice that the server has lost this call.
         self._write_log = write_log
         self._keys = keys
         self._clock = clock

@@ -33,16 +33,17 @@ DIRECT_COMMANDS = (
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
     "XRANGE @x - +", "XREVRANGE @x + -", "BRPOP @l 0.01", "DEL @s @h @z @l @x",
 )  # fmt: skip
-# The rights that the user needs, as `ACL SETUSER` takes them; docs/running.md names them too. A pattern
-# of keys does not restrict commands without a key: without the two minus signs FLUSHALL, SWAPDB or
-# FUNCTION FLUSH would pass.
+# The rights that the user needs, in the words of `ACL SETUSER`; docs/running.md names these rights too. A key
+# pattern does not restrict commands without a key. So without the two minus signs, FLUSHALL, SWAPDB or
+# FUNCTION FLUSH would be allowed.
 RIGHTS = (
     "+@read +@write +@blocking -@dangerous -@scripting "
     "+eval +evalsha +script|load +ping +select +wait +time +info +role"
 )
 
 _TRY = load_script("queue/self_test.try")
-# How servers refuse a command, by itself and within a script. Each version has its own text.
+# The words with which servers refuse a command, by itself and within a script. Each version has its own
+# words.
 _DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", "unknown command")
 
 

@@ -19,7 +19,7 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.text.message import Button
 from taskwire.queue.batch import Batch
 
-# Requests are counted in any window of this length.
+# Each limit is for any span of time of this length.
 REQUEST_WINDOW_MS = 60_000
 # How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
 # long after it was written.
@@ -118,7 +118,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.READ_REPLIES: "ask",
     Button.READ_MENTIONS: "ask",
 }
-# A button that is not in `_KINDS` does the same as `/task`, or is a link that Slack opens by itself.
+# A button that is not in `_KINDS` has the limit of its `/task` command, or it is a link that Slack opens by
+# itself.
 _VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
 
 

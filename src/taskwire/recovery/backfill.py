@@ -45,8 +45,8 @@ THREADS_PER_BATCH = 200
 # A scan of a channel begins this long before the gap: Slack's last retry of an earlier event may be in the
 # gap, and clocks may differ.
 SCAN_MARGIN_MS = 600_000
-# This many of the last known messages are read again, because an earlier message than the last one may be
-# lost.
+# This many of the last known messages are read again, because Redis may have lost a message before the last
+# one.
 REREAD_MESSAGES = 50
 
 _log = logger("taskwire.recovery.backfill")
@@ -175,7 +175,7 @@ class Backfill:
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):
             # The bot posts this message when a link is detached. So the link was detached, and Redis has lost
-            # that.
+            # this.
             await self._deps.queues.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)
@@ -224,7 +224,8 @@ class Backfill:
                 # The reply may be in the task's earlier thread.
                 continue
             if message is not None and _content_of(message) == _content_of(reply):
-                # An unchanged reply stays, even if it begins like a verb: a person has said that it is input.
+                # If a reply is unchanged, it stays, even if it begins like a verb: a person has said that it
+                # is input.
                 continue
             work = ReplyChanged(ts=ts, change="deleted", was_away=True, previous_text=reply.text)
             if message is not None:

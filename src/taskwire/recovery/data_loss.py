@@ -36,8 +36,8 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
     try:
         lost = await inbox.repeat_lost_claims()
         if deps.queues.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
-            # Administrators are not told of a short loss, such as a failover. They are told of a restored old
-            # copy.
+            # Administrators are told of a restored old copy. They are not told of a short loss, such as a
+            # failover.
             since = from_ms(data_loss.since_ms)
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))
         is_first = await deps.notes.keep_if_new("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)

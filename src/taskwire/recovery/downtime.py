@@ -24,8 +24,8 @@ GAP_SECONDS = 60.0
 # After this many seconds without a request, the next request starts a backfill. A shorter silence loses
 # nothing, because Slack retries.
 REQUEST_SILENCE_MS = 300_000
-# How long to wait before the next try if Redis is away, or if another replica has claimed the gap; in
-# seconds.
+# How long to wait before the next try, in seconds. A try fails if Redis is away or another replica has
+# claimed the gap.
 BACKFILL_RETRY_SECONDS = 5.0
 
 _log = logger("taskwire.recovery.downtime")
@@ -52,8 +52,8 @@ class Downtime:
         self._metrics = metrics
         self._monotonic = monotonic
         self._has_request = False
-        # Functions that queue a backfill, in order. Each call makes one try, and returns whether the backfill
-        # is queued.
+        # Functions that queue a backfill, in order. Each function makes one try, and returns whether the
+        # backfill is queued.
         self._pending: deque[Callable[[], Awaitable[bool]]] = deque()
         self._queuing: asyncio.Task[None] | None = None
 
@@ -113,8 +113,8 @@ class Downtime:
                         "requests from Slack arrive again after a silence, missed messages are read",
                         seconds=round(silence_ms / 1000),
                     )
-                    # If this process dies before the silence is noted, the next request finds the silence
-                    # again.
+                    # If this process dies before it has recorded the silence, the next request finds the
+                    # silence again.
                     self._queue_since(self._monotonic() - silence_ms / 1000)
                     return
                 await self._heartbeat.record_request()

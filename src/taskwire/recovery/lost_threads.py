@@ -112,7 +112,7 @@ class LostThreads:
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
-        # A person has just written in this thread, so it is read before others.
+        # A person has just written in this thread, so this thread is read before other threads.
         request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 

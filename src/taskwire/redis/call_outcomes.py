@@ -23,8 +23,8 @@ from redis.typing import EncodableT
 
 from taskwire.redis.sentinels import Masters
 
-# Error codes of a server that accepts no writes. Redis 7 and Valkey begin the error of a failed script with
-# the command's own code. In Redis 6.2 the code is further on in the text.
+# Error codes of a server that accepts no writes. If a script fails, Redis 7 and Valkey put the code at the
+# beginning of the error. Redis 6.2 puts the code further on in the text.
 REFUSALS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "UNBLOCKED")
 
 

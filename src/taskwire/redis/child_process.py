@@ -18,7 +18,7 @@ def main() -> None:
     """Bind this process to its parent, then replace it with the program."""
     parent, program = int(sys.argv[1]), sys.argv[2:]
     os.umask(0o077)  # only the owner may read the store's files
-    if sys.platform == "linux":  # macOS has no such call: there only the lock keeps a second writer out
+    if sys.platform == "linux":  # on macOS, only the lock keeps a second server from writing
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         # prctl sends no signal if the parent died before the call.

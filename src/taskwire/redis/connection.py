@@ -41,7 +41,7 @@ OLDEST = (6, 2)
 CONNECT_SECONDS = 2.0
 COMMAND_SECONDS = 5.0  # for an answer; a disk that syncs each write can stall for one or two seconds
 BLOCK_SECONDS = 2.0  # longest wait that a caller may request on the blocking client
-# Longer than any such wait, so that an idle wait does not look like a dead server.
+# Longer than any wait of a caller, so that an idle wait does not look like a dead server.
 BLOCKING_SECONDS = BLOCK_SECONDS + 3.0
 POOL_SECONDS = 5.0  # for a free connection of the pool
 COMMAND_CONNECTIONS, BLOCKING_CONNECTIONS = 32, 4
@@ -109,7 +109,7 @@ class StoreHealth:
     # `min-replicas-to-write`: the number of replicas that a write needs.
     required_replicas: int | None = None
     used_bytes: int | None = None
-    # Memory limit of the server; 0: no limit.
+    # The memory limit of the server; 0 means no limit.
     max_bytes: int | None = None
 
     @property

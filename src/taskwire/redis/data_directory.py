@@ -26,10 +26,11 @@ from taskwire.domain.errors import UserError
 LOG_BYTES = 1_000_000
 # Linux follows at most 40 symbolic links when it resolves a path.
 MAX_SYMLINKS = 40
-# How long a second process waits for an owner that is ending, in seconds. An owner ends within 20 s after
-# SIGTERM; the second process has waited for a part of that already.
+# How long a second process waits for an owner that is stopping, in seconds. An owner stops within 20 s after
+# SIGTERM. The second process has already waited for a part of that.
 STOPPING, STOPPING_SECONDS = "stopping", 15.0
-# How long a server without an owner may take to end, in seconds. It ends at once, but may have much to close.
+# How long a server without an owner may take to end, in seconds. It starts to end at once, but closing may
+# take time.
 ORPHAN_SECONDS = 3.0
 
 OWNER_LOCK, STORE_LOCK, LOG, SOCKET = "owner.lock", "store.lock", "store.log", "store.sock"
@@ -62,7 +63,7 @@ def explain_os_errors(data_dir: Path) -> Iterator[None]:
 
 def remedy(reason: str, data_dir: Path) -> str:
     """Return what a person can do about an error message of the operating system or of the server."""
-    # `os.path.exists` returns False if even looking is forbidden; `Path.exists` raises.
+    # If the process may not even look at the path, `os.path.exists` returns False and `Path.exists` raises.
     look = f"Look into {data_dir / LOG}, or set" if os.path.exists(data_dir / LOG) else "Set"  # noqa: PTH110 - see above
     return _known_remedy(reason) or f"{look} TASKWIRE_DATA_DIR to another directory."
 
@@ -137,7 +138,7 @@ def _require_ours(directory: Path, data_dir: Path) -> None:
     """
     found, is_it = directory.stat(), directory == data_dir
     is_roots = found.st_uid == 0
-    # Kubernetes mounts a volume as root's, with one of the process's groups.
+    # In Kubernetes, root owns a mounted volume, and the volume has one of the process's groups.
     is_own_group = found.st_gid == os.getegid() or (is_roots and found.st_gid in os.getgroups())
     name = "it" if is_it else f"{directory}"
     group = "its group" if is_it else f"the group of {directory}"

@@ -27,7 +27,7 @@ class CannotRead(Exception):
 
     def __init__(self, error: Exception) -> None:
         self.why = describe_read_error(error)
-        # Why the sealed value cannot be opened; None if the value is unreadable for another reason.
+        # Why the sealed value cannot be decrypted; None if the value is unreadable for another reason.
         self.cannot_open = find_cannot_open(error)
         super().__init__(self.why)
 

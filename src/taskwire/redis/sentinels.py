@@ -19,8 +19,8 @@ from taskwire.domain.addresses import HostPort, RedisAddress
 from taskwire.redis.error_reasons import TRUST_HINT, is_distrust, reason
 from taskwire.redis.passwords import Password
 
-# How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has
-# answered.
+# How long one sentinel may take to answer, in seconds. When a majority has answered, the other sentinels are
+# not awaited.
 ANSWER_SECONDS = 1.0
 CONNECTIONS = 8
 NO_SUCH_MASTER = "No such master"
@@ -63,8 +63,8 @@ class Masters:
         """Return the present master. Raises `NoMaster` if the sentinels do not know one."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
         if self._is_outdated(seen):
-            # The sentinels that replaced a master learn of it first, so an older answer is out of date. If
-            # all sentinels give an older answer, they may have started again from zero.
+            # The sentinels that replaced a master are the first to know it. So an older answer is out of
+            # date. If all sentinels give an older answer, they may have started again from zero.
             seen, errors = await self._ask(len(self._sentinels))
             if self._is_outdated(seen) and errors and self.last is not None:
                 return self.last

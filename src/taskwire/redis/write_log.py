@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 
-# How many calls the process remembers. Redis stores more of their numbers.
+# How many calls the process remembers. Redis stores the numbers of more calls.
 MAX_REMEMBERED_CALLS = 2_000
 # A process compares its numbers at most this many seconds after it has noticed another server.
 COMPARED_WITHIN_SECONDS = 15.0
