@@ -22,9 +22,9 @@ from taskwire_sandbox.slack import SlackSandbox
 
 HOST = "127.0.0.1"
 PORT = 8000
-# In seconds. Shorter than the defaults, because a person who tries the demo does not wait long.
+# In seconds. Both are shorter than the defaults, because a person who tries the demo does not wait long.
 POLL_SECONDS, SETTLE_SECONDS = 1, 4
-# Display names by user name. The first person is the one whose view the page shows at first.
+# Display names by user name. The page first shows the view of the first person.
 PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
 # A guest is in one channel, has no Coder account, and may use nothing of Taskwire.
 GUEST, GUEST_NAME = "dora", "Dora Diaz"

@@ -48,10 +48,10 @@ from taskwire.state.link_writes import LinkWrites
 
 # The claim replaces this id by the link's id.
 CLAIMED_LINK = LinkId("@")
-# The first reaction, the eyes, is set after this delay. A reply that is delivered sooner never gets it.
+# The first receipt, the eyes, is set after this delay. A reply that is delivered sooner never gets the eyes.
 RECEIPT_DELAY_MS = 2_000
 # A person may reply to a card before Redis knows that the card was posted. If the thread still has no known
-# link after this delay, it is not ours, or its link is lost.
+# link after this delay, the thread is not one of Taskwire's, or its link is lost.
 SEARCH_DELAY_MS = 30_000
 
 
@@ -299,7 +299,7 @@ class ReplyReceiver:
         return self._append_answer(batch, message, work)
 
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
-        # A rejection is shown to everybody, so it keeps its order among the thread's other messages.
+        # A rejection is shown to everybody, so it must keep its order among the other messages of the thread.
         name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
         return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
 

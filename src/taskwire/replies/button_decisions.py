@@ -72,7 +72,7 @@ class ReplyDecisions:
         if not replies:
             return await self._answer_nothing_held(context, link, work)
         if not work.is_dropped:
-            # Coder may refuse to resume the task. So the question is settled only when the task was resumed.
+            # Coder may refuse to resume the task. So the question is settled only after the task was resumed.
             resume = Act(requester=work.requester, verb="resume")
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
@@ -156,7 +156,7 @@ class ReplyDecisions:
         sending = inputs.describe_sending(first, len(to_send), is_without_first=found is None)
         question_id = work.job
         if len(to_send) > 1:
-            # While the others are being sent, a new question may be asked about one of them.
+            # While the other replies are being sent, a new question may be asked about one of them.
             question_id = await questions.change_id(
                 self._deps, link, question_id, f"together:{context.job.id}", batch
             )
@@ -168,7 +168,7 @@ class ReplyDecisions:
         if question_id != work.job:
             return done(questions.settle(link, question_id, sending.now, batch, is_last=False))
         if await self._is_asked_with_held(link, work.job):
-            # That question is settled when the task has been resumed for this reply.
+            # The question about held replies is settled when the task has been resumed for this reply.
             return done(batch)
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
@@ -276,7 +276,7 @@ class ReplyDecisions:
         batch = queue_reply(link.id, reply.model_copy(update=updates))
         if work.author is not None or work.requester.channel == link.record.channel:
             return done(batch)
-        # The person chose in the Home tab, and does not see the thread.
+        # The person chose in the Home tab and does not see the thread.
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 
 

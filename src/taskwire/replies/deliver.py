@@ -151,7 +151,7 @@ class ReplySender:
                 return UserError(*refusals.not_connected(), reason="no_account")
         except UserError as error:
             return error
-        # Since the task was created, the owner's address in Slack may have changed.
+        # The owner's address in Slack may have changed since the task was created.
         if person == record.owner_slack:
             return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
@@ -264,7 +264,7 @@ class ReplyDeliverer:
         if task.status is not TaskStatus.ACTIVE:
             return await self._outcomes.wait_for_task(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
-            # Coder would try to reach the agent for 30 s without success.
+            # Without this check, Coder would try to reach the agent for 30 s.
             return await self._outcomes.wait_for_agent(reply_job)
         return await self._send(reply_job, task, text)
 
@@ -274,7 +274,7 @@ class ReplyDeliverer:
             if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
             note = SendNote.create(reply_job.context, task, logs, text)
-            # The log may be long, and the call may take long, so free the log's memory first.
+            # The log may be long and the call may take long, so free the log's memory first.
             del logs
             unclear = await self._attempt_send(reply_job, task, note, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):

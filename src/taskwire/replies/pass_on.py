@@ -41,7 +41,7 @@ from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone
 
-# Records that a person was told that they may not steer the task.
+# The name of the record that a person was told that they may not steer the task.
 NOT_ALLOWED = "not_allowed"
 
 
@@ -170,7 +170,8 @@ class ReplyPasser:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
         asked = await self._as_asked(link, offered, present)
         batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
-        # The author wants to talk to the agent, so they are told again if their next reply is refused.
+        # The author wants to talk to the agent. So if the author's next reply is refused, the author is told
+        # again.
         self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
         to_owner = Requester(
             person=owner, channel=offered.channel, at=work.requester.at, thread_ts=offered.thread_ts
@@ -224,7 +225,7 @@ class ReplyPasser:
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.taken_back(name), await self._forget(link, work))
-        # The agent gets the blocks of a message, which can change although its text stays.
+        # The agent gets the blocks of a message. The blocks can change although the text stays.
         read = self._agent_input.get_plain
         if (read(present), present.files) != (read(offered.reply), offered.reply.files):
             changed = await self._as_asked(link, offered, present)

@@ -40,8 +40,8 @@ from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import logger
 
-# The longest time from the first byte of the request until the input is typed, in seconds. Coder dials the
-# agent for up to 30 s.
+# The longest time from the first byte of the request until the input is typed, in seconds. Coder tries for up
+# to 30 s to reach the agent.
 LANDING_SECONDS = 35.0
 
 _log = logger("taskwire.replies.reconcile")
@@ -131,7 +131,7 @@ class Reconciler:
             return unknown(
                 seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
             )
-        # No call may be made after this point: if it failed, the reply would be sent again.
+        # No call may be made after this point. If a call failed, the reply would be sent again.
         context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
             "reply of unknown outcome searched for in the agent's log",
@@ -165,7 +165,7 @@ class Reconciler:
 def _landing_end_ms(coder: CoderClient, note: SendNote) -> int:
     """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
     seconds = coder.timeouts.send
-    # The first byte leaves within the first of these times. After that, the input arrives within the second.
+    # The first byte is sent within the first of these times. After that, the input arrives within the second.
     lasts = min(LONGEST_FIRST_BYTE_SECONDS, seconds) + min(LANDING_SECONDS, seconds)
     return note.begun_ms + int(lasts * 1000)
 

@@ -47,15 +47,15 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
 
-# If replies have waited for longer than this, the thread is told why.
+# If replies have waited for longer than this, a message in the thread says why.
 EXPLAIN_WAIT_AFTER_MS = 15 * 60_000
 
-# The id of a job that posts a question begins with this.
+# The beginning of the id of a job that posts a question.
 QUESTION_JOB_ID_PREFIX = "asked:"
 
 _log = logger("taskwire.replies.wait_or_give_up")
 
-# The beginning of a question about held replies that says who has paused the task, and who has resumed it.
+# The beginning of a question about held replies. It says who has paused the task and who has resumed it.
 _PAUSE_WORDS = re.compile(r"(Paused by .+)\. (?:One reply waits|\d+ replies wait)\.")
 
 
@@ -147,7 +147,7 @@ class ReplyOutcomes:
         batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
-        # A reply that another person sends comes late because they decided so. That is not reported as late.
+        # If another person sends a reply, it is late because that person decided late. That is not reported.
         is_late = last is not None and microseconds(reply.ts) < microseconds(last)
         if is_late and not reply.author_name:
             words = await self._agent_input.get_display_text(reply)

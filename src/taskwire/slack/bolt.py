@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from taskwire.slack.models import Identity
 from taskwire.telemetry import Metrics, ThrottledLog, logger
 
-# An exception whose frames are all in these files comes from Bolt itself, before any listener.
+# If all frames of an exception are in these files, the exception comes from Bolt itself, before any listener.
 _BOLT_PATHS = (str(Path(slack_bolt.__file__).parent), __file__)
 # Slack's types of payloads. Any other type is logged as "other", because a stranger may have sent the text.
 _PAYLOAD_TYPES = (
@@ -66,15 +66,15 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         client=client,
         authorize=authorize,
         logger=silent,
-        # Socket Mode has no signatures, and in HTTP mode `signatures` has verified them.
+        # Socket Mode has no signatures. In HTTP mode, `signatures` has verified them.
         request_verification_enabled=False,
-        # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack; later work is
-        # in `listeners/background.py`.
+        # Without this, Bolt asks every 10 ms whether a listener has acknowledged. Our listeners end with the
+        # ack; later work is in `listeners/background.py`.
         process_before_response=True,
-        # The bot's own messages are kept because they show whether another company reads a thread
-        # (`find_shared_thread`). `Ingress` ignores them otherwise.
+        # The bot's own messages are not dropped, because they show whether another company reads a thread
+        # (`find_shared_thread`). `Ingress` ignores them in all other cases.
         ignoring_self_events_enabled=False,
-        # Otherwise Bolt logs a warning with the payload.
+        # Without this, Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,
     )
     app.error(_make_error_handler(metrics))

@@ -20,36 +20,37 @@ from taskwire.telemetry import logger
 class Priority(IntEnum):
     """The purpose of a call to Slack. A lower number goes first."""
 
-    # A message that mentions somebody or asks a question, and the edit that shows that a press was heard.
+    # A message that mentions a person or asks a question, and the edit that shows that a press was received.
     MENTION = 0
-    # Any other message, and the reads and look-ups that it needs.
+    # Any other message, and the reads and look-ups for that message.
     POST = 1
     RECEIPT = 2
     # The edit that gives a new card its task and its buttons.
     FIRST_CARD = 3
     # The last edit of a card whose task has ended. It goes before `CARD`, because other cards soon change
-    # again and are edited anyway.
+    # again and get another edit.
     FINAL_CARD = 4
     CARD = 5
     BACKFILL = 6
-    # An edit of the message that follows an agent. The next one soon replaces it.
+    # An edit of the message that follows an agent. The next edit soon replaces it.
     LIVE = 7
 
 
 # How long a method is blocked if Slack rate-limits it without a Retry-After.
 DEFAULT_BLOCK_SECONDS = 10.0
-# Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
+# This name stands for all methods. A 429 without Slack's own error code does not show which method is
+# limited.
 ALL_METHODS = "*"
 # The longest wait for a place if no caller would repeat the call, in seconds. Slack accepts an answer by
-# response URL for half an hour; five minutes are left for making the answer itself.
+# response URL for half an hour; five minutes are left for making the answer.
 LONGEST_CAPACITY_WAIT_SECONDS = 25 * 60.0
-# A waiting call asks for a place at least this often, because the calls ahead of it may be gone.
+# A waiting call asks for a place at least this often, because earlier calls may be gone.
 LONGEST_SLEEP_SECONDS = 10.0
 # How many times `retry_while_rate_limited` tries again.
 MOST_RATE_LIMIT_RETRIES = 10
 LIMITER_TIMEOUT_SECONDS = 1.0
-# These methods need a trigger, which expires after three seconds. So they wait for a place only for this many
-# seconds.
+# These methods need a trigger, which expires after three seconds. So they wait only this many seconds for a
+# place.
 TRIGGER_METHODS, LONGEST_TRIGGER_WAIT_SECONDS = ("views.open",), 1.5
 
 _log = logger("taskwire.slack.call_priorities")
@@ -209,6 +210,6 @@ class RateLimits:
 
     async def record_rate_limited(self, method: str, seconds: float | None) -> None:
         """Block a method for all processes, because Slack has rate-limited the method. Raises nothing."""
-        # If the block cannot be stored for the other processes, this caller still gets Slack's error.
+        # If Redis cannot store the block for the other processes, this caller still gets Slack's error.
         with contextlib.suppress(Exception):
             await self._limiter.block(method, DEFAULT_BLOCK_SECONDS if seconds is None else seconds)

@@ -25,7 +25,7 @@ from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
 from taskwire.slack.payload_fields import read_flag, read_objects, read_text, read_ts
 
-# Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
+# How many messages a page has. Slack recommends at most 200 and answers slowly for large pages.
 PAGE_SIZE = 200
 # The most pages that are read. A thread or channel with more pages raises an error.
 MOST_PAGES = 50
@@ -121,7 +121,7 @@ class Calls:
         sent_at = self._clock.local_time()
         status, body, headers = await transport.exchange(method, seconds, _read_response(call))
         self._note_time(body, headers.get("Date", ""), sent_at)
-        # This one method is called with the app's token and not with the bot's.
+        # Only this method is called with the app's token and not with the bot's token.
         if method != Method.OPEN_SOCKET and (scopes := headers.get("X-OAuth-Scopes")):
             self.granted_scopes = frozenset(scope.strip() for scope in scopes.split(","))
         if status == 200 and (body.get("ok") is True or (ok_error and body.get("error") == ok_error)):
@@ -234,6 +234,6 @@ async def _read_response(call: Awaitable[AsyncSlackResponse]) -> _Response:
         body = answer.data if isinstance(answer.data, dict) else {}
         return _Response(answer.status_code, body, answer.headers)
     if isinstance(answer, aiohttp.ClientResponse):
-        # The SDK returns this type for an answer that claims to be JSON and is not.
+        # The SDK returns this type for an answer that is not JSON although its header says so.
         return _Response(answer.status, {}, answer.headers)
     raise TypeError(f"the SDK answered with {type(answer).__name__}")

@@ -52,6 +52,6 @@ def make_client(
         retry_handlers=[],
         logger=logger,
     )
-    # Set here, because the SDK takes a proxy from the environment and ignores NO_PROXY.
+    # The SDK would take a proxy from the environment and ignore NO_PROXY, so set the proxy here.
     client.proxy = proxy
     return client

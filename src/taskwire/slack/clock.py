@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from taskwire.domain.ids import Ts, microseconds
 
-# Returned times always increase, unless a clock was set back by more than this. After that they follow the
-# clock again.
+# Returned times always increase, unless a clock was set back by more than this. Then they follow the clock
+# again.
 MOST_SET_BACK = timedelta(seconds=2)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -45,7 +45,7 @@ class SlackClock:
 
         `sent_at` is our time at the request.
         """
-        # `Date` is cut to whole seconds.
+        # A `Date` header has no fractions of a second.
         self._narrow(date.timestamp(), date.timestamp() + 1.0, sent_at)
 
     def record_post(self, ts: Ts, sent_at: float) -> None:
@@ -62,7 +62,7 @@ class SlackClock:
     def _narrow(self, earliest: float, latest: float, sent_at: float) -> None:
         least, most = earliest - self._local_time(), latest - sent_at
         if least > self._most_ahead or most < self._least_ahead:
-            # The new bounds contradict the old ones, so one of the clocks was set. The old bounds are wrong
+            # The new bounds contradict the old bounds, so one of the clocks was set. The old bounds are wrong
             # now.
             self._least_ahead, self._most_ahead = least, most
         else:

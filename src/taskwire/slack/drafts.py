@@ -53,16 +53,16 @@ def check_metadata(event_type: str, payload: dict[str, str]) -> None:
         raise InvalidDraft(f"metadata is larger than {METADATA_BYTES} bytes")
 
 
-# Keys whose values Slack returns and only Taskwire reads.
+# The keys of values that Slack returns unchanged and that only Taskwire reads.
 _UNMASKED_KEYS = frozenset(
     {"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"}
 )
-# The initial content of a field. It is not masked: the person may submit it unchanged, and may see the same
-# prompt in Coder.
+# The keys of a field's initial content. It is not masked, because the person may submit it unchanged. The
+# person may see the same prompt in Coder.
 _INITIAL_VALUE = "initial_value"
 
 
-# Elements of rich text that Slack shows as lines of pieces, and the pieces that have words.
+# Elements of rich text that Slack shows as lines of pieces, and the kinds of pieces that contain words.
 _LINES = frozenset({"rich_text_section", "rich_text_preformatted", "rich_text_quote"})
 _TEXTS = frozenset({"text", "link"})
 

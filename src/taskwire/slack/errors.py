@@ -102,9 +102,9 @@ def _split_codes(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Slack's documented error codes for the methods that we call, grouped by the error that they raise. A code
-# that is in no group means an unknown outcome. These documented codes are in no group for that reason:
-# update_failed, file_update_failed, internal_error, fatal_error, service_unavailable and request_timeout.
+# Slack's documented error codes for the methods that Taskwire calls, grouped by the error that they raise. A
+# code in no group means an unknown outcome. So these documented codes are in no group: update_failed,
+# file_update_failed, internal_error, fatal_error, service_unavailable and request_timeout.
 # [https://docs.slack.dev/reference/methods]
 _RATE_LIMIT_CODES = _split_codes("message_limit_exceeded rate_limited ratelimited")
 

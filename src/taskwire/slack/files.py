@@ -17,7 +17,7 @@ from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.models import Identity
 from taskwire.slack.payload_fields import read_files, read_user
 
-# In characters. Longer files are read and sent one at a time, to limit the memory that they take.
+# In characters. Longer files are read and sent one at a time, to limit the memory for them.
 LONG_FILE = 500_000
 
 
@@ -44,7 +44,7 @@ class Files:
     async def start_upload(self, name: str, text: str) -> str:
         """Upload a text as a file and return the file's id. Nobody sees the file before `complete_upload`."""
         # Masking a million characters takes a second, so a worker thread does it. Only one long text at a
-        # time is masked, because each needs several times its size in memory.
+        # time is masked, because masking needs several times the memory of the text.
         async with self._long_files if len(text) > LONG_FILE else contextlib.nullcontext():
             content = await asyncio.to_thread(self._drafts.prepare_file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))

@@ -71,7 +71,7 @@ class HandedOutUrls:
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Send a file's content to its upload URL. A second upload does no harm."""
         self._require_slack_url("upload", url)
-        # A stream is sent piece by piece. Bytes would be sent at once, which blocks the event loop.
+        # A stream is sent piece by piece. A bytes object would be sent at once, which blocks the event loop.
         body = io.BytesIO(content)
         with name_failing_system("Slack"):
             reply = await self._request("upload", "POST", url, seconds, _LONGEST_ANSWER_BYTES, data=body)

@@ -32,8 +32,8 @@ from taskwire.slack.payload_sources import is_from_bot
 
 Body = Mapping[str, object]
 
-# Subtypes of messages that a person has written: none, a message with a file, and a reply that is also sent
-# to the channel.
+# Subtypes of messages that a person has written: no subtype, a message with a file, and a reply that is also
+# sent to the channel.
 _WRITTEN_SUBTYPES = ("", "file_share", "thread_broadcast")
 
 
@@ -453,7 +453,7 @@ def _parse_changed(
     ts, thread_ts = read_ts(now, "ts"), read_ts(now, "thread_ts")
     if read_text(now, "subtype") == "tombstone":
         return _parse_deleted(event, before, channel, ts, bot_user)
-    # Slack also sends this event for an unfurled link, a first reply and a pin. A person changes only the
+    # Slack also sends this event for an unfurled link, a first reply and a pin. A person can change only the
     # text and the files.
     is_same = read_text(now, "text") == read_text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):

@@ -56,8 +56,8 @@ EVENTS = (
     # For the Home tab, when a person opens it.
     "app_home_opened",
 )
-# The scope and the events that only an app has that is declared as an agent. Slack shows a status in the
-# threads of the tasks of such an app, and a button *Stop* of Slack's own.
+# The scope and the events of an app that is declared as an agent. In the threads of its tasks, Slack shows a
+# status and Slack's own button *Stop*.
 AGENT_SCOPE = "assistant:write"
 AGENT_EVENTS = ("agent_session_stopped",)
 

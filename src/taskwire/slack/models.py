@@ -85,7 +85,7 @@ class Channel(BaseModel):
 def parse_identity(answer: SlackAnswer) -> Identity:
     """Parse the answer of auth.test."""
     bot_user = read_user(answer, "user_id")
-    # An app that is installed for an organization may have no workspace of its own.
+    # If an app is installed for an organization, the answer may name no workspace.
     team = read_text(answer, "team_id") or read_text(answer, "enterprise_id")
     if bot_user is None or not team:
         raise UnexpectedSlackAnswer("auth.test", "the answer is not whole")
@@ -125,7 +125,7 @@ def _find_profile(fields: SlackAnswer) -> Profile | None:
         email=read_text(fields, "profile", "email") or None,
         # An answer without this field does not confirm the address.
         is_email_confirmed=read_flag(fields, "is_email_confirmed"),
-        # Slackbot has no flag that says it is a bot.
+        # Slackbot has no flag that marks it as a bot.
         is_bot=read_flag(fields, "is_bot") or read_flag(fields, "is_workflow_bot") or found == "USLACKBOT",
         is_guest=read_flag(fields, "is_restricted") or read_flag(fields, "is_ultra_restricted"),
         is_stranger=read_flag(fields, "is_stranger"),

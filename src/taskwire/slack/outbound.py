@@ -42,16 +42,16 @@ from taskwire.slack.sessions import AgentSessions
 from taskwire.slack.shortcuts import PickedMessage, parse_picked
 from taskwire.slack.views import Views
 
-# Messages on a page of `list_roots`; Slack allows 999. 500 messages of ours are 2 MB, which takes 15 ms to
-# parse.
+# How many messages a page of `list_roots` has; Slack allows 999. 500 messages of the bot are 2 MB, and
+# parsing them takes 15 ms.
 ROOTS_PAGE_SIZE = 500
-# Conversations on a page of `list_channels_of`. It is Slack's maximum, so that one call is nearly always
-# enough.
+# How many conversations a page of `list_channels_of` has. This is Slack's maximum, so that one call is nearly
+# always enough.
 LONGEST_PAGE_SIZE = 999
 _ALL_CONVERSATION_TYPES = "public_channel,private_channel,mpim,im"
 
 
-# Users on a page of `list_profiles`. Slack recommends at most 200.
+# How many users a page of `list_profiles` has. Slack recommends at most 200.
 PROFILES_PAGE_SIZE = 200
 
 
@@ -273,7 +273,7 @@ class Outbound:
             channel=channel,
             ts=ts,
             text=ready.text,
-            # An update without blocks would keep the old ones.
+            # Without blocks in the update, the message would keep its old blocks.
             blocks=_blocks(ready),
             metadata=make_metadata(meta),
         )

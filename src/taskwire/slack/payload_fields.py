@@ -19,7 +19,7 @@ _NOTHING: Mapping[str, object] = {}
 def read_value(value: object, *path: str) -> object:
     """Return the value at a path of keys; None if there is no value."""
     for key in path:
-        # Parsed JSON consists of dicts. The check for dict is ten times as fast as the one for Mapping.
+        # Parsed JSON consists of dicts. A check for dict is ten times as fast as a check for Mapping.
         if not isinstance(value, dict):
             return None
         value = value.get(key)
@@ -120,7 +120,8 @@ def read_reactions(message: object, user_id: UserId) -> frozenset[str]:
     )
 
 
-# The keys under which the kinds of elements store what was entered. [Slack: view_submission, state.values]
+# For each kind of element, the key under which Slack stores what was entered. [Slack: view_submission,
+# state.values]
 _SINGLE_KEYS = (
     "value",
     "selected_conversation",

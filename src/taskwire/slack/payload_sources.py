@@ -69,7 +69,7 @@ def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
         return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
     actor_team = read_text(event, "user_team") or read_text(event, "team")
     if actor_team.startswith("E"):
-        # This is the id of an organization instead of a workspace.
+        # This is the id of an organization and not of a workspace.
         is_ours = actor_team in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))
         return team if is_ours else None
     if actor_team:

@@ -41,7 +41,7 @@ def parse_reaction(body: Mapping[str, object], bot: UserId) -> ReactionAdded | I
     return ReactionAdded(
         channel=channel,
         ts=ts,
-        # An emoji with a skin tone has the tone after its name.
+        # If an emoji has a skin tone, the tone follows the emoji's name.
         name=read_text(event, "reaction").partition("::")[0],
         person=person,
         at=at,

@@ -24,8 +24,8 @@ MOST_CLOCK_DIFFERENCE_SECONDS = 300
 # The most fields that a form may have. Slack's payloads always have fewer. Parsing takes longer the more
 # fields there are.
 MOST_FIELDS = 100
-# The signature does not cover headers. Bolt gets only these headers, because others control Bolt itself, such
-# as X-Slack-Bolt-Lazy-Function-Name.
+# The signature does not cover headers. Bolt gets only these headers, because some headers control Bolt
+# itself, such as X-Slack-Bolt-Lazy-Function-Name.
 _FORWARDED_HEADERS = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)

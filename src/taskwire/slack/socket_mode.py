@@ -20,12 +20,12 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING_PROTOCOLS = 101
 PING_SECONDS = 5
-# After this many seconds at the latest, a payload that has arrived is in the SDK's queue or counted by
-# `ConcurrencyLimit`.
+# A payload that has arrived is in the SDK's queue or counted by `ConcurrencyLimit` after this many seconds at
+# most.
 QUIET_SECONDS = 0.02
-# The most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
-# arrive together, the first are acknowledged before the last are parsed. The wait is short, because an
-# acknowledgement takes seconds while Redis is unreachable.
+# The most payloads that are handled at once, and the longest wait of further payloads, in seconds. If many
+# payloads arrive at once, the first are acknowledged before the last are parsed. The wait is short, because
+# an ack takes seconds while Redis is unreachable.
 MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02
 
 
@@ -39,11 +39,11 @@ class SocketModeConnection:
     def __init__(
         self, app: AsyncApp, app_token: str, url: str, on_hello: Callable[[int], None] = lambda _: None
     ) -> None:
-        # The SDK waits for the same time between two tries to connect as between two pings.
+        # The SDK uses one setting for the time between two pings and the time between two tries to connect.
         self._handler = AsyncSocketModeHandler(app, app_token, _make_sdk_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
         client.wss_uri = url
-        # Set here, because the SDK takes a proxy from the environment and ignores NO_PROXY.
+        # The SDK would take a proxy from the environment and ignore NO_PROXY, so set the proxy here.
         client.proxy = app.client.proxy
         _use_each_url_once(client)
         client.message_listeners.append(self._on_message)

@@ -35,7 +35,7 @@ from taskwire.redis.decoding import CannotRead, read
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
-# Entries that are read in one call.
+# How many entries are read in one call.
 ENTRIES_PER_CALL = 500
 _FIRST, _LAST = "-", "+"
 _KEY_MISSING = "the key of its seal is missing"
@@ -129,7 +129,7 @@ class _Check:
             if not sealing.key_ring().is_signed(signed, "audit", found["signature"]):
                 self._breaks(number, "its signature is wrong")
         except sealing.KeyMissing:
-            # Entries that were sealed need no key any more.
+            # If an entry is sealed, its signature is not checked again.
             if number > self.seal.number:
                 self._breaks(number, "the key of its signature is missing")
         if found["once"] in self.seen:
@@ -157,7 +157,8 @@ class AuditTrail:
         self._limits = limits
         self._clock = clock
         self._seal = Script(connections.commands, keys, clock, _SEAL)
-        # The last seal that this process has written or read. An older seal shows that the trail went back.
+        # The last seal that this process has written or read. If Redis then has an older seal, the trail was
+        # put back.
         self._last = AuditSeal()
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:

@@ -25,9 +25,9 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
-# How many keys of Redis one `look` covers, and how many one SCAN lists.
+# How many keys of Redis one `look` covers, and how many keys one SCAN lists.
 KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
-# A process that has not noted its key for this time is gone. Redis keeps what was noted for ORDER_TTL_MS.
+# If a process has not recorded its key for this time, it is gone. Redis stores the records for ORDER_TTL_MS.
 IN_USE_MS, ORDER_TTL_MS = 60_000, DAY_MS
 
 _RESEAL = load_script("state/keys.reseal")
@@ -55,7 +55,7 @@ class StoredKeys:
         self._reseal = Script(connections.commands, keys, clock, _RESEAL)
         self._order = Script(connections.commands, keys, clock, _ORDER)
         self._process = secrets.token_hex(8)
-        # Whether the last `look` found that another process seals with a key that came later.
+        # Whether the last `look` has found that another process seals with a key that was recorded later.
         self._is_behind = False
         # The SCAN cursor at which the next `look` begins; None if no further round is needed.
         self._cursor: int | None = 0

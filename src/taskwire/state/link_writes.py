@@ -21,23 +21,23 @@ from taskwire.sealing import seal_text
 from taskwire.state.links import SEALED_FIELDS, split_links
 from taskwire.state.retention import KeptTimes
 
-# How many ts of received messages a link stores, so that backfill skips them.
+# How many ts of received messages a link stores. Backfill skips these messages.
 MAX_TAKEN_MESSAGES = 200
 # How long these ts are stored after the last message. If a thread were silent for longer, backfill would take
-# its old messages for new ones.
+# its old messages for new messages.
 TAKEN_MESSAGE_TTL_MS = 400 * DAY_MS
-# How long it is stored that a channel is closed. If the channel opens again within this time, its threads get
+# How long Redis stores that a channel is closed. If the channel opens again within this time, its threads get
 # messages again.
 CLOSED_CHANNEL_TTL_MS = 400 * DAY_MS
-# How long the record of a task without a thread is kept. No request takes longer.
+# How long the record of a task without a thread is stored. No request takes longer.
 THREADLESS_LINK_TTL_MS = DAY_MS
-# How long an undelivered reply is kept, so that its button can send it again.
+# How long an undelivered reply is stored, so that its button can send it again.
 KEPT_REPLY_TTL_MS = 7 * DAY_MS
-# For how many replies a link stores the reaction, and that the agent has them.
+# For how many replies a link stores the receipt and whether the agent has the reply.
 MAX_MARKED_REPLIES = 500
-# How long the reactions of replies, and that they were delivered, are remembered.
+# How long a link stores these receipts and deliveries.
 RECEIPT_TTL_MS = 7 * DAY_MS
-# How long Redis keeps which agents are followed. No agent is followed for longer.
+# How long Redis stores which agents are followed. No agent is followed for longer.
 FOLLOWED_TTL_MS = DAY_MS
 
 

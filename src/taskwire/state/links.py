@@ -27,12 +27,12 @@ from taskwire.redis.keys import Keys
 from taskwire.sealing import CannotOpen, KeyMissing, open_text
 from taskwire.telemetry import logger
 
-# How many links one exchange with Redis reads or writes. It takes two or three milliseconds.
+# How many links one exchange with Redis reads or writes. The exchange takes two or three milliseconds.
 LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
-# The fields of a link that are texts or give rights, and are sealed for it. The values of the other fields
-# are sealed by themselves, or give no rights.
+# The fields of a link that are texts or give rights. They are sealed for the link. The values of the other
+# fields are sealed by themselves or give no rights.
 _TEXTS = frozenset({"failure", "build_failure", "cursor"})
 SEALED_FIELDS = _TEXTS | {"shares"}
 

@@ -18,13 +18,14 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import logger
 
-# How long a note is kept unless its writer says otherwise.
+# How long a note is stored unless its writer says otherwise.
 DEFAULT_TTL_MS = 300_000
-# How long a request to Slack or Coder may take. After this time, no answer is older than the last change.
+# How long a request to Slack or Coder may take. After this time, no request from before the last change is
+# under way.
 CHANGE_TTL_MS = 120_000
-# No answer is cached for this long. So somebody else must have put back an older answer, and it is not used.
+# No answer is cached for this long. So an older answer was put back by somebody else, and it is not used.
 OLDEST_CACHED_SECONDS = 60
-# How long Redis's clock is read from a monotonic clock of this process before Redis is asked again.
+# How long the time of Redis is computed from this process's monotonic clock before Redis is asked again.
 CLOCK_SECONDS = 60.0
 
 _log = logger("taskwire.state.notes")
@@ -38,7 +39,7 @@ class Notes:
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
         self._keys = keys
-        # How far Redis's clock is ahead of our monotonic one, and when Redis was asked.
+        # How far Redis's clock is ahead of our monotonic clock, and when Redis was last asked.
         self._ahead_seconds, self._clock_read_at = 0.0, float("-inf")
 
     async def find(self, *parts: str) -> str | None:

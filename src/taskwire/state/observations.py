@@ -19,8 +19,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.sealing import key_ring
 
-# How many observations of a task may wait while its notices cannot be posted. When there are so many, a new
-# one replaces the newest. No report is lost, because all reports are in the agent's history.
+# How many observations of a task may wait while its notices cannot be posted. When so many wait, a new
+# observation replaces the newest. No report is lost, because all reports are in the agent's history.
 MAX_WAITING_OBSERVATIONS = 200
 
 _CLAIM = load_script("state/polls.claim")

@@ -18,19 +18,19 @@ from taskwire.domain.queueing.queues import QueueName
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# The note that counts the links from which a person has been removed, and how long it is kept.
+# The note that counts the links from which a person has been removed, and how long the note is stored.
 FORGOTTEN: Final = "forgotten"
 FORGOTTEN_MS = HOUR_MS
 MOST_LINKS = 100_000
 KEYS_PER_SCAN = 500
-# A hash whose fields may hold requests of people, or of a link.
+# The names of hashes whose fields may contain people's requests, or the fields of a link.
 _LINK_PARTS = re.compile(r"(link|held):([^:]+)|queue:to_coder:([^:]+):jobs")
 _PERSONS_QUEUE = re.compile(r"queue:([a-z_]+:[^:]+):(?:order|jobs|state)")
-# The requests that wait for a person's account. Other people may have made these requests.
+# The queues of requests that wait for a person's account. Other people may have made these requests.
 _WAITING_JOBS = re.compile(r"queue:(waiting_requests:[^:]+):jobs")
-# The fields of a queue's hash that hold its jobs begin with this.
+# The beginning of the names of those fields in a queue's hash that contain jobs.
 _BODY = "body|"
-# The fields of a link that are looked at. Others name only who acted last.
+# The fields of a link that are searched. Other fields name only the person who acted last.
 _LINK_FIELDS = ("record", "watchers", "shares", "muted")
 
 
@@ -42,11 +42,11 @@ class FoundData:
     settings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     queues: set[QueueName] = field(default_factory=set)
-    # Requests of the person that wait for another person's account: the queue, and the id of the job.
+    # The person's own requests that wait for another person's account: the queue, and the id of the job.
     requests: list[tuple[QueueName, str]] = field(default_factory=list)
     links: set[LinkId] = field(default_factory=set)
     dead_letters: list[str] = field(default_factory=list)
-    # The channels whose settings call the person after the owner of a task.
+    # The channels in whose settings the person is the fallback.
     channels: list[str] = field(default_factory=list)
 
     @property

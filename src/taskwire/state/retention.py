@@ -18,11 +18,11 @@ from taskwire.telemetry import logger
 
 # The note with the steps of an agent before its answer. `Show steps` reads it.
 STEPS: Final = "steps"
-# The note that leads from a detached task to the link that it had.
+# The note that leads from a detached task to its former link.
 DETACHED_LINK: Final = "detached_link"
-# How many keys of Redis one `look` covers, and how many one SCAN lists.
+# How many keys of Redis one `look` covers, and how many keys one SCAN lists.
 KEYS_PER_LOOK, KEYS_PER_CALL = 2_000, 500
-# The time from the end of one round through the store to the next one, in seconds.
+# The time from the end of one round through the store to the start of the next round, in seconds.
 ROUND_SECONDS = 3_600.0
 
 _SHORTEN = load_script("state/retention.shorten")

@@ -117,7 +117,7 @@ class AccountAuthorizer:
         try:
             await self._connector.claim(User(id=found.user_id, username=found.username), found.person)
         except UserError:
-            # The account stays connected to the other person, so delete the tokens that were just made.
+            # The Coder account stays connected to the other person. So delete the tokens that were just made.
             batch = Batch().append(account(found.person), _make_deletion_job(found), score="due")
             await context.write(batch)
             raise

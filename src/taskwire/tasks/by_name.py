@@ -99,7 +99,7 @@ class NamedActions:
         if not is_own and not await self._people.is_admin(work.requester.person):
             raise UserError(*missing_rights.not_owner_to_attach(seen.task.name), reason="not_allowed")
         if link is not None:
-            # The task moves: the job that ends its present thread asks for the new one.
+            # The task moves. The job that ends the present thread requests the new thread.
             act = Act(requester=work.requester, verb="detach", is_move=True)
             job = Job(id=f"detach:{context.job.id}", work=act)
             score = request_score("detach", work.requester.at)
@@ -135,7 +135,7 @@ class NamedActions:
             )
         batch = queue_reply(link.id, reply)
         if work.requester.is_elsewhere and work.requester.channel == link.record.channel:
-            # The person used a dialog beside the thread, and sees their text in the thread.
+            # The person used a dialog beside the thread, and sees their text in the thread anyway.
             return done(batch)
         return done(batch, (work.requester, answers.input_shown_in_thread(link)))
 

@@ -18,7 +18,8 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.tasks.lookup import Lookup
 
-# In seconds. If reading the agent's words takes longer, the dialog for an answer opens without them.
+# In seconds. If it takes longer to read the agent's output, the dialog for an answer opens without that
+# output.
 QUESTION_TIMEOUT_SECONDS = 3.0
 
 

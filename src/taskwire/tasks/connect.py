@@ -44,9 +44,9 @@ from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
 from taskwire.tasks.renew_account import end_tokens, refresh_tokens, renew_in_time
 from taskwire.telemetry import logger
 
-# A new token needs another name than the one that it replaces.
+# A new token must have another name than the token that it replaces.
 KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
-# While one person connects a Coder user, nobody else can connect that user for this time.
+# While one person connects a Coder user, no other person can connect that user for this time.
 CLAIM_MS = 60_000
 # The longest delay of jobs that wait for an account. They run at once when the account is connected.
 LONGEST_WAIT_MS = DAY_MS

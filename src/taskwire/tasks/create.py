@@ -43,11 +43,12 @@ from taskwire.tasks.choices import (
 from taskwire.tasks.lookup import bare_record
 from taskwire.tasks.offered_commands import keep_offers
 
-# If a person makes the same request again within this time, they are asked whether they want another task.
+# If a person makes an equal request again within this time, the bot asks whether the person wants another
+# task.
 REPEAT_MS = 120_000
 # How long the buttons of the question about another task work.
 QUESTION_TTL_MS = 1_800_000
-# While one request attaches a task, others may not attach it for this time.
+# While one request attaches a task, no other request may attach it for this time.
 ATTACH_CLAIM_MS = 60_000
 
 
@@ -161,8 +162,8 @@ class TaskCreator:
         if not work.note_key or work.prompt:
             return work
         first = await find_request(self._deps, work.note_key, work.requester.person)
-        # The button was pressed where the bot answered the first request. The card goes to the channel of
-        # that request.
+        # The person pressed the button where the bot answered the first request. The card goes to the channel
+        # of that first request.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
         )
@@ -211,7 +212,7 @@ class TaskCreator:
     ) -> Batch:
         self._deps.writes.write_record(batch, record)
         if record.root_ts is not None:
-            # The thread exists already, and later mentions of the bot in it are replies.
+            # The thread exists already. Later mentions of the bot in this thread are replies.
             self._deps.writes.write_thread(batch, record)
             self._deps.writes.add_taken(batch, record.id, requester.at)
         if record.root_ts is not None or settings.replies == "mentions":

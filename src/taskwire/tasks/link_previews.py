@@ -65,7 +65,7 @@ class LinkPreviews:
         """Return the preview; None if there is no such task, or the conversation may not see it."""
         try:
             name = TaskName.parse(url)
-            # The bot does not see this channel, so it does not know who reads it.
+            # The bot does not see this channel, so it does not know who can read the channel.
             if not name.host or await self._people.directory.find_channel(requester.channel) is None:
                 return None
             await self._people.require_place(requester, "attached")

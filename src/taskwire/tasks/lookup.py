@@ -152,7 +152,8 @@ class _Viewer:
 
     channel: ChannelId
     account: Account | None
-    # Whether the person sees all that Coder shows to `coder`: as an administrator, or with their own account.
+    # Whether the person sees all tasks that Coder shows to `coder`: as an administrator, or with their own
+    # account.
     sees_all: bool
     coder: CoderClient
     # The links of other people's tasks that this person may steer.
@@ -329,8 +330,8 @@ class Lookup:
                 try:
                     seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
                 except UnexpectedCoderAnswer as error:
-                    # A task that cannot be parsed, for example one from a newer Coder, must not hide all
-                    # others.
+                    # If one task cannot be parsed, for example because Coder is newer, the other tasks must
+                    # still be found.
                     _log.warning("task not readable, left out", task=each.entry.id, error=str(error))
             await asyncio.sleep(0)
         return seen

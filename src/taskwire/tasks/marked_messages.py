@@ -54,7 +54,7 @@ class MarkedMessages:
             raise UserError(*refusals.message_unreadable()) from None
         if message is None:
             return done()
-        # If the message is a reply, the answer is shown in its thread, where the person reads.
+        # If the message is a reply, the answer is shown in the thread of that reply, where the person reads.
         requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
         try:
             return await self._start(requester, message, context)

@@ -124,7 +124,7 @@ class MessagesToBot:
         message = answers.offer_task(request.prompt, key)
         meta = Metadata(id=f"offer:{key}", kind="answer")
         queue = LinkId(f"intake:{requester.person}")
-        # The buttons must work as soon as they are seen, so the request is kept before the post.
+        # The buttons must work as soon as a person sees them. So the request is stored before the post.
         offered = request.model_copy(update={"is_offered": True})
         await context.write(keep_request(self._deps, offered, key, OFFER_TTL_MS))
         try:

@@ -228,7 +228,7 @@ class Queries:
         try:
             account = await self._people.get_account(UserId(question.owner.id))
         except (UserError, AccountNeeded, PersonTokenRefused):
-            # The reason is about the named person, and is not shown to the person who asks.
+            # The error's own text is about the named person. The person who asks must not see that text.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
 

@@ -42,7 +42,8 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
     if deps.oauth is None:
         return await _ask_to_connect(deps, context, known, "the app is no longer configured")
     if context.is_outcome_unknown:
-        # Coder refuses this call if the call of an earlier try has arrived, so its answer settles both.
+        # If the call of an earlier try has arrived, Coder refuses this call. So the answer settles both
+        # calls.
         context.record_reconciled()
     call = partial(deps.oauth.refresh, known.refresh_token)
     try:
@@ -97,7 +98,7 @@ async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_tok
         try:
             await oauth.revoke(refresh_token)
         except Refused as error:
-            # Older servers cannot revoke. On these, a refresh token ends with its access token.
+            # Older versions of Coder cannot revoke tokens. There, a refresh token ends with its access token.
             _log.info("tokens not revoked, key deleted instead", error=str(error))
         else:
             return

@@ -88,7 +88,7 @@ class ThreadOpener:
             # Until the next poll, the card shows the state in which the task was found.
             self._deps.writes.write_state(batch, posted.id, link.state, None)
         if context.note:
-            # The card may be old, and Slack repeats events for some minutes only. So the thread is read.
+            # The card may be old, and Slack repeats events only for some minutes. So the thread is read.
             request_reading(record.id, ts, batch)
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
@@ -180,9 +180,9 @@ class TaskBinder:
                 ),
             )
         except OutcomeUnknown as error:
-            # A search can prove now that the task exists, but not that it is missing: the request may still
-            # arrive. If the request arrives later, Coder refuses the second request, because the name is
-            # taken.
+            # A search now can prove that the task exists. It cannot prove that the task is missing, because
+            # the request may still arrive. If it arrives later, Coder refuses the second request, because the
+            # name is taken.
             task = await self._look_for_created(context, record)
             context.record_reconciled(has_taken_effect=task is not None)
             if task is None:
@@ -277,7 +277,8 @@ class TaskBinder:
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": title
-                # Coder's own title is made from the context too, so with a context it is not used.
+                # Coder's own title is also made from the context. So for a task with a context, Coder's title
+                # is not used.
                 or (record.title if record.context else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title

@@ -60,7 +60,7 @@ from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
 
 # These answers are for everybody: questions about a message, and answers with a button. The value is the act
-# that the author of the message must be allowed to do.
+# that the message's author must be allowed to do.
 WITH_BUTTON: dict[str, RefusedAct] = {"not_a_verb": "send", "edit": "edit", "delete": "delete"}
 FOR_EVERYBODY = (*WITH_BUTTON, "rejection")
 # These answers are private. The requester may show them to everybody.
@@ -186,7 +186,7 @@ class ThreadQueries:
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
         delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.retry_after_seconds))
-        # The other jobs of this queue have smaller scores, so a job that is appended meanwhile runs first.
+        # The other jobs of this queue have smaller scores. So a job that is appended later still runs first.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
         private = ((work.requester, make_waiting_message(work, link, error)),) if tries == 1 else ()

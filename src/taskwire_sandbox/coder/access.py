@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from taskwire_sandbox.coder.rows import Organization, Task, Template, Token, User, Workspace
 
-# What each role may do with the rows of other people. Owners may do everything, see `Viewer.may_by_role`.
+# What each role may do with other people's rows. Owners may do everything, see `Viewer.may_by_role`.
 SITE_RIGHTS = {
     "auditor": {"template:read", "user:read", "group:read", "organization:read", "organization_member:read"},
     "template-admin": {

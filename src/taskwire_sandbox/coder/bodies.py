@@ -91,7 +91,7 @@ def _object(raw: bytes, struct: Struct, record_violation: Callable[[str], None])
         source = raw.decode("utf-8", "replace").lstrip()
         if not source:
             raise _refused("EOF")
-        # Go's decoder reads one value and ignores what follows it.
+        # Go's decoder reads one value and ignores the text after that value.
         value, _ = json.JSONDecoder().raw_decode(source)
     except json.JSONDecodeError as error:
         record_violation(f"{struct.name}: the body is not JSON")

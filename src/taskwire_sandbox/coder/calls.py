@@ -36,7 +36,7 @@ class Route:
     pattern: str
     handler: "Callable[[Call], Response]"
     query: frozenset[str] = frozenset()
-    key_kind: str = "user"  # kind of key that the route needs: "user", "agent", or "anyone" for none
+    key_kind: str = "user"  # the kind of API key that the route needs: "user", "agent", or "anyone" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     sender: Viewer | Agent | None
-    number: int = 0  # its number in the order of arrival
+    number: int = 0  # the number of the request in the order of arrival
 
     @property
     def world(self) -> World:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from taskwire_sandbox.coder.rows import Agent, Build, Task, Workspace
 
 TASK_STATUSES = ("pending", "initializing", "active", "paused", "unknown", "error")
-STATE_NAMES = {"failure": "failed"}  # from its name in a report to its name in a task
+STATE_NAMES = {"failure": "failed"}  # maps a state's name in a report to its name in a task
 
 
 class State(NamedTuple):

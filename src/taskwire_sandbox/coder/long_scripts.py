@@ -72,7 +72,7 @@ def _tested(number: int) -> Steps:
     return (Say(f"⏺ Bash(pytest -q -W error)\n  ⎿  {result} in 9.{number}0s"),)
 
 
-# About two and a half minutes: long enough to follow it, to pause it, or to write to it meanwhile.
+# About two and a half minutes. A person has time to follow the agent, to pause it, or to write to it.
 UPGRADES = Script(
     steps=(
         Work(3, "Running the tests on the new version"),

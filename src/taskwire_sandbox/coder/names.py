@@ -6,7 +6,7 @@ from taskwire_sandbox.coder.ids import Ids
 
 # All limits count characters.
 LIMIT = 32
-SLUG_LIMIT = 27  # the suffix needs the other five
+SLUG_LIMIT = 27  # the suffix needs the other five characters
 DISPLAY_LIMIT = 64
 VALID = re.compile(r"^[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*$")
 FALLBACKS = ("amber-heron", "brisk-otter", "calm-lynx", "dapper-finch", "eager-newt")

@@ -195,7 +195,7 @@ class RouteTable:
         Without `has_tasks`, the routes of tasks do not exist.
         """
         if path.startswith(f"{EXPERIMENTAL}/tasks"):
-            path = V2 + path.removeprefix(EXPERIMENTAL)  # the real server keeps this path as an alias
+            path = V2 + path.removeprefix(EXPERIMENTAL)  # the real server keeps this old path as an alias
         asked = path.strip("/").split("/")
         for parts, route in self._by_length.get((method, len(asked)), ()):
             params = _matched(parts, asked)

@@ -293,4 +293,4 @@ class Task:
     typed_prompt: str | None = None
     inputs: list[str] = field(default_factory=list)
     cached: tuple[str, bytes] | None = None
-    arrivals: int = -1  # how many requests had arrived when one created this task; -1: no request did
+    arrivals: int = -1  # requests that had arrived when one created this task; -1: none created it

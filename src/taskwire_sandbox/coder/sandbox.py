@@ -347,7 +347,7 @@ class ScriptedCoder:
         async with ClientSession(timeout=ClientTimeout(total=60)) as session:
             for message_id, body in notifications:
                 headers = {"Content-Type": "application/json", "X-Message-Id": message_id}
-                # Coder repeats a failed delivery after five minutes. No test waits for that long.
+                # Coder repeats a failed delivery after five minutes. No test waits that long.
                 with contextlib.suppress(ClientError, TimeoutError):
                     async with session.post(self.webhook_url, data=body, headers=headers) as response:
                         await response.read()

@@ -41,7 +41,7 @@ BROKEN_BUILD = BuildPlan(
 YES = frozenset(("yes", "yep", "yeah", "ok", "okay", "sure", "go", "drop", "1"))
 DO_IT = re.compile(r"\bdo (it|so|that)\b|\bplease do\b")
 NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "2"))
-# An answer with a question in it is no decision.
+# If an answer contains a question, the answer is no decision.
 ASKS_BACK = frozenset(
     ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
 )

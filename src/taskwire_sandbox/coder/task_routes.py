@@ -178,7 +178,7 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
         )
     workspace, task = call.world.find_workspace(owner, name), call.world.find_task(owner, name)
     if task is not None and call.number <= task.arrivals:
-        # The two requests overlapped: both passed the check of names, and the database refuses the second.
+        # The two requests overlapped. Both passed the check of names, so the database refuses the second.
         unique = 'pq: duplicate key value violates unique constraint "tasks_owner_id_name_unique_idx"'
         raise Refusal(500, "Internal error creating task.", unique)
     if workspace is not None or task is not None:

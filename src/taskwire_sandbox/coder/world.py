@@ -21,7 +21,7 @@ from taskwire_sandbox.coder.rows import (
     Workspace,
 )
 
-# The number of violations that are kept. Older ones are dropped.
+# How many violations are stored. Older violations are dropped.
 MOST_VIOLATIONS = 1000
 # Ids of log lines start after this number, which is arbitrary.
 FIRST_ROW = 4711

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-# The page's word for each allowed action on a task, and the stand-in's control that it uses.
+# For each allowed action on a task: the page's word for the action, and the stand-in's control that does it.
 _CONTROLS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
 _TASK_FIELDS = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
-# How many of the newest tasks are shown, and how many characters of an agent's last message.
+# How many of the newest tasks the panel shows, and how many characters of an agent's last message.
 _MOST_TASKS = 8
 _MOST_CHARACTERS = 1_500
 _TIMEOUT = ClientTimeout(total=5)

@@ -9,8 +9,8 @@ from aiohttp import web
 from taskwire_sandbox.page.coder_panel import CoderPanel
 
 _FILES = Path(__file__).parent / "static"
-# The types are fixed here. A machine's own tables may differ for .js, and browsers refuse modules of another
-# type.
+# The types are fixed here. A machine's own tables may have another type for .js, and browsers refuse modules
+# of another type.
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 # The page loads nothing from other origins, whatever a message contains.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"

@@ -36,7 +36,7 @@ from taskwire_sandbox.slack.shape_checks import (
 MESSAGE, MODAL, HOME = "message", "modal", "home"
 # The most blocks on each surface.
 MOST_BLOCKS = {MESSAGE: 50, MODAL: 100, HOME: 100}
-# The most characters in all markdown blocks of a message together [Block Kit reference, markdown].
+# The most characters in all markdown blocks of a message [Block Kit reference, markdown].
 MARKDOWN_TOGETHER = 12_000
 # Slack answers a larger view with view_too_large. The number is in bytes of JSON.
 VIEW_BYTES = 250_000

@@ -39,7 +39,7 @@ _ACTS = frozenset(
     }
 )
 _LOOPBACK = ("127.0.0.1", "localhost")
-# The most calls and deliveries in one answer.
+# The most calls, and the most deliveries, in one answer.
 _SHOWN = 500
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

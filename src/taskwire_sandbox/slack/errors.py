@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# Slack's payloads are open JSON, and this package handles little else. All modules share this alias.
+# Slack's payloads are open JSON, and this package mostly handles payloads. All modules share this alias.
 Json = dict[str, Any]
 
 

@@ -157,7 +157,7 @@ def show_answer(slack: Backend, channel_id: str, user: str, said: Json, body: Js
         thread = {"thread_ts": body["thread_ts"]} if body.get("thread_ts") else {}
         messages.write(slack, channel, said | content.identity(slack, {}) | thread)
     else:
-        # Only a message for everyone can be in a thread. Without `in_channel` Slack ignores `thread_ts`.
+        # Only a message for everyone can be in a thread. Slack ignores `thread_ts` for all other messages.
         messages.show_ephemeral(slack, channel_id, user, said, source)
 
 

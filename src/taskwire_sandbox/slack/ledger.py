@@ -12,13 +12,13 @@ from taskwire_sandbox.slack.errors import Json
 
 Phase = Literal["before", "after"]
 T = TypeVar("T")
-# The number of calls and of deliveries that are kept.
+# How many calls, and how many deliveries, are stored.
 _MOST_RECORDS = 10_000
-# Seconds after which a condition is checked again even without a change: it may depend on state that the
-# ledger does not see, such as the bot's own.
+# Seconds after which a condition is checked again even without a change. The condition may depend on state
+# outside the ledger, such as the bot's own state.
 _LOOK_AGAIN_SECONDS = 0.05
-# Seconds between two checks of a condition. When many changes come at once, one check is made for several of
-# them.
+# Seconds between two checks of a condition. If many changes come at once, one check is made for several
+# changes.
 _GATHER_SECONDS = 0.002
 
 

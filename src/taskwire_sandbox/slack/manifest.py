@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from taskwire_sandbox.slack.errors import Json
 
-# All bot scopes except chat:write.public, which would hide that the bot was not invited.
+# All bot scopes except chat:write.public. With that scope, a test would not notice that the bot was not
+# invited.
 SCOPES = (
     "app_mentions:read", "assistant:write", "bookmarks:write", "channels:history", "channels:join",
     "channels:manage", "channels:read", "chat:write", "chat:write.customize", "commands", "files:read",

@@ -14,7 +14,7 @@ from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.ledger import Delivery
 from taskwire_sandbox.slack.manifest import Manifest
 
-# More than two redirects fail [Events API, retries].
+# The delivery fails after more than two redirects [Events API, retries].
 _MAX_REDIRECTS = 2
 
 

@@ -15,7 +15,7 @@ from taskwire_sandbox.slack.shape_checks import (
 _STYLE = shape(
     {}, dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight", "unlink"), boolean)
 )
-# Slack documents no limit for one text here. Only the sum over all blocks is limited.
+# Slack documents no limit for one text here. Slack limits only the sum of all blocks.
 _LONGEST = 40_000
 
 

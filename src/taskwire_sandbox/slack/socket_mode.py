@@ -62,8 +62,8 @@ class SocketMode:
         self._ping_seconds = ping_seconds
         self._tickets: set[str] = set()
         self._issued: set[str] = set()
-        # Counted by kind. Otherwise events of the bot's own posts would decide which connection gets the next
-        # command.
+        # Counted by kind of payload. Otherwise, events about the bot's own posts would decide which
+        # connection gets the next command.
         self._turns: Counter[str] = Counter()
         self._count = 0
 
@@ -83,7 +83,7 @@ class SocketMode:
         try:
             await socket.prepare(request)
         except ConnectionError:
-            # The client disconnected meanwhile.
+            # The client has disconnected in the meantime.
             return web.Response()
         if len(self.connections) >= MAX_CONNECTIONS:
             await self._say_goodbye(socket, "too_many_websockets")
@@ -155,7 +155,7 @@ class SocketMode:
         if delivery.kind == "events_api":
             envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if reason else ""}
         try:
-            # A frozen app stops reading, and then sending blocks too. The deadline covers both.
+            # A frozen app stops reading. Then sending blocks too, so the deadline covers sending and the ack.
             async with asyncio.timeout(self.ack_seconds):
                 await connection.socket.send_json(envelope)
                 payload = await acked

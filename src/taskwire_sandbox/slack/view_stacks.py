@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from taskwire_sandbox.slack.errors import Json
 
-# The most dialogs on top of each other.
+# How many dialogs may be open on top of each other.
 MAX_STACK = 3
-# The keys of a view that Slack keeps from what the app sends.
+# The keys of an app's view that Slack stores.
 _KEYS = ("type", "blocks", "private_metadata", "callback_id", "title", "submit", "close", "clear_on_close")
 _OPTIONAL_KEYS = ("notify_on_close", "external_id", "submit_disabled")
 _EMPTY: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": False}

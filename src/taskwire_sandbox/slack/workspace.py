@@ -14,7 +14,7 @@ PRIVATE: Final = "private"
 IM: Final = "im"
 MPIM: Final = "mpim"
 CHANNEL_TYPES = {PUBLIC: "channel", PRIVATE: "group", IM: "im", MPIM: "mpim"}
-# The names that Slack uses in slash commands for conversations whose names are private.
+# For conversations with private names, the names that Slack uses in slash commands.
 COMMAND_NAMES = {PRIVATE: "privategroup", IM: "directmessage"}
 
 
@@ -29,7 +29,7 @@ class User:
     name: str
     real_name: str = ""
     email: str | None = None
-    # None leaves the field out of the payload, because not every answer of Slack has it.
+    # None leaves the field out of the payload, because not every answer of Slack has this field.
     is_email_confirmed: bool | None = True
     tz: str = "Etc/UTC"
     is_bot: bool = False
@@ -162,8 +162,8 @@ class Workspace:
         self.ids = ids
         self.team_id = team_id
         self.domain = domain
-        # The organization of the workspace, or "". If the app is installed for the whole organization,
-        # `org_teams` lists the workspaces with the app.
+        # The organization of the workspace, or "" if there is none. If the app is installed for the whole
+        # organization, `org_teams` lists the workspaces with the app.
         self.enterprise_id = ""
         self.org_teams: tuple[str, ...] = ()
         self.users: dict[str, User] = {}

@@ -83,7 +83,7 @@ def _update(slack: Backend, arguments: Json) -> Json:
     warnings: list[str] = []
     if arguments.get("metadata") not in (None, ""):
         stored.metadata, warnings = content.metadata(slack, arguments["metadata"])
-    # Fields that are left out stay. An empty list removes the field [chat.update].
+    # A field that is left out stays in the message. An empty list removes the field [chat.update].
     gone = tuple(key for key in ("blocks", "attachments") if arguments.get(key) == [])
     message = messages.rewrite(slack, channel, ts, body, editor=slack.app.bot_user_id, without=gone)
     return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warning_fields(

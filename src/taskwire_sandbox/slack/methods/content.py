@@ -9,12 +9,12 @@ from taskwire_sandbox.slack.block_rules import MESSAGE, problems
 from taskwire_sandbox.slack.errors import ApiError, Json
 from taskwire_sandbox.slack.view_stacks import with_ids
 
-# Limits in characters: longer posted texts are cut, longer edits and markdown texts are refused.
+# Limits in characters. A longer posted text is cut; a longer edit or markdown text is refused.
 TEXT_TRUNCATED = 40_000
 TEXT_EDITED = 4_000
 MARKDOWN_TEXT = 12_000
-# Characters in all blocks together. Slack refuses somewhere between 13,100 and 13,300, as observed
-# (slackapi/bolt-js#2509).
+# The most characters in all blocks of a message. Slack refuses somewhere between 13,100 and 13,300, as
+# observed (slackapi/bolt-js#2509).
 BLOCKS_TOGETHER = 13_200
 ATTACHMENTS = 100
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+")

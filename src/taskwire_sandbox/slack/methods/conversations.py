@@ -73,7 +73,7 @@ def _replies(slack: Backend, arguments: Json) -> Json:
     if stored is None:
         raise ApiError("thread_not_found")
     found, cursor = page(_within(arguments, stored.replies), arguments, default=_REPLIES_PAGE)
-    # The parent comes first on every page, even outside the requested range.
+    # The parent comes first on every page, even if it is outside the requested range.
     shown = _shown(channel, [arguments["ts"], *found], arguments)
     return {"messages": shown, "has_more": bool(cursor)} | _more(cursor)
 

@@ -12,7 +12,7 @@ from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json, invalid_arguments
 from taskwire_sandbox.slack.workspace import IM, MPIM, PRIVATE, PUBLIC, Channel
 
-# Errors of every method. Slack's reference leaves them out of each method's own list.
+# Errors of every method. Slack's reference does not repeat them in the list of each method.
 COMMON_ERRORS = frozenset(
     {
         "access_denied", "account_inactive", "fatal_error", "internal_error", "invalid_arguments",
