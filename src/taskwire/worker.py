@@ -148,7 +148,7 @@ class Worker:
         task.add_done_callback(self._on_lease_ended)
 
     async def stop(self, within_seconds: float) -> None:
-        """Acquire no new lease, and let jobs end. Cancel those that still run, and release their leases.
+        """Acquire no new lease, and let jobs end. Cancel late jobs, and release their leases.
 
         If a lease is being acquired, wait for it: Redis may have given it already. Otherwise no worker could
         use its queue until the lease expires.

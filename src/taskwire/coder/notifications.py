@@ -42,7 +42,7 @@ class _Notification(BaseModel):
 
 
 def find_announced_change(body: bytes) -> AnnouncedChange | None:
-    """Return the change that a notification announces; None for any other notification or text."""
+    """Return the change that a notification announces; None if the text announces no change."""
     try:
         payload = _Notification.model_validate_json(body).payload
     except ValidationError:

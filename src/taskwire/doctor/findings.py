@@ -88,7 +88,7 @@ def judge_scopes(granted: frozenset[str] | None) -> Finding:
 
 
 def judge_store(health: StoreHealth, where: str) -> list[Finding]:
-    """Judge whether this Redis keeps what is written to it."""
+    """Judge whether this Redis keeps the data that is written to it."""
     engine = {"valkey": "Valkey", "redis": "Redis"}.get(health.engine, health.engine)
     what = f"{engine} {health.version}" if health.version else engine
     found = [Finding("Store", "ok", f"It is {what} at {where}.")]

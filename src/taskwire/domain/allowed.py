@@ -30,13 +30,13 @@ class Allowed:
         return is_private or not self.channels or channel in self.channels
 
     def keep_workspaces(self, workspaces: frozenset[str]) -> frozenset[str]:
-        """Return those of these workspaces that the list allows. An empty list allows all."""
+        """Return the given workspaces that are also in the list. An empty list keeps all workspaces."""
         return workspaces & self.workspaces if self.workspaces else workspaces
 
 
 @dataclass(frozen=True)
 class QuotaSettings:
-    """How many tasks a person, and a channel, may start in an hour and have running at once.
+    """The limits of a person, and of a channel: tasks started in an hour, and tasks running at once.
 
     0 means no limit.
     """

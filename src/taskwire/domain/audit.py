@@ -62,8 +62,8 @@ class StoredEntry(BaseModel):
 class AuditFilter(BaseModel):
     """Says which entries are wanted. An empty field fits every entry.
 
-    `task` is a task's id, or the task's name or the beginning of the name. `verb` may be any word for the
-    verb: entries of older versions have `pause` for `stop`.
+    `task` is a task's id, or the task's name or the beginning of the name. `verb` is a verb or a synonym of
+    it, because entries of older versions of Taskwire have `pause` for `stop`.
     """
 
     model_config = ConfigDict(frozen=True)

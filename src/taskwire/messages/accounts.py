@@ -123,7 +123,7 @@ def confirm_dialog(private_metadata: str) -> View:
 
 
 def offer_to_connect(ways: ConnectWays) -> Message:
-    """Say how to connect a Coder account. One button leads to Coder's page, the other takes the token."""
+    """Say how to connect a Coder account. There is a button for Coder's page and one for a token."""
     words = (
         f"Connect your Coder account: {ways.steps}. What you do to your tasks is then done in your own name."
     )

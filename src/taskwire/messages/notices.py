@@ -160,7 +160,7 @@ def get_notice_label(notice: Notice) -> PhaseLabel:
 
 
 def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True) -> Message:
-    """Make the one line about a pause or a resume that a person asked for."""
+    """Make the single line about a pause or a resume that a person asked for."""
     if notice.kind == "paused":
         follow = "A reply resumes it." if is_resumed_by_reply else "Replies wait until somebody resumes it."
         return _line(_LABELS["paused"].emoji, f"{get_pause_words(by_name)}. {follow}")

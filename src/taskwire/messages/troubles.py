@@ -122,7 +122,7 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 
 
 def data_loss(since: datetime) -> str:
-    """Say that Redis has lost what was written after `since`, for example because a backup was restored."""
+    """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
         f"My data store (Redis) went back to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat something "
         "that I did since then, I look whether it is done. If a newer thread gets no answers, write a "

@@ -32,7 +32,7 @@ _LABELS = VERB_BUTTONS | DIALOG_BUTTONS
 
 
 def ask_about_unknown_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """Ask what a reply means that begins with `!` and is no verb. `nearest` are similar verbs.
+    """Ask what a reply means if it begins with `!` but is no verb. `nearest` are similar verbs.
 
     A similar verb becomes a button. If there is no button for the verb, the text names the verb.
     """

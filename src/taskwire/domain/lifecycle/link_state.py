@@ -99,7 +99,10 @@ class LinkState(FrozenModel):
 
     @property
     def open_phase(self) -> Phase:
-        """The phase; but if the task was paused while it waited for a person, the phase before the pause."""
+        """The task's phase.
+
+        If the task was paused while it waited for a person, this is the phase before the pause.
+        """
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
         return before if is_paused and before is not None and before in NEEDS_PERSON_PHASES else self.phase
@@ -114,7 +117,10 @@ class LinkState(FrozenModel):
         return self.started_ms + START_GRACE_MS if is_early else 0
 
     def find_actor(self, verb: str) -> UserId | None:
-        """Return the person whose `verb` (pause, resume or retry) made the task's last build, else None."""
+        """Return the person who made the task's last build by `verb`; None if nobody did.
+
+        `verb` is pause, resume or retry.
+        """
         acted = self.last_action
         is_theirs = acted is not None and (acted.verb, acted.build) == (verb, self.build)
         return acted.person if acted is not None and is_theirs else None

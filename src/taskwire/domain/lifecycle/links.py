@@ -126,8 +126,9 @@ def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bo
     """Return whether a change of the state shows that an action need no longer be shown as pending.
 
     Either the action has taken effect, or something else has changed the workspace. A new build shows this
-    even if the phase is the same again, for example after a pause and a resume between two polls. During a
-    pause, a new report of the agent does not show it: an agent may report until its workspace stops.
+    even if the phase is the same again, for example after a pause and a resume between two polls. While a
+    pause is pending, a new report of the agent does not show this, because an agent may report until its
+    workspace stops.
     """
     if before.build != after.build:
         return True

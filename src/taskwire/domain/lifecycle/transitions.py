@@ -81,7 +81,7 @@ def _apply_vanished(state: LinkState, event: Vanished, now_ms: int) -> Transitio
 
 
 def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
-    """Begin a turn, because the agent got an input. Reports after the input was sent belong to this turn."""
+    """Begin a turn, because the agent got an input. Reports that come after the input belong to this turn."""
     report, since = state.last_report, event.last_report_at
     is_answered = report is not None and (since is None or report.at > since)
     keeps_finish = state.final_report is not None and (since is None or state.final_report.at > since)
@@ -133,7 +133,7 @@ def _apply_observed(
 
 
 def _phase_without_stop(state: LinkState) -> Phase:
-    """Return the phase before the stop of the workspace, or the phase that was due without the stop."""
+    """Return the phase before the stop of the workspace, or the phase that would have come next."""
     if state.final_report is not None:
         return _PHASE_OF_REPORT[state.final_report.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
@@ -281,7 +281,7 @@ _PHASES_OF_ACTIVE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, P
 
 
 def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Apply every report that is newer than the last applied one, the oldest first."""
+    """Apply every report that is newer than the last applied report, the oldest first."""
     notices: list[Notice] = []
     unread = () if event.observation.report is None else (event.observation.report,)
     for report in event.reports or unread:

@@ -121,7 +121,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Logs:
-    """Show the agent's latest output. If `full`, send the whole log instead."""
+    """Show the agent's latest output. If `full` is true, send the whole log instead."""
 
     name: TaskName
     full: bool = False
@@ -213,7 +213,7 @@ class Templates:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Show administrators what is wrong."""
+    """Show administrators the problems of this deployment."""
 
 
 @dataclass(frozen=True)

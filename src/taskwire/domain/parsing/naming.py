@@ -21,7 +21,7 @@ def make_name(prompt: str, salt: str) -> str:
     """Make a name from the beginning of the prompt and six characters of the salt's hash.
 
     An example is `fix-the-login-1a2b3c`. The same prompt and salt always give the same name, so every try
-    uses the same one. Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
+    uses the same name. Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
     """
     words = _hyphenate(prompt)
     room = NAME_LENGTH - SUFFIX_LENGTH - 1
@@ -41,7 +41,7 @@ def suggest_name(text: str) -> str:
 
 
 def _hyphenate(text: str) -> str:
-    """Return the Latin letters and digits of a text in lower case. A hyphen replaces all between them."""
+    """Return the Latin letters and digits of a text in lower case. Hyphens replace the other characters."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
 

@@ -55,7 +55,7 @@ class NearMiss(UserError):
 
 
 class NotOneTask(UserError):
-    """The words in a command that should name one task name none, or several."""
+    """A command must name one task, but its words name no task or several tasks."""
 
 
 class SeveralTasks(NotOneTask):

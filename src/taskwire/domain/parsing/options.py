@@ -72,7 +72,7 @@ def take_options(text: str, options: Sequence[CommandOption]) -> tuple[dict[str,
 class TextWithOptions(NamedTuple):
     """A text without its options. `given` has the options' values by name.
 
-    `trailing_options` is what the person typed after the text as options.
+    `trailing_options` are the options after the text, as the person typed them.
     """
 
     given: dict[str, str]

@@ -70,7 +70,7 @@ ActVerb = Literal[
 
 
 class MessageToBot(Work):
-    """Do what a direct message, or a mention in a thread without a task, asks for (queue `intake`)."""
+    """Carry out a direct message to the bot, or a mention in a thread without a task (queue `intake`)."""
 
     kind: Literal["message_to_bot"] = "message_to_bot"
     requester: Requester

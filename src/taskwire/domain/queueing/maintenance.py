@@ -69,7 +69,7 @@ class ChannelOpened(Work):
 
 
 class ThreadReopened(Work):
-    """Post what a thread missed while it was closed, update its card, and read it (queue `to_thread`)."""
+    """Post the messages that a closed thread missed, update its card, and read it (queue `to_thread`)."""
 
     kind: Literal["reopened"] = "reopened"
 
@@ -86,7 +86,7 @@ class RemoveDuplicateMessage(Work):
 
 
 class ReportDuplicateInput(Work):
-    """Check whether the agent got an input twice, and if so, post that in the thread (queue `duplicates`).
+    """Check whether the agent got an input twice, and if so, report this in the thread (queue `duplicates`).
 
     `ts` is the ts of the reply. `mark` says where the agent's log ended before the input was sent.
     """

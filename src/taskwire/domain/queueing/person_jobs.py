@@ -52,7 +52,7 @@ class SummarizeQuietHours(Work):
 
 
 class SavePersonSettings(Work):
-    """Store what a person has entered as their settings (queue `intake`)."""
+    """Store the settings that a person has entered (queue `intake`)."""
 
     kind: Literal["save_person_settings"] = "save_person_settings"
     person: UserId
@@ -198,7 +198,7 @@ class MakeTaskOfMessage(Work):
 
 
 class ForgetInLink(Work):
-    """Remove the data of a person who is to be forgotten from a link (queue `to_coder`).
+    """Remove a person's data from a link, because the person is to be forgotten (queue `to_coder`).
 
     `request_id` is the id of the operator's request. If the task is the person's own, its link ends.
     """

@@ -67,17 +67,17 @@ def live(link: str) -> QueueName:
 
 
 def session(link: str) -> QueueName:
-    """Name the queue that shows in Slack's agent surface whether one link's agent works."""
+    """Name the queue of jobs that show in Slack's agent surface whether one link's agent works."""
     return QueueName(f"session:{link}")
 
 
 def duplicates(link: str) -> QueueName:
-    """Name the queue that checks whether stopped processes posted or sent something of one link twice."""
+    """Name the queue of jobs that check whether something of one link was posted or sent twice."""
     return QueueName(f"duplicates:{link}")
 
 
 def home(person: str) -> QueueName:
-    """Name the queue that shows a person's tasks in their Home tab."""
+    """Name the queue of jobs that show a person's tasks in the person's Home tab."""
     return QueueName(f"home:{person}")
 
 
@@ -107,7 +107,7 @@ def get_link_id(name: str) -> LinkId:
 
 
 def urgent_score(ts: str) -> int:
-    """Return a score in the first lane. Such jobs run first, for example a pause or an edited reply."""
+    """Return a score in the first lane, for jobs that run first, such as a pause or an edited reply."""
     return microseconds(ts)
 
 
@@ -138,5 +138,5 @@ def input_score(ts: str) -> int:
 
 
 def request_score(verb: ActVerb, ts: str) -> int:
-    """Return the score of a command. Pause, delete and detach are in the first lane, others in the second."""
+    """Return the score of a command: first lane for pause, delete and detach, second lane for all others."""
     return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)

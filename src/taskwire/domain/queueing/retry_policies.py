@@ -14,7 +14,7 @@ MAX_DOUBLINGS = 12
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """The interval between tries, and the time or the number of tries after which they end.
+    """The interval between tries, and the time or the number of tries after which the tries end.
 
     If `is_exponential` is false, each interval has `interval_seconds`. Otherwise the intervals are 1, 2, 4 …
     seconds, but at most `interval_seconds`. If `max_tries` is 0, the number of tries has no limit.
@@ -33,7 +33,7 @@ class RetryPolicy:
     def wait_seconds(self, tries: int, asked_seconds: float | None = None) -> float:
         """Return the seconds until the next try. `tries` is the number of tries so far.
 
-        `asked_seconds` is how long the other system asked us to wait, if it did. This time replaces a fixed
+        `asked_seconds` is how long the outside system asked us to wait, if it did. This time replaces a fixed
         interval. An exponential interval is shortened at random by up to a half, but not below
         `asked_seconds`.
         """
@@ -43,7 +43,7 @@ class RetryPolicy:
         return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
 
     def is_over(self, since_ms: int, now_ms: int) -> bool:
-        """Return whether tries have lasted too long. `since_ms` is when the first try began; 0 if none has.
+        """Return whether tries have lasted too long. `since_ms` is when the first try began; 0 before it.
 
         Both times are Unix milliseconds.
         """

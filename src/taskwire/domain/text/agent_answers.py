@@ -104,7 +104,7 @@ def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
 
 
 def _without_edits(lines: list[str]) -> list[str]:
-    """Drop the edits that an agent proposes inside its text, and the line with the file's name above each."""
+    """Drop each edit that an agent proposes inside its text, and the line above it with the file's name."""
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []

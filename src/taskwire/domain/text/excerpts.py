@@ -1,4 +1,4 @@
-"""Makes excerpts: what an agent has written since the last excerpt, readable and harmless.
+"""Makes excerpts: texts of an agent's output since the last excerpt, readable and harmless.
 
 The last entry of a log grows and is rewritten while the agent works. After a resume the ids may begin at 0
 again, and old lines can be lost. So a cursor records the fingerprints of the last lines that were shown. An
@@ -55,10 +55,10 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text from the log, for people. `text` is short enough for a message.
+    """A part of the log, as a text for people. `text` is short enough for a message.
 
-    If the text is too long for a message, `text` is its end, `is_cut` is true, and `full_text` is the whole
-    text, for a file. `turn` has the agent's answer and its steps.
+    If the part is longer than a message, `text` is only its end. Then `is_cut` is true, and `full_text` is
+    the whole part, for a file. `turn` has the agent's answer and its steps.
     """
 
     text: str
@@ -70,7 +70,7 @@ class Excerpt:
 def make_excerpt(
     log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
-    """Return an excerpt of what was written after the cursor, and the cursor for the next call.
+    """Return an excerpt of the agent's output after the cursor, and the cursor for the next call.
 
     The excerpt is None if nothing is new. The returned cursor may be new even then. Pass `cursor=None` if
     nothing was shown yet. `build` is the number of the workspace's build. `is_snapshot` is true if the log is
@@ -231,7 +231,7 @@ def _fingerprint(line: str) -> str:
 
 
 def _find_new_lines(lines: list[str], cursor: Cursor) -> list[str]:
-    """Return the lines after those that were shown. If no shown line is found, return all lines."""
+    """Return the lines after the lines that were shown. If no shown line is found, return all lines."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
     behind = _find_end_of_shown(prints, cursor)

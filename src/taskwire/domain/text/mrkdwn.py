@@ -144,7 +144,7 @@ def list_mentions(text: str) -> Mentions:
 
 
 def take_people(text: str) -> tuple[tuple[str, ...], str]:
-    """Return the ids of the people and user groups that a text mentions, and its other words."""
+    """Return the ids of the people and user groups that a text mentions, and the text's other words."""
     mentioned = list_mentions(text)
     rest = _GROUP.sub(" ", _PERSON.sub(" ", text))
     words = [word for word in re.split(r"[\s,]+", rest) if word.lower() not in ("", "and", "with")]

@@ -84,7 +84,7 @@ class _Call:
 def make_readable(lines: list[str], *, is_folded: bool = True) -> str:
     """Turn an agent's lines into one text.
 
-    If `is_folded` is true, only the last ones of many tool calls in a row are kept.
+    If `is_folded` is true and many tool calls follow each other, only the last calls are kept.
     """
     called = _shorten_calls(lines)
     told = _remove_text_marks(_shorten_runs(called) if is_folded else called)
@@ -189,7 +189,7 @@ def _group_runs(lines: list[str]) -> Iterator[list[list[str]]]:
 
 
 def _remove_text_marks(lines: list[str]) -> list[str]:
-    """Remove the marks before the agent's text, and the indent of the lines that continue such a text."""
+    """Remove the marks before the agent's text, and the indent of the lines that continue the text."""
     shown = []
     is_said = False
     for line, is_fenced in zip(lines, find_fenced_rows(lines), strict=True):
