@@ -378,7 +378,13 @@ class Deployment:
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
         actors = [f"{actor}; shown {self._shown_to(actor)}" for actor in self.watch.actors if actor.is_going]
         blind = self.watch.namer.problems
-        return "\n".join([f"jobs: {await self.jobs()}", f"blind: {blind}", *actors, *log])
+        rows, timers = await self.rows()
+        now = self.clock.now_ms
+        waiting = [(name, f"due in {float(due) - now:.0f} ms", token) for name, due, token in rows]
+        timer = f"due in {float(timers[1]) - now:.0f} ms" if timers else "none"
+        is_ticking = self._ticking is not None and not self._ticking.done()
+        time = f"queues of free actors: {waiting}; first timer: {timer}; asked the bot to look: {is_ticking}"
+        return "\n".join([f"jobs: {await self.jobs()}", time, f"blind: {blind}", *actors, *log])
 
     def _shown_to(self, actor: Actor) -> list[str]:
         return [str(each.body.get("text")) for each in self.slack.ephemerals(actor.person)[-3:]]
