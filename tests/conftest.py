@@ -24,8 +24,8 @@ TRIED = "tried"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option `--every-way`: every flow then tries every fault. By default, flows that share a fault
-    divide it."""
+    """Add the option `--every-way`. With it, every flow tries every fault; without it, flows share equal
+    faults."""
     parser.addoption("--every-way", action="store_true", help="try every fault in every flow (tests/faults)")
 
 
@@ -49,7 +49,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude the objects that exist before the first test from garbage collection, because they are kept."""
+    """Exclude the objects that exist before the first test from garbage collection. They live until the end
+    anyway."""
     gc.collect()
     gc.freeze()
 

@@ -19,7 +19,8 @@ _PURPOSE_BYTES = 16
 
 
 def open_job(body: str) -> dict[str, Any]:
-    """Return a stored job with its texts opened, so that a test can change it. `seal_job` seals it again."""
+    """Return a stored job with opened texts, so that a test can change the job. `seal_job` seals the job
+    again."""
     job: dict[str, Any] = json.loads(body)
     work = job["work"]
     if SEALED in work:

@@ -48,7 +48,8 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
 
 
 async def _measure_requests(place: Place, bot: Taskwire, size: int) -> Figure:
-    """Add tasks up to this number and link them. Measure the requests of a poll while the tasks are idle."""
+    """Add tasks until there are this many, and link them. Measure the requests of a poll while all tasks are
+    idle."""
     tasks = len(place.coder.tasks)
     place.coder.add_tasks(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])

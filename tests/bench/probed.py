@@ -67,8 +67,8 @@ class ProbedBot:
         return await _timed(self._bot.parts.poller.poll)
 
     async def _read(self) -> Timings:
-        """Measure the baseline: fetch the list, then time only its parsing. It uses the poll's own way to
-        split the list and the poll's partial model."""
+        """Measure the baseline: fetch the list, then time only its parsing. Split and parse the list as the
+        poll does."""
         body = await self._bot.parts.deps.service_coder.list_tasks_raw()
 
         async def reading() -> None:

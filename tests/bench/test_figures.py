@@ -20,7 +20,7 @@ from tests.bench.figures import HEAD, Figure, percentile
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
     values: list[float], share: float, expected: float
 ) -> None:
-    """A percentile is a measured value (nearest rank). It is never interpolated or rounded."""
+    """A percentile is one of the measured values (nearest rank). No percentile is interpolated or rounded."""
     assert percentile(values, share) == expected
 
 

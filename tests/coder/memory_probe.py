@@ -1,5 +1,5 @@
-"""Makes many large requests to a Coder at the same time, and prints the growth of its peak memory in
-megabytes. test_memory starts it."""
+"""Makes many large requests to a Coder at the same time, and prints by how many megabytes the memory grew.
+test_memory starts this program."""
 
 import asyncio
 import re

@@ -69,7 +69,7 @@ WITH_A_BODY = {
 @pytest.mark.parametrize("call", WITH_A_BODY.values(), ids=WITH_A_BODY)
 @pytest.mark.parametrize("body", ["", "{", "[[]]", "7", "<html></html>"])
 async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
-    """An answer with the status of success and an unreadable body makes the outcome unknown."""
+    """If an answer has the status of success but an unreadable body, the outcome of the call is unknown."""
     async with (
         raw_server(respond(call.status, body, JSON)) as server,
         CoderClient.open(server.url, TOKEN) as coder,
@@ -116,7 +116,7 @@ async def server() -> AsyncIterator[RawServer]:
 
 
 async def test_a_deadline_stops_a_change_before_it_is_written(server: RawServer) -> None:
-    """If the deadline has passed, the client sends no change. A job's attempt relies on this."""
+    """If the deadline of an attempt has passed, the client sends no change."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
             await coder.send("a-task", AgentText("words"))
@@ -244,7 +244,7 @@ async def test_the_list_comes_as_it_was_sent() -> None:
     ],
 )
 async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Behavior) -> None:
-    """A Coder without the route for rights gives no rights and no error. This check must not count as an
+    """A Coder without the route for rights gives no rights and no error. Taskwire must not treat this as an
     outage of Coder."""
     async with raw_server(act) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await rights.find_rights(coder, ACCOUNT) is None

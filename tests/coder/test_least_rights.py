@@ -246,8 +246,8 @@ async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[s
 
 @pytest.mark.parametrize("role", EVERY_ROLE)
 async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
-    """For each role, doctor names the features that really fail. It needs one request, also for a custom
-    role."""
+    """Doctor names the features that really fail for each role, also for a custom role. It needs one request
+    for each account."""
     fails = [feature for feature in rights.FEATURE_RIGHTS if not await _works(feature, role, ("all",))]
 
     lost, finding = await _ask_doctor(role)
@@ -257,7 +257,7 @@ async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
 
 
 async def test_doctor_names_what_fails_and_what_to_grant() -> None:
-    """Doctor names the failing features and the right to grant. It accepts any role with enough rights,
+    """Doctor names the failing features and the right to grant. A role with enough rights is accepted,
     whatever its name."""
     _, custom = await _ask_doctor("custom")
     _, without = await _ask_doctor("custom-without-workspace:stop")

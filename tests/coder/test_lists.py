@@ -26,7 +26,7 @@ TASKS = st.lists(st.dictionaries(st.sampled_from(["name", "prompt", "apps"]), VA
 @given(TASKS)
 @settings(max_examples=100, deadline=None)
 def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> None:
-    """All pieces joined are the list, byte for byte, whatever agents and people have written into it."""
+    """Joined, all pieces are the list, byte for byte, whatever text of agents and people is in the list."""
     # A piece reaches its length within the filler, so the code looks for a boundary in the text after the
     # filler.
     told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
@@ -48,8 +48,8 @@ def test_a_long_list_comes_in_pieces() -> None:
 
 
 def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
-    """A list inside a task is not taken for the list of tasks, even if its items have ids. A newer Coder may
-    add such lists."""
+    """A list inside a task is not taken for the list of tasks, even if the items of the inner list have ids.
+    A newer Coder may add such lists."""
     filler = "x" * lists.CHUNK_BYTES
     tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
 
@@ -96,7 +96,7 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.CHUNK_BYTES + b'"}'
     ],
 )
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
-    """A list that is cut short, has another shape or comes from another server gives an unknown outcome."""
+    """If the list is cut short, has another shape or comes from another server, the outcome is unknown."""
     with pytest.raises(OutcomeUnknown):
         lists.split_list(body)
 

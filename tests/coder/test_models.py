@@ -71,8 +71,7 @@ def test_times_are_read_leniently_and_are_utc(written: str, expected: datetime) 
     ],
 )
 def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | None) -> None:
-    """An absent id may be a missing key, null or Coder's zero id. The server and its reference differ in
-    this."""
+    """An absent id may be a missing key, null or Coder's zero id. Coder and its reference differ in this."""
     assert task(workspace_agent_id=written).workspace_agent_id == expected
 
 
@@ -129,7 +128,8 @@ def test_a_known_status_is_its_member(word: TaskStatus) -> None:
 
 
 def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
-    """A status that we do not know is kept and causes no error. A newer Coder may send one."""
+    """A status that Taskwire does not know is kept and causes no error. A newer Coder may have such a
+    status."""
     read = task(status="hibernating", workspace_status="melting")
 
     assert (read.status, read.raw_status) == (TaskStatus.OTHER, "hibernating")

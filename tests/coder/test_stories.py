@@ -133,7 +133,8 @@ async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(h
 
 
 async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
-    """A task is paused, edited and resumed. Coder refuses each step in a state that does not allow it."""
+    """A person pauses, edits and resumes a task. Coder refuses each step if the task's state does not allow
+    the step."""
     task = await here.running()
     with pytest.raises(errors.MustBePaused):
         await here.client.edit_input(task.id, AgentText("Other"))
@@ -169,7 +170,7 @@ async def test_a_deleted_task_is_gone(here: Deployment) -> None:
 
 
 async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
-    """The agent's history keeps a completed state. The list of tasks shows this state for only two
+    """The agent's history keeps the state complete. The list of tasks shows this state for only two
     seconds."""
     task = await here.running()
     task.becomes("working", "Reading")
@@ -269,7 +270,7 @@ async def test_input_is_sent_once_whatever_breaks(
 
 async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployment) -> None:
     """If the agent fails while it types, the outcome is unknown. Coder's answer does not tell whether the
-    words were typed."""
+    agent typed the input."""
     task = await here.running()
     task.agentapi_fails("message_after_typing")
     with pytest.raises(errors.RejectedByApp) as typed:

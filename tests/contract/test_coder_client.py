@@ -166,7 +166,7 @@ def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
-    """The client tells tasks apart by fields of the table. It looks for these fields without parsing whole
+    """The client tells tasks apart by fields of the table, and finds these fields without parsing whole
     tasks."""
     assert set(TaskEntry.__struct_fields__) <= {field.name for field in list_fields("Task")}
 

@@ -143,8 +143,8 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(
 
 
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
-    """The manifests of both modes have all required keys. Every row of the table is used in at least one of
-    them."""
+    """The manifests of both modes have all required keys. At least one of the two manifests uses each row of
+    the table."""
     by_socket = {path for path, _ in _values(manifest.make_manifest())}
     full = manifest.make_manifest(f"{URL}/slack/events", "coder.test", is_agent=True)
     by_address = {path for path, _ in _values(full)}
@@ -170,7 +170,7 @@ def test_it_asks_for_the_scopes_of_each_method(method: str) -> None:
 
 
 def test_it_asks_for_no_scope_too_many() -> None:
-    """The manifest asks only for scopes that Taskwire needs, because people have to approve them."""
+    """The manifest asks only for scopes that Taskwire needs, because people have to approve the scopes."""
     by_methods = {scope for method in METHODS for scope in list_scopes(method)}
 
     assert manifest.SCOPES.keys() == by_methods | set(filter(None, EVENTS.values())) | OTHER_SCOPES.keys()

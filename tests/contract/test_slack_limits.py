@@ -85,8 +85,8 @@ async def place() -> AsyncIterator[_Place]:
 
 
 async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _Place) -> None:
-    """The client posts a text of the greatest length whole, and refuses a longer text. Slack would silently
-    cut it."""
+    """The client posts a text of the greatest length, and refuses a longer text, which Slack would silently
+    cut."""
     longest = "x" * POSTED_TEXT
     cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
 

@@ -108,7 +108,7 @@ class Actor:
         return self.target.fault
 
     def count_point(self, call: Call, *, is_alone: bool) -> Point:
-        """Count how often the actor has come to this call, and return the point."""
+        """Count one more call with this name, and return its point."""
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
         shown = self.shown()

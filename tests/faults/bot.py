@@ -83,8 +83,8 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
 
 
 async def _is_soon_idle(bot: Bot) -> bool:
-    """Return whether the bot is idle, or becomes idle soon. A wait in the bot costs less than another request
-    of the test."""
+    """Return whether the bot is idle now or becomes idle soon. The bot waits for a moment, so that the test
+    has to ask less often."""
     gives_up_at = time.monotonic() + IDLE_SECONDS
     while not _is_idle(bot) and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - parts say it by properties
         await asyncio.sleep(LOOK_SECONDS)

@@ -71,7 +71,8 @@ class Named:
 
 
 class Namer:
-    """Names commands. It remembers the queue and the work of each lease until the lease ends."""
+    """Names commands. From the start of a lease to its end, the namer remembers the lease's queue and
+    work."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -210,6 +211,6 @@ def _words(command: Words) -> list[str]:
 
 
 def _kind(key: str) -> str:
-    """Return the kind of a key. This is the key with each part that is an id replaced by `*`."""
+    """Return the kind of a key: the key with `*` in place of each part that is an id."""
     parts = re.sub(r"^[^{]*\{[^}]*\}:", "", key).split(":")
     return ":".join(part if re.fullmatch(r"[a-z_]+(-[a-z_]+)*", part) else "*" for part in parts)

@@ -110,7 +110,7 @@ class Proof:
         return self.tally
 
     async def find(self) -> Tally:
-        """Find the faults to try, without trying them. Raise if too few points were found."""
+        """Find the faults to try, without trying them. Raise if there are too few points."""
         async with self._new_deployment(PATIENT_SECONDS) as deployment:
             await self._rehearse_all(deployment)
         return self.tally

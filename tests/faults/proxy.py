@@ -47,13 +47,13 @@ class FaultProxy:
 
     def drop_reply(self, number: int) -> None:
         """Cut the connection instead of passing the answer to request `number`, counted from the next
-        request. 0 cancels this."""
+        request. 0 cancels an earlier call."""
         self.dropped.clear()
         self._drop_in = number
 
     def cut_request(self, number: int) -> None:
         """Cut the connection before request `number` reaches the server, counted from the next request. 0
-        cancels this."""
+        cancels an earlier call."""
         self.dropped.clear()
         self._cut_in = number
 
@@ -69,7 +69,7 @@ class FaultProxy:
         self._is_released.set()
 
     def delay(self, seconds: float) -> None:
-        """Delay every answer by this number of seconds; 0 ends it."""
+        """Delay every answer by this number of seconds. 0 ends the delay."""
         self.delay_seconds = seconds
 
     def cut(self) -> None:

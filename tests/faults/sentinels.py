@@ -115,7 +115,7 @@ class SentinelCluster:
         return [server for server in self.servers if server is not master]
 
     async def is_whole(self) -> bool:
-        """Return whether the master has both replicas and each sentinel knows all other servers."""
+        """Return whether the master has both replicas, and each sentinel knows all servers and sentinels."""
         master = await self.master()
         async with master.client() as client:
             told = await client.info("replication")

@@ -79,8 +79,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """A worker does not send a call after the attempt's deadline. Each further try gets more time to
-    connect."""
+    """A worker does not send a call after the attempt's deadline, because other workers may then act. Each
+    further try gets more time to connect."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)

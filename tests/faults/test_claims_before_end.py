@@ -1,4 +1,4 @@
-"""A process is told to end just after Redis has lost a claim. Only this process knows the claim. It therefore
+"""A process is told to end just after Redis has lost a claim. Only this process knows the claim. The process
 writes the claim again before it ends, whatever happens to its connection."""
 
 import contextlib
@@ -57,8 +57,8 @@ async def _loss(
 
 @pytest.mark.parametrize("fault", [FaultProxy.drop_reply, FaultProxy.cut_request])
 async def test_a_lost_claim_is_written_again_before_the_end(tmp_path: Path, fault: Fault) -> None:
-    """The process writes the lost claim again. Each call is interrupted in turn, before it reaches Redis or
-    before its answer."""
+    """The process writes the lost claim again. In each round another call is interrupted, before it reaches
+    Redis or before its answer."""
     number, is_met = 0, True
     async with SlackSandbox() as slack:
         while is_met:

@@ -316,7 +316,7 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
-    """A job that gets further forgets its failures. It may then wait for an agent for days."""
+    """A job that makes progress forgets its failures. Such a job may wait for an agent for days."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
     async def wait(context: JobContext) -> Outcome:
@@ -330,7 +330,7 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
 
 
 async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Bench) -> None:
-    """A job that no version reads for a week leaves its queue. Its text is kept in the dead letter."""
+    """If no version reads a job for a week, the job leaves its queue. The dead letter has the job's text."""
     await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
     await bench.append("b")
     found = []
@@ -382,7 +382,7 @@ async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
 
 
 async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -> None:
-    """A job is given up if it was taken many times and has not ended after a day, because it may kill its
+    """A job that was taken many times and has not ended after a day is given up, because the job may kill its
     process."""
     await bench.append("a")
     await bench.takes(12)
@@ -486,8 +486,8 @@ async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(ben
 
 
 async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:
-    """When our account works again, the job gets a whole day. The days of the refusal do not count as its
-    failures."""
+    """When Coder accepts our account again, a job gets a whole day. The days of the refusal do not count as
+    failures of the job."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 3 * DAY_MS

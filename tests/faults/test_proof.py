@@ -106,8 +106,8 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
 
 
 def test_what_cannot_be_told_is_a_complaint() -> None:
-    """A call that cannot be named is reported as a problem. Otherwise it would count under a meaningless
-    name, or not at all."""
+    """A call that cannot be named is reported as a problem. Otherwise the call would count under a
+    meaningless name, or not at all."""
     namer = Namer()
     take, begin = _loaded(namer, TAKE, BEGIN)
 

@@ -236,8 +236,8 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
 
 
 async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_back(tmp_path: Path) -> None:
-    """A server lacks the last write of a live process, so it has lost data. Later writes of the process do
-    not hide this."""
+    """A server that lacks the last write of a live process has lost data. Later writes of the process do not
+    hide the loss."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -317,8 +317,8 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
 async def test_a_new_process_suspects_a_loss_until_the_others_have_looked(
     tmp_path: Path,
 ) -> None:
-    """A new process suspects data loss until the other processes have checked. It has no writes of its own to
-    look for."""
+    """A new process suspects data loss until the other processes have checked, because it has no own writes
+    to look for."""
     place, one, new = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         one.meets(store)

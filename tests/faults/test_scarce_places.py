@@ -1,5 +1,5 @@
-"""Many answers of Slack are lost at once, and the calls that look for the posts are limited. All jobs
-finish."""
+"""Slack's answers to many posts are lost at once, and the rate limit for looking for these posts is low. All
+jobs finish."""
 
 import asyncio
 from pathlib import Path
@@ -23,8 +23,8 @@ SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))
 
 
 async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
-    """Many posts of unknown outcome need two looks each, with a limit of one look at a time. No post waits
-    for ever."""
+    """For many posts of unknown outcome the bot has to look twice, with only one look at a time. No post
+    waits for ever."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,

@@ -90,7 +90,7 @@ def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None
 
 
 def test_a_flow_tries_what_may_not_come_again(tmp_path: Path) -> None:
-    """A flow always tries a second kill, and a point that does not come in every rehearsal."""
+    """A flow always tries its second kills. It also tries a point that does not come in every rehearsal."""
     (point,) = _run(UPDATE)
     unsure = Aim(point, Fault.ANSWER_LOST, is_sure=False)
     again = Aim(point, Fault.ANSWER_LOST, again=Aim(point, Fault.KILLED_AFTER))

@@ -1,4 +1,4 @@
-"""A worker is told to stop while Redis is answering one of its calls. It leaves no queue leased."""
+"""A worker is told to stop while Redis is answering a call of the worker. No queue stays leased."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -150,8 +150,8 @@ def read_settings(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_coder_list(mutator: Mutator, samples: Samples) -> None:
-    """Check that Coder's list is parsed, or the whole answer counts as unreadable. One bad task must not hide
-    the other tasks."""
+    """Check that Coder's list is parsed, or that the whole answer counts as unreadable. One bad task must not
+    hide the other tasks."""
     answer: Json = {"tasks": [mutator.change(mutator.choose(samples.coder_tasks)), samples.coder_tasks[0]]}
     body = to_bytes(answer if mutator.random.randrange(4) else mutator.change(answer))
     if not mutator.random.randrange(5):

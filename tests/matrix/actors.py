@@ -131,7 +131,7 @@ class Cast:
         return target
 
     async def is_idle(self, target: Target) -> None:
-        """Let the agent of a task wait for input. Wait until it has taken all input."""
+        """Let the agent of a task wait for input, until it has taken all input."""
         task = target.task
         if task.status != "active":
             task.resume()

@@ -133,7 +133,8 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
 
 
 async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_store(places: Places) -> None:
-    """A process that paused during the whole move gets no job from the old store and writes nothing to it."""
+    """A process that stood still during the whole move gets no job from the old store and writes nothing to
+    it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     asleep = Queues(source.connections, source.keys, ServerClock())
@@ -201,8 +202,8 @@ class _Dying(FaultProxy):
 async def test_a_move_that_is_broken_off_anywhere_goes_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move can be interrupted at any request and continued. The old and the new store are never open at the
-    same time."""
+    """A move can be interrupted at any request and continued later. The old and the new store are never open
+    at the same time."""
     monkeypatch.setattr(transfer, "KEYS_PER_CALL", 4)
     proxies = [_Dying(places.own), _Dying(places.redis)]
     for each in proxies:
@@ -274,7 +275,8 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run stand still before one of its requests. Return both sides, and whether the run succeeded."""
+    """Let a run of the move pause before one of its requests. Return both sides, and whether the run
+    succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -375,7 +377,7 @@ async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
 
 
 async def test_it_goes_back_the_same_way(places: Places) -> None:
-    """A move back to the old store replaces the old copy there."""
+    """A move back to the old store replaces the copy that was left there."""
     here, there = await places.side(places.own), await places.side(places.redis)
     await _fill(here)
     await _moves(here, there)
@@ -458,7 +460,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """A second move of a store to another target is refused. It would leave two incomplete copies."""
+    """A second move of a store to another target is refused, because it would leave two incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
@@ -472,8 +474,8 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
 
 
 async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
-    """An operator can reopen a store that was left. This counts as data loss, so first attempts look for an
-    earlier effect."""
+    """An operator can reopen a store that was left by a move. Taskwire treats this as data loss: first tries
+    look for an earlier effect."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     queues = Queues(source.connections, source.keys, ServerClock())

@@ -1,6 +1,6 @@
 """The next version of Taskwire, for tests: this version's code with one additional field in every job.
 
-Each version can read the jobs of older versions. It cannot read the jobs of newer versions.
+Each version can read the jobs of older versions, and cannot read the jobs of newer versions.
 """
 
 import shutil

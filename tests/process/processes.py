@@ -39,8 +39,8 @@ class Process(Protocol):
 
     @property
     def returncode(self) -> int | None:
-        """The exit code of the process, or minus the number of the signal that ended it. None while the
-        process runs."""
+        """The exit code of the process, or minus the number of the signal that ended the process. None while
+        the process runs."""
         ...
 
     def send_signal(self, signal: int, /) -> None:

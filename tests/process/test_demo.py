@@ -58,8 +58,8 @@ async def _goes_through_a_story(page: Page) -> None:
 
 
 async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
-    """A visitor creates a task, is mentioned, replies and sees the task finish. The demo uses no other
-    machine. Ctrl-C ends it."""
+    """A visitor creates a task, is mentioned, replies and sees the task finish. The demo connects to no other
+    machine. Ctrl-C ends the demo."""
     async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
@@ -104,8 +104,8 @@ async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
 
 
 async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
-    """A second demo uses another port if the default port is taken. It fails only if the user asked for a
-    port that is taken."""
+    """If the default port is taken, a second demo uses another port. If the user chose a port that is taken,
+    the demo fails."""
     first, second = [await start_taskwire("demo") for _ in range(2)]
     addresses = [await _address(demo) for demo in (first, second)]
     port = addresses[0].rstrip("/").rpartition(":")[2]
@@ -130,8 +130,8 @@ async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTa
 
 
 async def test_nothing_around_it_changes_it(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
-    """Real settings, a proxy and a `.env` file do not affect the demo. It does not change them and leaves no
-    files behind."""
+    """Real settings, a proxy and a `.env` file do not affect the demo. The demo changes none of them and
+    leaves no files behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
     around = {
         "REDIS_URL": "redis://127.0.0.1:1",

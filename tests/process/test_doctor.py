@@ -102,8 +102,8 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
 
 
 async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(place: Place) -> None:
-    """Doctor refuses a parent directory that everybody may change, for the same reason as `run`, before the
-    data directory exists."""
+    """If everybody may change the parent directory, doctor refuses it as `run` does, even before the data
+    directory exists."""
     (open_place := place.data_dir.parent / "open").mkdir()
     open_place.chmod(0o777)
     data_dir = str(open_place / "data")
@@ -124,7 +124,7 @@ async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(plac
 
 
 async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
-    """Doctor names a data directory that cannot be created. It does not point to a log that does not
+    """Doctor names a data directory that cannot be created, and does not mention a log that does not
     exist."""
     (place.data_dir.parent / "file").touch()
     nowhere = str(place.data_dir.parent / "file" / "data")
@@ -277,8 +277,8 @@ async def test_programs_can_read_it(place: Place) -> None:
 
 
 async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> None:
-    """Doctor reports a settings file that other users can read, because it holds tokens. It reports nothing
-    if only the owner can read it."""
+    """Doctor reports a settings file that other users can read, because the file holds tokens. Doctor accepts
+    a file that only its owner can read."""
     env = place.directory / ".env"
     env.write_text("TASKWIRE_SETTLE=5\n")
     env.chmod(0o644)
@@ -316,7 +316,8 @@ async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_
 
 
 async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Place) -> None:
-    """Doctor names the scopes that Coder's token lacks. It does not report the failures that they cause."""
+    """Doctor names the scopes that Coder's token lacks, and does not report the failures that follow from
+    them."""
     some = place.coder.add_token("taskwire", scopes=("api_key:*", "user:read", "task:read", "template:read"))
     none = place.coder.add_token("taskwire", scopes=("user:read",))
     enough = place.coder.add_token(
@@ -431,7 +432,8 @@ async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None
 
 
 async def test_of_two_addresses_the_one_that_another_program_has_is_named(place: Place) -> None:
-    """If another program uses one of two ports, doctor names this port, even if a bot uses the other one."""
+    """If another program uses one of the two ports, doctor names this port, even if a bot uses the other
+    port."""
     bot = await place.run_ready()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:

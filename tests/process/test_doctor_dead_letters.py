@@ -15,8 +15,8 @@ async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, 
 
 
 async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
-    """A channel was archived by mistake, so its notice became a dead letter. When the channel is back, the
-    operator sends the notice again, once."""
+    """A channel was archived by mistake, so a notice became a dead letter. When the channel is back, the
+    operator sends the notice again."""
     bot = await place.run_ready()
     ts = await _a_task_that_ends_in_an_archived_channel(place)
     letter = await _letter(place, bot)
@@ -57,7 +57,7 @@ async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> N
 
 
 async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
-    """The operator is told that the store is read-only. A replica whose primary is away is an example."""
+    """If the store is read-only, such as a replica whose primary is away, the operator is told so."""
     async with Redis.from_url(redis_url) as redis:
         await redis.replicaof("127.0.0.1", str(free_port()))
 

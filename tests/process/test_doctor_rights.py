@@ -8,8 +8,8 @@ from .processes import Place
 
 
 async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_told(place: Place) -> None:
-    """Doctor accepts a custom role with enough rights, and names the missing right of another one. Coder
-    shows only site-wide roles, so doctor asks Coder about each right."""
+    """Doctor accepts a custom role with enough rights. For a role with too few rights, doctor names the
+    missing right. Doctor asks Coder about each right."""
     enough = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     custom = {"enough": enough, "less": [right for right in enough if right != "workspace:delete"]}
     place.coder.settings.rules = Rules(custom_roles=custom)

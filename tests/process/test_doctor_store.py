@@ -111,8 +111,8 @@ async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: st
 
 
 async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: str) -> None:
-    """Doctor reports a Redis that accepts no writes at present. `run` waits until Redis accepts writes, and
-    is then ready."""
+    """Doctor reports a Redis that refuses writes at present. `run` waits until Redis accepts writes, and is
+    then ready."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("min-replicas-to-write", 1)
 
@@ -130,7 +130,8 @@ async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: s
 
 
 async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
-    """Doctor reports how many queues wait for a newer version, and that this version must be started."""
+    """Doctor reports how many queues wait for a newer version, and that somebody must start this newer
+    version."""
     bot = await place.run_ready()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
@@ -152,8 +153,8 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_has_ended(
     place: Place, redis_url: str
 ) -> None:
-    """The token in the settings has ended, so doctor checks the token that Taskwire made itself. For an Owner
-    such a token lives for a week, and Taskwire renews it."""
+    """If the token in the settings has ended, doctor checks the token that Taskwire made itself. Taskwire
+    renews such a token before it ends."""
     given, lifetime = place.settings["CODER_SESSION_TOKEN"].partition("-")[0], timedelta(days=6)
     own = place.coder.add_token("taskwire", name="taskwire-service", lifetime=lifetime)
     ends = place.coder.world.tokens[own.partition("-")[0]].expires_at

@@ -109,8 +109,8 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
 
 
 async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) -> None:
-    """If its store ends, the process logs a sentence and ends too, because it can promise nothing. The
-    supervisor restarts both."""
+    """If the store ends, the process logs a sentence and ends too, because it cannot keep promises without
+    the store. The supervisor restarts both."""
     bot = await place.run_ready()
 
     os.kill(store_pid(place), signal.SIGKILL)

@@ -105,8 +105,8 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
 
 
 async def test_an_account_stays_while_coder_does_not_answer(place: Place, redis_url: str) -> None:
-    """If Coder does not answer, `forget` keeps a person's account, because their token still exists in Coder.
-    The next run deletes both."""
+    """If Coder does not answer, `forget` keeps a person's account, because the person's token still exists in
+    Coder. The next `forget` deletes the account and the token."""
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
     bot = await place.run_ready()
     alice = UserId(place.slack.workspace.user("alice").id)
@@ -161,8 +161,8 @@ async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: User
 
 
 async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, redis_url: str) -> None:
-    """Without a running bot, `forget` removes everything except the threads. Its exit code says that
-    something is left. The next bot removes it."""
+    """Without a running bot, `forget` removes everything except the person's threads, and exits with 1. The
+    next bot removes the person from the threads."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await _work_of_two_people(place, bot)

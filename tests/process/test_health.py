@@ -60,8 +60,7 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
 
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
-    """/readyz warns two days before the token ends. This is enough time to make a new token, if Taskwire
-    cannot make one."""
+    """/readyz warns two days before the token ends, so that an operator has time to make a new token."""
     place.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
@@ -112,8 +111,8 @@ async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
 
 
 async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> None:
-    """Without Redis the bot is alive but not ready, because it cannot accept payloads. It is ready again when
-    Redis is back."""
+    """Without Redis the bot is alive but not ready, because it cannot accept payloads. When Redis is back,
+    the bot is ready again."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.run_ready(REDIS_URL=url)

@@ -191,8 +191,7 @@ async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place:
 async def test_nothing_of_what_people_say_is_logged(
     mode: str, form: str, place: Place, http_place: Place
 ) -> None:
-    """The log has no text of people, at the lowest level and in both modes, whether a payload is accepted,
-    refused, unknown or from elsewhere."""
+    """The log has no text of people, even at the lowest level, in both modes, for every kind of payload."""
     marked, where = "SENT-4711", place if mode == "socket" else http_place
     bot = await (where.run_ready if mode == "socket" else lambda **all: _one(where, **all))(
         TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form

@@ -1,5 +1,5 @@
-"""In HTTP mode the bot cannot notice that Slack does not reach it. It reads missed messages when Slack sends
-requests again."""
+"""In HTTP mode the bot cannot notice that Slack does not reach it. When Slack sends requests again, the bot
+reads missed messages."""
 
 from collections.abc import AsyncIterator
 

@@ -75,8 +75,8 @@ def _has_a_task(place: Place) -> bool:
 
 
 async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None:
-    """Doctor says whether the store is unused, belongs to this installation, or belongs to another one. It
-    says what to do."""
+    """Doctor says whether the store is unused, belongs to this installation, or belongs to another
+    installation. Doctor also says what to do."""
     said = []
     for each in (staging, place, staging):
         looking = await each.run("doctor")

@@ -20,8 +20,8 @@ def _count_made(bot: Taskwire) -> int:
 
 
 async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
-    """The bot makes a key file for an embedded store. Only its user can read the file, the log names it, and
-    a later start keeps it."""
+    """The bot makes a key file for an embedded store. Only the bot's user can read the file, and the log
+    names it. A later start keeps the file."""
     del place.settings["TASKWIRE_SECRET_KEYS"]
     bot = await place.run_ready()
     await bot.stop()

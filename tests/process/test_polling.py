@@ -55,7 +55,7 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
 async def _task(place: Place) -> SandboxTask:
     """Create a task whose agent is working, and wait until its card shows that.
 
-    The agent works from the beginning. If a poll saw a waiting agent, the thread would get a notice.
+    The agent never waits, because a poll that sees a waiting agent would cause a notice.
     """
     working = Script(steps=(Busy(), Report("working", "Reading the code")))
     place.coder.template.script = lambda _prompt: working
@@ -93,8 +93,8 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
-    """A process is stopped while it polls, and continues after another process has polled. Its old result is
-    dropped."""
+    """A process is stopped while it polls, and continues after another process has polled. The old result of
+    the stopped process is dropped."""
     bots = await _pair(place, redis_url)
     task = await _task(place)
     task.becomes("working", "Writing the test")

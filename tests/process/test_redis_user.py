@@ -39,7 +39,7 @@ async def refused(redis: Redis) -> set[str]:
 
 @pytest.mark.parametrize("prefix", ["tw", "staging"])
 async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: str, prefix: str) -> None:
-    """Everything works for the documented user. Redis's own log shows that it refused no command."""
+    """Everything works for the documented user. According to Redis's own log, Redis refused no command."""
     rights = documented(prefix)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rights)

@@ -132,8 +132,8 @@ async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
 
 
 async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
-    """If Slack is away at the start, the bot is alive and says why it is not ready. It works when Slack is
-    back."""
+    """If Slack is away at the start, the bot is alive and says why it is not ready. When Slack is back, the
+    bot works."""
     await place.slack.go_down()
     bot = await place.run()
     health = await bot.ask("/healthz")
@@ -316,7 +316,8 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
 
 
 def _last_words(bot: Taskwire) -> str:
-    """Return the bot's last sentences. They must be its whole output, as lines of JSON."""
+    """Return the sentences with which the bot ended. Check that they are its whole output, as lines of
+    JSON."""
     select_findings = [json.loads(line) for line in bot.output.splitlines()]
     assert {(line["level"], line["logger"]) for line in select_findings} == {("critical", "taskwire")}
     return "".join(f"{line['event']}\n" for line in select_findings)

@@ -58,8 +58,8 @@ async def test_a_new_token_is_used_without_a_restart(place: Place) -> None:
 
 
 async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
-    """Taskwire does not use a new token that Coder refuses. It uses the old token until the file has a valid
-    one."""
+    """Taskwire does not use a new token that Coder refuses. The old token stays in use until the file has a
+    valid one."""
     file = with_file(place)
     running = await place.run_ready()
 
@@ -76,8 +76,8 @@ async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
 
 
 async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) -> None:
-    """Taskwire uses new Slack tokens from their files, although the old tokens are refused immediately.
-    Requests in between take effect once."""
+    """Taskwire uses new Slack tokens from their files, although Slack refuses the old tokens immediately.
+    Requests between both moments take effect once."""
     bot_file, app_file = with_file(place, "SLACK_BOT_TOKEN"), with_file(place, "SLACK_APP_TOKEN")
     running = await place.run_ready()
     place.slack.rotate(bot_token="xoxb-another-bot-token", app_token="xapp-another-app-token")
@@ -95,8 +95,8 @@ async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) ->
 
 
 async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
-    """Taskwire does not use a token of another bot, nor a token that Slack refuses. It continues with the old
-    token."""
+    """Taskwire does not use a token of another bot, nor a token that Slack refuses. The old token stays in
+    use."""
     file = with_file(place, "SLACK_BOT_TOKEN")
     running = await place.run_ready()
 

@@ -134,8 +134,8 @@ async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> No
 
 
 async def test_a_target_that_tells_of_no_copies_is_told_in_a_sentence(place: Place, redis_url: str) -> None:
-    """If the Redis user may not use WAIT, the move stops with a sentence and opens neither store. It
-    continues when the user has the right."""
+    """If the Redis user may not use WAIT, the move stops with a sentence and opens neither store. When the
+    user gets the right, the move can be continued."""
     await _with_a_thread(place)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         await redis.acl_setuser("default", enabled=True, commands=["-wait"])
@@ -231,8 +231,8 @@ async def test_the_same_place_twice_is_told(place: Place) -> None:
 async def test_the_same_place_in_another_spelling_is_told(
     place: Place, redis_url: str, words: tuple[str, ...]
 ) -> None:
-    """The move notices that two spellings name one store. It keeps the threads, and does not offer to
-    overwrite them."""
+    """The move notices that two spellings name one store. The store keeps its threads, and the move does not
+    offer to overwrite it."""
     ts = await _with_a_thread(place, REDIS_URL=redis_url)
     spelled = redis_url.replace("127.0.0.1", "localhost").removesuffix("/0")
 

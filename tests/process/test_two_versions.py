@@ -148,8 +148,8 @@ async def test_forward_and_back_and_forward_again(
 async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
     place: Place, redis_url: str
 ) -> None:
-    """If a newer version does not allow older versions on its Redis, a running older version says so and
-    ends. A restarted one does too."""
+    """A newer version may forbid older versions on its Redis. A running older version then says so and ends.
+    A restarted older version also ends."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
     async with Redis.from_url(redis_url) as redis:

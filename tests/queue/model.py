@@ -94,7 +94,7 @@ class Model:
         return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Append a job. If a job with this id waits, leave it or replace it."""
+        """Append a job. If a job with this id already waits, leave the waiting job or replace it."""
         held = self.lists.setdefault(name, Held())
         if job in held.jobs and not is_newest:
             return

@@ -94,8 +94,8 @@ async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: D
 async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """A job that is sent again starts with no tries and no age. It is marked as possibly done, so it looks
-    for its effect first."""
+    """A job that is sent again has no tries and no age. The job is marked as possibly done, so the worker
+    looks for its effect first."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -186,8 +186,8 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
 async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If the author's button for a reply has expired, the operator cannot send the reply again. Its author
-    may have written it again."""
+    """If the author's *Send again* button has expired, the operator cannot send the reply. The author may
+    have written the reply again."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 

@@ -1,4 +1,5 @@
-"""A job that only a newer version can read waits for this version, in order. It delays no other queue."""
+"""A job that only a newer version can read waits for this newer version, in order. Other queues are not
+delayed."""
 
 import pytest
 from redis.exceptions import ResponseError
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 @pytest.fixture
 async def newer(engine: Engine) -> Queues:
-    """Return the queues as a process of the next version uses them. This process is running."""
+    """Return the queues as the next version uses them. A process of this version is running."""
     queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
     await queues.formats.record_presence()
     return queues
@@ -44,7 +45,7 @@ async def leaves(engine: Engine) -> str:
 
 
 async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
-    """An older version leaves an unreadable job. It does not get the job again, and the newer version gets it
+    """An older version leaves an unreadable job and does not get it again. The newer version gets the job
     immediately."""
     await newer_writes(engine)
 
@@ -152,8 +153,8 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """If an older version replaces an unreadable job, for example with a newer state of a card, this version
-    can read the job."""
+    """An older version can replace an unreadable job by a job that it can read, for example when a card
+    changes."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -163,8 +164,8 @@ async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) ->
 
 
 async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
-    """If no newer version is known, an unreadable job is tried each minute for a week. After that no version
-    is expected to read it."""
+    """If no newer version is known, an unreadable job is tried each minute for a week. After the week, no
+    version is expected."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -208,8 +209,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """If the newer version is absent for a week, a regular check makes the job available again, and no
-    version is expected to read it."""
+    """If the newer version is absent for a week, a regular check makes the job available again, and no newer
+    version is expected."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -238,7 +239,7 @@ async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer
 
 
 async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, newer: Queues) -> None:
-    """Of three versions, the middle one leaves a job of the newest version to it."""
+    """Of three versions, the middle version leaves a job of the newest version to the newest version."""
     newest = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
     await newest.formats.record_presence()
     await newer_writes(engine)

@@ -139,8 +139,8 @@ async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None
 
 
 async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
-    """After a release with an attempt, the next worker gets the queue only when the attempt's call can no
-    longer arrive. It then reconciles the attempt."""
+    """A worker releases a lease with an attempt. The next worker gets the queue when the attempt's call can
+    no longer arrive, and reconciles the attempt."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -233,7 +233,7 @@ async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
-    """A complete removes its own job, even if another job has gone ahead of it."""
+    """A complete removes its own job, even if another job is now first in the queue."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)

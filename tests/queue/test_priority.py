@@ -59,7 +59,8 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
 async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: Job) -> None:
-    """A job that mentions somebody goes first. The jobs before it in its queue go with it."""
+    """A job that mentions somebody goes first. The jobs before it in the same queue go even earlier, to keep
+    the order."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
     await engine.queues.write(Batch().append(to_thread("T"), calling))

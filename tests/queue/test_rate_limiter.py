@@ -58,8 +58,8 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
 
 
 async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, limiter: RateLimiter) -> None:
-    """After two posts, a post that mentions somebody still gets a place that is reserved for it. The next
-    post waits a second longer."""
+    """After two posts, a post that mentions somebody still gets a reserved place. The next post then waits a
+    second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
     engine.passes(2.02)
@@ -86,7 +86,8 @@ async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter)
 
 
 async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
-    """A claimant that asks again keeps its place, even if other claimants have asked in between."""
+    """A claimant that asks again keeps its place, even if other claimants have asked since its first
+    request."""
     await waits(slow, *"abc")
 
     again = await waits(slow, "b", "b", "d", "c", "b")
@@ -97,7 +98,7 @@ async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: 
 
 
 async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
-    """A caller without a claim waits behind all claims, and takes no place from them."""
+    """A caller without a claim waits behind all claims, and takes no place from a claimant."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -196,7 +197,8 @@ async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
-    """Posts are counted for each channel, so no channel waits for another one."""
+    """Posts are counted for each channel, so a post to one channel does not wait because of other
+    channels."""
     await waits(slow, "a", "b", "c")
 
     assert await waits(slow, "d", where="C2") == [0]
@@ -216,7 +218,7 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
 
 
 async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter: RateLimiter) -> None:
-    """A card is edited once in three seconds. This limit does not delay other cards."""
+    """A card is edited once in three seconds. This limit does not delay edits of other cards."""
     await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD)
 
     again = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD)

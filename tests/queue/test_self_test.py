@@ -24,8 +24,7 @@ SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("lua/*.lua")
 
 
 def test_each_command_of_each_script_is_tried() -> None:
-    """The self-test tries each command of each script. A missing right is then found at the start, not by the
-    first script that needs it."""
+    """The self-test tries each command of each script, so that a missing right is found at the start."""
     used = {
         name
         for path in SCRIPTS

@@ -39,8 +39,8 @@ async def connections(network: FaultProxy) -> AsyncIterator[connection.Connectio
 async def test_a_write_whose_answer_is_lost_is_made_once(
     network: FaultProxy, connections: connection.Connections, server_url: str
 ) -> None:
-    """If the answer to a write is lost, the client raises an error. It does not repeat the write, which the
-    server may have made."""
+    """If the answer to a write is lost, the client raises an error. The client does not repeat the write,
+    which the server may have made."""
     await connections.commands.ping()
     network.drop_next_reply()
 

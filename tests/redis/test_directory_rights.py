@@ -1,4 +1,5 @@
-"""A data directory that other users can write to is refused. They could add jobs, which would then run."""
+"""A data directory that other users can write to is refused. These users could add jobs, which would then
+run."""
 
 import os
 from pathlib import Path
@@ -77,8 +78,8 @@ def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
 async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
     tmp_path: Path, *, is_there: bool
 ) -> None:
-    """If everybody may write to an outer directory, the data directory is refused and not made. Other users
-    could replace it."""
+    """If everybody may write to an outer directory, the data directory is refused and not made, because other
+    users could replace it."""
     outer, data_dir = _within(tmp_path, 0o777)
     if is_there:
         data_dir.mkdir(mode=0o700, parents=True)
@@ -129,7 +130,7 @@ async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> Non
 
 
 async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
-    """Outer directories that the start itself makes are checked too. Without a umask, everybody could write
+    """Outer directories that the start makes are checked too, because without a umask everybody could write
     to them."""
     before = os.umask(0)
     try:
@@ -161,7 +162,7 @@ async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o770, 0o2775])
 async def test_a_directory_of_ones_own_is_used(tmp_path: Path, mode: int) -> None:
-    """A group may have rights to the data directory if it is the user's own group, as on many systems and
+    """The data directory may be open to a group if the group is the user's own, as on many systems and
     mounted volumes."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()

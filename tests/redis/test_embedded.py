@@ -216,7 +216,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that ignores SIGTERM is killed after a while. It loses no confirmed write."""
+    """A server that ignores SIGTERM is killed after a while, and loses no confirmed write."""
     monkeypatch.setattr(embedded, "SERVER_STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:
         await write(running.url, "synced")
@@ -228,7 +228,7 @@ async def test_a_server_that_hangs_is_killed_at_the_end(
 
 
 async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Starts) -> None:
-    """If the server is killed, its owner ends with a sentence. A supervisor can then start both again."""
+    """If the server is killed, its owner ends with a sentence, so that a supervisor can start both again."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the death")
 
@@ -241,7 +241,7 @@ async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Star
 
 
 async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
-    """Ctrl-C reaches only the owner and not the server, because the owner still has to write before it
+    """Ctrl-C reaches only the owner, not its server, because the owner still writes to the server before it
     ends."""
     async with embedded.store(data_dir):
         assert os.getsid(server_pid(data_dir)) != os.getsid(0)
@@ -273,7 +273,7 @@ async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
 
 
 async def test_an_error_of_the_owner_passes_unchanged(data_dir: Path) -> None:
-    """An error in the code that uses the store is raised unchanged. It is not reported as a problem of the
+    """An error in the code that uses the store is raised unchanged, and not reported as a problem of the
     directory."""
     with pytest.raises(PermissionError, match="not ours"):
         async with embedded.store(data_dir):
@@ -318,7 +318,8 @@ async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not look")
 async def test_a_directory_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
-    """If the data directory is inside a directory that we may not enter, the sentence names it."""
+    """If the data directory is inside a directory that the user may not enter, the sentence names the data
+    directory."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
     close(tmp_path)
@@ -393,8 +394,8 @@ async def test_a_server_on_the_path_serves_as_well(
 
 
 async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
-    """If the store's file is damaged, the sentence says how to repair it. The file is kept, because a person
-    has to decide."""
+    """If the store's file is damaged, the sentence says how to repair the file. The file is kept, because a
+    person has to decide."""
     async with embedded.store(data_dir) as running:
         for key in ("first", "second"):
             await write(running.url, key)

@@ -1,4 +1,5 @@
-"""Taskwire finds the Redis master through real sentinels and follows it. A refused write has no effect."""
+"""Taskwire finds the Redis master through real sentinels and follows a failover. A refused write has no
+effect."""
 
 import contextlib
 import signal
@@ -116,8 +117,8 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
-    """A claim that only the master has may be lost with it. Its outcome is unknown until a replica has the
-    claim."""
+    """A claim that only the master has may be lost with the master. The outcome is unknown until a replica
+    has the claim."""
     inbox = Inbox(both, KEYS, ServerClock())
     replicas = await cluster.replicas()
     for replica in replicas:
@@ -139,8 +140,7 @@ async def _is_woken(both: Connections) -> bool:
 
 
 async def _is_promised(inbox: Inbox) -> bool:
-    """Return whether the claim was made and a replica has it. On a busy machine this may take several
-    tries."""
+    """Make a claim, several times if the machine is busy. Return whether it was made and a replica has it."""
     with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False
@@ -149,8 +149,8 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """If no replica has an attempt, its call is not made. A new master would not know the attempt and would
-    allow another one."""
+    """If no replica has the record of an attempt, the call is not made. A new master would not know the
+    attempt and would allow a second one."""
     queues = Queues(both, KEYS, ServerClock())
     await queues.write(_batch("one"))
     lease = await queues.acquire()

@@ -1,7 +1,7 @@
 """Makes the pictures of `docs/using.md` and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
 
 Most pictures come from the demo. Messages that are rare or come after half an hour are drawn from examples.
-This needs chromium, and takes some minutes because the demo's agents work slowly.
+The program needs chromium, and some minutes, because the demo's agents work slowly.
 """
 
 import asyncio

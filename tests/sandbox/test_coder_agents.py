@@ -279,7 +279,8 @@ async def test_completion_is_overwritten_two_seconds_later(stage: Scene) -> None
 
 
 async def test_the_agent_keeps_every_report(stage: Scene) -> None:
-    """The agent's page lists all reports, the newest first. It has `failure` where a task has `failed`."""
+    """The agent's page lists all reports, the newest first. A failed report has the word `failure` there, and
+    `failed` in the task."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("failed", "No access")
     shown = await stage.alice.task(task.id)
@@ -360,7 +361,7 @@ async def test_older_servers_turn_every_report_into_working() -> None:
 
 
 async def test_an_agent_goes_on_as_it_is_answered(stage: Scene) -> None:
-    """After a question the agent is idle. Its next steps depend on the answer."""
+    """After a question, an agent is idle. The answer decides the agent's next steps."""
 
     def then(answer: str) -> Steps:
         return (Complete(f"Did {answer}"),) if answer == "one" else (Fail(f"Cannot do {answer}"),)
@@ -420,7 +421,8 @@ async def test_a_log_begins_with_a_box_and_alternates(stage: Scene) -> None:
 
 
 async def test_a_turn_grows_and_is_rewritten_under_its_id(stage: Scene) -> None:
-    """A growing turn keeps its id, with more text and a later time. Its text may also be replaced."""
+    """A growing turn keeps its id, with more text and a later time. Earlier text of the turn may also be
+    replaced."""
     task = await begin(
         stage, Work(1), Say("First."), Work(3), Say("Second."), Work(3), Rewrite("⏺ Compacted.")
     )

@@ -103,7 +103,7 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """A call that gets no answer has no effect. Its connection ends when the faults are cleared."""
+    """A call that gets no answer has no effect. The call's connection ends when the faults are cleared."""
     stage.sandbox.plan_fault("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}

@@ -179,7 +179,7 @@ async def test_an_agent_that_is_cut_off_is_waited_for(
 
 
 async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) -> None:
-    """An agent whose startup script failed accepts input. Its health names the script."""
+    """An agent whose startup script failed accepts input. The agent's health names the script."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -195,7 +195,7 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """A deployment can deny owners access to workspaces. They can then list and read tasks, but not talk to
+    """A deployment can deny owners access to workspaces. Such owners can list and read tasks, but not talk to
     agents. The authcheck route says so."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
@@ -335,7 +335,7 @@ async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
 
 
 async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
-    """The answer about a deleted workspace is a 410. It names the query parameter that shows the
+    """The answer about a deleted workspace is a 410, and names the query parameter that shows the
     workspace."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = workspace_path(task)

@@ -154,7 +154,7 @@ async def test_a_wrong_key_signs_nobody_in(stage: Scene, key: str, detail: str) 
 
 
 async def test_a_key_ends(stage: Scene) -> None:
-    """A key shows its expiry. It stops working when it expires or when its user is suspended."""
+    """A key shows its expiry. The key stops working when it expires or when its user is suspended."""
     key = stage.sandbox.add_token("alice", lifetime=timedelta(days=1))
     alice = stage.with_key(key)
 

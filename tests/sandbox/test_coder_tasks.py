@@ -285,8 +285,7 @@ async def test_a_name_can_be_taken_once(stage: Scene) -> None:
     ],
 )
 def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | None) -> None:
-    """A generated name is valid. It has the first words of the prompt as a slug, and four hexadecimal
-    digits."""
+    """A generated name is valid: the first words of the prompt as a slug, and four hexadecimal digits."""
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug

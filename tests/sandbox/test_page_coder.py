@@ -29,8 +29,8 @@ def task(world: World) -> Locator:
 
 
 async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: Locator) -> None:
-    """The panel shows the agent's status, state, prompt, screen and inputs from Coder. They change without a
-    click."""
+    """The panel shows the agent's status, state, prompt, screen and inputs from Coder. The values change
+    without a click."""
     assert world.coder is not None
     await expect(task).to_contain_text("fix the login redirect")
     puppet = world.coder.task("fix-login")

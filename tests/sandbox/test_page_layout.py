@@ -79,8 +79,7 @@ async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: Worl
 
 
 async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
-    """On a telephone, a card with a title of usual length has seven lines. Its font is as large as
-    Slack's."""
+    """On a telephone, a card with a title of usual length has seven lines, in a font as large as Slack's."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
     shop = world.slack.workspace.channel("shop").id
     title = {"type": "link", "text": "Split the customer name into two columns", "url": "https://coder.test"}
@@ -142,8 +141,8 @@ async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> No
 
 
 async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: World) -> None:
-    """In a narrow window the Coder panel covers the page. Its own button closes it, and the focus returns to
-    the button that opens it."""
+    """In a narrow window the Coder panel covers the page. The panel's own button closes it and returns the
+    focus to the button that opens it."""
     await world.page.set_viewport_size(TELEPHONE)
     switch = world.page.get_by_role("button", name="What Coder sees")
     await switch.click()

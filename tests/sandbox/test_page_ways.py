@@ -1,4 +1,5 @@
-"""The demo's page has Slack's ways to use an app: mentions, menus, shortcuts. It shows guests too."""
+"""The demo's page has Slack's ways to use an app: mentions, menus, shortcuts. A visitor can also be a
+guest."""
 
 from collections.abc import AsyncIterator
 

@@ -163,7 +163,7 @@ async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
 
 
 async def test_two_apps_share_what_comes(api: Api) -> None:
-    """If two apps run, each mention is answered once, by either of them."""
+    """If two apps run, only one of them answers each mention."""
     slack = api.slack
     async with running(slack), running(slack):
         await slack.wait_for_sockets(2)

@@ -39,7 +39,7 @@ async def test_a_person_acts_and_looks(api: Api) -> None:
 
 
 async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
-    """Another process types commands and fills dialogs. It gets answers and dialogs as JSON."""
+    """Another process types commands and fills dialogs. The answers and the dialogs come back as JSON."""
     view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
 
     async with connected(api) as app:

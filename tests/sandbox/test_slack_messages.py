@@ -298,7 +298,8 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """Only the addressed person sees an ephemeral message, who must be a member. It is not in the history."""
+    """Only the addressed person sees an ephemeral message, and must be a member of the channel. The history
+    does not have the message."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 

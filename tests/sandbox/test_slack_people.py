@@ -133,7 +133,7 @@ async def test_a_response_url_lives_half_an_hour() -> None:
 
 
 async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
-    """A mention causes two events about one message. They have different event ids."""
+    """A mention causes two events about one message, with different event ids."""
     ts = await api.slack.mention("alice", "general", "fix it")
     await api.slack.wait_until_idle()
 
@@ -222,7 +222,8 @@ async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None
 
 
 async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> None:
-    """The app gets an event for a reaction. It names the message's author, but not its thread."""
+    """The app gets an event for a reaction. The event names the message's author, but not the message's
+    thread."""
     ts = await api.post(general, "card")
     await api.slack.react("alice", "general", ts, ":octagonal_sign:")
     await api.slack.unreact("alice", "general", ts, "octagonal_sign")

@@ -120,7 +120,8 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
 
 
 async def test_an_event_without_any_connection_waits_for_one() -> None:
-    """If no connection is open, an event waits and is later delivered as a retry. This is no violation."""
+    """If no connection is open, an event waits and is later delivered as a retry. The stand-in records no
+    violation."""
     async with world(retry_seconds=(0.0, 0.2, 0.2)) as api:
         await api.slack.post("alice", "general", "hello")
         async with connected(api) as app:
@@ -139,7 +140,8 @@ async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> N
 
 
 async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None:
-    """A command without an ack fails, and the person sees an error. It is not delivered again."""
+    """A command without an ack fails, and the person sees an error. Slack does not deliver the command
+    again."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -150,8 +152,8 @@ async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None
 
 
 async def test_a_connection_that_breaks_loses_its_payload() -> None:
-    """If a connection breaks during a delivery, the event is delivered again on another connection. This is
-    no violation."""
+    """If a connection breaks during a delivery, the event is delivered again on another connection. The
+    stand-in records no violation."""
     async with world(retry_seconds=(0.0, 0.1, 0.1)) as api, connected(api) as first:
         first.is_silent = True
         await api.slack.post("alice", "general", "hello")

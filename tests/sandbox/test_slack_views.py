@@ -151,8 +151,8 @@ async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: A
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:
-    """An ack with an update keeps the dialog's id. A push opens another dialog on top, and a clear closes all
-    dialogs."""
+    """An ack with an update keeps the dialog's id. An ack with a push opens another dialog on top. An ack
+    with a clear closes all dialogs."""
     app.reply = lambda _: {"response_action": "push", "view": FORM}
     pushed = (await api.slack.submit("alice", form, {"text": "x"})).view
     assert pushed is not None

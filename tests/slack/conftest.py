@@ -18,7 +18,7 @@ TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 @dataclass
 class RateLimiter:
-    """A rate limiter that records its calls. It lets every call pass or tells every call to wait."""
+    """A rate limiter that lets every call pass or tells every call to wait. It records all calls."""
 
     seconds: float = 0.0
     waits: list[tuple[str, str, Priority]] = field(default_factory=list)

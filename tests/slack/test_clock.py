@@ -68,7 +68,7 @@ def test_one_answer_is_enough_to_be_right_within_a_second(
     off: float, calls: list[tuple[float, float, float]]
 ) -> None:
     """After one answer, the error is at most a second plus the duration of the call. More answers do not
-    increase it."""
+    increase the error."""
     host = Host(off)
     bound = 1.0 + 0.8 + 0.001
     for there, back, pause in calls:

@@ -397,8 +397,8 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client lists root messages backwards from a message, one page at a time, with the time of each last
-    reply. It uses the lowest priority."""
+    """The client lists root messages backwards from a message, with the time of each last reply. It reads one
+    page at a time, at the lowest priority."""
     monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]

@@ -48,8 +48,8 @@ async def tasks(trail: AuditTrail, **wanted: object) -> list[str]:
 
 
 async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> None:
-    """The entries are numbered. They are read in order from either end, even if one call cannot read all of
-    them."""
+    """Entries are numbered. A reader gets all entries in order from either end, even if this takes several
+    calls."""
     count = ENTRIES_PER_CALL + 2
     trail = trail_of(engine, most=count)
     await acts(engine, count, trail)

@@ -37,7 +37,7 @@ async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership: Ownership) -> None:
-    """If Coder's id is unknown at first, its URL is compared. Its id is stored when Coder answers."""
+    """If Coder's id is unknown at first, its URL is compared. The id is stored when Coder answers."""
     unknown = Owner("U0BOT", "", US.url)
     await ownership.claim(unknown)
 

@@ -48,8 +48,8 @@ async def _main() -> None:
 
 
 def _widen(seconds: float) -> None:
-    """Lengthen the time between the last check of a deadline and the write (docs/guarantees.md). This makes a
-    race more likely."""
+    """Lengthen the time between the last check of a deadline and the write (docs/guarantees.md), so that
+    races are more likely."""
     mark_sent = transport._mark_sent  # noqa: SLF001 - the place itself is what is widened
 
     def slow_mark_sent(conn: Connection) -> None:

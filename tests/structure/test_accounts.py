@@ -22,8 +22,8 @@ ASK_FOR_NOBODY = {
 
 
 def test_only_what_belongs_to_no_person_is_asked_with_the_service_account() -> None:
-    """Only listed modules use the service account. Three of them make the clients of people from it. All
-    other modules use the account that was chosen for the person."""
+    """Only the listed modules may use the service account. All other modules use the account that was chosen
+    for the person."""
     users = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")

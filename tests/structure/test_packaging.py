@@ -189,7 +189,7 @@ def test_the_chart_takes_every_setting_and_no_slip() -> None:
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
-    """The chart gives a pod enough time to hand over its work. Its readiness probe waits as long as the check
+    """The chart gives a pod enough time to hand over its work. The readiness probe waits as long as the check
     may take."""
     pod = _deployment()["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -69,9 +69,10 @@ async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None
 
 
 async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
-    """The server keeps a connection with signed requests, on which a proxy sends many requests of Slack.
+    """The server keeps a connection after a signed request, because a proxy sends many of Slack's requests on
+    one connection.
 
-    Other clients get one answer on each connection.
+    A connection with other requests is closed after one answer.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         slack = await site.connect()
@@ -102,7 +103,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
 
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
-    """An unused connection is closed after a while. It does not count as late."""
+    """An unused connection is closed after a while, and is not counted as late."""
     async with new_site(log, keep_alive_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         await client.ask(request(command("1")))

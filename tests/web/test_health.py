@@ -19,7 +19,7 @@ def _readyz(authorization: str = "") -> bytes:
 
 
 async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
-    """Without the token, /readyz says only which side is not ok. It shows no names of accounts or
+    """Without the token, /readyz says only which system is not ok. The answer has no names of accounts or
     settings."""
     async with new_site(log, admin_token=TOKEN) as site:
         well = await site.ask_once(_readyz())
@@ -55,8 +55,8 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 
 
 async def test_another_token_is_refused(log: io.StringIO) -> None:
-    """A wrong token is refused, even if it is not valid text. Its answer differs from the answer without a
-    token."""
+    """A wrong token is refused, even if it is not valid text. The answer differs from the answer to a request
+    without a token."""
     async with new_site(log, admin_token=TOKEN) as site:
         wrong = [await site.ask_once(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 

@@ -1,5 +1,5 @@
-"""The server refuses unsigned requests without reading them. It also refuses signed requests that Slack never
-sends."""
+"""The server refuses unsigned requests without reading them. Signed requests that Slack never sends are also
+refused."""
 
 import gzip
 import io
@@ -217,10 +217,8 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:
-    """The example from Slack's documentation has the right signature.
-
-    This shows that signing and verifying do not share a mistake.
-    """
+    """The example from Slack's documentation has the right signature, so signing and verifying do not share a
+    mistake."""
     body = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
         b"channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&"

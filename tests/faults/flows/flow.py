@@ -72,11 +72,13 @@ class Flow:
         raise NotImplementedError
 
     def check(self, actor: Actor) -> None:
-        """Check that the flow had exactly its intended effect, and that the person was told about it."""
+        """Check that the flow had exactly its intended effect, and that the person was told about the
+        effect."""
         raise NotImplementedError
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that a delivery had no effect. Slack reported it as failed, and the bot did not claim it."""
+        """Check that a delivery had no effect. Slack reported the delivery as failed, and the bot did not
+        claim it."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
@@ -95,7 +97,7 @@ class Flow:
         await self.deployment.poll()
 
     async def let_work(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, and let the bot poll this."""
+        """Let each agent work, and let the bot poll Coder."""
         for task in map(task_of, actors):
             task.becomes("working", "On it")
         await self.deployment.poll()
@@ -152,7 +154,7 @@ class Flow:
         return [m for m in said_in(self.deployment.slack, actor) if str(m["ts"]) not in before]
 
     def told(self, actor: Actor) -> list[str]:
-        """Return the private answers to the actor's person during this run."""
+        """Return the private answers that the actor's person got during this run."""
         return [
             shown(each.body) for each in self.deployment.slack.ephemerals(actor.person)[actor.shown_before :]
         ]
@@ -161,8 +163,8 @@ class Flow:
         """Check that the person got only these private answers, each at most once. Private answers are not
         promised.
 
-        Each of `wishes` may have to wait while Coder or Slack does not answer. The bot then tells the person
-        so.
+        A request of `wishes` may have to wait while Coder or Slack does not answer. A private answer that
+        says so is allowed too.
         """
         told = self.told(actor)
         waits = [

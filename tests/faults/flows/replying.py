@@ -15,8 +15,8 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 class Replying(Flow):
     """A person replies to an agent that waits for input.
 
-    A reply of unknown outcome is sent again once. If the bot is killed again before the outcome is known, it
-    asks a person.
+    A reply of unknown outcome is sent again once. If the bot is killed again before the outcome is known, the
+    bot asks a person.
     """
 
     floor = 44

@@ -40,8 +40,7 @@ class SettingUp(Direct):
         return len(self.said(actor)) >= 2 and super().is_over(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the channel was told once, and that the owner was called once, in the way that they
-        chose."""
+        """Check that the channel was told once, and that the owner was called once, by direct message."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: everybody here can steer its tasks now. "

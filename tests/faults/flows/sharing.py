@@ -78,7 +78,7 @@ class Sharing(Flow):
         return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has both replies once and in order. The first one has its author's name."""
+        """Check that the agent has both replies once and in order. The first reply has its author's name."""
         name = f"Mate{actor.number}"
         word = _word(actor.run_number)
         assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]

@@ -91,7 +91,8 @@ class Logging(Flow):
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the file was sent, or the person was told why it was not. A query is not retried."""
+        """Return whether the file was sent, or the person was told the reason why not. A query is not
+        retried."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:

@@ -94,13 +94,15 @@ class Completing(Writing):
         task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/pull/1")
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
-        """Return the expected notice. It mentions the owner and begins with the agent's first paragraph."""
+        """Return the expected notice, which mentions the owner and begins with the agent's first
+        paragraph."""
         first, *rest = texts
         lines = [f"Done: {title_of(actor)}. Reply here if there is more to do. <https://example.com/pull/1>"]
         return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the log could not be read. It has the agent's report instead of its answer."""
+        """Return the notice if the log could not be read. The notice then has the agent's report instead of
+        the agent's text."""
         return self.with_words(actor, [f"Opened PR {actor.run_number}."])
 
     def shows(self, actor: Actor) -> str:
@@ -155,14 +157,14 @@ class Needing(Writing):
         task_of(actor).becomes("idle", f"Question {actor.run_number}")
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
-        """Return the expected notice. It mentions the owner and begins with the question."""
+        """Return the expected notice, which mentions the owner and begins with the question."""
         *rest, question = texts
         follow = f"Needs you: {title_of(actor)}. Reply here to go on."
         return "\n".join([f"<@{actor.person}> {question}", follow, *rest])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the log could not be read. It has the agent's report instead of its
-        question."""
+        """Return the notice if the log could not be read. The notice then has the agent's report instead of
+        the question."""
         return self.with_words(actor, [f"Question {actor.run_number}."]) + "\n[Logs]"
 
     def shows(self, actor: Actor) -> str:
@@ -194,7 +196,8 @@ class Breaking(Telling):
         )
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the reason could not be read. It has only what Coder's list says."""
+        """Return the notice if the reason could not be read. The notice then has only what Coder's list
+        says."""
         return self._told(
             actor,
             "The workspace failed, so the agent can't work. *Retry* starts it again. If it fails again, "
@@ -215,7 +218,7 @@ class Breaking(Telling):
 
 
 class PausedElsewhere(Telling):
-    """Coder stops a workspace because nobody used it."""
+    """Coder stops an idle workspace, and the bot posts a notice."""
 
     floor = 29
     reads = "coder workspaces.get"
@@ -233,7 +236,7 @@ class PausedElsewhere(Telling):
         return self._told(actor, "Nothing happened for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the build's log could not be read. It gives no reason."""
+        """Return the notice if the build's log could not be read. The notice then gives no reason."""
         return self._told(actor, "The workspace was stopped in Coder.")
 
     def _told(self, actor: Actor, why: str) -> str:
