@@ -117,7 +117,7 @@ async def test_all_of_it_is_moved(places: Places, way: str) -> None:
 
 
 async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
-    """A message that was parked for a thread reaches its link in the new store, even under another prefix."""
+    """A message parked for a thread reaches its link in the new store, even under another prefix."""
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
@@ -275,8 +275,7 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run of the move pause before one of its requests. Return both sides, and whether the run
-    succeeded."""
+    """Let a run pause before one of its requests. Return both sides, and whether the run succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -460,7 +459,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """A second move of a store to another target is refused, because it would leave two incomplete copies."""
+    """A second move to another target is refused, because it would leave two incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
