@@ -1,8 +1,8 @@
 """`make audit`: lists the packages that are shipped, and looks for their known weaknesses.
 
-The list is `build/sbom.json`, in the CycloneDX format. It is made from the hashed requirements. The tools
+The list is `build/sbom.json`, in the CycloneDX format, made from the hashed requirements. The audit tools
 have their own environment, so they are neither shipped nor used in tests. Without a network, the audit prints
-what it could not check, and succeeds. It fails if a package has a known weakness.
+what it could not check, and succeeds. If a package has a known weakness, the audit fails.
 """
 
 import json
@@ -74,7 +74,7 @@ def _describe(weaknesses: Sequence[Weakness]) -> str:
 
 
 def main() -> int:
-    """Write the list of packages, look for weaknesses, and return the exit code."""
+    """Write the list of packages, look for known weaknesses, and return the exit code."""
     tools = BUILD / "audit"
     if not _install(tools):
         sys.stderr.write("NO LIST OF WHAT IS SHIPPED: its tools cannot be installed from here.\n")

@@ -44,7 +44,7 @@ class CommandSenders:
         self._count = 0
 
     def copy_empty(self) -> "CommandSenders":
-        """Return the same people without measurements."""
+        """Return the same people, with no measurements yet."""
         return CommandSenders(self.place, self.orders)
 
     async def run_round(self) -> None:

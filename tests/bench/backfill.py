@@ -40,7 +40,8 @@ EACH = "reading each thread at its pace"
 
 
 async def measure_backfill(directory: Path) -> Sequence[Figure]:
-    """Start a process after an absence of an hour. Measure until it has found all missed replies."""
+    """Start a process after an absence of an hour. Measure the time until the process has found all missed
+    replies."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     # The bot runs in this process. Its log lines must not be printed between the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

@@ -61,7 +61,7 @@ def _amount(value: float, unit: str) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest measured value that is at least as large as this share of all values (nearest
+    """Return the smallest measured value that at least this share of all values does not exceed (nearest
     rank)."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share), 1) - 1]

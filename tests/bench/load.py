@@ -77,7 +77,8 @@ async def _ticks(bot: Taskwire, count: int) -> None:
 
 
 async def _measure_memory(bot: Taskwire, place: Place) -> float:
-    """Return the peak resident memory in MB over several polls. Before each poll, 1 task in 100 changes."""
+    """Return the highest resident memory in MB during several polls. Before each poll, 1 task in 100
+    changes."""
     most = 0.0
     for number in range(TICKS):
         for task in place.coder.tasks[number::CHANGED]:
@@ -90,7 +91,7 @@ async def _measure_memory(bot: Taskwire, place: Place) -> float:
 
 
 async def _stored(place: Place) -> int:
-    """Return how many bytes the data in the store use."""
+    """Return how many bytes the store uses for its data."""
     async with store_of(place) as connections:
         return int((await connections.commands.info("memory"))["used_memory_dataset"])
 

@@ -107,8 +107,8 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
 
 
 async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
-    """Measure, in turn, polls without changes, polls with changes, and parsing. Return the median
-    milliseconds of each."""
+    """In turn, measure polls without changes, polls with changes, and parsing. Return the median milliseconds
+    of each kind."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
         changed += await _poll_after_changes(tasks, probed, "seconds", times=1, first=number)

@@ -78,7 +78,7 @@ class ProbedBot:
         return await _timed(reading)
 
     async def _rest(self) -> Timings:
-        """Stop the worker, so that it runs no job that follows a poll."""
+        """Stop the worker, so that no job that follows a poll is run."""
         await self._bot.parts.worker.stop(10)
         return {}
 

@@ -91,8 +91,8 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
 
 
 async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
-    """The client stops reading a log of gigabytes and refuses it for good, since the next answer would be as
-    long."""
+    """The client stops reading a log that is too long. The log counts as refused for good, because the next
+    answer would be as long."""
     answer = answers(CALLS["get_logs"])
     async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
@@ -174,8 +174,8 @@ async def test_the_agents_history_is_told_oldest_first() -> None:
 
 
 async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
-    """The client reads when the token ends from the token's API key. The first part of the token is the key's
-    id."""
+    """The client finds out when the token ends. It asks Coder for the token's key, whose id is the first part
+    of the token."""
     hidden = respond(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
     async with raw_server(respond(200, json.dumps(KEY), JSON), hidden) as server:
         async with CoderClient.open(server.url, TOKEN) as coder:
@@ -190,8 +190,8 @@ async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
 
 
 async def test_a_pause_returns_the_build_it_started() -> None:
-    """`pause` returns the build that it started. After an unknown outcome, the build's number identifies the
-    pause."""
+    """`pause` returns the build that it started. If the outcome of a pause is unknown, the build's number
+    shows whether it happened."""
     body = json.dumps({"workspace_build": BUILD})
     async with raw_server(respond(202, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         build = await coder.pause("a-task")

@@ -197,8 +197,8 @@ def test_a_feature_is_lost_with_any_of_its_scopes() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_token_of_the_installation_can_do_everything(feature: str) -> None:
-    """The token from the README's command has enough scopes for every feature, and cannot make other
-    tokens."""
+    """The token from the README's command has enough scopes for every feature. With its scopes, nobody can
+    make other tokens."""
     scopes = tuple(re.findall(r"--scope '?([\w:.*]+)", README.read_text(encoding="utf-8")))
 
     assert list_missing(scopes) == []
@@ -230,7 +230,8 @@ async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: st
 
 
 async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[str], Finding]:
-    """Return the features that Coder denies to the account, in the page's words, and the lines of doctor."""
+    """Return the features that Coder denies to the account, by their names on the page, and what doctor
+    prints."""
     async with deployed() as here:
         _add_bot(here, role)
         if not is_route_there:

@@ -55,8 +55,8 @@ async def _without_end(_: web.Request) -> AsyncIterator[bytes]:
 
 
 async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield the largest log entry, not plain ASCII, or the largest list of tasks that the client still
-    reads."""
+    """Yield the longest log, of one entry that is not plain ASCII, or the longest list of tasks, that the
+    client still reads."""
     if not request.path.endswith("/logs"):
         task = b'{"id":"1","name":"a-task","owner_id":"o","initial_prompt":"' + b"x" * 3_000 + b'"}'
         yield b'{"tasks":[' + task

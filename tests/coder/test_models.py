@@ -84,8 +84,8 @@ def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | No
     ],
 )
 def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -> None:
-    """A report is unescaped once, in the list and in the history. Coder escapes these five characters for its
-    pages."""
+    """A report is unescaped once, in the list and in the history. Coder escapes five characters of a report
+    for its web pages."""
     state: JsonValue = {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     report = {"id": "r", "created_at": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     shown = task(current_state=state).current_state
@@ -191,7 +191,7 @@ def test_null_is_an_empty_list() -> None:
     "item", [b"", b"{}", b'{"id":""}', b'{"id":null}', b"[1]", b"\xff", b'{"id":"\xff"}']
 )
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
-    """An item that is no object, or has no usable id, makes the outcome of the answer unknown."""
+    """If an item of a list is no object, or has no usable id, the outcome of the call is unknown."""
     with pytest.raises(OutcomeUnknown):
         lists.read_item_id(item)
     with pytest.raises(OutcomeUnknown):
@@ -199,8 +199,8 @@ def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
 
 
 def test_what_was_wrong_is_said_without_what_was_sent() -> None:
-    """The error for a bad answer does not quote its body. A prompt in the body may hold a secret, and errors
-    are logged."""
+    """The error for an unreadable answer does not quote the answer. A prompt in it may hold a secret, and
+    errors are logged."""
     with pytest.raises(UnexpectedCoderAnswer) as caught:
         models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())
 
@@ -208,7 +208,7 @@ def test_what_was_wrong_is_said_without_what_was_sent() -> None:
 
 
 def test_models_are_frozen() -> None:
-    """A parsed task is immutable, so nothing can change an observation later."""
+    """A parsed task cannot be changed, so an observation stays as it was read."""
     seen = task()
 
     with pytest.raises(ValueError, match="frozen"):

@@ -28,7 +28,7 @@ def test_what_a_narrow_token_lacks_is_named() -> None:
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
-    """The stand-in for Coder accepts every scope name that the client uses, when it makes a token."""
+    """Every scope name that the client uses is known to the stand-in for Coder, when it makes a token."""
     assert [scope for scope in NEEDED_SCOPES if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
         assert set(NEEDED_SCOPES) - set(list_missing([name])) == set(NEEDED_SCOPES) & {*held, *_below(held)}

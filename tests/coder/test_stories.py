@@ -74,7 +74,8 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
 
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
-    """Coder refuses a second task with an existing name, so Taskwire can safely create a task again."""
+    """Coder refuses a second task with the same name. After an unknown outcome, Taskwire can therefore repeat
+    the call safely."""
     version = here.template.active.id
     await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
@@ -101,7 +102,7 @@ async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
 
 
 async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
-    """The agent gets exactly the bytes that the client sent, and they appear in its log."""
+    """The agent gets exactly the bytes that the client sent, and the agent's log has them."""
     task = await here.running()
 
     await here.client.send(task.id, AgentText("Use <b> & 'quotes'\nand lines"))

@@ -81,7 +81,7 @@ def map_names(model: type[BaseModel]) -> dict[str, str]:
 
 
 def to_coder_json(value: object) -> JsonValue:
-    """Return a parsed value as the JSON from which Coder's form can be compared."""
+    """Return the JSON that Coder would have sent for a parsed value."""
     if isinstance(value, BaseModel):
         return {
             written: to_coder_json(getattr(value, name)) for written, name in map_names(type(value)).items()
@@ -228,6 +228,6 @@ def test_types_and_words_of_the_table_are_all_used() -> None:
     ],
 )
 def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
-    """A refusal is not read as an empty list, even if a proxy sends it with the status of success."""
+    """If a proxy sends a refusal with the status of success, the client does not read an empty list."""
     with pytest.raises(UnexpectedCoderAnswer):
         lists.split_list(refusal.encode())

@@ -57,8 +57,8 @@ async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
 
 
 async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
-    """Each method reads exactly the keys of the table. A misspelt key would always be absent, but the
-    stand-in's answers have every usual key."""
+    """Each method reads exactly the keys of the table. The stand-in's answers have every usual key, so a
+    misspelt key is noticed."""
     assert {method: recording.read(method) for method in METHODS} == {
         method: list_reads(method) for method in METHODS
     }

@@ -49,8 +49,8 @@ def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits
 
 
 def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
-    """For a channel, the limiter allows one post less in a burst than Slack accepts, and a hundredth less
-    than one post a second."""
+    """For a channel, the limiter allows one post less at once than Slack accepts. After that it allows one
+    post in 1.01 seconds."""
     each = LIMITS[Method.POST].per_target
 
     assert each is not None

@@ -25,7 +25,7 @@ def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
 
 @each_method
 def test_it_asks_for_slacks_scopes_and_keeps_slacks_limits(method: str) -> None:
-    """The stand-in checks Slack's scopes and rate limits. A scope that no test checks would fail only in
+    """The stand-in checks Slack's scopes and rate limits. Otherwise a missing scope would fail only in
     production."""
     assert set(KNOWN[method].scopes) == set(METHODS[method].scopes.split())
     assert KNOWN[method].tier == METHODS[method].tier

@@ -134,7 +134,7 @@ class Actor:
 
     @property
     def is_untaken(self) -> bool:
-        """Return whether the person saw an error and the bot claimed no delivery of theirs."""
+        """Return whether the person saw an error and the bot did not claim the person's delivery."""
         return bool(self.failure) and not self.taken
 
 

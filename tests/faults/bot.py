@@ -1,9 +1,9 @@
 """Runs real bots, each in its own process, for tests that kill hundreds of bots.
 
 `python -m tests.faults.bot` imports everything once and then forks, so a bot starts in milliseconds instead
-of a second. A bot runs as `taskwire run` does, with three differences. The test can move its clock. Its polls
-and timers run only on request. Its waits in real time are short. A bot ends when its connection to the test
-is closed.
+of a second. A bot runs as `taskwire run` does, with three differences: the test can move the bot's clock,
+polls and timers run only on request, and waits in real time are short. A bot ends when its connection to the
+test is closed.
 """
 
 import asyncio

@@ -16,7 +16,8 @@ START_SECONDS = 24 * 3600.0
 
 
 class SharedClock:
-    """A clock that runs like real time. Each process that maps its file can move it."""
+    """A clock that runs like real time. It is in a file, and each process that maps the file can move the
+    clock."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():

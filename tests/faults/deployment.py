@@ -162,7 +162,8 @@ class Deployment:
     # The state from which all runs start.
 
     async def keep(self, *roots: object) -> None:
-        """Kill the bot. Keep a snapshot of the store, the clock and these objects, for `restore`."""
+        """Kill the bot. Return a snapshot of the store, the clock and these objects, which `restore` can
+        restore."""
         await self.kill()
         slack, coder = self.slack.backend, self.coder.deployment
         talk = (slack.tickets, slack.views, slack.files, slack.ephemerals, slack.sessions)
@@ -364,7 +365,7 @@ class Deployment:
         self.check_sight()
 
     def check_sight(self) -> None:
-        """Check that every call got a name. A call without a name cannot be made to fail."""
+        """Check that every call got a name. The proof cannot inject a fault into a call without a name."""
         assert not self.watch.namer.problems, f"the proof would be blind: {self.watch.namer.problems}"
 
     def _errors(self) -> list[str]:

@@ -55,7 +55,7 @@ class Head:
     answer: tuple[str, ...]
 
     def read(self, given: Sequence[str]) -> dict[str, str]:
-        """Return the words of one call by name. Raise NoHead if the call has more or fewer words than the
+        """Return the words of one call by name. Raise NoHead if the call has more or fewer words than its
         head names."""
         needed = [word for word in self.words if not word.endswith(("?", "..."))]
         has_more = self.words[-1].endswith("...")

@@ -108,7 +108,7 @@ class FaultInjector:
         alone.
 
         A call that names exactly one actor belongs to this actor. A serial call belongs to all actors that it
-        names. Any other call belongs to the only running actor, or to nobody if several actors run.
+        names. Other calls belong to the only running actor, or to nobody if several actors run.
         """
         named = self.names.find_actors(text)
         if is_serial or len(named) == 1:
@@ -205,7 +205,8 @@ class FaultInjector:
         return _worst([_after(fault) for fault in faults])
 
     def _is_claimed(self, answer: object) -> bool:
-        """Return whether a claim took its delivery. An error means that it did not."""
+        """Return whether a claim has claimed its delivery. After an error, the delivery counts as not
+        claimed."""
         if isinstance(answer, bytes) and answer not in _CLAIMED:
             self.namer.report_problem(f"a claim answers {answer!r}, and nobody knows what that means")
         return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
@@ -269,8 +270,8 @@ class FaultInjector:
         return None
 
     def _slack_text(self, call: Call) -> str:
-        """Return the words of a Slack call that can name people and places. The id of a trigger or a dialog
-        is replaced by its person."""
+        """Return the words of a Slack call that can name people and places. In place of a trigger's or a
+        dialog's id, the words have its person."""
         given, backend = call.arguments, self._slack.backend
         words = [str(given.get(key, "")) for key in ("channel", "channel_id", "user", "users", "file")]
         words += [call.person, str(given.get("filename", "")), str(given.get("q", ""))]

@@ -3,8 +3,8 @@ actor.
 
 A script is named by its head (`heads`). Calls of a lease are named by their role, the kind of queue and the
 kind of work. A plain command is named by its verb and the kind of its key. A new script or command therefore
-gets a name automatically. `ITS_OWN` lists calls that belong to no actor, with reasons. A call that cannot be
-named becomes a problem, which fails the proof.
+needs no entry here. `ITS_OWN` lists calls that belong to no actor, with reasons. A call that cannot be named
+becomes a problem, which fails the proof.
 """
 
 import json

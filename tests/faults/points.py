@@ -1,9 +1,9 @@
 """Defines points and faults. A point is one call of a flow. A fault is what goes wrong at a point. An aim is
 the fault that is planned for an actor.
 
-Two faults are the same if they leave the same state outside and the same bot. Then only one of them is tried.
-Kills with no write between them are the same. Failed reads of one job with no write between them are the same
-too (`traces`). So are faults of a read that differ only in whether the read was executed.
+Two faults are equal if they leave the same state in the bot and outside it. Only one of several equal faults
+is tried. Kills with no write between them are equal. Failed reads of one job with no write between them are
+equal too (`traces`). Faults of a read are equal if they differ only in whether the read was executed.
 """
 
 from enum import Enum
@@ -164,8 +164,8 @@ def faults_of(point: Point) -> tuple[Fault, ...]:
 
 
 def is_same(point: Point, fault: Fault) -> bool:
-    """Return whether another fault of this read has the same result. A read has no effect, so it does not
-    matter whether it was executed."""
+    """Return whether another fault of this read has the same result. It does not matter whether a read was
+    executed, because reads have no effect."""
     # For Slack and Coder, a cut before the call is a refused connection. The bot handles a refused connection
     # differently from a lost answer.
     is_cut = fault is Fault.CUT_BEFORE and not is_outside(point)

@@ -1,7 +1,7 @@
 """A TCP proxy that fails on request, for any protocol with requests and answers.
 
 Between a client and a real server, the proxy can drop answers, delay them, cut connections or go silent. A
-test can thus have a bad network without a double of the server. The proxy does not parse the bytes.
+test can thus simulate a bad network with a real server. The proxy does not parse the bytes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ CHUNK = 65536
 
 
 class FaultProxy:
-    """Passes bytes between a client and one server, until a test asks for a fault. Counts the chunks that it
-    has passed to the server."""
+    """Passes bytes between a client and one server, until a test asks for a fault. Counts the chunks of bytes
+    that have gone to the server."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
@@ -42,7 +42,7 @@ class FaultProxy:
         self.cut()
 
     def drop_next_reply(self) -> None:
-        """Let the next request reach the server. Cut its connection instead of passing the answer."""
+        """Let the next request reach the server. Then cut the connection instead of passing the answer."""
         self.drop_reply(1)
 
     def drop_reply(self, number: int) -> None:

@@ -19,8 +19,8 @@ _ALWAYS = frozenset({Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE})
 def situations_of(points: Iterable[Point]) -> dict[Point, str]:
     """Return the situation of each point of a run.
 
-    A call without a lease belongs to the lease that was acquired last. If no lease is open, the call counts
-    as following the lease that ended last.
+    A call without a lease belongs to the open lease that was acquired last. If no lease is open, the call
+    belongs to the time after the lease that ended last.
     """
     found: dict[Point, str] = {}
     open_leases: list[str] = []
@@ -61,8 +61,8 @@ class Tried:
         directory.mkdir(exist_ok=True)
 
     def is_left(self, flow: str, aim: Aim, situation: str) -> bool:
-        """Return whether this flow has to try a fault. If flows share the fault, the first flow that asks has
-        to."""
+        """Return whether this flow has to try a fault. If several flows share the fault, only the first flow
+        that asks has to try it."""
         if not self._is_shared or not aim.is_sure or aim.again or aim.point.call.kind in _ALWAYS:
             return True
         name = hashlib.sha256(f"{aim.fault.name}\n{situation}".encode()).hexdigest()

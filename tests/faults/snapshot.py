@@ -1,8 +1,8 @@
 """Snapshots: the state at the start of a flow, kept once and restored before each run.
 
-Preparing tasks for all actors takes longer than most flows, so it is done once. Before each run, the contents
-of the store, both stand-ins, the actors and the clock are restored. The objects themselves stay, because
-servers and tests refer to them.
+The preparation of all actors' tasks takes longer than most flows, so it is done once. Before each run, the
+contents of the store, both stand-ins, the actors and the clock are restored. The objects themselves stay,
+because servers and tests refer to them.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Until when an attempt's call may still be written, and for how long other workers leave the attempt to its
+"""How long an attempt's call may still be written, and how long other workers leave the attempt to its
 owner."""
 
 import asyncio

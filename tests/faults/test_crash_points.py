@@ -24,12 +24,12 @@ async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
     tried: Tried,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A flow keeps its promises although each of its calls fails in every possible way. A rehearsal finds the
-    calls to the outside and to Redis.
+    """A flow keeps its promises, although each of its calls fails in every possible way. A rehearsal finds
+    the calls to Redis, Slack and Coder.
 
     If the bot is killed while the outcome of a call is unknown, the recovering bot is killed too, at each of
-    its calls. One flow tries this for each such call. A fault that is the same in two flows is tried in one
-    of them (`situations`). The option --every-way tries it in both.
+    its calls. For each such call, one flow tries these second kills. A fault that is the same in two flows is
+    tried in one of them (`situations`). With the option --every-way, both flows try it.
     """
     tally = await Proof(flow, environment, tmp_path, tried).run()
 

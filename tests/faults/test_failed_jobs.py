@@ -219,8 +219,8 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
 
 
 async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: Bench) -> None:
-    """An attempt of unknown outcome stays recorded, even if the handler asks for a retry and did not read it
-    back."""
+    """An attempt of unknown outcome stays recorded, even if the handler asks for a retry without reading back
+    the attempt."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:
@@ -237,8 +237,8 @@ async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: 
 
 
 async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench) -> None:
-    """The queue refuses a second attempt before the first is read back. A mistake in a handler can therefore
-    double no effect."""
+    """The queue refuses a second attempt before the first attempt is read back. A mistake in a handler can
+    therefore not double an effect."""
     made = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -370,7 +370,7 @@ async def _ended() -> Outcome:
 
 
 async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
-    """A job that was running at a dozen kills within hours is not given up. The kills may have other
+    """A job that was running at a dozen kills within hours is not given up, because the kills may have other
     causes."""
     await bench.append("a")
     await bench.takes(12)
@@ -394,8 +394,8 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
-    """A job that runs beside a job that kills its process is completed by a later process, and is not given
-    up."""
+    """A job runs beside another job that kills the process. A later process completes the first job, which is
+    not given up."""
     lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
@@ -409,8 +409,8 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
 
 async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
-    """Two jobs whose process died do not run at the same time again. If one kills the process, the other runs
-    after its end."""
+    """Two jobs were running when their process died. They do not run at the same time again, because one of
+    them may kill the process."""
     await bench.append("a", name=QueueName("to_thread:a"))
     await bench.append("b", name=QueueName("to_thread:b"))
     await bench.takes(2 * TIMES.risky_acquisitions)
@@ -434,8 +434,8 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
 
 
 async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
-    """A job behind a failing job is given up with it after a day. Both were written before the failures
-    began."""
+    """Jobs behind a failing job in one queue were written before the failures began. After a day all of them
+    are given up."""
     await bench.append("a", "b", "c")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS + 1
@@ -454,7 +454,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """A job that was written later than the failing job before it is given up a day after its own writing."""
+    """A job that was written after the failures of its queue began is given up a day after it was written."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2
@@ -470,7 +470,7 @@ async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> N
 
 
 async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(bench: Bench) -> None:
-    """If Coder refuses our account for a week, the job is given up, and a person can send it again. Only an
+    """If Coder refuses our account for a week, a job is given up, and a person can send it again. Only an
     operator can repair the account."""
     await bench.append("a")
     await bench.works(raising(REFUSED))

@@ -66,7 +66,8 @@ def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) 
 
 @pytest.mark.parametrize("count", [5, 8])
 def test_a_head_that_does_not_fit_its_call_is_refused(count: int) -> None:
-    """A call with too many or too few words is refused, because its words would get wrong names."""
+    """A call with more or fewer words than its head names is refused, because its words would get wrong
+    names."""
     with pytest.raises(NoHead, match=f"was called with {count} words"):
         heads.read(BEGIN).read(["word"] * count)
 
@@ -85,7 +86,7 @@ def _call(sha: bytes, *words: str) -> Words:
 
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
-    """A lease's subject is known from its take. If scripts and their words are renamed and reordered, the
+    """A lease's queue and work are known from its take. If scripts and words are renamed or reordered, the
     points stay the same."""
     renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
@@ -173,8 +174,8 @@ def test_a_proof_that_found_too_little_fails(flow: type[Flow], tally: Tally, sho
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
 def test_each_flow_says_what_it_must_find(flow: type[Flow]) -> None:
-    """Each flow sets its own floor, and must meet all calls of a lease. A flow that proves only a claim is
-    excepted."""
+    """Each flow sets its own floor, and must meet all calls of a lease. Only a flow that proves nothing but a
+    claim need not."""
     assert vars(flow)["floor"] > 0
     assert {Kind.TAKE, Kind.END} < flow.meets or flow.last.startswith("inbox.claim")
 
@@ -242,7 +243,7 @@ class TooFew(Muting):
 
 
 class WithoutUnknownOutcome(Muting):
-    """A flow that claims a second kill but has no call of unknown outcome."""
+    """A flow that names a call for a second kill but never makes such a call."""
 
     floor = 1
     dies_twice = ("coder tasks.pause",)
@@ -264,8 +265,8 @@ async def test_a_flow_that_falls_short_is_not_tried(
 
 
 async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, tmp_path: Path) -> None:
-    """Each entry of `ITS_OWN` matches a call. An entry without a call may hide a call that has been
-    renamed."""
+    """Each entry of `ITS_OWN` matches a call. An entry that matches no call may hide that a call has a new
+    name."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Vanishing.settle_seconds
     ) as deployment:

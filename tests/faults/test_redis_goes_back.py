@@ -53,7 +53,7 @@ async def _now_ms(store: Connections) -> int:
 
 
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
-    """The poll number only rises. If it falls, each process notices this once, whenever it looks."""
+    """The number of polls only rises. If it falls, each process notices the loss once."""
     data_loss_detector, other = _new_detector(store), _new_detector(store)
     await _polls(store, 7)
     before = [await data_loss_detector.find_new(), await other.find_new()]
@@ -96,8 +96,8 @@ async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections
 async def test_the_first_process_notices_a_copy_on_another_server(
     tmp_path: Path, *, is_own: bool, silent_ms: int, is_noticed: bool
 ) -> None:
-    """A new process notices that a store is a copy on another server. An embedded store that was restarted
-    has lost nothing."""
+    """A new process notices that a store is a copy on another server. For an embedded store that was only
+    restarted, it notices no loss."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
         await _new_detector(both).find_new()
@@ -148,8 +148,8 @@ async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
 
 
 async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) -> None:
-    """After data loss, the first attempt of a job looks in Slack for its post, because an earlier attempt may
-    have been lost."""
+    """After data loss, the first attempt of a job looks in Slack for the job's post, because Redis may have
+    lost an earlier attempt."""
     async with SlackSandbox() as slack:
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
@@ -210,7 +210,7 @@ class Deployment:
         await self.queues.write(Batch().append(QUEUE, job))
 
     async def is_suspicious(self) -> bool:
-        """Return whether the next job counts as possibly done before."""
+        """Return whether the next job is marked as possibly done before."""
         lease = await self.queues.acquire()
         assert isinstance(lease, Lease)
         await self.queues.release(lease)

@@ -66,8 +66,8 @@ def test_a_situation_is_a_call_of_a_kind_of_job_after_its_writes(
 
 
 def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
-    """The first flow tries a fault, and the next flow leaves it out. Another fault or another situation is
-    tried again."""
+    """The first flow tries a fault, and the next flow leaves out this fault. The next flow still tries other
+    faults and other situations."""
     (point,) = _run(UPDATE)
     first, second = Tried(tmp_path / "run"), Tried(tmp_path / "run")
     lost, killed = Aim(point, Fault.ANSWER_LOST), Aim(point, Fault.KILLED_AFTER)

@@ -126,8 +126,7 @@ def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]
 
 
 def first_deaths(point: Point) -> tuple[Aim, Aim]:
-    """Return the kills before and after a call. Before the first kill the call was not made; before the
-    second it was."""
+    """Return the kills before and after a call. In the first the call was not made; in the second it was."""
     return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
 
 

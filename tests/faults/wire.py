@@ -1,8 +1,8 @@
 """A proxy between a bot and Redis that parses the protocol and can stop any command or answer.
 
-An exchange is everything that a client sends at once: a command or a pipeline. An onlooker sees each exchange
-before Redis executes it and before the bot gets the answers. Both times it decides what happens to the
-exchange. The proxy does not know what commands mean.
+An exchange is everything that a client sends at once: a command or a pipeline. An onlooker decides twice what
+happens to each exchange: before Redis executes it, and before the bot gets the answers. The proxy does not
+know what commands mean.
 """
 
 import asyncio
@@ -181,7 +181,7 @@ class _Near(asyncio.Protocol):
                 self.abort()
 
     def came_back(self, chunk: bytes, answers: list[object]) -> None:
-        """Collect Redis's answers. Pass them on when the exchange is complete."""
+        """Collect Redis's answers, and pass them on when the exchange is complete."""
         exchange = self._exchange
         self._answer += chunk
         if exchange is None:
@@ -199,7 +199,7 @@ class _Near(asyncio.Protocol):
         self._answer.clear()
 
     def far_closed(self) -> None:
-        """Cut the connection, because Redis has closed it."""
+        """Cut the connection to the bot, because Redis has closed its connection."""
         self.abort()
 
     def abort(self) -> None:

@@ -77,8 +77,7 @@ async def _send(seed: int, rounds: int) -> dict[int, int]:
 
 
 def _find_slow() -> list[str]:
-    """Return each function and piece of text for which twice as much text takes much longer than twice the
-    time."""
+    """Return each function and text for which twice as much text takes far more than twice the time."""
     return [
         f"{name} takes {growth:.1f} times as long for twice as much of {piece!r}"
         for name, read in _READERS.items()

@@ -198,7 +198,8 @@ EDGES: dict[str, Callable[[Mutator, Samples], None]] = {
 
 
 def try_edges(samples: Samples, seed: int, rounds: int) -> None:
-    """Give changed input to each function, `rounds` times. An error names the function and the round."""
+    """Give changed input to each function, `rounds` times. If a check fails, the error names the function and
+    the round."""
     assert len(samples.payloads) > 15, "too little was recorded"
     assert len(samples.metadata) > 1, "too little was recorded"
     for name, read in EDGES.items():

@@ -78,9 +78,10 @@ WAYS: tuple[Callable[[Mutator], bytes], ...] = (
 
 
 async def try_wire(site: Site, seed: int, rounds: int) -> dict[int, int]:
-    """Send requests in each of these ways, `rounds` times. Return how often the server answered each status.
+    """Send requests in each of the ways above, `rounds` times. Return how often the server answered each
+    status.
 
-    An error names the way and the round.
+    If a check fails, the error names the way and the round.
     """
     statuses: dict[int, int] = {}
     for way in WAYS:

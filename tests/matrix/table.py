@@ -1,9 +1,9 @@
 """Makes the tables of who may do what.
 
-In mode `service`, the actors of `CORE` try every act. All actors try each act that is the first to ask some
-question about rights (`trials.py`). In the other modes, all actors try only these first acts, because the
-mode changes only how `People` answers the questions. There, requests of a person without an account are not
-refused immediately; they wait for an account. This person therefore tries every act.
+In mode `service`, the actors of `CORE` try every act. The other actors try only first acts. A first act is
+the first in the table that asks a certain question about rights (`trials.py`). In the other modes, all actors
+try only first acts, because the mode changes only how `People` answers the questions. A person without an
+account is an exception: their requests wait for an account, so this person tries every act.
 
 A section begins with the act and, in brackets, its questions about rights. Each line then has the people with
 the same result, one of the marks of `HEAD`, and the text that they got.

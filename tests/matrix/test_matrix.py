@@ -40,8 +40,8 @@ def test_the_table_has_every_act_and_everybody() -> None:
 
 @pytest.mark.parametrize("button", [button for button in Button if button is not Button.MENU])
 def test_a_choice_in_a_menu_and_a_press_at_home_are_read_as_a_press(button: Button) -> None:
-    """A choice in a menu, and a press in the Home tab, are handled as a press of a button. The tables
-    therefore list each button once."""
+    """A choice in a menu and a press in the Home tab are handled as a press of a button, so the tables list
+    each button once."""
     pressed = _press({"action_id": button.value, "value": "link key"})
     chosen = _press({"action_id": Button.MENU.value, "selected_option": {"value": f"{button} link key"}})
     at_home = _press({"action_id": button.value, "value": "link key"}, channel="")
@@ -51,8 +51,8 @@ def test_a_choice_in_a_menu_and_a_press_at_home_are_read_as_a_press(button: Butt
 
 
 def test_verbs_mean_the_same_after_a_mention() -> None:
-    """A verb means the same after a mention of the bot. The tables therefore list each verb once. Exception:
-    after a mention, `edit` with words is no verb."""
+    """A verb means the same after a mention of the bot, so the tables list each verb once. Exception: after a
+    mention, `edit` with words is no verb."""
     assert is_same_verb("pause")
     assert is_same_verb("share <@{friend}>")
     assert not is_same_verb("edit other words")

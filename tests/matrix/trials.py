@@ -62,7 +62,7 @@ _IS_INSIDE: ContextVar[bool] = ContextVar("is_inside", default=False)
 
 @dataclass
 class Gates:
-    """The questions about rights since the last `take`."""
+    """The questions about rights that were asked since the last `take`."""
 
     asked: list[str]
 
@@ -226,7 +226,7 @@ class Trials:
         return [text for text in found if text and text != QUESTION]
 
     def _make_neutral(self, said: list[str], titles: set[str]) -> str:
-        """Return texts as one line, with placeholders for ids, times and URLs."""
+        """Return texts as one line, with words in place of ids, times and URLs."""
         text = " / ".join(sorted(said)).replace("\n", " ")
         for title in titles:
             text = text.replace(f"*{title}*", "*TASK*")

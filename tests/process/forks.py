@@ -58,8 +58,8 @@ def _parent() -> socket.socket:
 def fork(given: Given, out: int, error: int) -> socket.socket:
     """Let the parent fork a child that writes to these descriptors.
 
-    From the returned socket, the first line is the child's process id. The second line comes when the child
-    has ended, and is its exit code.
+    The first line from the returned socket is the child's process id. The second line is the child's exit
+    code, when the child has ended.
     """
     ours, theirs = socket.socketpair()
     with theirs:

@@ -44,7 +44,7 @@ class Process(Protocol):
         ...
 
     def send_signal(self, signal: int, /) -> None:
-        """Send the process a signal. Raise ProcessLookupError if it has ended."""
+        """Send the process a signal. Raise ProcessLookupError if the process has ended."""
         ...
 
     def kill(self) -> None:
@@ -94,7 +94,7 @@ class ForkedProcess:
         self._watching = asyncio.create_task(ended())
 
     def send_signal(self, signal: int, /) -> None:
-        """Send the process a signal. Raise ProcessLookupError if it has ended."""
+        """Send the process a signal. Raise ProcessLookupError if the process has ended."""
         if self.returncode is not None:
             raise ProcessLookupError
         os.kill(self.pid, signal)
@@ -236,7 +236,8 @@ class Taskwire:
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
-    """Check a condition repeatedly until it holds. Fail with its description if it does not."""
+    """Check a condition repeatedly until it holds. If it never does, fail with the condition's
+    description."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:

@@ -15,8 +15,8 @@ async def _audit(place: Place, *arguments: str) -> tuple[int, str]:
 
 
 async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str) -> None:
-    """`taskwire audit` prints who did what, with the number and hash that the log has. Printing the trail
-    adds an entry too.
+    """`taskwire audit` prints who did what, with the number and hash from the log. The printing itself is
+    added to the trail.
 
     If somebody has changed the trail, the command says so and exits with 1.
     """

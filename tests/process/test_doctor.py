@@ -213,8 +213,8 @@ async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path:
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:
-    """Doctor reports a mistyped preset or administrator. Otherwise nobody would notice before it is
-    needed."""
+    """Doctor reports a mistyped preset or administrator. Otherwise nobody would notice the mistake until the
+    preset or administrator is needed."""
     place.coder.add_template("tasks-vm", presets=[place.coder.new_preset("Large")])
     group = place.slack.add_group("operators", ["alice"])
     alice = place.slack.workspace.user("alice").id
@@ -316,8 +316,8 @@ async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_
 
 
 async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Place) -> None:
-    """Doctor names the scopes that Coder's token lacks, and does not report the failures that follow from
-    them."""
+    """Doctor names the scopes that Coder's token lacks, and does not report the failures that the missing
+    scopes cause."""
     some = place.coder.add_token("taskwire", scopes=("api_key:*", "user:read", "task:read", "template:read"))
     none = place.coder.add_token("taskwire", scopes=("user:read",))
     enough = place.coder.add_token(
@@ -350,8 +350,8 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
 
 
 async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_path: Path) -> None:
-    """Doctor says which commands and events have never arrived, and what to try. Slack does not tell an app
-    which of them it has."""
+    """If a command or an event has never arrived, doctor says what to try. Slack does not tell an app which
+    commands and events it has."""
     lacking = cast("dict[str, Any]", manifest.make_manifest())
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
@@ -391,8 +391,7 @@ async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
 
 
 async def test_no_administrators_are_worth_a_note(place: Place) -> None:
-    """Doctor notes that there are no administrators. Taskwire works without them, but then it tells nobody
-    about failures."""
+    """Doctor notes that there are no administrators, because Taskwire then tells nobody about failures."""
     code, said = await doctor(place)
 
     assert select_findings(said, "Administrators") == (
@@ -462,8 +461,8 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
 
 
 async def test_quoted_tokens_are_named(place: Place) -> None:
-    """Doctor names a token in quotation marks. Docker passes the marks in an env file on as part of the
-    value."""
+    """Doctor names a token in quotation marks, because Docker passes such marks in an env file on as part of
+    the value."""
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 
     code, said = await doctor(place, SLACK_BOT_TOKEN=quoted)

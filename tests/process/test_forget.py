@@ -68,8 +68,8 @@ async def _work_of_two_people(place: Place, bot: Taskwire) -> tuple[str, str]:
 
 
 async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_url: str) -> None:
-    """While the bot runs, `forget` removes everything about a person, except the audit trail. Another
-    person's task continues."""
+    """While the bot runs, `forget` removes everything about a person, except the audit trail. Tasks of other
+    people continue."""
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_ACCOUNTS": "both"}
     bot = await place.run_ready()
     garden, _ = await _work_of_two_people(place, bot)

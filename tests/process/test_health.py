@@ -135,7 +135,7 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
 async def test_a_redis_that_is_away_is_one_line_in_the_log(
     mode: Literal["socket", "http"], tmp_path: Path
 ) -> None:
-    """If Redis is away, the log has only one line about it, however many messages people write."""
+    """If Redis is away, the log has only one line about this, however many messages people write."""
     url = "https://taskwire.example.com/slack/events" if mode == "http" else None
     slack = SlackSandbox(mode=mode, manifest=manifest.make_manifest(url or ""), retry_seconds=())
     async with new_place(tmp_path, slack) as place:
@@ -165,8 +165,8 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
 
 
 async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Place) -> None:
-    """If a lease cannot be completed because Redis is away, the log gets no further line. Another worker
-    takes the lease over later."""
+    """If a lease cannot be completed because Redis is away, the log has only the one line about Redis.
+    Another worker later acquires the queue."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.run_ready(REDIS_URL=url)

@@ -58,8 +58,8 @@ def _histories(place: Place) -> int:
 async def test_what_was_missed_is_read_when_slack_comes_again(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """When Slack sends a request again, the bot reads missed messages. Nobody has to restart the bot or write
-    in the thread again."""
+    """When Slack sends a request again, the bot reads the messages that it missed. Nobody has to restart the
+    bot or write again."""
     place = http_place
     await _one(place, redis_url)
     ts = await _with_a_thread(place)

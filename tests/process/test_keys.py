@@ -40,8 +40,8 @@ async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
 
 
 async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(place: Place) -> None:
-    """A key in the settings needs no key file. Data that was encrypted with the key file's key can still be
-    read."""
+    """If the settings have a key, the bot needs no key file. The key that an earlier start wrote into the
+    file still opens old data."""
     key = place.settings.pop("TASKWIRE_SECRET_KEYS")
     bot = await place.run_ready()
     await bot.stop()
@@ -76,8 +76,8 @@ async def test_a_key_file_with_something_else_in_it_is_a_sentence(place: Place) 
 
 
 async def test_a_wrong_key_is_a_sentence_and_a_rotation_is_none(place: Place, redis_url: str) -> None:
-    """With only a new key, the bot ends with a sentence, because it cannot read the store. With the new and
-    the old key it runs."""
+    """With only a new key, the bot cannot read the store and ends with a sentence. With the new and the old
+    key, the bot runs."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await bot.stop()

@@ -83,8 +83,8 @@ async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, t
 
 
 async def test_a_restart_that_lost_the_last_words_is_noticed(place: Place, tmp_path: Path) -> None:
-    """Redis restarts from a copy without the last writes. The bots notice it and create no task a second
-    time."""
+    """Redis restarts from a copy without the last writes. The bots notice the loss and create no task a
+    second time."""
     async with _server(tmp_path / "redis") as server:
         bot = await _bot_with_a_task(place, server)
         copy = shutil.copytree(server.directory, tmp_path / "copy")

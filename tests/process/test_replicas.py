@@ -1,5 +1,5 @@
-"""Two processes share one Redis. Only one of them accepts each payload, and each can continue the other's
-work."""
+"""Two processes share one Redis. Only one of them accepts each payload, and each can continue the other one's
+jobs."""
 
 import signal
 from functools import partial
@@ -34,8 +34,8 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
 async def test_one_that_is_cut_from_redis_promises_nothing(
     place: Place, redis_url: str, silence: str
 ) -> None:
-    """A process that is cut off from Redis answers commands truthfully. Slack sends its deliveries again to
-    the other process, and each takes effect once."""
+    """A process that is cut off from Redis answers commands truthfully. Slack sends messages again to the
+    other process, and each message takes effect once."""
     async with proxy(redis_url) as between:
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):

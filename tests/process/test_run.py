@@ -1,4 +1,4 @@
-"""`taskwire run` starts in both modes. If it cannot start, it says why in a sentence."""
+"""`taskwire run` starts in both modes. If `taskwire run` cannot start, it says why in a sentence."""
 
 import hashlib
 import hmac
@@ -21,8 +21,8 @@ from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
-    """With an app token, the bot uses Socket Mode and accepts nothing over HTTP, even if a signing secret is
-    set."""
+    """With an app token, the bot uses Socket Mode, even if a signing secret is set too. It then accepts
+    nothing over HTTP."""
     bot = await place.run_ready(SLACK_SIGNING_SECRET=place.slack.signing_secret)
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -66,8 +66,8 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
 
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
-    """Over HTTP only requests from Slack count as contact, however long the process runs. When Slack sends
-    requests again, a silence is backfilled."""
+    """Over HTTP only requests from Slack count as contact, however long the process runs. After a silence,
+    the next request starts a backfill."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )

@@ -76,8 +76,8 @@ async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
 
 
 async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) -> None:
-    """Taskwire uses new Slack tokens from their files, although Slack refuses the old tokens immediately.
-    Requests between both moments take effect once."""
+    """When Slack gets new tokens, the old ones are refused immediately. Taskwire reads the new tokens from
+    their files, and no request is lost or done twice."""
     bot_file, app_file = with_file(place, "SLACK_BOT_TOKEN"), with_file(place, "SLACK_APP_TOKEN")
     running = await place.run_ready()
     place.slack.rotate(bot_token="xoxb-another-bot-token", app_token="xapp-another-app-token")
@@ -110,8 +110,8 @@ async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
 
 
 async def test_slack_signs_with_a_new_secret(tmp_path: Path) -> None:
-    """After a new signing secret, signatures with the old secret are accepted for five minutes. Such a
-    request may still be on its way."""
+    """After a new signing secret, requests with the old secret are accepted for five minutes, because they
+    may still be on their way."""
     made = manifest.make_manifest("https://taskwire.example.com/slack/events")
     async with new_place(tmp_path, SlackSandbox(mode="http", manifest=made)) as place:
         former = place.slack.signing_secret
@@ -151,8 +151,8 @@ async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
 
 
 async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -> None:
-    """Of two replicas, one gets a new key first. What it stores waits until the other replica has the key
-    too, and is then done."""
+    """Of two replicas, one gets a new key first. Jobs that it writes wait until the other replica has the key
+    too."""
     place.settings["REDIS_URL"] = redis_url
     old, new = place.settings["TASKWIRE_SECRET_KEYS"], sealing.make_key()
     file = with_file(place, "TASKWIRE_SECRET_KEYS")

@@ -80,8 +80,8 @@ async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
 
 
 def test_the_kernel_gives_the_memory_to_no_program() -> None:
-    """A process that collects core files could ignore the limit on them, so the bot also marks its memory as
-    not dumpable."""
+    """The bot marks its memory as not dumpable. A program that collects core files could ignore the limit on
+    core files."""
     asks = (
         "import ctypes, sys; from taskwire.app.process import forbid_core_files; forbid_core_files(); "
         "print(ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0)"  # PR_GET_DUMPABLE

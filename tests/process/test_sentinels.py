@@ -145,7 +145,7 @@ async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
 async def _is_done(alice: Alice, cluster: SentinelCluster) -> bool:
     """Return whether all accepted commands have taken effect, and no command or reply is waiting.
 
-    If the new master lacks a command, the command waits nowhere until the bot writes it again.
+    A command that the new master lacks is in no queue until the bot writes it again.
     """
     if not all(alice.tasks(prompt) and alice.cards(prompt) for prompt in alice.accepted):
         return False
@@ -166,8 +166,8 @@ def _check(alice: Alice) -> None:
 async def test_a_master_cut_from_its_replicas_promises_nothing(
     place: Place, cluster: SentinelCluster
 ) -> None:
-    """A master that is cut off from its replicas loses its writes. The bot has told nobody that a command was
-    accepted, and no command has an effect."""
+    """A master that is cut off from its replicas loses its writes. The bot accepted none of these commands,
+    and no command has an effect."""
     alice = Alice(place)
     bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     replicas = await cluster.replicas()

@@ -90,8 +90,8 @@ async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: 
 
 
 async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
-    """After a move between two prefixes, the output names both, because both stores have one URL. A repeated
-    move says that it was already done."""
+    """After a move between two prefixes, the output names both prefixes, because both stores have one URL. A
+    second move says that the first one was complete."""
     here, there = {"REDIS_URL": redis_url}, {"REDIS_URL": redis_url, "TASKWIRE_KEY_PREFIX": "staging"}
     await _with_a_thread(place, **here)
     words, where = ("--from", redis_url, "--from-prefix", "tw"), _where(redis_url)
@@ -109,8 +109,8 @@ async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) 
 
 
 async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> None:
-    """Until a killed move has ended, no bot can use either store. After the move is continued, the thread is
-    in the new store."""
+    """Until a killed move is continued and ends, no bot can use either store. After that, the thread is in
+    the new store."""
     ts = await _with_a_thread(place)
     words = ("--from", "embedded")
     async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
@@ -156,8 +156,8 @@ async def _has_keys(redis: Redis, count: int) -> bool:
 
 
 async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
-    """A process was frozen during the move, as on a sleeping machine. When it continues on the old store, it
-    is not ready and accepts nothing."""
+    """A process was frozen during the move, as on a sleeping machine. When this process continues, it is not
+    ready and accepts nothing."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -206,8 +206,8 @@ async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> N
     ],
 )
 async def test_a_place_without_a_store_is_told(place: Place, redis_url: str, source: str, said: str) -> None:
-    """A move from a directory or URL without a store is refused, and creates nothing there. The sentence does
-    not blame the settings."""
+    """A move from a directory or URL without a store is refused. It creates nothing there, and the sentence
+    does not blame the settings."""
     named = source.format(place=place.directory)
 
     code, output = await _moves(place, "--from", named, REDIS_URL=redis_url)

@@ -59,7 +59,8 @@ class People:
         assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
 
     def served(self, number: int = 0) -> int:
-        """Of the people who came after person `number`, return how many tasks have their reply."""
+        """Return how many of the people's tasks have their reply. Only people who came after person `number`
+        count."""
         later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
         return sum(
             task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
@@ -91,8 +92,8 @@ class People:
 async def test_forward_and_back_and_forward_again(
     patient_place: Place, redis_url: str, tmp_path: Path
 ) -> None:
-    """During an update, a rollback and a second update, jobs for the newer version wait in order while only
-    the older version runs. All other jobs are run."""
+    """During an update, a rollback and a second update, no job is lost. Jobs that only the newer version can
+    read wait in order while the older version runs alone."""
     place = patient_place
     newer = newer_version(tmp_path)
     # People create more tasks than one person may create in an hour.

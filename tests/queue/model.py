@@ -120,8 +120,8 @@ class Model:
         self._settle(name)
 
     def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
-        """Acquire the due queue of the highest priority. In some acquisitions, acquire the queue that has
-        been due for longest."""
+        """Acquire the due queue of the highest priority. Sometimes acquire the queue that has been due for
+        longest instead."""
         while self.ready:
             name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]

@@ -64,7 +64,8 @@ async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> N
 
 
 async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> None:
-    """A request to redo a running job runs the job once more, because it may have read too early."""
+    """If somebody asks to redo a running job, the job runs once more, because the running job may have read
+    old data."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.write(Batch().redo(LIST, job("a")))
@@ -88,7 +89,7 @@ async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine)
 
 
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
-    """A pause holds the waiting replies. A resume puts them back before later replies."""
+    """A pause holds the waiting replies. A resume puts the held replies back before later replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
         await engine.queues.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
     held = engine.keys.named("held", "L1")
@@ -124,7 +125,8 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
 async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: Engine, seconds: int) -> None:
-    """A reply whose delay is over a minute waits for a person. A change of the task does not make it due."""
+    """A reply whose delay is over a minute waits for a person. If the task changes, this reply does not
+    become due earlier."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
     await engine.queues.write(batch.hasten_input(STEER))
 
@@ -140,8 +142,8 @@ async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone
 
 
 async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None:
-    """A change of the task does not make a reconciliation due earlier. The attempt's call could still arrive
-    afterwards."""
+    """If the task changes, a reconciliation does not become due earlier, because the attempt's call could
+    still arrive."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -222,8 +224,8 @@ async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engi
 
 
 async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
-    """A parked batch from a newer version becomes a job in its place. The link adopts all other parked
-    batches."""
+    """When a link adopts parked batches, a batch from a newer version becomes a job in its place. All other
+    batches are adopted as usual."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'

@@ -171,8 +171,8 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Slack is away, 300 questions in a thread wait, and then 300 refusals. After that, further refusals
-    are not stored."""
+    """If Slack is away, 300 questions in a thread are accepted. After that, 300 refusals are stored, and
+    further refusals are dropped."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -207,7 +207,7 @@ async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
-    """In a thread with very many replies, the delivery of the newest ones is still known."""
+    """In a thread with very many replies, it is still known that the newest replies were delivered."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MAX_MARKED_REPLIES + 10):

@@ -80,8 +80,8 @@ async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters:
 
 
 async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
-    """A dead letter of an act names the act's verb, so that the operator does not send a deletion again by
-    mistake."""
+    """A dead letter of an act names the act's verb. The operator can thus tell a pause from a deletion before
+    sending it again."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -111,7 +111,7 @@ async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
 
 
 async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, letters: DeadLetters) -> None:
-    """If a job is given up twice, it has one dead letter, with the time when the job was first written."""
+    """A job that is given up twice has one dead letter, with the time when the job was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -127,7 +127,8 @@ async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, l
 
 
 async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters: DeadLetters) -> None:
-    """If a job is sent again twice, it waits once. The call that sends it again removes its dead letter."""
+    """If an operator sends a dead letter again twice, its job waits once. The first call removes the dead
+    letter."""
     await linked(engine)
     letter = await gives_up(engine)
 

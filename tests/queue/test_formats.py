@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 @pytest.fixture
 async def newer(engine: Engine) -> Queues:
-    """Return the queues as the next version uses them. A process of this version is running."""
+    """Return the queues as a process of the next version sees them. Such a process is running."""
     queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
     await queues.formats.record_presence()
     return queues
@@ -122,7 +122,7 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
     """A job with an attempt waits for a newer version, and its attempt stays. Only a version that can read
-    the job reconciles the attempt, when its call can no longer arrive."""
+    the job reconciles the attempt, when the attempt's call can no longer arrive."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, UnreadableJob)
@@ -153,8 +153,8 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """An older version can replace an unreadable job by a job that it can read, for example when a card
-    changes."""
+    """If an older version replaces an unreadable job, for example because a card has changed, the older
+    version can read the new job."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -164,8 +164,8 @@ async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) ->
 
 
 async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
-    """If no newer version is known, an unreadable job is tried each minute for a week. After the week, no
-    version is expected."""
+    """If no newer version is known, an unreadable job is tried each minute for a week. After the week, a
+    newer version is no longer expected."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -209,8 +209,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """If the newer version is absent for a week, a regular check makes the job available again, and no newer
-    version is expected."""
+    """If the newer version is absent for a week, it is no longer expected. A regular check then makes the job
+    available again."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)

@@ -57,8 +57,8 @@ async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
 
 
 async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
-    """A wrong batch leaves no claim. Otherwise Slack's next delivery would be a duplicate, and its batch
-    would be lost."""
+    """A wrong batch leaves no claim. Otherwise Slack's next delivery would count as a duplicate, and the
+    message would be lost."""
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
@@ -118,7 +118,8 @@ async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbo
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """After a lost answer, the claim is repeated and recognizes its own first try."""
+    """After a lost answer, the claim is sent again and recognizes its own first try, so it is no
+    duplicate."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)

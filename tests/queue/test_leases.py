@@ -1,4 +1,4 @@
-"""Leases decide which worker gets which queue and when. Each test has one rule and the damage that it
+"""Leases decide which worker gets which queue and when. Each test shows one rule, and which damage the rule
 prevents."""
 
 import asyncio
@@ -48,8 +48,8 @@ async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
 
 
 async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(engine: Engine) -> None:
-    """Each lease in a row without a completion is twice as long, up to a minute. A long job is then not
-    restarted for ever."""
+    """Each lease that ends without a completion is followed by a lease of twice the length, up to a minute. A
+    long job can thus end."""
     await engine.append("a")
     leases = []
     for _ in range(5):
@@ -92,9 +92,9 @@ async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) 
 
 
 async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
-    """A queue stores since when it has failed, until a job ends well.
+    """A queue stores how long it has failed, until a job succeeds.
 
-    Waiting for the rate limiter changes nothing.
+    A wait for the rate limiter changes nothing.
     """
     await engine.append("a", "b")
     began_ms = engine.clock.now_ms
@@ -166,7 +166,7 @@ async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> N
 
 
 async def test_a_completion_starts_the_count_of_leases_again(engine: Engine) -> None:
-    """A completion resets the count of leases. Only leases in a row without a completion are counted."""
+    """A completion resets the count of leases, so only leases in a row without a completion are counted."""
     await engine.append("a", "b")
     await engine.takes()
     engine.passes(10)
@@ -269,8 +269,8 @@ async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
 
 
 async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: Engine) -> None:
-    """If a worker dies during an attempt, its queue is due only after the timeout of the call and a margin
-    for its arrival."""
+    """If a worker dies during an attempt, the queue is due only when the attempt's call can no longer arrive:
+    after its timeout and a margin."""
     await engine.append("a")
     turn = await engine.takes()
     engine.passes(8)
@@ -306,7 +306,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """An attempt is refused if a job, for example a pause, has gone ahead of its job."""
+    """An attempt is refused if another job, for example a pause, has gone ahead of the attempt's job."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -440,8 +440,8 @@ async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> Non
 
 
 async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: Engine) -> None:
-    """If a card changes while its edit is being made, the completion of the edit does not remove the new
-    job."""
+    """If a card changes while a worker edits it, the end of the edit does not remove the newer job for the
+    card."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()

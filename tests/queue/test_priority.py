@@ -166,7 +166,7 @@ async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: E
 
 
 async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: Engine) -> None:
-    """If another version has moved 150 queues, the cards behind these queues are not delayed."""
+    """If another version has moved 150 queues, cards behind these queues are not delayed."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
@@ -178,7 +178,7 @@ async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: En
 
 
 async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None:
-    """A notice that is due later does not go before a card that is due now."""
+    """A notice that is not due yet does not go before a card that is due now."""
     await engine.append("notice", name=to_thread("T"), delay_ms=5_000)
     await cards_wait(engine)
 
@@ -186,9 +186,9 @@ async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None
 
 
 async def test_a_queue_that_another_version_has_moved_is_found(engine: Engine) -> None:
-    """A version that does not know priorities moves a queue.
+    """A version of Taskwire that does not know priorities moves a queue.
 
-    This version still finds the queue when it is due.
+    This version still finds the queue when the queue is due.
     """
     await cards_wait(engine)
     await engine.append("notice", name=to_thread("T"))

@@ -43,7 +43,7 @@ async def waits(
     where: str = "C1",
     priority: Priority = Priority.POST,
 ) -> list[float]:
-    """Ask for a place for one claimant after the other. Return the seconds that each has to wait."""
+    """Ask for places, one claimant after the other. Return for each claimant the seconds to wait."""
     return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
@@ -140,8 +140,8 @@ async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimi
 
 
 async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) -> None:
-    """A claim gets the new priority if its caller asks again. A card whose task ends while it waits then goes
-    before other cards."""
+    """If a waiting claimant asks with a new priority, its claim gets this priority. A card whose task ends
+    then goes before other cards."""
     await waits(slow, "first", "one", "two", "three", method=UPDATE, priority=Priority.CARD)
 
     told = await waits(slow, "three", method=UPDATE, priority=Priority.FINAL_CARD)
@@ -218,7 +218,7 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
 
 
 async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter: RateLimiter) -> None:
-    """A card is edited once in three seconds. This limit does not delay edits of other cards."""
+    """A card is edited once in three seconds. Edits of other cards do not wait for it."""
     await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD)
 
     again = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD)

@@ -26,7 +26,7 @@ LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
 
 @dataclass(order=True)
 class Requester:
-    """A claimant that always has work. `at` is the time at which the claimant asks next."""
+    """A claimant that always has work. `at` is the time of the claimant's next request."""
 
     at: float
     name: str

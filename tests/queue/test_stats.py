@@ -18,8 +18,8 @@ def queue_stats(engine: Engine) -> QueueStats:
 
 
 async def test_waiting_jobs_are_counted_by_kind_of_queue(engine: Engine, queue_stats: QueueStats) -> None:
-    """For each kind of queue, the statistics have the number of jobs, how long they have been due, and their
-    age. A delay does not change the age."""
+    """For each kind of queue, the statistics have the number of jobs, the time since they became due, and
+    their age. A delay does not change the age."""
     await engine.append("a", "b", name=to_thread("L1"))
     engine.passes(2)
     await engine.append("c", name=to_thread("L2"))

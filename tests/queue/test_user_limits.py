@@ -53,8 +53,8 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """Of fifteen requests in a minute, ten are done. For one of the five refused requests the person is told
-    so; the other four write nothing."""
+    """Of fifteen requests in a minute, ten are done. The person is told of the limit once, and the other four
+    requests write nothing."""
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]

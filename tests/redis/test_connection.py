@@ -86,8 +86,8 @@ async def test_a_word_wakes_the_one_who_waits(connections: connection.Connection
 async def test_a_silent_network_ends_a_call_in_the_callers_time(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """If the network is silent, a call ends at its caller's timeout. A late answer to it is not taken for the
-    answer to the next call."""
+    """If the network is silent, a call ends at its caller's timeout. A late answer to this call is not taken
+    for the answer to the next call."""
     await connections.commands.mset({"first": "1", "second": "2"})
     network.freeze()
 
@@ -237,7 +237,8 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
-    """An invalid REDIS_URL is refused without showing it, because it may contain the password."""
+    """An invalid REDIS_URL is refused, and the sentence does not show it, because it may contain the
+    password."""
     with pytest.raises(UserError) as caught:
         connection.open(url)
 

@@ -263,7 +263,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
 
 
 async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
-    """`find` returns a running store. Before its start and after its end, `find` returns None."""
+    """`find` returns a running store, and None before the store's start and after its end."""
     before = await embedded.find(data_dir)
     async with embedded.store(data_dir) as running:
         during, expected = await embedded.find(data_dir), running.url
@@ -273,8 +273,8 @@ async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
 
 
 async def test_an_error_of_the_owner_passes_unchanged(data_dir: Path) -> None:
-    """An error in the code that uses the store is raised unchanged, and not reported as a problem of the
-    directory."""
+    """If the code that uses the store fails, its error is raised unchanged. The error is not reported as a
+    problem of the directory."""
     with pytest.raises(PermissionError, match="not ours"):
         async with embedded.store(data_dir):
             raise PermissionError("not ours")

@@ -149,8 +149,8 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """If no replica has the record of an attempt, the call is not made. A new master would not know the
-    attempt and would allow a second one."""
+    """If no replica has the record of an attempt, the call is not made. Otherwise a new master could allow
+    the same call again."""
     queues = Queues(both, KEYS, ServerClock())
     await queues.write(_batch("one"))
     lease = await queues.acquire()

@@ -92,7 +92,7 @@ def _options(*names: str) -> list[Json]:
 
 
 def loading() -> Json:
-    """Return the dialog that opens immediately and is filled later."""
+    """Return the dialog that opens immediately, before its content is loaded."""
     view: Json = {"type": "modal", "callback_id": "form", "title": words("New task", "plain_text")}
     return view | {"blocks": [{"type": "section", "text": words("Asking Coder…")}]}
 

@@ -114,7 +114,7 @@ async def _cards_and_notices(page: Page, folder: Path) -> None:
 
 
 async def _answer(page: Page, folder: Path) -> None:
-    """Take a picture of the dialog that answers a question with choices."""
+    """Take a picture of the dialog in which a person answers a question with choices."""
     await _card(page, TASKS[1][0]).get_by_role("button", name="Answer").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("radio").first.wait_for(timeout=PATIENCE_MS)

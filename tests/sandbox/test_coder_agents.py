@@ -232,8 +232,8 @@ async def test_a_prompt_can_leave_its_paste_too(stage: Scene) -> None:
 async def test_the_program_inside_can_fail(
     stage: Scene, part: str, route: str, message: str, delivered: list[str]
 ) -> None:
-    """`send` and `logs` answer 502 for each failure of the agent's program. After one of these failures the
-    agent has the input."""
+    """If the agent's program fails, `send` and `logs` answer 502. In one of these cases the agent already has
+    the input."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agentapi_fails(part)
     method, body = ("POST", {"input": "hello"}) if route == "send" else ("GET", None)

@@ -103,7 +103,8 @@ async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) 
 
 
 async def test_the_dashboard_builds_too(stage: Scene) -> None:
-    """A stop through the workspace's own route pauses the task. The reason is the dashboard."""
+    """A stop through the workspace's own route pauses the task, and the build's reason names the
+    dashboard."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaces/{task.row.workspace.id}/builds"
 

@@ -141,7 +141,8 @@ async def test_the_same_seed_makes_the_same_world() -> None:
 
 
 async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
-    """If a test moves the clock, a scheduled action runs at its own time, even if it is noticed late."""
+    """If another process moves the clock, a scheduled action still runs at its own time, even if the stand-in
+    notices late."""
     clock = SteppedClock()
     async with CoderSandbox(clock=clock) as sandbox:
         sandbox.add_user("alice")
@@ -334,7 +335,7 @@ async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
 
 
 async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
-    """After its end, a demo's agent accepts further input. After a resume it says that it is back."""
+    """After its end, a demo's agent accepts further input. After a resume, the agent says that it is back."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Fix the login redirect")
     await stage.sandbox.advance(60)

@@ -139,7 +139,7 @@ async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -
 
 
 async def test_it_can_be_away(stage: Scene) -> None:
-    """During an outage the stand-in refuses connections. After it, the stand-in has the same URL."""
+    """During an outage the stand-in refuses connections. After the outage, it has the same URL."""
     async with stage.sandbox.outage():
         with pytest.raises(ClientConnectorError):
             await stage.alice.asks("GET", TASKS)
@@ -148,7 +148,8 @@ async def test_it_can_be_away(stage: Scene) -> None:
 
 
 async def test_every_request_is_remembered(stage: Scene) -> None:
-    """The record has the sender and the result of each request. A hook runs before and after each effect."""
+    """The stand-in records the sender and the result of each request. A hook runs before and after each
+    effect."""
     moments: list[tuple[str, str, int]] = []
 
     async def hook(seen: RecordedRequest, moment: str) -> None:

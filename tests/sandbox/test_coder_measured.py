@@ -196,7 +196,7 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
     """A deployment can deny owners access to workspaces. Such owners can list and read tasks, but not talk to
-    agents. The authcheck route says so."""
+    agents. The authcheck route reports this."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"

@@ -53,7 +53,7 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """Each role allows its own set of calls on the task of another user."""
+    """For each role, the table lists the calls that the role allows on the task of another user."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"
@@ -220,7 +220,7 @@ async def test_keys_are_made_and_deleted(stage: Scene) -> None:
 
 
 async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
-    """A key without a name is a session, as Coder's pages make it: it lives for a week, has all rights, and
+    """A key without a name is a session, as Coder's pages make it. It lives for a week, has all rights, and
     is in no list."""
     path = "/api/v2/users/me/keys"
 
@@ -238,7 +238,8 @@ async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
 
 
 async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
-    """The page for tools asks who signs in. It then shows this person a working key, which nothing stores."""
+    """The page for tools asks for a sign-in and then shows this person a working key. The key is stored
+    nowhere."""
     nobody, alice = stage.with_key(""), stage.sandbox.user("alice")
 
     asked = await nobody.asks("GET", "/cli-auth")
@@ -340,8 +341,8 @@ async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
 
 
 async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
-    """A user can be read by `me`, an id or a username, but not by an email address. A member can read only
-    themselves."""
+    """A user can be read by `me`, an id or a username, but not by an email address. A member cannot read
+    other users."""
     alice = stage.sandbox.user("alice")
 
     found = [

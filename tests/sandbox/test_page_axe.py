@@ -25,7 +25,7 @@ either_look = pytest.mark.parametrize(("look", "size"), [("light", WIDE), ("dark
 
 
 async def barriers(page: Page) -> Sequence[str]:
-    """List the barriers that axe-core finds on the page now. The page must be idle, because loading text
+    """List the barriers that axe-core finds on the page now. Nothing may be loading, because loading text
     hides words."""
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
     found: Sequence[str] = await page.evaluate(_RUN)

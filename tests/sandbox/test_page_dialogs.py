@@ -21,8 +21,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> None:
-    """If required fields are empty, the page sends nothing. Each of them shows an error, and the first one
-    has the focus."""
+    """If required fields are empty, the page sends nothing. Each empty field shows an error, and the first
+    one gets the focus."""
     await world.dialog.get_by_role("button", name="Create").click()
 
     await expect(world.dialog.locator(".error:visible")).to_have_text(["Please fill this in."] * 2)

@@ -79,8 +79,8 @@ async def test_a_person_attaches_a_file(world: World) -> None:
 
 
 async def test_a_button_asks_before_it_does_harm(world: World) -> None:
-    """A click on a dangerous button shows the bot's confirmation question. Only its confirmation sends the
-    click to the bot."""
+    """A click on a dangerous button first shows a question. The bot gets the click only if the person
+    confirms."""
     await world.type("/task create fix it")
     delete = world.message("Reply in this thread").get_by_role("button", name="Delete", exact=True)
     await delete.click()

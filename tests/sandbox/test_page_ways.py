@@ -42,7 +42,8 @@ async def test_channels_and_emoji_are_completed(world: World) -> None:
 
 
 async def test_a_commands_suggestions_never_change_what_enter_sends(world: World) -> None:
-    """Enter completes a name, but sends a command as it was typed, whatever suggestions are shown."""
+    """Enter completes a name, but sends a command exactly as the person typed it, whatever suggestions are
+    shown."""
     await world.box.press_sequentially("/task create")
     await world.box.press("Enter")
 

@@ -37,8 +37,8 @@ async def test_a_change_of_a_group_is_two_events() -> None:
 
 
 async def test_a_member_of_an_organization_is_shown_with_their_workspaces() -> None:
-    """auth.test shows the organization, and whether the app is installed for the whole organization. A person
-    of it is shown with their workspaces."""
+    """auth.test shows the organization, and whether the app is installed for the whole organization. A member
+    is shown with their workspaces."""
     async with world() as api:
         alice = api.slack.workspace.user("alice")
         before = await api.call("users.info", user=alice.id)

@@ -15,7 +15,8 @@ class Clock:
 
 
 def test_a_tier_is_a_sliding_minute() -> None:
-    """After fifty calls of tier 3, the next call must wait until the first call is a minute old."""
+    """If fifty calls of tier 3 were made within a minute, the next call must wait until the first call is a
+    minute old."""
     clock = Clock()
     limiter = MethodRateLimiter(is_on=True, clock=clock)
 

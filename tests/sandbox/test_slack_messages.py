@@ -59,8 +59,8 @@ async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, poste
     [("random", "not_in_channel"), ("secret", "channel_not_found"), ("C404", "channel_not_found")],
 )
 async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: str) -> None:
-    """The bot cannot post to a channel that it has not joined. A private channel then looks as if it did not
-    exist."""
+    """The bot cannot post to a channel that it has not joined. If the channel is private, the error says that
+    there is no such channel."""
     found = api.slack.workspace.find_channel(place)
 
     answer = await api.call("chat.postMessage", channel=found.id if found else place, text="hello")
@@ -232,8 +232,8 @@ async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, g
 
 
 async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None:
-    """The history comes in pages, which new messages do not shift. The ends of a range count only if it is
-    inclusive."""
+    """The history comes in pages, which new messages do not shift. Messages at the ends of a range count only
+    with `inclusive`."""
     stamps = [await api.post(general, str(number)) for number in range(5)]
 
     first = await api.call("conversations.history", channel=general, limit=2)
@@ -279,8 +279,8 @@ async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> No
 
 
 async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -> None:
-    """Adding a reaction a second time is an error, and so is removing it a second time. Both errors have
-    names of their own."""
+    """The second add of a reaction is an error, and so is the second remove. The two errors have different
+    names."""
     ts = await api.slack.post("alice", "general", "look")
     item = {"channel": general, "timestamp": ts, "name": "eyes"}
 
@@ -298,8 +298,8 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """Only the addressed person sees an ephemeral message, and must be a member of the channel. The history
-    does not have the message."""
+    """Only the addressed person, who must be a member of the channel, sees an ephemeral message. It is not in
+    the history."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 

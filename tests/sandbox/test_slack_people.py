@@ -142,7 +142,8 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 
 
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
-    """The app also gets events for its own messages. The bot id in them shows whose they are."""
+    """The app also gets events for its own messages. The bot id in an event shows that the message is the
+    app's."""
     await api.post(general, "hello")
     await api.slack.wait_until_idle()
 

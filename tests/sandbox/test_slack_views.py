@@ -118,8 +118,8 @@ async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp
 
 
 async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp, api: Api) -> None:
-    """A submission sends the values by block id and action id, and closes the dialog. An unchanged menu keeps
-    its initial choice."""
+    """A submission sends the values by block id and action id, and closes the dialog. A menu that was not
+    changed sends its initial choice."""
     result = await api.slack.submit("alice", form, {"prompt": "fix it"})
 
     payload = submitted(app)

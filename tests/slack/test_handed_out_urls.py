@@ -163,7 +163,7 @@ async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
 
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
     """While these URLs are blocked, a call raises NoCapacity immediately, so that the caller can show its
-    answer in another way."""
+    message in another way."""
     async with raw_server(respond(200, "ok")) as server, transport.make_session() as session:
         urls = make_urls(session, f"{server.url}/api/", RateLimiter(seconds=3))
         with as_claimant("to_coder:L1 job"), pytest.raises(errors.NoCapacity):

@@ -533,8 +533,8 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """A call of an attempt takes no place, because the caller took it before the attempt. No attempt then
-    lasts while waiting."""
+    """A call of an attempt takes no place in the rate limit, because the caller has taken it before. An
+    attempt therefore never waits for a place."""
     await post(outbound, dev(slack), "n1")
 
     assert rate_limiter.waits == []

@@ -139,7 +139,7 @@ NOT_SLACKS = [
 
 @pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
 async def test_a_limit_that_names_nothing_rests_everything(act: Behavior, rest: float) -> None:
-    """A 429 that does not name Slack's own error blocks all methods, because it may be about all calls."""
+    """A 429 without Slack's own error code blocks all methods, because it may be about all calls."""
     found, rate_limiter = await outcome(act)
 
     assert isinstance(found, errors.SlackRateLimited)

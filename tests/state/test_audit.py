@@ -63,8 +63,8 @@ async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> N
 
 
 async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: Engine) -> None:
-    """The call that ends a job returns the entry's number and hash for the log. There nobody can change them
-    by writing to Redis."""
+    """The call that ends a job returns the entry's number and hash. They go into the log, where nobody can
+    change them by writing to Redis."""
     trail = trail_of(engine)
     await engine.append("a")
     entry = AuditEntry(person="U1", verb="pause", outcome="done", reference="r")
@@ -98,8 +98,8 @@ async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: 
 
 
 async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
-    """If the clock goes back, the entry is written with a later id, because ids of a stream must rise. The
-    act is not refused."""
+    """If the clock goes back, an entry still gets a later id, because ids of a stream must rise. The act is
+    not refused."""
     await acts(engine, 2)
     engine.passes(-3_600)
 
@@ -171,8 +171,8 @@ async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: i
 
 
 async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine) -> None:
-    """If somebody removes the first entries, the check reports them as missing. The signed seal says which
-    entries were trimmed."""
+    """If somebody removes the first entries, the check reports them as missing. Only the signed seal says
+    which entries were trimmed."""
     await acts(engine, 3)
     await trail_of(engine).seal()
     written = await rows(engine)
@@ -237,8 +237,8 @@ async def test_an_entry_cannot_be_copied(engine: Engine) -> None:
 
 
 async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
-    """If somebody removes sealed entries and computes all hashes again, the end does not fit the seal. Only
-    Taskwire's key can make a seal."""
+    """If somebody removes sealed entries and computes all hashes again, the last hash does not fit the seal.
+    Nobody can make a seal without the key."""
     await acts(engine, 3)
     await trail_of(engine).seal()
     written = await rows(engine)
@@ -268,7 +268,7 @@ async def test_a_break_stays_known(engine: Engine) -> None:
 
 
 async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
-    """After a key rotation without the old key, sealed entries are still valid, because they need no
+    """If the old key is removed after a key rotation, sealed entries are still valid, because they need no
     signature."""
     trail, new = trail_of(engine), sealing.make_key()
     await acts(engine, 2, trail)

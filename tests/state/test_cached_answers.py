@@ -31,7 +31,7 @@ async def test_an_answer_serves_processes_whose_clocks_differ(
 
 
 async def test_an_old_answer_that_was_put_back_is_not_used(engine: Engine) -> None:
-    """If somebody writes an old answer back into Redis, it is not used. A right that was lost a minute ago
+    """An old answer that somebody writes back into Redis is not used. A right that was lost a minute ago
     stays lost."""
     key = engine.keys.named("cached", "profile", "U1")
     seconds, _ = await engine.connections.commands.time()

@@ -99,7 +99,7 @@ async def test_while_nothing_can_be_told_only_the_newest_look_waits(
 
 
 async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, polls: Observations) -> None:
-    """At most two hundred conditions of a task wait to be posted, even if it changes all the time."""
+    """At most two hundred conditions of a task wait to be posted, even if the task changes all the time."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -171,7 +171,7 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
-    """An older poll that ends after a newer one counts no task as missed, and learns that it was
+    """If an older poll ends after a newer poll, it counts no task as missed, and learns that it was
     overtaken."""
     old = await _claim(polls)
     new = await _claim(polls)

@@ -11,12 +11,12 @@ US = Owner("U0BOT", "d-1", "https://coder.example.com")
 
 @pytest.fixture
 def ownership(engine: Engine) -> Ownership:
-    """Return the ownership of one workspace's store."""
+    """Return the record of who owns one workspace's store."""
     return Ownership(engine.connections, engine.keys, engine.clock)
 
 
 async def test_the_first_installation_owns_the_store(ownership: Ownership) -> None:
-    """The first installation owns the store. Later installations get the name of the owner."""
+    """The first installation owns the store. Later installations learn who the owner is."""
     before = await ownership.find()
 
     heard = [await ownership.claim(US), await ownership.claim(Owner("U0OTHER", "d-2", "https://else"))]

@@ -1,4 +1,4 @@
-"""Runs a storm and prints its counts. If a check fails, it keeps the logs and exits with code 1."""
+"""Runs a storm and prints its counts. If a check fails, the program keeps the logs and exits with code 1."""
 
 import argparse
 import asyncio

@@ -223,7 +223,7 @@ class Actors:
             self.asked.append(BotQuestion(place, message["ts"], meta["id"], message))
 
     async def _answer(self, question: BotQuestion) -> None:
-        """Look at the task in Coder, and press the button of the bot's question that is true."""
+        """Look at the task in Coder, and press the button with the true answer to the bot's question."""
         if _has(question.message, Button.ARRIVED):
             self.acts["in doubt"] += 1
             words = self._about(question)

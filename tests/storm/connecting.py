@@ -26,7 +26,7 @@ class Connecting:
         self._pasted: dict[str, list[tuple[str, Press]]] = defaultdict(list)
 
     async def connect(self, person: str, channel: str) -> None:
-        """Connect a person's account. If the dialog does not open, ask for it again."""
+        """Connect a person's account. If the dialog does not open, ask for the dialog again."""
         for _ in range(MOST_ATTEMPTS):
             is_pasted = await self._paste(person, channel)
             self._surfaces.note("connect", is_done=is_pasted)

@@ -1,7 +1,7 @@
-"""What the bot has promised to people besides commands and replies, and whether it was done.
+"""What the bot has promised to people besides commands and replies, and whether the bot did it.
 
-A press, a dialog or a shortcut counts as promised if Slack got an ack and the bot has not told the person
-that it may be lost. Without a promise, the effect may be missing, but it must not come twice.
+A press, a dialog or a shortcut counts as promised if Slack got an ack and the bot has not said that the act
+may be lost. Without a promise, the effect may be missing, but it must not come twice.
 """
 
 from collections import Counter
@@ -78,7 +78,7 @@ class Promises:
         return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
 
     def has_doubt(self, person: str, at: str) -> bool:
-        """Return whether the bot has told a person after this time that their act may be lost."""
+        """Return whether the bot has told a person, after this time, that the person's act may be lost."""
         return any(
             float(each.ts) >= float(at) and str(each.body.get("text", "")).startswith(DOUBTS)
             for each in self.slack.ephemerals(person)

@@ -62,8 +62,8 @@ class Replica:
     def is_steady(self) -> bool:
         """Return whether the process runs and has not just continued after a stop.
 
-        If a process that has written too late is killed before it reports this, nobody knows about the late
-        write.
+        A process that has just continued may have written too late. If it is killed before it logs this,
+        nobody knows about the late write.
         """
         is_up = self._process is not None and self._process.exitcode is None
         return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS

@@ -1,5 +1,5 @@
-"""The only Redis of a storm. The storm kills and restarts it with its file. Proxies before it act as a bad
-network."""
+"""The only Redis of a storm. The storm kills the server and restarts it with its file. Proxies before the
+server act as a bad network."""
 
 import asyncio
 import contextlib

@@ -90,7 +90,7 @@ class Storm:
         ]
 
     def _note_shown(self, seen: RecordedRequest, moment: str) -> None:
-        """Note the reports in an answer of Coder. An answer that was cut or late does not count, because
+        """Note the reports in an answer of Coder. If the answer was cut or late, note nothing, because
         perhaps nobody got it."""
         if moment == "after" and seen.route == "agents.get" and not seen.fault:
             agent = seen.path.rpartition("/")[2]

@@ -177,7 +177,7 @@ class Surfaces:
         return mate, sent
 
     async def _send_aside(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Use the shortcut that sends a message to its task."""
+        """Use *Send to its task* on a message that was no input."""
         words = f"// aside {dice.randrange(10**6)} for {typed.subject}"
         ts = await self.slack.post(typed.person, place.channel, words, place.ts)
         at = self.now()
@@ -261,7 +261,7 @@ class Surfaces:
     # What acts use.
 
     async def wait(self, find: Callable[[], T | None], seconds: float | None = None) -> T | None:
-        """Check a condition for some seconds. Return its result, or None if there is none in time."""
+        """Check a condition for some seconds. Return its result, or None if the condition never held."""
         seconds = self.offer_seconds if seconds is None else seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -297,7 +297,8 @@ class Surfaces:
         return Press(person, at, not submitted.failure and not submitted.errors and submitted.view is None)
 
     async def is_taken(self, press: Press) -> bool:
-        """Return whether a press was accepted. The bot may say after the ack that it may be lost."""
+        """Return whether a press was accepted. After the ack, the bot may still say that the press may be
+        lost."""
         if press.is_acked:
             await self.wait(lambda: self.promises.has_doubt(press.person, press.at) or None, DOUBT_SECONDS)
         return self.promises.is_kept_to(press)

@@ -135,8 +135,7 @@ def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]
 
 
 def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """Check that a reply is not in the agent's input before an earlier reply, if the earlier one had
-    arrived."""
+    """Check that a reply is not in the agent's input before an earlier reply that had already arrived."""
     threads: dict[ThreadKey, list[WrittenReply]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)

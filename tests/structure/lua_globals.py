@@ -1,7 +1,7 @@
 """Finds the globals that a Lua script reads and writes, with the compiler of Lua 5.1.
 
 Redis runs Lua 5.1, and lupa has the same compiler. Compiled code has one instruction for each access to a
-global. `luac -l` would print this too, but it would have to be installed.
+global. `luac -l` would print these too, but somebody would have to install it.
 """
 
 import struct

@@ -64,7 +64,7 @@ def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
     """A script uses only the globals that Redis has. A misspelt name is nil, and an assignment without
     `local` is an error.
 
-    Both show only when the line runs.
+    Redis finds neither before the line runs.
     """
     found = globals_of(assemble(name))
 
@@ -74,7 +74,7 @@ def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if not name.startswith("migration/")])
 def test_a_script_says_what_it_is_under_its_files_name(name: str) -> None:
-    """Each script names itself in its head as its file is named. The crash-point proof finds a script by this
+    """The head of each script has the name of the script's file. The crash-point proof finds a script by this
     name."""
     assert heads.read(assemble(name)).name == FILES[name].stem
 

@@ -167,8 +167,8 @@ def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
 
 
 def test_the_chart_takes_every_setting_and_no_slip() -> None:
-    """The chart accepts every setting and secret. It refuses a secret with an unknown name, and a list as the
-    value of a setting."""
+    """The chart accepts every setting and secret. The chart refuses a secret with an unknown name, and a list
+    as the value of a setting."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
     given = {name: "given" for name in settings.list_names() if not name.endswith("_FILE")}

@@ -1,4 +1,4 @@
-"""Text that people and agents wrote is stored sealed. A new field or model is checked automatically."""
+"""Text that people and agents wrote is stored sealed. The tests find a new field or model that is not."""
 
 import importlib
 import pkgutil
@@ -99,7 +99,8 @@ def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
 
 
 def test_only_ids_are_readable() -> None:
-    """In a stored model, only ids and listed words are readable. Every other text is sealed automatically."""
+    """In a stored model, only ids and listed words are readable. Other text is sealed without further
+    code."""
     readable = {
         f"{model.__name__}.{name}"
         for model in _ours().values()

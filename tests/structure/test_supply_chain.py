@@ -31,8 +31,8 @@ def test_data_that_cannot_be_reached_is_said_and_no_failure(unreached: str) -> N
 
 
 def test_a_known_weakness_is_a_failure() -> None:
-    """A known weakness fails the audit. The output names it and the versions without it, even if other
-    packages were not examined."""
+    """A known weakness fails the audit. The output names the weakness and the versions without it, even if
+    other packages were not examined."""
     verdict = judge(report(GOOD, WEAK, SKIPPED))
 
     assert verdict.says == (
@@ -43,7 +43,7 @@ def test_a_known_weakness_is_a_failure() -> None:
 
 
 def test_what_was_not_examined_is_named() -> None:
-    """The audit names packages that were not examined, so that it does not look complete."""
+    """The audit names packages that were not examined, so that nobody takes it for complete."""
     assert judge(report(GOOD, SKIPPED)).says == (
         "NOT LOOKED FOR KNOWN WEAKNESSES of tzlocal; the others have none."
     )

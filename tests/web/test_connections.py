@@ -181,7 +181,7 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
     """While other clients take all places for health checks, a readiness probe gets the result of the last
     check.
 
-    Otherwise an orchestrator would stop sending Slack's requests to the process.
+    Otherwise an orchestrator would send no more of Slack's requests to the process.
     """
     readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
     async with new_site(log, health=2) as site:

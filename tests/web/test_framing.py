@@ -290,8 +290,8 @@ def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: l
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_half_a_request_a_whole_one_or_rejected(data: bytes) -> None:
-    """Whatever bytes arrive, the parser finds an incomplete request, a complete request or a refusal. No
-    other error is raised, because the event loop would log the bytes."""
+    """Whatever bytes arrive, the parser finds an incomplete request, a complete request or a refusal. It
+    raises no other error, because the event loop would log the bytes."""
 
     async def cut() -> None:
         for prefix in (b"", b"GET ", POST.encode(), POST.encode() + b"Content-Length: "):

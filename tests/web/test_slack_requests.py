@@ -145,7 +145,7 @@ async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
 
 
 async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
-    """Bolt's own headers in a request have no effect. Headers are not signed, and these could choose a
+    """Bolt's own headers in a request have no effect. They are not signed, and they could choose a
     listener."""
     steering = "X-Slack-Bolt-Lazy-Only: 1\r\nX-Slack-Bolt-Lazy-Function-Name: take\r\n"
 

@@ -62,7 +62,7 @@ class Direct(Flow):
 
 
 class CallingDirectly(Direct, Failing):
-    """An agent fails. Its owner has chosen direct messages, so the notice mentions nobody and a direct
+    """An agent fails, and its owner has chosen direct messages. The notice mentions nobody, and a direct
     message follows."""
 
     floor = 40

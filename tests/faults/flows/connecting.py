@@ -21,8 +21,8 @@ from .flow import LEASE_KINDS, Flow
 
 
 class Connecting(Flow):
-    """A person pastes a token from Coder's page. Taskwire exchanges it for a token with few rights, which it
-    stores. No call is an attempt.
+    """A person pastes a token from Coder's page. Taskwire exchanges the token for a token with few rights,
+    and stores the new token. No call is an attempt.
 
     Taskwire then deletes the pasted token and the bot's former token, and answers a question that has waited
     for the account. Other flows prove how Taskwire claims a dialog. Here the flow writes the job as that
@@ -70,7 +70,7 @@ class Connecting(Flow):
         return len(left) == 1 and left[0].id not in self._replaced[actor]
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot has one token with few rights, and that it posted nothing else."""
+        """Check that the bot has one token with few rights, and that the bot said nothing else."""
         (token,) = self._tokens(actor)
         assert "all" not in token.scopes
         ends = token.expires_at

@@ -78,7 +78,7 @@ class Filling(Creating):
 
 
 class Mentioning(Creating):
-    """A person mentions the bot in a discussion. The card is a reply in this discussion."""
+    """A person mentions the bot in a discussion. The bot posts the card as a reply in this discussion."""
 
     floor = 34
     last = "slack chat.postMessage"
@@ -113,8 +113,8 @@ class Mentioning(Creating):
 
 
 class Marking(Creating):
-    """A person adds the reaction that creates a task to a message of a discussion. The card is a reply in
-    this discussion."""
+    """A person adds the reaction that means "create a task" to a message of a discussion. The bot posts the
+    card as a reply there."""
 
     floor = 38
     last = "slack chat.postMessage"

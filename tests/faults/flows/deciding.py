@@ -49,8 +49,8 @@ class Deciding(Flow):
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button. Press it again if the bot says that it does not know the outcome, or if the bot
-        is killed."""
+        """Press the button. If the bot is killed or says that it does not know the outcome, press the button
+        again."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
@@ -137,7 +137,7 @@ class Releasing(Flow):
 
 class Choosing(Flow):
     """A person presses a choice that the agent offers. The bot posts the choice in the person's name.
-    `Replying` proves how it is sent."""
+    `Replying` proves how the choice is sent to the agent."""
 
     floor = 26
     last = "end to_coder:choose done"
@@ -242,8 +242,7 @@ def _choice(number: int) -> str:
 async def press(
     flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
 ) -> None:
-    """Press a button. Press it again if the bot says that it does not know the outcome, or if the bot is
-    killed.
+    """Press a button. If the bot is killed or says that it does not know the outcome, press the button again.
 
     The button is in the actor's channel, unless `channel` names another channel.
     """

@@ -85,7 +85,7 @@ class Flow:
     # What flows use.
 
     async def begin_turn(self, actors: Sequence[Actor]) -> None:
-        """Let each agent get an answer and work on it."""
+        """Let each agent get an answer and start to work."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
             await self.write(actor, f"answer {actor.run_number + 1}")

@@ -50,8 +50,8 @@ class Replying(Flow):
         return "white_check_mark" in self.marks(actor)
 
     def _answer(self, actor: Actor) -> None:
-        """If the bot asks whether the reply arrived, look at the agent's input and press the button that is
-        true."""
+        """If the bot asks whether the reply arrived, look at the agent's input and press the button with the
+        true answer."""
         is_there = _word(actor.run_number) in task_of(actor).inputs
         if button := self.button(actor, "It arrived" if is_there else "Send again"):
             click = self.deployment.slack.click(actor.person, actor.channel, *button)

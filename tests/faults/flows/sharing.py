@@ -1,4 +1,4 @@
-"""A flow in which the owner of a task lets a teammate talk to its agent."""
+"""A flow in which the owner of a task lets a teammate talk to the task's agent."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,8 +15,8 @@ Find = Callable[[], tuple[str, str, str] | None]
 
 
 class Sharing(Flow):
-    """The owner presses *Always let NAME*. The teammate's waiting reply is passed on, and the next one needs
-    no approval."""
+    """The owner presses *Always let NAME*. The teammate's waiting reply is passed on, and the teammate's next
+    reply needs no approval."""
 
     floor = 27
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -44,7 +44,7 @@ class Sharing(Flow):
             self._teammates[actor] = mate.id
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each teammate write a reply and ask the owner to pass it on."""
+        """Let each teammate write a reply, and ask the owner to pass on this reply."""
         deployment, slack = self.deployment, self.deployment.slack
         for actor in actors:
             self._told_before[actor] = len(self._told_directly(actor))
@@ -94,7 +94,7 @@ class Sharing(Flow):
         ]
 
     def _told_directly(self, actor: Actor) -> list[str]:
-        """Return the direct messages to the teammate."""
+        """Return the direct messages that the teammate got."""
         slack = self.deployment.slack
         return [shown(each) for each in slack.messages(slack.open_direct(self._teammates[actor]).id)]
 

@@ -15,7 +15,7 @@ NOT_NOW = (
 
 
 class Drawing(Flow):
-    """An agent reports something, and the card shows it."""
+    """An agent reports something, and the card shows the report."""
 
     floor = 17
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
@@ -48,7 +48,8 @@ class Drawing(Flow):
 
 
 class ShowingSession(Drawing):
-    """An agent works again, and Slack's own agent surface shows it. `Drawing` proves the calls before."""
+    """An agent works again, and Slack's own agent surface shows this. `Drawing` proves the earlier calls of
+    this flow."""
 
     floor = 24
     is_timed = True

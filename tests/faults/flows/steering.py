@@ -27,7 +27,7 @@ class Steering(Flow):
         await self.write(actor, self.verb)
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the bot has posted a message about it in the thread."""
+        """Return whether the bot has posted a message about the verb in the thread."""
         return bool(self.said(actor))
 
 
@@ -105,7 +105,8 @@ class Stopping(Pausing):
 
 
 class StoppingByOffer(Pausing):
-    """*Stop the task*, which is offered to the author of a bare `pause`: the word is not sent to the agent.
+    """The author of a bare `pause` presses *Stop the task*, which the bot offers. The word is not sent to the
+    agent.
 
     `Pausing` proves what follows.
     """
@@ -126,7 +127,7 @@ class StoppingByOffer(Pausing):
         await press(self, actor, lambda: self._offer(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that the workspace was stopped once, and the word was taken back."""
+        """Check that the workspace was stopped once, and that the word did not reach the agent."""
         assert self.new_builds(actor) == ["stop"]
         assert self.said(actor) == [f"Paused by {actor.name.capitalize()}. A reply resumes it."]
         assert task_of(actor).inputs == []
@@ -256,7 +257,7 @@ class Editing(Steering):
 
 
 class Muting(Steering):
-    """A person writes `!mute`. From then on, notices of the task mention nobody."""
+    """A person writes `!mute`. After that, notices of the task mention nobody."""
 
     floor = 24
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
@@ -292,7 +293,8 @@ class Following(Steering):
     verb = "!follow"
 
     def is_over(self, actor: Actor) -> bool:
-        """When the message is there, let the turn end. Return whether the message and the notice say so."""
+        """When the message is there, let the turn end. Return whether the message and the notice say that the
+        turn has ended."""
         if self.said(actor) and task_of(actor).state == "working":
             task_of(actor).becomes("complete", "Opened PR #12")
         return len(self.said(actor)) > 1 and not self.said(actor)[0].startswith("Live")
@@ -314,7 +316,8 @@ class Detaching(Steering):
     verb = "!detach"
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot said so once, that the card shows it, and that the task was not changed."""
+        """Check that the bot said once that the link has ended, that the card shows this, and that the task
+        was not changed."""
         name = task_of(actor).name
         assert self.said(actor) == [
             f"Detached: the task goes on without this thread. `/task attach {name}` gives it a new one.\n"

@@ -14,7 +14,7 @@ RUNS = f"[Stop] {MENU}"
 
 
 class Telling(Flow):
-    """The base of these flows: one notice is posted once."""
+    """The base of these flows. Each flow checks that one notice is posted once."""
 
     meets = LEASE_KINDS | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
@@ -55,8 +55,8 @@ class Telling(Flow):
 
 
 class Writing(Telling):
-    """The base of notices with an excerpt of what the agent wrote. If its log cannot be read, the next notice
-    has the excerpt."""
+    """The base of notices with an excerpt of what the agent wrote. If the agent's log cannot be read, the
+    next notice has the excerpt."""
 
     reads = "coder tasks.logs"
 
