@@ -258,7 +258,7 @@ class Surfaces:
             await self.click_private(typed.person, listed, Button.LIST_PAGE)
         return listed is not None
 
-    # What acts use.
+    # Methods that acts use.
 
     async def wait(self, find: Callable[[], T | None], seconds: float | None = None) -> T | None:
         """Check a condition for some seconds. Return its result, or None if the condition never held."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/taskwire"
-# Their requests to Coder belong to no person: who a person is, the list of all tasks, and our own account.
+# Modules that ask Coder for no person: who a person is, the list of all tasks, and our own account.
 ASK_FOR_NOBODY = {
     "app/bot.py",
     "app/new_secrets.py",

@@ -12,7 +12,7 @@ import pytest
 from tests.programs import find_openssl
 
 ROOT = Path(__file__).parents[2]
-# It starts a program that such a machine does not have. `.ci/run` tries all such files without the programs.
+# This file starts a program that such a machine lacks. `.ci/run` tries all such files without the programs.
 STARTING = "tests/redis/test_tls.py"
 
 

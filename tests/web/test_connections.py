@@ -82,7 +82,7 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
         late = await site.connect()
 
         assert await stranger.is_closed()
-        # It was opened last, so the time limit of a request is now over for all of these connections.
+        # `late` was opened last, so the time limit of a request is now over for all of these connections.
         assert await late.is_closed()
         assert first == await slack.ask(request(command("3"))) == (200, "taken")
         assert [body["text"] for body in site.accepted] == ["1", "3"]

@@ -82,7 +82,7 @@ class Flow:
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
-    # What flows use.
+    # Methods that flows use.
 
     async def begin_turn(self, actors: Sequence[Actor]) -> None:
         """Let each agent get an answer and start to work."""
