@@ -34,7 +34,7 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
-        """Start work in its own task. Urgent work skips the limit, because a trigger expires after 3 s."""
+        """Start `work` in its own task. Urgent work skips the limit, because a trigger expires after 3 s."""
         task = asyncio.ensure_future(self._run_urgent(work) if is_urgent else self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -65,7 +65,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _outside_slot(self) -> AsyncIterator[None]:
-        """Free this task's slot for other tasks while the block runs."""
+        """Give this task's place in the limit to other tasks while the block runs."""
         self._slots.release()
         try:
             yield

@@ -42,7 +42,7 @@ class ClaimAnswer(NamedTuple):
 
 
 class Ingress:
-    """Decides which payloads are accepted, and claims them."""
+    """Decides which payloads are accepted, and claims the accepted payloads in the inbox."""
 
     def __init__(
         self, deps: Dependencies, inbox: Inbox, metrics: Metrics, ingress_priority: IngressPriority
@@ -147,7 +147,7 @@ class Ingress:
             self._slack.record_payload(ts)
 
     def record_arrival(self, kind: str) -> None:
-        """Record that a payload of this kind has arrived, even if it is not handled."""
+        """Record that a payload of this kind has arrived, even if no listener handles it."""
         self._arrived_kinds.add(kind)
 
     async def count_claim(
@@ -213,9 +213,10 @@ class Ingress:
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> ClaimAnswer:
-        """Claim a delivery with its batch.
+        """Claim a delivery with its batch. Return what to tell the person at once.
 
-        If the person has reached `user_limit`, or the store does not answer, the returned reply says so.
+        If the person has reached `user_limit`, or Redis does not answer, the returned reply tells the person
+        so.
         """
         try:
             claim = await self.count_claim(kind, self._inbox.claim(kind, delivery, batch, user_limit))

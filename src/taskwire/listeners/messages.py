@@ -1,7 +1,7 @@
 """Listener for events: messages and their changes, reactions, and changes of channels and people.
 
-Bolt acknowledges an event before its listener runs. Therefore the claim is made in a middleware of the
-listener. If the claim fails, the event is not acknowledged, and Slack delivers it again.
+Bolt would acknowledge an event before its listener runs. So a middleware of the listener makes the claim. If
+the claim fails, the event is not acknowledged, and Slack delivers the event again.
 """
 
 import re

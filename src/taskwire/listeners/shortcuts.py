@@ -1,7 +1,8 @@
-"""Listener for shortcuts: *New task* anywhere, and *Make a task of this* and *Send to its task* on a message.
+"""Listener for the shortcuts *New task*, *Make a task of this* and *Send to its task*.
 
-The first two open the form for a new task; its submission is claimed by `dialogs.py`. The last one is claimed
-here, for the link of the message's thread.
+*New task* works anywhere, and the other two work on a message. *New task* and *Make a task of this* open the
+form for a new task; `dialogs.py` claims the form's submission. *Send to its task* is claimed here, for the
+link of the message's thread.
 """
 
 import asyncio

@@ -169,7 +169,7 @@ class Side:
         return is_there
 
     async def find_finished_move(self) -> str | None:
-        """Return the id of the last move whose target was this side; None if there was none."""
+        """Return the id of the last move into this side; None if there was none."""
         found = self.connections.commands.hget(self.keys.named("server"), "arrived")
         return await cast("Awaitable[str | None]", found)
 
@@ -184,7 +184,10 @@ class Side:
     async def set_fence(
         self, seen: str, state: FenceState, move: str, other: str, app: str, run: str
     ) -> None:
-        """Set or update the fence. Raises `UserError` if the state has changed since it was `seen`."""
+        """Set or update the fence.
+
+        Raises `UserError` if the state differs from `seen`, a text of `read_state`.
+        """
         if not await self.run(_FENCE, seen, state, move, other, app, run):
             raise UserError(
                 f"Somebody has used or moved the store at {self.where} in this moment.",

@@ -153,7 +153,7 @@ class Transfer:
         return await fence.find(self._target.connections, self._target.keys)
 
     async def _require_same_owner(self, there: Fence | None) -> None:
-        """Raise `UserError` if one side belongs to another installation."""
+        """Raise `UserError` if the source or the target belongs to another installation."""
         noted = []
         for side in (self._source, self._target):
             found = await Ownership(side.connections, side.keys, ServerClock()).find()
@@ -289,7 +289,7 @@ class Transfer:
 
 
 def same_store() -> UserError:
-    """Return the error for a move whose two sides are the same store."""
+    """Return the error for a move from a store to itself."""
     return UserError(
         "--from names the store that the settings name too.",
         "Set REDIS_URL (or take it away, for the embedded store) to say where it is to go, and --from to "

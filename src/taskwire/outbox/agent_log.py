@@ -128,7 +128,7 @@ async def read_last_output(deps: Dependencies, coder: CoderClient, link: Link) -
 
 
 async def read_last_lines(deps: Dependencies, coder: CoderClient, link: Link) -> str:
-    """Return the last lines of the log; empty if the log cannot be read now."""
+    """Return the last lines of the agent's log; empty if the log cannot be read now."""
     logs = await _find_logs(coder, link)
     if logs is None or logs.snapshot:
         return ""
@@ -151,9 +151,9 @@ async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
 
 
 async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
-    """Return the log; None if the task was not created yet.
+    """Return the log of an agent; None if its task was not created yet.
 
-    Raise UserError if Coder cannot show the log now.
+    Raise UserError if Coder cannot show it.
     """
     task_id, title = link.record.task_id, link.title
     if task_id is None:

@@ -48,7 +48,7 @@ def make_error_answer(error: Exception) -> Message:
 
 
 def get_refusal_text(refused: Refused) -> str:
-    """Return the reason that Coder gave for its refusal, without the HTTP status."""
+    """Return Coder's reason for a refusal, without the HTTP status."""
     return refused.answer.text if isinstance(refused, CoderError) else str(refused)
 
 

@@ -70,7 +70,11 @@ class DecidedReply(BaseModel):
 def keep_offered(
     deps: Dependencies, link: Link, offered: OfferedReply, batch: Batch, now_ms: int = 0
 ) -> Batch:
-    """Store a reply. If `offered.is_asked`, add the reply to its owner's list, with the time `now_ms`."""
+    """Store a reply.
+
+    If `offered.is_asked`, also add the reply to the list of replies about which its owner is asked. `now_ms`
+    is the time of the entry in this list.
+    """
     name, owner = offered.job_id, link.record.owner_slack
     if offered.is_asked and owner is not None:
         counted = f"{link.id} {name}"

@@ -59,7 +59,9 @@ async def post_once(
     meta: Metadata,
     priority: Priority = Priority.POST,
 ) -> Ts:
-    """Post the message of this job, or find the message that an earlier attempt has posted. Return its ts.
+    """Post the message of this job, or find the message that an earlier attempt has posted.
+
+    Return the message's ts.
 
     Raises the errors of Slack's client. After OutcomeUnknown, the intent record stays.
     """

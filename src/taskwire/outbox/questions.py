@@ -86,7 +86,7 @@ async def replace_text(
 ) -> bool:
     """Replace the text of an open question. Return False if the question is not open.
 
-    `meta` is the message's new metadata; without it the message keeps its id and kind.
+    `meta` is the new metadata of the question's message. Without `meta`, the message keeps its id and kind.
     """
     place = await _find_place(deps, link, question_id)
     if place is None:
@@ -133,7 +133,7 @@ def settle_reply(link: Link, reply: Reply, why: ClosingReason, batch: Batch) -> 
 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
-    """Settle every open question of a thread, because the thread loses its task."""
+    """Settle every open question of a thread, because the thread is losing its task."""
     for question_id in await deps.links.list_questions(link.id):
         is_kept = await deps.notes.find_signed("reply", link.id, question_id) is not None
         settle(link, question_id, inputs.question_closed("ended_unsent" if is_kept else "ended"), batch)
@@ -292,7 +292,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _settle_question(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Replace a question's buttons by its outcome. The edit may be repeated."""
+    """Replace a question's buttons by the outcome of the question. This edit may be repeated."""
     work = context.work(SettleQuestion)
     place = await _find_posted(deps, link.id, work)
     if place is None:

@@ -65,9 +65,9 @@ class ServiceTokenRenewal:
         self._next_check_ms = 0
 
     async def look(self) -> None:
-        """Use the token that another process has made.
+        """Use the service token that another process has made.
 
-        If the present token expires soon, make a new one.
+        If the present service token expires soon, make a new one.
         """
         if self._coder.key_id not in (self._given, self._own):
             # The operator has replaced the token.

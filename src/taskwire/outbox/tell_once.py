@@ -17,7 +17,7 @@ async def has_told(deps: Dependencies, *what: str) -> bool:
 
 
 def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
-    """Record in this batch that its messages tell people about `what`."""
+    """Record in this batch that the batch's messages tell people about `what`."""
     return deps.notes.keep_in(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 

@@ -29,7 +29,7 @@ from taskwire.state.accounts import ConnectedAccount
 
 
 class AccountNeeded(AccountRefused):
-    """The person has no Coder account yet. Their request waits until they have connected one."""
+    """The person has no Coder account yet. The request of the person waits until they have connected one."""
 
     def __init__(self, person: UserId) -> None:
         super().__init__("the person has connected no account")
@@ -60,7 +60,8 @@ class Accounts:
     async def get_client(self, person: UserId, owner_id: str = "", link: Link | None = None) -> CoderClient:
         """Return the client for an act of this person.
 
-        `owner_id` is the Coder user who owns the task, and `link` is the task's link, if it has one.
+        `owner_id` is the id of the Coder user who owns the task. `link` is the task's link, if the task has
+        one.
         """
         account = await self.find(person)
         if account is not None and owner_id in ("", account.user_id):
@@ -74,7 +75,7 @@ class Accounts:
     async def get_client_for_job(self, work: Work, link: Link | None) -> CoderClient:
         """Return the client of the person whose act the job is.
 
-        If there is none, return the client of the link's owner.
+        If the job is no person's act, return the client of the link's owner.
         """
         owner_id = link.record.owner_id if link is not None else ""
         actor = find_actor(work)
@@ -83,7 +84,7 @@ class Accounts:
         return self._deps.service_coder if link is None else await self.get_owners_client(link)
 
     async def get_owners_client(self, link: Link) -> CoderClient:
-        """Return the client for what the bot does by itself for a link."""
+        """Return the client for acts of the bot itself for a link, such as a notice."""
         owner = link.record.owner_slack
         account = await self.find(owner)
         if account is not None and account.user_id == link.record.owner_id and not account.is_refused:

@@ -43,7 +43,7 @@ _log = logger("taskwire.people.directory")
 
 
 class CoderAccount(BaseModel):
-    """The part of a Coder user that decides what a person may do."""
+    """The fields of a Coder user that decide what the person may do."""
 
     id: str
     username: str
@@ -122,7 +122,7 @@ class Directory:
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_group(self, group: str) -> frozenset[str]:
-        """Return the members of a user group; nobody if the group no longer exists."""
+        """Return the members of a user group. If the group no longer exists, return no members."""
         found = await self._get_cached("group", group, partial(self._ask_group, group), self._group_ms)
         return frozenset(found.split())
 

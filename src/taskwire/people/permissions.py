@@ -54,7 +54,7 @@ class Account(BaseModel):
 
 
 class NoAccount(UserError):
-    """The person's e-mail address does not belong to exactly one Coder user."""
+    """The person's confirmed e-mail address leads to no Coder user, or to several."""
 
 
 class Suspended(UserError):
@@ -229,7 +229,7 @@ class People:
         return person in link.shares or await self._is_in_groups(person, link.shares)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
-        """Return what the person may do with the task. Raises what `can_manage` raises."""
+        """Return what the person may do with the task. Raises the errors of `can_manage`."""
         if await self.can_manage(person, link, needs_coder=needs_coder):
             return Rights.MANAGE
         can_steer = await self.can_steer(person, link, needs_coder=needs_coder)
@@ -310,7 +310,7 @@ class People:
         return settings.steerers == "channel" and await self.directory.is_member(person, channel)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
-        """List the links of other people's tasks that this person may steer."""
+        """List the links of other people's tasks. Leave out tasks that this person may not steer."""
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}

@@ -48,7 +48,7 @@ _log = logger("taskwire.polling.poller")
 
 
 class Poller:
-    """Polls all linked tasks with one account, the service account."""
+    """Polls all linked tasks with the service account."""
 
     # A regular poll is made in one call, not in several parts.
     is_amid_round = False

@@ -48,18 +48,18 @@ Word = str | int
 
 
 class Batch:
-    """A list of operations. Each method adds one and returns the batch."""
+    """A list of operations. Each method adds one operation and returns the batch itself."""
 
     def __init__(self) -> None:
         self._operations: list[list[str]] = []
 
     def write(self, command: Command, key: str, *words: Word) -> Self:
-        """Add a plain Redis write."""
+        """Add a plain Redis write to the batch."""
         self._operations.append([command, key, *map(str, words)])
         return self
 
     def write_expiring(self, ttl_ms: int, command: Command, key: str, *words: Word) -> Self:
-        """Add a plain Redis write, and let its key expire `ttl_ms` later."""
+        """Add a plain Redis write to the batch. The key expires `ttl_ms` after the write."""
         self._operations.append(["expiring", key, str(ttl_ms), command, *map(str, words)])
         return self
 

@@ -28,7 +28,7 @@ class CallOutcome(NamedTuple):
 
 
 class Coalescer:
-    """Collects the calls of one script and sends them together.
+    """Collects the calls of one script and sends several calls at once.
 
     An exchange that takes longer than `seconds` is cancelled.
     """

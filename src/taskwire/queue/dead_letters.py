@@ -195,7 +195,7 @@ def add_dead_letter(
 
 
 def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
-    """Add to a batch the removal of a dead letter, because its job is no longer needed."""
+    """Add to a batch the removal of a dead letter, because the letter's job is no longer needed."""
     batch.write("HDEL", keys.named("dead_letters"), letter_id)
     return batch.write("ZREM", keys.named("dead_letters", "order"), letter_id)
 

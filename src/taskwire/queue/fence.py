@@ -34,8 +34,8 @@ FenceState = Literal["leaving", "left", "arriving"]
 class Fence(NamedTuple):
     """The fields of a fence.
 
-    `move` is the id of the move, `other` the address of the other store, and `app` the bot user of the Slack
-    app that moves. `at_ms` is when the store got its present `state`.
+    `move` is the id of the move. `other` is the address of the other store. `app` is the bot user of the
+    Slack app whose data moves. `at_ms` is when the store got its present `state`.
     """
 
     state: FenceState

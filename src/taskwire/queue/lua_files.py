@@ -22,7 +22,7 @@ _FIT_FOR_QUOTES = re.compile(r"[^'\\\n]*")
 
 
 class LuaFileError(Exception):
-    """A script cannot be put together from its files and its constants."""
+    """A script's files or constants are wrong, so the script cannot be loaded."""
 
 
 def load(name: str, **constants: str | int) -> str:

@@ -48,7 +48,7 @@ _DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", 
 
 
 class NotPermitted(UserError):
-    """The Redis user lacks a right. Only the operator can grant it."""
+    """The Redis user lacks a right. Only the operator of Redis can grant this right."""
 
 
 async def check_rights(connections: Connections, keys: Keys) -> None:

@@ -124,7 +124,7 @@ _VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete":
 
 
 def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> UserLimit | None:
-    """Return the limit on a press of a button, or None if it has no limit."""
+    """Return the limit on a press of a button; None if the button has no limit."""
     kind = _KINDS.get(button) if button is not None else None
     return None if kind is None else UserLimit(person, kind, at, MAX_PER_MINUTE[kind], link)
 

@@ -53,7 +53,7 @@ _log = logger("taskwire.recovery.backfill")
 
 
 class Backfill:
-    """Queues threads for reading after a gap, and reads them."""
+    """Queues threads for reading after a gap, and reads these threads."""
 
     def __init__(
         self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics
@@ -89,8 +89,8 @@ class Backfill:
         """Queue a backfill of threads with messages from the last `absence_ms`; None means all threads.
 
         Return the number of open threads. If a scan of a channel already waits, it starts again with all
-        threads, because the threads that it has scanned may have new messages by now. The scan keeps the
-        earlier of the two start times.
+        threads, because scanned threads may have new messages by now. The scan keeps the earlier of the two
+        start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -283,7 +283,7 @@ def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], l
 
 
 async def scan_page(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
-    """Read one page of a channel, and queue its threads with new messages. Raise Slack's errors."""
+    """Read one page of a channel, and queue the page's threads with new messages. Raise Slack's errors."""
     batch = Batch()
     lone, roots = split_lone_roots(work.roots, work.span_us)
     for root in lone:

@@ -86,7 +86,7 @@ class Downtime:
         self._add(queue_reading)
 
     def queue_missed_since(self, moment_ms: int) -> None:
-        """Queue a backfill of what was written since `moment_ms`, by Redis's clock."""
+        """Queue a backfill of the messages since `moment_ms`, a time of Redis's clock."""
 
         async def queue_reading() -> bool:
             ago_ms = await self._heartbeat.get_age_ms(moment_ms)
@@ -126,7 +126,7 @@ class Downtime:
             await cancel_and_wait(self._queuing)
 
     def _queue_since(self, since_seconds: float) -> None:
-        """Queue a backfill of what was written since `since_seconds`, by this process's monotonic clock.
+        """Queue a backfill of the messages since `since_seconds`, by this process's monotonic clock.
 
         Redis's clock cannot be read while Redis is away.
         """
@@ -141,9 +141,8 @@ class Downtime:
     def _add(self, queue_reading: Callable[[], Awaitable[bool]]) -> None:
         """Add a backfill to the list of backfills to queue.
 
-        Drop none: each backfill reads a different span of time.
-
-        `queue_reading` makes one try to queue this backfill.
+        No backfill is dropped, because each reads a different span of time. `queue_reading` makes one try to
+        queue this backfill.
         """
         self._pending.append(queue_reading)
         if self._queuing is None or self._queuing.done():

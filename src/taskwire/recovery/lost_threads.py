@@ -52,7 +52,7 @@ class LostThreads:
     async def find(self, context: JobContext) -> Outcome:
         """Look at the card of an unknown thread.
 
-        Restore its link, or tell the thread why that is not possible.
+        Restore the thread's link, or say in the thread why that is not possible.
         """
         work = context.work(FindThread)
         thread = ThreadRef(work.channel, work.thread_ts)

@@ -4,8 +4,8 @@
     ├── redis-py's own   unknown outcome, unless no byte was sent: see `track_sending`
     └── RedisAway        certainly not done: this server accepts no writes now
 
-A server refuses a script before its first command if the server is no longer the master, has lost its
-replicas, or is not ready yet. Such a refusal closes the connection, so that the next call looks for the
+A server that is no longer the master, has lost its replicas, or is not ready yet refuses a script. It does so
+before the script's first command. Such a refusal closes the connection, so that the next call looks for the
 master again. This module manages connections only; `sentinels` finds the master.
 """
 
@@ -105,7 +105,7 @@ class _TrackedConnection(AbstractConnection):
         disconnect_on_error: bool = True,
         push_request: bool | None = False,
     ) -> object:
-        """Read an answer. If it is a refusal, close the connection and raise `RedisAway`."""
+        """Read an answer. If the answer is a refusal, close the connection and raise `RedisAway`."""
         try:
             return await super().read_response(
                 disable_decoding, timeout, disconnect_on_error=disconnect_on_error, push_request=push_request
@@ -132,8 +132,8 @@ class UnixConnection(_TrackedConnection, UnixDomainSocketConnection):
 class _MasterConnection(_TrackedConnection):
     """A connection to the server that the sentinels name as master.
 
-    The pool calls `connect` before each use. So when one connection of this process has learnt of a newer
-    master, the other connections to the old master are closed before their next use.
+    The pool calls `connect` before each use. When this process learns of a newer master, each connection to
+    the old master is closed before its next use.
     """
 
     masters: Masters

@@ -96,7 +96,10 @@ class Connections:
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """What the server says about itself. A field is None if the server, often a managed one, hides it."""
+    """The server's facts about itself.
+
+    A field is None if the server hides it, as managed servers often do.
+    """
 
     engine: str
     version: str | None
@@ -119,9 +122,9 @@ class StoreHealth:
 
 
 def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = False) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
-    """Make both clients. Nothing is sent before the first command. Raises `UserError` for an invalid URL.
+    """Make the command client and the blocking client. Nothing is sent before the first command.
 
-    With `is_raw` the clients return undecoded bytes.
+    With `is_raw`, the clients return undecoded bytes. Raises `UserError` for an invalid URL.
     """
     address = addresses.parse_redis_url(url)
     masters = _masters(address) if address.sentinels else None
@@ -205,7 +208,7 @@ def _masters(address: RedisAddress) -> Masters:
 
 
 async def check(connections: Connections) -> StoreHealth:
-    """Ask the server what it is, and store how many replicas a claim or an intent record needs.
+    """Ask the server for its version and its role. Store how many replicas a claim or an intent record needs.
 
     Raises `UserError` if the server cannot be reached, is too old, or is a Redis Cluster.
     """

@@ -108,7 +108,7 @@ def _open_locks(data_dir: Path) -> tuple[TextIO, TextIO]:
 
 
 def require_safe(data_dir: Path) -> None:
-    """Raise `UserError` if other users can change the directory or a parent of it.
+    """Raise `UserError` if other users can change the data directory or a parent of this directory.
 
     A directory that does not exist yet is accepted.
     """
@@ -251,7 +251,7 @@ def _can_listen(path: Path) -> bool:
 
 
 def remove_socket(path: Path, data_dir: Path) -> None:
-    """Remove a socket, and the temporary directory that was made for it."""
+    """Remove a socket. If a temporary directory was made for the socket, remove this directory too."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
         if path.parent != data_dir:

@@ -212,7 +212,7 @@ def _programs() -> Iterator[Path]:
 
 
 def _version(program: Path) -> tuple[int, int]:
-    """Return a program's version; (0, 0) if it does not run here, for example with another C library."""
+    """Return a program's version; (0, 0) if it does not run here, for example because of its C library."""
     try:
         answer = subprocess.run(  # noqa: S603 - one of the programs above, without a shell
             [program, "--version"], capture_output=True, text=True, timeout=5, check=False

@@ -41,7 +41,7 @@ PERMANENT = {
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of one Slack workspace, in one installation."""
+    """The Redis keys of one Slack workspace in one installation."""
 
     team: str
     installation: str = KEY_PREFIX

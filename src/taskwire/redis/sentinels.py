@@ -1,9 +1,9 @@
 """Finds the present master through the sentinels.
 
-All sentinels are asked at once. The newest configuration among the answers of a majority counts, because a
-single sentinel may have been cut off with a master that was replaced. Older configurations are ignored from
-then on. Connections compare their server with the last master that was found here. This module only returns
-an address. A failover may lose writes; `recovery/data_loss.py` says what is done about the loss.
+All sentinels are asked at once. The newest configuration among the answers of a majority counts. A single
+sentinel may have been cut off with a master that was replaced. Older configurations are ignored from then on.
+Connections compare their server with the last master that was found here. This module only returns an
+address. A failover may lose writes; `recovery/data_loss.py` says what is done about the loss.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Masters:
         self._sentinels = sentinels
 
     async def find(self) -> HostPort:
-        """Return the present master. Raises `NoMaster` if the sentinels do not know one."""
+        """Return the present master. Raises `NoMaster` if the sentinels do not know a master."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
         if self._is_outdated(seen):
             # The sentinels that replaced a master are the first to know it. So an older answer is out of

@@ -56,7 +56,7 @@ SEARCH_DELAY_MS = 30_000
 
 
 class ReplyReceiver:
-    """Claims what people write in threads."""
+    """Claims the messages that people write in threads."""
 
     def __init__(self, inbox: Inbox, writes: LinkWrites, bot: UserId, mask_own: Callable[[str], str]) -> None:
         self._inbox = inbox

@@ -2,8 +2,8 @@
 
 A reply of a person who may not steer the task is no input. The reply's author can privately ask the owner to
 pass the reply on. The owner decides about the text that the reply has when the owner is asked. Between these
-steps the reply is stored in a note. A reply that is passed on becomes a reply of the owner and names its
-author. It keeps its place among the other replies.
+steps the reply is stored in a note. If the owner passes the reply on, it becomes the owner's own reply and
+names its author. The reply keeps its place among the other replies.
 """
 
 import contextlib

@@ -60,7 +60,7 @@ _PAUSE_WORDS = re.compile(r"(Paused by .+)\. (?:One reply waits|\d+ replies wait
 
 
 class ReplyJob(NamedTuple):
-    """The job of a reply while a worker runs it, with its link."""
+    """A reply's job while a worker runs the job, and the link of the reply."""
 
     context: JobContext
     link: Link
@@ -303,7 +303,10 @@ class ReplyOutcomes:
         return None
 
     async def wait_for_decision(self, reply_job: ReplyJob) -> Outcome:
-        """Wait for the answer to the question. If nobody answers in time, give up the reply."""
+        """Wait for the answer to the question about the reply.
+
+        If nobody answers in time, give up the reply.
+        """
         seconds_left = (
             ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         )

@@ -92,7 +92,8 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 def _make_error_handler(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
     """Return Bolt's error handler.
 
-    It counts each payload without a listener, and logs a warning about such payloads once a minute at most.
+    The handler counts each payload that has no listener. It logs a warning about such payloads once a minute
+    at most.
     """
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = ThrottledLog(_log.warning, "unknown payload from Slack, ignored; does the app have our manifest?")

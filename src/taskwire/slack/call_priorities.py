@@ -134,11 +134,10 @@ def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
 
 
 async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call. Repeat it while Slack answers that its rate limit is exceeded.
+    """Make a call. Repeat the call while Slack answers that its rate limit is exceeded.
 
-    Raise `SlackRateLimited` after MOST_RATE_LIMIT_RETRIES repetitions. Before each repetition, wait until
-    Slack allows the method again; calls of other processes wait too. `call` must be safe to repeat. Do not
-    use this if the caller itself is repeated.
+    Raise `SlackRateLimited` after MOST_RATE_LIMIT_RETRIES repetitions. Each repetition waits until Slack
+    allows the method again. `call` must be safe to repeat. Use this only in code that no caller repeats.
     """
     for _ in range(MOST_RATE_LIMIT_RETRIES):
         with contextlib.suppress(errors.SlackRateLimited):

@@ -74,7 +74,10 @@ class ForeignUrl(SlackRefused):
 
 
 class SlackRateLimited(TryLater):
-    """Slack's rate limit was exceeded. `retry_after_seconds` is from Retry-After; None if it is absent."""
+    """Slack's rate limit was exceeded.
+
+    `retry_after_seconds` is the value of Retry-After; None without one.
+    """
 
 
 class NoCapacity(TryLater):
@@ -201,7 +204,7 @@ def _clean_code(error: str) -> str:
 
 
 def _remarks(body: object, secret: str) -> str:
-    """Return what Slack says about missing scopes and malformed arguments, for the log."""
+    """Return Slack's words about missing scopes and malformed arguments, for the log."""
     needed = read_text(body, "needed")
     remarks = read_strings(body, "response_metadata", "messages")
     text = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]

@@ -142,7 +142,7 @@ class RightsChanged:
 
 @dataclass(frozen=True)
 class HomeOpened:
-    """A person looks at the bot's Home tab."""
+    """A person has opened the bot's Home tab."""
 
     person: UserId
     delivery: str
@@ -186,7 +186,7 @@ class Click:
 
     @property
     def number(self) -> int:
-        """The number at the end of the action id; -1 if it has none."""
+        """The number at the end of the button's action id; -1 if there is no number."""
         number = self.action_id.rpartition(".")[2]
         return int(number) if number.isdecimal() else -1
 

@@ -21,7 +21,7 @@ class Metadata:
     task_id: str | None = None
 
     def payload(self) -> dict[str, str]:
-        """Return the metadata's payload as the message carries it."""
+        """Return the metadata's payload in the form that a message contains."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 

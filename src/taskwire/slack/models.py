@@ -31,7 +31,7 @@ SlackAnswer = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Identity:
-    """The bot's own user and the workspace in which it is installed."""
+    """The bot's own user, and the workspace in which the bot is installed."""
 
     team_id: str
     team_name: str
@@ -165,7 +165,7 @@ def find_share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
 
 
 def require_text(method: str, answer: SlackAnswer, *path: str) -> str:
-    """Return the string at a path. Raises `UnexpectedSlackAnswer` if it is missing or empty."""
+    """Return the string at a path. Raises `UnexpectedSlackAnswer` if the string is missing or empty."""
     found = read_text(answer, *path)
     if not found:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
@@ -173,7 +173,7 @@ def require_text(method: str, answer: SlackAnswer, *path: str) -> str:
 
 
 def require_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
-    """Return the ts at a path. Raises `UnexpectedSlackAnswer` if it is missing."""
+    """Return the ts at a path. Raises `UnexpectedSlackAnswer` if the ts is missing."""
     found = read_ts(answer, *path)
     if found is None:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")

@@ -128,7 +128,7 @@ class Outbound:
         return models.parse_identity(await self._calls.make(Method.IDENTITY, self.timeouts.read, call))
 
     def use_token(self, token: str) -> None:
-        """Use another token of the same bot from the next call on."""
+        """Use another token of this bot from the next call on."""
         self._client.token = token
         self._handed_out_urls.use_token(token)
 
@@ -294,7 +294,10 @@ class Outbound:
         await self._calls.make(Method.UNFURL, self.timeouts.change, call, priority=Priority.CARD)
 
     async def reserve_update(self, channel: ChannelId, ts: Ts, priority: Priority = Priority.CARD) -> None:
-        """Take a place for one edit of a message, or raise `NoCapacity`."""
+        """Take a place in the rate limits for one edit of a message.
+
+        Raise `NoCapacity` if no place is free.
+        """
         await self._rate_limits.take(Method.UPDATE, _edit_limit_key(channel, ts), priority)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
@@ -371,12 +374,12 @@ class Outbound:
         return read_user(answer, "user", "id")
 
     async def get_channel(self, channel: ChannelId) -> Channel:
-        """Return a conversation. Raises `ChannelProblem` if the bot cannot see it."""
+        """Return a conversation. Raises `ChannelProblem` if the bot cannot see the conversation."""
         call = self._client.conversations_info(channel=channel)
         return models.parse_channel(await self._calls.make(Method.CHANNEL, self.timeouts.read, call))
 
     async def list_channels_of(self, user: UserId) -> frozenset[ChannelId]:
-        """Return the conversations of which a user is a member, as far as the bot can see them."""
+        """Return the conversations of a user. Conversations that the bot cannot see are left out."""
         found: set[ChannelId] = set()
         cursor = ""
         for _ in range(MOST_PAGES):
@@ -422,7 +425,7 @@ class Outbound:
         return models.require_text(Method.PERMALINK, answer, "permalink")
 
     async def open_direct(self, user: UserId) -> ChannelId:
-        """Open the direct conversation with a person and return its id."""
+        """Open the direct conversation with a person. Return the conversation's id."""
         call = self._client.conversations_open(users=user)
         answer = await self._calls.make(Method.OPEN_DIRECT, self.timeouts.change, call)
         return ChannelId(models.require_text(Method.OPEN_DIRECT, answer, "channel", "id"))

@@ -22,7 +22,10 @@ class Views:
         self._timeout_seconds = timeout_seconds
 
     async def open(self, trigger_id: str, view: View) -> str:
-        """Open a dialog and return its id. Raises `DialogGone` if the trigger is older than three seconds."""
+        """Open a dialog and return the dialog's id.
+
+        Raises `DialogGone` if the trigger is older than 3 seconds.
+        """
         call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.prepare_view(view))
         answer = await self._calls.make(Method.OPEN_VIEW, self._timeout_seconds, call)
         return models.require_text(Method.OPEN_VIEW, answer, "view", "id")

@@ -170,7 +170,7 @@ class AccountStore:
 
 
 def seal_pasted(token: str, person: UserId) -> str:
-    """Encrypt a token that a person has just entered, for the job that connects their account."""
+    """Encrypt a token that a person has just entered, for the job that connects the person's account."""
     return key_ring().seal(token.strip(), f"pasted token {person}")
 
 

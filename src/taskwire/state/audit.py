@@ -197,7 +197,10 @@ class AuditTrail:
         return found[:most]
 
     async def find_head(self) -> str:
-        """Return the number and the hash of the newest entry. An operator compares both with the log."""
+        """Return the number and the hash of the newest audit entry.
+
+        An operator compares both with Taskwire's log.
+        """
         head = await self._read_head()
         return f"{head.number} ({head.hash})"
 

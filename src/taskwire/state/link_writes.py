@@ -49,7 +49,7 @@ class LinkWrites:
         self.kept = kept or KeptTimes()
 
     def write_record(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write the record of a link, and list the link under its owner."""
+        """Write the record of a link, and add the link to its owner's list."""
         batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
         if record.owner_slack is not None:
             made_ms = microseconds(record.made_at) // 1000
@@ -72,7 +72,7 @@ class LinkWrites:
         return batch.adopt(self._keys.named("parked", where), record.id)
 
     def adopt_parked(self, batch: Batch, thread: ThreadRef, link: LinkId) -> Batch:
-        """Append to a link's queues the messages that were parked before its thread was known."""
+        """Append to a link's queues the messages that were parked before the link's thread was known."""
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
@@ -116,7 +116,7 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def write_task(self, batch: Batch, record: LinkRecord) -> Batch:
-        """List the link under its task, so that the poller finds it."""
+        """Store which link the task has, so that the poller finds the link."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
     def set_field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
@@ -126,7 +126,7 @@ class LinkWrites:
         return batch.write("HSET", self._keys.link(link), name, value)
 
     def set_people(self, batch: Batch, link: LinkId, name: str, people: Sequence[str]) -> Batch:
-        """Write a link's list of people, or remove it if it is empty."""
+        """Write a link's list of people. If the list is empty, remove it."""
         if not people:
             return self.remove_field(batch, link, name)
         return self.set_field(batch, link, name, " ".join(people))

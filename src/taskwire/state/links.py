@@ -65,7 +65,10 @@ class Links:
         self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.write_log)
 
     async def find(self, link_id: LinkId) -> Link | None:
-        """Find a link, open or ended. Raises CannotRead if a newer version has written it."""
+        """Find a link, open or ended.
+
+        Raises CannotRead if a newer version of Taskwire has written the link.
+        """
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
         return _read_link(fields) if "record" in fields else None
 

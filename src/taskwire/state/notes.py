@@ -53,7 +53,7 @@ class Notes:
             return None
 
     async def find_signed(self, *parts: str) -> str | None:
-        """Return the stored text of a note whose value signs itself, such as a kept reply."""
+        """Return the stored text of a note whose value has a signature of its own, such as a stored reply."""
         return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
 
     async def keep(self, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> None:
@@ -62,7 +62,7 @@ class Notes:
         await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms)
 
     async def forget(self, *parts: str) -> None:
-        """Remove a note."""
+        """Delete a note."""
         await self._write("DEL", self._keys.named("notes", *parts))
 
     async def find_cached(self, *parts: str) -> tuple[str | None, str]:
@@ -109,7 +109,7 @@ class Notes:
         return batch.write_expiring(ttl_ms, "SET", key, sealing.seal_text(value, key))
 
     def forget_in(self, batch: Batch, *parts: str) -> Batch:
-        """Add to a batch the write that removes a note."""
+        """Add to a batch the write that deletes a note."""
         return batch.write("DEL", self._keys.named("notes", *parts))
 
     async def list_since(self, since_ms: int, *parts: str) -> list[int]:

@@ -75,7 +75,7 @@ class StoredObservation(NamedTuple):
 
 
 class Observations:
-    """Stores what the polls of one workspace observe."""
+    """Stores the observations that the polls of one workspace make."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._holder = secrets.token_hex(8)

@@ -36,11 +36,11 @@ class Owner:
     keys: tuple[str, ...] = field(default=(), compare=False)
 
     def is_another_app(self, other: "Owner") -> bool:
-        """Return whether the other owner is another Slack app."""
+        """Return whether the other owner has another Slack app."""
         return self.app != other.app
 
     def is_another_coder(self, other: "Owner") -> bool | None:
-        """Return whether the other owner is another Coder; None if Coder must answer first."""
+        """Return whether the other owner has another Coder; None if Coder must answer first."""
         if self.coder and other.coder:
             return self.coder != other.coder
         return False if self.url == other.url else None

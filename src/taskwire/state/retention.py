@@ -56,7 +56,7 @@ class Retention:
         self._shortened = 0
 
     async def look(self) -> None:
-        """Go through one part of the store, unless a round has ended within the last hour."""
+        """Sweep one part of the store, unless a round through the store has ended within the last hour."""
         if not self._cursor and time.monotonic() < self._next_round:
             return
         for _ in range(KEYS_PER_LOOK // KEYS_PER_CALL):

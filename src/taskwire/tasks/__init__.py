@@ -1,1 +1,1 @@
-"""Creates tasks and opens their threads, finds tasks by name, and answers questions about them."""
+"""Creates tasks and opens their threads, finds tasks by name, and answers questions about tasks."""

@@ -1,4 +1,4 @@
-"""Answers `/task audit`: shows administrators who did what, page by page or as a file."""
+"""Answers `/task audit`: shows administrators which person did what, page by page or as a file."""
 
 import secrets
 from typing import Literal

@@ -49,8 +49,8 @@ class SettingsForm:
     async def view(self, requester: Requester, own: PersonSettings, metadata: str) -> View:
         """Return the dialog for the requester's channel, with the person's own settings.
 
-        Raise UserError if the person may not use the bot. A person who may not change the channel's settings
-        gets a dialog with only their own settings, and the reason.
+        Raise UserError if the person may not use the bot. If the person may not change the channel's
+        settings, the dialog has only the person's own settings, and says why.
         """
         await self._people.get_profile(requester.person)
         if requester.channel.startswith("D"):

@@ -66,7 +66,7 @@ class TaskCreator:
         return (Handler.without_link(CreateRequested, self.handle_request),)
 
     async def handle_request(self, context: JobContext) -> Outcome:
-        """Check a request, and store it as a new link."""
+        """Check a request for a task, and store the request as a new link."""
         work = context.work(CreateRequested)
         try:
             return await retry_for_person(self._deps, context, None, partial(self.create, work))

@@ -180,7 +180,7 @@ class LastKnown:
         )
 
     async def _find_outage(self, requester: Requester) -> CoderOutage:
-        """Return the present outage. If no poll has failed yet, return one that begins now."""
+        """Return the present outage of Coder. If no poll has failed yet, return an outage that begins now."""
         outage = await find_outage(self._deps)
         return outage or CoderOutage(since_ms=microseconds(requester.at) // 1000)
 

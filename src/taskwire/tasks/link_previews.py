@@ -62,7 +62,7 @@ class LinkPreviews:
         return [url for url in dict.fromkeys(shared.urls) if url.lower().startswith(begins)][:MOST_PREVIEWS]
 
     async def _find_preview(self, requester: Requester, url: str) -> Message | None:
-        """Return the preview; None if there is no such task, or the conversation may not see it."""
+        """Return the preview of a task; None if the task does not exist or may not be seen here."""
         try:
             name = TaskName.parse(url)
             # The bot does not see this channel, so it does not know who can read the channel.

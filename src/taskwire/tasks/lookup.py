@@ -1,11 +1,12 @@
 """Finds the task that a person names, if the person may see the task.
 
-A person sees their own tasks, tasks that the owner shares with the person, and tasks whose thread is in the
-conversation where the person asks. Administrators see all tasks. No answer and no suggestion shows any other
-task. An exact name costs one request to Coder. Every other search needs Coder's whole list of tasks.
+A person sees their own tasks and the tasks that an owner shares with the person. A person also sees tasks
+whose thread is in the conversation where the person asks. Administrators see all tasks. No answer and no
+suggestion shows any other task. An exact name costs one request to Coder. Every other search needs Coder's
+whole list of tasks.
 
-Without a service account, a person sees the tasks that Coder shows to the person's own account, and the tasks
-that are shared with the person.
+Without a service account, a person sees the tasks that Coder shows to the person's own account. The person
+also sees tasks that an owner shares with the person.
 
 The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
 pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
@@ -345,7 +346,7 @@ class Lookup:
 
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """List the tasks of exactly this name. If there are none, list those whose name begins with it.
+    """List the tasks of exactly this name. If there are none, list the tasks whose name begins with it.
 
     The person's own tasks come first.
     """

@@ -70,7 +70,7 @@ class MessagesToBot:
         return (Handler.without_link(MessageToBot, self.handle),)
 
     async def handle(self, context: JobContext) -> Outcome:
-        """Do what the message asks for."""
+        """Handle one message: start a task, carry out a command, or offer commands."""
         work = context.work(MessageToBot)
         return await retry_for_person(self._deps, context, None, partial(self._handle, work))
 

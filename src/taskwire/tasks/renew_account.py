@@ -106,7 +106,7 @@ async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_tok
 
 
 def renew_in_time(batch: Batch, connected: ConnectedAccount, now: datetime) -> Batch:
-    """Add to a batch a job that renews the token before it expires."""
+    """Add to a batch a job that renews a person's token before the token expires."""
     left = connected.expires_at_ms - to_ms(now)
     if not connected.expires_at_ms or left >= LONG_LIFE / timedelta(milliseconds=1):
         return batch

@@ -260,7 +260,7 @@ class TaskBinder:
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _link_former_card(self, link: Link, former: Link | None, batch: Batch) -> Batch:
-        """Update the card of the earlier thread, so that it links to the new thread."""
+        """Update the card of the earlier thread, so that this card links to the new thread."""
         if former is None:
             return batch
         with contextlib.suppress(OutsideError):

@@ -38,9 +38,9 @@ class WaitingRequests:
         )
 
     async def put_back(self, context: JobContext) -> Outcome:
-        """Put a waiting request back into its queue if the person now has a usable account.
+        """Put a waiting request back into its queue, because the person now has a usable account.
 
-        Raise AccountNeeded otherwise.
+        Raise AccountNeeded if the person has no usable account.
         """
         work = context.work(WaitForAccount)
         await self._people.get_account(work.person)

@@ -96,11 +96,11 @@ class Viewer:
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
 
     def is_site(self, *roles: str) -> bool:
-        """Return whether the user has one of the deployment-wide roles."""
+        """Return whether the user has at least one of these deployment-wide roles."""
         return not self.user.roles.isdisjoint(roles)
 
     def is_in(self, organization: Organization, *roles: str) -> bool:
-        """Return whether the user has one of the roles in the organization."""
+        """Return whether the user has at least one of these roles in the organization."""
         return not self.user.org_roles.get(organization.id, set()).isdisjoint(roles)
 
     def is_member(self, organization: Organization) -> bool:

@@ -22,7 +22,7 @@ NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
 
 
 def send_input(call: Call) -> Response:
-    """Type an input into the agent's terminal if the agent waits for one."""
+    """Type an input into the agent's terminal, if the agent waits for an input."""
     task = call.task()
     words = text(call.read(SEND), "input")
     if not words:
@@ -140,7 +140,7 @@ def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
 
 
 def upload_snapshot(call: Call) -> Response:
-    """Store the last messages of an agent whose workspace is stopping."""
+    """Store the last messages of an agent. The agent sends them while its workspace stops."""
     task_id = as_uuid(call.params["task"])
     if task_id is None:
         raise Refusal(400, "Invalid task ID format.", f"invalid UUID length: {len(call.params['task'])}")

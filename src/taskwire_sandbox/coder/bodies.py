@@ -15,7 +15,7 @@ ZEROS: dict[str, JsonValue] = {
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A Go struct: its name, and the kind of each JSON field."""
+    """A Go struct: the name of the struct, and the kind of each JSON field."""
 
     name: str
     fields: dict[str, str]

@@ -67,7 +67,7 @@ class ScheduledAction:
 class Schedule:
     """All future actions, ordered by due time.
 
-    Actions with the same due time run in the order of their addition.
+    Actions with equal due times run in the order in which they were added.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -53,7 +53,7 @@ def server_error(message: str = "An internal server error occurred.", status: in
 def bad_gateway(
     message: str = "Failed to reach task app endpoint.", detail: str = "context deadline exceeded"
 ) -> Fault:
-    """Answer 502 with one of Coder's messages, without executing the call."""
+    """Answer 502 with one of Coder's messages. Do not execute the call."""
     return Fault(
         "bad_gateway", executes=False, answer=json_response(502, {"message": message, "detail": detail})
     )

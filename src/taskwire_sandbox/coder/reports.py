@@ -1,4 +1,4 @@
-"""What agents send to coderd: reports of their state, and snapshots of their last messages."""
+"""Stores what agents send to coderd: reports of their state, and snapshots of their last messages."""
 
 import html
 import json

@@ -231,7 +231,7 @@ class Build:
 
 @dataclass(slots=True, eq=False)
 class Snapshot:
-    """The last messages of an agent, which the agent uploads when its workspace stops."""
+    """The last messages of an agent. The agent uploads them when its workspace stops."""
 
     format: str
     messages: "list[Message]"

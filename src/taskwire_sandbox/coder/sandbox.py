@@ -241,7 +241,7 @@ class ScriptedCoder:
         self._server.release()
 
     async def go_down(self) -> None:
-        """Close all connections and refuse new ones until `come_back`."""
+        """Close all connections. Refuse new connections until `come_back`."""
         if self._site is not None:
             await self._site.stop()
             self._site = None

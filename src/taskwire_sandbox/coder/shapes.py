@@ -106,7 +106,7 @@ def log_entry(message: Message, offset_minutes: int = 0) -> Json:
 
 
 def snapshot_json(snapshot: Snapshot | None) -> Json:
-    """Return the log of a task whose agent is not running."""
+    """Return the log of a task from the snapshot, because the task's agent is not running."""
     if snapshot is None:
         return {"logs": [], "snapshot": True}
     logs: list[JsonValue] = [log_entry(message) for message in snapshot.messages]
@@ -309,7 +309,7 @@ def parameter_json(parameter: Parameter) -> Json:
 
 
 def external_auth_json(auth: ExternalAuth, user: User, access_url: str) -> Json:
-    """Return an external account that a template needs, and whether the user has linked it."""
+    """Return an external account that a template needs, and whether the user has linked this account."""
     return {
         "id": auth.id,
         "type": auth.kind,

@@ -91,7 +91,7 @@ def timestamp(moment: datetime, nanoseconds: int = 0, offset_minutes: int = 0) -
 
 
 def go_time(moment: datetime) -> str:
-    """Format a time as Go prints it in a sentence."""
+    """Format a time as Go prints a time in a sentence."""
     local = moment.astimezone(UTC)
     fraction = f".{local.microsecond:06d}".rstrip("0").rstrip(".")
     return local.strftime("%Y-%m-%d %H:%M:%S") + fraction + " +0000 UTC"

@@ -55,7 +55,7 @@ def create_build(call: Call) -> Response:
 
 
 def get_build(call: Call) -> Response:
-    """Answer with one build."""
+    """Answer with one build of a workspace."""
     return json_response(200, build_json(*_build(call)))
 
 
@@ -89,7 +89,7 @@ def get_acl(call: Call) -> Response:
 
 
 def patch_acl(call: Call) -> Response:
-    """Share the workspace and its task with users, or end shares."""
+    """Share the workspace and its task with users, or end such shares."""
     workspace = _shareable(call)
     request = call.read(UPDATE_ACL)
     roles = request["user_roles"]

@@ -134,7 +134,7 @@ class World:
             self.delete_task(task)
 
     def find_user(self, name: str) -> User | None:
-        """Return the user with this id or username. An e-mail address finds nobody, as in Coder."""
+        """Return the user with this id or username. As in Coder, an e-mail address finds no user."""
         known = as_uuid(name)
         return self.users.get(known) if known else self._users_by_name.get(name.lower())
 

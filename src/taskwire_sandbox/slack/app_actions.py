@@ -132,7 +132,7 @@ class AppActions(MessageActions):
         *,
         block_id: str | None = None,
     ) -> ActionResult:
-        """Press a button of a message, or choose `value` in its menu. The message may be ephemeral."""
+        """Press a button of a message, or choose `value` in a menu there. The message may be ephemeral."""
         person, here = self._here(user, channel)
         ephemeral = next((said for said in self.ephemerals(person.id) if said.ts == message_ts), None)
         body = ephemeral.body if ephemeral else self.message(here.id, message_ts)
@@ -186,7 +186,7 @@ class AppActions(MessageActions):
         *,
         block_id: str | None = None,
     ) -> ActionResult:
-        """Press a button of a dialog or the Home tab, or choose `value` in its menu."""
+        """Press a button of a dialog or the Home tab, or choose `value` in a menu there."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         block, element = find_element(shown.content["blocks"], action_id, value=value, block_id=block_id)
         if element["type"] not in ("button", "overflow"):

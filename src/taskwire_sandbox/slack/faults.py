@@ -71,7 +71,7 @@ class Rule:
 
 
 class Faults:
-    """The active rules. The first matching rule applies. The stand-in's seed decides about probabilities."""
+    """The active rules. The first matching rule applies. The stand-in's seed decides between chances."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rules: list[Rule] = []

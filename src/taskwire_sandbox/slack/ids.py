@@ -28,7 +28,7 @@ class Ids:
         return f"{prefix}0TW{self._counts[prefix]:06d}"
 
     def unique(self, prefix: str, length: int = 10) -> str:
-        """Return an id that no other run will make."""
+        """Return an id that only this run makes."""
         return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
     def ts(self) -> str:

@@ -145,7 +145,7 @@ class SlackSandbox(AppActions):
         await web.SockSite(self._runner, self._reserved_port.bind()).start()
 
     async def go_down(self) -> None:
-        """Break every connection and refuse new ones until `come_back`."""
+        """Break every connection. Refuse new connections until `come_back`."""
         if self._runner is None or self._runner.server is None:
             raise RuntimeError("the sandbox has not been entered")
         for site in list(self._runner.sites):

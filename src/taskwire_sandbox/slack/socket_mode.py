@@ -74,7 +74,7 @@ class SocketMode:
         return made
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Accept a connection and keep it until either side closes it."""
+        """Accept a connection, and keep the connection until either side closes it."""
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             return web.Response(status=401, text="invalid ticket")
@@ -142,7 +142,7 @@ class SocketMode:
         return usable[self._turns[kind] % len(usable)]
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Send the payload on one connection and wait for its ack."""
+        """Send the payload on one connection and wait for the app's ack."""
         connection = self._choose(delivery.kind)
         if connection is None:
             return Outcome(is_acked=False, reason="connection_failed")
@@ -195,6 +195,6 @@ class SocketMode:
         self._close_all(list(self.connections))
 
     async def close(self) -> None:
-        """Close every connection as a server does when it shuts down."""
+        """Close every connection, as a server does that shuts down."""
         for connection in list(self.connections):
             await connection.socket.close(code=1001)

@@ -61,7 +61,7 @@ class Tickets:
         return made
 
     def redeem(self, trigger_id: str) -> Trigger:
-        """Use a trigger id. Raise Slack's error if it is unknown, expired or used."""
+        """Use a trigger id. Raise Slack's error if the trigger id is unknown, expired or used."""
         trigger = self.triggers.get(trigger_id)
         if trigger is None:
             raise ApiError("invalid_trigger_id")

@@ -173,7 +173,7 @@ def get_visible_channel(slack: Backend, channel_id: str, error: str = "channel_n
 def get_joined_channel(slack: Backend, channel_id: str, error: str = "not_in_channel") -> Channel:
     """Return a conversation that the bot is in.
 
-    Raise ApiError with the code `error` if the bot is not in it.
+    Raise ApiError with the code `error` if the bot is not in this conversation.
     """
     channel = get_visible_channel(slack, channel_id)
     if slack.app.bot_user_id not in channel.members:
