@@ -32,8 +32,8 @@ def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) 
     `shared` are the links that other people share with the person. Running tasks of `shared` come after the
     person's own running tasks.
 
-    The first two lists are those of `/task`, in the same order. The third list has the changes of the last
-    seven days, the newest first.
+    The first two lists are the same as in `/task`, in the same order. The third list has the changes of the
+    last seven days, the newest first.
     """
     ordered = sorted(links, key=get_order)
     needs = [link for link in ordered if needs_owner(link, now_ms)]
@@ -57,7 +57,7 @@ async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms:
 async def find_threads(
     deps: Dependencies, person: UserId, links: Sequence[Link], most: int
 ) -> list[TaskLine]:
-    """Return the links as lines of a person's list. The first `most` have the addresses of their threads."""
+    """Return the links as lines of a person's list. Only the first `most` have the thread's address."""
     return [
         TaskLine(
             link,

@@ -1,6 +1,6 @@
 """Publishes Home tabs. Each publication shows the present state, so it may be repeated.
 
-The job is in the queue of its person. A tab is published at most once in three seconds
+The jobs of a tab are in the queue of the tab's person. A tab is published at most once in three seconds
 (`queue/rate_limiter.py`). The answer to a press of a button in the tab is shown at the top of the tab for two
 minutes.
 """

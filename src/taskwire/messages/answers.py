@@ -335,7 +335,7 @@ def task_deleted(link: Link) -> Message:
 
 
 def thread_detached(link: Link) -> Message:
-    """Say in the thread that a person has detached it from the task."""
+    """Say in the thread that a person has detached the thread from its task."""
     words = (
         f"Detached: the task goes on without this thread. {_command_for('attach', link)} gives it a new one."
     )
@@ -378,7 +378,7 @@ def too_many_requests(most: int = 10) -> Message:
 
 
 def add_share_button(message: Message, key: str) -> Message:
-    """Add a button to a private answer that shows the answer to everybody. It is stored under `key`."""
+    """Add a button to a private answer that shows it to everybody. The answer is stored under `key`."""
     show = button_rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 

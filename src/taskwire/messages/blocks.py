@@ -208,7 +208,7 @@ def bold_name(text: str, limit: int = 80) -> str:
 
 
 def quote_words(text: str, limit: int) -> str:
-    """Return what somebody wrote in quotes, as mrkdwn. Stars and back-ticks in it stay visible."""
+    """Put a person's words in quotation marks, as mrkdwn. Stars and back-ticks in them stay visible."""
     shown = escape_line(text, limit)
     return f"“{mark_name(shown) if _MRKDWN_MARKS.search(shown) else shown}”"
 

@@ -92,7 +92,7 @@ def _buttons() -> list[Block]:
 
 
 def _preferences(settings: PersonSettings) -> list[Block]:
-    """Return a line that says how notices reach the person, with the button that changes it."""
+    """Return a line that says how notices reach the person, with the button that changes this."""
     words = section("preferences", describe_settings(settings))
     accessory = button(Button.PREFERENCES, "Change", "own")
     return [{"type": "divider", "block_id": "tasks.end"}, {**words, "accessory": accessory}]

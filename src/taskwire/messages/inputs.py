@@ -1,4 +1,4 @@
-"""Messages about input for the agent: what became of a reply, why it waits, and questions about it.
+"""Messages about input for the agent: whether a reply has arrived, why it waits, and questions about it.
 
 Most functions here return one message, and their docstrings tell what the message says. `text` and `texts`
 are the texts of the replies that the message is about. `job_id` is the id of the reply's job. The value of a
@@ -379,7 +379,7 @@ def held_replies_dropped(texts: Sequence[str]) -> Message:
 
 
 def join_for_file(texts: Sequence[str]) -> str:
-    """Join all texts for a file. Return an empty string if they fit into a message."""
+    """Join all texts for a file. Return an empty string if the texts fit into a message."""
     joined = "\n\n".join(texts)
     return joined if len(joined) > CODE_LENGTH else ""
 
@@ -522,5 +522,5 @@ def decision_too_late(link: Link) -> str:
 
 
 def already_decided() -> Message:
-    """Say to a person who presses a button that another person has decided already."""
+    """Say, after a press of a button, that another person has decided already."""
     return statement("Somebody already decided this.")

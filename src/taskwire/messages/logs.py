@@ -37,7 +37,7 @@ def last_output(
     """Show an agent's last answer and its steps. If there is no answer, show the end of the agent's output.
 
     If `is_snapshot` is true, Coder stored this output when the task was paused. `snapshot_at` is the time of
-    that; None if it is not known.
+    the pause; None if it is not known.
     """
     written = output.answer or output.text
     if not written.strip() and not output.steps_text:
@@ -75,8 +75,8 @@ def steps_sent(title: str) -> Message:
 def log_sent(title: str, snapshot_at: datetime | None = None, *, is_snapshot: bool = False) -> Message:
     """Say that the bot has sent the log as a file.
 
-    If `is_snapshot` is true, Coder stored this log when the task was paused. `snapshot_at` is the time of
-    that; None if it is not known.
+    If `is_snapshot` is true, Coder stored this log when the task was paused. `snapshot_at` is the time of the
+    pause; None if it is not known.
     """
     whole = "The log" if is_snapshot else "The whole log"
     age = _age(snapshot_at, is_snapshot=is_snapshot)

@@ -180,7 +180,7 @@ def get_pause_end_words(paused_by: str, resumed_by: str) -> str:
 
 
 def pause_ended(paused_by: str, resumed_by: str) -> Message:
-    """Make the line that replaces the line about a pause when the task was resumed.
+    """Return the line that replaces the line about a pause after the task was resumed.
 
     The names may be empty.
     """

@@ -333,7 +333,7 @@ def no_templates() -> Refusal:
 
 
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
-    """Say that no organization of this name has a template for tasks. `near` and `names` are other names."""
+    """Say that no organization of this name has templates. `near` and `names` are names to choose from."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
     return (
         f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",

@@ -6,7 +6,7 @@ from taskwire.messages.shapes import bold_title
 
 
 def too_many_tasks(most: int, minutes: int) -> Refusal:
-    """Say that the person has started `most` tasks within an hour, and may start one in `minutes` minutes."""
+    """Say that the person has started `most` tasks within an hour, and can go on in `minutes` minutes."""
     return (
         f"You have started {_count(most, 'task')} within an hour, the limit for one person.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
@@ -22,7 +22,7 @@ def too_many_running(most: int) -> Refusal:
 
 
 def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
-    """Say that the channel had `most` new tasks within an hour, and may have one in `minutes` minutes."""
+    """Say that the channel had `most` new tasks within an hour, and can go on in `minutes` minutes."""
     return (
         f"<#{channel}> has had {_count(most, 'new task')} within an hour, the limit for one channel.",
         f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",

@@ -96,7 +96,7 @@ def get_open_phase(link: Link) -> Phase:
 
 
 def get_rank(link: Link) -> int:
-    """Return the number of the task's group: open questions, failures, running tasks, done ones, the rest."""
+    """Return the number of the task's group: open questions, failures, running, done, or the rest."""
     phase = get_open_phase(link)
     return next((number for number, group in enumerate(_GROUPS) if phase in group), len(_GROUPS))
 
@@ -112,7 +112,7 @@ def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
     A question and a failure stay open during a pause. A pull request is open until a day has passed, its
-    owner opens it by a button of Taskwire's, or a person pauses the task.
+    owner has seen it by a button of Taskwire's, or a person pauses the task.
     """
     phase, report = get_open_phase(link), link.state.last_report
     if phase in NEEDS_PERSON_PHASES:

@@ -63,7 +63,7 @@ _WISHES: dict[type[Work], str] = {
 
 
 def describe_request(work: Work, link: Link | None) -> str:
-    """Return a person's request for a job in words, for example `stopping *Fix the login*`, as mrkdwn."""
+    """Describe the request that a job carries out, for example `stopping *Fix the login*`, as mrkdwn."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {bold_name(make_title(prompt))}"
@@ -89,7 +89,7 @@ def describe_request(work: Work, link: Link | None) -> str:
 
 
 def _describe_other(work: Work) -> str:
-    """Return a person's request for a job that belongs to no task, in words."""
+    """Describe the request that a job carries out, if the job belongs to no task."""
     match work:
         case WaitForAccount(wish=wish):
             return wish

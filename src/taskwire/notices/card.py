@@ -109,7 +109,7 @@ class CardAndReceipts:
         )
 
     async def record_opened(self, context: JobContext, link: Link) -> Outcome:
-        """Record that the owner has opened the agent's result, so that the task no longer needs the owner."""
+        """Record that the owner has seen the agent's result, so that the task no longer needs the owner."""
         work = context.work(RecordOpened)
         if work.person != link.record.owner_slack:
             return done()
