@@ -21,7 +21,7 @@ OFFER = (
     "do to your tasks is then done in your own name.\n[Get a token] [Paste the token]"
 )
 
-# Longer than the first pauses between tries, and than a lease.
+# RETRY_SECONDS is longer than the first waits between tries, LEASE_SECONDS longer than a lease.
 RETRY_SECONDS, LEASE_SECONDS = 3.0, 60.0
 DAY_SECONDS = 86_400.0
 

@@ -14,7 +14,7 @@ from .people import Thread
 from .waiting import a_waiting_agent
 from .world import World
 
-# Seconds after which nothing can take effect any more: twice the timeout and the margin, plus the longest
+# After these seconds no input can take effect any more: twice the timeout and the margin, plus the longest
 # lease.
 LAST_LANDING_SECONDS = 191
 INTERRUPTED = "I was interrupted here, and {} Tell the agent if that matters.\n> use main"

@@ -76,7 +76,7 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
     assert task.inputs == []
     assert thread.receipt(reply) == []
     assert (await world.jobs()) == {}
-    # The real Slack would show it to nobody.
+    # The real Slack would show this message to nobody.
     assert len(world.alice.reads()) == 1
     thread.new_messages()
 

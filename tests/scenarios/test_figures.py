@@ -73,7 +73,7 @@ async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
     name."""
     await world.alice.runs("/task create fix the login")
 
-    # The world has set this level, to read the whole log.
+    # The world sets this level, so that it can read the whole log.
     assert logging.getLogger("taskwire").level == logging.DEBUG
 
 

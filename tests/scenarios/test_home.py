@@ -18,12 +18,12 @@ ABOUT = (
 EMPTY = f"{ABOUT}\n[New task]\nOr write in a channel: `/task create fix the login redirect`"
 NO_TASKS = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 NOT_FOUND = b'{"message":"Resource not found or you do not have access to this resource"}'
-# Where the task is, and its name.
+# The line with the link to the task's thread and the task's name.
 PLACE = "thread · fix-the-login-redirect"
 QUIET = "[New task]\nNothing needs you right now."
 
 
-# What every tab ends with, unless the person has changed their preferences.
+# The end of every tab, unless the person has changed their preferences.
 USUAL_CALLS = "\n---\nI call you in the thread. [Change]"
 
 

@@ -66,8 +66,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -> None:
-    """The thread is told, and administrators in direct messages, but not while one version replaces the
-    other."""
+    """The bot tells the thread, and administrators by direct message. It says nothing while one version
+    replaces the other."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     link = await link_of(world)

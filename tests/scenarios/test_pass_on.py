@@ -101,7 +101,7 @@ async def test_a_reply_to_pass_on_is_listed_while_it_waits(world: World) -> None
         first, second, third = said.split("\n")[:3]
         assert (first, second) == (f"{head}:", f"•  {TITLE}: Bob asks you to pass this on: please add a test")
         assert third.startswith(f"•  {TITLE}: Bob asks you to pass this on: word word")
-        # The second is too long for a list, so it is decided about in the Home tab.
+        # The second reply is too long for a list, so only the Home tab has its buttons.
         assert said.count("[Pass it on] [Not now] [Open thread]") == said.count("[Pass it on]") == 1
     assert world.alice.home().startswith("Not passed on.\n---\n[New task]\nNothing needs you right now.")
     assert task.inputs == ["Bob wrote:\nplease add a test"]

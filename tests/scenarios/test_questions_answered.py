@@ -1,4 +1,4 @@
-"""Questions say what was pressed and, later, what really happened."""
+"""A question with buttons says what a person pressed and, later, what happened after that."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,7 +21,7 @@ ACTING = ("[Resume]", "[Edit prompt]", "[Retry]", "[Resume and send]", "[Drop", 
 
 
 def said(world: World, thread: Thread) -> list[str]:
-    """Return what the bot's messages in a thread say now."""
+    """Return the text that each of the bot's messages in a thread has now."""
     messages = world.slack.thread(thread.channel, thread.ts)[1:]
     return [shown(message) for message in messages if message.get("bot_id")]
 
@@ -32,7 +32,8 @@ def offers(thread: Thread) -> list[str]:
 
 
 async def three_let_go(world: World) -> tuple[Thread, SandboxTask]:
-    """Let three replies wait for a busy agent until they are given back. Return the thread and the task."""
+    """Let three replies wait for a busy agent until the bot gives them back. Return the thread and the
+    task."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
         await world.alice.replies(thread, text)
@@ -86,7 +87,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
 
 
 async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> None:
-    """The question about held replies loses its buttons when another reply resumes the task."""
+    """Another reply resumes the task. The question about the held replies loses its buttons."""
     thread, _ = await held(world, "first")
     await world.polls()
     await world.passes(seconds=5)
@@ -128,7 +129,7 @@ async def test_the_person_who_restarted_a_workspace_is_named_although_it_already
 
 
 async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: World) -> None:
-    """The question says that the replies were sent only when they were."""
+    """The question says that the replies were sent only after the agent has got them."""
     thread, _ = await held(world, "first")
     question = thread.new_messages()
     world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
@@ -147,7 +148,7 @@ async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: W
 
 
 async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it_back(world: World) -> None:
-    """The question loses its buttons when no reply is held any more."""
+    """The authors delete their held replies. The question about these replies loses its buttons."""
     thread, (first, second) = await held(world, "first", "second")
 
     await world.alice.deletes(thread, first)
@@ -161,7 +162,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
 
 async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
-    """The first question loses its buttons."""
+    """A second question about the held replies is posted. The first one loses its buttons."""
     thread, _ = await held(world, "first", "second")
 
     await world.alice.replies(thread, "!pause")
@@ -174,7 +175,7 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
 
 
 async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
-    """Until then, the question says that the reply is on its way."""
+    """Until the agent has the reply, the question says that the bot is sending it."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
@@ -196,7 +197,8 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 
 
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
-    """The older question does not say that the reply was sent. A newer question follows below."""
+    """Coder refuses the reply again. The first question does not say that the reply was sent, and a new
+    question follows."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
@@ -213,7 +215,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
 
 
 async def test_what_was_left_out_is_named(world: World) -> None:
-    """The message names the file that was not sent. The other file was sent."""
+    """A reply has a picture and a text file. The message says that only the picture was not sent."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "look", (PICTURE, NOTES))
     asked = thread.new_messages()
@@ -232,7 +234,7 @@ async def test_what_was_left_out_is_named(world: World) -> None:
 
 
 async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: World) -> None:
-    """The replies are sent in order, so the last one completes the message."""
+    """The bot sends the replies in order. After the last one, the question says that all were sent."""
     thread, task = await three_let_go(world)
 
     await world.alice.clicks(thread, "Try again")
@@ -249,7 +251,7 @@ async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: W
 
 
 async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: World) -> None:
-    """The message counts the delivered replies. The refused one gets a question of its own."""
+    """The question counts the delivered replies. The refused reply gets a question of its own."""
     thread, task = await three_let_go(world)
 
     world.coder.plan_fault("tasks.send", REFUSED)
@@ -271,7 +273,8 @@ async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: 
 
 
 async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: World) -> None:
-    """The first reply had been delivered when the task was paused."""
+    """The agent had got one of three replies when Alice paused the task. She drops the others, and the
+    question says "1 of 3"."""
     thread, task = await three_let_go(world)
     await world.alice.clicks(thread, "Try again")
     task.becomes("idle")
@@ -291,7 +294,8 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
 
 
 async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(world: World) -> None:
-    """The held replies go with the new one, and none of them is delivered."""
+    """A newer reply should resume the task, but Coder refuses. The bot gives that reply and the held ones
+    back."""
     thread, _ = await held(world, "first")
     thread.new_messages()
     world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
@@ -312,7 +316,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
 
 
 async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World) -> None:
-    """The question about a possible verb behaves like all other questions."""
+    """Alice presses *Send as text*. The question says "Sent" only after the agent has the reply."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -329,7 +333,7 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
 
 
 async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_deleted(world: World) -> None:
-    """The question goes with the message, because its author has noticed the mistake."""
+    """The author deletes a message with a mistyped verb. The bot deletes its question about that verb."""
     thread, _ = await a_waiting_agent(world)
     slip = await world.alice.replies(thread, "!stauts")
 
@@ -342,7 +346,7 @@ async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_d
 
 @pytest.mark.parametrize("verb", ["!delete", "!edit"])
 async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, verb: str) -> None:
-    """A thread whose task is gone has no buttons left."""
+    """The task is gone, so no message of its thread has a button any more."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, verb)
     await world.alice.replies(thread, "!make test")
@@ -359,7 +363,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """The button goes however the prompt was changed."""
+    """The button that opens the dialog disappears when the prompt was changed, in any way."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -376,7 +380,8 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
 
 
 async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_sent(world: World) -> None:
-    """One press does both, and both questions say what happened."""
+    """One press restarts the workspace and sends the reply. The notice and the question both say what
+    happened."""
     thread, task = await a_waiting_agent(world)
     task.build_fails()
     await world.polls()
@@ -404,7 +409,7 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
 
 
 async def test_private_questions_lose_their_buttons_too(world: World) -> None:
-    """The answer replaces the question."""
+    """The answer replaces the private question."""
     thread = await world.alice.runs("/task create fix it")
     await world.passes(seconds=3)
     await world.alice.types("/task create fix it")
@@ -458,7 +463,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """The stored request is gone. The message with the button says so."""
+    """The bot no longer has the request behind the button. A press replaces the question by a sentence."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
@@ -474,7 +479,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 
 
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
-    """The reply behind the question is no longer stored, so the button is removed."""
+    """The bot no longer has the reply behind the question. The question loses its button and says so."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")

@@ -1,4 +1,4 @@
-"""A question that was settled in another way loses its buttons, so that nobody presses them in vain."""
+"""A question that was settled in another way loses its buttons, so that nobody presses one in vain."""
 
 from datetime import timedelta
 
@@ -19,12 +19,12 @@ NO_NEED = "Closed: {}."
 
 
 def buttons_left(thread: Thread) -> list[str]:
-    """Return the messages of a thread that still have a question's buttons."""
+    """Return the messages of a thread that still have buttons of a question."""
     return [said for said in thread.all_messages() if "[It arrived]" in said or "[Try again]" in said]
 
 
 async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> None:
-    """The text of the reply is given back as well."""
+    """Alice detaches the task. The question loses its buttons, and the bot gives the reply's text back."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     thread.new_messages()
 
@@ -37,7 +37,8 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
 
 
 async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: World) -> None:
-    """One press has decided about all held replies."""
+    """The bot asked about a reply, and a pause held it. Alice drops the reply, and the bot's question loses
+    its buttons."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -52,7 +53,8 @@ async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: W
 
 
 async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World) -> None:
-    """The older question was about other files."""
+    """The author edits a reply with a picture. The bot asks about the edited reply, and the older question is
+    closed."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -71,7 +73,7 @@ async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World)
 
 
 async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edited(world: World) -> None:
-    """The question about its files does not apply to the new text."""
+    """The author edits a held reply. The question about the files of the old version is closed."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -90,7 +92,7 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
 
 
 async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> None:
-    """The author has deleted the undelivered reply."""
+    """The author deletes the undelivered reply. The question loses its *Try again*."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=24 * 3600 + 31)
@@ -105,7 +107,7 @@ async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> Non
 
 
 async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: World) -> None:
-    """Slack's limits delayed the question, and meanwhile the author deleted the reply."""
+    """Slack's limits delay the bot's question. The author deletes the reply, so the bot does not ask."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     reply = await world.alice.replies(thread, "!make test")
@@ -118,7 +120,8 @@ async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: Worl
 
 
 async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world: World) -> None:
-    """The author deletes the reply while Slack's answer to the post is late."""
+    """The author deletes the reply before Slack answers the post of the question. The question loses its
+    buttons."""
     thread, task = await a_busy_agent(world)
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
     reply = await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
@@ -134,7 +137,8 @@ async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world
 async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_it_deleted(
     world: World,
 ) -> None:
-    """Somebody presses the button while Slack's answer to the post is late."""
+    """Somebody presses a button before Slack answers the post of the question. The question says that
+    somebody decided."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -151,7 +155,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
 
 
 async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
-    """The reply is no longer stored, so it cannot be sent. The thread is told so."""
+    """The bot could not post its question for a week, and no longer has the reply. The thread is told so."""
     thread, task = await a_busy_agent(world)
     long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_TTL_MS + 1))
     requester = Requester(

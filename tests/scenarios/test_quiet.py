@@ -1,4 +1,4 @@
-"""Nobody is called without need, and nothing is said twice."""
+"""The bot mentions nobody without need, and says nothing twice."""
 
 import pytest
 
@@ -19,7 +19,8 @@ def kinds(world: World, thread: Thread) -> list[tuple[str, str]]:
 
 
 async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -> None:
-    """The reply goes on at once. The last turn calls."""
+    """The agent gets the waiting reply at once, so this end mentions nobody. The end of the last turn
+    mentions the owner."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "also the logout")
 
@@ -38,7 +39,7 @@ async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -
 
 
 async def test_a_turn_whose_end_is_seen_after_the_next_reply_calls_nobody(world: World) -> None:
-    """The agent has the reply before the bot sees that the turn had ended."""
+    """The agent had got the next reply before the bot saw the end of the turn. The notice mentions nobody."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.passes(seconds=3)
@@ -52,7 +53,8 @@ async def test_a_turn_whose_end_is_seen_after_the_next_reply_calls_nobody(world:
 
 
 async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being_called(world: World) -> None:
-    """The reply may wait for days."""
+    """A reply waits for a person's decision, perhaps for days. The end of the turn still mentions the
+    owner."""
     thread, task = await a_task(world)
     task.agentapi_fails("message")
     task.becomes("idle", "Ready")
@@ -72,7 +74,7 @@ async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being
 
 
 async def test_my_pause_and_resume_are_one_line(world: World) -> None:
-    """The line has no buttons. The resume edits it, and its kind becomes `resumed`."""
+    """The pause posts a line without buttons. The resume edits this line, and its kind becomes `resumed`."""
     thread, _ = await a_task(world)
 
     await world.alice.replies(thread, "!pause")
@@ -90,7 +92,7 @@ async def test_my_pause_and_resume_are_one_line(world: World) -> None:
 
 
 async def test_each_pause_has_a_line_of_its_own(world: World) -> None:
-    """A resume edits the line of the last pause only."""
+    """A resume edits only the line of the last pause."""
     thread, task = await a_task(world)
     for _ in range(2):
         await world.alice.replies(thread, "!pause")
@@ -104,7 +106,7 @@ async def test_each_pause_has_a_line_of_its_own(world: World) -> None:
 
 
 async def test_a_deleted_line_is_replaced_by_a_line_about_the_resume(world: World) -> None:
-    """Somebody has deleted the message that would be edited."""
+    """Somebody deletes the line of the pause. The resume then posts a line of its own."""
     thread, _ = await a_task(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=5)
@@ -122,7 +124,7 @@ async def test_a_deleted_line_is_replaced_by_a_line_about_the_resume(world: Worl
 
 
 async def done(world: World) -> tuple[Thread, SandboxTask]:
-    """Let the task be done, and read the notice."""
+    """Let the agent finish its task, and read the notice."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -132,7 +134,7 @@ async def done(world: World) -> tuple[Thread, SandboxTask]:
 
 @pytest.mark.parametrize("words", [":+1:", "Thanks!", "great, thank you :tada:"])
 async def test_thanks_to_a_task_that_is_done_start_nothing(world: World, words: str) -> None:
-    """A reaction acknowledges them."""
+    """Alice only says thanks. The bot adds a reaction, and the agent gets nothing."""
     thread, task = await done(world)
 
     reply = await world.alice.replies(thread, words)
@@ -143,7 +145,7 @@ async def test_thanks_to_a_task_that_is_done_start_nothing(world: World, words: 
 
 
 async def test_thanks_to_a_paused_task_that_was_done_do_not_resume_it(world: World) -> None:
-    """The workspace stays stopped."""
+    """Alice only says thanks. The workspace stays stopped."""
     thread, task = await done(world)
     task.pause()
     await world.polls()
@@ -156,7 +158,7 @@ async def test_thanks_to_a_paused_task_that_was_done_do_not_resume_it(world: Wor
 
 
 async def test_a_thumbs_up_answers_an_open_question(world: World) -> None:
-    """The agent gets it like any other reply."""
+    """The agent asked a question, so it gets the thumbs-up as a reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Shall I merge it?")
     await world.polls()
@@ -170,7 +172,7 @@ async def test_a_thumbs_up_answers_an_open_question(world: World) -> None:
 
 
 async def test_thanks_with_a_wish_are_input(world: World) -> None:
-    """Only bare thanks start nothing."""
+    """A reply with thanks and a request goes to the agent."""
     thread, task = await done(world)
 
     await world.alice.replies(thread, "thanks, now merge it")
@@ -180,7 +182,7 @@ async def test_thanks_with_a_wish_are_input(world: World) -> None:
 
 
 async def test_a_log_that_is_shown_to_everybody_is_the_output_of_an_agent(world: World) -> None:
-    """Other apps can tell it from the bot's own words. A status is an answer."""
+    """The metadata of a log says that it is an agent's output. That of a status says that it is an answer."""
     thread, task = await a_task(world)
     task.says("I look at it.")
 

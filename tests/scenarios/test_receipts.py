@@ -1,4 +1,4 @@
-"""Receipts: the one reaction on a reply that shows what happened to it."""
+"""Receipts: the bot's one reaction on a reply shows what happened to that reply."""
 
 from taskwire_sandbox.coder.faults import late, refused, server_error
 from taskwire_sandbox.slack import Attachment, CallFault
@@ -14,7 +14,7 @@ def reactions(world: World) -> list[str]:
 
 
 async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None:
-    """The eyes are not shown if the agent has the reply within two seconds."""
+    """The agent has the reply within two seconds, so the bot adds the tick and never the eyes."""
     thread, _ = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -25,7 +25,7 @@ async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None
 
 
 async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
-    """The eyes show that the reply was taken. Later the tick replaces them."""
+    """The eyes show that the bot has the reply. Later the tick replaces them."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -58,7 +58,7 @@ async def test_only_the_newest_state_shows(world: World) -> None:
 
 
 async def test_all_replies_that_wait_show_the_same(world: World) -> None:
-    """The same mark is on replies behind the first one, and a reply that comes later."""
+    """The replies behind the first one have the same mark, and so does a reply that comes later."""
     thread, task = await a_busy_agent(world)
 
     texts = ("use main", "and test it", "then push")
@@ -78,7 +78,7 @@ async def test_all_replies_that_wait_show_the_same(world: World) -> None:
 
 
 async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
-    """All of them wait for the same decision of a person."""
+    """The bot asks about one reply. That reply and the later ones wait for the same decision."""
     thread, task = await a_waiting_agent(world)
     picture = Attachment("plan.png", b"\x89PNG")
 
@@ -97,7 +97,8 @@ async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
 
 
 async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
-    """The warning comes with a reason in the thread, and with a button that works."""
+    """The reply gets a warning sign. A message in the thread gives the reason and has a button that sends the
+    reply again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
 
@@ -115,7 +116,7 @@ async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: 
 
 
 async def test_trying_again_twice_sends_once(world: World) -> None:
-    """The second click is answered with a note that this was decided already."""
+    """The second press is answered with a note that somebody has decided already."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
     await world.alice.replies(thread, "use main")
@@ -130,7 +131,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
 
 
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
-    """Each try gets its own message."""
+    """Coder refuses the reply twice. The bot posts a message for each try."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
 
@@ -147,7 +148,8 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
 
 
 async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(world: World) -> None:
-    """A reaction of unknown outcome is removed."""
+    """It is unknown whether Slack added a reaction. The bot removes that reaction when it adds the next
+    one."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("reactions.add", CallFault.DONE_THEN_CUT)
 
@@ -162,7 +164,7 @@ async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(wor
 
 
 async def test_a_reply_that_is_deleted_needs_no_mark(world: World) -> None:
-    """Slack has no message to put the mark on."""
+    """The author deletes the reply, so the bot adds no reaction."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", late(0.3))
 

@@ -1,4 +1,4 @@
-"""Replies reach the agent in order, once, and when it is ready."""
+"""The agent gets replies in order, once, and when it is ready."""
 
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
@@ -8,7 +8,7 @@ from .world import World
 
 
 async def test_replies_arrive_in_the_order_in_which_they_were_written(world: World) -> None:
-    """Each reply is delivered once, and the agent works in between."""
+    """The agent works between the replies, and gets each one once."""
     thread, task = await a_busy_agent(world)
 
     texts = ["first", "second", "third"]
@@ -22,7 +22,7 @@ async def test_replies_arrive_in_the_order_in_which_they_were_written(world: Wor
 
 
 async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> None:
-    """Nobody has to wait for the right moment. The hourglass shows that the reply waits."""
+    """The person can write at any time. An hourglass shows that the reply waits."""
     thread, task = await a_busy_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -36,7 +36,7 @@ async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> Non
 
 
 async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
-    """Nobody has to press Resume first."""
+    """The person need not press *Resume* first."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -57,7 +57,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
 
 
 async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
-    """Replies to pending and initializing tasks are kept."""
+    """The task is pending or initializing. The agent gets the reply when it is ready."""
     thread, task = await a_waiting_agent(world)
     task.status_is("initializing")
 
@@ -73,8 +73,8 @@ async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
 
 
 async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world: World) -> None:
-    """Slack may deliver messages in the wrong order. Then the order cannot be kept, and the thread is told
-    so."""
+    """Slack delivers an earlier reply after a later one. The agent gets the earlier one last, and the thread
+    is told so."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -93,7 +93,7 @@ async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world:
 
 
 async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
-    """Slack delivers events at least once."""
+    """Slack delivers one event twice. The agent gets the reply once."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 
@@ -105,7 +105,7 @@ async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
 
 
 async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
-    """A mention arrives as a message and as a mention. The agent gets the words without the bot's name."""
+    """Slack sends two events for a mention. The agent gets the words once, without the bot's name."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "use main, @bob agrees", thread.ts)
@@ -117,7 +117,7 @@ async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
 
 
 async def test_a_very_long_reply_arrives_whole(world: World) -> None:
-    """Slack and the agent both take 40,000 characters."""
+    """The agent gets all 40,000 characters, which is also Slack's limit."""
     thread, task = await a_waiting_agent(world)
     text = ("all work and no play " * 2_000)[:39_999] + "!"
 
@@ -128,7 +128,7 @@ async def test_a_very_long_reply_arrives_whole(world: World) -> None:
 
 
 async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(world: World) -> None:
-    """People can see and answer the card before the bot knows its ts."""
+    """People can answer the card before Slack has told the bot the card's ts."""
     thread = await a_card_before_slack_answers(world)
 
     await world.alice.replies(thread, "and add a test")
@@ -140,7 +140,8 @@ async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(w
 
 
 async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(world: World) -> None:
-    """The bot finds the card by its id, and takes the replies under it."""
+    """Slack's answer to the card's post is lost. The bot finds the card by its id, and sends the replies
+    below it."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id
@@ -160,7 +161,7 @@ async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(worl
 
 
 async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
-    """An edit counts even if the bot does not know its card yet."""
+    """The bot does not know the card's ts yet. The agent still gets the edited text."""
     thread = await a_card_before_slack_answers(world)
 
     reply = await world.slack.post(world.alice.id, thread.channel, "and add a tset", thread.ts)
@@ -173,7 +174,7 @@ async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edit
 
 
 async def a_card_before_slack_answers(world: World) -> Thread:
-    """Let Alice create a task. Slack shows the card before it answers the bot's call."""
+    """Let Alice create a task. Slack shows the card at once, and answers the bot's call later."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
     place = world.slack.workspace.channel("general").id
     await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")

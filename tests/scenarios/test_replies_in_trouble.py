@@ -1,5 +1,5 @@
-"""Replies while something is broken, away or refused: none is lost, and people are told what each
-waits for."""
+"""Replies while something fails or refuses them. None is lost, and people are told what each reply waits
+for."""
 
 from taskwire_sandbox.coder.faults import bad_gateway, server_error, too_many
 
@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -> None:
-    """One press on the notice restarts the workspace and sends the reply. The notice stays."""
+    """A press on the notice restarts the workspace and sends the waiting reply. The notice stays."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     task.build_fails()
@@ -29,7 +29,7 @@ async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -
 
 
 async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
-    """The reply is kept. Its button sends it once the workspace runs again."""
+    """The bot keeps the reply. A button sends the reply when the workspace runs again."""
     thread, task = await a_waiting_agent(world)
     task.crashes()
     await world.passes(seconds=320)
@@ -64,8 +64,8 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
 
 
 async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World) -> None:
-    """Nothing was typed, so the outcome is known. Coder is not asked about an agent that is known to be
-    unreachable."""
+    """Coder cannot reach the agent, so nothing was typed. The bot does not try again before Coder shows the
+    agent as reachable."""
     thread, task = await a_waiting_agent(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -82,7 +82,7 @@ async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World)
 
 
 async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> None:
-    """People are told once what their replies wait for, even if the agent is busy in between."""
+    """The bot tells people once what their replies wait for, however long the agent is unreachable."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
     world.coder.plan_fault("tasks.logs", bad_gateway(), times=None)
@@ -105,7 +105,8 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
 
 
 async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None:
-    """Coder answers all other requests, so the card shows no problem."""
+    """Coder fails only for the agent's log, so the card shows no problem. The bot tells the thread once that
+    replies wait."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
     world.coder.plan_fault("tasks.logs", server_error(), times=None)
@@ -125,7 +126,7 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
 
 
 async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World) -> None:
-    """Coder's error says for certain that nothing was delivered."""
+    """Coder's error proves that the agent did not get the reply. So the bot sends it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", bad_gateway())
 
@@ -138,7 +139,7 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
 
 
 async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world: World) -> None:
-    """One message gives the reason. Its button tries all replies again, in order."""
+    """One message gives the reason. Its button sends all replies again, in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
@@ -167,7 +168,7 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
 async def test_the_button_of_returned_replies_outlives_the_first_of_them(
     world: World,
 ) -> None:
-    """The button stands for all replies. The deleted one is not sent."""
+    """The author deletes the first of three replies. The button sends only the other two."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
     task.pause()
@@ -187,7 +188,7 @@ async def test_the_button_of_returned_replies_outlives_the_first_of_them(
 
 
 async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:
-    """The replies are delivered in order when Coder is back."""
+    """The agent gets the replies in order when Coder is back."""
     thread, task = await a_waiting_agent(world)
 
     async with world.coder.outage():
@@ -205,7 +206,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
 
 
 async def test_coder_in_trouble_is_asked_again(world: World) -> None:
-    """A read can be repeated. A rate limit is waited for."""
+    """The bot repeats a read that failed, and waits for a rate limit."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", server_error())
     world.coder.plan_fault("tasks.logs", too_many(retry_after=7))
@@ -220,7 +221,7 @@ async def test_coder_in_trouble_is_asked_again(world: World) -> None:
 
 
 async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
-    """Replies wait for days if necessary, because nothing is wrong with them."""
+    """The replies wait for days if necessary, because the fault is not theirs."""
     thread, task = await a_waiting_agent(world)
     world.coder.user("taskwire").status = "suspended"
 
@@ -237,7 +238,7 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
 
 
 async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
-    """A refused token does not count as a refusal of the reply."""
+    """Coder accepts the token for the read and then refuses it. The bot keeps the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("You are signed out or your session has expired.", 401))
 
@@ -251,7 +252,7 @@ async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: 
 
 
 async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
-    """The message has a button to send the reply again, because the agent may be ready tomorrow."""
+    """The message has a button that sends the reply again, because the agent may be ready later."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -268,7 +269,7 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
 
 async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: World) -> None:
-    """There is one message with one button, and the agent gets the replies in order."""
+    """The bot gives three replies back in one message. Its button sends all three in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
 
@@ -291,8 +292,8 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
 
 
 async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
-    """One message gives all replies back. The author's button and the operator's command together send them
-    once."""
+    """One message gives all replies back. The author presses its button, and the operator resends them too.
+    The agent gets each once."""
     thread, task = await a_waiting_agent(world)
     async with world.coder.outage():
         for text in ("first", "second"):

@@ -1,4 +1,4 @@
-"""The agent gets a reply as its author saw it."""
+"""The agent gets a reply as the author saw it in Slack."""
 
 import pytest
 
@@ -32,8 +32,8 @@ PICTURE = Attachment("screen.png", b"\x89PNG\r\n\x1a\n\x00\x00", "image/png")
     ],
 )
 async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got: str) -> None:
-    """Entities are decoded, links become addresses, people and channels get their names, and code
-    stays code."""
+    """Entities are decoded, links become addresses, and people and channels get their names. Code stays as it
+    is."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, typed.format(bot=world.slack.bot_user_id))
@@ -52,7 +52,7 @@ async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
 
 
 async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> None:
-    """The words are quoted in the thread first, and the mark is on the quotation."""
+    """The bot first quotes the words in the thread. The quotation gets the receipt."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.types("/task send fix-the-login use <b> & *x* &lt; `y`, @bob")
@@ -68,7 +68,7 @@ async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> 
 
 
 async def test_text_files_come_with_the_words_under_their_names(world: World) -> None:
-    """The input has the words first and then each file."""
+    """The agent gets the words first, and then each file with its name."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "look at this", (LOG, SNIPPET))
@@ -81,7 +81,7 @@ async def test_text_files_come_with_the_words_under_their_names(world: World) ->
 
 
 async def test_a_file_alone_is_a_reply(world: World) -> None:
-    """A reply needs no words."""
+    """A reply with a text file and no words goes to the agent."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "", (SNIPPET,))
@@ -90,7 +90,7 @@ async def test_a_file_alone_is_a_reply(world: World) -> None:
 
 
 async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World) -> None:
-    """No file is left out without the author's decision."""
+    """The bot sends the reply without the file only after the author decides so."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE, SNIPPET))
@@ -112,7 +112,7 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
 
 async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
-    """Then it counts as a message to people, and has no mark."""
+    """The author decides against sending. The reply then has no mark, like a message to people."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE,))
     later = await world.alice.replies(thread, "and this")
@@ -125,7 +125,7 @@ async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
 
 
 async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world: World) -> None:
-    """The bot asks nothing, because no part of the reply can be sent."""
+    """The agent cannot get any part of the reply, so the bot asks nothing."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "", (PICTURE,))
@@ -139,7 +139,7 @@ async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world
 
 
 async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None:
-    """The file would be typed into a terminal."""
+    """A text file is typed into a terminal, so its length is limited."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "all of it", (Attachment("huge.txt", b"x" * 100_001),))

@@ -1,4 +1,4 @@
-"""What people are told if Taskwire's own Coder account has too few rights: it is not their fault."""
+"""Taskwire's own Coder account has too few rights. The bot does not blame the person who asks."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ KEPT_OUT = (
 
 
 def keep_owners_out(world: World) -> None:
-    """Run Coder with CODER_DISABLE_OWNER_WORKSPACE_ACCESS."""
+    """Set CODER_DISABLE_OWNER_WORKSPACE_ACCESS in Coder."""
     world.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
 
 async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) -> None:
-    """Without the warning, people would believe the empty list."""
+    """The list is empty, and the answer warns that the account may not see all tasks."""
     await world.alice.runs("/task create fix it")
     world.coder.user("taskwire").roles = {"user-admin"}
 
@@ -36,7 +36,7 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
 
 
 async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world: World) -> None:
-    """It sees all people and tasks, so an empty list is empty."""
+    """The account sees all people and tasks, so the answer to an empty list has no warning."""
     everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     world.coder.settings.rules = Rules(custom_roles={"custom": everything})
     account = world.coder.user("taskwire")
@@ -48,7 +48,7 @@ async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world:
 
 
 async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:
-    """A member sees no other users, so nobody can be found."""
+    """An account with the role Member sees no other users. The bot blames the account, not the person."""
     world.coder.user("taskwire").roles = set()
 
     await world.alice.types("/task list")
@@ -58,7 +58,7 @@ async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(worl
 
 
 async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
-    """The account has its rights, so the list is really empty."""
+    """The account has its rights, so the answer says that the person has no tasks."""
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
@@ -67,7 +67,8 @@ async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
 
 
 async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(world: World) -> None:
-    """The task is not gone. Only an operator of Coder can change this."""
+    """Coder answers as if the task were gone. The bot says what is wrong, and that an operator of Coder can
+    change it."""
     thread, task = await a_waiting_agent(world)
     keep_owners_out(world)
 
@@ -88,8 +89,8 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
 
 async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
-    """The command and the verb both say that the workspace is closed to our account. A task that is gone is
-    still reported as gone."""
+    """The command and the verb both say that Coder closes the workspace to Taskwire's account. If the task is
+    gone, they say that instead."""
     thread, task = await a_task(world)
     thread.new_messages()
     keep_owners_out(world)
@@ -105,7 +106,7 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
 
 
 async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path: Path) -> None:
-    """Administrators are told before the first reply fails."""
+    """The bot tells the administrators before the first reply fails."""
     async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
         keep_owners_out(world)
 

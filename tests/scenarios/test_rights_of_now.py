@@ -1,4 +1,4 @@
-"""Rights are checked again: a person who loses them can do nothing more after ten seconds at most."""
+"""The bot checks rights again. A person who has lost a right cannot use it for more than ten seconds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,8 +47,8 @@ async def _removed(world: World) -> None:
 async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
     world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
 ) -> None:
-    """Commands, replies and clicks of such a person are refused: at once if Slack sends an event, else
-    after ten seconds."""
+    """The bot refuses the person's commands, replies and presses: at once if Slack sends an event, else after
+    ten seconds."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -86,7 +86,7 @@ async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
 async def test_a_person_who_lost_their_coder_account_steers_nothing(
     world: World, loses: Callable[[World], Awaitable[None]], says: str
 ) -> None:
-    """Coder sends no event, so Coder is asked again."""
+    """Coder sends no event about it, so the bot asks Coder again after ten seconds."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
@@ -100,7 +100,7 @@ async def test_a_person_who_lost_their_coder_account_steers_nothing(
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
 async def test_a_former_administrator_steers_no_task_of_others(world: World, is_told: bool) -> None:
-    """New members of the group may steer, and former ones may not."""
+    """New members of the administrators' group may steer, and former members may not."""
     dora, erik = world.person("dora"), world.person("erik")
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))
@@ -127,7 +127,7 @@ async def test_a_former_administrator_steers_no_task_of_others(world: World, is_
 
 
 async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
-    """Other people can still steer their own tasks."""
+    """The administrators' group was deleted. People can still steer their own tasks."""
     group = world.slack.add_group("ops", ["bob"])
     await world.restarts(admins=(group.id,))
     await world.alice.runs("/task create fix it")
@@ -144,7 +144,8 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
 
 
 async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None:
-    """The answer to an older question does not count for later actions."""
+    """Alice loses her rights after Slack has read them for an answer. The bot does not use that answer for
+    her next action."""
     await world.alice.runs("/task create fix it")
     await world.ages(seconds=10)
     slack = world.slack
@@ -160,13 +161,13 @@ async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None
     slack.on_call = None
     await world.alice.types("/task pause fix-it")
 
-    # Even another check within the same command asks again.
+    # The bot asks Slack again even for the second check within one command.
     assert world.alice.reads() == [NO_GUESTS] * 2
     assert world.task("fix-it").status == "active"
 
 
 async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
-    """Rights are checked again, because an hour may pass between the command and the creation."""
+    """Up to an hour passes between a command and the creation. The bot checks the person's rights again."""
     world.coder.plan_fault("tasks.create", faults.refused(), times=2)
 
     thread = await world.alice.runs("/task create fix it")
@@ -189,7 +190,8 @@ def _asked(world: World, *methods: str) -> int:
 
 
 async def test_a_busy_person_is_looked_up_once(world: World) -> None:
-    """Slack answers a hundred such look-ups a minute and Coder five hundred, for all people together."""
+    """One person types many commands. The bot looks them up once, because Slack allows a hundred look-ups a
+    minute in all."""
     people: list[Person] = [world.alice, world.bob]
     await world.ages(seconds=10)
     before = _asked(world, "users.info")
@@ -214,8 +216,8 @@ async def _deactivated(world: World) -> None:
 async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
 ) -> None:
-    """The first try was refused, or its answer was lost and nothing was done. The second try checks the
-    rights again."""
+    """The first try was refused, or its answer was lost. Before the second try, the bot checks the rights
+    again."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -241,8 +243,8 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
 
 @pytest.mark.parametrize("loses", ["slack", "group", "coder"])
 async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: World, loses: str) -> None:
-    """An administrator's reply waits for a busy agent while its author loses the rights, in one of three
-    ways."""
+    """An administrator's reply waits for a busy agent. The author loses their rights, and the agent does not
+    get the reply."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     group = world.slack.add_group("ops", ["carol"])
@@ -273,7 +275,7 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
 
 
 async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
-    """An administrator needs no Coder account, but a suspended one counts."""
+    """An administrator needs no Coder account. But the bot refuses one whose Coder account is suspended."""
     await world.restarts(admins=(world.bob.id,))
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

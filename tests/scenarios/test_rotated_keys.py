@@ -1,4 +1,4 @@
-"""A new key before the old one, and a key that is missing: nothing that waits is lost."""
+"""The operator puts a new key before the old one, or a key is missing. No waiting job is lost."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,8 @@ def _put_back() -> Iterator[None]:
 
 
 async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None:
-    """What waits is encrypted with the new key in the background, and is delivered without the old one."""
+    """The bot encrypts waiting jobs with the new key in the background. It delivers them without the old
+    key."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")
     keys = world.bot.parts.sweeps.stored_keys
@@ -47,9 +48,9 @@ async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None
 
 
 async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world: World) -> None:
-    """The key that came last counts, and the rotation ends when all processes seal with it.
+    """The key that was added last counts. The rotation ends when all processes encrypt with that key.
 
-    When no process has had a key first for a minute, an older one may come first again.
+    If no process has had this key first for a minute, an older key may come first again.
     """
     await a_busy_agent(world)
     first, second = (StoredKeys(world.connections, world.keys, world.clock) for _ in range(2))
@@ -76,7 +77,7 @@ async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world:
 
 
 async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
-    """It is neither lost nor tried without end, and goes on when the key is back."""
+    """The bot neither drops the job nor tries it without end. The job runs when the key is back."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")

@@ -1,4 +1,4 @@
-"""Masking of stored and returned text: agents' secrets are masked first, but a person's own words are not."""
+"""The bot masks agents' secrets before it stores a text. It does not mask a person's own words."""
 
 import re
 
@@ -13,12 +13,12 @@ SECRET = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
 
 async def kept(world: World) -> str:
-    """Return everything in the store, with what is sealed there opened."""
+    """Return everything in the store, with the encrypted values decrypted."""
     return open_all(await stored(world))
 
 
 async def stored(world: World) -> str:
-    """Return everything in the store as it is there."""
+    """Return everything in the store as Redis has it."""
     redis = world.connections.commands
     found = []
     async for key in redis.scan_iter():
@@ -48,7 +48,7 @@ async def _says_it(world: World, thread: Thread) -> None:
 
 
 async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> None:
-    """The agent's report, link and text are masked."""
+    """The store has the agent's report, link and text with secrets masked."""
     thread, _ = await a_waiting_agent(world)
 
     await _says_it(world, thread)
@@ -59,7 +59,7 @@ async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> N
 
 
 async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None:
-    """The title and the prompt of a task that was created elsewhere are masked."""
+    """Somebody created a task in Coder. The store has its title and its prompt with secrets masked."""
     made = world.coder.add_task("alice", f"push with {SECRET}", name="loose")
     made.row.display_name = f"Use {SECRET}"
     thread = await world.alice.runs(f"/task attach {made.name}")
@@ -73,7 +73,7 @@ async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None
 
 
 async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World) -> None:
-    """Coder's error can quote a template's variables."""
+    """Coder's error can quote a template's variables, so the bot masks it."""
     world.coder.plan_fault("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
 
     thread = await world.alice.runs("/task create fix it")
@@ -84,7 +84,7 @@ async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World)
 
 
 async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
-    """Our tokens give access to the whole deployment, so they are masked in everybody's messages."""
+    """Taskwire's own tokens open the whole deployment. The bot masks them in everybody's messages."""
     thread, task = await a_waiting_agent(world)
     token = world.settings.service_token
 
@@ -98,7 +98,8 @@ async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) 
 
 
 async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
-    """The text in a dialog's field is submitted as it is, so a mask would become part of the prompt."""
+    """A dialog's field shows the prompt unmasked, because the person submits the field's text as the new
+    prompt."""
     thread = await world.alice.runs(f"/task create name=push push with {SECRET}")
     await world.polls()
     await world.alice.types("/task pause push")
@@ -118,7 +119,8 @@ async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
 
 
 async def test_a_prompt_that_is_cut_shows_no_half_of_a_secret(world: World) -> None:
-    """The card shows the beginning to everybody. Half a token cannot be recognized and masked."""
+    """The card shows the beginning of the prompt. The bot masks a token before it cuts the prompt, because it
+    cannot recognize half a token."""
     words = "push it there " * 21
 
     thread = await world.alice.runs(f"/task create name=push {words[:284]} {SECRET} {words}")
@@ -133,7 +135,8 @@ PASSPHRASE = 'log in with password: "correct horse battery staple is my long sec
 
 
 async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World) -> None:
-    """A title has room only for the first words."""
+    """A title has room only for the first words. The bot masks the whole passphrase before it cuts the
+    title."""
     thread = await world.alice.runs(f"/task create name=push {PASSPHRASE}")
     await world.polls()
 
@@ -142,7 +145,7 @@ async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World)
 
 
 async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: World) -> None:
-    """The title is made again from the new prompt."""
+    """The bot makes a new title from the edited prompt, and masks the whole passphrase first."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task pause {task.name}")
     await world.polls()
@@ -156,7 +159,8 @@ async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: Worl
 
 
 async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -> None:
-    """The name is shown everywhere, and a secret in it could not be recognized."""
+    """Everybody sees the name, and a secret in it would not be recognized. So the bot leaves the secret
+    out."""
     thread = await world.alice.runs("/task create -- password=hunter2 fix it")
     await world.polls()
 
@@ -167,7 +171,7 @@ async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -
 
 
 async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
-    """The token is masked even if somebody put it into a prompt elsewhere."""
+    """Somebody put Taskwire's own token into a prompt in Coder. The dialog's field is empty."""
     token = world.settings.service_token
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")
@@ -194,7 +198,7 @@ async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world:
 
 
 async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
-    """Only the beginning of a prompt, a title and a build's error is stored, and no half of a secret."""
+    """The store has only the beginning of a prompt, a title and a build's error. No secret is cut in half."""
     made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
     made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
     thread = await world.alice.runs("/task attach loose")
@@ -214,7 +218,7 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
 
 
 async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
-    """The host is left out for the deployment's Coder and for the forges in the settings."""
+    """The button names the link's host, except for the deployment's Coder and the forges in the settings."""
     thread, task = await a_waiting_agent(world)
     await world.restarts(forges=("git.example.com",))
     links = {
@@ -232,7 +236,7 @@ async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
 
 
 async def test_the_form_for_another_task_like_this_shows_no_secret_to_others(world: World) -> None:
-    """Its owner gets the prompt as it was written, as in the dialog that edits it."""
+    """Other people see the prompt masked. Its owner sees it unmasked."""
     thread = await world.alice.runs(f"/task create fix the login\nwith {SECRET}")
 
     for person in (world.alice, world.bob):

@@ -1,4 +1,4 @@
-"""The service account's own token: Taskwire renews it before it ends, where Coder allows that."""
+"""The service account's own token. Taskwire renews it before it expires, where Coder allows that."""
 
 import asyncio
 from datetime import timedelta
@@ -13,12 +13,12 @@ from .test_secrets_kept import stored
 from .world import World
 
 DAY_SECONDS = 86_400.0
-# Longer than one process keeps the others from renewing.
+# Longer than the claim with which one process keeps the others from renewing the token.
 CLAIM_SECONDS = 61.0
 
 
 async def starts_with(world: World, *, days: float, scopes: tuple[str, ...] = ("all",)) -> SecretStr:
-    """Start the bot with a token of the service account that ends in some days, and return the token."""
+    """Start the bot with a token of the service account that expires after some days. Return the token."""
     lifetime = timedelta(days=days)
     token = SecretStr(world.coder.add_token("taskwire", name="by hand", lifetime=lifetime, scopes=scopes))
     await world.restarts(coder_session_token=token, admins=(world.bob.id,))
@@ -26,12 +26,12 @@ async def starts_with(world: World, *, days: float, scopes: tuple[str, ...] = ("
 
 
 def names(world: World) -> list[str]:
-    """Return the names of the service account's tokens that Taskwire has made."""
+    """Return the names of the tokens that Taskwire has made for the service account."""
     return [name for name, _ in scopes_of(world, "taskwire") if name.startswith("taskwire-service")]
 
 
 async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> None:
-    """Nobody has to do anything: neither then, nor when the bot starts again after the first has ended."""
+    """Nobody has to do anything, not even if the bot restarts after the first token has expired."""
     await starts_with(world, days=4)
     await world.bot.parts.account.check()
     early = names(world)
@@ -54,7 +54,8 @@ async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> Non
 
 
 async def test_a_bot_that_dies_while_it_renews_leaves_one_token_that_works(world: World) -> None:
-    """The token that it has made and not stored is deleted, when another process renews."""
+    """The bot made a token and died before it stored it. The next process makes another token and deletes
+    that one."""
     await starts_with(world, days=2.5)
     world.coder.plan_fault("keys.get", hang(), skips=1)
     renewal = asyncio.create_task(world.bot.parts.account.check())
@@ -76,7 +77,7 @@ async def test_a_bot_that_dies_while_it_renews_leaves_one_token_that_works(world
 
 
 async def test_the_renewed_token_is_kept_encrypted(world: World) -> None:
-    """It is as powerful as the one that it replaces."""
+    """The store has the renewed token only in encrypted form."""
     await starts_with(world, days=2.5)
     await world.bot.parts.account.check()
     own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")
@@ -86,7 +87,7 @@ async def test_the_renewed_token_is_kept_encrypted(world: World) -> None:
 
 
 async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one(world: World) -> None:
-    """What was made for another token is not used any more."""
+    """The operator sets a new token. The bot no longer uses the token that it made with the old one."""
     await starts_with(world, days=2.5)
     await world.bot.parts.account.check()
     own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")
@@ -100,7 +101,7 @@ async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one
 
 
 async def test_a_token_that_may_make_no_other_stays_until_its_end(world: World) -> None:
-    """Administrators are told two days before, as always."""
+    """Coder does not let this token make another. The bot tells administrators two days before the end."""
     scopes = ("task:*", "template:*", "user:read", "workspace:*", "organization:read", "api_key:read")
     await starts_with(world, days=2.5, scopes=scopes)
 

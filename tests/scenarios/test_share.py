@@ -1,4 +1,4 @@
-"""Sharing a task: its owner lets people and user groups steer it, and ends that."""
+"""Sharing a task: its owner lets people and user groups steer the task, and can end that."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def and_bob(who: str = "Bob") -> str:
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
 async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) -> None:
-    """Their replies are input like the owner's, and have receipts."""
+    """The agent gets Bob's replies like the owner's, and they have receipts."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 
@@ -47,7 +47,7 @@ async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) 
 
 
 async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> None:
-    """These are steering too, by verb, button, command and dialog."""
+    """Bob can do this by verb, button, command and dialog."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
@@ -77,7 +77,7 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
     ],
 )
 async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words: str, may_not: str) -> None:
-    """These stay with the owner."""
+    """Only the owner can delete, detach or share the task."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
@@ -94,7 +94,7 @@ async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words
 
 
 async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(world: World) -> None:
-    """`/task status` is answered to one person, so its menu has only what they may do."""
+    """The bot answers `/task status` to Bob alone, so the menu there has only what he may do."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     task.pause()
@@ -123,7 +123,7 @@ DIALOG = (
 
 
 async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
-    """The owner sees how to let others in."""
+    """`!share` alone lists the people who may steer, and says how to add others."""
     thread, _ = await a_task(world)
 
     await world.alice.replies(thread, "!share")
@@ -132,7 +132,7 @@ async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
 
 
 async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World) -> None:
-    """Shares with people and groups begin and end in one place. Without a share nobody steers."""
+    """The owner adds and removes people and groups in this dialog. A person who is removed cannot steer."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -155,7 +155,7 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
 
 
 async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World) -> None:
-    """The dialog changes only what it has shown."""
+    """The dialog changes only the shares that it has shown."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     await world.alice.clicks(thread, "Share")
@@ -168,7 +168,8 @@ async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World)
 
 
 async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
-    """Slack shows the card's menu to everybody. The right is checked again when the dialog is saved."""
+    """Slack shows the card's menu to everybody. The bot checks the right when the dialog opens, and again
+    when it is saved."""
     admin = world.person("root", roles=("owner",))
     world.slack.workspace.channel("general").members.append(admin.id)
     await world.restarts(admins=(admin.id,))
@@ -218,7 +219,8 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
 
 
 async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) -> None:
-    """It is in their list, by its name, and with the buttons that they may use."""
+    """The task is in Bob's list in any channel, with the buttons that he may use. He can name it in
+    commands."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
     await world.bob.types(f"/task status {task.name}", "random")
@@ -253,7 +255,8 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
 
 async def test_a_person_is_told_once_of_a_share(world: World) -> None:
-    """Sharing it with them again tells them nothing, and neither does the end of the share."""
+    """The bot tells Bob at the first share. It says nothing if Alice shares the task with him again, or ends
+    the share."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -270,7 +273,7 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
 
 
 async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: World) -> None:
-    """A link to a private channel would lead nowhere."""
+    """The thread is in a private channel, so Bob gets a command instead of a link."""
     world.slack.add_channel("secret", ["alice"], kind="private")
     thread = await world.alice.runs("/task create fix the login redirect", "secret")
     name = world.task("fix-the-login-redirect").name
@@ -285,7 +288,7 @@ async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: Wo
 
 
 async def test_a_share_shows_in_an_open_home_tab_and_leaves_it(world: World) -> None:
-    """The tab is published again when a share begins or ends."""
+    """The bot publishes Bob's tab again when a share begins or ends."""
     thread, _ = await a_task(world)
     await world.bob.opens_home()
 
@@ -303,7 +306,7 @@ async def test_a_share_shows_in_an_open_home_tab_and_leaves_it(world: World) -> 
 
 @pytest.mark.parametrize("way", ["command", "verb"])
 async def test_a_share_ends(world: World, way: str) -> None:
-    """The next act is refused. Others keep their shares."""
+    """The bot refuses Bob's next act. Other people keep their shares."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}> and <@{carol.id}>")
@@ -319,7 +322,7 @@ async def test_a_share_ends(world: World, way: str) -> None:
 
 
 async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> None:
-    """It is checked again when it is delivered."""
+    """The bot checks the share again when it would deliver Bob's reply."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     reply = await world.bob.replies(thread, "please add a test")
@@ -351,7 +354,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 async def test_no_task_is_shared_with_a_person_who_can_never_steer(
     world: World, profile: dict[str, bool], why: str
 ) -> None:
-    """The sentence says who, and the task is shared with nobody else either."""
+    """The answer names that person. The task is shared with nobody else in the command either."""
     thread, task = await a_task(world)
     gina: Person = world.person("gina", **profile)  # type: ignore[arg-type] # as `person` takes them
 
@@ -365,7 +368,8 @@ async def test_no_task_is_shared_with_a_person_who_can_never_steer(
 @pytest.mark.parametrize("words", ["/task share {name} {who}", "!share {who}"])
 @pytest.mark.parametrize("who", ["@Robert Berg", "robert  berg"])
 async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words: str, who: str) -> None:
-    """Slack makes a mention only of what was chosen from its list. Case does not count."""
+    """A name that is typed and not chosen from Slack's list is plain text. The bot finds the person, in any
+    case."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     world.slack.workspace.user("bob").real_name = "Robert Berg"
@@ -380,7 +384,7 @@ async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words:
 
 @pytest.mark.parametrize("verb", ["share", "unshare"])
 async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: World, verb: str) -> None:
-    """The answer says how to choose."""
+    """The answer says how to choose a person."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}", real_name="Jo Smith") for number in range(2)]
     if verb == "unshare":
@@ -403,7 +407,8 @@ async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: Worl
 async def test_nobody_is_found_by_name_among_too_many_people(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else may have the same name."""
+    """The workspace has too many people to search. Somebody else may have the same name, so the bot finds
+    nobody."""
     monkeypatch.setattr("taskwire.slack.outbound.PROFILES_PAGE_SIZE", 1)
     monkeypatch.setattr("taskwire.people.directory.MOST_PAGES_OF_PEOPLE", 2)
     world.slack.workspace.user("bob").real_name = "Robert"
@@ -418,7 +423,7 @@ async def test_nobody_is_found_by_name_among_too_many_people(
 
 
 async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
-    """More people are a user group."""
+    """The bot refuses more people, and suggests a user group."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]
 
@@ -431,7 +436,7 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
-    """The share is kept with its thread."""
+    """A share belongs to the link of a thread, so the bot refuses."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types(f"/task share loose <@{world.bob.id}>")
@@ -443,7 +448,7 @@ async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
 
 
 async def test_a_task_that_is_back_is_still_shared(world: World) -> None:
-    """Coder had lost it for a while."""
+    """Coder did not show the task for a while. Bob still has his share when it is back."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")

@@ -1,4 +1,4 @@
-"""Shortcuts: a form from anywhere, a task made of a message, and a message that is sent to its task."""
+"""Shortcuts: they open the form anywhere, make a task of a message, or send a message to a task."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def _uses(world: World, ts: str, callback: str, channel: str = "general") 
 
 
 async def test_new_task_opens_the_form_from_anywhere(world: World) -> None:
-    """No channel is known, so the person chooses one."""
+    """Slack names no channel, so the person chooses one in the form."""
     answer = await world.slack.shortcut(world.alice.id, "new_task")
     await world.settles()
     assert answer.ok
@@ -33,7 +33,7 @@ async def test_new_task_opens_the_form_from_anywhere(world: World) -> None:
 
 
 async def test_a_message_becomes_the_prompt_of_the_form(world: World) -> None:
-    """The form has its text as people see it, and a link back to it. Without a thread there is no choice."""
+    """The form has the message's text as people see it, and a link to the message."""
     ts = await world.slack.post(world.bob.id, "general", "the *login* is broken, @alice")
 
     await _uses(world, ts, "make_task")
@@ -52,7 +52,7 @@ async def test_a_message_becomes_the_prompt_of_the_form(world: World) -> None:
 
 
 async def test_the_thread_of_the_message_is_given_if_it_is_chosen(world: World) -> None:
-    """The choice is off until the person makes it."""
+    """The agent gets the thread only if the person chooses that in the form."""
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.alice.id, "general", "only for admins", root)
     await _uses(world, ts, "make_task")
@@ -68,7 +68,8 @@ async def test_the_thread_of_the_message_is_given_if_it_is_chosen(world: World) 
 
 
 async def test_the_form_of_a_message_keeps_its_choice_with_another_template(world: World) -> None:
-    """A change of the template draws the form anew."""
+    """The person chooses another template, and the bot draws the form again. The choice about the thread
+    stays."""
     world.coder.add_template("big", display_name="Big ones")
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.alice.id, "general", "only for admins", root)
@@ -85,7 +86,7 @@ async def test_the_form_of_a_message_keeps_its_choice_with_another_template(worl
 
 
 async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> None:
-    """The dialog's context may be made up. The rights are checked when the task is created."""
+    """The submission may name any thread. The bot checks the person's rights when it creates the task."""
     secret = world.slack.add_channel("secret", ["bob"], kind="private")
     root = await world.slack.post(world.bob.id, secret.id, "we are sold")
     ts = await world.slack.post(world.alice.id, "general", "hello")
@@ -107,7 +108,7 @@ async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> 
 
 
 async def test_a_message_that_was_no_input_is_sent_to_its_task(world: World) -> None:
-    """The agent gets the author's name, and the message its receipt."""
+    """The agent gets the message with its author's name. The message gets the receipt."""
     thread, task = await a_waiting_agent(world)
     ts = await world.bob.replies(thread, "use the staging database")
     world.bob.reads()
@@ -120,7 +121,7 @@ async def test_a_message_that_was_no_input_is_sent_to_its_task(world: World) -> 
 
 
 async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:
-    """The person who sends it is its author."""
+    """Alice sends her own message to the agent, so the input has no name."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "@bob use the staging database")
 
@@ -130,7 +131,7 @@ async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:
 
 
 async def test_a_message_is_sent_once(world: World) -> None:
-    """A second use says that the agent has it."""
+    """A second use of the shortcut is answered with a note that the agent has the message."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "go on")
 
@@ -141,7 +142,7 @@ async def test_a_message_is_sent_once(world: World) -> None:
 
 
 async def test_only_people_who_may_steer_send_a_message(world: World) -> None:
-    """Bob can read the thread, but the task is Alice's."""
+    """Bob can read the thread, but the task is Alice's. The bot refuses him."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "@bob what do you think?")
 
@@ -154,7 +155,7 @@ async def test_only_people_who_may_steer_send_a_message(world: World) -> None:
 
 
 async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None:
-    """There is nothing to send the message to."""
+    """The answer has a button that starts a task."""
     ts = await world.slack.post(world.alice.id, "general", "hello")
 
     await _uses(world, ts, "send_to_task")
@@ -165,7 +166,7 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
 
 
 async def test_a_message_below_a_card_that_was_just_posted_is_sent(world: World) -> None:
-    """Slack shows the card before the bot knows its thread. The shortcut waits for that."""
+    """Slack shows the card before the bot knows its ts. The shortcut waits until the bot knows it."""
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.7)
     creating = asyncio.create_task(world.alice.types("/task create fix the login"))
     await world.until(lambda: late.hits, "the card is posted")

@@ -1,4 +1,5 @@
-"""A stopped process finishes its call after others have shown something newer. The newest state must stay."""
+"""A process was stopped, and finishes its call after another process has shown something newer. The newest
+state must stay."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,12 +12,12 @@ from .running_tasks import a_task, card
 from .waiting import a_busy_agent
 from .world import World
 
-# Seconds after which a lease has lapsed, and a busy agent is asked again.
+# After this time a lease has lapsed, and the bot has asked a busy agent again.
 LATER_SECONDS = 31
 
 
 class Stopped:
-    """Holds the first call that fits, as if its process had been stopped just before it."""
+    """Holds the first call that fits, as if its process had been stopped just before the call."""
 
     def __init__(self, world: World, fits: Callable[[Call], bool]) -> None:
         self._fits = fits
@@ -35,7 +36,7 @@ class Stopped:
 
 
 async def _later(world: World) -> None:
-    """Let time pass until others take over the stopped process's lease."""
+    """Let time pass until another process takes over the stopped process's lease."""
     world.clock.passes(LATER_SECONDS)
     await world.coder.catch_up()
     await world.connections.commands.lpush(world.keys.named("wakeups"), "1")
@@ -46,7 +47,7 @@ def _methods(world: World) -> list[str]:
 
 
 async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
-    """The mark still shows that the agent has the reply."""
+    """A stopped process adds the hourglass late. The mark still shows that the agent has the reply."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -68,7 +69,7 @@ async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World
 async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
     world: World, method: str, name: str
 ) -> None:
-    """The repair is run twice, and goes on where it had to stop."""
+    """Slack limits the removal of the late mark. The bot goes on with it at the second try."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -89,7 +90,7 @@ async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
 
 
 async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
-    """The card is drawn again from the present state."""
+    """A stopped process edits the card late. The bot draws the card again from the present state."""
     thread, task = await a_task(world)
     await card(world, thread)
     stopped = Stopped(world, lambda call: call.method == "chat.update")

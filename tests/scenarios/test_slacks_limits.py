@@ -1,7 +1,8 @@
 """Slack's limits: messages that mention somebody come first, cards are edited slowly, and all replicas obey a
 429.
 
-The stand-in keeps the documented limits in every story. A world fails if the stand-in had to answer 429.
+The stand-in for Slack has the documented limits in every story. A world fails if the stand-in had to answer
+429.
 """
 
 import json
@@ -18,8 +19,8 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 
 async def test_a_mention_is_among_the_first_messages(world: World) -> None:
-    """Twenty tasks of one channel change at once. The one notice that mentions somebody is among the
-    first."""
+    """Twenty tasks of one channel change at the same time. The only notice that mentions somebody is among
+    the first posts."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
@@ -30,7 +31,7 @@ async def test_a_mention_is_among_the_first_messages(world: World) -> None:
     at_once = [kind(call) for call in calls(world, POST)]
     await told(world, 20)
 
-    # On a slow machine, more posts may have come first.
+    # On a slow machine, up to two other posts may come first.
     assert "completed" in at_once[:3]
     assert [kind(call) for call in calls(world, POST)].count("paused") == 19
     assert len(heard(world)) == 20
@@ -38,7 +39,7 @@ async def test_a_mention_is_among_the_first_messages(world: World) -> None:
 
 
 async def test_a_mention_goes_ahead_of_messages_that_wait_already(world: World) -> None:
-    """The channel is busy for twenty seconds. The notice that mentions somebody gets the next second."""
+    """Twenty posts wait for the channel's limit. A notice that mentions somebody comes next."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
@@ -59,7 +60,7 @@ async def test_a_mention_goes_ahead_of_messages_that_wait_already(world: World) 
 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
-    """Notices of a thread are posted in order. Those before a notice that mentions somebody get the same
+    """Notices of a thread are posted in order. So those before a notice that mentions somebody get its
     priority."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
@@ -83,8 +84,8 @@ async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World
 
 
 async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> None:
-    """A hundred and twenty cards change repeatedly. There are at most 45 edits a minute, and each shows the
-    newest state."""
+    """A hundred and twenty cards change again and again. The bot makes at most 45 edits a minute, and each
+    shows the newest state."""
     tasks = await start_tasks(world, 120)
     await world.polls()
     for task in tasks:
@@ -102,7 +103,7 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
     cards = [str(card["text"]) for card in world.slack.messages("general")]
     assert len(said) == 1
-    # Up to three edits may be possible by then, and one of them is its own.
+    # Up to three edits may have been allowed by then. One of them must be this task's.
     assert finished.id in edited[: before + 3]
     assert most_in_a_minute(calls(world, UPDATE)) <= 45
     assert len(calls(world, UPDATE)) <= 120 + before
@@ -111,7 +112,7 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
 
 async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World) -> None:
-    """A person who waits for the buttons does not wait for other tasks' reports."""
+    """The buttons of a new card come before the edits of other tasks' cards."""
     tasks = await start_tasks(world, 60)
     await world.polls()
     for task in tasks:
@@ -125,7 +126,7 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
     await world.passes(CARD_SECONDS)
     edited = [payload(call)["task_id"] for call in calls(world, UPDATE)]
 
-    # Up to three edits may be possible by then.
+    # Up to three edits may have been allowed by then.
     assert world.task("fix-it").id in edited[: before + 3]
     assert thread.card().endswith(
         "[Stop] [⋯ Open in Coder, Watch, Mute, New like this, Share, Detach, Delete]"
@@ -134,7 +135,7 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
 
 
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
-    """The card waits however often its task changes."""
+    """The task changes often, and the card waits for its next edit."""
     (task,) = await start_tasks(world, 1)
     for number in range(12):
         task.becomes("working", f"Step {number}")
@@ -147,7 +148,7 @@ async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> No
 
 
 async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
-    """No replica posts before the limit is over. Then each message is posted once."""
+    """No replica posts before the limit is over. After that, each message is posted once."""
     world.slack.add_channel("other", ["alice"])
     tasks = [*await start_tasks(world, 5), *await start_tasks(world, 5, "other")]
     async with a_second_replica(world):
@@ -187,7 +188,7 @@ async def test_two_replicas_share_what_slack_allows(world: World) -> None:
 
 
 async def told(world: World, posts: int, *, seconds: int = 60) -> None:
-    """Let time pass, a second at a time, until this number of messages was posted."""
+    """Let time pass in steps of a second, until this number of messages was posted."""
     for _ in range(seconds):
         if len(calls(world, POST)) >= posts:
             return
@@ -196,7 +197,7 @@ async def told(world: World, posts: int, *, seconds: int = 60) -> None:
 
 
 async def drawn(world: World) -> None:
-    """Let time pass until no job waits, so that every card shows the present state."""
+    """Let time pass until no job waits. Every card then shows the present state."""
     for _ in range(120):
         if not await world.jobs():
             return

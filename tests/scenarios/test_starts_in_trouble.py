@@ -1,4 +1,4 @@
-"""A start that has to wait gives the reason at once, and then seldom, however often it tries."""
+"""A start that has to wait logs the reason at once, and then rarely, however often it tries."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ def _said(caplog: pytest.LogCaptureFixture, words: str) -> int:
 
 
 def _looks(monkeypatch: pytest.MonkeyPatch) -> list[Owner]:
-    """Record each check of the store's owner from now on."""
+    """Record each check that reads whose store it is, from now on."""
     looks: list[Owner] = []
 
     async def claim(self: Ownership, who: Owner) -> Owner:
@@ -33,7 +33,7 @@ def _looks(monkeypatch: pytest.MonkeyPatch) -> list[Owner]:
 async def test_a_slack_that_fails_at_the_start_is_told_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The failure is not logged with each try."""
+    """Slack fails several times at the start. The log has the failure once."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     await world.stops()
     fault = world.slack.faults.add("auth.test", CallFault.SERVER_ERROR, times=5)
@@ -47,7 +47,7 @@ async def test_a_slack_that_fails_at_the_start_is_told_once(
 async def test_a_store_whose_coder_cannot_be_known_yet_is_told_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The owner is checked until Coder answers."""
+    """The bot checks whose store it is until Coder answers. The log has the reason once."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     ownership = Ownership(world.connections, world.keys, world.clock)
@@ -70,7 +70,8 @@ async def _is_noted(redis: Redis, world: World) -> bool:
 
 
 async def test_no_version_is_noted_in_somebody_elses_store(world: World) -> None:
-    """A version that must be alone would otherwise keep the store's own versions out for ever."""
+    """The bot does not record its version in a store of another deployment. A version that must run alone
+    would lock that deployment out."""
     redis = world.connections.commands
     await world.stops()
     await redis.hset(world.keys.named("owner"), "app", "U0OTHERBOT")
@@ -85,7 +86,7 @@ async def test_no_version_is_noted_in_somebody_elses_store(world: World) -> None
 async def test_no_version_is_noted_while_nobody_knows_whose_store_it_is(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The version is noted as soon as Coder has answered."""
+    """The bot records its version only after Coder has answered."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     redis, looks = world.connections.commands, _looks(monkeypatch)

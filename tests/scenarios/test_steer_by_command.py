@@ -1,4 +1,5 @@
-"""`/task send|pause|resume|edit|delete|attach|detach NAME`: steering from anywhere, by a task's name."""
+"""`/task send|pause|resume|edit|delete|attach|detach NAME`: a person steers a task from any channel, by its
+name."""
 
 import pytest
 
@@ -18,7 +19,7 @@ async def started(world: World, prompt: str = "fix it") -> Thread:
 
 
 async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: World) -> None:
-    """The thread shows the words with their author. The quotation gets the receipt."""
+    """The thread shows the words with their author's name. That message gets the receipt."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -34,7 +35,7 @@ async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: 
 
 
 async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None:
-    """The quotation says that it is cut. The agent gets everything."""
+    """The message in the thread says that the words are cut. The agent gets all of them."""
     thread = await started(world)
     words = "word " * 3_999 + "end"
 
@@ -48,7 +49,7 @@ async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """The person gets an answer. The thread is told when it has happened."""
+    """The bot answers the person at once. It tells the thread when the workspace has stopped or started."""
     thread = await started(world)
     name = world.task("fix-it").name
 
@@ -73,7 +74,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
-    """The answers name commands, because there is no thread."""
+    """The answers name commands instead of a thread."""
     task = world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task pause loose")
@@ -97,7 +98,8 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
 
 async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
-    """Coder changes only a paused task's prompt. The button pauses the task and then changes it."""
+    """Coder changes the prompt of a paused task only. The button pauses the task and then changes the
+    prompt."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -123,7 +125,7 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """The person is told once, and the prompt is changed when the workspace has stopped."""
+    """The bot tells the person once. It changes the prompt when the workspace has stopped."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
@@ -146,7 +148,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
 
 async def test_delete_asks_once_in_a_dialog(world: World) -> None:
-    """The dialog names the task and what is lost. Nothing happens before it is submitted."""
+    """The dialog names the task and what will be lost. Nothing happens before the person submits it."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -169,7 +171,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
 
 
 async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
-    """A person who does not see the thread is told privately."""
+    """The person does not see the task's thread, so the bot answers privately where they typed."""
     thread = await started(world)
     world.slack.add_channel("random", ["alice"])
     await world.alice.types(f"/task delete {world.task('fix-it').name}", "random")
@@ -181,7 +183,7 @@ async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
 
 
 async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> None:
-    """Submitting is no error. The answer says that the task is gone."""
+    """The person submits the dialog, and the answer says that the task is gone."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
     task.delete()
@@ -195,7 +197,7 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
 
 
 async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
-    """The answer comes where the command was typed."""
+    """The bot answers where the command was typed."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
 
@@ -207,7 +209,7 @@ async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
 async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
-    """The answer has similar names, and nothing is done."""
+    """The answer has similar names, and the bot does nothing."""
     world.coder.add_task("alice", "fix it", name="fix-login")
     text = " some words" if verb in ("edit", "send") else ""
 
@@ -219,7 +221,7 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
 
 
 async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: World) -> None:
-    """The dialog is already open, so it shows the answer and has nothing to submit."""
+    """The dialog is open already, so it shows the answer. It has no button to submit."""
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
@@ -229,7 +231,7 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
 
 
 async def test_attach_gives_a_task_a_thread(world: World) -> None:
-    """The new card shows the present state at once, and replies reach the agent."""
+    """The new card shows the present state at once. Replies reach the agent."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("working", "On it")
 
@@ -243,7 +245,7 @@ async def test_attach_gives_a_task_a_thread(world: World) -> None:
 
 
 async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world: World) -> None:
-    """Coder's own title always comes from the first prompt."""
+    """Coder's own title comes from the first prompt. The card keeps the title of the edited prompt."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task pause {task.name}")
@@ -260,7 +262,7 @@ async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world
 
 
 async def test_a_task_has_one_thread(world: World) -> None:
-    """The person is given a link to the existing thread."""
+    """The bot answers `attach` with a link to the existing thread."""
     thread = await started(world)
     where = world.slack.backend.permalink(thread.channel, thread.ts)
 
@@ -270,7 +272,7 @@ async def test_a_task_has_one_thread(world: World) -> None:
 
 
 async def test_attach_where_the_bot_is_not(world: World) -> None:
-    """The task continues without a thread, and can be attached once the bot is there."""
+    """The bot refuses. The task can be attached when the bot is in that channel."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.slack.add_channel("random", ["alice"], with_bot=False)
     random = world.slack.workspace.channel("random")
@@ -287,7 +289,7 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
 
 
 async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) -> None:
-    """The thread and the card say so, and the task can get another thread."""
+    """The thread and the card say so. The task can get another thread."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -306,7 +308,7 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
 
 
 async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: World) -> None:
-    """Answers to replies in the old thread lead there too."""
+    """The old card, and each answer to a reply in the old thread, links to the new thread."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task detach {task.name}")
@@ -327,7 +329,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
 
 
 async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
-    """A refusal is not our error, so nothing is logged as an error."""
+    """The person reads Coder's own sentence. The bot logs no error."""
     await started(world)
     name = world.task("fix-it").name
     world.coder.plan_fault(
@@ -342,7 +344,7 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
 
 
 async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
-    """The person is told that the task is gone. This is not an error."""
+    """The task is deleted before the bot runs the command. The bot tells the person and logs no error."""
     thread = await started(world)
     task = world.task("fix-it")
     world.coder.plan_fault("tasks.get", faults.server_error("Resource not found", 404), skips=1)

@@ -1,4 +1,4 @@
-"""Stop means stop: a bare word, a verb, a stop sign and a command pause the task at once."""
+"""Stop means stop. A bare word such as *stop*, a verb, a stop sign and a command pause the task at once."""
 
 import pytest
 
@@ -16,7 +16,7 @@ HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it] [I meant it as
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*"])
 async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -> None:
-    """The waiting reply is held, and the word is not sent."""
+    """The pause comes before the waiting reply, which the bot holds. The agent does not get the word."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -31,7 +31,8 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
 
 
 async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
-    """The question about the replies becomes the line about the pause. The resume edits it too."""
+    """The question about the replies later becomes the line about the pause. The resume edits this message
+    too."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -54,7 +55,8 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
 
 
 async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(world: World) -> None:
-    """The texts come back in one message. The line says who has paused the task."""
+    """One message gives the texts back. The line says that they were dropped, and later who paused the
+    task."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "stop")
@@ -72,7 +74,8 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
 
 
 async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_replies(world: World) -> None:
-    """Nobody has decided about the replies. The line still says what happened."""
+    """Nobody has decided about the held replies, so the question stays. The message also says that the task
+    was resumed."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "!pause")
@@ -94,7 +97,8 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
 
 
 async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(world: World) -> None:
-    """Most people who write it mean the task. They are told at once, also while the agent is busy."""
+    """Most people who write only `pause` mean the task. The bot offers at once to stop it, even while the
+    agent is busy."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "Pause!")
@@ -114,7 +118,7 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
 
 
 async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World) -> None:
-    """It can still be sent as text. The offer is gone, and pressing it again tells only who presses."""
+    """Alice presses *Stop the task*. The task stops, and the agent does not get the word `pause`."""
     thread, task = await a_busy_agent(world)
     word = await world.alice.replies(thread, "pause")
     await world.passes(seconds=3)
@@ -134,7 +138,8 @@ async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World)
 
 
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:
-    """The task goes on. The agent gets the replies in the order in which they were written."""
+    """Alice presses *I meant it as text*. The agent gets all replies in the order in which they were
+    written."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     word = await world.alice.replies(thread, "wait")
@@ -153,7 +158,7 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
 
 
 async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: World) -> None:
-    """The second press finds that it was decided."""
+    """The second press is answered with a note that Alice has decided already."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "stop")
     await world.passes(seconds=3)
@@ -170,7 +175,7 @@ async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: Wor
 
 
 async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_other(world: World) -> None:
-    """It stops nothing, and its author is told as for other replies."""
+    """Bob's *stop* pauses nothing. The bot tells him why, as for his other replies."""
     thread, task = await a_waiting_agent(world)
 
     await world.bob.replies(thread, "stop")
@@ -182,7 +187,7 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
 
 
 async def test_a_word_with_a_file_is_input(world: World) -> None:
-    """The message is more than the word."""
+    """The message has more than the word, so the agent gets it."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "stop", (Attachment("why.txt", b"it is wrong"),))
@@ -191,7 +196,7 @@ async def test_a_word_with_a_file_is_input(world: World) -> None:
 
 
 async def test_a_reply_that_is_edited_to_a_bare_word_stops_nothing(world: World) -> None:
-    """The reply waits with its new text."""
+    """The author edits a waiting reply to *stop*. The agent gets the new text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -203,7 +208,7 @@ async def test_a_reply_that_is_edited_to_a_bare_word_stops_nothing(world: World)
 
 
 async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None:
-    """A thread in direct messages is a task's thread like any other."""
+    """A task's thread in direct messages works as in a channel."""
     direct = world.slack.open_direct("alice").id
     thread = await world.alice.runs(f"/task create {PROMPT}", direct)
     await world.polls()
@@ -217,7 +222,7 @@ async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None
 
 
 async def test_the_verb_stop_is_a_pause(world: World) -> None:
-    """Nobody means `!stop` as text, so nothing is offered."""
+    """Nobody means `!stop` as text, so the bot does not offer to send it."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!stop")
@@ -240,7 +245,7 @@ async def test_the_command_stop_is_a_pause(world: World, verb: str) -> None:
 
 
 async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> None:
-    """Coder stops no workspace that is starting. The pause waits for it, and keeps every reply behind it."""
+    """Coder cannot stop a workspace that is starting. The pause waits for it and holds the replies."""
     world.coder.template.plan = BuildPlan(provision=20)
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
@@ -261,7 +266,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
 
 async def the_messages(world: World, thread: Thread) -> tuple[str, str]:
-    """Let the agent ask something. Return the ts of the card and of the notice."""
+    """Let the agent ask a question. Return the ts of the card and of the notice."""
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
     await world.polls()
     assert len(thread.new_messages()) == 1
@@ -270,7 +275,7 @@ async def the_messages(world: World, thread: Thread) -> tuple[str, str]:
 
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: int) -> None:
-    """The person is answered in the thread."""
+    """The person reacts with a stop sign. The bot answers in the thread."""
     thread, task = await a_waiting_agent(world)
     messages = await the_messages(world, thread)
 
@@ -284,7 +289,7 @@ async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: i
 
 
 async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: World) -> None:
-    """The person is told why, privately."""
+    """The bot tells Bob privately why."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")
@@ -298,7 +303,7 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
 
 
 async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> None:
-    """A stop sign on a person's own reply, and another emoji on the card, are between people."""
+    """A stop sign on a person's own reply stops nothing, and neither does another emoji on the card."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)
@@ -313,7 +318,7 @@ async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> 
 
 
 async def test_many_stop_signs_are_limited(world: World) -> None:
-    """The eleventh within a minute does nothing. The person is told so once."""
+    """The eleventh stop sign in a minute does nothing. The bot tells the person once."""
     thread, _ = await a_waiting_agent(world)
     for _ in range(12):
         await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")

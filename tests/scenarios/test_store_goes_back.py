@@ -1,7 +1,7 @@
-"""The store has lost data: nothing is done a second time, and nothing that was taken is lost.
+"""The store has lost data. The bot does nothing a second time, and loses nothing that it had accepted.
 
-Some stories have two forms: with a bot that lives on and remembers what it took lately, and with a bot that
-was off when an older copy replaced the store.
+Some stories run twice: with a bot that keeps running and remembers recent deliveries, and with a bot that was
+off when an older copy replaced the store.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ SETTLE = "3000"
 
 @pytest.fixture
 async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """Keep the other servers running until the world has been checked."""
+    """Keep the additional Redis servers running until the world has been checked."""
     async with contextlib.AsyncExitStack() as stack:
         yield stack
 
@@ -48,7 +48,8 @@ def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) 
 async def test_a_task_that_the_store_has_lost_is_written_down_again(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers the command and finds its card and its task, so neither is made again."""
+    """The bot remembers the command, finds its card and its task, and stores both again. It creates neither
+    again."""
     await store_copy.take()
     thread = await world.alice.runs("/task create fix the login")
 
@@ -67,7 +68,7 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
 async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
     world: World, store_copy: StoreCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot is told to end before it has recovered. It first writes again what only it remembers."""
+    """The bot is stopped before it has recovered. It first stores what only it remembers."""
     with monkeypatch.context() as patched:
         patched.setattr(bot, "MONITOR_SECONDS", 3_600)
         await store_copy.take()
@@ -87,7 +88,7 @@ async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
 
 
 async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """The store no longer knows the reply. Its mark stays."""
+    """The store has lost a delivered reply. The agent does not get it again, and its mark stays."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     ts = await world.alice.replies(thread, "use main")
@@ -103,7 +104,7 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_
 async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """A bot without any memory does not send it either."""
+    """A bot that remembers nothing does not send the delivered reply again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     ts = await world.alice.replies(thread, "use main")
@@ -117,7 +118,7 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
 
 
 async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, store_copy: StoreCopy) -> None:
-    """In the copy, the reply still waits."""
+    """The reply still waits in the copy, but the agent has it. The bot does not send it again."""
     thread, task = await a_busy_agent(world)
     ts = await world.alice.replies(thread, "use main")
     await store_copy.take()
@@ -134,7 +135,7 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, st
 
 
 async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, store_copy: StoreCopy) -> None:
-    """The agent had the reply, and was stopped later on purpose."""
+    """The agent got the reply before a person paused the task. The lost reply does not resume the task."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.replies(thread, "use main")
@@ -150,7 +151,8 @@ async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, st
 
 
 async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -> None:
-    """The poll sees the same change again, but the notice is found in the thread."""
+    """The poll shows the same change again. The bot finds its notice in the thread and posts no second
+    one."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     task.becomes("complete", "Opened PR #12")
@@ -167,7 +169,7 @@ async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -
 
 
 async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -> None:
-    """In the copy, the file was asked for but not shared."""
+    """In the copy, the file is not shared yet. The bot does not share it twice."""
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")
@@ -185,7 +187,7 @@ async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -
 async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers both clicks, and sees that the workspace was started after the first."""
+    """The bot remembers both presses, and sees in Coder that the workspace was started after the pause."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.clicks(thread, "Stop")
@@ -212,7 +214,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
 
 
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
-    """No process remembers the thread, but the card's metadata has the task's id."""
+    """No process remembers the thread. The bot reads the task's id from the card's metadata."""
     await store_copy.take()
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
@@ -236,7 +238,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
 
 
 async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot lives on and knows that the store had data. Its own memory of deliveries has expired."""
+    """The store is empty. The running bot has forgotten its deliveries, but knows that the store had data."""
     monkeypatch.setattr(inbox, "REMEMBERED_SECONDS", 0)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
@@ -251,7 +253,8 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
 
 
 async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: StoreCopy) -> None:
-    """The thread has the message about it. A later reply reaches nobody."""
+    """The copy still has the link. The bot finds its message about the detach in the thread, so a later reply
+    reaches no agent."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.types("/task detach fix-the-login")
@@ -274,7 +277,7 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
 
 
 async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, store_copy: StoreCopy) -> None:
-    """The copy only knows the first card, which was deleted."""
+    """The copy has only the first card, which somebody deleted. The bot finds the second card."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     delete(world, thread.ts)
@@ -296,7 +299,7 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
 
 
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """The words are in the thread, with the mark that the agent has them."""
+    """The thread has the words, with the mark that the agent has them."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.types("/task send fix-the-login use main")
@@ -314,7 +317,8 @@ async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_co
 
 
 async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, store_copy: StoreCopy) -> None:
-    """A person paused the task after the reply was written, so a person decides whether to start it again."""
+    """A person paused the task after the reply was written. The bot has lost the pause, so it asks a person
+    whether to send the reply."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await store_copy.take()
@@ -341,7 +345,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """Administrators are told once. A failover alone is not reported."""
+    """The bot tells the administrators once. It does not report a failover that lost no data."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.take()
     await world.passes(seconds=300)
@@ -361,8 +365,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
 
 
 async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: StoreCopy) -> None:
-    """The list has not changed, and the poll numbers continue. The bot still does not assume that its
-    observation was stored."""
+    """The store has lost a change, but Coder's list is the same as before. The next poll stores the change
+    again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     store_copy.keeps_numbers = True
@@ -378,7 +382,8 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
 
 
 async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World) -> None:
-    """The agent was idle before the absence. The task must be polled again before anybody is mentioned."""
+    """The agent was idle before the bot was off. The bot mentions nobody before it has polled the task
+    again."""
     thread, task = await a_waiting_agent(world)
     task.becomes("idle", "Which branch?")
     await world.polls()

@@ -1,6 +1,6 @@
-"""Signed payloads with strange values in fields that the bot reads back have no effect.
+"""Signed payloads with strange values in fields that the bot reads back. They have no effect.
 
-Anybody with the signing secret can send them, and so can a changed Slack.
+Anybody with the signing secret can send such payloads, and so can a changed Slack.
 """
 
 import copy
@@ -43,7 +43,7 @@ Json = dict[str, object]
 
 
 async def _sent(world: World, payload: Json) -> int:
-    """Return the HTTP status with which a payload is answered."""
+    """Return the HTTP status with which the bot answers a payload."""
     words = json.dumps(payload)
     headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
     try:
@@ -64,7 +64,7 @@ def _with(payload: Json, path: Path, value: object) -> Json:
 
 
 def _pressed(world: World, action_id: str, **view: object) -> Json:
-    """Make a press of a button in a message, or, with `view`, in a dialog."""
+    """Make a press of a button in a message or, if `view` is given, in a dialog."""
     backend, user = world.slack.backend, world.slack.workspace.user("alice")
     here, ts = world.slack.workspace.channel("general"), backend.ids.ts()
     action = {"action_id": action_id, "block_id": "b", "type": "button", "value": "v", "action_ts": ts}
@@ -75,7 +75,7 @@ def _pressed(world: World, action_id: str, **view: object) -> Json:
 
 
 def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Json:
-    """Make a submission of a dialog, with its metadata."""
+    """Make a submission of a dialog with this metadata."""
     user, channel = world.slack.workspace.user("alice"), world.slack.workspace.channel("general").id
     at = world.slack.backend.ids.ts()
     metadata = {"channel": channel, "at": at, "task": "", "template": ""} | about
@@ -94,7 +94,7 @@ def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Js
 
 @pytest.fixture
 def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Check that the log contains nothing of the payloads at any level, and that nothing was created."""
+    """Check that the log contains no part of the payloads, at any level, and that nothing was created."""
     caplog.set_level(logging.DEBUG)
     logger("taskwire.probe").debug("listening")
     yield
@@ -109,7 +109,7 @@ def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("field", ["at", "channel", "thread_ts", "response_url", "task", "template"])
 async def test_a_dialog_that_is_about_something_strange_does_nothing(world: World, field: str) -> None:
-    """Metadata that is not ours is not accepted."""
+    """The bot refuses metadata that it has not written."""
     as_it_may_be: list[object] = ["", "x", "nan", "1e999"] if field in ("task", "template") else []
     as_it_may_be += [None] if field in ("thread_ts", "response_url") else []
     answers = [
@@ -142,7 +142,7 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 @pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
-    """The form is filled again from what comes back with it."""
+    """The bot fills the form again from the values in the payload, which are strange."""
     for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
         whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
         assert await _sent(world, whole) == 200
@@ -159,7 +159,7 @@ async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
 async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
-    """The strange value names nothing that exists. The person is told so privately."""
+    """The value names nothing that exists. The bot tells the person so privately."""
     found = {}
     for path in PRESSED:
         for strange in STRANGE:
@@ -176,7 +176,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 @given(st.text(alphabet="0123456789.-+eEnaif \u0663\uff11", max_size=24))
 @settings(max_examples=500, deadline=None)
 def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
-    """An accepted time can be compared, sorted and shown."""
+    """The bot accepts only times that it can compare, sort and show."""
     ts = find_ts(text)
 
     if ts is not None:
@@ -197,7 +197,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     )
 )
 def test_metadata_is_ours_or_nothing(made_up: object) -> None:
-    """No error message quotes metadata that is not ours."""
+    """The bot refuses metadata that it has not written. No error message quotes it."""
     about = DialogContext.find(json.dumps(made_up))
 
     assert about is None or find_ts(about.at)

@@ -1,10 +1,11 @@
-"""From `/task create` to the agent's answer in the thread."""
+"""The whole story, from `/task create` to the agent's answer in the thread."""
 
 from .world import World
 
 
 async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
-    """A person creates a task, is mentioned when it needs them, replies, and is told of its end once."""
+    """A person creates a task. The bot mentions them when the agent asks, sends their reply, and posts the
+    end once."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     await world.polls()

@@ -1,4 +1,4 @@
-"""Replies that are edited or deleted before or after the agent has them."""
+"""People edit or delete replies, before or after the agent has them."""
 
 import pytest
 
@@ -12,7 +12,7 @@ LATE_EDIT = "The agent already has the old text of this reply. To correct it, wr
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
-    """The reply keeps its place and its mark."""
+    """The agent gets the new text. The reply keeps its place and its mark."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     await world.alice.replies(thread, "and test it")
@@ -27,7 +27,7 @@ async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World)
 
 
 async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) -> None:
-    """The agent never gets it."""
+    """The agent never gets the deleted reply."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "never mind")
     await world.alice.replies(thread, "use main")
@@ -40,7 +40,7 @@ async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) 
 
 
 async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: World) -> None:
-    """The message is no input any more, and has no mark."""
+    """The author edits a waiting reply into an aside. The agent does not get it, and it loses its mark."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -53,7 +53,7 @@ async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: Wor
 
 
 async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
-    """The agent already has the earlier words. The thread is told so once."""
+    """The bot tells the thread once that the agent has the earlier words."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use mian")
 
@@ -68,7 +68,7 @@ async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
 
 
 async def test_a_deletion_after_delivery_is_said(world: World) -> None:
-    """Without an answer, the author might believe that the agent has forgotten the reply."""
+    """The bot tells the author that the agent still has the deleted reply."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -81,7 +81,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
 
 async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None:
-    """The agent gets the earlier words."""
+    """The bot tells the thread that the agent gets the earlier words."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", late(0.5))
 
@@ -94,7 +94,8 @@ async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None
 
 
 async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
-    """The agent was busy, so the reply still waits."""
+    """The agent was busy, so the delivery failed and the reply still waits. The agent later gets the edited
+    text."""
     thread, task = await a_busy_agent(world)
     world.coder.plan_fault("tasks.send", late(0.5))
 
@@ -109,7 +110,7 @@ async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
 
 
 async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
-    """Slack changes the message, but the person has not."""
+    """Slack adds a preview to the reply. The bot does not take that for an edit."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "see https://docs.acme.test/a")
 
@@ -121,7 +122,7 @@ async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
 
 
 async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> None:
-    """Edits of verbs, asides and strangers' replies get no answer."""
+    """The bot says nothing about edits of verbs, of asides, and of replies by people who may not steer."""
     thread, task = await a_waiting_agent(world)
     verb = await world.alice.replies(thread, "!unmute")
     aside = await world.alice.replies(thread, "// a joke")
@@ -140,7 +141,7 @@ async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> Non
 
 
 async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> None:
-    """Slack does not keep the order. The person's last version counts."""
+    """Slack delivers the edit before the message. The agent gets the edited text."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -155,7 +156,7 @@ async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> N
 
 
 async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -> None:
-    """The reply is never sent."""
+    """Slack delivers the deletion before the message. The agent does not get the reply."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -168,7 +169,8 @@ async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -
 
 
 async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
-    """A deleted reply is dropped."""
+    """The author edits a held reply and deletes another. The bot keeps the new text, and drops the deleted
+    reply."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -185,7 +187,7 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
 
 
 async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
-    """The button sends the present text of the message."""
+    """The button sends the text that the message has now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
 
@@ -201,7 +203,8 @@ async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(
 async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets(
     world: World, words: str
 ) -> None:
-    """The person's decision about the `!` also holds for the new text."""
+    """The author confirmed a reply that begins with `!`, and edits it. The agent gets the new text without
+    another question."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send as text")
@@ -217,7 +220,7 @@ async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets
 
 
 async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_words(world: World) -> None:
-    """The pause gives the reply back with its present text."""
+    """The author edits a confirmed reply that a pause holds. The bot gives it back with its new text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send as text")
@@ -233,7 +236,7 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
 
 
 async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(world: World) -> None:
-    """The button stands for the message, whatever its present text."""
+    """The button sends the text that the message has now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -247,7 +250,8 @@ async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(worl
 
 
 async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(world: World) -> None:
-    """Nobody has confirmed that this text is meant for the agent."""
+    """The author edits a waiting reply so that it begins with `!`. The agent does not get it, because nobody
+    has confirmed it."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "make test")
 
@@ -260,7 +264,7 @@ async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(wo
 
 
 async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: World) -> None:
-    """Only a person's decision sends it."""
+    """The bot sends such a reply only after a person decides so."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")
@@ -282,7 +286,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
 
 async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(world: World) -> None:
-    """The agent may still have it, and the thread is told so. Later replies continue."""
+    """The bot tells the thread that the agent may have the reply. Later replies go on."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")

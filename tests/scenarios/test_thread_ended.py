@@ -1,4 +1,4 @@
-"""Threads whose task is gone, detached, or was never created."""
+"""Threads whose task is gone, was detached, or was never created."""
 
 from taskwire_sandbox.coder.faults import server_error
 
@@ -13,7 +13,7 @@ DETACHED = (
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
-    """Each reply gets the mark. The reason is given once a day."""
+    """The bot marks each reply. It posts the reason once a day."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -27,7 +27,7 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
 
 
 async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
-    """After a day the first answer is far up in the thread."""
+    """The first answer is far up in the thread by then, so the bot posts the reason again."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     await world.alice.replies(thread, "use main")
@@ -42,7 +42,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 
 
 async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
-    """The old thread leads to the new one then, and has no such button any more."""
+    """After a press of *Attach again*, the old thread links to the new one and has no such button."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -59,7 +59,7 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
 
 
 async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
-    """Only the owner and administrators can, and the button stays for them."""
+    """The bot refuses Bob's press. The button stays for the owner and administrators."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -74,7 +74,7 @@ async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
-    """The reply is answered whoever deleted the task."""
+    """The bot answers the reply, whoever deleted the task."""
     thread, task = await a_waiting_agent(world)
     task.delete()
     await world.polls(times=3)
@@ -87,7 +87,8 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
 
 
 async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
-    """Somebody who speaks to the bot there wants something done. The form opens for this channel."""
+    """A person mentions the bot in a thread whose task is gone. The answer has a button that opens the form
+    for this channel."""
     thread, task = await a_waiting_agent(world)
     task.delete()
     await world.polls(times=3)
@@ -103,7 +104,7 @@ async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
-    """Waiting replies were accepted, so they must not vanish silently."""
+    """The task is deleted, and the bot gives back the waiting replies."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.delete()
@@ -119,7 +120,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
 
 
 async def test_a_reply_where_no_task_was_created(world: World) -> None:
-    """The card gives the reason, and the answer to a reply gives it too."""
+    """The card says why no task was created. The bot's answer to a reply says it too."""
     world.coder.plan_fault("tasks.create", server_error("Template is broken.", 400))
     thread = await world.alice.runs("/task create fix the login")
     world.alice.reads()
@@ -136,7 +137,7 @@ UNKNOWN = (
 
 
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
-    """The answer is private, as it would have been before."""
+    """The bot answers privately, as it does while the task exists."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -152,7 +153,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
 
 
 async def test_what_people_say_to_each_other_there_is_not_answered(world: World) -> None:
-    """The message is not for the bot."""
+    """The message is not for the bot, so the bot says nothing."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -164,7 +165,7 @@ async def test_what_people_say_to_each_other_there_is_not_answered(world: World)
 
 
 async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
-    """A link is forgotten a month after its end, but its card is still there."""
+    """The bot forgets a link a month after its end. It still recognizes its card, and answers."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -181,7 +182,7 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
 
 
 async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
-    """The answer helps an operator who started Taskwire with another store and did not move the old one."""
+    """An operator started Taskwire with an empty store. The answer helps to notice that."""
     thread, _ = await a_waiting_agent(world)
     await world.stops()
     await world.connections.commands.flushall()
@@ -196,7 +197,7 @@ async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(wo
 
 
 async def forgotten(world: World) -> None:
-    """Let the month pass, by the store's own clock."""
+    """Let a month pass, by the clock of the store."""
     redis = world.connections.commands
     for pattern in ("thread:*", "link:*"):
         async for key in redis.scan_iter(world.keys.named(pattern)):

@@ -16,7 +16,7 @@ from .world import World
     ],
 )
 async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
-    """The agent does not get the message, and the message has no mark."""
+    """The agent does not get the message, and the bot does not mark it."""
     thread, task = await a_waiting_agent(world)
 
     aside = await world.alice.replies(thread, words)
@@ -27,7 +27,7 @@ async def test_what_is_said_to_people_stays_between_people(world: World, words: 
 
 
 async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
-    """The bot does not answer an aside."""
+    """A message mentions the bot but is marked as an aside. The bot says nothing."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "// is only a bot", thread.ts)
@@ -38,7 +38,7 @@ async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
 
 
 async def test_bots_are_not_heard(world: World) -> None:
-    """Messages of other apps are ignored."""
+    """The bot ignores messages of other apps."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.post_as_bot(thread.channel, "build failed", thread.ts)
@@ -49,7 +49,7 @@ async def test_bots_are_not_heard(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
-    """Their replies count as messages to other people, without a mark."""
+    """Their replies do not reach the agent, and have no mark."""
     thread, task = await a_waiting_agent(world)
 
     first = await world.bob.replies(thread, "use my branch")
@@ -62,7 +62,7 @@ async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: Worl
 
 
 async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
-    """While the agent is busy, a stranger's reply gets no waiting mark either."""
+    """The agent is busy. The bot answers such a person at once, and does not mark their reply."""
     thread, task = await a_busy_agent(world)
     waiting = await world.alice.replies(thread, "use main")
 
@@ -81,7 +81,7 @@ async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(w
 
 
 async def test_a_guest_is_told_why(world: World) -> None:
-    """Guests may never steer."""
+    """Guests may never steer, and the bot tells the guest so."""
     thread, task = await a_waiting_agent(world)
     guest = world.person("gina", is_restricted=True)
     await world.slack.join(guest.id, "general")
@@ -96,7 +96,7 @@ async def test_a_guest_is_told_why(world: World) -> None:
 
 
 async def test_an_administrator_may_steer(world: World) -> None:
-    """An administrator listed by id needs no Coder account."""
+    """The settings list the administrator by id, so they need no Coder account."""
     thread, task = await a_waiting_agent(world)
     admin = world.person("root", in_coder=False)
     await world.slack.join(admin.id, "general")
@@ -109,7 +109,7 @@ async def test_an_administrator_may_steer(world: World) -> None:
 
 
 async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: World) -> None:
-    """The message mentions both, so it is for both."""
+    """The message mentions the bot and Bob, so the agent gets it too."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "do as @bob says", thread.ts)

@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_status_shows_the_card_anew(world: World) -> None:
-    """The task is read from Coder at that moment."""
+    """The bot reads the task from Coder for this answer."""
     thread, task = await a_busy_agent(world)
 
     await world.alice.replies(thread, "!status")
@@ -22,7 +22,7 @@ async def test_status_shows_the_card_anew(world: World) -> None:
 
 
 async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World) -> None:
-    """The answer shows a change that no poll has seen yet."""
+    """The task has changed since the last poll. The answer shows the change."""
     thread, task = await a_busy_agent(world)
     task.pause()
 
@@ -34,7 +34,7 @@ async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """The whole log comes as a file in the person's direct messages."""
+    """For the whole log, the person gets a file in direct messages."""
     thread, task = await a_busy_agent(world)
     task.says("I look at the login.")
 
@@ -53,7 +53,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
-    """Coder has answered, so trying again is no use."""
+    """The answer does not ask the person to try again."""
     thread, task = await a_busy_agent(world)
     task.delete()
 
@@ -63,7 +63,7 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
-    """The help lists what can be said in the thread, and how to get the rest."""
+    """The help has the verbs of a thread, and says how to see the other commands."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!help")
@@ -74,7 +74,7 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
 
 
 async def test_a_bare_mention_gets_the_help(world: World) -> None:
-    """The mention has no words for the agent."""
+    """A message with only the bot's name has no words for the agent."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "", thread.ts)
@@ -86,7 +86,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """Both verbs are answered to the person. The thread gets one line, which the resume edits."""
+    """The bot answers the person after each verb. The thread gets one line, which the resume edits."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!pause")
@@ -114,7 +114,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
-    """Both verbs concern only Slack, so a waiting reply does not delay them."""
+    """A reply waits for the agent. Both verbs concern only Slack, so they run at once."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -130,7 +130,7 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
 
 
 async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World) -> None:
-    """Coder allows this only while the task is paused."""
+    """Coder allows a new prompt only while the task is paused."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -145,7 +145,7 @@ async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World
 
 
 async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world: World) -> None:
-    """A message cannot open a dialog."""
+    """A message cannot open a dialog, so the answer has a button."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!edit")
@@ -161,7 +161,7 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
 
 
 async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
-    """A message alone deletes nothing."""
+    """The message itself deletes nothing. The button opens a dialog."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!delete")
@@ -179,7 +179,7 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
 
 
 async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
-    """The task continues in Coder."""
+    """The task continues in Coder without a thread."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!detach")
@@ -192,7 +192,7 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
 
 
 async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
-    """Agents take it for a shell command, so it is sent only if the person confirms."""
+    """Agents run such a line as a shell command. The bot sends it only after the person confirms."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "!rm -rf build")
@@ -208,7 +208,7 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
-    """Nothing is done before the person decides, and nobody else sees the slip."""
+    """The bot does nothing before the person decides."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!puase")
@@ -220,7 +220,7 @@ async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["pause the music", "status", "delete the old test", "edit it"])
 async def test_words_without_the_mark_are_input(world: World, words: str) -> None:
-    """Without the mark, even a verb's name is input."""
+    """The reply is a verb's name without `!`. The agent gets it."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, words)
@@ -232,7 +232,8 @@ async def test_words_without_the_mark_are_input(world: World, words: str) -> Non
 async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
     world: World, where: str
 ) -> None:
-    """Just after a resume, Coder still shows the old log, which ends before what the agent does now."""
+    """Just after a resume, Coder still answers with the log from before the pause. The bot does not show that
+    log."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.alice.replies(thread, "!pause")
@@ -261,7 +262,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
 
 async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
-    """The stranger is told privately, and nothing happens."""
+    """The bot refuses Bob privately, and nothing happens."""
     thread, task = await a_waiting_agent(world)
 
     for verb in ("!pause", "!detach", "!delete", "!foo", "!edit do mine"):
@@ -285,7 +286,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """The status is what was last known. Any other query gets an error, and is not kept for later."""
+    """`!status` shows the last known state. Another query is answered with an error, and does not wait."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.outage():
@@ -305,7 +306,8 @@ AWAY = "Coder is not answering. Try again in a minute."
 
 
 async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world: World) -> None:
-    """Only Coder knows whether the person may ask, and Coder is away."""
+    """Coder is away, so the bot cannot check the person's rights. It answers the query with an error at
+    once."""
     thread, _ = await a_waiting_agent(world)
     await world.forgets()
 
@@ -320,8 +322,8 @@ async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world
 
 
 async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(world: World) -> None:
-    """Only Coder knows whether the author may send it. The author is told that it waits, and later queries
-    are answered."""
+    """The bot cannot check whether Alice may send `!foo`, so that message waits. Her later queries are
+    answered at once."""
     thread, task = await a_waiting_agent(world)
     await world.forgets()
 
@@ -347,7 +349,7 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 async def test_a_single_word_after_a_bang_may_still_be_meant_as_text(world: World, is_deleted: bool) -> None:
-    """The button sends it, if the message is still there."""
+    """The button *Send as text* sends the message, if its author has not deleted it."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!important")
     asked = world.alice.reads()
@@ -365,7 +367,7 @@ async def test_a_single_word_after_a_bang_may_still_be_meant_as_text(world: Worl
 
 
 async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> None:
-    """A person who presses *Show to everybody* does not wait for Coder either."""
+    """Coder is away. A press of *Show to everybody* is answered with an error at once."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!status")
     world.alice.reads()
@@ -380,7 +382,7 @@ async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> No
 
 
 async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World) -> None:
-    """Help, mute and detach need nothing from Coder."""
+    """Coder is away. Help, mute and detach still work for an administrator."""
     world.settings = world.settings.model_copy(update={"admins": (world.bob.id,)})
     await world.restarts()
     thread, task = await a_waiting_agent(world)
@@ -403,7 +405,8 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
 
 async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
-    """The known state is told at once, because Coder would look for the agent for half a minute."""
+    """Coder would look for the agent for half a minute. The bot answers at once that the agent is
+    unreachable."""
     thread, task = await a_busy_agent(world)
     task.becomes("working", "Reading the code")
     task.agent_is_unreachable()

@@ -1,4 +1,4 @@
-"""When somebody acted: commands have no time, replies have Slack's time, and our own clock may be wrong."""
+"""The time of an act: a command has none, a reply has Slack's time, and the bot's own clock may be wrong."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,19 +9,19 @@ from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
 
 MINUTES = 600.0
-# No agent needs a person while a story lasts, however slow the machine is.
+# The settle time is so long that no agent needs a person during a story.
 SETTLE = "3000"
 
 
 @pytest.fixture(params=[-MINUTES, MINUTES], ids=["ten minutes slow", "ten minutes fast"])
 async def off(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """Make a world in which the clock of the bot and of its store is ten minutes wrong."""
+    """Provide a world in which the clock of the bot and of its store is ten minutes wrong."""
     async with new_world(tmp_path, bot_is_off=request.param, TASKWIRE_SETTLE=SETTLE) as made:
         yield made
 
 
 async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
-    """The bot's clock is wrong, and the pause still holds the earlier reply."""
+    """The bot's clock is wrong. The pause still holds a reply that was written before it."""
     thread, task = await a_busy_agent(off)
     reply = await off.alice.replies(thread, "use main")
     await off.passes(seconds=1)
@@ -38,7 +38,7 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
 
 
 async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
-    """A reply written one second later resumes it."""
+    """The bot's clock is wrong. A reply that is written a second after the pause resumes the task."""
     thread, task = await a_waiting_agent(off)
     await off.alice.types(f"/task pause {task.name}")
     await off.passes(seconds=1)
@@ -53,7 +53,8 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
-    """The pause is a verb in the thread, and the resume is a command."""
+    """The pause is a verb with Slack's time, and the resume is a command without one. The bot still runs them
+    in order."""
     thread, task = await a_waiting_agent(off)
     await off.alice.replies(thread, "!pause")
     await off.passes(seconds=5)

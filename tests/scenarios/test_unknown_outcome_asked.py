@@ -1,4 +1,4 @@
-"""Input of unknown outcome: the question about it, and what happens after a person's decision."""
+"""Input of unknown outcome: the bot's question about it, and what happens after a person's decision."""
 
 from asyncio import gather
 
@@ -7,7 +7,7 @@ from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
-    """The bot asks a person instead of guessing."""
+    """The bot cannot find out whether the agent got the reply. It asks a person, and later replies wait."""
     thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")
@@ -24,7 +24,7 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
 
 
 async def test_send_again(world: World) -> None:
-    """The reply is sent first, and then the waiting ones."""
+    """The bot sends this reply first, and then the waiting ones."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -39,7 +39,7 @@ async def test_send_again(world: World) -> None:
 
 
 async def test_deciding_twice_does_it_once(world: World) -> None:
-    """The second click is told that it was decided already."""
+    """The second press is answered with a note that somebody has decided already."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
@@ -53,7 +53,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
 
 
 async def test_a_stranger_cannot_decide(world: World) -> None:
-    """A stranger may not steer, and so may not decide."""
+    """Bob may not steer, so the bot refuses his press."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
@@ -70,7 +70,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
 
 
 async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) -> None:
-    """Later replies do not wait for ever."""
+    """The bot gives the reply up, and later replies go on."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -85,7 +85,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
 
 
 async def test_the_question_keeps_for_hours(world: World) -> None:
-    """The question can be answered hours after it was asked."""
+    """A person answers six hours later, and the bot sends the reply."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.passes(seconds=6 * 3600)
@@ -99,7 +99,7 @@ async def test_the_question_keeps_for_hours(world: World) -> None:
 
 
 async def test_the_question_outlives_the_bot(world: World) -> None:
-    """The job that waits for the decision is in Redis."""
+    """The bot restarts. The job that waits for the decision is in Redis."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.restarts()
@@ -112,7 +112,7 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
-    """One decision counts. The other person is told so."""
+    """The first decision counts. The other person is told so."""
     await world.restarts(admins=(world.bob.id,))
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
@@ -133,7 +133,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
-    """The thread was told that the bot gave up, and no button is left."""
+    """The bot has given the reply up. The question says so and has no buttons."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
     await world.passes(seconds=5)
@@ -146,7 +146,7 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
 
 
 async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) -> None:
-    """The bot asks again, and the first question is settled."""
+    """The bot asks a second question, and closes the first."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     task.agentapi_fails("message")
     await world.alice.clicks(thread, "Send again")

@@ -1,4 +1,4 @@
-"""Input of unknown outcome: what the agent's log shows, and where it shows nothing."""
+"""Input of unknown outcome: what the agent's log shows about it, and what the log cannot show."""
 
 from asyncio import Event
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from .world import World, new_world
 
 
 async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world: World) -> None:
-    """The log shows the input at once. Nobody waits, and the input is not sent again."""
+    """Coder's answer is lost. The log shows the input at once, so the bot does not send it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
 
@@ -35,7 +35,7 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 
 
 async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
-    """The answer may come from a proxy in front of Coder."""
+    """The answer comes from a proxy in front of Coder. The bot looks in the log."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", nonsense())
 
@@ -48,7 +48,7 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
 
 
 async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
-    """The agent's log does not have the input."""
+    """The agent's log does not have the input, so the bot sends it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -61,7 +61,7 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
 
 
 async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
-    """The input is sent again only once."""
+    """The second try has an unknown outcome too. The bot asks a person instead of a third try."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused(), times=2)
 
@@ -77,7 +77,7 @@ async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
 
 
 async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
-    """The log shows the input, whatever Coder answered."""
+    """Coder answered with an error, but the log shows the input."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_after_typing")
 
@@ -91,7 +91,7 @@ async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("has_landed", [True, False])
 async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: bool) -> None:
-    """The first input's entry does not count for the second."""
+    """Two replies have the same text. The log entry of the first does not count for the second."""
     thread, task = await a_waiting_agent(world)
     first = await world.alice.replies(thread, "yes")
     task.becomes("idle")
@@ -107,7 +107,7 @@ async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: 
 
 
 async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
-    """Spaces at the ends of lines make no difference."""
+    """The log pads the input with spaces at the ends of lines. The bot still finds it."""
     thread, task = await a_waiting_agent(world)
     task.pads_what_it_hears()
     world.coder.plan_fault("tasks.send", cut_after())
@@ -119,7 +119,7 @@ async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
 
 
 async def test_words_without_an_entry_are_asked_about(world: World) -> None:
-    """The agent got the words, but the log only shows that the screen has moved."""
+    """The agent got the words, but its log only shows a changed screen. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_unlogged")
     world.coder.plan_fault("tasks.send", cut_after())
@@ -134,7 +134,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 
 
 async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
-    """Such a screen looks the same as one that moved because of the input."""
+    """The screen changed, but not because of the input. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -149,7 +149,7 @@ async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
 
 
 async def test_what_other_people_type_changes_nothing_about_an_entry(world: World) -> None:
-    """People can also type in Coder's own pages."""
+    """Other people type in Coder's own pages. The bot still finds the entry of its input."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -165,7 +165,8 @@ async def test_what_other_people_type_changes_nothing_about_an_entry(world: Worl
 
 
 async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> None:
-    """There are two entries, and only one of them can be this reply."""
+    """Somebody types the same words in Coder. The log has two entries, and the bot cannot tell which is the
+    reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -184,7 +185,7 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
 async def test_a_log_that_does_not_go_on_says_nothing(
     world: World, befalls: Callable[[SandboxTask], None]
 ) -> None:
-    """The program was restarted and counts its entries from 0, or its log is empty."""
+    """The agent's program was restarted, or its log is empty. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -199,7 +200,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """As soon as the log can be read, it shows whether the input arrived."""
+    """The log can be read again soon. It then shows whether the input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
@@ -217,7 +218,7 @@ async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World)
 
 
 async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World) -> None:
-    """Coder answers but the agent does not, so a person is asked."""
+    """Coder answers but the agent does not. After a while, the bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
@@ -233,7 +234,7 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
 
 
 async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
-    """Nothing can be done while Coder is away. Afterwards the log decides."""
+    """The bot waits while Coder is away. Then the log shows whether the input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)
@@ -252,7 +253,7 @@ async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
 
 
 async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) -> None:
-    """After a day the bot stops trying. But it asks a person, because the reply may have arrived."""
+    """After a day the bot asks a person, because the agent may have the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)
@@ -274,7 +275,7 @@ async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) ->
 
 
 async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path) -> None:
-    """Coder may still execute the call after the timeout. Nothing is sent again before that has become
+    """Coder delivers the input after the bot's timeout. The bot sends nothing again before that has become
     impossible."""
     timings = Timings(coder=CoderTimeouts(send=0.5))
     async with new_world(tmp_path, timings=timings) as world:

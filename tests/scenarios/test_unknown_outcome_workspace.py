@@ -1,4 +1,4 @@
-"""Input of unknown outcome while its workspace is paused, unhealthy or gone."""
+"""Input of unknown outcome, whose workspace is paused, unhealthy or gone."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from .world import World
 
 
 async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> None:
-    """The log that could decide is gone."""
+    """The restart deletes the log that would show the input. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error())
 
@@ -32,7 +32,7 @@ async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> N
 
 
 async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> None:
-    """A newer build shows that the resume happened. Then the reply is delivered."""
+    """Coder's answer to a resume is lost. The bot sees a newer build, and delivers the reply."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -50,7 +50,8 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
 
 async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
-    """A poll shows the pause before its outcome is known. The line then asks about the reply that waits."""
+    """Coder's answer to a pause is lost, and a poll shows the pause first. The thread gets one line with the
+    question about the reply."""
     thread, task = await a_busy_agent(world)
     world.coder.plan_fault("tasks.pause", cut_after())
     await world.alice.replies(thread, "use main")
@@ -71,7 +72,7 @@ async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
 
 
 async def test_a_pause_keeps_the_question(world: World) -> None:
-    """The reply is held like others, and the question's buttons still work."""
+    """The pause holds the reply of unknown outcome. The buttons of its question still work."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -85,7 +86,7 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
 
 
 async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
-    """A resume decides nothing about the reply, so the question is asked again."""
+    """A resume does not decide about the reply. The bot asks the question again."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -110,7 +111,8 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
 
 @pytest.mark.parametrize("label", ["It arrived", "Send again"])
 async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
-    """A log kept at the pause may be older than the input. It decides nothing, and nothing is resumed."""
+    """Coder saved the log at the pause, perhaps before the input. So the bot asks a person, and resumes
+    nothing."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -132,7 +134,7 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 
 @pytest.mark.parametrize("status", ["error", "unknown"])
 async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
-    """The agent's log is the same afterwards."""
+    """The bot waits until the workspace is healthy. Its log then shows the input."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -151,7 +153,7 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 
 
 async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
-    """Later replies wait behind this one, so a person is asked."""
+    """Later replies wait behind this one, so the bot asks a person after a while."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -167,7 +169,7 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
 
 async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
-    """Nothing waits any more, and the question gives the reason."""
+    """The task is deleted. The question loses its buttons and gives the reason."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -189,7 +191,8 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
 
 
 async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: World) -> None:
-    """The log cannot be read any more."""
+    """The task is deleted before the bot can read its log. The thread is told that the agent may have the
+    reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -205,7 +208,7 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
 
 
 async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(world: World) -> None:
-    """The reply may have arrived. The ones behind it have not."""
+    """The bot says that the agent may have the first reply, and that it does not have the later ones."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)

@@ -1,4 +1,4 @@
-"""One person may use ten verbs and presses a minute in a thread. Refused ones delay nobody."""
+"""One person may use ten verbs and presses a minute in a thread. A refused one delays nobody."""
 
 import pytest
 
@@ -21,7 +21,7 @@ NOT_YOURS = (
 
 @pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])
 async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: World, verb: str) -> None:
-    """The person is told once, and can continue a minute later."""
+    """The bot tells the person once. They can continue a minute later."""
     thread, _ = await a_busy_agent(world)
 
     for _ in range(15):
@@ -39,7 +39,7 @@ async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: 
 
 
 async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
-    """A pause must always work, whatever else the person has asked for."""
+    """A person who has reached the limit can still pause the task."""
     thread, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!help")
@@ -51,21 +51,21 @@ async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
 
 
 async def test_replies_are_not_counted(world: World) -> None:
-    """The agent gets all of them."""
+    """The agent gets every reply, however many a person writes."""
     thread, task = await a_waiting_agent(world)
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")
 
     for number in range(15):
         await world.alice.replies(thread, f"step {number}")
-    # The marks follow at their own rate.
+    # Slack limits the rate of the marks.
     await world.passes(seconds=20)
 
     assert task.inputs == [f"step {number}" for number in range(15)]
 
 
 async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
-    """Ten refusals are answered and then the limit. Other people's verbs are not affected."""
+    """The bot refuses Bob ten times, and then tells him the limit. Other people's verbs still work."""
     thread, task = await a_busy_agent(world)
 
     for _ in range(15):
@@ -78,7 +78,7 @@ async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
 
 
 async def test_presses_of_one_person_are_counted_too(world: World) -> None:
-    """Other people can still use the buttons."""
+    """A person has reached the limit with presses. Other people can still use the buttons."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -93,7 +93,8 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
 
 @pytest.mark.parametrize("typed", ["pause", "resume", "mute", "attach", "edit"])
 async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: World, typed: str) -> None:
-    """A person without rights is refused ten times and then told of the limit. Others can still act."""
+    """The bot refuses Bob's commands ten times, and then tells him the limit. Other people's commands still
+    work."""
     _, task = await a_busy_agent(world)
     text = " to something else" if typed == "edit" else ""
 
@@ -109,7 +110,7 @@ async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: Wor
 
 
 async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:
-    """The dialog must ask Coder which task is meant."""
+    """The limit also holds for `/task delete`, which has to ask Coder before its dialog opens."""
     _, task = await a_busy_agent(world)
 
     for _ in range(12):
@@ -119,7 +120,7 @@ async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> 
 
 
 async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: World) -> None:
-    """Pausing has a count of its own. Input for the agent is not counted."""
+    """A pause has a count of its own. Commands that send input are not counted."""
     _, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.types(f"/task resume {task.name}")
@@ -132,7 +133,7 @@ async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: Worl
 
 
 async def test_verbs_and_presses_are_counted_together(world: World) -> None:
-    """Six verbs and six presses are more than ten."""
+    """A person uses six verbs and six presses. The eleventh is refused."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -147,7 +148,8 @@ async def test_verbs_and_presses_are_counted_together(world: World) -> None:
 
 @pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
 async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
-    """Presses with invented values share one limit, although each value names something else."""
+    """Bob sends presses with invented values. They share one limit, although each value names another
+    link."""
     for number in range(7):
         await world.bob.presses_made_up(button, f"made-up x{number}")
         await world.bob.presses_made_up(button, f"x{number}\nof whatever length")
@@ -159,7 +161,7 @@ async def test_made_up_values_are_counted_together(world: World, button: str) ->
 
 
 async def test_made_up_values_of_one_link_are_counted_together(world: World) -> None:
-    """Text after the link's id does not make it another link."""
+    """The invented values begin with the id of one link. They share the limit of that link."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
     link = await _link(world, thread)
@@ -171,7 +173,7 @@ async def test_made_up_values_of_one_link_are_counted_together(world: World) -> 
 
 
 async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> None:
-    """Delete, resume and decisions about replies are not queries."""
+    """A person has reached the limit with queries. They can still pause and delete the task."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
     for _ in range(12):
@@ -190,7 +192,7 @@ async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> Non
 
 
 async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -> None:
-    """A verb after a mention is already two events."""
+    """Slack sends two events for a mention with a verb. The bot counts one verb."""
     thread, _ = await a_waiting_agent(world)
 
     for _ in range(8):
@@ -201,7 +203,7 @@ async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -
 
 
 async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
-    """Each mention is answered privately, like a verb."""
+    """The bot answers each such mention privately, so the limit holds for them too."""
     for _ in range(15):
         await world.slack.mention(world.alice.id, "general", "list")
         await world.settles()
@@ -217,7 +219,7 @@ async def _link(world: World, thread: Thread) -> LinkId:
 
 
 async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World) -> None:
-    """Queries have a queue of their own, so a notice that mentions somebody goes first."""
+    """Answers to queries have a queue of their own. A notice that mentions somebody is posted before them."""
     thread, task = await a_busy_agent(world)
     link = await _link(world, thread)
     ready = world.keys.named("ready", "calls")
@@ -238,7 +240,7 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
 
 @pytest.mark.parametrize("verb", ["!status", "!logs", "!help", "!delete", "!watch", "!foo"])
 async def test_a_person_without_a_coder_account_is_refused_privately(world: World, verb: str) -> None:
-    """The thread gives no information to a person who could not get it elsewhere."""
+    """A query in the thread gives such a person no information about the task."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     carol = world.person("carol", in_coder=False)
@@ -254,7 +256,8 @@ async def test_a_person_without_a_coder_account_is_refused_privately(world: Worl
 
 
 async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
-    """The person who was answered can show the answer once. No text of another person is shown with it."""
+    """Only the person who got an answer can show it to everybody, and only once. It contains no other
+    person's answer."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.bob.replies(thread, "!logs")
@@ -272,7 +275,7 @@ async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
 
 
 async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
-    """Anybody who may read the log gets it as a file in direct messages. Nobody else is told."""
+    """Anybody who may read the log gets the file in direct messages. Nobody else is told."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
 
@@ -287,7 +290,8 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
 
 
 async def test_the_cards_menu_works_again_after_a_choice_over_the_limit(world: World) -> None:
-    """Slack reports no choice that the menu shows already, so the card is drawn again."""
+    """The bot refuses a choice in the menu. It draws the card again, because Slack reports the chosen entry
+    only once."""
     thread, _ = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!unwatch")

@@ -1,4 +1,4 @@
-"""Requests that wait until a person has connected their Coder account, and then go on by themselves."""
+"""A request waits until the person has connected their Coder account, and then runs by itself."""
 
 import pytest
 
@@ -14,13 +14,13 @@ WEEK_SECONDS = 7 * 86_400.0
 
 @pytest.fixture
 async def both(world: World) -> World:
-    """A deployment in which people may connect their own accounts."""
+    """Provide a deployment in which people may connect their own accounts."""
     await world.restarts(accounts="both")
     return world
 
 
 async def a_stranger(world: World) -> Person:
-    """Add a person whom no Coder user has the address of, and a Coder user who is theirs."""
+    """Add a person whose e-mail address no Coder user has, and a Coder user for that person."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
     world.coder.add_user("cc", email="other@example.com")
@@ -28,14 +28,14 @@ async def a_stranger(world: World) -> Person:
 
 
 async def connects(world: World, person: Person, username: str) -> str:
-    """Connect a person's account, and return what they are told."""
+    """Connect a person's account, and return the bot's answer."""
     await pastes(world, person, world.coder.add_token(username))
     await world.passes(CARD_SECONDS)
     return next(told for told in person.reads() if told.startswith("Connected: "))
 
 
 def waits(wish: str) -> str:
-    """Return what somebody without an account is told about their request."""
+    """Return the bot's answer to a request of a person without an account."""
     return (
         f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then press "
         f"*Paste the token*.\n{BUTTONS}"
@@ -43,7 +43,7 @@ def waits(wish: str) -> str:
 
 
 def waits_again(wish: str) -> str:
-    """Return what Alice is told about her request when Coder no longer takes her token."""
+    """Return the bot's answer to Alice's request when Coder no longer accepts her token."""
     return (
         "Coder refuses my token for your account *alice*. Connect it again, and I go on with "
         f"{wish}.\n{BUTTONS}"
@@ -51,7 +51,8 @@ def waits_again(wish: str) -> str:
 
 
 async def loses_her_token(world: World) -> tuple[Thread, str]:
-    """Connect Alice's account, create a task of hers, and revoke her token. Return its thread and name."""
+    """Connect Alice's account, create her task, and revoke her token. Return the thread and the task's
+    name."""
     await world.alice.types("/task connect")
     await connects(world, world.alice, "alice")
     thread, task = await a_waiting_agent(world)
@@ -61,7 +62,8 @@ async def loses_her_token(world: World) -> tuple[Thread, str]:
 
 
 async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> None:
-    """Somebody without an account sees with each request what to do. Questions are answered then, too."""
+    """Carol has no account. After each request the bot tells her how to connect, and all requests run after
+    that."""
     carol = await a_stranger(both)
 
     await carol.types("/task create fix the logout")
@@ -88,7 +90,7 @@ async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> N
 
 
 async def test_a_form_asks_for_the_account_first(both: World) -> None:
-    """A dialog cannot wait, so it takes the token."""
+    """A dialog cannot wait for an account, so the dialog asks for the token."""
     carol = await a_stranger(both)
 
     await carol.types("/task create")
@@ -103,7 +105,7 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
 
 
 async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: World) -> None:
-    """Its owner's token was revoked. What a teammate may do is done meanwhile."""
+    """Alice's token was revoked, so her pause waits. Bob's reply reaches the agent."""
     thread, name = await loses_her_token(both)
     await both.alice.types(f"/task share {name} <@{both.bob.id}>")
     both.alice.reads()
@@ -126,7 +128,7 @@ async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: Worl
 
 
 async def test_a_question_in_the_thread_waits_too(both: World) -> None:
-    """It is answered privately, as always, after the account was connected again."""
+    """The bot answers the query privately after Alice has connected her account again."""
     thread, _ = await loses_her_token(both)
 
     await both.alice.replies(thread, "!logs")
@@ -138,7 +140,7 @@ async def test_a_question_in_the_thread_waits_too(both: World) -> None:
 
 
 async def test_a_request_is_given_up_after_a_week_without_an_account(both: World) -> None:
-    """Nothing is created when nobody expects it any more."""
+    """The bot creates no task, because nobody expects it any more."""
     carol = await a_stranger(both)
     await carol.types("/task create fix the logout")
     carol.reads()
@@ -153,7 +155,7 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
 
 
 async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next ones are not kept, and the person is told."""
+    """The bot refuses further requests, and tells the person."""
     monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_WAITING", 1)
     carol = await a_stranger(both)
 

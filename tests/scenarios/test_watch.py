@@ -1,4 +1,4 @@
-"""Watching a task: its watchers are called beside its owner."""
+"""Watching a task: a notice mentions the task's watchers beside its owner."""
 
 import pytest
 
@@ -14,7 +14,7 @@ NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
 
 @pytest.mark.parametrize("way", ["verb", "menu"])
 async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> None:
-    """A teammate who may not steer the task can still follow it."""
+    """Bob may not steer Alice's task, but can watch it."""
     thread, task = await a_task(world)
 
     await (world.bob.replies(thread, "!watch") if way == "verb" else world.bob.clicks(thread, "Watch"))
@@ -29,7 +29,7 @@ async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> N
 
 
 async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World) -> None:
-    """The answer promises no call that does not come."""
+    """Bob watches a task in his quiet hours. The answer says when he will be notified."""
     thread, _ = await a_task(world)
     await is_quiet_for_two_hours(world, world.bob)
     world.bob.reads()
@@ -43,7 +43,8 @@ async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World)
 
 
 async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) -> None:
-    """The owner too is told what their own settings say."""
+    """Bob has turned notifications off. The answer says that watching brings none, and Alice, the owner, is
+    told the same."""
     thread, _ = await a_task(world)
     for person in (world.alice, world.bob):
         await saves(world, person, calls="nothing")
@@ -56,7 +57,7 @@ async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) 
 
 
 async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
-    """A pause calls nobody."""
+    """The notice of a pause mentions nobody."""
     thread, task = await a_task(world)
     await world.bob.replies(thread, "!watch")
     world.bob.reads()
@@ -73,7 +74,7 @@ async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["verb", "button"])
 async def test_a_person_stops_watching(world: World, way: str) -> None:
-    """The button below the answer does the same as the verb. What it says replaces that answer."""
+    """Bob can use the verb or the button below the bot's answer. A press replaces that answer."""
     thread, task = await a_task(world)
     await world.bob.clicks(thread, "Watch")
     world.bob.reads()
@@ -90,7 +91,7 @@ async def test_a_person_stops_watching(world: World, way: str) -> None:
 
 
 async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
-    """Mute ends the calls to everybody, which the card shows. A new watcher hears that. It can be undone."""
+    """The notices mention nobody, and the card shows that. A person who begins to watch is told so."""
     thread, task = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await world.alice.replies(thread, "!mute")
@@ -119,7 +120,7 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
 
 @pytest.mark.parametrize("loses", ["channel", "membership"])
 async def test_a_watcher_who_can_no_longer_read_the_thread_is_not_called(world: World, loses: str) -> None:
-    """A direct message would show the agent's words to somebody who left the channel, or is a guest now."""
+    """Bob has left the channel or is a guest now. A direct message would show him the agent's words."""
     channel = world.slack.workspace.channel("general")
     channel.kind = PRIVATE
     thread, _ = await a_task(world)
@@ -139,7 +140,7 @@ async def test_a_watcher_who_can_no_longer_read_the_thread_is_not_called(world: 
 
 
 async def test_the_owner_need_not_watch(world: World) -> None:
-    """The owner is called once, not twice."""
+    """The owner types `!watch`. The answer says that notices mention the owner anyway."""
     thread, _ = await a_task(world)
 
     await world.alice.replies(thread, "!watch")
@@ -150,7 +151,7 @@ async def test_the_owner_need_not_watch(world: World) -> None:
 
 
 async def test_only_so_many_people_watch_one_task(world: World) -> None:
-    """A notice must not mention a whole company."""
+    """The bot refuses more watchers, because a notice must not mention a whole company."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]
     world.slack.workspace.channel("general").members += [person.id for person in people]
@@ -165,7 +166,7 @@ async def test_only_so_many_people_watch_one_task(world: World) -> None:
 
 
 async def test_a_person_who_cannot_see_a_task_cannot_watch_it(world: World) -> None:
-    """An invented press names a task of a private channel."""
+    """Bob sends an invented press for a task of a private channel. The bot refuses him."""
     world.slack.add_channel("secret", ["alice"], kind="private")
     await world.alice.runs("/task create fix it", "secret")
     link = await world.bot.parts.deps.links.list_open()
@@ -179,7 +180,7 @@ async def test_a_person_who_cannot_see_a_task_cannot_watch_it(world: World) -> N
 
 
 async def test_a_teammate_watches_from_the_menu_of_the_card(world: World) -> None:
-    """The menu shows everything to everybody, and *Watch* is for everybody."""
+    """Everybody sees the whole menu. Everybody may use *Watch*."""
     thread, _ = await a_task(world)
 
     await world.bob.clicks(thread, "Watch")

@@ -1,4 +1,4 @@
-"""What polling costs Coder and the bot: one list for each poll, whatever the number of tasks."""
+"""What a poll costs Coder and the bot: one list, whatever the number of tasks."""
 
 import asyncio
 
@@ -10,7 +10,8 @@ from .world import World
 
 
 async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> None:
-    """A poll makes one request for any number of tasks, linked or not. Unchanged tasks are not parsed."""
+    """A poll makes one request for any number of tasks. The bot does not parse tasks that have not
+    changed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -29,7 +30,7 @@ async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> N
 
 
 async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
-    """Changes of unlinked tasks are neither parsed nor asked about."""
+    """A task without a link changes. The bot neither parses it nor asks Coder about it."""
     await a_task(world)
     other = world.coder.add_task("bob", "tidy the docs")
     await world.polls()
@@ -44,7 +45,7 @@ async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
 
 
 async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) -> None:
-    """Of two tasks one has changed. It is parsed, and its history is read once."""
+    """One of two tasks has changed. The bot parses only that task, and reads its history once."""
     _, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls(times=2)
@@ -60,7 +61,7 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
 
 
 async def test_a_command_with_a_tasks_whole_name_asks_for_that_task_alone(world: World) -> None:
-    """The list is read only for the beginning of a name."""
+    """The bot requests the whole list only for the start of a name."""
     _, task = await a_task(world)
     world.coder.add_tasks(300, "bob")
     requests = len(world.coder.requests)
@@ -75,7 +76,8 @@ async def test_a_command_with_a_tasks_whole_name_asks_for_that_task_alone(world:
 
 
 async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
-    """Each answer is at least as new as its question, and Coder is not asked once for each."""
+    """Many people ask at the same time. Each answer is at least as new as its question, but Coder gets few
+    requests."""
     await a_task(world)
     requests = len(world.coder.requests)
 
@@ -88,7 +90,8 @@ async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
 
 
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
-    """The poll's lease keeps the other replica from polling. It lapses within ten seconds."""
+    """Only the replica with the lease polls. When it dies, the lease lapses within ten seconds and the other
+    one polls."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
@@ -105,8 +108,8 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
 
 
 async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
-    """The task has returned to the state that this bot knows, but the other bot stored one in between. It
-    must be stored again."""
+    """The other replica stored a new state, and the task then returned to the state that this bot knows. This
+    bot stores that state again."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
@@ -123,7 +126,8 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
 
 
 async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> None:
-    """The task was detached and attached between two polls. It has not changed, but its link is new."""
+    """A person detached and attached the task between two polls. The task has not changed, but the next poll
+    stores its state for the new link."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -137,12 +141,12 @@ async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> N
 
 
 def tasks_read(world: World) -> float:
-    """Return how many tasks of Coder's list were parsed so far."""
+    """Return how many tasks of Coder's list the bot has parsed so far."""
     return figure(world, "taskwire_tasks_read_total")
 
 
 def polls(world: World, outcome: str) -> float:
-    """Return how many polls had this outcome."""
+    """Return how many polls had this result."""
     return figure(world, "taskwire_polls_total", outcome=outcome)
 
 

@@ -1,4 +1,4 @@
-"""Ten thousand linked tasks: a poll changes exactly what it should, and does not block the event loop."""
+"""Ten thousand tasks with links: a poll changes exactly what it should, and does not block the event loop."""
 
 import asyncio
 import json
@@ -51,12 +51,12 @@ class Crowd:
             await deps.queues.write(batch)
 
     def becomes(self, number: int, message: str) -> None:
-        """Let a task report something, later than everything that was seen."""
+        """Let a task report something, with a time after all earlier reports."""
         state = {"timestamp": "2126-06-18T10:46:50Z", "state": "working", "message": message, "uri": ""}
         self.tasks[number] = self.tasks[number] | {"current_state": state}
 
     async def is_looked_at(self) -> None:
-        """Poll once. No worker runs the jobs that follow."""
+        """Poll once. No worker runs the jobs that the poll writes."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
         self.world.coder.plan_fault("tasks.list", Fault("crowd", answer=Response(200, body.encode())))
         await self.world.bot.parts.poller.poll()
@@ -70,8 +70,8 @@ class Crowd:
 
 
 async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: Crowd) -> None:
-    """There are one request, three changes and three jobs. A task that left the list is only noted. No other
-    link is touched."""
+    """One request shows three changed tasks, and the bot writes three jobs. It only records that one task is
+    missing from the list."""
     world = crowd.world
     await crowd.is_looked_at()
     first, read = await crowd.news(), tasks_read(world)
@@ -91,7 +91,7 @@ async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: C
 
 
 async def test_others_have_their_turn_between_the_pieces_of_a_long_list(crowd: Crowd) -> None:
-    """Other code never waits for more than one piece of the list."""
+    """The bot handles a long list piece by piece. Other code runs after each piece."""
     pieces: list[float] = []
 
     async def others() -> None:
@@ -125,6 +125,6 @@ async def _crowd(world: World) -> AsyncIterator[Crowd]:
     crowd = Crowd(world, shown)
     await crowd.is_linked()
     yield crowd
-    # Other stories show what follows. Here it is enough that the jobs were written.
+    # Other stories test these jobs. Here it is enough that they were written.
     await world.stops()
     await world.connections.commands.flushdb()

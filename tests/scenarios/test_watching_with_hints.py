@@ -1,4 +1,4 @@
-"""Coder's webhook gives a hint that moves the next poll forward, and nothing more."""
+"""Coder's webhook only makes the next poll come sooner."""
 
 import asyncio
 
@@ -19,7 +19,8 @@ ROUND_SECONDS = 16
 
 
 async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: World) -> None:
-    """A task is paused in Coder. With the notification, the thread is told before the next regular poll."""
+    """Somebody pauses a task in Coder. After Coder's notification, the thread is told before the next regular
+    poll."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.webhook_url = f"http://127.0.0.1:{world.bot.port}/coder/webhook?token={TOKEN}"
@@ -36,7 +37,7 @@ async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: 
 
 
 async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -> None:
-    """The notification comes when the pause begins, and the next regular poll is far away."""
+    """Coder's notification comes when the pause begins. The bot asks for the task until the pause is over."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -62,7 +63,8 @@ async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -
 
 
 async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None:
-    """Nothing could be seen before it is over. The poll reports the problem."""
+    """Coder refuses the bot's account, so the bot stops asking for the announced change. The next poll
+    reports the problem."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -82,7 +84,7 @@ async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None
 
 
 def is_followed() -> bool:
-    """Return whether the bot is looking for an announced change."""
+    """Return whether the bot keeps asking Coder for an announced change."""
     return any(each.get_name() == "announced" for each in asyncio.all_tasks())
 
 
@@ -98,7 +100,7 @@ def is_followed() -> bool:
     ],
 )
 async def test_what_a_notification_says_is_never_taken_for_true(world: World, body: bytes) -> None:
-    """A notification causes one poll. The task that it names is not requested unless it has a link."""
+    """A notification causes one poll. The bot requests the named task alone only if that task has a link."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 
@@ -110,7 +112,7 @@ async def test_what_a_notification_says_is_never_taken_for_true(world: World, bo
 
 
 async def test_many_hints_at_once_are_one_look(world: World) -> None:
-    """Nobody can make the bot poll Coder more often."""
+    """Many notifications cause one poll, so that nobody can make the bot overload Coder."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 
@@ -123,7 +125,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
 
 
 async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: World) -> None:
-    """The replica that gets the hint polls."""
+    """The replica that gets the notification makes the poll."""
     thread, task = await a_task(world)
     hinted = world.settings.model_copy(update={"webhook_token": SecretStr(TOKEN)})
     async with run_bot(hinted, world.connections, clock=world.clock, has_timers=False) as other:
@@ -145,22 +147,22 @@ async def test_a_webhook_call_without_the_token_is_refused(world: World, path: s
 
 
 async def test_without_a_word_there_is_no_such_address(world: World) -> None:
-    """Without a token in the settings, the address does not exist."""
+    """The settings have no token for the webhook, so the bot answers 404."""
     assert await post(world, "/coder/webhook") == 404
 
 
 async def post(world: World, path: str, port: int = 0, body: bytes = b'{"_version": "1.1"}') -> int:
-    """Send a notification as Coder does, and return the answer's status."""
+    """Send a notification as Coder does, and return the HTTP status of the answer."""
     url = f"http://127.0.0.1:{port or world.bot.port}{path}"
     async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
         return answer.status
 
 
 def asked_for(world: World, task: SandboxTask) -> int:
-    """Return how often Coder was asked for this task alone."""
+    """Return how many requests Coder got for this task alone."""
     return sum(seen.route == "tasks.get" and seen.path.endswith(task.id) for seen in world.coder.requests)
 
 
 def lists(world: World) -> int:
-    """Return how often Coder was asked for the list of tasks."""
+    """Return how many requests Coder got for the list of tasks."""
     return sum(request.route == "tasks.list" for request in world.coder.requests)

@@ -1,4 +1,4 @@
-"""Coder is away, refuses the token, or answers nonsense. The cards say since when, and nothing is lost."""
+"""Coder is away, refuses the token, or answers nonsense. The cards say since when, and no event is lost."""
 
 import pytest
 
@@ -27,7 +27,7 @@ AWAY = "Coder has not answered since <{date_short_pretty} at {time}>, so this ma
     ids=lambda fault: f"{fault.name}-{fault.answer.status if fault.answer else 'cut'}",
 )
 async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world: World, fault: Fault) -> None:
-    """One failure does not count. Changes in the meantime are told when Coder is back."""
+    """The cards do not show a single failure. The bot posts the missed changes when Coder is back."""
     thread, task = await a_task(world)
     world.coder.plan_fault("tasks.list", fault, times=3)
     await world.polls()
@@ -49,7 +49,7 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
 
 
 async def test_since_when_is_the_first_failure_also_after_a_restart(world: World) -> None:
-    """The card keeps the time of the first failure."""
+    """The bot restarts while Coder is away. The card keeps the time of the first failure."""
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", server_error(), times=None)
     await world.polls(times=2)
@@ -70,7 +70,7 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
 
 
 async def test_list_and_status_show_what_was_last_known(world: World) -> None:
-    """Both say since when Coder has not answered. People see their own tasks, and those of this channel."""
+    """Both answers say since when Coder is away. A person sees their own tasks and those of this channel."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice", "bob"])
 
@@ -94,7 +94,7 @@ async def test_list_and_status_show_what_was_last_known(world: World) -> None:
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
-    """The cards say so, administrators are told, and jobs continue when the token is accepted again."""
+    """The cards and the administrators are told. The jobs continue when Coder accepts the token again."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     world.coder.user("taskwire").status = "suspended"
@@ -130,7 +130,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
 
 async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
-    """The bot tries to read the history again for a while. After that, it uses only the list."""
+    """The bot tries to read an agent's history for a while. After that, it uses only the list."""
     thread, task = await a_task(world)
     world.coder.plan_fault("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")
@@ -144,7 +144,7 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: Wo
 
 
 async def test_one_task_that_cannot_be_read_hides_no_other(world: World) -> None:
-    """A newer Coder may show a task in an unknown form."""
+    """A newer Coder shows one task in an unknown form. The bot still reads the other tasks."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls()

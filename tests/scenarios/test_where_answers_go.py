@@ -1,4 +1,4 @@
-"""Where answers go: a command's to its author, where it was typed; a click's into its thread."""
+"""Where the bot answers: a command where its author typed it, and a press in the button's thread."""
 
 import pytest
 
@@ -18,7 +18,8 @@ async def started(world: World) -> Thread:
 
 
 async def test_mute_and_unmute_work_by_name(world: World) -> None:
-    """The commands do the same as `!mute` and `!unmute`, from anywhere, and the card shows it."""
+    """The commands work in any channel, like `!mute` and `!unmute` in the thread. The card shows the
+    result."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
@@ -37,7 +38,7 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None:
-    """Without a thread there is nothing to mute."""
+    """The bot refuses to mute a task without a thread, because it mentions nobody."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task mute loose")
@@ -51,7 +52,7 @@ async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None
 
 @pytest.mark.parametrize("channel", ["general", "random"])
 async def test_detach_is_answered_where_it_was_typed(world: World, channel: str) -> None:
-    """The answer is beside the command, because the thread may be far away."""
+    """The answer is private and in the channel of the command."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
@@ -68,7 +69,7 @@ async def test_detach_is_answered_where_it_was_typed(world: World, channel: str)
 
 
 async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
-    """The thread is told too."""
+    """The thread of the task is told too."""
     thread = await started(world)
 
     await world.alice.types(f"/task delete {world.task('fix-it').name}")
@@ -79,7 +80,7 @@ async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
 
 
 async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: World) -> None:
-    """The question about the held replies is in the thread, where they were written."""
+    """The bot answers beside the command. It asks about the held replies in the thread, where they are."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -99,12 +100,12 @@ async def paused(world: World) -> Thread:
 
 
 def told_in(world: World, thread: Thread) -> list[bool]:
-    """Return, for each private message to Alice, whether it is in the thread."""
+    """Return, for each private message to Alice, whether that message is in the thread."""
     return [said.thread_ts == thread.ts for said in world.slack.ephemerals(world.alice.id)]
 
 
 async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
-    """A person who reads the thread does not see messages in the channel."""
+    """A person who reads the thread does not see the messages outside it."""
     thread = await paused(world)
 
     await world.alice.clicks(thread, "Resume")
@@ -114,7 +115,7 @@ async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
 
 
 async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
-    """The card is in the channel, so the answer is there too."""
+    """The card is at the top level of the channel, so the answer is there too."""
     thread = await started(world)
     await world.alice.replies(thread, "// a remark")
     await card(world, thread)
@@ -128,8 +129,7 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
 async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_channel(
     world: World,
 ) -> None:
-    """Slack shows nothing in the thread to a person who is not in the channel. The click's response URL still
-    works."""
+    """Slack does not show the answer in the thread. The bot sends it to the press's response URL."""
     thread = await paused(world)
     world.slack.faults.add("chat.postEphemeral", CallFault.ERROR, error="user_not_in_channel")
 

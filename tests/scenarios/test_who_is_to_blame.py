@@ -1,4 +1,4 @@
-"""A failure names the system that failed. Waiting for Slack's limits is not a failure."""
+"""A failure names the system that failed. A wait for Slack's limits is no failure."""
 
 import pytest
 
@@ -16,7 +16,7 @@ SLACK_AWAY = "Slack refused that. Try again in a minute."
     [CallFault.SERVER_ERROR, CallFault.NONSENSE, CallFault.REFUSE, CallFault.DONE_THEN_CUT],
 )
 async def test_a_question_that_fails_in_slack_is_not_called_coder_s(world: World, fault: CallFault) -> None:
-    """A broken connection looks the same for Slack and for Coder."""
+    """The connection to Slack breaks during a query. The answer names Slack and not Coder."""
     world.slack.faults.add("users.info", fault)
 
     await world.alice.types("/task list")
@@ -26,7 +26,7 @@ async def test_a_question_that_fails_in_slack_is_not_called_coder_s(world: World
 
 @pytest.mark.parametrize("fault", [CallFault.SERVER_ERROR, CallFault.REFUSE, CallFault.DONE_THEN_CUT])
 async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fault: CallFault) -> None:
-    """The message says which system the command waits for."""
+    """The message says that the command waits for Slack."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.slack.faults.add("users.info", fault, times=2)
 
@@ -44,7 +44,7 @@ async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fa
 async def test_two_hundred_people_ask_at_once_and_all_are_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slack allows a hundred look-ups of people a minute. The others wait, and nothing fails."""
+    """Slack allows a hundred look-ups of people a minute. The other people wait, and no query fails."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(200)]
     world.slack.add_channel("crowd", [person.name for person in people])
@@ -64,7 +64,7 @@ async def test_two_hundred_people_ask_at_once_and_all_are_answered(
 async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a long wait the person must be looked up again. No answer is lost because of that."""
+    """After a long wait, the bot looks a person up again. Every query is still answered."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(50)]
     world.slack.add_channel("crowd", [person.name for person in people])
@@ -77,7 +77,7 @@ async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
 
 
 async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slack said when to come back, so nobody has to ask again."""
+    """Slack says when the bot may ask again. The bot waits, and answers the person after that."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     world.slack.faults.add("users.info", CallFault.RATE_LIMITED, seconds=30)
     await world.alice.types("/task list", settles=False)
@@ -93,7 +93,7 @@ async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_help_waits_for_nobody_s_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Help needs no call to Slack that is limited, so it does not wait behind others."""
+    """Help needs no limited call to Slack, so it is answered at once."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(80)]
     world.slack.add_channel("crowd", [person.name for person in people])

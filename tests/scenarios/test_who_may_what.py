@@ -33,8 +33,8 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
 async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
-    """Creating, steering and asking are refused, even to people with a Coder account and for listed
-    administrators."""
+    """The bot refuses such a person's commands and queries. A Coder account or a place among the
+    administrators does not help."""
     carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
     world.slack.workspace.channel("general").members.append(carol.id)
@@ -48,12 +48,12 @@ async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
 
 
 async def test_the_address_says_who_a_person_is(world: World) -> None:
-    """Exactly one Coder user has the person's address. The name does not matter."""
+    """Exactly one Coder user must have the person's e-mail address. The user name does not matter."""
     world.coder.user("alice").email = "Alice@Example.COM"
     await world.alice.runs("/task create fix it")
     assert world.coder.tasks[0].row.owner.username == "alice"
 
-    world.coder.add_user("bob2").email = "bob@example.com"  # no Coder of today allows this
+    world.coder.add_user("bob2").email = "bob@example.com"  # present versions of Coder do not allow this
     await world.bob.types("/task create fix it")
     assert world.bob.reads() == [
         "2 Coder users have the address bob@example.com. Ask a Coder administrator to keep one."
@@ -61,7 +61,7 @@ async def test_the_address_says_who_a_person_is(world: World) -> None:
 
 
 async def test_a_suspended_account_starts_nothing(world: World) -> None:
-    """The person is told whom to ask."""
+    """The bot tells the person whom to ask."""
     world.coder.suspend("alice")
 
     await world.alice.types("/task create fix it")
@@ -73,7 +73,7 @@ async def test_a_suspended_account_starts_nothing(world: World) -> None:
 
 
 async def test_a_person_sees_their_own_tasks_and_those_with_a_thread_here(world: World) -> None:
-    """Bob sees Alice's task where its thread is, and nowhere else."""
+    """Bob sees Alice's task in the channel of its thread, and in no other channel."""
     world.slack.add_channel("random", ["bob"])
     await world.alice.runs("/task create fix it")
     name = world.task("fix-it").name
@@ -114,7 +114,8 @@ async def test_a_person_sees_their_own_tasks_and_those_with_a_thread_here(world:
     ],
 )
 async def test_a_hidden_task_is_in_no_answer(world: World, line: str) -> None:
-    """Such a task is not found by name, id or the start of its name, and is neither suggested nor listed."""
+    """Bob cannot find a hidden task by name, id or the start of its name. It is neither suggested nor
+    listed."""
     task = world.coder.add_task("alice", "the secret plan", name="secret-plan")
     typed = line.format(name=task.name, id=task.id, url=f"{world.coder.url}/tasks/alice/{task.id}")
 
@@ -128,7 +129,7 @@ async def test_a_hidden_task_is_in_no_answer(world: World, line: str) -> None:
 
 
 async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
-    """Deleting a hidden task is answered as if there were none."""
+    """Bob deletes a hidden task. The dialog answers as if there were no such task."""
     world.coder.add_task("alice", "the secret plan", name="secret-plan")
 
     await world.bob.types("/task delete secret-plan")
@@ -150,7 +151,7 @@ async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
     ],
 )
 async def test_only_its_owner_steers_a_task(world: World, line: str, may_not: str, hint: str) -> None:
-    """A person who sees the task may know about it, and is told whom to ask."""
+    """Bob sees Alice's task but may not steer it. The bot tells him whom to ask."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
@@ -162,7 +163,7 @@ async def test_only_its_owner_steers_a_task(world: World, line: str, may_not: st
 
 
 async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
-    """The dialog refuses at once. A click on the card is checked in the same way."""
+    """The dialog refuses Bob at once, after a command and after a press on the card."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     name = world.task("fix-it").name
@@ -184,7 +185,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
 
 
 async def test_a_visible_task_of_somebody_else_cannot_be_attached(world: World) -> None:
-    """Only a person who may steer a task can attach it."""
+    """Bob sees the task but may not steer it, so he cannot attach it."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     where = world.slack.backend.permalink(thread.channel, thread.ts)
@@ -196,7 +197,7 @@ async def test_a_visible_task_of_somebody_else_cannot_be_attached(world: World) 
 
 @pytest.mark.parametrize("listed", ["person", "group"])
 async def test_administrators_see_and_steer_all(world: World, listed: str) -> None:
-    """Administrators are listed by id or by a user group, with or without a Coder account."""
+    """The settings list administrators by id or by user group. They need no Coder account."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(dora.id if listed == "person" else group.id,))
@@ -215,7 +216,7 @@ async def test_administrators_see_and_steer_all(world: World, listed: str) -> No
 
 
 async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
-    """The owner stays the same, is mentioned, and may reply."""
+    """The owner stays the same. Notices mention the owner, and the owner may reply."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -235,7 +236,7 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
 
 
 async def test_a_person_who_leaves_the_administrators_is_refused_at_once(world: World) -> None:
-    """Rights are checked for each action. The members of the group are remembered for some minutes only."""
+    """The bot checks rights for each action. It remembers the members of the group for some minutes only."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))

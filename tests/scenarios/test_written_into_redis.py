@@ -1,4 +1,5 @@
-"""A person who can write into Redis is nobody else by that, and gives no orders in other people's names."""
+"""A person who can write into Redis cannot act as another person, and cannot give orders in other people's
+names."""
 
 import json
 
@@ -20,7 +21,8 @@ async def _accounts(world: World) -> list[str]:
 
 
 async def test_an_account_that_was_copied_in_redis_gives_no_rights(world: World) -> None:
-    """What is known of Alice is sealed for her. In Bob's place it is not used, and Coder is asked for Bob."""
+    """Bob copies Alice's stored account over his own. The bot refuses the copy and asks Coder for Bob's
+    account."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     redis = world.connections.commands
@@ -40,7 +42,7 @@ async def test_an_account_that_was_copied_in_redis_gives_no_rights(world: World)
 
 
 async def test_a_profile_that_was_written_into_redis_is_not_used(world: World) -> None:
-    """A value that Taskwire has not sealed counts as none."""
+    """The bot ignores a stored profile that Taskwire has not signed."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     forged = f'\n{{"id": "{world.bob.id}", "email": "alice@example.com", "is_email_confirmed": true}}'
@@ -55,7 +57,8 @@ async def test_a_profile_that_was_written_into_redis_is_not_used(world: World) -
 
 
 async def test_an_order_that_was_written_into_redis_is_not_carried_out(world: World) -> None:
-    """Nobody without the key can make a job. It is given up at once, so it keeps nothing waiting."""
+    """Only a process with the key can make a job. The bot gives a forged job up at once, and later jobs go
+    on."""
     thread, task = await a_waiting_agent(world)
     link = await link_of(world)
     asked = Requester(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
@@ -75,7 +78,7 @@ async def test_an_order_that_was_written_into_redis_is_not_carried_out(world: Wo
 
 
 async def test_rights_that_were_written_into_redis_are_none(world: World) -> None:
-    """Neither a share nor a setting of the channel counts if Taskwire has not written it."""
+    """The bot ignores a share and a channel setting that Taskwire has not signed."""
     thread, task = await a_waiting_agent(world)
     link, redis = await link_of(world), world.connections.commands
     await redis.hset(world.keys.named("shared"), link, world.bob.id)

@@ -1,4 +1,4 @@
-"""Replies of unknown outcome, for stories about what happens to them."""
+"""Replies of unknown outcome, for stories about what happens to such replies."""
 
 from taskwire_sandbox.coder import SandboxTask
 
@@ -7,15 +7,15 @@ from .waiting import a_waiting_agent
 from .world import World
 
 QUESTION = "Not sure that this arrived. Later replies wait.\n> use main\n[It arrived] [Send again]"
-# An input can take effect until a minute after it was begun, plus five seconds.
+# An input can take effect until 65 seconds after its call began.
 LANDING_SECONDS = 66
-# Seconds for which an unreadable log is tried again.
+# For how many seconds the bot tries to read an unreadable log.
 UNREADABLE_SECONDS = 130
 
 
 async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, str]:
-    """Write a reply of unknown outcome, and wait for the question about it. Return the thread, task and
-    reply."""
+    """Write a reply of unknown outcome, and wait for the bot's question about it. Return the thread, the task
+    and the reply."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use main")
@@ -26,6 +26,6 @@ async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, s
 
 
 def without_notices(thread: Thread) -> list[str]:
-    """Return the bot's new messages without notices that the agent needs somebody, which come because much
-    time passes."""
+    """Return the bot's new messages, without the notices that the agent needs somebody. These come only
+    because much time passes."""
     return [said for said in thread.new_messages() if "Needs you" not in said]

@@ -1,4 +1,5 @@
-"""A newer version of Taskwire, as a world's store shows it: its jobs, and its note that it was there."""
+"""A newer version of Taskwire, as a world's store shows it: its jobs, and the record that it used the
+store."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -18,15 +19,15 @@ NEWER = FORMAT + 1
 
 
 async def record_newer_version(world: World) -> None:
-    """Let a newer version have used this store just now."""
+    """Record in the store that a newer version has just used it."""
     key = world.keys.named("formats")
     now = int(world.clock.stamp())
     await world.connections.commands.hset(key, str(NEWER), f"{now} 1")
 
 
 async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
-    """Change a queue's jobs as if a newer version had written them, with a field that this version does not
-    know."""
+    """Change the jobs of a queue as if a newer version had written them, with a field that this version does
+    not know."""
     redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
     for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
         if field.startswith("body|"):
@@ -36,7 +37,7 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
 
 
 async def switch_to_newer_version(world: World, *names: QueueName) -> None:
-    """From now on, let the bot be the newer version, which can read these queues."""
+    """Let the bot be the newer version from now on. It can read these queues."""
     redis = world.connections.commands
     for name in names:
         key = world.keys.named("queue", name, "jobs")
@@ -48,12 +49,12 @@ async def switch_to_newer_version(world: World, *names: QueueName) -> None:
     world.bot.parts.deps.queues.formats.own_format = NEWER
     await redis.lpush(world.keys.named("wakeups"), "1")
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
-    # A job that is taken still runs. If the story's clock went on now, its lease would lapse.
+    # A taken job still runs. Its lease would lapse if the story moved the clock now.
     await world.settles()
 
 
 async def make_dead_letter_readable(world: World, letter_id: str) -> None:
-    """Let the newer version read a dead letter's job."""
+    """Let the newer version read the job of a dead letter."""
     redis, key = world.connections.commands, world.keys.named("dead_letters")
     letter = json.loads(await cast("Awaitable[str]", redis.hget(key, letter_id)))
     job = open_job(letter["body"])
@@ -80,18 +81,19 @@ async def append_unreadable_job(world: World, name: QueueName, job_id: str) -> N
 
 
 async def append_stored_job(world: World, name: QueueName, job_id: str, job: str) -> None:
-    """Append a job in the form of another version."""
+    """Append a job in the form in which another version stores it."""
     body = "put(ARGV[3], ARGV[4], 'next', '0', 'new', ARGV[5]) return 1"
     await Script(world.connections.commands, world.keys, world.clock, with_libraries(body))(name, job_id, job)
 
 
 async def drop(world: World, name: QueueName, job_id: str) -> None:
-    """Remove a job, as if the newer version had done it."""
+    """Remove a job, as the newer version would do after running it."""
     await world.bot.parts.deps.queues.write(Batch().drop(name, job_id))
 
 
 async def rewrite_state_as_newer(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:
-    """Change a link's state as if a newer version had written it. Return a function that undoes this."""
+    """Change the state of a link as if a newer version had written it. Return a function that restores the
+    state."""
     redis, key = world.connections.commands, world.keys.link(link)
     story = await cast("Awaitable[str]", redis.hget(key, "state"))
     told = json.loads(story) | {"phase": "pondering"}

@@ -9,7 +9,7 @@ PROMPT = "fix the login"
 
 
 async def a_waiting_agent(world: World) -> tuple[Thread, SandboxTask]:
-    """Create a task of Alice whose agent is up and waits for input. Return its thread and the task."""
+    """Create a task of Alice whose agent waits for input. Return its thread and the task."""
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
     await world.passes(seconds=3)
@@ -17,7 +17,7 @@ async def a_waiting_agent(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def a_busy_agent(world: World) -> tuple[Thread, SandboxTask]:
-    """Create the same task with an agent that is working and takes no input."""
+    """Create a task of Alice whose agent works and takes no input. Return its thread and the task."""
     thread, task = await a_waiting_agent(world)
     task.becomes("working")
     await world.polls()
@@ -25,7 +25,7 @@ async def a_busy_agent(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def takes_all(world: World, task: SandboxTask) -> None:
-    """Let the agent be ready now, and again after each input."""
+    """Let the agent be ready for input now, and again after each input."""
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")
     task.becomes("idle")
@@ -33,7 +33,7 @@ async def takes_all(world: World, task: SandboxTask) -> None:
 
 
 async def comes_up(world: World) -> None:
-    """Let time pass, and let the agent take one waiting reply after the other once the workspace runs."""
+    """Let time pass. When the workspace runs, let the agent take one waiting reply after the other."""
     task = world.task("fix-the-login")
     for _ in range(4):
         await world.passes(seconds=3)

@@ -1,7 +1,7 @@
-"""A world: a workspace with people, a Coder with agents, a store, and the real bot between them.
+"""A world: a Slack workspace with people, a Coder with agents, a store, and the real bot between them.
 
-A world fails at its end if a message was not read, a job is left, a key has no time to live, an error was
-logged, or a stand-in got an unknown call.
+A world fails at its end if a message is unread, a job is left, or a key has no expiry. It also fails if the
+bot logged an error, or made a call that a stand-in does not know.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ from .clock import WorldClock
 from .people import Person, Thread
 from .reading import Reader
 
-# Count due queues and held leases at one moment, because a leased queue is not due. The time is the store's
-# own: a time from here would be older than what is written meanwhile.
+# Count due queues and held leases in one script, because a leased queue is not due. Use the store's own time:
+# a time from this process would be older than jobs that are written on the way.
 _BUSY = """
 local prefix, passed, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + passed
@@ -54,7 +54,7 @@ end
 """
 PATIENCE_SECONDS = 60.0
 SETTLE_SECONDS = 20.0
-# At the end of a story, at most so many publications of a Home tab are waited for.
+# The check at the end of a story waits for at most this number of publications of a Home tab.
 MOST_IN_HOME = 3
 # A card is edited at most every three seconds. After a short burst, a channel gets one post a second.
 CARD_SECONDS = 3.1
@@ -62,7 +62,7 @@ POST_SECONDS = 1.1
 
 
 class World:
-    """Everything that a story needs."""
+    """The people, stand-ins, store and bot of one story."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class World:
         self.logged: list[str] = []
         self._bot: Bot | None = None
         self._stack = contextlib.AsyncExitStack()
-        # How far the clock was ahead of real time when the worker was last told of it.
+        # The clock's lead over real time when the worker was last woken, in milliseconds.
         self._told_ms = clock.passed_ms
         self.alice = self.person("alice")
         self.bob = self.person("bob")
@@ -133,13 +133,13 @@ class World:
         self._bot = None
 
     async def crashes(self) -> int:
-        """Let the bot die in the middle of its jobs. Return how many were running."""
+        """Let the bot die in the middle of its jobs. Return how many jobs were running."""
         running = await cancel_jobs()
         await self.stops()
         return running
 
     async def polls(self, times: int = 1) -> None:
-        """Poll Coder, and let the jobs run that follow."""
+        """Poll Coder, and run the jobs that follow."""
         for _ in range(times):
             await self.coder.catch_up()
             await self.bot.parts.poller.poll()
@@ -148,10 +148,10 @@ class World:
             await self.settles()
 
     async def passes(self, seconds: float, *, amid_jobs: bool = False) -> None:
-        """Let time pass, and let the jobs run that are due then.
+        """Let time pass, and run the jobs that are due after that.
 
-        What is due before runs first, because the leases of running jobs lapse when the clock moves. With
-        `amid_jobs`, that is what the story is about.
+        Run the jobs that are due already first, because the leases of running jobs lapse when the clock
+        moves. With `amid_jobs`, do not run them first.
         """
         if not amid_jobs:
             await self.settles()
@@ -171,7 +171,7 @@ class World:
         await self.slack.wait_until_idle()
 
     async def _is_settled(self) -> bool:
-        # What ends while the store is asked may have written a job that the answer does not count.
+        # Work that ends during the request to the store may write a job, which the answer does not count.
         if not self._is_idle():
             return False
         words = (self.keys.prefix, str(self.clock.passed_ms))
@@ -183,7 +183,7 @@ class World:
         return parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for a condition, or fail with its description."""
+        """Wait until a condition holds, or fail with its description."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
@@ -195,7 +195,7 @@ class World:
             raise AssertionError(f"did not come true: {what}; jobs: {await self.jobs()}") from None
 
     async def jobs(self) -> dict[str, list[str]]:
-        """Return every queue that has jobs, with the ids of its jobs."""
+        """Return every queue that has jobs, with the ids of these jobs."""
         redis = self.connections.commands
         names = cast("list[str]", await redis.zrange(self.keys.named("ready"), 0, -1))
         orders = [await redis.zrange(self.keys.named("queue", name, "order"), 0, -1) for name in names]
@@ -208,15 +208,15 @@ class World:
         return [letter.reason for letter in found if letter is not None]
 
     def letters(self) -> DeadLetters:
-        """Return the dead letters, as an operator reads them."""
+        """Return the interface to the dead letters that an operator uses."""
         return DeadLetters(self.connections, self.keys, self.clock)
 
     def task(self, name: str) -> SandboxTask:
-        """Return a task in Coder, by its name or the start of it."""
+        """Return the task in Coder with this name, or whose name begins with it."""
         return self.coder.task(name)
 
     async def loses_its_store(self) -> None:
-        """Let the store refuse the bot's connections."""
+        """Cut the bot off from its store."""
         assert self.store is not None, "this world's store has no faults"
         await self.store.stop()
 
@@ -226,12 +226,12 @@ class World:
         await self.store.start()
 
     async def forgets(self) -> None:
-        """Delete everything that the bot remembers for some minutes."""
+        """Delete everything that the bot caches for some minutes."""
         for key in await self._notes():
             await self.connections.commands.delete(key)
 
     async def ages(self, seconds: float) -> None:
-        """Shorten the remaining time of everything that the bot remembers for some minutes."""
+        """Let everything that the bot caches for some minutes expire earlier, by this number of seconds."""
         words = (self.keys.prefix, int(seconds * 1000))
         await cast("Awaitable[object]", self.connections.commands.eval(_AGE, 0, *map(str, words)))
 
@@ -240,18 +240,18 @@ class World:
         return [key for kind in kinds async for key in redis.scan_iter(self.keys.named(kind, "*"))]
 
     def cards(self) -> list[str]:
-        """Return the cards that nobody has read yet. They count as read now."""
+        """Return the unread cards, and count them as read from now on."""
         return self.reader.new_roots()
 
     async def keys_without_end(self) -> list[str]:
-        """Return the keys without a time to live that are not on the list of permanent keys."""
+        """Return the keys without an expiry that are not on the list of permanent keys."""
         found = await cast("Awaitable[list[str]]", self.connections.commands.eval(KEYS_WITHOUT_TTL, 0))
         return [key for key in found if not self.keys.is_permanent(key)]
 
     async def check_end(self) -> None:
-        """Check what must be true at the end of a story."""
+        """Check everything that must hold at the end of a story."""
         if self._bot is not None:
-            # The card may still wait for its next edit. After a press, it waits for two.
+            # The card may still wait for its next edit and, after a press, for a second one.
             await self.passes(2 * CARD_SECONDS)
             for _ in range(MOST_IN_HOME):
                 # The Home tab is published three seconds after its last publication at the earliest.
@@ -270,9 +270,9 @@ class World:
         assert not unread, f"said and not read: {unread}"
 
     async def find_secrets(self) -> list[str]:
-        """Return where a secret of this world was written, in any encoding.
+        """Return each place in which a secret of this world was written, in any encoding.
 
-        These places are looked at: the store, the log, what the bot sent to Slack, and the metrics.
+        Look in the store, the log, the payloads to Slack, and the metrics.
         """
         people = [token.secret for token in self.coder.world.tokens.values()]
         people += self.coder.world.oauth.secrets
@@ -282,7 +282,7 @@ class World:
         written += [Written("an answer", repr(each.reply)) for each in self.slack.deliveries]
         if self._bot is None:
             return scan.find_in(written)
-        # A metric shows nothing that was given to it but its labels.
+        # Of all values that the bot gives to a metric, only the labels are texts.
         metrics = self.bot.parts.metrics.registry.collect()
         labels = {
             value for metric in metrics for sample in metric.samples for value in sample.labels.values()
@@ -292,7 +292,7 @@ class World:
 
 
 class _Log(logging.Handler):
-    """Collects what is logged, from a level on."""
+    """Collects the log entries from a level on."""
 
     def __init__(self, level: int, lines: list[str]) -> None:
         super().__init__(level)
@@ -340,10 +340,10 @@ async def new_world(
     is_agent: bool = False,
     **given: str,
 ) -> AsyncIterator[World]:
-    """Make a world with a running bot, and check it at its end.
+    """Make a world with a running bot, and check the world at its end.
 
-    With `has_store_faults`, its store can be cut off. With `is_agent`, the app is declared as an agent.
-    Without the URL of an empty store, the world starts its own.
+    With `has_store_faults`, the bot can be cut off from its store. With `is_agent`, the Slack app is declared
+    as an agent. Without `store_url`, the world starts a store of its own.
     """
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
@@ -363,7 +363,7 @@ async def new_world(
         slack.add_channel("general", ["alice", "bob"])
         stack.enter_context(_listening(world))
         await world.starts()
-        # Otherwise the bot might take the story's own threads for missed messages.
+        # Without this, the bot might take messages of the story for missed ones.
         await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
         try:
             yield world
@@ -373,7 +373,7 @@ async def new_world(
 
 
 def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **given: str) -> Settings:
-    """Return settings for the stand-ins."""
+    """Return settings that connect the bot with the stand-ins."""
     service = coder.add_user("taskwire", roles=("owner",))
     words = {
         "slack_bot_token": slack.bot_token,

@@ -1,4 +1,4 @@
-"""A small model of an agent and its log, with all the ways in which the log can mislead."""
+"""A small model of an agent and its log. It can mislead in each way that a real log can."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ PROMPT = "fix it"
 
 
 class ModelAgent:
-    """A program that takes input. `got` is what it really got, whatever its log shows."""
+    """A program that takes input. `got` has the input that the program really got, whatever its log shows."""
 
     def __init__(self, *, keeps_history: bool = False) -> None:
         self.build = 1
@@ -22,27 +22,27 @@ class ModelAgent:
         self._greets()
 
     def takes(self, text: str) -> None:
-        """Get the words and add them to the log as an entry."""
+        """Take the words, and add them to the log as an entry."""
         self.got.append(text)
         self._append(text, is_input=True)
         self._append("")
 
     def takes_padded(self, text: str) -> None:
-        """Get the words through a terminal that pads lines and changes their ends."""
+        """Take the words through a terminal that pads lines and changes line ends."""
         self.got.append(text)
         self._append(text.replace("\n", "   \r\n") + "  \n", is_input=True)
         self._append("")
 
     def takes_unlogged(self, text: str) -> None:
-        """Get the words without a log entry. Only the screen moves."""
+        """Take the words without a log entry. Only the screen changes."""
         self.got.append(text)
         self.grows()
 
     def leaves_typed(self, _text: str) -> None:
-        """Leave the words in the input box, so that the agent never gets them."""
+        """Leave the words in the input box. The agent never gets them."""
 
     def types_prompt(self) -> None:
-        """Type the prompt, unless there is input already."""
+        """Type the prompt, unless the agent has input already."""
         if not any(entry.is_input for entry in self.log):
             self._append(PROMPT, is_input=True)
             self._append("")
@@ -56,7 +56,7 @@ class ModelAgent:
         self._rewrites(lambda text: text[:2])
 
     def is_drawn_again(self) -> None:
-        """Redraw the screen without a change."""
+        """Draw the same screen again."""
         self._rewrites(lambda text: text)
 
     def restarts(self) -> None:
@@ -65,7 +65,7 @@ class ModelAgent:
             self._greets()
 
     def is_rebuilt(self) -> None:
-        """Pause and resume, which makes a new build."""
+        """Pause and resume the agent, which makes a new build."""
         self.build += 1
         self.restarts()
 

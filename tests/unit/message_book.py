@@ -1,8 +1,9 @@
-"""The book of everything that the bot says: docs/messages.md, made from the functions in `taskwire.messages`.
+"""The page docs/messages.md with everything that the bot says, made from the functions in
+`taskwire.messages`.
 
-Each public function that returns something to show is called with example arguments, which are found by the
-names of its parameters. So a new function is in the book by itself, or the book fails with the name of a
-parameter that has no example. `python -m tests.unit.message_book` writes the page again.
+Each public function that returns a message, a dialog or a sentence is called with example arguments. The
+names of its parameters select the examples. If a parameter has no example, the page fails with the
+parameter's name. `python -m tests.unit.message_book` writes the page again.
 """
 
 import importlib
@@ -50,7 +51,7 @@ A test makes this page from the functions that write the messages, with example 
 Each heading is a file in `src/taskwire/`. A line in italics says what the message below it is for.
 `[Brackets]` are buttons, and `[⋯ …]` is a menu.
 """
-# These modules only have parts of messages.
+# The functions of these modules return only parts of messages.
 _PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields", "phone"}
 
 _ANSWER = AgentOutput(
@@ -98,10 +99,10 @@ def _find_several_tasks() -> NearMiss:
     return offer_tasks(SeveralTasks("", "", "fix-login", names, rows), VERBS[2])
 
 
-# For how long a task was stuck, or a question open.
+# How long nothing has changed in a task, or a question has been open.
 _LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
 
-# Examples by the name of a parameter, or of a function and its parameter. All of several are shown.
+# Examples by the name of a parameter, or of a function and its parameter. The page shows each example.
 _EXAMPLES: dict[str, tuple[object, ...]] = {
     "account": (
         ShownAccount("alice", NOON),
@@ -314,7 +315,7 @@ def _module_section(name: str) -> Iterator[str]:
 
 
 def _entries(function: Callable[..., object]) -> Iterator[str]:
-    """Show a function's messages: one for each example of each parameter, without repetitions."""
+    """Show the messages of a function: one for each example of each parameter, without repetitions."""
     texts = list(dict.fromkeys(text for text in map(_render, _calls(function)) if text))
     if texts:
         yield f"*{_first_sentence(function)}*\n"
@@ -355,7 +356,8 @@ def _first_sentence(function: Callable[..., object]) -> str:
 
 
 def _render(made: object) -> str:
-    """Show a message, a dialog or a sentence as a person sees it; empty for a part of a message."""
+    """Show a message, a dialog or a sentence as a person sees it; return an empty text for a part of a
+    message."""
     match made:
         case Message():
             lines = shown(made) or [made.text]

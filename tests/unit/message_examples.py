@@ -33,7 +33,7 @@ OPENED = Report(
     uri="https://git.example.com/acme/site/pull/12",
 )
 
-# What Coder calls a task in each phase in which it is not active.
+# Coder's status of a task, for each phase in which the task is not active.
 STATUS_OF_PHASE = {
     Phase.STARTING: "pending",
     Phase.PAUSING: "unknown",
@@ -68,7 +68,7 @@ BOND = LinkRecord(
 
 
 def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: str = "active") -> Link:
-    """Make a link whose task is in a phase."""
+    """Make a link whose task is in this phase."""
     state = LinkState(phase=phase, status=status, build=1, last_report=report, report_build=1)
     return Link(record=BOND, state=state)
 
@@ -77,7 +77,7 @@ ASKED = AskedLine(
     link(), "reply:1", "Bob Berg", "please add a test", (), "https://acme.slack.com/archives/C1/p1"
 )
 _MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
-# The owner sees all of the first two. A part of the others is masked.
+# The owner sees the first two replies whole. The other two have a masked part.
 ASKED_REPLIES = (
     ASKED,
     replace(ASKED, files=("plan.pdf",)),

@@ -1,4 +1,4 @@
-"""How a message or a dialog reads, and what Slack would refuse in it."""
+"""How a message or a dialog reads, and what Slack would refuse in either."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ _MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": 
 
 
 def faults(message: Message) -> list[str]:
-    """List what Slack would refuse or spoil in a message, and whether it would call a whole channel."""
+    """List what Slack would refuse in a message or show wrongly, and whether the message would mention a
+    whole channel."""
     found = problems([*message.blocks], MESSAGE)
     length = sum(_lengths([*message.blocks]))
     if length > BLOCKS_TEXT:
@@ -37,19 +38,19 @@ def view_faults(view: View) -> list[str]:
 
 
 def shown(message: Message) -> list[str]:
-    """Read a message as a person does, one line a block; a button as [Label]."""
+    """Return a message as a person reads it, one line for each block. A button is shown as [Label]."""
     return [_line(block) for block in message.blocks]
 
 
 def shown_view(view: View) -> list[str]:
-    """Read a dialog: its title, its blocks and its buttons."""
+    """Return a dialog as a person reads it: its title, its blocks and its buttons."""
     parts = view.content
     ends = " ".join(f"[{_label(parts[key])}]" for key in ("submit", "close") if key in parts)
     return [f"# {_label(parts['title'])}", *[_line(block) for block in _blocks(parts["blocks"])], ends]
 
 
 def buttons(message: Message) -> dict[str, Block]:
-    """Find the buttons of a message by their labels, and the options of its menus."""
+    """Return the buttons of a message and the options of its menus, by their labels."""
     rows = [block for block in message.blocks if block["type"] == "actions"]
     found = [each for row in rows for each in _blocks(row["elements"])]
     options = [option for each in found if "options" in each for option in _blocks(each["options"])]

@@ -1,9 +1,9 @@
-"""Reads an agent's screen as the excerpts do."""
+"""Read an agent's screen as excerpts do."""
 
 from taskwire.domain.text.prose import make_readable
 from taskwire.domain.text.terminal import extract_lines
 
 
 def read_screen(screen: str) -> str:
-    """Return the text of a screen, as people read it."""
+    """Return the text of a screen as people read it."""
     return make_readable(extract_lines(screen))

@@ -1,4 +1,4 @@
-"""A task's history for tests of the reducer: observations, reports, and the notices that follow."""
+"""The history of a task for tests of the reducer: observations, reports, and the notices that follow."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ def seen(
 
 @dataclass
 class TaskHistory:
-    """Applies events at their times, and keeps every notice with the time of its event."""
+    """Applies events at their times, and records each notice with the time of its event."""
 
     state: LinkState = field(default_factory=LinkState)
     notices: list[tuple[int, Notice]] = field(default_factory=list)
@@ -58,7 +58,7 @@ class TaskHistory:
     rules: ReducerSettings = ReducerSettings(SETTLE)  # noqa: RUF009 - a named tuple cannot change
 
     def at(self, ms: int, event: Event) -> "TaskHistory":
-        """Apply an event. Timers that are due before it fire first."""
+        """Apply an event at this time. Fire the timers that are due before it first."""
         while self.look_at is not None and self.look_at <= ms:
             self._take(self.look_at, TimerFired())
         self._take(ms, event)
@@ -87,7 +87,7 @@ def observed(observation: Observation, *history: Report) -> Observed:
 
 
 def working(rules: ReducerSettings | None = None) -> TaskHistory:
-    """Return a history in which the agent has begun to work at 0."""
+    """Return a history in which the agent began to work at time 0."""
     return TaskHistory(rules=rules or ReducerSettings(SETTLE)).at(
         0, observed(seen(last=report(0, "working")))
     )

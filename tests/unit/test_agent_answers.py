@@ -1,4 +1,4 @@
-"""Invented turns of agents as their programs draw them, and what is the answer in each."""
+"""Invented turns of agents, as their programs draw them, and the answer in each turn."""
 
 import pytest
 from hypothesis import given, settings
@@ -262,7 +262,7 @@ CASES = [
 def test_the_answer_is_told_from_the_steps(
     screen: str, answer: str, steps: int, passed: int, failed: int
 ) -> None:
-    """Banners, boxes, spinners, prompts and wrapped lines are gone from it."""
+    """The answer has no banners, boxes, spinners, prompts or wrapped lines of the program."""
     found = turn(screen)
 
     assert found.answer == answer
@@ -285,7 +285,8 @@ def test_the_answer_is_told_from_the_steps(
     ],
 )
 def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
-    """An unknown agent marks nothing, so only clear output is left out."""
+    """An unknown agent does not mark its output. Only a text that is clearly output is left out of the
+    answer."""
     assert turn(f"I have looked at it.\n\n{text}").answer == f"I have looked at it.\n\n{text}"
 
 
@@ -308,12 +309,12 @@ def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
     ],
 )
 def test_output_before_an_answer_is_left_out(output: str) -> None:
-    """The answer begins behind it."""
+    """A turn has words, output and more words. The answer is the text after the output."""
     assert turn(f"I run it.\n\n{output}\n\nIt works now.").answer == "It works now."
 
 
 def test_the_steps_keep_what_was_said_on_the_way() -> None:
-    """Each step shows the beginning of its result."""
+    """The text of the steps has what the agent said between them, and the beginning of each result."""
     assert turn(CLAUDE).steps_text == (
         "I'll look at the auth handler first, then reproduce the redirect loop with a small test; only "
         "then a change.\n"
@@ -335,7 +336,7 @@ def test_the_steps_keep_what_was_said_on_the_way() -> None:
 
 
 def test_many_steps_are_all_shown() -> None:
-    """The excerpt of a log leaves out most of a long run, but the steps do not."""
+    """An excerpt leaves out most of a long log. The list of steps leaves out none."""
     screen = "\n\n".join(f"⏺ Read(src/{number}.py)\n  ⎿  Read 3 lines" for number in range(30))
 
     found = turn(f"{screen}\n\n⏺ Read.")
@@ -371,7 +372,8 @@ PIECES = [
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=30))
 def test_any_screen_can_be_split(pieces: list[str]) -> None:
-    """A step is never part of the answer, and without steps nothing is left for their text."""
+    """Any screen can be split into steps and an answer. A step is never part of the answer, and a turn
+    without steps has no text of steps."""
     found = turn("\n".join(pieces))
 
     assert "coder_report_task" not in found.answer or "```" in found.answer

@@ -31,11 +31,11 @@ TAKEN = (
 
 @pytest.mark.parametrize("ending", TAKEN)
 def test_text_and_code_are_known_by_their_endings(ending: str) -> None:
-    """Slack gives many of them the type `application/octet-stream`."""
+    """Slack often gives such files the type `application/octet-stream`."""
     assert TEXT_ENDINGS.search(f"a.{ending}") is not None
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.zip", "diff", "a.diff.gz", "a.patched"])
 def test_others_are_not(name: str) -> None:
-    """The part after the last point decides."""
+    """The part of the name after the last point decides."""
     assert TEXT_ENDINGS.search(name) is None

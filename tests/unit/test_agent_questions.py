@@ -1,4 +1,4 @@
-"""What an agent's answer asks."""
+"""The question and the choices in an agent's answer."""
 
 import pytest
 from hypothesis import given, settings
@@ -41,7 +41,8 @@ from .test_markdown import texts
 def test_the_question_or_else_the_first_sentence_comes_first(
     answer: str, first: str, rest: list[str]
 ) -> None:
-    """It is not repeated below if it is a whole line or the beginning."""
+    """The first line is the question, or else the first sentence. The rest of the answer does not repeat
+    it."""
     found = headline(parse(answer))
 
     assert found.text == first
@@ -79,12 +80,13 @@ def test_the_question_or_else_the_first_sentence_comes_first(
     ],
 )
 def test_choices_at_the_end_are_found(answer: str, labels: list[str]) -> None:
-    """A list is a choice only if the text beside it asks to choose."""
+    """A list counts as choices only if the text beside it asks the person to choose."""
     assert [choice.label for choice in choices(parse(answer))] == labels
 
 
 def test_a_menu_of_the_terminal_takes_only_the_number() -> None:
-    """For a person's words, the whole choice is sent, so that the agent cannot take it for another."""
+    """For a menu of the agent's program, the reply is the number. For a list in the answer, the reply is the
+    whole choice."""
     menu = choices(parse("Do you want to proceed?\n\u276f 1. Yes\n  2. No"))
     text = choices(parse("Which branch?\n1. main\n2. master"))
 
@@ -95,7 +97,7 @@ def test_a_menu_of_the_terminal_takes_only_the_number() -> None:
 @settings(deadline=None)
 @given(texts)
 def test_any_answer_has_a_first_line_and_distinct_choices(answer: str) -> None:
-    """The first line is one line. Choices are at least two, and differ."""
+    """In any text, the first line is one line. There are no choices, or at least two different ones."""
     nodes = parse(answer)
     found, offered = headline(nodes), choices(nodes)
 

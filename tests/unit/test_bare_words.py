@@ -1,4 +1,4 @@
-"""Which replies stop a task, and which are words for its agent."""
+"""Which replies stop a task, and which ones go to its agent."""
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ BOT = UserId("UBOT")
     ],
 )
 def test_a_bare_word_stops(message: str) -> None:
-    """The case, the end of the sentence, a mention of the bot and bold text change nothing."""
+    """Case, punctuation at the end, a mention of the bot and bold text make no difference."""
     assert isinstance(classify(message, BOT), Stop)
 
 
@@ -39,19 +39,19 @@ def test_a_bare_word_stops(message: str) -> None:
     ],
 )
 def test_any_other_text_is_input(message: str) -> None:
-    """One more word, a question, code or a quotation is for the agent."""
+    """A reply with one more word, a question, code or a quotation goes to the agent."""
     assert isinstance(classify(message, BOT), Input)
 
 
 def test_a_bare_word_with_the_mark_is_a_verb_or_asked_about() -> None:
-    """`!stop` is a verb. The other words have none, so the nearest is offered."""
+    """`!stop` is a verb. For another stop word after `!`, the bot offers the nearest verb."""
     assert classify("!stop", BOT) == ThreadCommand("pause")
     assert classify("<@UBOT> !Stop", BOT) == ThreadCommand("pause")
     assert classify("!stop the server", BOT) == NotAVerb("!stop the server", ("!stop",))
 
 
 def test_a_bare_word_to_other_people_is_an_aside() -> None:
-    """`stop, @bob` is for Bob."""
+    """`stop, @bob` is for Bob and not for the bot."""
     assert not isinstance(classify("stop <@UBOB>", BOT), Stop)
     assert not isinstance(classify("// stop", BOT), Stop)
 
@@ -62,7 +62,7 @@ def test_a_bare_word_to_other_people_is_an_aside() -> None:
     st.text(alphabet="abc def?,:`>0", min_size=1),
 )
 def test_a_word_more_is_never_a_stop(word: str, more: str) -> None:
-    """Only blanks may follow the word, or stand before it."""
+    """Only blanks may stand before or after the stop word."""
     assert isinstance(classify(f"{word}{more}", BOT), Stop) == (not more.strip())
     assert isinstance(classify(f"{more}{word}", BOT), Stop) == (not more.strip())
 
@@ -77,7 +77,7 @@ def test_a_word_more_is_never_a_stop(word: str, more: str) -> None:
     ],
 )
 def test_bare_thanks(said: str) -> None:
-    """A glad emoji alone is thanks too."""
+    """A happy emoji alone is thanks too."""
     assert is_thanks(said)
 
 
@@ -90,12 +90,12 @@ def test_bare_thanks(said: str) -> None:
     ],
 )
 def test_other_words_are_no_bare_thanks(said: str) -> None:
-    """One more word, or a word that may be an answer, is for the agent."""
+    """A reply with one more word, or with a word that can be an answer, goes to the agent."""
     assert not is_thanks(said)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet="thanksy:+1_ *.!\n", max_size=60))
 def test_thanks_are_read_in_any_case(said: str) -> None:
-    """The case of letters changes nothing, and no text takes long."""
+    """The case of letters makes no difference, and no text takes long."""
     assert is_thanks(said) == is_thanks(said.upper().replace(":THUMBSUP:", ":thumbsup:"))

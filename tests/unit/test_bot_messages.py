@@ -48,7 +48,7 @@ FIX = TaskName(name="fix-login")
 )
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_sentence_is_a_prompt(text: str, prompt: str, *, is_direct: bool) -> None:
-    """It keeps all its words, also where the first one is a verb."""
+    """The prompt keeps all words, even if the first one is a verb."""
     assert read_message(text, is_direct=is_direct) == Prompt(Create(AgentText(prompt)))
 
 
@@ -72,20 +72,20 @@ def test_a_sentence_is_a_prompt(text: str, prompt: str, *, is_direct: bool) -> N
 )
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_command_is_read_as_after_task(text: str, command: Command, *, is_direct: bool) -> None:
-    """The verb may have its mark or a capital letter."""
+    """The verb may begin with `!` or a capital letter."""
     assert read_message(text, is_direct=is_direct) == command
 
 
 @pytest.mark.parametrize("before", ["with thread:", "With the thread: ", "with this thread :\n"])
 def test_the_thread_is_given_only_if_it_is_asked_for(before: str) -> None:
-    """The colon tells it from a sentence. Options may follow."""
+    """A mention that begins with `with thread:` gives the agent the thread. Options may follow the colon."""
     expected = Create(AgentText("fix it"), name="fix")
 
     assert read_message(f"{before}name=fix fix it", is_direct=False) == Prompt(expected, with_thread=True)
 
 
 def test_create_is_a_word_of_the_prompt_in_a_mention() -> None:
-    """`create a login page` is a sentence there. With options it is the command."""
+    """In a mention, `create a login page` is a prompt. With options, `create` is the command."""
     assert read_message("create a login page", is_direct=False) == Prompt(
         Create(AgentText("create a login page"))
     )
@@ -95,7 +95,7 @@ def test_create_is_a_word_of_the_prompt_in_a_mention() -> None:
 
 
 def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
-    """It does what `/task create` does; without a prompt there is nothing to start."""
+    """`create fix it` starts a task. `create` without a prompt opens the form."""
     assert read_message("create fix it", is_direct=True) == Create(AgentText("fix it"))
     assert isinstance(read_message("create", is_direct=True), OpenForm)
 
@@ -111,7 +111,7 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused(text: str, says: str) -> None:
-    """Nothing starts by mistake."""
+    """The message is nearly a command, and is refused with a sentence."""
     with pytest.raises(UserError) as refused:
         read_message(text, is_direct=False)
 

@@ -1,4 +1,4 @@
-"""A task that is told to stop does stop, even if code in it swallows a cancellation."""
+"""An asyncio task that is told to stop does stop, even if code in it swallows a cancellation."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
 
 
 async def test_ending_a_task_does_not_raise_its_error() -> None:
-    """The error has been logged where it happened, or nobody waits for it."""
+    """The asyncio task has failed before. Its error was logged there, or nobody waits for the result."""
 
     async def breaks() -> None:
         raise ValueError

@@ -1,4 +1,4 @@
-"""What people type after `/task` becomes the intended command, or a sentence that helps."""
+"""A text after `/task` becomes the intended command, or is refused with a helpful sentence."""
 
 from contextlib import suppress
 
@@ -118,7 +118,7 @@ def test_create_reads_options_in_every_spelling(text: str, command: Command) -> 
     ],
 )
 def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
-    """Nothing is added or lost. Only the ends are trimmed."""
+    """The parser adds nothing, and removes only blanks at both ends."""
     command = parse(text)
 
     assert isinstance(command, Create)
@@ -151,7 +151,7 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
     ],
 )
 def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
-    """The answer says what is wrong and how to write the option."""
+    """The refusal says what is wrong and how to write the option."""
     assert refusal(text) == answer
 
 
@@ -174,7 +174,7 @@ def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
     ],
 )
 def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
-    """Text without a verb never starts a workspace. It is put into the form."""
+    """The form has the text. No workspace starts before the person submits it."""
     assert parse(text) == form
 
 
@@ -219,7 +219,7 @@ def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
     ],
 )
 def test_every_verb_is_read(text: str, command: Command) -> None:
-    """There is one typed command for each verb."""
+    """Each verb becomes a command object of its own type."""
     assert parse(text) == command
 
 
@@ -243,12 +243,12 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
     ],
 )
 def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
-    """A thread verb is not a prompt, so no form opens."""
+    """A verb that works only in threads is not a prompt. The answer says where to type it."""
     assert refusal(text) == answer
 
 
 def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> None:
-    """If more than a name follows the word, the text is a prompt."""
+    """More than a name follows the verb, so the text is a prompt."""
     assert parse("watch the alarm of the login") == OpenForm("watch the alarm of the login")
 
 
@@ -284,7 +284,7 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
     ],
 )
 def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -> None:
-    """The answer has a sentence and a hint, and never an error code."""
+    """The refusal has a sentence and a hint, and never an error code."""
     assert refusal(text) == answer
 
 
@@ -311,13 +311,13 @@ def test_a_task_is_named_in_five_ways(text: str, name: TaskName) -> None:
 
 @pytest.mark.parametrize("text", ["", "-x", "a//b", "/b", "https://x.example/a/b", "<@U1|bob>", "a/b/c"])
 def test_other_words_name_no_task(text: str) -> None:
-    """An impossible name is refused without asking Coder."""
+    """The parser refuses an impossible name without a request to Coder."""
     with pytest.raises(UserError):
         TaskName.parse(text)
 
 
 def test_every_example_of_the_grammar_is_understood() -> None:
-    """Help never shows a line that does not work."""
+    """The parser understands each example that the help shows."""
     for verb in VERBS:
         line = verb.example.removeprefix("/task ")
 
@@ -327,7 +327,7 @@ def test_every_example_of_the_grammar_is_understood() -> None:
 @patient
 @given(st.text())
 def test_no_text_breaks_the_reading(text: str) -> None:
-    """Any text gives a command or a sentence."""
+    """Any text becomes a command or is refused with a sentence."""
     for typed in (text, escape_mrkdwn(text), f"create {text}", f"list {text}", f"send fix-login {text}"):
         with suppress(UserError):
             assert parse(typed) is not None
@@ -342,18 +342,19 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     ],
 )
 def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:
-    """A refusal is shown as mrkdwn, but quoted text mentions nobody and does not vanish."""
+    """A refusal is mrkdwn. The quoted text in it mentions nobody and stays visible."""
     assert refusal(text).startswith(says)
 
 
 @pytest.mark.parametrize("blank", ["", "\u200b", "\u2060 \u200d", "\u00a0"])
 def test_a_prompt_that_cannot_be_seen_is_none(blank: str) -> None:
-    """Invisible text opens the form, as no prompt does."""
+    """A prompt of invisible characters opens the form, like no prompt."""
     assert isinstance(parse(f"create template=docker {blank}"), OpenForm)
 
 
 @patient
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(seen))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
-    """After `--` nothing is an option. The prompt arrives as it was typed, safe for an agent."""
+    """No text after `--` is read as an option. The agent gets any prompt as it was typed, without unsafe
+    characters."""
     assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(sanitize_for_agent(prompt), "a")

@@ -1,4 +1,4 @@
-"""How doctor judges what it has read: the store, the clocks, the scopes."""
+"""How `taskwire doctor` judges the store, the clocks and the scopes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,12 +80,13 @@ GOOD = StoreHealth(
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
-    """If a managed store does not tell a setting, doctor notes it but does not call it wrong."""
+    """If a managed store does not reveal a setting, doctor notes that but does not call it wrong."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
 
 
 def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
-    """A customer may not be able to change a managed store, but must know what the setting means."""
+    """A customer may not be able to change a managed store. So doctor explains the risk and calls it a
+    note."""
     own = replace(GOOD, is_append_only=False, fsync="everysec")
     managed = replace(GOOD, is_append_only=False, fsync=None)
 
@@ -120,12 +121,12 @@ def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
     ],
 )
 def test_a_disk_that_is_almost_full_is_told(free: int, total: int, said: str) -> None:
-    """The embedded store writes everything to disk before it answers."""
+    """The embedded store writes everything to disk before it answers, so it needs space."""
     assert _said(judge_disk(free, total, "/data")) == said
 
 
 def test_what_came_from_slack_is_told_by_when() -> None:
-    """Doctor tells when each kind of delivery last came, and names kinds that never came."""
+    """Doctor says when each kind of delivery last came, and names the kinds that never came."""
     at = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
 
     assert _said(judge_arrivals({"command": at, "message": at, "click": at, "edit": at})) == (
@@ -150,12 +151,12 @@ ALICE = Profile(id=UserId("U1"), name="alice", email="alice@example.com")
     ],
 )
 def test_addresses_that_nobody_shows_are_told(profiles: list[Profile], state: str) -> None:
-    """One person without an address is normal. If nobody has an address, a setting is wrong."""
+    """One person without an e-mail address is normal. If nobody has one, a setting in Slack is wrong."""
     assert judge_emails(profiles).state == state
 
 
 def test_work_that_waits_for_a_newer_version_is_told() -> None:
-    """Doctor tells when the first of these jobs will be given up."""
+    """Doctor says when the bot will give up the first of the waiting jobs."""
     at_ms = int(datetime(2026, 11, 25, 15, 4, tzinfo=UTC).timestamp() * 1000)
 
     assert _said(judge_versions([])) == "ok This version can read everything that waits."
@@ -261,7 +262,7 @@ LOST = RedisError("no answer in time")
 def test_sentinels_are_judged_by_what_they_know(
     seen: list[SentinelView], errors: list[RedisError], said: str
 ) -> None:
-    """There must be enough sentinels, and they must agree."""
+    """A failover needs enough sentinels that agree about the primary."""
     assert _said(judge_sentinels(seen, errors)) == said
 
 
@@ -278,7 +279,8 @@ def test_sentinels_are_judged_by_what_they_know(
     ],
 )
 def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
-    """A Date header has whole seconds, so a few seconds of difference mean nothing."""
+    """Doctor compares clocks by Date headers, which have whole seconds. It accepts a difference of a few
+    seconds."""
     assert _said(judge_clocks(ahead)) == said
 
 
@@ -299,7 +301,7 @@ def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
     ],
 )
 def test_scopes_are_compared_with_the_manifest(granted: frozenset[str] | None, said: str) -> None:
-    """A missing scope makes actions fail for people. A superfluous one is noted."""
+    """A missing scope is wrong, because actions fail for people. An extra scope is a note."""
     assert _said(judge_scopes(granted)) == said
 
 
@@ -308,7 +310,7 @@ def _said(finding: Finding) -> str:
 
 
 def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
-    """Doctor says what to do, so that the jobs need not be lost."""
+    """Doctor counts the jobs that were given up, and says how to send them again."""
     newest = DeadLetter(
         "3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "post_notice", "fix-the-login", "no answer."
     )

@@ -1,4 +1,4 @@
-"""What `taskwire doctor` says of the Coder accounts that people have connected."""
+"""What `taskwire doctor` says about the Coder accounts that people have connected."""
 
 import pytest
 
@@ -11,7 +11,7 @@ NOW_MS = 1_000 * DAY_MS
 
 
 def account(*, is_refused: bool = False, days_left: int = 0) -> ConnectedAccount:
-    """Return a connected account. Without days, its token does not end."""
+    """Return a connected account. If `days` is missing, the token does not expire."""
     return ConnectedAccount(
         person=UserId("U1"),
         user_id="u1",
@@ -38,7 +38,7 @@ def account(*, is_refused: bool = False, days_left: int = 0) -> ConnectedAccount
     ],
 )
 def test_the_doctor_counts_accounts(accounts: list[ConnectedAccount], state: str, says: str) -> None:
-    """It names nobody."""
+    """Doctor counts the accounts and names no person."""
     found = judge_accounts(accounts, NOW_MS, are_needed=True)
 
     assert (found.state, found.says) == (state, says)

@@ -1,4 +1,4 @@
-"""Excerpts of what an agent wrote: each part is told once and completely, and is harmless."""
+"""Excerpts of an agent's text: each part is in one excerpt, whole and harmless."""
 
 import unicodedata
 from dataclasses import replace
@@ -66,14 +66,14 @@ def asks(id_: int, text: str, minute: int = 0) -> AgentLogEntry:
 
 
 class Notifier:
-    """Makes excerpts of a changing log, and keeps the cursor."""
+    """Makes excerpts of a growing log, and remembers where the last one ended."""
 
     def __init__(self) -> None:
         self.cursor: Cursor | None = None
         self.excerpt: Excerpt | None = None
 
     def hears(self, *log: AgentLogEntry, build: int = 1, is_snapshot: bool = False) -> str | None:
-        """Return the text that is new in this log, or None."""
+        """Return the text of the next excerpt of this log, or None."""
         self.excerpt, self.cursor = make_excerpt(
             log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot
         )
@@ -81,7 +81,7 @@ class Notifier:
 
 
 def test_a_turn_is_told_once() -> None:
-    """The start-up banner is not news, and neither is what was told before."""
+    """The excerpt has neither the program's start-up banner nor the text of an earlier excerpt."""
     notifier = Notifier()
     log = [says(0, "✻ Welcome to Claude Code!"), asks(1, "Fix it", 1), says(2, "⏺ Fixed." + STATUS, 2)]
 
@@ -91,7 +91,8 @@ def test_a_turn_is_told_once() -> None:
 
 
 def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
-    """This holds even if the status bar and the entry's time change."""
+    """The excerpt has only the new part of the entry, even if the status bar and the entry's time have
+    changed."""
     notifier = Notifier()
 
     assert notifier.hears(says(0, "One." + STATUS)) == "One."
@@ -100,7 +101,7 @@ def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
 
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
-    """Entries in between are not skipped."""
+    """The excerpt has the entries between the two turns too."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it"), says(2, "One."))
 
@@ -110,7 +111,7 @@ def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
 
 
 def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
-    """Only half of that line may have been told."""
+    """The last excerpt may have half of a line. The next excerpt begins with that whole line."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFou"))
 
@@ -118,7 +119,8 @@ def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
 
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
-    """Old lines have left the top of the screen, and one line has changed."""
+    """Lines have scrolled off the top, and one line has changed. The excerpt has only the lines below the
+    known ones."""
     notifier = Notifier()
     notifier.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
@@ -128,7 +130,7 @@ def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
 
 
 def test_a_screen_that_shrank_is_no_news() -> None:
-    """The screen has no new lines."""
+    """The screen has fewer lines and no new ones, so there is no excerpt."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 
@@ -138,7 +140,7 @@ def test_a_screen_that_shrank_is_no_news() -> None:
 
 
 def test_a_rewritten_entry_is_told_whole() -> None:
-    """The screen was cleared and shows another text."""
+    """The agent's program cleared the screen and drew another text."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo."))
 
@@ -146,7 +148,8 @@ def test_a_rewritten_entry_is_told_whole() -> None:
 
 
 def test_ids_that_begin_again_are_another_history() -> None:
-    """This happens after a resume without a stored history, in a new build or in the same one."""
+    """After a resume, the log's ids begin at 0 again. The excerpt has the new history, in a new build or in
+    the same one."""
     notifier = Notifier()
     notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
 
@@ -157,7 +160,7 @@ def test_ids_that_begin_again_are_another_history() -> None:
 
 
 def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
-    """The entries come back with the same ids and times."""
+    """After a resume, the log has the same entries with the same ids and times. There is no excerpt."""
     notifier = Notifier()
     log = [says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2)]
     notifier.hears(*log)
@@ -177,7 +180,7 @@ def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
 
 
 def test_a_snapshot_is_never_news() -> None:
-    """A snapshot shows the state before the pause. An empty log has no news either."""
+    """A snapshot shows the log from before a pause. Neither a snapshot nor an empty log gives an excerpt."""
     notifier = Notifier()
 
     assert notifier.hears(says(4, "Done."), is_snapshot=True) is None
@@ -187,7 +190,7 @@ def test_a_snapshot_is_never_news() -> None:
 
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
-    """The log may have only its last entries."""
+    """The log has only its last entries. The excerpt begins after the last known one."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
@@ -195,7 +198,7 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
-    """In an attached task, only later text is told."""
+    """A task is attached late. The excerpt has only text that the agent wrote after that."""
     notifier = Notifier()
     notifier.cursor = make_cursor([says(0, "Old.")], build=1, mask=MASK)
 
@@ -203,7 +206,7 @@ def test_what_was_there_before_the_thread_is_not_told() -> None:
 
 
 def test_the_last_excerpt_and_the_whole_log() -> None:
-    """These are used by `logs` and `logs full`."""
+    """`logs` shows the last excerpt, and `logs full` the whole log."""
     log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
 
     turn = AgentTurn("Fixed •••.")
@@ -215,7 +218,7 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
 
 
 def test_the_whole_log_is_as_coder_has_it() -> None:
-    """Boxes, banners, long results and status lines stay. Only escape codes and padding are removed."""
+    """Only escape codes and padding are removed. Boxes, banners, long results and status lines stay."""
     call = "⏺ Bash(make)\n  ⎿  1\n     2\n     3\n     4\n     5"
     screen = f"{call}   \n\n╭──╮\n│ >│\n╰──╯\x1b[0m\n  ? for shortcuts\n"
 
@@ -226,7 +229,7 @@ def test_the_whole_log_is_as_coder_has_it() -> None:
 
 @pytest.mark.parametrize("first", ["", "Now ", "Hm. ", "Done. ", "All is well. "])
 def test_words_that_the_terminal_cut_are_whole_again(first: str) -> None:
-    """Goose leaves line breaks to the terminal, which cuts a line after 80 characters, wherever that is."""
+    """Goose does not wrap its lines, and the terminal cuts them after 80 characters, even within a word."""
     answer = (
         f"{first}The redirect lost its query because the handler built the address from the path, and the "
         "session was renewed one line before. It keeps the query now, and a test shows that it does."
@@ -263,7 +266,7 @@ def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
     ],
 )
 def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
-    """The text says how much is left out above, and code stays code."""
+    """The excerpt says how much is left out above. Code stays code."""
     excerpt = keep_end(text, lines=5, characters=200)
 
     assert excerpt.text == shown
@@ -274,7 +277,8 @@ def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
 @patient
 @given(screens, screens, st.booleans())
 def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
-    """Any screen gives text within the limits, without controls, mentions, secrets or blank edges."""
+    """From any screen, the excerpt is within the limits. It has no control characters, mentions, secrets, or
+    blanks at the edges."""
     notifier = Notifier()
     for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
         notifier.hears(says(0, text))
@@ -300,7 +304,7 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
     st.lists(st.integers(0, 12), max_size=4),
 )
 def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str], stops: list[int]) -> None:
-    """However often the log is read, the parts add up to the whole."""
+    """The log is read at many moments. All excerpts together are the whole text."""
     notifier = Notifier()
     parts = [
         notifier.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or ""
@@ -319,7 +323,7 @@ def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str],
     )
 )
 def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
-    """This holds for ids and times in any order and in any build."""
+    """Ids and times may come in any order and any build."""
     notifier = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {
@@ -336,7 +340,8 @@ def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, 
     ["\x1b]8;;", " \n", "```x\n", "╭\n", "─a", "⏺ B(x)\n  ⎿  a\n", "✻", "This is a line that fills it. "],
 )
 def test_a_long_log_is_read_at_once(unit: str) -> None:
-    """60 kB of text that is slow for the patterns are read within the test's time limit."""
+    """The log has 60 kB of text that is slow for regular expressions. Reading it takes less than the test's
+    time limit."""
     text = unit * (60_000 // len(unit))
     notifier = Notifier()
 
@@ -346,7 +351,7 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
 
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
-    """The text begins with how much is left out."""
+    """The excerpt begins with the amount of text that is left out."""
     log = [AgentLogEntry(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
     assert keep_recent(log, 11) == log
@@ -359,7 +364,7 @@ def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
 
 
 def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
-    """Each line takes time, even an empty one, so the number of lines is limited too."""
+    """Each line takes time, even an empty one. So the number of lines is limited."""
     log = [AgentLogEntry(0, is_input=False, text="a\nb\nc", at=START)]
 
     assert keep_recent(log, most_lines=3) == log
@@ -372,8 +377,8 @@ def shown_of(log: list[AgentLogEntry]) -> str:
 
 
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
-    """Half a secret cannot be recognized, so the cut must not leave one. The rest of a key is masked up to
-    its last line."""
+    """The cut must not leave half a secret, which the masking would not recognize. A key that was cut is
+    masked up to its last line."""
     secret = "glpat-aB3dE6gH9jK2mN5pQ8sT1v"
     body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 40)
     key = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
@@ -389,7 +394,8 @@ def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
 
 
 def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
-    """A web token is recognized by its beginning, and may have thousands of characters."""
+    """A web token is recognized by its beginning, and can have thousands of characters. If that is cut off,
+    the rest is not shown either."""
     token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
 
     for longest in (100, 400, 900, 1_200):

@@ -1,4 +1,4 @@
-"""Within a format the shape of jobs does not change, and jobs of earlier formats can be read."""
+"""Jobs keep their shape within one format, and this version can read jobs of earlier formats."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,13 @@ from pydantic import JsonValue
 from taskwire.domain.queueing.jobs import Job
 from taskwire.queue.fence import FORMAT
 
-# For each format: the models, their fields with the fixed words of each, and the required fields.
+# For each format: the models, the fields of each with their fixed words, and the required fields.
 RECORDED = Path(__file__).with_name("job_shapes.json")
 Shapes = dict[str, dict[str, dict[str, list[str]]]]
 
 
 def _words(schema: JsonValue) -> set[str]:
-    """Return the fixed words that a schema allows, at any depth."""
+    """Return the fixed words that a JSON schema allows, at any depth."""
     if isinstance(schema, list):
         return {word for each in schema for word in _words(each)}
     if not isinstance(schema, dict):
@@ -41,8 +41,8 @@ def _shapes() -> Shapes:
 
 
 def test_a_change_of_shape_raises_the_format() -> None:
-    """Raise the format and record the new shapes, so that an older version knows which jobs only a newer one
-    can read.
+    """If this fails, raise the format and record the new shapes. The format tells an older version which jobs
+    only a newer one can read.
 
     `python -m tests.unit.test_formats` records the shapes of the present format.
     """
@@ -52,7 +52,8 @@ def test_a_change_of_shape_raises_the_format() -> None:
 
 
 def test_what_an_earlier_format_wrote_can_be_read() -> None:
-    """Its fields and words still exist, and no field is required that it did not have."""
+    """The fields and words of the earlier format still exist, and each required field was required then
+    too."""
     recorded: dict[str, Shapes] = json.loads(RECORDED.read_text())
     now = _shapes()
 

@@ -1,4 +1,4 @@
-"""The table of handlers: every kind of job has exactly one, or nothing starts."""
+"""The table of handlers: every kind of job has exactly one handler, or the bot does not start."""
 
 from typing import get_args
 
@@ -16,7 +16,7 @@ async def _run(_: JobContext) -> Outcome:
 
 
 def test_every_kind_of_job_has_its_handler() -> None:
-    """The kinds are those of the values that can be stored."""
+    """The table has each kind of job that the store can hold."""
     handlers = [Handler.without_link(work, _run) for work in WORKS]
 
     table = handlers_by_kind(handlers)
@@ -26,7 +26,7 @@ def test_every_kind_of_job_has_its_handler() -> None:
 
 
 def test_nothing_starts_if_a_kind_of_job_has_no_handler() -> None:
-    """Such a job would fail for a day before anybody noticed."""
+    """Otherwise a job of that kind would fail for a day before anybody noticed."""
     handlers = [Handler.without_link(work, _run) for work in WORKS if work not in (Reply, PostText)]
 
     with pytest.raises(ValueError, match="no handler for jobs of kind post_text, reply"):
@@ -34,7 +34,7 @@ def test_nothing_starts_if_a_kind_of_job_has_no_handler() -> None:
 
 
 def test_nothing_starts_if_a_kind_of_job_has_two_handlers() -> None:
-    """Only one of them would run, and nobody could tell which."""
+    """Otherwise nobody could tell which of the two would run."""
     handlers = [Handler.without_link(work, _run) for work in (*WORKS, Reply)]
 
     with pytest.raises(ValueError, match="two handlers for jobs of kind reply"):

@@ -1,4 +1,4 @@
-"""Secrets with marks and invisible characters in them: no message shows more of them than their kind."""
+"""A secret has marks and invisible characters in it. A message shows only the secret's kind."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ SECRETS = (
     f"mysql -u root -p{LONG} shop",
     f"aB3dE6gH9j-{LONG[:22]}",
 )
-# Pairs around a part of a secret, and single characters in it.
+# Marks around a part of a secret, and single characters within a secret.
 PAIRS = ("**", "*", "`", "``", "~~", "~")
 SINGLE = ("\u200b", "\u2060", "\u00ad", "\ufe0f", "\x01", "\x7f", "**", "`", "~~")
 marks = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40), st.sampled_from(PAIRS)), max_size=3)
@@ -51,7 +51,7 @@ drafts = Drafts(Masker().mask)
 
 
 def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]]) -> str:
-    """Put marks around parts of a secret, and characters between its letters."""
+    """Put marks around parts of a secret, and invisible characters between its letters."""
     at_letter: dict[int, str] = {}
     for start, length, mark in pairs:
         begin = start % len(secret)
@@ -65,7 +65,7 @@ def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple
 
 
 def lines_of(node: JsonValue) -> Iterator[str]:
-    """Yield what a reader sees of a block, one text for each line of pieces."""
+    """Yield the texts of a block that a reader sees. The pieces of one line are joined."""
     if isinstance(node, list):
         for each in node:
             yield from lines_of(each)
@@ -78,7 +78,8 @@ def lines_of(node: JsonValue) -> Iterator[str]:
 
 
 def shows(message: Message, secret: str) -> bool:
-    """Return whether a reader sees eight characters of a secret in a row, with or without marks."""
+    """Return whether a reader sees eight letters of a secret in a row, with or without invisible
+    characters."""
     core = max(re.findall("[A-Za-z0-9]+", secret), key=len)
     seen = "\n".join([message.text, *lines_of([*message.blocks])])
     parts = [core[at : at + 8] for at in range(len(core) - 7)]
@@ -86,7 +87,7 @@ def shows(message: Message, secret: str) -> bool:
 
 
 def told_of_report(said: str) -> Message:
-    """Return the notice of an agent's report, as it is sent."""
+    """Return the notice that shows this report of an agent."""
     report = Report(
         id="r1",
         at=OPENED.at,
@@ -99,7 +100,7 @@ def told_of_report(said: str) -> Message:
 
 
 def told_of_answer(said: str) -> Message:
-    """Return the notice of an agent's answer, as it is sent."""
+    """Return the notice that shows this answer of an agent."""
     screen = AgentLogEntry(id=1, is_input=False, text=said, at=OPENED.at)
     excerpt = excerpt_last_output([screen], mask=Masker().mask)
     written = AgentOutput(answer=excerpt.turn.answer, text=excerpt.text) if excerpt else AgentOutput()
@@ -118,7 +119,7 @@ def sent(kind: NoticeKind, report: Report | None, written: AgentOutput) -> Messa
 def test_marks_in_a_secret_do_not_show_it(
     secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]], at: int
 ) -> None:
-    """This holds for reports and for answers, also where they are cut."""
+    """Neither a report nor an answer shows the secret, even where the text is cut."""
     words = f"{'so it is ' * 40}"[:at]
     hidden = disguised(secret, pairs, others)
 
@@ -144,19 +145,20 @@ def test_marks_in_a_secret_do_not_show_it(
     ],
 )
 def test_a_secret_is_masked_as_it_is_shown(said: str) -> None:
-    """Marks, links and escape codes disappear when an answer is drawn. The secret is then whole."""
+    """Marks, links and escape codes in an answer are removed before it is shown. The secret is masked after
+    that, when it is whole."""
     assert LONG[9:17] not in "\n".join(lines_of([*told_of_answer(said).blocks]))
 
 
 def test_only_the_secret_is_masked() -> None:
-    """The words around it keep their marks and styles."""
+    """The words around the secret keep their marks and styles."""
     message = told_of_answer(f"Use **this** one: `gh**p_**{LONG}`, and *no* other.")
 
     assert message.text.startswith("Use this one: gh**p_**•••, and no other.\n")
 
 
 def test_pieces_without_a_secret_keep_their_styles() -> None:
-    """Masking looks at the whole line, and changes it only if it has to."""
+    """Only a line that contains a secret loses its pieces."""
     bold: JsonValue = {"type": "text", "text": "KEN", "style": {"bold": True}}
     pieces: list[JsonValue] = [{"type": "text", "text": "TO"}, bold]
     block: dict[str, JsonValue] = {"type": "rich_text_section", "elements": pieces}

@@ -1,4 +1,4 @@
-"""Hints bring a call forward. Many hints do not cause many calls."""
+"""Hints make a call happen sooner. Many hints do not cause many calls."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from taskwire.app.scheduler import HintedCall
 
 
 async def test_hints_within_a_moment_are_one_call() -> None:
-    """Coder sends one notification for each of its own rows."""
+    """Coder sends many notifications at the same moment. They cause one call."""
     calls = Calls()
     calls.may_end.set()
 
@@ -17,8 +17,7 @@ async def test_hints_within_a_moment_are_one_call() -> None:
 
 
 async def test_hints_while_a_call_goes_on_are_one_more() -> None:
-    """The hints may be about something later than the running call's answer. One more call covers all of
-    them."""
+    """The running call may be too early for these hints. One more call covers all of them."""
     calls = Calls()
     calls.hint.request()
     await calls.begun.acquire()
@@ -31,7 +30,7 @@ async def test_hints_while_a_call_goes_on_are_one_more() -> None:
 
 
 async def test_after_its_end_no_call_is_made() -> None:
-    """A process that ends makes no more calls."""
+    """The process ends, and later hints cause no call."""
     calls = Calls()
     calls.hint.request()
 
@@ -41,7 +40,7 @@ async def test_after_its_end_no_call_is_made() -> None:
 
 
 class Calls:
-    """A call that takes as long as the test wants."""
+    """Counts calls, each of which ends when the test wants."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)
@@ -50,7 +49,7 @@ class Calls:
         self._count = 0
 
     async def made(self) -> int:
-        """Return the number of calls when no more can come."""
+        """Return the number of calls after the last one that the hints cause."""
         coming = [task for task in asyncio.all_tasks() if task.get_name() == "hint look"]
         await asyncio.gather(*coming, return_exceptions=True)
         return self._count

@@ -1,4 +1,4 @@
-"""Ingress priority: deliveries from Slack are claimed before jobs are run, but jobs do not wait for ever."""
+"""Deliveries from Slack are claimed before jobs run. But jobs do not wait forever."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ FAR_TOO_LONG_SECONDS = 20.0
 
 
 async def test_jobs_do_not_wait_without_deliveries() -> None:
-    """In the usual case, waiting does not even yield to the event loop."""
+    """If there are no deliveries, a job starts at once, without even a yield to the event loop."""
     with pytest.raises(StopIteration):
         IngressPriority().wait().send(None)
 
 
 async def test_jobs_wait_until_every_delivery_is_claimed() -> None:
-    """Fifty simultaneous commands are all written to Redis before the first one is run."""
+    """Fifty people send commands at the same time. All are written to Redis before the first one runs."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         with ingress_priority:
@@ -30,7 +30,7 @@ async def test_jobs_wait_until_every_delivery_is_claimed() -> None:
 
 
 async def test_jobs_wait_a_moment_longer_for_the_next_delivery() -> None:
-    """Simultaneous actions of people arrive a few milliseconds apart."""
+    """People act at the same time, but their deliveries arrive a few milliseconds apart."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         pass
@@ -45,7 +45,7 @@ async def test_jobs_wait_a_moment_longer_for_the_next_delivery() -> None:
 
 
 async def test_a_flood_of_deliveries_does_not_stop_jobs() -> None:
-    """Jobs are run even if deliveries never stop."""
+    """Deliveries never stop. Jobs still run."""
     ingress_priority = IngressPriority()
 
     with ingress_priority:

@@ -21,7 +21,8 @@ def ts(microseconds: int) -> str:
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one: int, other: int) -> None:
-    """A pause comes first and input last. The scores are small enough to be exact in Redis."""
+    """A pause gets the lowest score and input the highest. All scores are small enough to be exact in
+    Redis."""
     assert urgent_score(ts(one)) < no_agent_score(ts(other)) < input_score(ts(one)) < 2**53
     assert request_score("pause", ts(one)) == urgent_score(ts(one))
     assert request_score("mute", ts(one)) == no_agent_score(ts(one))
@@ -30,5 +31,5 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
-    """Jobs are ordered to the microsecond."""
+    """Jobs of the same kind are ordered by time, to the microsecond."""
     assert (input_score(ts(one)) < input_score(ts(other))) == (one < other)

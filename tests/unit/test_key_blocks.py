@@ -1,4 +1,4 @@
-"""A private key is masked wherever it is and however long it is, even if a part of it is missing."""
+"""A private key is masked at any place and of any length, even if a part of the key is missing."""
 
 import random
 import re
@@ -15,25 +15,25 @@ patient = settings(deadline=None)
 KINDS = ("PRIVATE KEY", "OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK")
 BASE64 = string.ascii_letters + string.digits + "+/"
 BORDER = 8_192
-# The end of a window, with its margin of 2,048 characters.
+# The end of a window of masking, with the window's margin of 2,048 characters.
 EDGE = BORDER + 2_048
 
 
 def a_key(length: int, kind: str = KINDS[0], line_break: str = "\n", seed: int = 7) -> tuple[str, str, str]:
-    """Make a key with this number of characters: its first line, its body and its last line."""
+    """Make a key of this length: its first line, its body and its last line."""
     letters = random.Random(seed).choices(BASE64, k=length)  # noqa: S311 - it only has to look like one
     lines = ["".join(letters[at : at + 64]) for at in range(0, length, 64)]
     return f"-----BEGIN {kind}-----", line_break.join(["", *lines, ""]), f"-----END {kind}-----"
 
 
 def leaks(masked: str, body: str) -> list[str]:
-    """Return the parts of a key that can still be read."""
+    """Return the parts of a key's body that can still be read."""
     return [part for part in re.findall("[A-Za-z0-9+/]{6,12}", body.replace("\\n", "\n")) if part in masked]
 
 
 @pytest.mark.parametrize("length", [1_600, 3_200, 12_700, 30_000])
 def test_a_key_is_masked_at_every_offset(length: int) -> None:
-    """The key may cross the edge of one or more windows."""
+    """Text is masked in windows. The key may cross the edges of several windows."""
     first, body, last = a_key(length)
     masker = Masker()
 
@@ -45,7 +45,7 @@ def test_a_key_is_masked_at_every_offset(length: int) -> None:
 
 @pytest.mark.parametrize("length", [64, 700, 1_600, 3_210, 12_700])
 def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> None:
-    """Everything is masked that looks like part of the key."""
+    """All lines are masked that look like part of the key."""
     first, body, _ = a_key(length)
     masker = Masker()
 
@@ -70,8 +70,8 @@ def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> No
 def test_no_part_of_a_key_is_left(
     before: int, length: int, kind: str, line_break: str, cut: str, seed: int
 ) -> None:
-    """The key may be indented, quoted, in JSON, in a box, in a diff or with line numbers, and be whole or
-    partial."""
+    """The key may be indented, quoted, in JSON, in a box, in a diff or with line numbers. It may also be
+    incomplete."""
     first, body, last = a_key(length, kind, line_break, seed)
     if cut == "cut in a line":
         body = body[: max(len(body) * 2 // 3, 40)]
@@ -107,7 +107,7 @@ def test_text_between_two_keys_stays() -> None:
     ],
 )
 def test_what_is_no_key_stays(text: str) -> None:
-    """Text about keys, public keys and masked keys stay as they are."""
+    """Text about keys, public keys, and keys that are masked already do not change."""
     assert Masker().mask(text) == text
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_key_stays(text: str) -> None:
     "unit", ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----\n", "-----", "A\n"]
 )
 def test_a_megabyte_of_keys_ends(unit: str) -> None:
-    """The cost grows linearly. Otherwise this would take hours."""
+    """Masking takes linear time. With quadratic time, this test would take hours."""
     text = unit * (1_000_000 // len(unit))
 
     assert Masker().mask(text) == text

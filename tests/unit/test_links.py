@@ -1,4 +1,4 @@
-"""Whether a link's times show that its card was posted by another clock."""
+"""How a link shows that another clock than ours set the time of its card."""
 
 import pytest
 
@@ -11,8 +11,8 @@ from taskwire.domain.lifecycle.links import LinkRecord
     [(None, False), ("1790000001.000100", False), ("1789999990.000100", False), ("1700000000.000100", True)],
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
-    """If a card seems hours older than its command, our clock and Slack's disagree. A few seconds are
-    tolerated."""
+    """The card's time is hours before that of its command, so our clock and Slack's differ. A few seconds are
+    allowed."""
     record = LinkRecord(
         id=LinkId("one"),
         channel=ChannelId("C1"),

@@ -1,4 +1,4 @@
-"""Markdown as agents write it, and what is read from it."""
+"""Markdown as agents write it, and what our parser reads from it."""
 
 import pytest
 from hypothesis import given, settings
@@ -52,12 +52,12 @@ texts = st.lists(st.sampled_from(MARKED) | st.text(max_size=12), max_size=25).ma
     ],
 )
 def test_a_text_is_read_block_by_block(text: str, nodes: list[tuple[str, str]]) -> None:
-    """The marks of blocks are gone, and code keeps its lines."""
+    """The parsed blocks have no marks. Code keeps its lines."""
     assert [(node.kind, node.source) for node in parse(text)] == nodes
 
 
 def test_items_have_their_depth_and_their_mark() -> None:
-    """Lists in lists, numbers and letters stay what they are."""
+    """Nested lists keep their depth, and items keep their numbers and letters."""
     text = "1. one\n   - deep\n     - deeper\n2. two\na) alpha\n\u276f 3. three"
 
     assert [(node.depth, node.number, node.letter, node.has_cursor) for node in parse(text)] == [
@@ -94,7 +94,7 @@ def test_items_have_their_depth_and_their_mark() -> None:
     ],
 )
 def test_a_line_is_read_piece_by_piece(source: str, shown: list[Span]) -> None:
-    """A link shows its address behind its label."""
+    """A link becomes its label and, after it, its address."""
     assert spans(source) == shown
 
 
@@ -109,14 +109,14 @@ def test_a_line_is_read_piece_by_piece(source: str, shown: list[Span]) -> None:
     ],
 )
 def test_a_long_text_is_cut_at_a_paragraph(text: str, longest: int, kept: str) -> None:
-    """Code that is cut stays code."""
+    """If the cut is within code, the text before it stays code."""
     assert cut_at_block(text, longest) == kept
 
 
 @settings(deadline=None)
 @given(texts)
 def test_every_text_can_be_read(text: str) -> None:
-    """No node is empty, and no piece of a line is."""
+    """Any text can be parsed. No block and no piece of a line is empty."""
     for node in parse(text):
         assert node.kind == "item" or node.source
         assert all(span.text for span in spans(node.source))
@@ -126,7 +126,8 @@ def test_every_text_can_be_read(text: str) -> None:
 @settings(deadline=None)
 @given(texts, st.integers(10, 60))
 def test_a_cut_text_is_short_and_its_blocks_were_there(text: str, longest: int) -> None:
-    """A closing fence may be added."""
+    """The cut text is within the limit, and has only blocks of the whole text. A closing fence may be
+    added."""
     kept = cut_at_block(text, longest)
 
     assert len(kept) <= longest + 4
@@ -137,10 +138,10 @@ def test_a_cut_text_is_short_and_its_blocks_were_there(text: str, longest: int) 
     "source", ["**" * 2_000, "*a" * 2_000, "[" * 4_000, "`" * 4_000, "_a " * 1_500, "http://" * 600]
 )
 def test_hostile_lines_are_read_at_once(source: str) -> None:
-    """They are slow for naive patterns."""
+    """The lines are slow for simple regular expressions, and are parsed within the test's time limit."""
     assert plain(source)
 
 
 def test_a_node_without_text_is_no_harm() -> None:
-    """A terminal may show an empty item."""
+    """An agent's program may draw an empty list item, and the parser accepts it."""
     assert parse("- ") == [Node("item", "")]

@@ -1,4 +1,4 @@
-"""An agent's answer as rich text: what people see, and that nothing in it is more than text."""
+"""An agent's answer as rich text: it looks as the agent meant, and is nothing but text."""
 
 import json
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ hostile = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), max_size=40).
 
 
 def test_an_answer_keeps_its_form() -> None:
-    """Headings are bold, lists are nested, a list goes on after code, and tables are text."""
+    """Headings are bold, lists are nested, and a list continues after code. Tables are text."""
     block = answer_block("prose", parse(ANSWER))
 
     assert answer_lines(block) == [
@@ -93,7 +93,7 @@ def test_an_answer_keeps_its_form() -> None:
 
 
 def pieces(node: JsonValue) -> Iterator[dict[str, JsonValue]]:
-    """Yield every element of a block, however deep."""
+    """Yield every element of a block, at any depth."""
     if isinstance(node, list):
         for each in node:
             yield from pieces(each)
@@ -105,7 +105,7 @@ def pieces(node: JsonValue) -> Iterator[dict[str, JsonValue]]:
 @settings(deadline=None)
 @given(hostile | anything.map(lambda text: text[:3_000]))
 def test_nothing_that_an_agent_writes_is_more_than_text(text: str) -> None:
-    """There is no mention, no date and no emoji, a link has no label, and Slack takes it."""
+    """The blocks have no mention, date or emoji, and no link with a label. Slack accepts them."""
     nodes = parse(text)
     if not nodes:
         return
@@ -126,7 +126,8 @@ def test_nothing_that_an_agent_writes_is_more_than_text(text: str) -> None:
 
 
 def test_a_link_never_leads_elsewhere_than_it_says() -> None:
-    """A label that looks like another address stays text, and its own address follows."""
+    """If a link's label looks like another address, the label becomes text, and the link's own address
+    follows."""
     block = answer_block(
         "prose", parse("[https://bank.example](https://evil.example) https://\u0430pple.example")
     )

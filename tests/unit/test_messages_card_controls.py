@@ -1,4 +1,4 @@
-"""The controls of a card in each phase, and what it shows while one of them does its work."""
+"""The controls of a card in each phase, and what the card shows while a control's action runs."""
 
 import pytest
 
@@ -35,7 +35,8 @@ COMMON = ("Watch", "Mute", "New like this", "Share", "Detach", "Delete")
     ],
 )
 def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
-    """First what the phase asks for, then *Stop* while an agent runs, then a menu. Each knows its link."""
+    """The first control is what the phase needs, then *Stop* while an agent runs, then the menu. Each has the
+    link's id."""
     message = card(link(phase, None, status))
     found = buttons(message)
 
@@ -45,7 +46,7 @@ def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, 
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:
-    """An answer resumes the task, as a reply does."""
+    """The card of a paused task has *Answer*, because an answer resumes the task."""
     paused = link(Phase.PAUSED, None, "paused")
     asking = paused.model_copy(
         update={"state": paused.state.model_copy(update={"paused_from": Phase.NEEDS_YOU})}
@@ -70,7 +71,8 @@ def test_an_open_question_can_be_answered_during_a_pause() -> None:
 def test_an_action_that_is_being_carried_out_is_shown_until_its_effect_is(
     pending: str, phase: Phase, label: str, controls: list[str]
 ) -> None:
-    """The card answers a press before Coder does. It offers nothing that would be refused then."""
+    """The card shows the pressed action before Coder answers. It lacks the controls that would be refused
+    until then."""
     drawn = card(
         link(phase, None, STATUS_OF_PHASE.get(phase, "active")).model_copy(update={"pending": pending})
     )

@@ -1,4 +1,4 @@
-"""The card: what it shows in each phase. It never mentions anybody."""
+"""The card: what it shows in each phase. A card never mentions anybody."""
 
 import json
 import re
@@ -38,7 +38,7 @@ ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "
 
 
 def phone_lines(message: Message) -> int:
-    """Count the lines of a card on a phone, where a line has 38 letters, and 46 small ones."""
+    """Count the lines of a card on a phone. A line has 38 letters, or 46 small ones."""
     widths = {"facts": 46}
     texts = [
         (str(block["block_id"]), text) for block, text in zip(message.blocks, shown(message), strict=True)
@@ -52,7 +52,8 @@ def phone_lines(message: Message) -> int:
 
 
 def wide(text: str) -> int:
-    """Count letters as a phone shows them: an emoji is as wide as two, and an address is not shown."""
+    """Count letters as a phone shows them. An emoji counts as two letters, and a link's address is not
+    counted."""
     text = re.sub(r"<!date[^>]*>", "Yesterday at 14:50", text)
     text = re.sub(r"^:[a-z_]+:", "xx", re.sub(r"^> ", "", re.sub(r"^~ |<http[^|>]*\|", "", text)))
     return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
@@ -64,8 +65,8 @@ def card(drawn: Link) -> Message:
 
 @pytest.mark.parametrize("limit", [60, 120, 300])
 def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
-    """The rest of a cut secret could not be recognized. In scripts without spaces, the text is filled up to
-    the limit."""
+    """Masking could not recognize the rest of a cut secret. In scripts without spaces, the text fills the
+    whole limit."""
     secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
     for at in range(limit + 1):
@@ -85,8 +86,7 @@ def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
 
 
 def test_of_a_long_link_whole_parts_are_kept() -> None:
-    """A long link is cut after a whole part, so that its text says something. A user, a query or a key in it
-    is never shown in part."""
+    """A long link is cut after a whole part of its path. A user, query or key is never shown in part."""
     link, token = "https://git.example.com:8443/acme/app/", "0123456789abcdef0123456789"
 
     assert one_line(f"Fix {link}{token}{token}", 60) == f"Fix {link}…"
@@ -95,7 +95,7 @@ def test_of_a_long_link_whole_parts_are_kept() -> None:
 
 
 def test_a_working_task() -> None:
-    """The title comes first, then phase and report, one line of facts, the prompt and the buttons."""
+    """The card has the title, the phase with the report, one line of facts, the prompt and the buttons."""
     message = card(link())
 
     assert shown(message) == [
@@ -114,7 +114,7 @@ def test_a_working_task() -> None:
 
 
 def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
-    """Before Coder has the task, the card has no buttons and says what was asked for."""
+    """Before the task exists in Coder, the card has no buttons and shows the prompt."""
     asked = BOND.model_copy(update={"task_id": None, "title": "", "name": ""})
 
     message = card(Link(record=asked))
@@ -129,7 +129,7 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
 @pytest.mark.parametrize("prompt", ["fix the login", "Fix the  login.", "FIX THE LOGIN\n"])
 @pytest.mark.parametrize("task_id", ["t-1", None])
 def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, task_id: str | None) -> None:
-    """The title differs from the prompt only in its first letter, which Coder makes a capital."""
+    """The title is the prompt with a capital first letter, so the card does not show the prompt."""
     record = BOND.model_copy(update={"prompt": prompt, "task_id": task_id})
 
     message = card(Link(record=record))
@@ -151,7 +151,7 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
     ],
 )
 def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str) -> None:
-    """Slack keeps the age of a running turn up to date. What has ended took a fixed time."""
+    """Slack updates the age of a running turn by itself. The card of an ended turn has its duration."""
     drawn = link(phase, None)
     state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
@@ -192,7 +192,7 @@ def test_a_duration_has_its_two_largest_units(seconds: int, shown_as: str) -> No
 def test_the_prompt_is_shown_only_where_the_title_does_not_say_it(
     title: str, prompt: str, is_repeated: bool
 ) -> None:
-    """A title that is the beginning of the prompt says what the task is about."""
+    """If the title is the beginning of the prompt, the card does not show the prompt."""
     drawn = link().model_copy(
         update={"record": BOND.model_copy(update={"title": title, "prompt": prompt, "name": ""})}
     )
@@ -201,7 +201,7 @@ def test_the_prompt_is_shown_only_where_the_title_does_not_say_it(
 
 
 def test_the_result_of_a_finished_task_stands_out() -> None:
-    """The pull request is what people want from a finished task."""
+    """On the card of a finished task, the pull request is the first control."""
     found = buttons(card(link(Phase.DONE)))
 
     assert found["View pull request"]["style"] == "primary"
@@ -240,7 +240,7 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
     ],
 )
 def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
-    """Agents also report files and worse links. A button says where it leads, unless that is known."""
+    """Agents also report unsafe links. A button names the link's host, unless that is known."""
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
@@ -253,7 +253,7 @@ def noted(state: LinkState, **more: object) -> str:
 
 
 def test_what_is_not_plain_is_explained() -> None:
-    """An error that is waited out, a lost agent, a hold and an unknown word each get a sentence."""
+    """An error that may pass, an unreachable agent, a hold and an unknown status each get a sentence."""
     paused = LinkState(phase=Phase.PAUSED, status="paused")
     hold = Hold(person=ALICE, at=Ts("1.1"))
     early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_since_ms=NOON_MS)
@@ -279,7 +279,7 @@ def test_what_is_not_plain_is_explained() -> None:
 
 
 def test_a_broken_task_says_why() -> None:
-    """Coder's reason stands beside the phase, and *Retry* is the first control."""
+    """The card shows Coder's reason beside the phase, and *Retry* as the first control."""
     broken = link(Phase.BROKEN, None, "error")
     known = broken.model_copy(update={"build_failure": "1 no space left on device"})
 
@@ -303,14 +303,14 @@ def test_a_broken_task_says_why() -> None:
     ],
 )
 def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) -> None:
-    """What the last colons lead to is the cause. Only a cause that is too long by itself is cut."""
+    """The part after the last colons is the cause. Only a long cause is cut."""
     broken = link(Phase.BROKEN, None, "error").model_copy(update={"build_failure": f"1 {error}"})
 
     assert shown(card(broken))[1] == f":warning: Broken · Workspace failed: {shown_cause}"
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:
-    """A newer Coder may send new words."""
+    """A newer Coder sends an unknown status, and the card shows that word."""
     drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, unknown_status="*hiber* <!here>"))
 
     message = card(drawn)
@@ -320,7 +320,7 @@ def test_a_word_that_nobody_knows_is_shown() -> None:
 
 
 def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
-    """The card may be out of date, and says so."""
+    """The card says that it may be out of date."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
     assert f":warning: Coder has not answered since {SINCE}, so this may be old. Replies wait." in shown(
@@ -329,7 +329,7 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
 
 
 def test_the_card_says_since_when_coder_refuses_us() -> None:
-    """Coder answers, but refuses our token."""
+    """Coder answers, but refuses the bot's token."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
     words = f":warning: Coder has refused my token since {SINCE}, so this may be old. Replies wait."
@@ -366,7 +366,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
 def test_a_link_that_has_ended_offers_nothing_to_do(
     ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
-    """Buttons that open pages stay. Others are removed, and there is no hint to reply."""
+    """Only the buttons that open pages stay. The card does not ask for replies."""
     message = card(link().model_copy(update={"end_reason": ending}))
 
     assert shown(message)[1] == phase
@@ -414,7 +414,7 @@ def test_status_leads_to_the_thread() -> None:
 
 
 def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
-    """It has no buttons that act, because there is no link."""
+    """The status has no buttons that act, because the task has no link."""
     seen = Observation(
         task_id=TaskId("t-2"),
         name="other-task",
@@ -446,7 +446,8 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
 def test_whatever_people_and_agents_write_slack_takes_the_card(
     title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool, is_away: bool
 ) -> None:
-    """Any text fits Slack's limits and mentions nobody. On a phone, it has seven lines, with the name."""
+    """With any text, the card is within Slack's limits, mentions nobody, and has at most seven lines on a
+    phone."""
     report = OPENED.model_copy(update={"message": message, "uri": message})
     update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
     drawn = link(phase, report).model_copy(update={"record": BOND.model_copy(update=update)})
@@ -475,7 +476,7 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
 def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     host: str, host_shown: str
 ) -> None:
-    """An encoded host is not taken for a known forge, even where an older IDNA rule would map it to one."""
+    """Such a host is not taken for a known forge, even if an older IDNA rule would map it to one."""
     forges = ("strasse.example.com", "github.com", "example.com")
     button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 

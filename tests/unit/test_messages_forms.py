@@ -1,4 +1,4 @@
-"""The dialogs: their fields, what they keep while they are filled, and Slack's limits."""
+"""The dialogs: their fields, the values that they keep while a person fills them, and Slack's limits."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ def action_of(block: dict[str, JsonValue]) -> JsonValue:
 
 
 def test_the_form_asks_for_what_a_task_needs() -> None:
-    """The default preset is chosen. The channel is the one in which the form was asked for."""
+    """The form has the default preset, and the channel in which the person asked for the form."""
     view = forms.create_form([DOCKER, PLAIN], prompt="Fix it", channel="C1", private_metadata="key")
 
     assert shown_view(view) == [
@@ -47,8 +47,8 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
 
 
 def test_another_template_brings_its_own_presets() -> None:
-    """Slack reports the choice at once. The presets get a new block. The prompt's block is the same, so its
-    text stays."""
+    """Slack reports the chosen template at once. The field for presets gets a new block id. The prompt's
+    field keeps its id, and so its text."""
     one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
     again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
 
@@ -59,7 +59,7 @@ def test_another_template_brings_its_own_presets() -> None:
 
 
 def test_a_chosen_preset_is_kept() -> None:
-    """A form that comes back with an error keeps its values and says what is wrong."""
+    """A form that is shown again with an error keeps its values."""
     view = forms.create_form([DOCKER], preset="p-1", name="fix-it", error="That name is taken.")
 
     assert shown_view(view)[1:4] == [":warning: That name is taken.", "Template: Docker", "Preset: Small"]
@@ -67,12 +67,12 @@ def test_a_chosen_preset_is_kept() -> None:
 
 
 def test_a_direct_message_is_no_place_for_a_thread() -> None:
-    """The bot cannot post in a direct message between two people, so no channel is chosen."""
+    """The bot cannot post in a direct message between two people, so the form has no channel chosen."""
     assert "Channel: " in shown_view(forms.create_form([PLAIN], channel="D1"))
 
 
 def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
-    """Nothing is cut silently."""
+    """The form says that the prompt is too long, and does not cut it silently."""
     view = forms.create_form([PLAIN], prompt="x" * 3_500)
 
     assert shown_view(view)[1] == (
@@ -83,7 +83,7 @@ def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
 
 
 def test_without_templates_the_form_says_whom_to_ask() -> None:
-    """Nothing can be created, so there is no button to submit."""
+    """Coder has no template, so the form has no button to submit."""
     view = forms.create_form([])
 
     assert shown_view(view) == [
@@ -95,7 +95,7 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
 
 def test_more_templates_than_a_menu_holds() -> None:
-    """The chosen template is in the menu. The text says how to get the others."""
+    """The menu has the chosen template. A text says how to use the templates that are not in the menu."""
     many = [TemplateChoice(f"t-{n}", f"Template {n}") for n in range(150)]
 
     view = forms.create_form(many, chosen="t-149")
@@ -106,7 +106,7 @@ def test_more_templates_than_a_menu_holds() -> None:
 
 
 def test_deleting_asks_once_and_says_what_is_lost() -> None:
-    """The dialog names the task and offers a way out."""
+    """The dialog names the task, and has a way to cancel."""
     view = forms.delete_dialog("Fix the login", private_metadata="key", waiting=2)
 
     assert shown_view(view) == [
@@ -124,7 +124,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
 
 
 def test_editing_shows_the_prompt_as_it_is() -> None:
-    """The present prompt is in the field."""
+    """The field of the dialog has the present prompt."""
     view = forms.edit_dialog("Fix the login", "Old words", private_metadata="key", name="fix-login")
 
     assert shown_view(view) == [
@@ -138,7 +138,8 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
 
 
 def test_a_long_choice_is_whole_above_its_button() -> None:
-    """A radio button has 75 letters. A menu of the agent's program takes only one of its numbers."""
+    """A radio button's label has at most 75 characters, so the whole choice is above it. A menu of the
+    agent's program accepts only the number of a choice."""
     keep = "1. Keep the old column and copy each value in the background while the site is up"
     written = f"What shall I do?\n\n{keep}\n2. Drop it"
     offered = [Choice(keep, keep), Choice("2. Drop it", "2. Drop it")]
@@ -161,7 +162,7 @@ def test_a_long_choice_is_whole_above_its_button() -> None:
 
 
 def test_what_stands_in_for_a_dialog() -> None:
-    """Something is shown at once, and a final state offers nothing to submit."""
+    """A waiting dialog and an error dialog have no button to submit."""
     assert shown_view(forms.loading_dialog(Dialog.CREATE))[1] == "One moment, asking Coder…"
     assert shown_view(forms.notice_dialog(Dialog.DELETE, "This task is gone already.")) == [
         "# Delete this task",
@@ -175,7 +176,7 @@ def test_what_stands_in_for_a_dialog() -> None:
 def test_whatever_is_written_slack_takes_the_dialogs(
     prompt: str, title: str, error: str, named: list[tuple[str, str, str]]
 ) -> None:
-    """Any text fits Slack's limits."""
+    """With any text, the dialogs are within Slack's limits."""
     templates = [
         TemplateChoice(f"t-{n}", name, org, (PresetChoice(f"p-{n}", preset),))
         for n, (name, org, preset) in enumerate(named)

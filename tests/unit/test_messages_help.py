@@ -1,4 +1,4 @@
-"""The help."""
+"""The texts of the help."""
 
 import pytest
 
@@ -37,12 +37,12 @@ def test_the_help_has_an_example_of_every_verb_that_works() -> None:
     ],
 )
 def test_the_help_of_one_verb(topic: str, says: str) -> None:
-    """The help has an example. For a mistyped verb it offers the nearest one."""
+    """The help of a verb has an example. For a mistyped verb, it offers the nearest one."""
     assert help_texts.help_text(topic).text == says
 
 
 def test_the_help_of_create_has_its_other_words_and_options() -> None:
-    """People may be used to `new` and `run`."""
+    """The help names `new` and `run`, which people may know."""
     lines = shown(help_texts.help_text("new"))
 
     assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")

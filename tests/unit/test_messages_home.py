@@ -1,4 +1,4 @@
-"""The Home tab fits Slack's limits whatever it shows, and its tasks are in the right order."""
+"""The Home tab is within Slack's limits whatever it shows, and lists its tasks in the right order."""
 
 from typing import cast
 
@@ -26,7 +26,7 @@ THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"
 def task(
     name: str, phase: Phase, *, age_ms: int = 0, has_pull_request: bool = False, **state: object
 ) -> Link:
-    """Make a link that was made `age_ms` ago, and has been in this phase since then."""
+    """Make a link that was made `age_ms` ago, and whose task has been in this phase since then."""
     made_at = ts_of(from_ms(NOON_MS - age_ms))
     record = BOND.model_copy(update={"id": LinkId(name), "title": name, "made_at": made_at})
     report = OPENED if has_pull_request else None
@@ -35,7 +35,8 @@ def task(
 
 
 def test_what_needs_somebody_comes_first() -> None:
-    """Questions, also of paused tasks, then failures, then finished pull requests; the newest first."""
+    """The order is questions, also of paused tasks, then failures, then finished pull requests. The newest of
+    each comes first."""
     links = [
         task("working", Phase.WORKING),
         task("pull request", Phase.DONE, has_pull_request=True),
@@ -61,7 +62,7 @@ def test_what_needs_somebody_comes_first() -> None:
 
 
 def test_more_tasks_than_fit_are_counted() -> None:
-    """The tab stays within Slack's hundred blocks, and says how to see the other tasks."""
+    """The tab has at most Slack's hundred blocks, and says how to see the remaining tasks."""
     many = [TaskLine(task("asked", Phase.NEEDS_YOU, paused_from=Phase.NEEDS_YOU), THREAD)] * 40
     paused = [TaskLine(task("paused", Phase.PAUSED), THREAD)] * 40
     asked = [AskedLine(task("asked", Phase.WORKING), "reply:1", "Bob", "x" * 3_000, ("a.txt",), THREAD)] * 40
@@ -87,7 +88,7 @@ def test_more_tasks_than_fit_are_counted() -> None:
 @settings(max_examples=50, deadline=None)
 @given(title=anything, report=anything, phase=st.sampled_from(list(Phase)))
 def test_no_text_from_outside_breaks_the_tab(title: str, report: str, phase: Phase) -> None:
-    """Titles and reports are text, and never markup."""
+    """Titles and reports are shown as text and never as markup."""
     link = Link(
         record=BOND.model_copy(update={"title": title, "name": ""}),
         state=LinkState(

@@ -29,7 +29,8 @@ def task(phase: Phase, report: Report | None = OPENED, **record: object) -> Link
 
 
 def test_a_task_has_two_lines() -> None:
-    """The first has its phase. The second has the report, the pull request, the thread and the name."""
+    """The first line has the phase and the title. The second has the report, the pull request, the thread and
+    the name."""
     items = [
         TaskLine(task(Phase.NEEDS_YOU), THREAD),
         TaskLine(task(Phase.PAUSED, None, title="Other"), is_own=False),
@@ -81,14 +82,14 @@ def _links(message: Message) -> dict[str, str]:
     ],
 )
 def test_an_empty_list_says_what_to_do(filtered: str, says: str) -> None:
-    """An empty list has an answer too."""
+    """The answer to an empty list says how to start a task."""
     message = task_lists.task_list([], HOSTS, filtered=filtered)
 
     assert (message.text, shown(message)) == (says, [says])
 
 
 def test_the_groups_of_a_list_have_one_order() -> None:
-    """Open questions, failures, running tasks, done ones, and the rest."""
+    """The groups are open questions, failures, running tasks, finished tasks, and all other tasks."""
     groups: dict[int, set[Phase]] = {}
     for phase in Phase:
         groups.setdefault(task_lists.get_rank(task(phase)), set()).add(phase)
@@ -115,7 +116,8 @@ def test_the_groups_of_a_list_have_one_order() -> None:
 def test_a_pause_hides_nothing_that_a_person_should_know(
     before: Phase, phase: Phase, *, is_asked_for: bool
 ) -> None:
-    """A time-out does not show that anybody has read what is done. A person who pauses a task has."""
+    """Coder pauses an idle task, and the list still shows that it is done. If a person pauses the task, they
+    have read that."""
     state = LinkState(phase=Phase.PAUSED, paused_from=before)
     hold = Hold(person=ALICE, at=BOND.made_at) if is_asked_for else None
 
@@ -123,7 +125,7 @@ def test_a_pause_hides_nothing_that_a_person_should_know(
 
 
 def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
-    """Each part has five tasks at most, and says how many more there are."""
+    """Each group shows five tasks at most, and says how many more there are."""
     needing = [TaskLine(task(Phase.NEEDS_YOU), THREAD)]
     running = [TaskLine(task(Phase.WORKING, None, title="Other"), THREAD)] * 7
 
@@ -141,7 +143,7 @@ def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
 
 
 def test_an_overview_of_nothing_says_so() -> None:
-    """It still has the buttons."""
+    """An overview without tasks has a sentence and the buttons."""
     message = task_lists.overview([], [], HOSTS)
 
     assert shown(message) == [
@@ -152,7 +154,7 @@ def test_an_overview_of_nothing_says_so() -> None:
 
 
 def test_templates_with_their_presets() -> None:
-    """Each template has a button that opens the form with it."""
+    """Each template has a button that opens the form with that template."""
     large = ("Small", "Large")
     docker = TemplateLine("t-1", "docker", "Docker workspace", "In a container", "acme", large, "Large")
 
@@ -169,14 +171,14 @@ def test_templates_with_their_presets() -> None:
 
 
 def test_no_templates() -> None:
-    """The answer says whom to ask."""
+    """Coder has no template, and the answer says whom to ask."""
     assert template_lists.template_list([]).text == (
         "You can't use any template for tasks. Ask a Coder administrator for one."
     )
 
 
 def test_a_full_page_of_the_longest_fits() -> None:
-    """Ten tasks with the longest titles, reports and owners fit, even when escaped."""
+    """Ten tasks with the longest titles, reports and owners fit into one message, even when escaped."""
     report = OPENED.model_copy(update={"message": "&" * 300, "uri": "https://x.example/" + "a" * 2_900})
     longest = task(Phase.DONE, report, title="&" * 200, owner_slack_name="&" * 200, name="a" * 32)
     lines = [TaskLine(longest, THREAD, is_own=False)] * 12
@@ -199,7 +201,7 @@ def test_a_full_page_of_the_longest_fits() -> None:
 def test_whatever_tasks_are_called_slack_takes_the_list(
     named: list[tuple[str, str, Phase, bool]], filtered: str, page: int
 ) -> None:
-    """A full page of any titles and reports fits Slack's limits."""
+    """A full page is within Slack's limits, whatever its titles and reports are."""
     items = [
         TaskLine(
             task(phase, OPENED.model_copy(update={"message": owner, "uri": title}), title=title, name=owner),
@@ -222,7 +224,8 @@ def test_whatever_tasks_are_called_slack_takes_the_list(
 def test_whatever_templates_and_verbs_are_called_slack_takes_it(
     named: list[tuple[str, str, str, list[str]]], topic: str
 ) -> None:
-    """Any number of any words fits Slack's limits."""
+    """The list and the help are within Slack's limits, whatever and however many the templates and verbs
+    are."""
     lines = [
         TemplateLine(f"t-{number}", name, title, about, name, tuple(presets))
         for number, (name, title, about, presets) in enumerate(named)

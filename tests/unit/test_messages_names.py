@@ -1,4 +1,4 @@
-"""Names of tasks in the bot's texts are shown as they are written, whatever marks they contain."""
+"""The bot's texts show the name of a task as it is written, whatever marks are in the name."""
 
 from collections.abc import Callable
 from typing import cast
@@ -46,7 +46,7 @@ def pieces(block: Block) -> list[Block]:
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Message]) -> None:
-    """Stars in the name end no bold text, and backticks begin no code."""
+    """A star in the name ends no bold text, and a backtick begins no code."""
     message = say(titled(MARKED))
 
     assert {"type": "text", "text": MARKED, "style": {"bold": True}} in pieces(first(message))
@@ -55,7 +55,7 @@ def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Messa
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Message]) -> None:
-    """The rest of the message stays the same."""
+    """The words around the name do not change."""
     message = say(titled("Fix the login"))
 
     assert "*Fix the login*" in message.text
@@ -63,8 +63,7 @@ def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Mess
 
 
 def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
-    """Code, bold text, times and channels in the bot's own text keep their format, and the words are the
-    same."""
+    """Code, bold text, times and channels around the name keep their format and their words."""
     message = answers.thread_closed(titled("*x*"), "is_archived")
     shown = [(piece["type"], piece.get("text"), piece.get("style")) for piece in pieces(first(message))]
 
@@ -85,7 +84,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
 
 
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
-    """The stored reason contains the name."""
+    """The stored reason for a failed creation contains the name."""
     why = str(UserError(*refusals.task_gone("*x*")))
     failed = titled("Fix the login").model_copy(update={"end_reason": "failed", "failure": why})
 
@@ -97,7 +96,7 @@ def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written()
 
 
 def test_a_dialog_shows_the_name_as_it_is_written() -> None:
-    """A dialog has the same blocks, although it is not a message."""
+    """A dialog is no message, but has the same kinds of blocks."""
     view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_gone("*x*"))).text)
     [notice] = cast("list[Block]", view.content["blocks"])
 
@@ -107,7 +106,7 @@ def test_a_dialog_shows_the_name_as_it_is_written() -> None:
 @settings(deadline=None)
 @given(title=st.text(alphabet="*_~`<>&|:\n ab@!\u202e", max_size=100))
 def test_no_name_breaks_what_stands_around_it(title: str) -> None:
-    """Slack takes the message, and the rest of it reads the same for any name."""
+    """With any name, Slack accepts the message, and the text around the name is the same."""
     message = answers.task_is_pausing(titled(title))
 
     assert faults(message) == []

@@ -1,4 +1,4 @@
-"""Notices: what each says, whom it mentions. Text from outside stays plain text."""
+"""Notices: what each one says and whom it mentions. Text from outside stays plain text."""
 
 import json
 from typing import get_args
@@ -34,7 +34,7 @@ def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = Non
 
 
 def test_without_an_answer_the_report_comes_first() -> None:
-    """Nothing claims that it is a question."""
+    """The agent has only a report. The notice does not say that the report is a question."""
     message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
 
     assert message.text == (
@@ -49,7 +49,7 @@ def test_without_an_answer_the_report_comes_first() -> None:
 
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
-    """A newer notice is below it, so no text about it is needed."""
+    """A newer notice is below the old one. The old one loses its buttons and gets no new text."""
     message = close_question(told("paused"), "")
 
     assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."
@@ -61,7 +61,7 @@ def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
 
 
 def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
-    """The first sentence is the first line. The rest of the answer follows."""
+    """The answer's first sentence is the first line. The rest of the answer follows."""
     written = AgentOutput(
         answer="I changed `login.py` for good. See **it**:\n\n```py\nx = 1\n```",
         full_text="…",
@@ -88,7 +88,7 @@ def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
 
 
 def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
-    """The notice says that this is only the end, and where the rest is."""
+    """The notice shows the end of the output, and says where the rest is."""
     message = told("completed", OPENED, written=AgentOutput(text="\nI changed `login.py`.\n", full_text="…"))
 
     assert shown(message)[:3] == [
@@ -99,7 +99,7 @@ def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
 
 
 def test_choices_are_buttons_that_fit() -> None:
-    """A long label is cut. Each button has its own id, because Slack refuses two of one id in a row."""
+    """A long label is cut. Each button has its own id, because Slack refuses equal ids in a row."""
     answer = "Which one?\n\n" + "\n".join(f"{number}. {'very ' * 30}long" for number in range(1, 9))
 
     message = told("needs_input", written=AgentOutput(answer=answer), key="k1")
@@ -121,14 +121,14 @@ def test_choices_are_buttons_that_fit() -> None:
     ],
 )
 def test_the_steps_are_counted(steps: int, passed: int, failed: int, says: str) -> None:
-    """The last test run is part of the line."""
+    """The line with the number of steps also has the result of the last test run."""
     assert (
         notices.count_steps(AgentOutput(step_count=steps, tests_passed=passed, tests_failed=failed)) == says
     )
 
 
 def test_a_broken_task_shows_the_end_of_its_build() -> None:
-    """The last lines of the build have the reason, and there is a Retry button."""
+    """The notice has the last lines of the build's log, which give the reason, and *Retry*."""
     log = "".join(f"line {n}\n" for n in range(1_000)) + "Error: quota exceeded"
 
     message = told("error", build_log=log)
@@ -180,7 +180,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
 def test_what_happened_is_said_in_a_sentence(
     kind: NoticeKind, by: UserId | None, by_name: str, reason: str, says: str
 ) -> None:
-    """The sentence says why and by whom, if that is known. A name mentions nobody."""
+    """The sentence gives the reason and the person, if these are known. The person's name is no mention."""
     message = told(kind, by=by, by_name=by_name, pause_reason=reason)
 
     assert shown(message)[1] == says
@@ -210,7 +210,7 @@ def test_what_happened_is_said_in_a_sentence(
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:
-    """The next step is in words and, if there is one, a button."""
+    """The notice has the next step in words and, if possible, as a button."""
     message = told(kind)
 
     assert follow in shown(message)
@@ -227,12 +227,12 @@ def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels:
     ],
 )
 def test_an_agent_that_wrote_nothing_is_still_told_of(kind: NoticeKind, says: str) -> None:
-    """There is neither an answer nor a report."""
+    """The agent has neither an answer nor a report, and the notice is still complete."""
     assert told(kind).text.startswith(f"{says}\n")
 
 
 def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
-    """The end is what matters. The notice says how to get the rest."""
+    """The end of an excerpt matters most. The notice says how to get the rest."""
     message = told("completed", written=AgentOutput(text="x" * 50_000 + "\nthe end"))
 
     assert shown(message)[1].endswith("\nthe end")
@@ -262,7 +262,8 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
     is_cut: bool,
     people: set[int],
 ) -> None:
-    """Any text fits Slack's limits. Only the given people are mentioned, at the start of the first line."""
+    """With any text, the notice is within Slack's limits. It mentions only the given people, at the start of
+    its first line."""
     calls = tuple(UserId(f"U{number:08}") for number in sorted(people))
     named = link().model_copy(update={"record": link().record.model_copy(update={"title": title})})
     notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), person=BOB)

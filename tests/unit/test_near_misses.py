@@ -1,4 +1,4 @@
-"""A command that is nearly right is answered with what was probably meant."""
+"""A command that is nearly right is answered with what the person probably meant."""
 
 import pytest
 
@@ -113,7 +113,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
 def test_a_slip_is_answered_with_buttons_that_do_what_was_meant(
     text: str, says: str, offers: dict[str, Command]
 ) -> None:
-    """Nothing is created and no form opens before a person has chosen."""
+    """Nothing is created, and no form opens, before the person presses a button."""
     with pytest.raises(NearMiss) as missed:
         parse(text)
 

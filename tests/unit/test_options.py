@@ -37,12 +37,13 @@ EM_DASH = "\u2014"
     ],
 )
 def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> None:
-    """Text after the prompt is an option only if there is such an option. The answer names it."""
+    """A word such as `name=x` after the prompt is an option only if that option exists. The answer names
+    it."""
     assert parse(text) == command
 
 
 def test_a_refused_option_behind_the_prompt_may_have_been_meant_as_text() -> None:
-    """The refusal says how to keep the words as text."""
+    """The refusal says how to keep these words as text."""
     assert refusal("create go name=ы") == (
         "A name has letters from a to z, digits, and single hyphens between them, at most 32 in all. I "
         "read `name=ы` at the end as options."

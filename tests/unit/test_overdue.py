@@ -1,4 +1,4 @@
-"""What the reducer makes of tasks in which nothing changes, and of questions that nobody answers."""
+"""What the reducer does about tasks in which nothing changes, and about questions that nobody answers."""
 
 import pytest
 
@@ -25,17 +25,17 @@ ASKED = MINUTE + SETTLE
 
 
 def asking(rules: ReducerSettings = RULES) -> TaskHistory:
-    """Return a history in which the agent has been idle since a minute."""
+    """Return a history in which the agent asked a question one minute after it began to work."""
     return working(rules).at(MINUTE, observed(seen(last=report(MINUTE, "idle", "Which one?"))))
 
 
 def reminded(told: TaskHistory) -> list[tuple[int, str]]:
-    """Return when reminders were sent, and to whom: nobody means the owner."""
+    """Return when reminders were sent, and to which fallback. An empty fallback means the owner."""
     return [(ms, notice.fallback) for ms, notice in told.notices if notice.kind == "reminder"]
 
 
 def test_a_task_in_which_nothing_changes_is_stuck_once_a_turn() -> None:
-    """Any change begins the time again. A task that is stuck twice in a turn is announced once."""
+    """Any change starts the time again. The notice is posted at most once a turn."""
     told = working(RULES).at(29 * MINUTE, observed(seen(last=report(29 * MINUTE, "working", "Tests"))))
     told.until(58 * MINUTE)
     assert told.kinds == []
@@ -48,7 +48,7 @@ def test_a_task_in_which_nothing_changes_is_stuck_once_a_turn() -> None:
 
 
 def test_the_next_turn_can_be_stuck_again() -> None:
-    """An input begins a turn. The second notice has an id of its own."""
+    """An input begins a turn. The second notice has another id than the first."""
     told = working(RULES).until(HOUR).at(HOUR, Delivered(last_report_at=when(0))).until(9 * HOUR)
 
     assert told.times == [(30 * MINUTE, "stuck"), (90 * MINUTE, "stuck")]
@@ -66,7 +66,7 @@ def test_a_task_is_stuck_only_as_long_as_nothing_changes() -> None:
 
 @pytest.mark.parametrize("workspace", ["running", "stopping"])
 def test_a_task_of_unknown_status_is_stuck_after_the_same_time(workspace: str) -> None:
-    """Coder does not say what the workspace does, or it never stops."""
+    """Coder does not say what the workspace does, or the workspace never finishes its stop."""
     told = working(RULES).at(MINUTE, observed(seen("unknown", workspace=workspace))).until(HOUR)
 
     assert told.times == [(31 * MINUTE, "stuck")]
@@ -83,14 +83,14 @@ def test_a_task_of_unknown_status_is_stuck_after_the_same_time(workspace: str) -
     ],
 )
 def test_a_task_that_does_not_work_is_not_stuck(event: Event) -> None:
-    """It waits for a person, for its workspace, or for nothing."""
+    """The task waits for a person or for its workspace, or is at rest."""
     told = working(RULES).at(MINUTE, event).until(9 * HOUR)
 
     assert "stuck" not in told.kinds
 
 
 def test_what_comes_and_goes_within_the_settle_time_is_not_stuck() -> None:
-    """A stuck time that is shorter than the settle time counts as long as that."""
+    """The channel's time is shorter than the settle time. The settle time applies instead."""
     rules = ReducerSettings(SETTLE, stuck_ms=SECOND)
     told = working(rules).until(SETTLE - SECOND)
     assert told.kinds == []
@@ -100,13 +100,13 @@ def test_what_comes_and_goes_within_the_settle_time_is_not_stuck() -> None:
 
 @pytest.mark.parametrize("rules", [ReducerSettings(SETTLE), ReducerSettings(SETTLE, fallback="U2")])
 def test_without_times_nothing_is_ever_late(rules: ReducerSettings) -> None:
-    """A time of 0 means never."""
+    """With a time of 0, the reducer sends no notice and no reminder."""
     assert working(rules).until(99 * HOUR).kinds == []
     assert asking(rules).until(99 * HOUR).kinds == ["needs_input"]
 
 
 def test_a_question_has_two_reminders_at_most() -> None:
-    """One goes to the owner. After the same time, one goes to the fallback."""
+    """The first reminder goes to the owner. After the same time again, the second goes to the fallback."""
     told = asking().until(99 * HOUR)
 
     assert reminded(told) == [(ASKED + HOUR, ""), (ASKED + 2 * HOUR, "U2")]
@@ -114,12 +114,12 @@ def test_a_question_has_two_reminders_at_most() -> None:
 
 
 def test_without_a_fallback_there_is_one_reminder() -> None:
-    """Nobody else is there to be called."""
+    """The channel has no fallback, so only the owner is reminded."""
     assert reminded(asking(RULES._replace(fallback="")).until(99 * HOUR)) == [(ASKED + HOUR, "")]
 
 
 def test_an_answer_ends_the_reminders() -> None:
-    """The next question of the next turn has its own."""
+    """The question of the next turn has reminders of its own."""
     told = asking().until(ASKED + HOUR).at(2 * HOUR, Delivered(last_report_at=when(MINUTE)))
     told.at(2 * HOUR + SECOND, observed(seen(last=report(2 * HOUR + SECOND, "working", "Ok"))))
     told.at(2 * HOUR + MINUTE, observed(seen(last=report(2 * HOUR + MINUTE, "idle", "And this?"))))
@@ -130,7 +130,7 @@ def test_an_answer_ends_the_reminders() -> None:
 
 
 def test_an_agent_that_goes_on_by_itself_is_not_waited_for() -> None:
-    """If it is idle again, the time begins again."""
+    """The agent works again before the reminder. When it is idle again, the time starts again."""
     told = asking().until(30 * MINUTE)
     told.at(30 * MINUTE, observed(seen(last=report(30 * MINUTE, "working", "I'll try"))))
     told.at(40 * MINUTE, observed(seen(last=report(40 * MINUTE, "idle", "Which one?"))))
@@ -142,7 +142,7 @@ def test_an_agent_that_goes_on_by_itself_is_not_waited_for() -> None:
 
 
 def test_a_question_stays_open_while_coder_pauses_the_task() -> None:
-    """An idle time-out is no answer."""
+    """Coder stops the idle workspace, which answers nothing. The reminder is still sent."""
     told = asking().at(10 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(HOUR)
     assert told.kinds == ["needs_input", "paused"]
 
@@ -150,7 +150,7 @@ def test_a_question_stays_open_while_coder_pauses_the_task() -> None:
 
 
 def test_a_person_who_pauses_the_task_needs_no_reminder() -> None:
-    """They know of the question."""
+    """A person who pauses the task has read the question."""
     told = asking().at(10 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
     told.at(11 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(99 * HOUR)
 
@@ -159,7 +159,7 @@ def test_a_person_who_pauses_the_task_needs_no_reminder() -> None:
 
 @pytest.mark.parametrize(("already", "to"), [(1, ""), (2, "U2")])
 def test_a_snoozed_reminder_is_repeated_once(already: int, to: str) -> None:
-    """It goes to the same person. Then the reminders go on as without it."""
+    """The repeated reminder goes to the same person. The next reminder then comes as usual."""
     told = asking().until(ASKED + already * HOUR)
     assert len(reminded(told)) == already
 
@@ -174,7 +174,7 @@ def test_a_snoozed_reminder_is_repeated_once(already: int, to: str) -> None:
     "event", [Delivered(last_report_at=when(MINUTE)), observed(seen("initializing", build=2))]
 )
 def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
-    """The question was answered, or the workspace was started again."""
+    """After an answer, or a start of the workspace, the reminder is not repeated."""
     told = asking().until(ASKED + HOUR).at(ASKED + HOUR + MINUTE, Snoozed(until_ms=T0 + 20 * HOUR))
 
     told.at(ASKED + HOUR + 2 * MINUTE, event).until(30 * HOUR)
@@ -183,7 +183,7 @@ def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
 
 
 def test_a_snoozed_reminder_comes_although_reminders_were_turned_off_since() -> None:
-    """Somebody was told that it comes. Then nobody is reminded any more."""
+    """A person was told that the reminder will come, so it comes. No other reminder follows."""
     told = asking().until(ASKED + 2 * HOUR).at(ASKED + 2 * HOUR, Snoozed(until_ms=T0 + 20 * HOUR))
     without = TaskHistory(told.state, look_at=told.look_at, rules=ReducerSettings(SETTLE)).until(99 * HOUR)
 
@@ -191,14 +191,14 @@ def test_a_snoozed_reminder_comes_although_reminders_were_turned_off_since() -> 
 
 
 def test_nothing_is_snoozed_before_the_first_reminder() -> None:
-    """Such a press is made up."""
+    """There is no reminder to snooze, so the press is invented and does nothing."""
     told = asking().until(10 * MINUTE).at(10 * MINUTE, Snoozed(until_ms=T0 + 99 * HOUR)).until(98 * HOUR)
 
     assert len(reminded(told)) == 2
 
 
 def test_a_state_of_an_older_version_is_neither_stuck_nor_asked() -> None:
-    """It does not say since when nothing has changed."""
+    """The stored state does not say since when nothing has changed."""
     old = asking().until(2 * MINUTE).state.model_copy(update={"changed_ms": 0, "asked_ms": 0})
 
     assert TaskHistory(old, rules=RULES).until(99 * HOUR).kinds == []

@@ -54,7 +54,7 @@ DRESSES = {
 @pytest.mark.parametrize("token", [BOT, CODER, SIGNING])
 @pytest.mark.parametrize("dress", DRESSES)
 def test_an_own_token_is_masked_in_any_dress(token: str, dress: str) -> None:
-    """It is masked in what people write, in what is shown, and in what is stored."""
+    """An encoded token is masked in what people write, in what the bot shows, and in what it stores."""
     dressed = DRESSES[dress](token)
     text = f"It is {dressed} and no more."
 
@@ -81,12 +81,13 @@ def test_an_own_token_is_masked_in_any_dress(token: str, dress: str) -> None:
     ],
 )
 def test_a_short_token_is_masked_as_a_word_of_its_own(text: str, masked: str) -> None:
-    """A few characters may be part of another word by chance."""
+    """A few characters can be part of another word by chance. So a short token is masked only as a whole
+    word."""
     assert Masker(own=[ADMIN, ADMIN * 2]).mask_own(text) == masked
 
 
 def test_a_plain_word_or_number_is_no_token() -> None:
-    """Such a password would otherwise be masked in every sentence with that word, and in stored ids."""
+    """Such a password is not masked. Otherwise it would be masked in every sentence, and in stored ids."""
     masker = Masker(own=["taskwire", "Production", "short", "123456"])
     stored = json.dumps([["append", "1700000000.123456", "mend taskwire in Production, short"]])
 
@@ -97,7 +98,7 @@ def test_a_plain_word_or_number_is_no_token() -> None:
 
 @pytest.mark.parametrize("password", ["made_at", "is_call", "last_input", "not_a_verb"])
 def test_a_password_that_is_called_like_a_field_breaks_nothing_that_is_stored(password: str) -> None:
-    """Jobs have keys with such names, and batches name the fields of a link."""
+    """The password is also the name of a field in stored jobs and links. These names are not masked."""
     job = f'{{"is_call":true,"made_at":"17","what":"not_a_verb","text":"{BOT}"}}'
     stored = json.dumps([["append", job], ["HSET", "tw:link:1", "last_input", "17"]])
 
@@ -105,7 +106,7 @@ def test_a_password_that_is_called_like_a_field_breaks_nothing_that_is_stored(pa
 
 
 def test_what_people_write_stays() -> None:
-    """Parts of a token, other tokens, and similar text stay."""
+    """Parts of a token, other people's tokens, and similar text are not masked."""
     text = f"{BOT[:20]} xoxb-99-other-token-of-somebody {CODER[:12]} {CODER[::-1]} xoxb- 1234"
 
     assert MASKER.mask_own(text) == text
@@ -118,7 +119,7 @@ def test_what_people_write_stays() -> None:
     )
 )
 def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
-    """This holds at any depth: a job is JSON, and the blocks in it are JSON again."""
+    """Tokens are masked at any depth: a job is JSON, and its blocks are JSON in a string."""
     words = "".join(pieces)
     inner = json.dumps({"text": words, "blocks": json.dumps([words, words], ensure_ascii=False)})
     stored = json.dumps([["append", "to_coder:1", inner], ["field", words]])
@@ -136,8 +137,7 @@ def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
 
 
 def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
-    """The author of a reply chooses the text that is masked before it is stored, so the cost must not grow
-    faster than the length."""
+    """A reply's author chooses the text that is masked. So the time must be linear in its length."""
 
     def seconds(letters: int) -> float:
         typed = json.dumps({"text": "\\" * letters})
@@ -148,20 +148,20 @@ def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
             times.append(time.thread_time() - begun)
         return min(times)
 
-    # Ten times the text may take ten times as long. If each backslash started anew, it would take a hundred
-    # times as long.
+    # Ten times the text may take ten times as long. With a new scan at each backslash, it would take
+    # a hundred times as long.
     assert seconds(20_000) < 40 * max(seconds(2_000), 0.0001)
 
 
 def test_a_note_that_is_no_json_is_masked_too() -> None:
-    """An example is the name of a task that is about to be created."""
+    """Some stored values are plain text, for example the name of a task that the bot is creating."""
     assert MASKER.mask_own_in_json(f"use {BOT}") == "use •••"
     assert MASKER.mask_own_in_json("[" * 50_000 + BOT) == "[" * 50_000 + "•••"
 
 
 @pytest.mark.parametrize("token", ['aB3dE6gH9j"K2mN5pQ8s"T1v', 'ab"12cd'])
 def test_a_token_with_a_quotation_mark_is_masked(token: str) -> None:
-    """It is masked in plain text, in a JSON string, and in JSON within JSON."""
+    """The token is masked in plain text, in a JSON string, and in JSON within JSON."""
     masker = Masker(own=[token])
     stored = json.dumps([["append", json.dumps({"text": f"use {token} now"})]])
 
@@ -170,7 +170,8 @@ def test_a_token_with_a_quotation_mark_is_masked(token: str) -> None:
 
 
 def test_json_is_masked_without_being_written_anew() -> None:
-    """Lua scripts search jobs for exact text, and people read again what they typed."""
+    """Only the token changes. Lua scripts search jobs for exact text, and people read again what they
+    typed."""
     job = f'{{"is_call":true,"made_at":"17","text":"Jos\u00e9: {BOT}"}}'
     typed = f'{{ "a": [1.50,  "{BOT}"],\n  "b": "\\ud83d {BOT}" }}'
 
@@ -182,7 +183,7 @@ def test_json_is_masked_without_being_written_anew() -> None:
 
 
 def test_deep_json_is_masked() -> None:
-    """Python can parse deeper nesting than it can walk through recursively."""
+    """Python's JSON parser accepts deeper nesting than a recursive function can walk through."""
     deep = "[" * 600 + f'"{BOT}"' + "]" * 600
 
     assert MASKER.mask_own_in_json(deep) == deep.replace(BOT, "•••")

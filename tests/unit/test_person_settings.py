@@ -1,4 +1,4 @@
-"""Quiet hours in the person's own time zone, and what a submitted dialog sets."""
+"""Quiet hours in the person's own time zone, and the settings that a submitted dialog can change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ BERLIN = make_zone("Europe/Berlin", 3600)
         (NIGHT, UTC, "2026-05-02 07:00", None),
         # 23:30 in Berlin, where summer time is two hours ahead of UTC.
         (NIGHT, BERLIN, "2026-05-01 21:30", "2026-05-02 05:00"),
-        # In the night to the last Sunday of March, summer time begins there.
+        # In Berlin, summer time begins in the night to the last Sunday of March.
         (NIGHT, BERLIN, "2026-03-28 22:00", "2026-03-29 05:00"),
         (PersonSettings(quiet_from_hour=9, quiet_until_hour=12), UTC, "2026-05-01 10:00", "2026-05-01 12:00"),
         (PersonSettings(quiet_from_hour=9, quiet_until_hour=12), UTC, "2026-05-01 08:00", None),
@@ -45,7 +45,7 @@ BERLIN = make_zone("Europe/Berlin", 3600)
 def test_quiet_hours_are_those_of_the_persons_clock(
     settings: PersonSettings, zone: object, now: str, until: str | None
 ) -> None:
-    """Hours that end before they begin end on the next day."""
+    """If the end is earlier than the start, quiet hours end on the next day."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
     found = find_quiet_period(settings, zone, moment)  # type: ignore[arg-type] # a table of zones
@@ -57,7 +57,7 @@ def test_quiet_hours_are_those_of_the_persons_clock(
 
 @pytest.mark.parametrize("name", ["", "Nowhere/Land", "../etc/passwd", "\x00"])
 def test_an_unknown_zone_has_the_offset_that_slack_says(name: str) -> None:
-    """Slack may know a zone that this machine does not know."""
+    """Slack may name a time zone that this machine does not know. Slack's offset is used then."""
     zone = make_zone(name, -7200)
 
     assert datetime(2026, 5, 1, tzinfo=zone).utcoffset() == timedelta(hours=-2)
@@ -77,13 +77,13 @@ def test_an_unknown_zone_has_the_offset_that_slack_says(name: str) -> None:
 def test_a_submission_sets_only_what_the_menus_offer(
     entered: dict[str, str], settings: PersonSettings
 ) -> None:
-    """A submission may carry anything."""
+    """An invented value that no menu offers is ignored."""
     assert read_person_settings({f"person.{name}": value for name, value in entered.items()}) == settings
 
 
 @pytest.mark.parametrize("settings", [PersonSettings(), NIGHT, PersonSettings(calls="nothing")])
 def test_the_fields_show_what_is_set(settings: PersonSettings) -> None:
-    """A dialog that is saved as it was opened changes nothing."""
+    """If a person saves the dialog without a change, no setting changes."""
     fields = person_fields(settings)
     chosen = [block["element"]["initial_option"]["value"] for block in fields]  # type: ignore[index,call-overload] # as made
     shown = {str(block["block_id"]): str(value) for block, value in zip(fields, chosen, strict=True)}
@@ -94,7 +94,7 @@ def test_the_fields_show_what_is_set(settings: PersonSettings) -> None:
 
 
 def test_what_is_set_is_said_in_one_sentence() -> None:
-    """The sentence is in the Home tab."""
+    """The Home tab shows this sentence."""
     assert describe_settings(NIGHT) == (
         "I call you in the thread, but not from 22:00 to 07:00; then you get a summary."
     )
@@ -104,7 +104,8 @@ def test_what_is_set_is_said_in_one_sentence() -> None:
 
 
 def test_a_plan_is_limited_to_who_is_still_called() -> None:
-    """Somebody may have muted the task between two tries of a notice."""
+    """The bot posts a notice at its second try. It leaves out the people who no longer want a
+    notification."""
     one, other = UserId("U1"), UserId("U2")
     held = HeldCall(person=other, quiet_since_ms=1, quiet_until_ms=2)
     plan = CallPlan(mentioned=(one,), told_directly=(one, other), held=(held,), is_chosen=True)

@@ -28,12 +28,12 @@ WORDS = "use\nmain"
 
 
 def takes(text: str) -> Happening:
-    """Return an event in which the agent takes these words, from us or from somebody else."""
+    """Return an event: the agent takes these words, from us or from another person."""
     return lambda agent: agent.takes(text)
 
 
 def a_conversation() -> ModelAgent:
-    """Return an agent that has its prompt, has answered, and waits."""
+    """Return an agent that has its prompt, has answered, and waits for input."""
     agent = ModelAgent()
     agent.types_prompt()
     agent.grows()
@@ -74,8 +74,8 @@ OURS: dict[str, Happening] = {
     ],
 )
 def test_what_happened_after_the_mark_decides(happens: list[Happening], finding: Finding) -> None:
-    """If the words are there once, the input arrived. If the screen has not moved, it did not. Otherwise a
-    person decides."""
+    """The mark is the log before the input. If the log then has the words once, the input arrived. If the
+    screen is the same, it did not. Else a person decides."""
     agent = a_conversation()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
@@ -86,7 +86,7 @@ def test_what_happened_after_the_mark_decides(happens: list[Happening], finding:
 
 
 def test_the_same_words_said_before_do_not_count() -> None:
-    """Two replies may have the same text."""
+    """An earlier reply has the same text. Its log entry does not count."""
     agent = a_conversation()
     agent.takes(WORDS)
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
@@ -98,7 +98,7 @@ def test_the_same_words_said_before_do_not_count() -> None:
 
 
 def test_a_kept_history_goes_on_after_a_restart() -> None:
-    """An agent that stores its history shows the same entries after a restart."""
+    """An agent that saves its history shows the same entries after a restart."""
     agent = ModelAgent(keeps_history=True)
     agent.types_prompt()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
@@ -110,7 +110,8 @@ def test_a_kept_history_goes_on_after_a_restart() -> None:
 
 
 def test_words_like_the_prompt_are_not_found_in_it() -> None:
-    """The program types the prompt itself, perhaps only later."""
+    """The agent's program types the prompt itself, perhaps later than the input. The prompt does not count as
+    the input."""
     agent = ModelAgent()
     marked = make_mark(f" {PROMPT}", PROMPT, agent.build, agent.log)
     later = make_mark(PROMPT, PROMPT, agent.build, a_conversation().log)
@@ -122,7 +123,8 @@ def test_words_like_the_prompt_are_not_found_in_it() -> None:
 
 
 def test_an_empty_log_says_only_what_is_there() -> None:
-    """After an empty log, any entry is new. But a log that stays empty proves nothing."""
+    """The log was empty before the input. A new entry proves the input, but a log that stays empty proves
+    nothing."""
     agent = ModelAgent()
     agent.loses_log()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
@@ -134,7 +136,8 @@ def test_an_empty_log_says_only_what_is_there() -> None:
 
 
 def test_copies_are_counted_as_far_as_the_log_goes_on() -> None:
-    """A log of another build says nothing about this input."""
+    """The function counts the copies of an input in the log. For the log of another build, it returns
+    None."""
     agent = a_conversation()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
     agent.takes(WORDS)
@@ -188,7 +191,7 @@ def test_no_finding_is_ever_false(
     between: list[Happening],
     after: list[Happening],
 ) -> None:
-    """ "There" is found only if the agent got the words, and "not there" only if it did not."""
+    """The result is "there" only if the agent got the words, and "not there" only if it did not."""
     agent = ModelAgent(keeps_history=keeps_history)
     for each in before:
         each(agent)
@@ -213,7 +216,7 @@ def test_no_finding_is_ever_false(
 @settings(deadline=None)
 @given(text=TEXTS, others=st.lists(st.sampled_from(["a", "b"]), max_size=3), is_got=st.booleans())
 def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) -> None:
-    """If nothing disturbs the log, no person is asked."""
+    """If nothing disturbs the log, no person has to decide."""
     agent = a_conversation()
     for other in others:
         agent.takes(other)
@@ -246,7 +249,8 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
 def test_a_finding_decides_once_nothing_can_land_any_more(
     found: Finding | None, since_landed_ms: int, decision: Decision
 ) -> None:
-    """Before that, only "there" decides. An unreadable log is tried again for a little longer."""
+    """While the input can still arrive, only "there" counts. An unreadable log is tried again for a little
+    longer."""
     assert decide(found, since_landed_ms, was_rejected=False, was_repeated=False) == decision
 
 
@@ -255,7 +259,7 @@ def test_a_finding_decides_once_nothing_can_land_any_more(
 def test_what_was_rejected_or_repeated_is_never_sent_again(
     found: Finding | None, *, was_rejected: bool, was_repeated: bool
 ) -> None:
-    """A rejected input may have been typed. A second repetition is never made."""
+    """The agent may have a rejected input. An input that was repeated once is not repeated again."""
     decision = decide(found, LONG_AGO, was_rejected=was_rejected, was_repeated=was_repeated)
 
     assert decision == ("delivered" if found == "there" else "ask")
@@ -275,7 +279,7 @@ def test_what_was_rejected_or_repeated_is_never_sent_again(
 def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
     minutes: list[int], finding: Finding
 ) -> None:
-    """The agent's clock may be minutes off Slack's."""
+    """The agent's clock may differ from Slack's by minutes."""
     log = [
         AgentLogEntry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
         for number, at in enumerate(minutes)
@@ -287,5 +291,5 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
 @settings(deadline=None)
 @given(st.text())
 def test_plain_words_stay_plain(text: str) -> None:
-    """Plain text does not change when it is made plain again."""
+    """A text that was normalised once does not change when it is normalised again."""
     assert normalise(normalise(text)) == normalise(text)

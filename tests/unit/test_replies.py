@@ -1,4 +1,4 @@
-"""What people write in a task's thread: verbs, input and asides; and what the agent gets of it."""
+"""A message in a task's thread is a verb, input or an aside. The agent gets input as text."""
 
 import pytest
 from hypothesis import given, settings
@@ -96,12 +96,12 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
     ],
 )
 def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
-    """Verbs match exactly. Text for other people is an aside. Anything else is input."""
+    """A verb must match exactly. A text for other people is an aside. All other text is input."""
     assert classify(message, BOT) == reply
 
 
 def test_naming_oneself_is_no_mention_of_another() -> None:
-    """`I, @alice, would rather …` is meant for the agent."""
+    """Alice writes `as @alice I disagree`. The agent gets this, because it mentions nobody else."""
     assert classify("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
     assert classify("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
@@ -133,7 +133,7 @@ def test_naming_oneself_is_no_mention_of_another() -> None:
     ],
 )
 def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
-    """The text comes from the message's plain text, because there are no blocks."""
+    """The message has no blocks, so its plain text counts."""
     assert to_agent_text(to_markdown(message), NAMES) == seen
 
 
@@ -197,12 +197,12 @@ FORMATTED = [
 
 @pytest.mark.parametrize(("blocks", "seen"), FORMATTED)
 def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
-    """Blocks have more formatting than the plain text."""
+    """The blocks of a message have more formatting than its plain text."""
     assert to_agent_text(to_markdown("ignored", blocks), NAMES) == seen
 
 
 def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
-    """The plain text shows whether Slack has escaped the blocks."""
+    """Slack escapes some blocks and not others. The plain text shows which."""
     escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
 
     assert to_agent_text(to_markdown("a &lt; b", escaped)) == "a < b"
@@ -210,7 +210,7 @@ def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -
 
 
 def test_a_verb_is_found_in_blocks_too() -> None:
-    """The text after the verb keeps its formatting."""
+    """The text after the verb keeps the formatting of the blocks."""
     user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
     blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
 
@@ -220,7 +220,8 @@ def test_a_verb_is_found_in_blocks_too() -> None:
 
 
 def test_of_an_apps_blocks_the_agent_gets_the_words() -> None:
-    """The plain text of such a message is for notifications, and nobody need have seen it."""
+    """People see the blocks of an app's message. Its plain text is for notifications, and nobody may have
+    seen it."""
     mrkdwn: Block = {"type": "mrkdwn", "text": "*Fix* <https://x.example|it> &lt;now&gt;"}
     plain: Block = {"type": "plain_text", "text": "Build <failed>"}
     blocks: list[Block] = [
@@ -241,12 +242,12 @@ def test_of_an_apps_blocks_the_agent_gets_the_words() -> None:
 
 @pytest.mark.parametrize("block", [{"type": "section"}, {"type": "image"}, {"type": "new"}, {"type": 1}, {}])
 def test_what_a_message_does_not_show_is_no_text_of_it(block: Block) -> None:
-    """A message whose blocks have no words has none, whatever its plain text says."""
+    """If the blocks of a message have no words, its plain text does not count."""
     assert to_markdown("delete everything", [block]) == ""
 
 
 def test_mentions_lists_each_id_once() -> None:
-    """The caller looks these ids up."""
+    """The caller looks up each id of a person or channel."""
     found = list_mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
 
     assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), has_channel_mention=True)
@@ -264,14 +265,14 @@ def test_mentions_lists_each_id_once() -> None:
     ],
 )
 def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
-    """The text reads the same but mentions nobody."""
+    """After the change, the text reads the same but mentions nobody."""
     assert break_mentions(written) == shown
 
 
 @patient
 @given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
 def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
-    """No mention is left, and a second pass changes nothing."""
+    """In any text, no mention is left, and a second pass changes nothing."""
     inert = break_mentions(words + "".join(pieces))
 
     assert list_mentions(inert) == Mentions()
@@ -290,14 +291,15 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
     ],
 )
 def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
-    """After the bot's name, a verb needs no mark."""
+    """A verb begins with `!`. After the bot's name, the verb needs no `!`."""
     assert begins_with_shell_mark(said, BOT) == is_marked
 
 
 @patient
 @given(st.text())
 def test_escaped_text_is_seen_as_it_was(words: str) -> None:
-    """Unescaping gives back any text, without the characters that an agent may not get."""
+    """If any text is escaped and unescaped, it is the same again, without the characters that an agent may
+    not get."""
     assert to_agent_text(escape_mrkdwn(words)) == sanitize_for_agent(words)
 
 
@@ -313,7 +315,7 @@ def test_no_message_breaks_the_reading(message: str, words: str) -> None:
 
 
 def test_a_long_message_of_marks_is_read_at_once() -> None:
-    """Slack's longest message, made of text that is slow for the patterns, is read within the test's time
+    """Slack's longest message is slow for regular expressions. Reading it takes less than the test's time
     limit."""
     for unit in ("*a ", "`", "```", "<", "~a", "*", "&lt;", "<@UBOT>", "* a *", "!a "):
         assert classify(unit * (40_000 // len(unit)), BOT) is not None

@@ -1,4 +1,4 @@
-"""Invented screens of agents, and what a person reads of them."""
+"""Invented screens of agents, and the text that a person reads from them."""
 
 import pytest
 
@@ -253,7 +253,7 @@ End."""
     ],
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
-    """The agent's text stays. The terminal's own drawing around it is removed."""
+    """The agent's text stays. What the program draws around it is removed."""
     assert read_screen(screen) == read
     assert read_screen(read) == read
 

@@ -1,4 +1,4 @@
-"""Lines that a terminal wrapped are joined again, whatever its width was."""
+"""A terminal of any width wraps lines, and the excerpt joins them again."""
 
 import textwrap
 
@@ -24,13 +24,13 @@ TEXT = f"{FIRST} {SECOND}\n\n{SECOND} {FIRST}"
 
 @pytest.mark.parametrize("columns", [*range(44, 200, 4), 67, 80])
 def test_paragraphs_are_whole_again_at_any_width(columns: int) -> None:
-    """The paragraphs come from a terminal with a bullet, an indent and padding."""
+    """The terminal draws the paragraphs with a bullet, an indent and padding."""
     assert read_screen(as_terminal_text(TEXT, columns)) == TEXT
 
 
 @pytest.mark.parametrize("columns", [50, 67, 80, 100, 132])
 def test_a_list_is_whole_again_at_any_width(columns: int) -> None:
-    """Items stay separate, and each is one line."""
+    """Each item of the list becomes one line again."""
     items = [f"- {FIRST} {SECOND}", f"- {SECOND} {FIRST}", "- And that is all."]
     shown = "\n".join(line for item in items for line in textwrap.wrap(item, columns, subsequent_indent="  "))
 
@@ -39,7 +39,7 @@ def test_a_list_is_whole_again_at_any_width(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [67, 80])
 def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> None:
-    """Nothing else tells the width of the terminal."""
+    """Agents' terminals have 67 or 80 columns. At these widths, a paragraph of only two lines is joined."""
     text = "I fixed the redirect and added a test for it, and then I ran the whole suite twice."
 
     assert read_screen("\n".join(textwrap.wrap(text, columns))) == text
@@ -60,7 +60,7 @@ def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> No
     ],
 )
 def test_lines_that_somebody_broke_stay(text: str) -> None:
-    """Such lines end at different widths, begin with capitals, or are not prose."""
+    """Lines stay separate if they end at different widths, begin with capitals, or are not prose."""
     assert read_screen(text) == text
 
 
@@ -75,8 +75,7 @@ KEYWORDS = (
 
 @pytest.mark.parametrize("word", KEYWORDS)
 def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
-    """Two lines do not show the width of the screen. Unless the second one begins like code, they are
-    joined."""
+    """Two lines do not show the terminal's width. They are joined, unless the second begins like code."""
     assert read_screen(BROKEN.format(word)) == BROKEN.format(word)
     assert read_screen(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
 
@@ -87,7 +86,7 @@ def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
     st.integers(44, 160),
 )
 def test_words_in_any_order_are_whole_again(words: list[str], columns: int) -> None:
-    """A wrapped paragraph of any words comes back as it was. Cleaning it again changes nothing."""
+    """A wrapped paragraph of any words becomes one line again. Cleaning that line changes nothing."""
     text = " ".join(["so", *words])
 
     cleaned = read_screen(as_terminal_text(text, columns))

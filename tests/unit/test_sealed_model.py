@@ -1,4 +1,4 @@
-"""A stored value keeps its ids readable and its texts sealed, and opens in no other record."""
+"""A stored value has readable ids and encrypted texts, and opens only in its own record."""
 
 import json
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ SECRETS = ("login", "logout", "passwords", "a.png", "hooks.example", "docker", "
 
 @pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
 def test_what_is_written_is_read_again(work: Reply) -> None:
-    """There is one sealed value in a job, whatever is in it, and no text beside it."""
+    """A job of any kind has one encrypted value. None of its texts is readable."""
     job = Job(id="job:1", work=work)
     stored = job.model_dump_json()
 
@@ -66,7 +66,7 @@ def test_what_is_written_is_read_again(work: Reply) -> None:
 
 
 def test_no_value_opens_in_another_record() -> None:
-    """Nobody can put Alice's words into a job of Bob's, or into a job of another kind."""
+    """Nobody can copy Alice's words into a job of Bob's, or into a job of another kind."""
     alices = json.loads(REPLY.model_dump_json())
     bobs = alices | {"person": "U2"}
 
@@ -78,7 +78,7 @@ def test_no_value_opens_in_another_record() -> None:
 
 @pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
 def test_what_is_not_signed_is_not_read(work: Reply) -> None:
-    """Anybody who can write to Redis could have made it."""
+    """Anybody who can write to Redis could have made an unsigned value."""
     plain = json.dumps(work.model_dump(mode="python"), default=str)
 
     with pytest.raises(ValidationError, match="it is not signed, so this Taskwire has not written it"):
@@ -86,14 +86,14 @@ def test_what_is_not_signed_is_not_read(work: Reply) -> None:
 
 
 def test_a_person_cannot_write_a_sealed_value() -> None:
-    """A text that looks like one is a text."""
+    """A person's text that looks like an encrypted value is stored as text."""
     typed = REPLY.model_copy(update={"text": "tws1.01234567.gAAAAA", "blocks": '{"sealed": "tws1."}'})
 
     assert Reply.model_validate_json(typed.model_dump_json()) == typed
 
 
 def test_a_value_without_texts_is_signed_too() -> None:
-    """Its readable fields decide something as well: a pause has no text."""
+    """A pause has no text, but its readable fields matter too."""
     asked = ASKED.model_copy(update={"response_url": None})
     stored = json.loads(Act(requester=asked, verb="pause").model_dump_json())
     forged = stored | {"verb": "delete"}

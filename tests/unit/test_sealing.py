@@ -1,4 +1,4 @@
-"""A sealed value opens only with its key, for its purpose, and not for ever."""
+"""An encrypted value opens only with its key, for its purpose, and for a limited time."""
 
 import json
 
@@ -12,7 +12,7 @@ TEXT = 'fix the "login" of @alice \ud83d\ude80 \n\\ \udc80'
 
 
 def test_what_was_sealed_opens_for_its_purpose_alone() -> None:
-    """A value that somebody copies to another place is not taken for the one that belongs there."""
+    """Somebody copies an encrypted value to another place in Redis. It does not open there."""
     ring = KeyRing([NEW])
     sealed = ring.seal(TEXT, "of alice")
 
@@ -23,7 +23,7 @@ def test_what_was_sealed_opens_for_its_purpose_alone() -> None:
 
 @pytest.mark.parametrize("place", [0, 4, 7, 20, -9])
 def test_a_changed_value_does_not_open(place: int) -> None:
-    """Nobody without a key can make or change a value."""
+    """Nobody without a key can make or change an encrypted value."""
     ring = KeyRing([NEW])
     sealed = ring.seal("a text", "here")
     changed = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 or len(sealed) :]
@@ -33,7 +33,7 @@ def test_a_changed_value_does_not_open(place: int) -> None:
 
 
 def test_an_old_value_does_not_open_where_only_a_new_one_may_be() -> None:
-    """What held before is not put back later."""
+    """Nobody can put an old encrypted value back after its time limit."""
     ring = KeyRing([NEW])
     sealed = ring.seal("a text", "here", now_seconds=1_000)
 
@@ -43,7 +43,7 @@ def test_an_old_value_does_not_open_where_only_a_new_one_may_be() -> None:
 
 
 def test_after_a_rotation_old_values_open_and_new_ones_have_the_new_key() -> None:
-    """When all values have the new key, the old one is no longer needed."""
+    """When all values are encrypted with the new key, the old key is no longer needed."""
     before = KeyRing([OLD]).seal("a text", "here")
     ring = KeyRing([NEW, OLD])
     stored = json.dumps({"a": json.dumps({"b": before}), "c": "tws1. is no value"})
@@ -59,7 +59,7 @@ def test_after_a_rotation_old_values_open_and_new_ones_have_the_new_key() -> Non
 
 
 def test_a_rotation_does_not_make_an_old_value_new() -> None:
-    """The time of the seal stays, whatever the clock of the host says that encrypts the value anew."""
+    """A value that is encrypted again keeps the time of its first encryption."""
     sealed = KeyRing([OLD]).seal("a text", "here", now_seconds=1_000)
 
     anew = KeyRing([NEW, OLD]).reseal(sealed)
@@ -70,7 +70,7 @@ def test_a_rotation_does_not_make_an_old_value_new() -> None:
 
 
 def test_a_missing_key_is_named() -> None:
-    """The sentence says which key is missing, and nothing of the keys themselves."""
+    """The error says which key is missing, and contains no part of any key."""
     sealed = KeyRing([OLD]).seal("a text", "here")
 
     with pytest.raises(KeyMissing) as caught:
@@ -83,7 +83,7 @@ def test_a_missing_key_is_named() -> None:
 
 
 def test_a_hash_cannot_be_computed_without_the_key() -> None:
-    """A short text could otherwise be guessed from its hash."""
+    """Otherwise anybody could guess a short text from its hash."""
     old, new = KeyRing([OLD]), KeyRing([NEW])
 
     assert new.digest("a", "b") == KeyRing([NEW, OLD]).digest("a", "b")

@@ -1,4 +1,4 @@
-"""The scan for secrets finds each form in each place, or the scenarios' check at their end proves nothing."""
+"""The scan that finds secrets at the end of scenarios finds each form of a secret in each place."""
 
 import base64
 import json
@@ -27,21 +27,21 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 def test_a_secret_is_found_in_every_form(form: str, before: str) -> None:
-    """Also at every place of a longer text, which matters for base64."""
+    """The scan finds each form at every place of a longer text, which changes base64."""
     written = Written("a log", FORMS[form](f"{before}{SECRET} and more"))
 
     assert SecretScan([SECRET]).find_in([written])[:1] == ["a log"]
 
 
 def test_what_is_no_secret_is_not_found() -> None:
-    """A part of it is none."""
+    """The scan does not report a part of a secret."""
     assert (
         SecretScan([SECRET]).find_in([Written("a log", f"{SECRET[:-1]} {quote_from_bytes(b'xoxb')}")]) == []
     )
 
 
 def test_nothing_to_look_for_or_at_is_an_error() -> None:
-    """Otherwise a broken scan would pass."""
+    """Without a secret or without a text, the scan fails. Otherwise a broken scan would pass."""
     with pytest.raises(AssertionError, match="no secret"):
         SecretScan([])
     with pytest.raises(AssertionError, match="nothing to look at"):
@@ -49,7 +49,7 @@ def test_nothing_to_look_for_or_at_is_an_error() -> None:
 
 
 async def test_a_secret_is_found_in_each_kind_of_key(shared_store: Connections) -> None:
-    """The name of a key counts too."""
+    """The scan reads each Redis type, and the names of keys."""
     redis, scan, form = shared_store.commands, SecretScan([SECRET]), f"<{SECRET}>"
     with pytest.raises(AssertionError, match="nothing in the store"):
         await scan.find_in_store(redis)

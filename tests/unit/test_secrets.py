@@ -1,4 +1,5 @@
-"""Secrets are masked before anything is posted: known tokens by value, others by their form."""
+"""Secrets are masked before the bot posts a text: known tokens by their values, other secrets by their
+form."""
 
 import string
 from urllib.parse import quote
@@ -65,7 +66,7 @@ tokens = st.text(alphabet=LETTERS + "-_.+/=", min_size=8, max_size=60)
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
-    """The kind of secret can still be recognized."""
+    """The result still shows the kind of the secret."""
     assert Masker().mask(text) == masked
 
 
@@ -184,7 +185,7 @@ OF_COMMANDS = [
 
 @pytest.mark.parametrize(("text", "masked"), [*OF_FILES, *OF_WORDS, *OF_COMMANDS])
 def test_secrets_of_many_tools_are_masked(text: str, masked: str) -> None:
-    """The examples come from files, headers and command lines of the tools."""
+    """The examples come from the tools' files, headers and command lines."""
     assert Masker().mask(text) == masked
     assert Masker().mask(masked) == masked
 
@@ -252,7 +253,7 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    """Code that only mentions tokens stays readable."""
+    """Code that only mentions tokens does not change."""
     assert Masker().mask(text) == text
 
 
@@ -269,19 +270,19 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     ],
 )
 def test_a_known_token_is_masked_by_value(known: str, text: str, masked: str) -> None:
-    """The token may be plain, URL-encoded, or broken by a terminal."""
+    """The token may be plain, URL-encoded, or broken into two lines by a terminal."""
     assert Masker([known, ""]).mask(text) == masked
 
 
 def test_a_token_that_the_terminal_broke_is_masked() -> None:
-    """The line break is at the edge of the screen. Both lines keep the rest of their text."""
+    """The line break is at the edge of the screen. Both lines keep the words beside the token."""
     text = f"{CUT[:SPLIT]}\n  {CUT[SPLIT:]} and go"
 
     assert Masker().mask(text) == f"{CUT[: CUT.index('ghp_')]}ghp_•••\n  and go"
 
 
 def test_a_token_over_many_lines_is_masked() -> None:
-    """A web token may fill several lines."""
+    """A web token can fill several lines of a terminal."""
     token = "eyJhbGciOiJIUzI1NiJ9." + "eyJz" * 50 + "." + "dozj" * 10
     lines = [token[at : at + 80] for at in range(0, len(token), 80)]
 
@@ -291,8 +292,8 @@ def test_a_token_over_many_lines_is_masked() -> None:
 @patient
 @given(st.text(), tokens, st.text(), st.integers(1, 7), st.sampled_from(["", "\n", "  \n    ", "\r\n"]))
 def test_no_known_token_survives(before: str, token: str, after: str, at: int, gap: str) -> None:
-    """This holds for any surrounding text, and for broken or URL-encoded tokens. Only plain words may stay in
-    a path."""
+    """Any text may be around the token, which may be broken or URL-encoded. Only a plain word may stay in a
+    path."""
     if is_plain_word(token):
         before, after = before.replace("/", ""), after.replace("/", "")
 
@@ -312,7 +313,7 @@ def test_no_known_token_survives(before: str, token: str, after: str, at: int, g
     )
 )
 def test_masking_twice_is_masking_once(pieces: list[str]) -> None:
-    """Masked text stays as it is."""
+    """A second pass does not change masked text."""
     text = "".join(pieces)
 
     once = Masker(["aaaaaaaa"]).mask(text)
@@ -337,13 +338,14 @@ def test_masking_twice_is_masking_once(pieces: list[str]) -> None:
     ],
 )
 def test_a_long_log_is_masked_at_once(unit: str) -> None:
-    """200 kB of text that is slow for the patterns are masked within the test's time limit."""
+    """The log has 200 kB of text that is slow for regular expressions. Masking takes less than the test's
+    time limit."""
     assert Masker(["s3cretvalue"]).mask(unit * (200_000 // len(unit)))
 
 
 @pytest.mark.parametrize("border", [8_192, 10_240])
 def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
-    """A long text is masked in windows, and no secret is missed between two of them."""
+    """A long text is masked in windows. A secret between two windows is masked too."""
     secret, masked = f"x ghp_{A36}{A36} y", "x ghp_••• y"
     masker = Masker()
 
@@ -352,12 +354,12 @@ def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
 
 
 def test_a_secret_that_is_longer_than_a_window_is_masked_whole() -> None:
-    """The end of the secret is searched for in the rest of the text."""
+    """The masking looks for the end of the secret in the rest of the text."""
     assert Masker().mask("a ghp_" + "a" * 100_000 + " b") == "a ghp_••• b"
 
 
 def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
-    """They are masked by value. Anything else that looks like a token may be meant."""
+    """Taskwire's own tokens are masked by value. A person may mean anything else that looks like a token."""
     masker = Masker(own=["xoxb-1-our-own-token", "short-one"])
 
     masked = masker.mask_own(f"use xoxb-1-our-own-token, short-one or ghp_{A36}")
@@ -367,7 +369,7 @@ def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 2_147, 2_148, 2_149, 9_000])
 def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -> None:
-    """This holds however long the text is."""
+    """A text of any length keeps its beginning unchanged, up to the limit."""
     text = ("one two " * 2_000)[:length]
 
     assert mask_beginning(Masker().mask, text, 100) == text[:100]
@@ -376,8 +378,7 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
 @patient
 @given(st.integers(0, 300), st.sampled_from(["x ", "ghp_" + A36 + " ", "it is\n"]), st.integers(0, 50))
 def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit: str, shift: int) -> None:
-    """Masking shortens the text before the cut, so that later text moves up. All of that text must have been
-    masked whole."""
+    """Masking shortens the text before the cut, so later text moves up. That text must be masked too."""
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 
@@ -411,7 +412,7 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit
     )
 )
 def test_a_single_line_is_masked_as_it_is_among_others(pieces: list[str]) -> None:
-    """Most single lines take a fast path, which must not miss a secret."""
+    """Most single lines take a fast path, which must find the same secrets."""
     line = "".join(pieces)
 
     assert Masker().mask(line) == Masker().mask(f"{line}\n").removesuffix("\n")

@@ -1,5 +1,4 @@
-"""Settings: each is read by its name. For each missing or wrong one there is one sentence without its
-value."""
+"""Settings: each is read by its name. A missing or wrong one gets a sentence without its value."""
 
 import os
 import re
@@ -177,7 +176,7 @@ def _complaints(values: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("value", ["secret'", '"secret', "'secret\"", "'", "\u201csecret", 'it\'s "mine" 2'])
 def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
-    """A password may have one. Only a pair of quotation marks must have been added around the value."""
+    """A password may begin or end with one. Only a pair around the value is removed."""
     found = settings.from_values(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
 
     assert found.webhook_token is not None
@@ -185,7 +184,7 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 
 def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
-    """Blanks around the token, such as a last line break, are no part of it."""
+    """Blanks around the token, such as a last line break, are removed."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     file.write_text("abc-def\n")
 
@@ -199,7 +198,7 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path, name: str) -> None:
-    """A file that is named counts more than one in the directory."""
+    """If a secret has both, the file that its own setting names is used."""
     without = {each: text for each, text in GOOD.items() if each != name}
     (tmp_path / name).write_text(f"{GOOD[name]}\n")
     (tmp_path / "other").mkdir()
@@ -225,7 +224,7 @@ def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path,
     ],
 )
 def test_a_file_without_a_token_is_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:
-    """The sentence quotes nothing of the file."""
+    """The sentence does not quote the content of the file."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     if content is not None:
         file.write_bytes(content)
@@ -237,7 +236,7 @@ def test_a_file_without_a_token_is_a_sentence(tmp_path: Path, content: bytes | N
 
 
 def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
-    """Nobody could tell which of the two is used."""
+    """Both are set, and nobody could tell which is used, so both are refused."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {"CODER_SESSION_TOKEN_FILE": str(tmp_path / "token")})
 
@@ -247,7 +246,7 @@ def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_read_by_its_name() -> None:
-    """Others rely on these names."""
+    """Operators use these names, so they must not change."""
     files = {f"{name}_FILE" for name in SECRETS}
     assert set(settings.list_names()) == {*GOOD, *files, "TASKWIRE_SECRETS_DIR"}
 
@@ -298,7 +297,7 @@ def test_every_setting_is_read_by_its_name() -> None:
 
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
 def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, said: str) -> None:
-    """A value in the wrong setting may be a token."""
+    """A person may have put a token into the wrong setting."""
     sentences = _complaints({**GOOD, name: value})
 
     assert sentences == [f"{name} is wrong: {said}"]
@@ -306,7 +305,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, sa
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
-    """One start names all missing settings."""
+    """One failed start names all missing settings."""
     assert [sentence.partition(":")[0] for sentence in _complaints({})] == [
         "SLACK_BOT_TOKEN is missing",
         "SLACK_APP_TOKEN is missing",
@@ -316,14 +315,14 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 
 
 def test_without_a_service_account_its_token_is_refused() -> None:
-    """A token with the role Owner that nothing uses is only a danger."""
+    """A token with the role Owner that nothing uses is a needless risk."""
     personal = {**GOOD, "TASKWIRE_ACCOUNTS": "personal"}
     assert _complaints(personal) == [SERVICE_ACCOUNT_UNUSED]
     assert settings.from_values({**personal, "CODER_SESSION_TOKEN": ""}).coder_session_token is None
 
 
 def test_a_shared_redis_needs_a_key() -> None:
-    """Each process would make its own key otherwise, and could not read what the others store."""
+    """Without the setting, each process would make its own key, and could not read the others' values."""
     assert _complaints({**GOOD, "TASKWIRE_SECRET_KEYS": ""}) == [
         "TASKWIRE_SECRET_KEYS is missing: with REDIS_URL, all processes need the same key, which encrypts "
         "what is stored. `taskwire new-key` prints one."
@@ -332,14 +331,14 @@ def test_a_shared_redis_needs_a_key() -> None:
 
 
 def test_a_signing_secret_alone_means_http_mode() -> None:
-    """Then no app token is required."""
+    """With a signing secret, the app token is not required."""
     found = settings.from_values({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
 
     assert not found.is_socket_mode
 
 
 def test_blanks_around_a_value_are_not_part_of_it() -> None:
-    """A secret read from a file ends with a line break."""
+    """A secret that is read from a file often ends with a line break."""
     found = settings.from_values({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
 
     assert found.coder_session_token == SecretStr("abc-def")
@@ -347,7 +346,7 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    """Charts and compose files pass empty values on."""
+    """Helm charts and compose files pass empty values on."""
     found = settings.from_values({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)
@@ -368,7 +367,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence replaces a stack trace about bytes."""
+    """The sentence replaces a stack trace about the decoding."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"CODER_URL=\xff\xfe\n")
 
@@ -379,7 +378,7 @@ def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped name would otherwise have the same effect as no setting."""
+    """A mistyped name would otherwise be ignored silently."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TASKWIRE_")]:
         monkeypatch.delenv(name)
@@ -398,7 +397,7 @@ def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_every_secret_is_known_to_the_mask() -> None:
-    """This includes the password alone, which a Redis client may log."""
+    """The password within a Redis URL is masked too, because a client may log it alone."""
     found = settings.from_values(GOOD)
 
     tokens = {GOOD[name] for name in SECRETS if name not in ("REDIS_URL", "TASKWIRE_SECRET_KEYS")}
@@ -407,7 +406,7 @@ def test_every_secret_is_known_to_the_mask() -> None:
 
 
 def test_the_sentinels_password_is_a_secret_too() -> None:
-    """It is masked both as written in the URL and decoded."""
+    """The password is masked as written in the URL and as decoded from it."""
     url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
 
     found = settings.from_values(GOOD | {"REDIS_URL": url})
@@ -417,7 +416,7 @@ def test_the_sentinels_password_is_a_secret_too() -> None:
 
 @pytest.mark.parametrize("url", ["redis://redis.internal.invalid:6379", "rediss://localhost:6379/0"])
 def test_where_the_store_is_may_be_said(url: str) -> None:
-    """Otherwise an address without a password would be masked in the sentence about it."""
+    """An address without a password is not masked in an error about the store."""
     found = settings.from_values(GOOD | {"REDIS_URL": url})
 
     said = f"{url} cannot be reached"
@@ -432,8 +431,8 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
-    """Otherwise each key in a batch would be masked, and everything would be written to keys that nobody
-    reads."""
+    """Each key has the prefix, and the token in it would be masked. The bot would then write to keys that it
+    never reads."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
 
@@ -464,7 +463,7 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bolt would take a client id in the environment for a wish to install the app by OAuth."""
+    """Bolt would take a client id in the environment as an order to install the app by OAuth."""
     for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
         monkeypatch.setenv(name, "something")
 

@@ -1,4 +1,4 @@
-"""The settings of Coder's OAuth2 provider: each wrong value or combination is named in one sentence."""
+"""The settings of Coder's OAuth2 provider. Each wrong value or combination is named in a sentence."""
 
 import pytest
 
@@ -43,7 +43,7 @@ WRONG = [
 
 
 def test_the_address_of_the_callback_is_below_the_public_one() -> None:
-    """Coder compares it with the registered one, letter by letter."""
+    """Coder compares the callback's address exactly with the registered one."""
     app = settings.from_values(GOOD).oauth_app
 
     assert app is not None
@@ -52,7 +52,7 @@ def test_the_address_of_the_callback_is_below_the_public_one() -> None:
 
 @pytest.mark.parametrize(("name", "value", "sentence"), WRONG)
 def test_what_is_wrong_is_named(name: str, value: str, sentence: str) -> None:
-    """The sentence says what to do."""
+    """The sentence says what the operator should do."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values({**GOOD, name: value})
 

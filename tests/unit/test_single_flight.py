@@ -1,5 +1,5 @@
-"""Single flight: one answer for many callers, never older than their question, with as few calls as
-possible."""
+"""Single flight: many callers share one answer. The answer is never older than a caller's question, and there
+are few calls."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from taskwire.slack.errors import NoCapacity
 
 
 async def test_a_caller_during_a_call_gets_the_next_answer() -> None:
-    """The running call may have started before what the caller knows of."""
+    """The running call may have started before an event that the caller knows of."""
     calls = Calls()
     first = asyncio.create_task(calls.shared.get())
     await calls.begun.acquire()
@@ -33,7 +33,7 @@ async def test_a_caller_during_a_call_gets_the_next_answer() -> None:
 
 
 async def test_a_cancelled_caller_does_not_cancel_the_call() -> None:
-    """A cancelled caller does not cancel the call for others."""
+    """One caller is cancelled. The other callers still get their answer."""
     calls = Calls()
     first, other = (asyncio.create_task(calls.shared.get()) for _ in range(2))
     await calls.begun.acquire()
@@ -45,7 +45,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_call() -> None:
 
 
 async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
-    """The next caller starts a new call."""
+    """A caller that comes after the failure starts a new call."""
     calls = Calls()
     calls.error = OSError("away")
     calls.may_end.set()
@@ -58,7 +58,7 @@ async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
 
 
 async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
-    """The shared call uses its own place in the rate limiter. A caller that cannot wait gets NoCapacity;
+    """The rate limiter knows the shared call by its own name. A caller that may not wait gets NoCapacity, and
     another one waits."""
     room = RateLimits(FirstCallWaits())
 
@@ -84,7 +84,7 @@ async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
 
 
 async def test_the_first_callers_deadline_is_only_its_own() -> None:
-    """The first caller's attempt may end long before the others' answer comes."""
+    """The first caller's deadline may pass long before the other callers get their answer."""
     marked: ContextVar[str] = ContextVar("marked", default="nobody's")
 
     async def whose() -> str:
@@ -96,7 +96,7 @@ async def test_the_first_callers_deadline_is_only_its_own() -> None:
 
 
 class FirstCallWaits(NoLimiter):
-    """A rate limiter with capacity for every call but the first."""
+    """A rate limiter that has no capacity for the first call, and has it for each later call."""
 
     def __init__(self) -> None:
         self._is_full = True
@@ -104,7 +104,7 @@ class FirstCallWaits(NoLimiter):
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Make the first call wait. It must use the shared call's own name."""
+        """Refuse the first call. Check that the call has the shared call's own name."""
         del method, where, priority
         assert claimant == "shared"
         was_full, self._is_full = self._is_full, False
@@ -112,7 +112,7 @@ class FirstCallWaits(NoLimiter):
 
 
 class Calls:
-    """A call that takes as long as the test wants, and returns the number of calls so far."""
+    """Makes calls that end when the test wants. Each call returns the number of calls so far."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)

@@ -1,4 +1,4 @@
-"""Until when a reminder is snoozed, by a person's clock."""
+"""The time until which a person snoozes a reminder, in the person's time zone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,12 +26,12 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.
         (BERLIN, "2026-03-29 00:30", "2026-03-29 07:00"),
         (BERLIN, "2026-10-24 14:00", "2026-10-25 08:00"),
         (BERLIN, "2026-10-25 00:30", "2026-10-25 08:00"),
-        # A zone that is not known has the present offset.
+        # For an unknown time zone, the present offset is used.
         (make_zone("Nowhere/Land", -7200), "2026-05-01 14:00", "2026-05-02 11:00"),
     ],
 )
 def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, until: str) -> None:
-    """Also if the clock is changed in the night before."""
+    """This holds too if the clock is changed in the night before."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
     found = find_next_morning(moment, zone)  # type: ignore[arg-type] # a table of zones
@@ -42,7 +42,7 @@ def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, unt
 @settings(deadline=None)
 @given(MOMENTS, ZONES)
 def test_the_morning_is_the_next_one_after_some_sleep(now: datetime, name: str) -> None:
-    """It is at least four hours away, and at most 28; a change of the clock moves that by an hour."""
+    """The morning is between four and 28 hours away. A change of the clock moves these limits by an hour."""
     zone = make_zone(name, 0)
 
     found = find_next_morning(now, zone)

@@ -1,4 +1,4 @@
-"""Logs and metrics, in both log forms. Every secret is masked, at any depth."""
+"""Logs and metrics, in both forms of the log. Every secret is masked, at any depth."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ SECRET = "swordfish-4711"
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Restore logging and the libraries' own levels afterwards."""
+    """Restore the logging setup and the libraries' own levels after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
@@ -36,7 +36,7 @@ def as_before() -> Iterator[None]:
 
 @pytest.fixture
 def log() -> io.StringIO:
-    """Collect the log as JSON at the lowest level."""
+    """Collect the log as JSON, at the lowest level."""
     stream = io.StringIO()
     configure_logs("debug", "json", Masker([SECRET]).mask, stream)
     return stream
@@ -47,7 +47,7 @@ def _lines(log: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_is_one_json_object(log: io.StringIO) -> None:
-    """Log collectors find the same names in each line."""
+    """A log collector finds the same field names in each line."""
     logger("taskwire.tests").info("something happened", count=3, ok=True)
 
     (line,) = _lines(log)
@@ -76,7 +76,7 @@ def test_a_line_is_one_json_object(log: io.StringIO) -> None:
     ],
 )
 def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> None:
-    """This holds for any type of value."""
+    """A logged value of any type shows no secret."""
     logger("taskwire.tests").warning("trouble", value=value)
     logging.getLogger("a.library").warning("trouble with %s", value)
 
@@ -85,8 +85,8 @@ def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> N
 
 
 def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
-    """Masking runs on the event loop and must not block it. So a long value is cut, but only after its
-    secrets were masked."""
+    """Masking runs on the event loop and must be short. So a long value is cut, but only after its secrets
+    were masked."""
     before = "a " * (LONGEST_VALUE // 2 - 5)
 
     logger("test").info("said", body=f"{before}{SECRET}{'b ' * 100_000}")
@@ -99,7 +99,7 @@ def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
 
 
 def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
-    """Errors quote values that they could not use."""
+    """An error message may quote a value with a secret in it."""
     try:
         raise ValueError(f"not a number: {SECRET}")
     except ValueError:
@@ -112,7 +112,7 @@ def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str) -> None:
-    """They are masked in errors, in lines of libraries and in fields, in both forms."""
+    """They are masked in errors, in libraries' log lines and in fields, in both forms of the log."""
     token, stream = "xoxb-123456789012-abcDEFghiJKLmnoPQR", io.StringIO()
     configure_logs("debug", form, Masker([token], [token]).mask, stream)
     dressed = [
@@ -137,7 +137,7 @@ def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str
 
 
 def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
-    """At the level "debug" the SDKs log whole payloads, with what people say."""
+    """At the level "debug", the SDKs log whole payloads with people's words. The bot turns this off."""
     for name in ("slack_sdk.web", "slack_bolt.App", "httpx", "apscheduler.executors"):
         logging.getLogger(name).debug("a whole payload")
 
@@ -145,8 +145,7 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 
 
 async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
-    """While Redis hangs, a timer's call takes long and later calls are skipped. A log line about each would
-    help nobody."""
+    """A periodic call hangs, and the next ones are skipped. The log has no line for each."""
     timers, called, hanging = PeriodicCalls(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
 
     async def hangs() -> float:
@@ -166,7 +165,7 @@ async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringI
 
 
 def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
-    """A log of errors contains only errors."""
+    """A library sets its own level to "info". A log at the level "error" still has errors only."""
     stream = io.StringIO()
     configure_logs("error", "text", Masker().mask, stream)
     talkative = logging.getLogger("a.talkative.library")
@@ -180,8 +179,8 @@ def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
 
 
 def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
-    """Each line says how often it happened since the last one. After the end, the next event is logged at
-    once."""
+    """Each line says how often the event happened since the last line. After the end, the next event is
+    logged at once."""
     said: list[dict[str, object]] = []
     now = [0.0]
     away = ThrottledLog(
@@ -204,7 +203,7 @@ def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
 
 
 def test_figures_have_good_names_and_say_what_they_are() -> None:
-    """Each metric has the prefix and a help text."""
+    """Each metric has the prefix of Taskwire and a help text."""
     metrics = Metrics()
     metrics.deliveries.labels("command", "taken").inc()
 
@@ -228,7 +227,7 @@ def test_every_figure_is_documented() -> None:
 
 
 def test_nobody_writes_lines_of_their_own_into_a_log_of_text() -> None:
-    """Quoted text cannot move the terminal's cursor either. In JSON it is escaped anyway."""
+    """A logged text cannot begin a new line or move the terminal's cursor. JSON escapes it anyway."""
     stream, evil = io.StringIO(), "a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec"
     configure_logs("debug", "text", str, stream)
 

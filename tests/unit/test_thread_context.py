@@ -1,4 +1,5 @@
-"""Earlier messages become context that is bounded, named and quoted, whatever people wrote."""
+"""Earlier messages of a thread become context for the agent: limited, quoted, and with their authors'
+names."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,26 +11,26 @@ MESSAGES = st.lists(st.builds(EarlierMessage, st.text(max_size=120), st.text(max
 
 
 def test_each_line_is_quoted_and_each_message_has_its_author() -> None:
-    """A message of several lines stays one quotation."""
+    """A message of several lines is one quotation."""
     made = make_context([EarlierMessage("Bob", "it breaks\nsince Monday"), EarlierMessage("Alice", "I see")])
 
     assert made == f"{HEADING}\n> Bob: it breaks\n> since Monday\n> Alice: I see"
 
 
 def test_nothing_said_is_no_context() -> None:
-    """A thread of empty messages gives the agent nothing."""
+    """A thread of empty messages gives no context."""
     assert make_context([]) == make_context([EarlierMessage("Bob", " \u200b")]) == ""
 
 
 def test_the_latest_messages_are_kept() -> None:
-    """Old messages are left out first."""
+    """If there are too many messages, the oldest are left out."""
     made = make_context([EarlierMessage("Bob", f"{number}") for number in range(MOST_MESSAGES + 2)])
 
     assert made.splitlines()[1:] == [f"> Bob: {number}" for number in range(2, MOST_MESSAGES + 2)]
 
 
 def test_a_message_that_is_too_long_is_cut() -> None:
-    """The last message is always there, at least its beginning."""
+    """The context always has the last message, or at least its beginning."""
     made = make_context([EarlierMessage("Bob", "old"), EarlierMessage("Alice", "x" * 2 * MOST_CHARACTERS)])
 
     assert made.startswith(f"{HEADING}\n> Alice: xxx")
@@ -39,7 +40,7 @@ def test_a_message_that_is_too_long_is_cut() -> None:
 @settings(deadline=None)
 @given(MESSAGES)
 def test_no_message_can_end_its_quotation(said: list[EarlierMessage]) -> None:
-    """Every line but the heading is quoted, and the whole has its limits."""
+    """Every line but the heading is quoted, and the context is within its limits."""
     lines = make_context(said).splitlines()
 
     assert lines[:1] in ([], [HEADING])

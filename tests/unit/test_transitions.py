@@ -44,12 +44,12 @@ from .task_histories import (
     ],
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
-    """The phases that do not depend on time."""
+    """Each state in Coder has one phase, if the phase does not depend on time."""
     assert TaskHistory().at(0, observed(observation)).state.phase is phase
 
 
 def test_a_word_to_come_is_kept() -> None:
-    """An unknown status is shown as Coder says it, for as long as it lasts."""
+    """Coder sends an unknown status. The card shows it for as long as it lasts."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.unknown_status == "hibernating"
 
@@ -58,7 +58,8 @@ def test_a_word_to_come_is_kept() -> None:
 
 
 def test_idle_that_settles_is_told_once_a_turn() -> None:
-    """An agent that is idle for the settle time needs somebody. Later flapping adds no notice."""
+    """An agent that is idle for the settle time needs somebody. Later changes between idle and working cause
+    no notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle"))))
     assert told.state.phase is Phase.WORKING
 
@@ -72,7 +73,7 @@ def test_idle_that_settles_is_told_once_a_turn() -> None:
 
 
 def test_idle_that_comes_and_goes_is_never_told() -> None:
-    """A screen that is still for a few seconds is no question."""
+    """The agent is idle for only a few seconds, so it asks no question."""
     told = working()
     for n in range(1, 20):
         told.at(n * 10_000, observed(seen(last=report(n * 10_000, "idle"))))
@@ -83,8 +84,8 @@ def test_idle_that_comes_and_goes_is_never_told() -> None:
 
 @pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
 def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
-    """Real agents report idle two seconds after an end, with the same message and link. This is not a
-    question."""
+    """Real agents report idle two seconds after an end, with the same message and link. The task stays
+    Done."""
     end, idle = (
         report(MINUTE, state, "Opened PR", "https://x/1"),
         report(MINUTE + 2_000, "idle", "Opened PR", "https://x/1"),
@@ -101,7 +102,7 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
 def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
     state: str, phase: Phase, polls: list[str]
 ) -> None:
-    """The idle report repeats the message of the end. It may come before the stop or during it."""
+    """The idle report repeats the end's message. It may come before or during a stop of the workspace."""
     end, idle = report(MINUTE, state, "Opened PR"), report(MINUTE + 2_000, "idle", "Opened PR")
     told = working().at(MINUTE, observed(seen(last=end)))
     for n, status in enumerate(polls, 1):
@@ -113,7 +114,7 @@ def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
 
 
 def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() -> None:
-    """An idle report with another message ends Done, also if the workspace is stopped meanwhile."""
+    """An idle report with another message ends Done, even if the workspace is stopped at the same time."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Opened PR"))))
     told.at(2 * MINUTE, observed(seen("paused", report(MINUTE + 2_000, "idle", "Merge it?"), 2, "stopped")))
 
@@ -121,7 +122,7 @@ def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() ->
 
 
 def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
-    """The list shows only the idle report after the end. The agent's history shows both."""
+    """Coder's list shows only the idle report after the end. The agent's history has both."""
     history = [
         report(0, "working"),
         report(MINUTE, "complete", "Done"),
@@ -157,7 +158,7 @@ def test_done_ends_with_an_input_or_another_build() -> None:
 
 
 def test_each_input_begins_a_turn() -> None:
-    """If the agent is idle again after the next input, the thread is told again."""
+    """The agent is idle again after the next input. The thread gets another notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     assert told.state.phase is Phase.WORKING
@@ -168,8 +169,7 @@ def test_each_input_begins_a_turn() -> None:
 
 
 def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
-    """The poll may see the agent's answer before the delivery is recorded. The answer still counts for the
-    new turn."""
+    """A poll shows the agent's answer before the delivery is recorded. The answer counts for the new turn."""
     first = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     answer = first.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "idle", "Which one?"))))
 
@@ -181,7 +181,8 @@ def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
 
 
 def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
-    """A delivery that is recorded late does not undo Done, and Done is not announced twice."""
+    """A delivery is recorded after the poll that shows Done. The task stays Done, and the notice is not
+    repeated."""
     told = working().at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "complete", "Done"))))
 
     told.at(2 * MINUTE + SECOND, Delivered(last_report_at=when(0))).until(9 * MINUTE)
@@ -190,7 +191,7 @@ def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
 
 
 def test_an_agent_that_never_speaks_needs_somebody() -> None:
-    """Thirty seconds of silence after a start count as idle. The settle time follows."""
+    """An agent that says nothing for 30 seconds after a start counts as idle. The settle time follows."""
     told = TaskHistory().at(0, observed(seen())).until(30 * SECOND)
     assert (told.state.phase, told.kinds) == (Phase.STARTING, [])
 
@@ -202,7 +203,7 @@ def test_an_agent_that_never_speaks_needs_somebody() -> None:
 
 
 def test_an_error_while_a_workspace_starts_may_pass() -> None:
-    """The agent's app is unhealthy while it starts. Within five minutes nothing is told."""
+    """The agent is unhealthy while its workspace starts. For five minutes, no notice is posted."""
     told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error"))).until(4 * MINUTE)
     assert told.state.phase is Phase.STARTING
@@ -216,8 +217,8 @@ def test_an_error_while_a_workspace_starts_may_pass() -> None:
     [(MINUTE, 5 * MINUTE), (299 * SECOND, 319 * SECOND), (10 * MINUTE, 10 * MINUTE + SETTLE)],
 )
 def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
-    """It is told after the start's five minutes or the settle time, whichever is later, and once for each
-    build."""
+    """The notice comes after the start's five minutes or the settle time, whichever is later. It comes once
+    for each build."""
     told = working().at(error_at, observed(seen("error"))).until(60 * MINUTE)
     told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working"))))
     told.at(62 * MINUTE, observed(seen("error"))).until(90 * MINUTE)
@@ -227,8 +228,8 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
 
 
 def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
-    """After five healthy minutes it counts as another error. After a shorter time it counts as the
-    same one."""
+    """After five healthy minutes, the error counts as a new one. After a shorter time, it counts as the same
+    one."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, observed(seen(last=report(20 * MINUTE, "working"))))
     told.at(26 * MINUTE, observed(seen("error"))).until(60 * MINUTE)
@@ -238,7 +239,8 @@ def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
 
 
 def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
-    """The person who pressed Retry expects it, so the thread is not told of the stop or the start."""
+    """A person pressed *Retry* and expects the restart. The thread gets no notice of the stop or the
+    start."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, Acted(verb="retry", person=ALICE, build=2))
     told.at(21 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
@@ -249,7 +251,7 @@ def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
 
 
 def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> None:
-    """The task was done, paused and resumed while the bot was away. The end is told, and the present phase is
+    """The task was done, paused and resumed while the bot was off. The thread gets the end, and the phase is
     Starting."""
     end = report(MINUTE, "complete", "Done")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), end))
@@ -261,7 +263,8 @@ def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> 
 
 
 def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
-    """The history may be newer than the list from the same poll."""
+    """The agent's history may be newer than the list of the same poll. Its report counts for the start that
+    the next list shows."""
     idle = report(60 * MINUTE, "idle", "Which one?")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), idle))
     told.at(60 * MINUTE + 5_000, observed(seen(last=idle, build=3))).until(90 * MINUTE)
@@ -270,7 +273,7 @@ def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() 
 
 
 def test_a_moment_without_sight_is_not_a_start() -> None:
-    """After a moment of status unknown, the task still needs somebody, and nothing is told again."""
+    """The status is unknown for a moment. The task still needs somebody, and the notice is not repeated."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, observed(seen("unknown")))
     told.at(4 * MINUTE, observed(seen(last=report(MINUTE, "idle"))))
@@ -279,8 +282,7 @@ def test_a_moment_without_sight_is_not_a_start() -> None:
 
 
 def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
-    """The bot was away while a person resumed the task. The error still falls within the start's five
-    minutes."""
+    """A person resumed the task while the bot was off. The start's five minutes still apply to the error."""
     told = working().at(MINUTE, observed(seen("paused", workspace="stopped", build=2)))
     told.at(60 * MINUTE, observed(seen("error", build=3))).until(64 * MINUTE)
     assert told.kinds == ["paused"]
@@ -290,7 +292,7 @@ def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
 
 
 def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> None:
-    """After the error the old report is not news, but the agent is still waiting."""
+    """After the error the old report is not new, but the agent still waits. The task needs somebody."""
     told = working().at(10 * MINUTE, observed(seen(last=report(10 * MINUTE, "idle"))))
     told.at(10 * MINUTE + 5_000, observed(seen("error")))
     told.at(10 * MINUTE + 10_000, observed(seen(last=report(10 * MINUTE, "idle")))).until(30 * MINUTE)
@@ -299,8 +301,7 @@ def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> Non
 
 
 def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
-    """They are told once, however often the task is polled. A person who acted in Slack is named, and nobody
-    else is."""
+    """Polls do not repeat the notices. They name a person who acted in Slack, and nobody else."""
     told = working().at(MINUTE, Acted(verb="pause", person=ALICE, build=2))
     for n in range(3):
         told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))
@@ -318,7 +319,7 @@ def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
 
 
 def test_a_resume_begins_a_turn() -> None:
-    """If the agent is idle again after the resume, the thread is told again."""
+    """The agent is idle again after the resume. The thread gets another notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
     told.at(4 * MINUTE, observed(seen(build=3))).until(9 * MINUTE)
@@ -338,14 +339,14 @@ def test_a_resume_begins_a_turn() -> None:
     ],
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
-    """The card shows this state, and nobody is mentioned for what happened before."""
+    """The card shows the state, and there is no notice of earlier events."""
     told = TaskHistory().at(0, Observed(observation=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
 
 
 def test_what_comes_after_a_task_was_attached_is_news() -> None:
-    """The task was working when it was attached. If it stops or breaks later, the thread is told."""
+    """The task was working when it was attached. A later stop or error causes a notice."""
     base = TaskHistory().at(0, Observed(observation=seen(last=report(0, "working")), is_baseline=True)).state
     idle = TaskHistory(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
     broken = TaskHistory(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
@@ -354,7 +355,7 @@ def test_what_comes_after_a_task_was_attached_is_news() -> None:
 
 
 def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
-    """The notice names the person who deleted it. Later events are ignored until the task returns."""
+    """The notice names the person who deleted the task. Later events are ignored until the task returns."""
     told = working().at(MINUTE, Vanished(person=ALICE)).at(MINUTE, Vanished())
     told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", person=ALICE, build=1)).until(
         9 * MINUTE
@@ -367,7 +368,7 @@ def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
 
 
 def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
-    """The phase does not change. The time since when the agent cannot be reached is kept."""
+    """The phase does not change. The state has the time since when the agent is unreachable."""
     told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     assert (told.state.phase, told.state.unreachable_since_ms) == (Phase.WORKING, T0 + MINUTE)
@@ -388,7 +389,7 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     ],
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
-    """The task gets the phase that it would have if it had been polled since its last report."""
+    """The task gets the phase that polls since its last report would have given."""
     assert (
         initial_state(Observed(observation=observation), ReducerSettings(SETTLE), T0 + 60 * MINUTE).phase
         is phase
@@ -413,7 +414,7 @@ _STEPS = st.lists(
 
 
 def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[int, Event]]:
-    """Turn steps into a task's events. Build numbers only grow, and the history is complete."""
+    """Turn the steps of a test into a task's events. Build numbers only grow, and the history is complete."""
     made: list[tuple[int, Event]] = []
     history: list[Report] = []
     ms, build = 0, 1
@@ -449,7 +450,7 @@ def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str,
 @settings(deadline=None)
 @given(_STEPS)
 def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """A notice is posted once by its id, so no two notices may share one."""
+    """The bot posts each id once, so two notices must not share an id."""
     told = TaskHistory()
     for ms, event in events(steps):
         told.at(ms, event)
@@ -461,7 +462,7 @@ def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str,
 @settings(deadline=None)
 @given(_STEPS)
 def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """Between two starts of turns, at most one notice says that the task needs somebody."""
+    """In each turn, at most one notice says that the task needs somebody."""
     told, asked, build = TaskHistory(), 0, 0
     for ms, event in events(steps):
         before = len(told.notices)
@@ -483,7 +484,7 @@ def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str
 def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
     steps: list[tuple[int, str, str, str, str, int]],
 ) -> None:
-    """Every end in the agent's history is told, whether it was seen at the time or only later."""
+    """Each end in the agent's history gets a notice, whether a poll saw it then or later."""
     made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
     awake, away = TaskHistory(), TaskHistory()
     for ms, event in made:

@@ -1,4 +1,5 @@
-"""What the reducer makes of unseen events: ends before a pause, failed builds, unreachable agents."""
+"""What the reducer makes of events that no poll saw: ends before a pause, failed builds, unreachable
+agents."""
 
 import pytest
 
@@ -23,14 +24,14 @@ from .task_histories import (
 
 
 def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
-    """Return an observation of a stopped workspace, whose agent cannot be read any more."""
+    """Return an observation of a stopped workspace. Its agent cannot be read any more."""
     shown = seen("paused", last, build=build, workspace="stopped")
     return Observed(observation=shown, stopped_at=when(stopped_ms))
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_failed_build_is_told_at_once(status: str) -> None:
-    """A failed build does not recover by itself, so there is no grace and no settle time."""
+    """A failed build does not recover by itself, so the notice does not wait."""
     told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error", workspace=status)))
 
@@ -41,7 +42,7 @@ def test_a_failed_build_is_told_at_once(status: str) -> None:
 
 
 def test_a_stop_that_fails_is_told_at_once() -> None:
-    """It does not matter what the agent was doing."""
+    """The notice comes whatever the agent was doing."""
     told = working().at(MINUTE, observed(seen("unknown", build=2, workspace="stopping")))
     told.at(2 * MINUTE, observed(seen("error", report(0, "working"), build=2, workspace="failed")))
 
@@ -49,15 +50,15 @@ def test_a_stop_that_fails_is_told_at_once() -> None:
 
 
 def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
-    """This holds even for the first observation, in the first minutes of the task."""
+    """The first observation already gives *Broken*, even in the first minutes of the task."""
     shown = Observed(observation=seen("error", workspace="failed"))
 
     assert initial_state(shown, ReducerSettings(SETTLE), T0 + SECOND).phase is Phase.BROKEN
 
 
 def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
-    """The agent takes input, so it is not unreachable. The state notes the failed script while Coder reports
-    it."""
+    """The agent takes input, so it counts as reachable. The state has the failed script for as long as Coder
+    reports it."""
     told = working().at(
         MINUTE, observed(seen(last=report(0, "working"), is_healthy=False, is_script_failed=True))
     )
@@ -69,7 +70,7 @@ def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
 
 @pytest.mark.parametrize(("state", "kind"), [("complete", "completed"), ("failed", "failed")])
 def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: str, kind: str) -> None:
-    """A stopped agent cannot be read any more, but the list keeps its last report."""
+    """A stopped agent cannot be read any more, but Coder's list keeps the last report."""
     end = report(MINUTE, state, "Opened PR", "https://x/1")
     told = working().at(60 * MINUTE, paused(end, 2 * MINUTE)).until(90 * MINUTE)
 
@@ -78,7 +79,7 @@ def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: 
 
 
 def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -> None:
-    """The new agent's history contains the old reports, but they are older than what was told."""
+    """The resumed agent's history has the old reports. They are older than the posted notice."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE))
     told.at(70 * MINUTE, observed(seen(build=3), report(0, "working"), end, idle)).until(70 * MINUTE + SECOND)
@@ -87,7 +88,7 @@ def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -
 
 
 def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
-    """If the agent was idle when the workspace stopped, the owner is told once."""
+    """The agent was idle when its workspace stopped. The owner gets one notice."""
     idle = report(MINUTE, "idle", "Opened PR")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE)).at(61 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -96,7 +97,8 @@ def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
 
 
 def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
-    """The agent was seen idle, but not yet for the settle time, so nothing had been told before."""
+    """A poll saw the agent idle. The settle time ended before the pause, without another poll. The notice is
+    still posted."""
     idle = report(MINUTE, "idle")
     told = working().at(MINUTE, observed(seen(last=idle))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -111,12 +113,13 @@ def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
     ],
 )
 def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int) -> None:
-    """The agent was working, or idle for less than the settle time."""
+    """The agent was working, or idle for less than the settle time. There is no notice of a question."""
     assert working().at(60 * MINUTE, paused(last, stopped_ms)).kinds == ["paused"]
 
 
 def test_the_person_who_pauses_a_task_is_not_mentioned_for_its_question() -> None:
-    """If polls are far apart, a person's pause may be seen before the idle agent that they paused."""
+    """Polls are far apart. One poll shows both the idle agent and the person's pause, so the notice does not
+    mention that person."""
     told = working().at(2 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
     told.at(3 * MINUTE, paused(report(MINUTE, "idle"), 2 * MINUTE))
 
@@ -124,7 +127,8 @@ def test_the_person_who_pauses_a_task_is_not_mentioned_for_its_question() -> Non
 
 
 def test_what_was_told_before_a_pause_is_not_told_again() -> None:
-    """This holds even if an input was delivered in between, but the agent has not reacted to it yet."""
+    """An input was delivered after the notice, but the agent has not reacted to it. The notice is not
+    repeated."""
     idle = report(MINUTE, "idle")
     asked = working().at(MINUTE, observed(seen(last=idle))).until(5 * MINUTE).state
     again = TaskHistory(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))
@@ -135,7 +139,7 @@ def test_what_was_told_before_a_pause_is_not_told_again() -> None:
 
 
 def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
-    """The idle report after an end is not news."""
+    """The agent's idle report after its end causes no notice at the pause."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(MINUTE, observed(seen(last=end))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -143,7 +147,7 @@ def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
 
 
 def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
-    """The card shows its last report."""
+    """The card shows the last report, and no notice is posted."""
     end = report(MINUTE, "complete", "Done")
     shown: Observation = seen("paused", end, build=2, workspace="stopped")
     told = (

@@ -1,4 +1,4 @@
-"""What reaches the server, and what the caller is told, with real sockets and real faults."""
+"""What reaches the server and what the caller is told, with real sockets and real faults."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
 
 
 def closed_port() -> int:
-    """Return a port of loopback on which nothing listens."""
+    """Return a port of localhost on which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -63,14 +63,14 @@ def closed_port() -> int:
 
 
 async def broken(call: Awaitable[object]) -> OutsideError:
-    """Return the error that a call ends with."""
+    """Return the error with which a call ends."""
     with pytest.raises(OutsideError) as caught:
         await call
     return caught.value
 
 
 async def test_a_refused_connection_is_not_done(door: Door) -> None:
-    """Nothing listens, so nothing can have happened."""
+    """Nothing listens on the port, so the error is "not done"."""
     error = await broken(door("POST", f"http://127.0.0.1:{closed_port()}/x", b"words"))
 
     assert type(error) is Unreachable
@@ -78,7 +78,7 @@ async def test_a_refused_connection_is_not_done(door: Door) -> None:
 
 
 async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
-    """Bytes were sent, but none of the request."""
+    """The client sent bytes, but none of the request."""
 
     async def talks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -99,7 +99,8 @@ async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
 async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
     door: Door, act: Behavior, method: str, content: bytes | None
 ) -> None:
-    """The server has the whole request, but nobody knows what it made of it."""
+    """The server has the whole request, and then cuts the connection. Nobody knows whether the server has
+    acted."""
     async with raw_server(respond(200), act, respond(200)) as server:
         await door(method, server.url, content)
 
@@ -113,8 +114,8 @@ async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
 
 
 async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_written(door: Door) -> None:
-    """The server accepts and resets at once. It is a race whether the request was written, and the transport
-    knows."""
+    """The server accepts and resets at once. The error is "not done" only if no byte of the request was
+    written."""
 
     async def slams_the_door(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reset(writer)
@@ -128,7 +129,7 @@ async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_wr
 
 
 async def test_silence_is_unknown(door: Door) -> None:
-    """The request arrived, but no answer came."""
+    """The server has the request and sends no answer."""
     async with raw_server(never_respond) as server:
         error = await broken(door("POST", server.url, b"words", seconds=0.2))
 
@@ -148,7 +149,7 @@ async def test_silence_is_unknown(door: Door) -> None:
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
 )
 async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: type[OutcomeUnknown]) -> None:
-    """Only a complete answer counts."""
+    """The server sends part of an answer. Only a complete answer counts."""
     async with raw_server(act) as server:
         error = await broken(door("POST", server.url, b"words", seconds=0.5))
 
@@ -157,7 +158,7 @@ async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: ty
 
 @pytest.mark.parametrize("content", [None, b"words"])
 async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
-    """This holds on new and on kept connections. A deadline ends with its block."""
+    """This holds on new and on kept connections. The deadline ends with its `with` block."""
     async with raw_server(respond(200)) as server:
         with transport.deadline(transport.boottime() - 1):
             fresh = await broken(door("POST", server.url, content))
@@ -177,7 +178,7 @@ async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes 
 async def one_connection_taken(
     server: RawServer,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[object]]]:
-    """Make a client with a single connection, and a call that holds it."""
+    """Provide a client with a single connection, and a call that uses it."""
     async with transport.make_http_client(transport.make_session(connections=1)) as client:
         holder = asyncio.create_task(client.post(server.url, content=b"holds"))
         await server.has_read(1)
@@ -187,7 +188,7 @@ async def one_connection_taken(
 
 
 async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
-    """The pool is full, so the request was never sent."""
+    """All connections of the pool are in use, so the request was never sent."""
     async with raw_server(never_respond) as server, one_connection_taken(server) as (client, _):
         error = await broken(transport.exchange("ask", 0.1, client.post(server.url, content=b"waits")))
 
@@ -209,7 +210,7 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
             waiting = asyncio.create_task(
                 broken(transport.exchange("ask", 10, client.post(server.url, content=b"waits")))
             )
-        await asyncio.sleep(at - transport.boottime() + 0.05)  # only the clock can be waited for
+        await asyncio.sleep(at - transport.boottime() + 0.05)  # the only way to wait for this clock
         go_on.set()
 
         assert type(await waiting) is DeadlinePassed
@@ -217,7 +218,8 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
 
 
 async def test_what_was_given_up_is_taken_back() -> None:
-    """A request has filled the server's window. After the timeout, its rest does not arrive."""
+    """The server reads slowly, and the call times out. The rest of the request does not reach the server
+    later."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
@@ -231,8 +233,8 @@ async def test_what_was_given_up_is_taken_back() -> None:
                 arrived = await asyncio.to_thread(_read_out, peer)
 
     assert type(error) is NoAnswer
-    # Only what the server's kernel had already taken arrives. About 400 kB waited in our kernel, and more in
-    # the loop.
+    # Only the bytes arrive that the server's kernel had already taken. About 400 kB waited in our kernel, and
+    # more in the event loop.
     assert arrived < 200_000
 
 
@@ -246,7 +248,7 @@ def _read_out(peer: socket.socket) -> int:
 
 
 async def test_sockets_reset_instead_of_lingering() -> None:
-    """These two options take back what the kernel holds."""
+    """Two socket options make the kernel discard unsent bytes when the socket closes."""
     with transport.make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
 
@@ -256,7 +258,8 @@ async def test_sockets_reset_instead_of_lingering() -> None:
 
 
 async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None:
-    """A cookie would override the token of the next account. A redirect could take the token elsewhere."""
+    """A cookie would replace the token of the next account. A redirect could send the token to another
+    host."""
     elsewhere = respond(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
     async with raw_server(elsewhere) as server:
         url = server.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar ignores bare addresses
@@ -269,7 +272,7 @@ async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None
 
 
 async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
-    """No chained exception keeps a frame or object that holds the token."""
+    """No chained exception keeps a frame or an object with the token in it."""
     async with raw_server(close_connection) as server:
         error = await broken(door("POST", server.url, b"words"))
 
@@ -279,7 +282,7 @@ async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
 
 
 async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
-    """A cancellation is not the server's fault."""
+    """The caller gets the cancellation, and not an error about the server."""
     async with raw_server(never_respond) as server:
         call = asyncio.ensure_future(door("POST", server.url, b"words"))
         await server.has_read(1)
@@ -301,7 +304,7 @@ async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
 def test_the_proxy_is_the_environments(
     monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
 ) -> None:
-    """The proxy is chosen by scheme, and not used for hosts in NO_PROXY."""
+    """The scheme selects the proxy. Hosts in NO_PROXY get none."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
