@@ -1,7 +1,4 @@
-"""Listeners for Slack's payloads:
-
-they parse a payload, claim it in the inbox, and then acknowledge it to Slack.
-"""
+"""Listeners for Slack's payloads. They claim each payload in the inbox and then acknowledge it."""
 
 from slack_bolt.async_app import AsyncApp
 

@@ -124,9 +124,9 @@ class Clicks:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle every button and menu, also unknown ones:
+        """Handle every button and menu, also unknown ones.
 
-        if a click gets no ack, Slack shows the person a warning.
+        If a click gets no ack, Slack shows the person a warning.
         """
         app.action(re.compile(".*"))(self._clicked)
 
@@ -334,10 +334,7 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
-    """Return a batch with two jobs:
-
-    restart the failed workspace, and send the reply with the job id `job`.
-    """
+    """Return a batch that restarts the failed workspace and sends the reply with the job id `job`."""
     decider = requester
     if job.startswith(FROM_NOTICE):
         # The notice stays as it is. The decision does not replace the notice.

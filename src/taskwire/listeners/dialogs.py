@@ -1,8 +1,7 @@
-"""Listener for dialogs:
+"""Listener for dialogs. It opens and fills dialogs, and claims what people submit.
 
-opens a dialog while its trigger is valid, fills the dialog, and claims its submission.
-
-A dialog carries its context in its private metadata. The worker checks permissions, as for every job.
+A dialog must open within three seconds, while its trigger is valid. A dialog carries its context in its
+private metadata. The worker checks permissions, as for every job.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Ingress:
-
-rejects payloads that are not for this installation, and claims all other payloads in the inbox.
-"""
+"""Decides which payloads are for this installation, and claims these payloads in the inbox."""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,9 +1,7 @@
-"""One side of a move:
+"""One side of a move, which contains an installation's keys on one server.
 
-an installation's keys on one server. The form of the keys does not depend on the server.
-
-This module also sets the fence on its side, but only if the side has not changed since `read_state`.
-`transfer` decides what to copy.
+This module reads the keys in a form that does not depend on the server. It also sets the fence on its side,
+but only if the side has not changed since `read_state`. `transfer` decides what to copy.
 """
 
 import secrets
@@ -50,9 +48,9 @@ WORDS_OF_STREAM_ENTRY = 5
 
 
 class KeyValue(NamedTuple):
-    """The content of a key:
+    """The content of a key.
 
-    its type, its time to live in ms (-1 means no expiry), and its items in a fixed order.
+    `ttl_ms` is the key's time to live in ms; -1 means no expiry. The items are in a fixed order.
     """
 
     kind: str
@@ -156,9 +154,9 @@ class Side:
         return found
 
     async def is_same_as(self, other: "Side") -> bool:
-        """Return whether both sides are the same store:
+        """Return whether both sides are the same store.
 
-        a key that is set on the other side appears on this side.
+        If so, a key that is set on the other side appears on this side.
         """
         if self.prefix != other.prefix:
             return False

@@ -235,7 +235,10 @@ class Transfer:
         return len(names), different
 
     async def _read_wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
-        """Return what the target must contain. Key names inside parked batches get the target's prefix."""
+        """Return the keys that the target must have.
+
+        Key names inside parked batches get the target's prefix.
+        """
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
         return {n: v.with_prefix(old, new) if n.startswith(PARKED) else v for n, v in found.items()}

@@ -1,6 +1,6 @@
-"""Makes the agent's input from a reply:
+"""Makes the agent's input from a reply.
 
-the reply's text as its author saw it, and the content of text files.
+The input is the reply's text as its author saw it, and the content of the reply's text files.
 """
 
 import json

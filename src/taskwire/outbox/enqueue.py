@@ -1,6 +1,6 @@
-"""Appends jobs that many features need:
+"""Appends jobs that many features need.
 
-post a message or a file, set a receipt, update a card, read a thread.
+These jobs post a message, share a file, set a receipt, update a card, or read a thread.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,8 @@
-"""Appends jobs that publish a person's Home tab:
+"""Appends jobs that publish a person's Home tab.
 
-after the person opens it, after a change, or to answer a press.
-
-Slack keeps showing the Home tab as it was last published. If a person has not opened the tab for a week,
-changes are no longer published. `home/publish.py` handles the jobs.
+The tab is published after the person opens it, after a change, and to answer a press. Slack keeps showing the
+tab as it was last published. If a person has not opened the tab for a week, changes are no longer published.
+`home/publish.py` handles the jobs.
 """
 
 import secrets

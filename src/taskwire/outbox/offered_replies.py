@@ -100,7 +100,10 @@ def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) ->
 
 
 def keep_decided(deps: Dependencies, link: LinkId, job_id: str, decided: DecidedReply, batch: Batch) -> None:
-    """Store who has decided about a reply. A person who presses a button of the old question is told this."""
+    """Store who has decided about a reply.
+
+    If a person later presses a button of the question about the reply, the person is told who has decided.
+    """
     kept = decided.model_dump_json()
     deps.notes.keep_in(batch, kept, "decided_reply", link, job_id, ttl_ms=OFFERED_REPLY_TTL_MS)
 

@@ -135,7 +135,7 @@ def get_earliest_unknown_ts(deps: Dependencies, context: JobContext) -> Ts:
 
 
 def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
-    """Return the ts from which to search for a post. It is in Slack's own time, if that is known."""
+    """Return the ts from which to search for a post, by Slack's own clock if its time is known."""
     last = deps.slack.last_answer_at or from_ms(context.now_ms)
     since = ts_of(last - CLOCK_TOLERANCE)
     return max(since, thread_ts, key=float) if thread_ts is not None else since

@@ -104,9 +104,9 @@ async def replace_text(
 async def replace_open(
     deps: Dependencies, context: JobContext, link: Link, work: PostText, batch: Batch
 ) -> bool:
-    """Replace an open question by this job's message, if the job is for that.
+    """Replace the text of an open question, if this job is for that. Return whether the text was replaced.
 
-    Return whether the text was replaced.
+    The id of such a job begins with `REPLACING_JOB_ID_PREFIX`.
     """
     is_for_that = context.job.id.startswith(REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
     return is_for_that and await replace_text(deps, link, work.question_id, work.message, batch)

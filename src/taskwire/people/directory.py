@@ -113,9 +113,9 @@ class Directory:
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def list_users(self, user_id: str, coder: CoderClient) -> tuple[CoderAccount, ...]:
-        """Return the Coder user with this id in a list; the list is empty if there is no such user.
+        """Return the Coder user with this id, in a list. If there is no such user, the list is empty.
 
-        `coder` asks Coder.
+        `coder` is the client that asks Coder.
         """
         ask = partial(_ask_user, user_id, coder)
         found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)

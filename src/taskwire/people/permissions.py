@@ -151,7 +151,7 @@ class People:
         return self._note_known(own.person, Account(id=own.user_id, username=found[0].username))
 
     async def require_account(self, person: UserId, *, needs_coder: bool = True) -> None:
-        """Raise UserError for a person who has no Coder account and is no administrator.
+        """Raise UserError if the person has no Coder account. An administrator needs no account.
 
         If `needs_coder` is False, an administrator passes even while Coder does not answer.
         """
@@ -246,7 +246,9 @@ class People:
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
     async def share_with(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
-        """Share the task with these people and groups. Return all people and groups that now share the task.
+        """Share the task with these people and groups.
+
+        Return all people and groups with whom it is shared now.
 
         Raise UserError if one of these people may never use the bot. The task is then shared with none of
         them.
@@ -287,9 +289,9 @@ class People:
         return tuple(found)
 
     async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError if `person` may never use the bot, so that the task cannot be shared with them.
+        """Raise UserError if `person` may never use the bot.
 
-        The error's text is for the person who shares the task.
+        The task cannot be shared with such a person. The error's text is for the person who shares the task.
         """
         try:
             await (self.get_account(person) if self.accounts.has_service else self.get_profile(person))
@@ -363,7 +365,7 @@ class People:
     async def find_conversation(self, requester: Requester) -> ChannelId:
         """Return the conversation of a request.
 
-        Return an empty one if the person named a conversation that they cannot read.
+        Return an empty conversation if the person named a conversation that the person cannot read.
         """
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")

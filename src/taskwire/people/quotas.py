@@ -1,10 +1,9 @@
-"""Limits tasks:
+"""Limits how many tasks one person, or the people of one channel, may start and have running.
 
-how many tasks one person, or the people of one channel, may start in an hour and have running at once.
-
-Each limit is a setting, and 0 means no limit. Administrators have no personal limit, and their tasks do not
-count for a channel's limit. A task that could not be created does not count. A task counts as running until
-it is paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task.
+There is a limit for the tasks that start within an hour, and a limit for the tasks that run at once. Each
+limit is a setting, and 0 means no limit. Administrators have no personal limit, and their tasks do not count
+for a channel's limit. A task that could not be created does not count. A task counts as running until it is
+paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task.
 """
 
 from collections.abc import Iterable

@@ -32,7 +32,7 @@ _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Follows announced changes. `poll_soon` makes `poller` poll soon."""
+    """Follows changes that Coder has announced. `poll_soon` brings the next poll of `poller` forward."""
 
     def __init__(self, deps: Dependencies, poller: AnyPoller, poll_soon: Callable[[], None]) -> None:
         self._deps = deps

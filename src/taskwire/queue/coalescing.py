@@ -41,9 +41,9 @@ class Coalescer:
         self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call in an exchange with the other calls that wait now.
+        """Make one call.
 
-        Return an error; do not raise it.
+        It shares an exchange with other calls that wait now. Return an error; do not raise it.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()

@@ -1,11 +1,10 @@
-"""The format of the data in Redis:
-
-which versions of Taskwire use a store, and which queues only newer versions can read.
+"""Records which versions of Taskwire use a store, and finds queues that only newer versions can read.
 
 During an upgrade, two versions use one Redis. After a rollback, the older version may run for days. Each
-process records its format and the time. If a process cannot read the next job of a queue, it moves the queue
-to a place where only newer versions look. The queue stays there if a newer version was seen in the last week.
-`recovery/newer_versions` decides whom to tell.
+process records its format and the time. The format is a number that grows when an older version cannot read
+the data. If a process cannot read the next job of a queue, it moves the queue to a place where only newer
+versions look. The queue stays there if a newer version was seen in the last week. `recovery/newer_versions`
+decides whom to tell.
 """
 
 from collections.abc import Sequence

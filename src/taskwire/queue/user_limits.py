@@ -1,6 +1,4 @@
-"""Limits for one person:
-
-how many requests a person may make in a minute, and what is written above the limit.
+"""Limits how many requests one person may make in a minute, and says what is written above the limit.
 
 The script that claims a delivery applies the limit (`queue/inbox.py`). So the limit counts a delivery once,
 even if Slack delivers it several times.

@@ -1,4 +1,1 @@
-"""Recovers what was missed or lost:
-
-downtime, backfill, lost threads, jobs that only a newer version can read.
-"""
+"""Recovers what was missed or lost: missed messages, lost threads, and jobs of newer versions."""

@@ -204,7 +204,7 @@ class Backfill:
         return False
 
     async def _list_waiting_replies(self, link: LinkId) -> dict[Ts, Reply]:
-        """Return the replies that still wait, by their ts.
+        """Return the replies that still wait. The keys of the result are the ts of the replies.
 
         A reply that a person sent with a command is left out, because its message in the thread is the bot's
         own post.
@@ -264,10 +264,9 @@ def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Split the roots of threads into two lists:
+    """Split the roots of threads into two lists, and return both.
 
-    first roots that would each be alone on a page, then the rest.
-
+    The first list has the leading roots that would each be alone on a page. The second list has the rest.
     `span_us` is the length of time that the last page covered, in microseconds; 0 if there was no page yet.
     """
     lone = []

@@ -226,12 +226,10 @@ def find_recorded_socket(data_dir: Path) -> Path | None:
 
 
 def choose_socket(data_dir: Path) -> Path:
-    """Choose a path for the server's socket:
+    """Choose a path for the server's socket.
 
-    in the data directory if that works, else in a temporary directory.
-
-    The path of a Unix socket has at most 107 bytes on Linux and 103 on macOS (sun_path). Some shared volumes
-    allow no sockets at all.
+    The path is in the data directory if that works, else in a temporary directory. The path of a Unix socket
+    has at most 107 bytes on Linux and 103 on macOS (sun_path). Some shared volumes allow no sockets at all.
     """
     if previous := find_recorded_socket(data_dir):
         remove_socket(previous, data_dir)  # a killed server leaves its socket

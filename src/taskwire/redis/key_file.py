@@ -1,6 +1,4 @@
-"""The encryption keys of this process:
-
-the keys in the settings, and the keys in the embedded store's key file.
+"""The encryption keys of this process, from the settings and from the embedded store's key file.
 
 The key file is in the data directory. Taskwire makes the file if there are no keys at all. Taskwire never
 changes an existing key file.
@@ -49,9 +47,9 @@ def install_existing(settings: Settings) -> None:
 
 
 def find(settings: Settings) -> tuple[str, ...]:
-    """Return the encryption keys:
+    """Return the encryption keys of the settings, then those of the key file.
 
-    those of the settings, then those of the key file. The newest of each come first.
+    The newest keys of each come first.
     """
     keys = tuple(key.get_secret_value() for key in settings.secret_keys)
     if settings.redis_url is not None:

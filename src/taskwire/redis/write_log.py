@@ -15,7 +15,7 @@ COMPARED_WITHIN_SECONDS = 15.0
 
 
 class WriteLog:
-    """The numbers of one process's writing calls, and which of these calls Redis has answered."""
+    """The numbers of one process's writing calls, and which of them Redis has answered."""
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(6)

@@ -1,6 +1,4 @@
-"""Delivers a reply to the agent:
-
-checks whether the reply may go now, makes the agent's text, and calls Coder.
+"""Checks whether a reply may go to the agent now, makes the agent's text, and calls Coder.
 
 An author who may not steer the task is told so. A pause holds the replies that were written before the pause.
 If a person has to decide something, a question is posted, and all later replies wait.

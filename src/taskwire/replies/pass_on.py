@@ -122,7 +122,7 @@ class ReplyPasser:
         return await self._decide(link, work, offered, context.now_ms)
 
     async def _answer_decided(self, link: Link, work: PassOn) -> Outcome:
-        """Return the outcome that says who has decided and when.
+        """Return the outcome that tells the person who has decided, and when.
 
         The author of the reply is not told of a *Not now*.
         """

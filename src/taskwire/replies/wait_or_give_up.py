@@ -286,11 +286,10 @@ class ReplyOutcomes:
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows:
+        """Return the outcome that the thread shows for the reply.
 
-        a reaction for a failed reply, or a question about the reply.
-
-        Redis may have lost that outcome.
+        The thread shows a reaction for a failed reply, or a question about the reply. Redis may have lost
+        that outcome.
         """
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.own_reactions:

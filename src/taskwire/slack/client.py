@@ -17,7 +17,7 @@ from taskwire import transport
 
 
 class _Client(AsyncWebClient):
-    """Follows no redirects, and returns an empty object for an answer that is not a JSON object."""
+    """Follows no redirects. If an answer is not a JSON object, returns an empty object."""
 
     async def _request(
         self,

@@ -41,7 +41,7 @@ class SlackClock:
         return now
 
     def record_answer(self, date: datetime, sent_at: float) -> None:
-        """Learn from the `Date` header of an answer that has just arrived.
+        """Learn Slack's time from the `Date` header of an answer that has just arrived.
 
         `sent_at` is our time at the request.
         """
@@ -49,12 +49,18 @@ class SlackClock:
         self._narrow(date.timestamp(), date.timestamp() + 1.0, sent_at)
 
     def record_post(self, ts: Ts, sent_at: float) -> None:
-        """Learn from the ts of a message that was just posted. `sent_at` is our time at the request."""
+        """Learn Slack's time from the ts of a message that was just posted.
+
+        `sent_at` is our time at the request.
+        """
         at = microseconds(ts) / 1_000_000
         self._narrow(at, at, sent_at)
 
     def record_payload(self, ts: Ts) -> None:
-        """Learn from the ts of a payload that has just arrived: Slack's time is this ts or later."""
+        """Learn from the ts of a payload that has just arrived.
+
+        Slack's time cannot be earlier than this ts.
+        """
         least = microseconds(ts) / 1_000_000 - self._local_time()
         if least <= self._most_ahead:
             self._least_ahead = max(self._least_ahead, least)

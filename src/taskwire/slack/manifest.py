@@ -153,9 +153,9 @@ def _list_lines(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
 
 
 def _scalar(value: ManifestValue) -> str:
-    """Write a scalar:
+    """Write a scalar.
 
-    plain words without quotes, any other value as JSON. A JSON string is valid YAML too.
+    A plain word has no quotes. Any other value is JSON; a JSON string is valid YAML too.
     """
     is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.:/-]*(?: [\w.|-]+)*", value)
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

@@ -57,9 +57,9 @@ class AuditLimits:
 
 
 class BrokenChain(NamedTuple):
-    """Where the chain of entries breaks:
+    """The place where the chain of entries breaks.
 
-    the number of the first entry that does not follow, and what is wrong.
+    It has the number of the first entry that does not follow the entry before, and what is wrong.
     """
 
     number: int
@@ -138,7 +138,7 @@ class _Check:
         return None
 
     def ends(self, head: _Head) -> None:
-        """Check that the chain ends where its head and its seal say."""
+        """Check that the chain ends with the entry that its head and its seal name."""
         if self.number < max(head.number, self.seal.number) or (
             self.number == head.number and self.before != head.hash
         ):

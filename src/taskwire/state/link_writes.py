@@ -236,7 +236,10 @@ class LinkWrites:
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 
     def mark_delivered(self, batch: Batch, link: LinkId, ts: Ts, told: str = "") -> Batch:
-        """Record that the agent has a reply, and what the thread was told about later changes of it."""
+        """Record that the agent has a reply.
+
+        `told` says what the thread was told about later changes of the reply.
+        """
         key = self._keys.link(link, "delivered")
         return batch.write_expiring(RECEIPT_TTL_MS, "HSET", key, ts, told).keep_newest(
             key, MAX_MARKED_REPLIES

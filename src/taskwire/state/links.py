@@ -41,7 +41,11 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class LinkThread(NamedTuple):
-    """A link's thread. `news` is when the link last had news, in seconds since 1970."""
+    """A link's thread.
+
+    `news` is when the thread began, the agent last reported, or the agent last got input, whichever is the
+    latest. It is in seconds since 1970.
+    """
 
     link: LinkId
     thread: ThreadRef
@@ -195,7 +199,7 @@ class Links:
         return await cast("Awaitable[str | None]", found)
 
     async def list_closed(self, channel: ChannelId) -> list[LinkId]:
-        """List the links of this channel whose threads the bot cannot post in."""
+        """List the links of this channel in whose threads the bot cannot post."""
         found = self._redis.hkeys(self._keys.named("closed", channel))
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 

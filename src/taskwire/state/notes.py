@@ -57,7 +57,7 @@ class Notes:
         return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
 
     async def keep(self, value: str, *parts: str, ttl_ms: int = DEFAULT_TTL_MS) -> None:
-        """Store a note for `ttl_ms`."""
+        """Store a note. It expires after `ttl_ms`."""
         key = self._keys.named("notes", *parts)
         await self._write("SET", key, sealing.seal_text(value, key), "PX", ttl_ms)
 
@@ -92,7 +92,7 @@ class Notes:
             return "not ours\n"
 
     async def keep_cached(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
-        """Cache an answer that was requested after the change with this id."""
+        """Cache an answer. `change` is the id of the last change before the answer was requested."""
         key = self._keys.named("cached", *parts)
         sealed = sealing.key_ring().seal(f"{change}\n{value}", key, await self._read_clock())
         await self._write("SET", key, sealed, "PX", ttl_ms)
@@ -119,7 +119,7 @@ class Notes:
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
 
     async def list_counted(self, *parts: str) -> list[str]:
-        """Return the names under which events were counted, the oldest first."""
+        """Return the names of counted events, the oldest first."""
         return cast("list[str]", await self._redis.zrange(self._keys.named("notes", *parts), 0, -1))
 
     def count_in(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:

@@ -102,7 +102,7 @@ class Observations:
         await self._renew(account, self._holder, lease_ms)
 
     async def release(self, account: str) -> None:
-        """Give up the right to poll, so that another process can poll at once."""
+        """Give up this process's right to poll, so that another process can poll at once."""
         await self._renew(account, self._holder, 0)
 
     async def observe(self, account: str, poll: Poll, observations: Sequence[StoredObservation]) -> bool:

@@ -1,6 +1,4 @@
-"""Owner:
-
-the Slack app and the Coder for which a store was first used, and the keys that have encrypted the store.
+"""The Slack app and the Coder for which a store was first used, and the keys that have encrypted the store.
 
 Two installations on one store would run each other's jobs, and create tasks in the wrong Coder. So each
 process checks at its start whether the store belongs to its installation, and whether the process has one of

@@ -1,6 +1,6 @@
-"""Handles commands that name a task:
+"""Handles commands that name a task.
 
-finds the task, checks rights, and appends the action to the task's queue.
+This module finds the task, checks rights, and appends the action to the task's queue.
 """
 
 from functools import partial

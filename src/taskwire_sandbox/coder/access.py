@@ -256,9 +256,9 @@ class Viewer:
         return template.usable_by is None or self.user.id in template.usable_by
 
     def can_manage_keys_of(self, user: User, action: str) -> bool:
-        """Return whether the viewer may do `action` to the user's API keys:
+        """Return whether the viewer may do `action` to the user's API keys.
 
-        read, create, update or delete.
+        `action` is read, create, update or delete.
         """
         return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 

@@ -26,9 +26,9 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route:
+    """A route of Coder's API.
 
-    the name that tests use for it, its method and path, and the function that answers requests.
+    `name` is what tests call the route. `handler` is the function that answers requests.
     """
 
     name: str

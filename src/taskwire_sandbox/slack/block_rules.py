@@ -1,9 +1,8 @@
-"""The rules of Block Kit:
+"""The rules of Block Kit for blocks, and for the dialogs and Home tabs that contain blocks.
 
-keys, lengths and counts of blocks, and of the dialogs and Home tabs that contain them.
-
-Only rules that Slack documents, or that were observed, are here. The rules for elements are in
-`element_rules`. The checks from which all rules are made are in `shape_checks`.
+The rules are about keys, lengths and counts. Only rules that Slack documents, or that were observed, are
+here. The rules for elements are in `element_rules`. The checks from which all rules are made are in
+`shape_checks`.
 """
 
 from taskwire_sandbox.slack.element_rules import (

@@ -1,6 +1,6 @@
-"""Faults that a test plans:
+"""Faults that a test plans.
 
-rules that make calls and deliveries fail, limited by a count or a probability.
+A rule makes calls or deliveries fail. A count or a probability limits each rule.
 """
 
 import random
@@ -71,7 +71,10 @@ class Rule:
 
 
 class Faults:
-    """The active rules. The first matching rule applies. The stand-in's seed decides between chances."""
+    """The active rules.
+
+    The first matching rule applies. The stand-in's seed makes random rules repeatable.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self.rules: list[Rule] = []

@@ -1,8 +1,7 @@
-"""agents.sessions.*:
+"""agents.sessions.*: methods for Slack's own surface for agents.
 
-Slack's own surface for agents: the status of a thread's agent, and a button that stops it.
-
-The method has two errors that other methods do not have. Both errors are listed below.
+This surface shows the status of a thread's agent, and has a button that stops the agent. The method has two
+errors that other methods do not have. Both errors are listed below.
 """
 
 from taskwire_sandbox.slack.backend import Backend
