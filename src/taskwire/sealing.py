@@ -93,8 +93,8 @@ class KeyRing:
     def open(self, sealed: str, purpose: str, max_age: MaxAge | None = None) -> str:
         """Return the text of a sealed value.
 
-        Raises KeyMissing, or CannotOpen if the value was not sealed by Taskwire, is for another purpose or is
-        too old.
+        Raises KeyMissing if the key is missing. Raises CannotOpen if the value was not sealed by Taskwire,
+        was sealed for another purpose, or is too old.
         """
         content = self._decrypt(sealed, max_age)
         if not hmac.compare_digest(content[:_PURPOSE_BYTES], _mark_of(purpose)):

@@ -71,8 +71,9 @@ class HomePublisher:
     async def _make_view(self, context: JobContext, work: PublishHome) -> View:
         """Make the Home tab.
 
-        The bot asks Slack about the person only when the person opens the tab. Later changes show only the
-        person's own tasks and the tasks that are shared with the person.
+        When the person opens the tab, the bot asks Slack whether this person may use it. A later update of
+        the tab does not ask again: it shows only the person's own tasks and tasks that are shared with the
+        person.
         """
         person = work.person
         if work.is_opened:

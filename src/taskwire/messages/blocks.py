@@ -195,7 +195,7 @@ def mrkdwn(words: str) -> Block:
 
 
 def section(block_id: str, words: str) -> Block:
-    """Make a block from mrkdwn. If `words` has a name with marks such as `*`, the block is rich text."""
+    """Make a block from mrkdwn. If a name in `words` contains marks such as `*`, the block is rich text."""
     if has_name(words):
         return line(block_id, [_rich_text_piece(part) for part in split_parts(words)])
     return {"type": "section", "block_id": block_id, "text": mrkdwn(words)}

@@ -120,7 +120,10 @@ def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: 
 
 
 def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
-    """Return the buttons below a task. A running or finished task has none: its title leads to its thread."""
+    """Return the buttons below a task that needs the person or is paused; none for other tasks.
+
+    The title of a task without buttons leads to its thread.
+    """
     is_asked = name == "needs" or task.link.state.phase is Phase.PAUSED
     if not is_asked:
         return []

@@ -111,8 +111,8 @@ def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
 def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
-    A question and a failure stay open during a pause. A pull request is open until a day has passed, its
-    owner has seen it by a button of Taskwire's, or a person pauses the task.
+    A question and a failure stay open during a pause. A pull request stays open for a day. It is closed
+    earlier if the owner opens it in Slack or presses *Seen*, or if a person pauses the task.
     """
     phase, report = get_open_phase(link), link.state.last_report
     if phase in NEEDS_PERSON_PHASES:

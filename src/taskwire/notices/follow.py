@@ -144,7 +144,7 @@ class Follower:
         await self._deps.slack.update(link.record.channel, place.ts, message, meta, priority)
 
     def _end(self, link: Link, until_ms: int) -> Batch:
-        """Return the batch that ends following until `until_ms`.
+        """Return the batch that ends the display of live output that was to last until `until_ms`.
 
         The batch is empty if a person has started to follow again since.
         """
