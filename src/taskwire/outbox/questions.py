@@ -228,7 +228,7 @@ async def settle_finally(
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
-    """Settle the question with an agent's choices, if it is open, because a reply has answered it."""
+    """Settle the question with an agent's choices, if that question is open. A reply has answered it."""
     if await deps.links.find_question(link.id, CHOICES) is not None:
         await settle_finally(deps, link, CHOICES, words, batch)
 

@@ -116,7 +116,7 @@ class ReplyReceiver:
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
-        """Claim a message. If too many messages wait, claim instead an answer that tells the person this."""
+        """Claim a message. If too many messages wait, claim an answer to the person in its place."""
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim

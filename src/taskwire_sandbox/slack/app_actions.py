@@ -316,9 +316,9 @@ def _blocks(body: Json) -> list[Json]:
 
 
 def _attachment_fields(body: Json, pressed: Json) -> Json:
-    """Return the fields of a payload about the unfurl whose block was pressed.
+    """Return a payload's fields about the link preview (unfurl) that contains the pressed block.
 
-    Return no fields for a block of the message itself.
+    Return no fields if the pressed block belongs to the message itself.
     """
     for number, item in enumerate(body.get("attachments", []), 1):
         if any(block is pressed for block in item.get("blocks", [])):
