@@ -111,8 +111,9 @@ def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
 def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
-    A question and a failure stay open during a pause. A pull request stays open for a day. It is closed
-    earlier if the owner opens it in Slack or presses *Seen*, or if a person pauses the task.
+    A question and a failure stay open during a pause. A new pull request waits for the owner for a day at
+    most. It stops waiting earlier if the owner opens it in Slack or presses *Seen*, or if a person pauses the
+    task.
     """
     phase, report = get_open_phase(link), link.state.last_report
     if phase in NEEDS_PERSON_PHASES:
