@@ -154,7 +154,8 @@ class Person:
         return shown_home(view.content) if view is not None else ""
 
     async def presses_in_home(self, label: str, number: int = 0) -> None:
-        """Press a button of the Home tab. `number` counts the buttons with this label from the top."""
+        """Press a button of the Home tab. `number` selects one of several buttons with this label, counted
+        from the top."""
         view = self._world.slack.home(self.id)
         assert view is not None, "the Home tab is empty"
         found = buttons(view.content, label)
@@ -255,7 +256,7 @@ class Thread:
         return list(self._world.slack.reactions(self.channel, ts))
 
     def button(self, label: str) -> tuple[str, str, str]:
-        """Return the newest button with this label: the ts of its message, its action and its value."""
+        """Return the newest button with this label: its message's ts, its action and its value."""
         messages = self._world.slack.thread(self.channel, self.ts)
         for message in reversed(messages):
             for element in buttons(message, label):
@@ -266,7 +267,7 @@ class Thread:
 def buttons(message: Json, label: str) -> list[Json]:
     """Return the buttons, and the options of menus, that have this label in a message.
 
-    If `label` ends with a blank, return those whose labels begin with it.
+    If `label` ends with a blank, return each button or option whose label begins with `label`.
     """
     blocks = message.get("blocks") or []
     rows = [block["elements"] for block in blocks if block["type"] == "actions"]

@@ -142,8 +142,8 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
 
 
 async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
-    """Backfill at the start covers the outage, so the first request starts no second backfill. A later
-    silence starts a new one."""
+    """Backfill at the start covers the outage, so the first request starts no second backfill. After a later
+    silence, a request starts another backfill."""
     await process.beat()
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)

@@ -57,8 +57,8 @@ async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) 
 
 
 async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: World) -> None:
-    """The form shows the refusal and stays open, so the typed text is not lost. In a channel, the bot says it
-    only once."""
+    """The form shows the refusal and stays open, so the typed text is not lost. In a channel, the bot shows
+    the refusal only once."""
     random = world.slack.add_channel("random", ["alice", "bob"])
     await world.alice.types("/task create", "random")
     await only_in(world, "general")
@@ -98,7 +98,7 @@ async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: Worl
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
-    """The bot refuses the first reply and the first verb in words. It stays silent on the next ones, because
+    """The bot answers the first reply and the first verb with a refusal. It ignores later ones, because
     people may be talking to each other."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice"])

@@ -80,7 +80,7 @@ async def test_every_surface_leaves_one_entry(world: World) -> None:
 
 
 async def test_an_entry_names_people_and_the_task_and_never_their_words(world: World) -> None:
-    """An entry is checked whole. It contains neither a prompt nor a reply."""
+    """The test compares a whole entry. The entry contains neither a prompt nor a reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 

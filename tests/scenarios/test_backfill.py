@@ -74,8 +74,7 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
 
 
 async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_nothing(world: World) -> None:
-    """Backfill has found a message. Slack then delivers its event late, and the agent does not get the
-    message twice."""
+    """Backfill finds a message before Slack delivers the message's event. The agent gets the message once."""
     thread, task = await a_waiting_agent(world)
     await listened(world)
     await world.stops()
@@ -90,7 +89,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
 
 
 async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
-    """Slack lost the event of one reply. A later reply, which did arrive, does not hide it."""
+    """Slack lost the event of one reply. A later reply, which did arrive, does not hide the lost reply."""
     thread, task = await a_waiting_agent(world)
     world.slack.backend.dispatcher.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
@@ -151,8 +150,8 @@ async def test_what_was_said_before_is_no_news(world: World) -> None:
 async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first page of history begins at the newest root, the next at an older one. If a page would hold
-    only one root, the bot reads that thread instead."""
+    """Each page of history begins at the root of a thread. If a page would hold only one root, the bot reads
+    that thread instead of the page."""
     monkeypatch.setattr(outbound, "ROOTS_PAGE_SIZE", 10)
     tasks = []
     for number in range(3):
@@ -250,7 +249,7 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store is read-only, so the bot takes no delivery and /readyz says so. Backfill finds it."""
+    """The store is read-only, so the bot takes no delivery. Backfill finds the reply later."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
@@ -312,7 +311,7 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
 
 
 async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
-    """Somebody asked for a pause hours ago. The bot does not pause the task, and says so."""
+    """Somebody asked for a pause hours ago. The bot tells them that it does not pause the task now."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)

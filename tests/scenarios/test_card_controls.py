@@ -91,7 +91,7 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be_read(world: World) -> None:
-    """The dialog shows the agent's last report instead of its answer."""
+    """The dialog shows the agent's last report and not its answer."""
     thread, task = await a_question(world)
     world.coder.plan_fault("tasks.logs", server_error(), times=1)
 
@@ -106,7 +106,7 @@ async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be
 
 
 async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
-    """The card shows the press before Coder answers, and sooner than three seconds after its last edit."""
+    """The card shows the press before Coder answers. For this edit, the card does not wait three seconds."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 1")
     await world.polls()
@@ -192,8 +192,8 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
 
 
 async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: World) -> None:
-    """Bob chooses an entry that only the owner may use, and is refused. Alice, the owner, can choose it
-    afterwards."""
+    """Bob chooses an entry that only the owner may use, and the bot refuses him. Alice, the owner, can choose
+    that entry afterwards."""
     thread, _ = await a_task(world)
     before = menu_id(world, thread)
 

@@ -1,4 +1,5 @@
-"""The bot edits the card in place, at a limited rate. It posts the card again only if somebody deleted it."""
+"""The bot edits a card in place, at a limited rate. It posts a card again only if somebody deleted the
+card."""
 
 import json
 

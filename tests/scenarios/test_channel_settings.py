@@ -84,7 +84,7 @@ async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> 
 
 
 async def test_the_settings_of_another_channel_stay_as_they_are(world: World) -> None:
-    """Alice changes the settings of one channel. Another channel keeps its own."""
+    """Alice changes the settings of one channel. The settings of another channel stay."""
     world.slack.add_channel("random", ["alice"])
     await set_channel(world, settle="1 min")
 
@@ -125,8 +125,8 @@ async def test_new_tasks_have_the_channels_template_and_preset(world: World) -> 
 
 
 async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
-    """The channel's template no longer exists. The bot tells the person how to choose another one, and the
-    dialog says why no template is chosen."""
+    """The channel's template no longer exists. The bot tells the person how to choose another template, and
+    the dialog says why no template is chosen."""
     big = world.coder.add_template("big", display_name="Big ones")
     await set_channel(world, template="Big ones")
     del world.coder.world.templates[big.id]
@@ -144,8 +144,8 @@ async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
 
 
 async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) -> None:
-    """The agent gets only replies that mention the bot. The card says so, and its menu can change that for
-    its thread."""
+    """The agent gets only replies that mention the bot. The card says so, and its menu can let the agent get
+    every reply of the thread."""
     await set_channel(world, replies="Only replies that mention @Taskwire")
     thread, task = await a_task(world)
     task.becomes("idle", "Which login?")
@@ -205,8 +205,8 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
 
 
 async def test_a_channel_is_told_once_that_everybody_may_steer(world: World) -> None:
-    """The bot tells the channel at the first save, and not at a second one. It tells the channel again if the
-    setting was off in between."""
+    """The bot tells the channel at the first save, and says nothing at a second save. If the setting was off
+    in between, the bot tells the channel again."""
     everybody = "Everybody in this channel"
     await set_channel(world, steerers=everybody)
     first = world.reader.new_roots()
@@ -399,8 +399,8 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
-    """Only Alice sees and changes her own settings. If she chooses another template in the dialog, it keeps
-    her other choices."""
+    """Only Alice sees and changes her own settings. She keeps the values that she has entered when she
+    chooses another template."""
     world.coder.add_template("big", display_name="Big ones")
     await world.alice.types("/task settings")
     view = world.slack.views(world.alice.id)[-1]
@@ -444,7 +444,7 @@ async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> N
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:
-    """Slack delivers one submission twice. The second changes nothing, so that it cannot undo newer
+    """Slack delivers one submission twice. The second delivery changes nothing, so that it cannot undo newer
     settings."""
     await world.alice.types("/task settings")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)

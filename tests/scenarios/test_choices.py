@@ -216,8 +216,8 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
 
 
 async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
-    """The owner agrees to a teammate's choice. The agent gets it once, with the teammate's name, and the
-    question closes."""
+    """The owner agrees to a teammate's choice. The agent gets the choice once, with the teammate's name, and
+    the question closes."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -246,7 +246,7 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:
-    """The agent works again without an answer from Slack. The notice says so and loses its buttons."""
+    """The agent works again without an answer. The notice says that and loses its buttons."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 

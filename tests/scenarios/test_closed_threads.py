@@ -96,8 +96,8 @@ async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(worl
 
 
 async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next_notice(world: World) -> None:
-    """Slack's event about the reopened channel is lost. The bot tries the channel with the next notice, and
-    then posts the missed ones."""
+    """Slack's event about the reopened channel is lost. The bot tries to post the next notice there, and then
+    posts the missed notices."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -117,7 +117,8 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
 
 
 async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) -> None:
-    """The owner can detach the task and attach it elsewhere. The bot does not try the old channel again."""
+    """The owner can detach the task and attach it in another channel. The bot does not try the old channel
+    again."""
     world.slack.add_channel("elsewhere", ["alice"])
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
@@ -151,8 +152,8 @@ async def test_a_task_of_a_closed_thread_is_moved_by_attach(world: World) -> Non
 
 
 async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
-    """The bot is still a member of the channel. Slack now delivers its messages as those of a private
-    channel."""
+    """The bot is still a member of the channel. Slack now delivers the channel's messages as those of a
+    private channel."""
     thread, task = await a_task(world)
     world.slack.workspace.channel("general").kind = PRIVATE
 

@@ -144,7 +144,7 @@ async def test_what_coder_refused_for_an_hour_is_not_called_away(
 
 
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
-    """This Coder has no Tasks feature. Every answer says so, and none says that Coder is away or broken."""
+    """This Coder has no Tasks feature. Every answer says that, and none says that Coder is away or broken."""
     thread = await world.alice.runs("/task create fix it")
     world.coder.plan_fault("tasks.*", faults.server_error("Route not found.", 404), times=None)
 
@@ -191,7 +191,7 @@ async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
 
 
 async def test_a_hiccup_is_not_talked_about(world: World) -> None:
-    """Coder fails for a short time. The bot says nothing, because nobody could read it before the end."""
+    """Coder fails for a short time only. The bot posts no message about this."""
     world.coder.plan_fault("*", faults.refused(), times=1)
 
     await world.alice.types("/task create fix it")
@@ -202,7 +202,7 @@ async def test_a_hiccup_is_not_talked_about(world: World) -> None:
 
 
 async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
-    """The bot tells the person after an hour that it gave up. It creates nothing later."""
+    """After an hour, the bot tells the person that it gave up. It creates no task later."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -304,8 +304,8 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
 
 
 async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(world: World) -> None:
-    """A long outage interrupts a creation. It does not count as an error of the template, so the bot creates
-    the task afterwards."""
+    """A long outage interrupts a creation. The outage does not count as an error of the template, so the bot
+    creates the task afterwards."""
     world.coder.plan_fault("tasks.create", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")

@@ -23,7 +23,7 @@ async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, f
 
 
 async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:
-    """Slack delivers one submission twice. The bot recognizes it by the id of the view."""
+    """Slack delivers one submission twice. The bot recognizes the second delivery by the id of the view."""
     await world.alice.types("/task fix it")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)
 
@@ -34,7 +34,7 @@ async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> No
 
 
 async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
-    """Slack delivers one press twice. The bot recognizes it by its time and its person."""
+    """Slack delivers one press twice. The bot recognizes the second delivery by its time and its person."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.types("/task create fix it")

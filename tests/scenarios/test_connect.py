@@ -159,7 +159,7 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
 
 
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
-    """A second person who connects the account is told who has it. They can connect it after the first person
+    """A second person who connects the account is told who has it. They can connect it when the first person
     has disconnected."""
     await connects(both, both.alice)
     await both.bob.types("/task connect")
@@ -235,7 +235,8 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 )
 @pytest.mark.parametrize("fault", [cut_after, refused, server_error], ids=lambda fault: fault.__name__)
 async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Callable[[], Fault]) -> None:
-    """Coder made a token, but its answer was lost. The bot makes another token and deletes the first."""
+    """Coder made a token, but the answer was lost. The bot makes another token and deletes the first
+    token."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault(route, fault())
@@ -292,7 +293,7 @@ async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -
 
 
 async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
-    """Olga has the role Owner, so Coder lets her token live for a week. The bot renews it in time."""
+    """Olga has the role Owner, so Coder lets her token live for a week. The bot renews her token in time."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -331,7 +332,8 @@ async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later
 
 
 async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -> None:
-    """The renewed token has another name in Coder. The bot deletes it when the person connects again."""
+    """The renewed token has another name in Coder. When the person connects again, the bot deletes the
+    renewed token."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -349,8 +351,8 @@ async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -
 
 
 async def test_the_home_tab_shows_the_account(both: World) -> None:
-    """The tab names the person's Coder account and what is wrong with it, and has a button that changes
-    it."""
+    """The tab names the person's Coder account and says what is wrong with it. A button changes the
+    account."""
     before = (await both.alice.opens_home()).splitlines()[-1]
     await connects(both, both.alice)
     await both.passes(CARD_SECONDS)

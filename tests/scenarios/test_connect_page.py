@@ -263,8 +263,8 @@ async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx
 async def test_coder_that_is_away_at_the_exchange_is_asked_again(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """The bot repeats the exchange if Coder did not get it. If only Coder's answer was lost, the bot asks the
-    person to begin again, and no token is left."""
+    """If Coder did not get the request for tokens, the bot repeats it. If only Coder's answer was lost, the
+    bot asks the person to begin again."""
     page.coder.plan_fault("oauth.tokens", server_error(status=503), times=2)
     await Browser(page, http, "alice").allows(await asks(page, page.alice))
     for _ in range(3):
@@ -308,8 +308,8 @@ async def test_the_tokens_are_refreshed_before_they_end(page: World, http: httpx
 
 
 async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http: httpx.AsyncClient) -> None:
-    """Coder used the refresh token up, and its answer was lost. The person's next request waits, and runs
-    after they have connected again."""
+    """Coder accepted the refresh token, and its answer was lost. The person's next request waits until they
+    have connected again."""
     await connects(page, http, page.alice)
     page.coder.plan_fault("oauth.tokens", cut_after())
     await page.passes(19 * HOUR_SECONDS)

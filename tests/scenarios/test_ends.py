@@ -62,8 +62,8 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
 
 
 async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World) -> None:
-    """The bot checks the author's rights again when it would deliver the reply. Other people's replies do not
-    wait for that one."""
+    """The bot checks the author's rights again before it delivers the reply. Other people's replies do not
+    wait for this reply."""
     world.person("carol", roles=("owner",))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
@@ -99,7 +99,7 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
 
 
 async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
-    """A person deleted the notice, so the bot does not post it again. It still posts the next notice."""
+    """A person deleted the notice, so the bot does not post it again. Later notices are still posted."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

@@ -80,8 +80,7 @@ async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(
 
 
 async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(world: World) -> None:
-    """The agent wrote only output. The notice begins with its report and shows the last lines of the
-    output."""
+    """The agent wrote only output. The notice has the agent's report and the last lines of the output."""
     thread, task = await a_task(world)
     task.says("\n".join(f"INFO step {number} is done" for number in range(200)))
     task.becomes("complete", "All done")
@@ -238,8 +237,7 @@ async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_step
 
 
 async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
-    """A press of *Show steps* shows the agent's steps before that notice, even if the task has been deleted
-    since."""
+    """*Show steps* on a notice shows the agent's steps of that turn, even after the task was deleted."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")

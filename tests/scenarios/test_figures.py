@@ -154,7 +154,7 @@ async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
 
 
 async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
-    """The number of dead letters includes a job until the operator has dealt with it."""
+    """A job that was given up counts as a dead letter until the operator has dealt with it."""
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -214,7 +214,7 @@ async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
 
 
 async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
-    """While the store does not answer, jobs wait and the metrics show it."""
+    """The store does not answer. The metrics show this, and jobs wait."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
         lost = await look(world)

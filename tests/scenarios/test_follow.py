@@ -42,7 +42,8 @@ async def _ends(world: World, thread: Thread) -> list[str]:
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
-    """The bot edits one message in place. *Stop following* ends that, and the answer to it is private."""
+    """The bot edits one message in place until somebody presses *Stop following*. The answer to this press is
+    private."""
     thread, task, ts = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -186,7 +187,8 @@ async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
 
 
 async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) -> None:
-    """The bot refuses to follow an agent that waits. It also refuses a second message for one task."""
+    """The bot refuses to follow an agent that waits. It also refuses to post a second message that follows
+    the same agent."""
     thread, task, _ = await _followed(world)
     await world.alice.replies(thread, "!follow")
     twice = world.alice.reads()

@@ -182,7 +182,7 @@ async def test_a_preset_can_be_left_out(world: World) -> None:
 
 
 async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
-    """The form has the template and the preset of the command. It names an option that is wrong."""
+    """The form has the template and the preset of the command. The form names an option that is wrong."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[fast])
     await world.alice.types("/task create template=big preset=fast")
@@ -227,8 +227,8 @@ async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World
 
 
 async def test_another_channel_can_be_chosen(world: World) -> None:
-    """The bot posts the card in the chosen channel. If the bot is not a member there, it tells the person
-    where they asked."""
+    """The bot posts the card in the chosen channel. If the bot is not in that channel, it tells the person
+    where they opened the form."""
     world.slack.add_channel("random", ["alice"])
     world.slack.add_channel("quiet", ["alice"], with_bot=False)
     random, quiet = (world.slack.workspace.channel(name).id for name in ("random", "quiet"))

@@ -82,7 +82,8 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
 
 
 async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> None:
-    """One list lacks the task, and the next list has it. Only two such lists in a row count."""
+    """One list lacks the task, and the next list has it. A task counts as gone only after two lists in a row
+    lack it."""
     thread, _ = await a_task(world)
 
     for _ in range(3):
@@ -140,8 +141,8 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
 
 async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -> None:
-    """If more than five tasks vanish, the bot tells no thread. It tells the administrators, and /readyz says
-    so."""
+    """If more than five tasks vanish, the bot tells no thread. It tells the administrators, and /readyz
+    reports it."""
     await world.restarts(admins=(world.bob.id,))
     threads = await some_tasks(world, 6)
     for _, task in threads:

@@ -155,8 +155,8 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """There is one question. It says who paused the task and counts all held replies, and its buttons act on
-    all of them."""
+    """There is one question. The question says who paused the task and counts all held replies, and its
+    buttons act on all of them."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=2)
 

@@ -115,7 +115,8 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
 
 
 async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
-    """The running bot makes the checks of `taskwire doctor` for an administrator. It refuses other people."""
+    """The running bot makes the checks of `taskwire doctor` for an administrator. The bot refuses other
+    people."""
     await world.restarts(admins=(world.bob.id,))
 
     await world.bob.types("/task doctor")

@@ -219,8 +219,8 @@ async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
 
 
 async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World) -> None:
-    """The bot publishes no tab for a person who has not opened it. Slack allows a hundred publications a
-    minute for all people."""
+    """The bot publishes no tab for a person who has not opened it, because Slack allows only a hundred
+    publications a minute in all."""
     await world.slack.open_home(world.alice.id, "messages")
     await a_task(world)
     await world.bob.opens_home()
@@ -251,8 +251,8 @@ async def test_many_changes_at_once_are_published_together(world: World) -> None
 
 
 async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) -> None:
-    """Coder no longer shows the task, and the task leaves the tab. It is in the tab again when Coder shows it
-    again."""
+    """Coder no longer shows the task, and the task leaves the tab. When Coder shows the task again, the tab
+    shows it again."""
     await world.alice.opens_home()
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", NO_TASKS, times=2)

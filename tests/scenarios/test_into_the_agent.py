@@ -104,7 +104,7 @@ async def test_an_edited_prompt_cannot_leave_the_paste(world: World, way: str) -
 
 @pytest.mark.parametrize("before", ["", UNSEEN, "\x1b[0m", " \n"])
 async def test_a_leading_mark_is_asked_about_however_it_is_hidden(world: World, before: str) -> None:
-    """The reply has invisible characters before its `!`. Agents do not see them either, so the bot asks
+    """The reply has invisible characters before its `!`. Agents ignore these characters, so the bot asks
     whether to send the reply."""
     thread, task = await a_waiting_agent(world)
 
@@ -143,7 +143,8 @@ async def test_a_files_name_is_no_command(world: World) -> None:
 
 @pytest.mark.parametrize("mark", ["!", f"{UNSEEN}!"])
 async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: str) -> None:
-    """The answer to the command refuses such a prompt. The form refuses it beside the field."""
+    """The bot refuses such a prompt in its answer to the command, and in the form beside the prompt's
+    field."""
     await world.alice.types(f"/task create {mark}rm -rf build")
     refused = world.alice.reads()
     await world.alice.types("/task create")

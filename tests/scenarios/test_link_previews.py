@@ -112,7 +112,7 @@ async def test_a_channel_that_another_company_reads_gets_no_preview(world: World
 
 
 async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> None:
-    """The bot is not in that private channel, so it does not know who reads there."""
+    """The bot is not in the private channel, so it does not know who reads there."""
     task = world.coder.add_task("alice", "fix the login")
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 

@@ -121,8 +121,8 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
 
 async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> None:
-    """The owner paused a finished task, so they have read it. It comes after a finished task that nobody
-    paused."""
+    """The owner paused a finished task, so they have read it. The list shows it after a finished task that
+    nobody paused."""
     for word in ("first", "second"):
         thread = await world.alice.runs(f"/task create {word}")
         await world.polls()
@@ -284,8 +284,8 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
-    """The answer names `/task attach`. Its buttons only open pages, because a task without a link has no
-    queue for jobs."""
+    """The answer names `/task attach`. The answer's buttons only open pages, because a task without a link
+    has no queue for jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
 

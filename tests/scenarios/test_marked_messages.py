@@ -150,7 +150,7 @@ async def test_a_guest_and_a_person_without_account_start_nothing(world: World) 
 
 
 async def test_a_message_without_words_starts_nothing(world: World) -> None:
-    """The bot tells the person what to do instead."""
+    """The bot tells the person how else to start a task."""
     files = (Attachment("shot.png", b"\x89PNG", "image/png"),)
     ts = await world.slack.post(world.bob.id, "general", "", files=files)
 

@@ -157,7 +157,8 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:
-    """After *Read every reply*, the card has *Read mentions only* in the same place."""
+    """A press of *Read every reply* on the card sends every reply to the agent. The card then has *Read
+    mentions only* in the same place."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -208,7 +209,7 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
 
 
 async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
-    """The mention's only word is a verb. It starts no task with that word as its prompt."""
+    """A mention in such a thread has only a verb. The bot starts no task with the verb as its prompt."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "pause", root)

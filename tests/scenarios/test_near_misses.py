@@ -130,7 +130,7 @@ async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> N
 
 
 async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
-    """The press opens the dialog of `/task delete`, which asks once before it deletes."""
+    """The press opens the dialog of `/task delete`, which asks once whether to delete the task."""
     thread, task = await a_task(world)
 
     await world.alice.types(f"/task delte {task.name}")
@@ -205,7 +205,7 @@ async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: 
 async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
     world: World, typed: str, label: str, dialog: str
 ) -> None:
-    """A mistyped verb means a verb with a dialog. The press opens the dialog, and the question loses its
+    """Alice mistypes a verb that opens a dialog. The press opens the dialog, and the question loses its
     buttons."""
     thread, task = await a_question(world)
     thread.new_messages()

@@ -40,8 +40,8 @@ def _typed(world: World, **told: object) -> dict[str, object]:
 async def test_what_an_organizations_install_is_not_for_is_counted(
     world: World, claims: dict[str, str]
 ) -> None:
-    """The payloads come from workspaces in which the app is not installed. Their authors get no answer, and
-    the log has one line in all."""
+    """The payloads come from workspaces in which the app is not installed. Their authors get no answer. The
+    log has one line for all."""
     workspace = world.slack.workspace
     workspace.enterprise_id, workspace.org_teams = "E0ORG", ("T0TASKWIRE",)
     await world.restarts()
@@ -60,7 +60,8 @@ async def test_what_an_organizations_install_is_not_for_is_counted(
 
 
 async def test_what_another_workspace_and_its_people_send_is_counted(world: World) -> None:
-    """People of another company are normal in a shared channel. So their payloads cause no warning."""
+    """The metrics count payloads from people of another company. The log has no warning, because such people
+    are normal in a shared channel."""
     with capture_logs() as logs:
         await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
         stranger = common_fields(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))

@@ -203,7 +203,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
 
 async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
-    """The bot finds the end of the turn in the agent's history, however late it reads that."""
+    """The bot finds the end of the turn in the agent's history, even the next morning."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")

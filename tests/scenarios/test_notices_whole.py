@@ -69,7 +69,8 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
 async def test_a_notice_leads_to_its_task_in_coder(
     world: World, act: Act, text: str, buttons: list[str]
 ) -> None:
-    """Each notice has a button that opens the page of its task. A notice of a deleted task has none."""
+    """Each notice has a button that opens the page of its task. A notice of a deleted task has no such
+    button."""
     thread, task = await a_task(world)
     words = {
         "calls": f"<@{world.alice.id}>",
@@ -150,6 +151,6 @@ def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
     ids=["none", "another's", "two"],
 )
 def test_no_notice_is_read_that_does_not_lead_to_its_task(pages: tuple[str, ...]) -> None:
-    """A story fails if one of its notices lacks the button, even if the story does not check that."""
+    """A story fails if one of its notices lacks the button, even if the story does not check the button."""
     with pytest.raises(AssertionError, match="Open in Coder"):
         shown(_notice(*pages))

@@ -21,8 +21,8 @@ async def _of_organization(world: World, *, installed: tuple[str, ...] = ()) -> 
 
 
 def _person(world: World, name: str, *teams: str) -> Person:
-    """Make a person of the organization who is a member of these workspaces. The first one is the person's
-    home."""
+    """Make a person of the organization who is a member of these workspaces. The first workspace is the
+    person's home."""
     person = world.person(name, team_id=teams[0])
     user = world.slack.workspace.user(name)
     user.enterprise_id, user.teams = ORG, list(teams)

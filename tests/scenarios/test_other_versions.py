@@ -36,8 +36,8 @@ DAY = 86_400.0
 
 
 async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(world: World) -> None:
-    """The newer version stored twelve replies, and the older one a thirteenth. Three days later the newer
-    version is back, and the agent gets all in order."""
+    """The newer version stored twelve replies, and the older version a thirteenth. When the newer version is
+    back after three days, the agent gets all in order."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     words = [f"word {number}" for number in range(12)]
@@ -253,8 +253,8 @@ async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: Wor
 
 
 async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
-    """The older version drops a newer version's jobs that draw a card or run backfill. It can make such jobs
-    itself."""
+    """The older version drops a newer version's jobs that draw a card or run backfill, because it can make
+    such jobs itself."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await record_newer_version(world)
@@ -326,8 +326,7 @@ async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edite
 
 
 async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World) -> None:
-    """The older version cannot read one link. It polls and lists other tasks, and that link's events wait for
-    the newer version."""
+    """The older version cannot read one link, whose events wait. It polls and lists all other tasks."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     other = await world.bob.runs("/task create mend the footer")

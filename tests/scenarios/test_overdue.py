@@ -69,7 +69,8 @@ async def asks(world: World, task: SandboxTask) -> None:
 
 
 async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world: World) -> None:
-    """The notice loses its buttons when something changes."""
+    """The bot posts one notice a turn, which mentions the owner. The notice loses its buttons when something
+    changes."""
     thread, task = await a_task(world)
     await world.passes(29 * MINUTES)
     early = thread.new_messages()
@@ -261,7 +262,8 @@ async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World)
 
 
 async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
-    """The bot repeats the reminder once, an hour later. The first one says who snoozed it, and until when."""
+    """The bot repeats the reminder once, an hour later. The first reminder says who snoozed it, and until
+    when."""
     await set_channel(world, reminder="4 h")
     thread, _ = await a_question(world)
     await world.passes(4 * HOURS)

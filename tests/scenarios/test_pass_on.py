@@ -1,4 +1,5 @@
-"""A person who may not steer writes a reply. They can ask the task's owner to pass it on to the agent."""
+"""A person who may not steer writes a reply. The author can ask the task's owner to pass the reply on to the
+agent."""
 
 import pytest
 
@@ -175,8 +176,8 @@ async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
 
 
 async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
-    """Bob does not press the button. The bot offers it only once, because people may be talking with each
-    other."""
+    """Bob does not press the button below the first offer. The bot offers nothing again, because people may
+    be talking with each other."""
     thread, task = await a_task(world)
 
     for words in ("nice", "is it not?", "see you tomorrow"):
@@ -325,8 +326,8 @@ async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -
 
 
 async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_agent(world: World) -> None:
-    """The passed reply could not be delivered, and Bob edits it. When Alice retries, the agent gets the text
-    that she passed on."""
+    """The passed reply could not be delivered, and Bob edits it. When Alice tries again, the agent gets the
+    text that she passed on."""
     thread, task = await a_busy_agent(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()

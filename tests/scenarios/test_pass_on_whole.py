@@ -6,8 +6,8 @@ from .world import World
 
 
 async def test_a_reply_that_the_owner_cannot_read_whole_is_not_passed_on(world: World) -> None:
-    """The bot shows a long reply to its end. A longer one has no button, and the owner can ask for a shorter
-    one."""
+    """The bot shows a long reply to its end. If a reply is too long for that, it has no button, and the owner
+    can ask for a shorter reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.alice.opens_home()

@@ -35,8 +35,8 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
 
 
 async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: World) -> None:
-    """An agent without a state counts as starting for 30 seconds, and then as idle. After the settle time, it
-    needs somebody."""
+    """An agent without a state counts as starting for 30 seconds, and then as idle. After the settle time,
+    the agent needs somebody."""
     world.coder.template.is_silent = True
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -72,7 +72,8 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
 
 
 async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
-    """Coder escapes reports for web pages. The card shows the original text, and its markup has no effect."""
+    """Coder escapes reports for web pages. The card shows the original text, and markup in the text has no
+    effect."""
     thread, task = await a_task(world)
     task.becomes("complete", 'I can\'t find "x" & a < b &amp; <!channel> *c*', PULL)
     await world.polls()
@@ -101,7 +102,7 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
 
 
 async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: World) -> None:
-    """The agent gets new input, so its old report is out of date. The card shows the next report."""
+    """When the agent gets new input, its old report is out of date. The card shows the next report."""
     thread, task = await a_task(world)
     task.becomes("complete", "Done, and pushed")
     await world.polls()
@@ -140,7 +141,8 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
-    """The card keeps its phase. It adds since when the agent is unreachable, and what a person can do."""
+    """The card keeps its phase. The card also says since when the agent is unreachable, and what a person can
+    do."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -262,8 +264,8 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
 
 
 async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:
-    """The task was done and then reported idle. For `/task status`, the bot reads its history and answers
-    *Done*."""
+    """The task was done and then reported idle. For `/task status`, the bot reads the task's history and
+    answers *Done*."""
     task = world.coder.add_task("alice", "fix the login redirect")
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=600)

@@ -31,8 +31,8 @@ async def _a_hidden_task(world: World) -> tuple[Thread, str]:
     ],
 )
 async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World, action_id: str) -> None:
-    """Bob sends an invented press for a hidden task. Nothing happens, and the answer contains neither its
-    owner nor its title."""
+    """Bob sends an invented press for a hidden task. Nothing happens, and the answer contains neither the
+    task's owner nor its title."""
     _, link = await _a_hidden_task(world)
     task = world.task("the-secret-plan")
 
@@ -121,8 +121,8 @@ async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: Wor
 
 
 async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: World) -> None:
-    """Bob typed `/task list` in the private channel and then left it. The next page shows none of its
-    tasks."""
+    """Bob typed `/task list` in the private channel and then left the channel. The next page shows none of
+    its tasks."""
     await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.types("/task list all", "hidden")
@@ -218,7 +218,7 @@ async def test_anothers_question_creates_nothing(world: World) -> None:
 
 async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> None:
     """Slack's menu offers only the person's own conversations. The bot refuses a submission that names
-    another one."""
+    another conversation."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     elsewhere = world.slack.add_channel("elsewhere", ["alice"])
 
@@ -281,7 +281,7 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
 
 
 async def test_nobody_is_shown_a_control_that_would_refuse_them(world: World) -> None:
-    """Only one person sees a list or a status. It lacks the buttons that the bot would refuse to this
+    """A list or a status is shown to one person only. It lacks the buttons that the bot would refuse to this
     person."""
     thread, task = await a_waiting_agent(world)
     task.pause()

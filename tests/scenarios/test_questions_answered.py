@@ -65,7 +65,7 @@ async def resumes_in_coder(world: World, thread: Thread) -> None:
 async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     world: World, resumes: Callable[[World, Thread], Awaitable[None]]
 ) -> None:
-    """After each kind of resume, the line that asked about the held replies loses its buttons."""
+    """After each kind of resume, the question about the held replies loses its buttons."""
     thread, _ = await held(world, "first", "second")
     await world.polls()
     await world.passes(seconds=5)
@@ -106,7 +106,8 @@ async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> N
 async def test_the_person_who_restarted_a_workspace_is_named_although_it_already_runs(
     world: World,
 ) -> None:
-    """The notices before it in the thread may have to wait for Slack."""
+    """The notice of the restart may wait for Slack until the workspace runs. The notice still names the
+    person."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     task.pause()
@@ -234,7 +235,7 @@ async def test_what_was_left_out_is_named(world: World) -> None:
 
 
 async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: World) -> None:
-    """The bot sends the replies in order. After the last one, the question says that all were sent."""
+    """The bot sends the replies in order. After the last reply, the question says that all were sent."""
     thread, task = await three_let_go(world)
 
     await world.alice.clicks(thread, "Try again")
@@ -294,8 +295,8 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
 
 
 async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(world: World) -> None:
-    """A newer reply should resume the task, but Coder refuses. The bot gives that reply and the held ones
-    back."""
+    """A newer reply should resume the task, but Coder refuses. The bot gives back the newer reply and the
+    held replies."""
     thread, _ = await held(world, "first")
     thread.new_messages()
     world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
@@ -434,8 +435,8 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
 
 
 async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world: World) -> None:
-    """The author of the edit sees the message in place of their question. Others are told about their own
-    requests."""
+    """The edit's author is told in place of the question that the edit waits. Other people are told about
+    their own requests."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
@@ -479,7 +480,8 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 
 
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
-    """The bot no longer has the reply behind the question. The question loses its button and says so."""
+    """The bot no longer has the reply behind the question. After a press, the question says that and loses
+    its button."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")

@@ -155,7 +155,8 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
 
 
 async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
-    """The bot could not post its question for a week, and no longer has the reply. The thread is told so."""
+    """The bot could not post its question for a week, and no longer has the reply. The thread is told that
+    the reply was not sent."""
     thread, task = await a_busy_agent(world)
     long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_TTL_MS + 1))
     requester = Requester(

@@ -182,7 +182,8 @@ async def test_thanks_with_a_wish_are_input(world: World) -> None:
 
 
 async def test_a_log_that_is_shown_to_everybody_is_the_output_of_an_agent(world: World) -> None:
-    """The metadata of a log says that it is an agent's output. That of a status says that it is an answer."""
+    """The metadata of a shown log has the kind `output`. The metadata of a shown status has the kind
+    `answer`."""
     thread, task = await a_task(world)
     task.says("I look at it.")
 

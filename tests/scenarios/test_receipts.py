@@ -42,7 +42,7 @@ async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
 
 
 async def test_only_the_newest_state_shows(world: World) -> None:
-    """Eyes, hourglass and tick replace each other."""
+    """The bot replaces the eyes by the hourglass, and the hourglass by the tick."""
     thread, task = await a_busy_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -58,7 +58,7 @@ async def test_only_the_newest_state_shows(world: World) -> None:
 
 
 async def test_all_replies_that_wait_show_the_same(world: World) -> None:
-    """The replies behind the first one have the same mark, and so does a reply that comes later."""
+    """The first waiting reply and all replies after it have the same mark."""
     thread, task = await a_busy_agent(world)
 
     texts = ("use main", "and test it", "then push")
@@ -148,7 +148,7 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
 
 
 async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(world: World) -> None:
-    """It is unknown whether Slack added a reaction. The bot removes that reaction when it adds the next
+    """It is unknown whether Slack added a reaction. The bot removes this reaction when it adds the next
     one."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("reactions.add", CallFault.DONE_THEN_CUT)

@@ -1,5 +1,5 @@
-"""Replies while something fails or refuses them. None is lost, and people are told what each reply waits
-for."""
+"""Replies while a system fails, or while it refuses them. No reply is lost, and people are told what each
+reply waits for."""
 
 from taskwire_sandbox.coder.faults import bad_gateway, server_error, too_many
 
@@ -292,8 +292,8 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
 
 
 async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
-    """One message gives all replies back. The author presses its button, and the operator resends them too.
-    The agent gets each once."""
+    """One message gives all replies back. The author presses *Try again*, and the operator resends them too.
+    The agent gets each reply once."""
     thread, task = await a_waiting_agent(world)
     async with world.coder.outage():
         for text in ("first", "second"):

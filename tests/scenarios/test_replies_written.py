@@ -42,7 +42,7 @@ async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got:
 
 
 async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
-    """A message's blocks have the formatting of Slack's editor."""
+    """The agent gets lists and styles of Slack's editor as Markdown."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.post(world.alice.id, thread.channel, "Do • one • two", thread.ts, blocks=_a_list())

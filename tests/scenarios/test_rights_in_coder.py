@@ -67,8 +67,8 @@ async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
 
 
 async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(world: World) -> None:
-    """Coder answers as if the task were gone. The bot says what is wrong, and that an operator of Coder can
-    change it."""
+    """Coder answers as if the task were gone. The bot says that Coder closes the workspace, and that an
+    operator of Coder can change that."""
     thread, task = await a_waiting_agent(world)
     keep_owners_out(world)
 
@@ -89,8 +89,8 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
 
 async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
-    """The command and the verb both say that Coder closes the workspace to Taskwire's account. If the task is
-    gone, they say that instead."""
+    """The command and the verb both say that Coder closes the workspace to Taskwire's account. For a task
+    that is gone, they say that it is gone."""
     thread, task = await a_task(world)
     thread.new_messages()
     keep_owners_out(world)

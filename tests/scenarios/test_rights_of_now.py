@@ -86,7 +86,7 @@ async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
 async def test_a_person_who_lost_their_coder_account_steers_nothing(
     world: World, loses: Callable[[World], Awaitable[None]], says: str
 ) -> None:
-    """Coder sends no event about it, so the bot asks Coder again after ten seconds."""
+    """Coder sends no event about a lost account, so the bot asks Coder again after ten seconds."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
@@ -216,8 +216,8 @@ async def _deactivated(world: World) -> None:
 async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
 ) -> None:
-    """The first try was refused, or its answer was lost. Before the second try, the bot checks the rights
-    again."""
+    """The first try of a press failed, and the person then lost their rights. The bot checks the rights again
+    and does not try again."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")

@@ -236,7 +236,7 @@ async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
 
 
 async def test_the_form_for_another_task_like_this_shows_no_secret_to_others(world: World) -> None:
-    """Other people see the prompt masked. Its owner sees it unmasked."""
+    """The task's owner sees the prompt unmasked. Other people see the prompt with secrets masked."""
     thread = await world.alice.runs(f"/task create fix the login\nwith {SECRET}")
 
     for person in (world.alice, world.bob):

@@ -54,8 +54,8 @@ async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> Non
 
 
 async def test_a_bot_that_dies_while_it_renews_leaves_one_token_that_works(world: World) -> None:
-    """The bot made a token and died before it stored it. The next process makes another token and deletes
-    that one."""
+    """The bot makes a new token and dies before it stores the token. The next process makes another one and
+    deletes the unstored token."""
     await starts_with(world, days=2.5)
     world.coder.plan_fault("keys.get", hang(), skips=1)
     renewal = asyncio.create_task(world.bot.parts.account.check())
@@ -87,7 +87,8 @@ async def test_the_renewed_token_is_kept_encrypted(world: World) -> None:
 
 
 async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one(world: World) -> None:
-    """The operator sets a new token. The bot no longer uses the token that it made with the old one."""
+    """The operator sets a new token. The bot no longer uses its renewed token, which came from the old
+    token."""
     await starts_with(world, days=2.5)
     await world.bot.parts.account.check()
     own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")

@@ -47,7 +47,7 @@ async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) 
 
 
 async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> None:
-    """Bob can do this by verb, button, command and dialog."""
+    """Bob, who has a share, can pause, resume and edit by verb, button, command and dialog."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
@@ -196,7 +196,7 @@ async def _link_of(world: World) -> str:
 
 
 async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
-    """A person who joins the group may steer at once. A person who leaves it may not."""
+    """A person who joins the group may steer at once. A person who leaves the group may not."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     group = world.slack.add_group("reviewers", [])
@@ -273,7 +273,7 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
 
 
 async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: World) -> None:
-    """The thread is in a private channel, so Bob gets a command instead of a link."""
+    """The thread is in a private channel, so Bob gets a command and no link."""
     world.slack.add_channel("secret", ["alice"], kind="private")
     thread = await world.alice.runs("/task create fix the login redirect", "secret")
     name = world.task("fix-the-login-redirect").name
@@ -322,7 +322,7 @@ async def test_a_share_ends(world: World, way: str) -> None:
 
 
 async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> None:
-    """The bot checks the share again when it would deliver Bob's reply."""
+    """The bot checks the share again before it delivers Bob's waiting reply."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     reply = await world.bob.replies(thread, "please add a test")

@@ -166,7 +166,8 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
 
 
 async def test_a_message_below_a_card_that_was_just_posted_is_sent(world: World) -> None:
-    """Slack shows the card before the bot knows its ts. The shortcut waits until the bot knows it."""
+    """Slack shows the card before the bot knows the card's ts. The shortcut waits until the bot knows the
+    ts."""
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.7)
     creating = asyncio.create_task(world.alice.types("/task create fix the login"))
     await world.until(lambda: late.hits, "the card is posted")

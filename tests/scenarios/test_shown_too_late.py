@@ -69,7 +69,7 @@ async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World
 async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
     world: World, method: str, name: str
 ) -> None:
-    """Slack limits the removal of the late mark. The bot goes on with it at the second try."""
+    """Slack's rate limit stops the removal of the late mark. The bot removes the mark at the second try."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)

@@ -60,8 +60,8 @@ async def test_a_mention_goes_ahead_of_messages_that_wait_already(world: World) 
 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
-    """Notices of a thread are posted in order. So those before a notice that mentions somebody get its
-    priority."""
+    """Notices of a thread are posted in order. So a notice that mentions somebody makes the earlier notices
+    of its thread urgent too."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in [*others, finished]:

@@ -70,8 +70,8 @@ async def _is_noted(redis: Redis, world: World) -> bool:
 
 
 async def test_no_version_is_noted_in_somebody_elses_store(world: World) -> None:
-    """The bot does not record its version in a store of another deployment. A version that must run alone
-    would lock that deployment out."""
+    """The store belongs to another deployment. The bot does not record its version there, because this could
+    lock that deployment out."""
     redis = world.connections.commands
     await world.stops()
     await redis.hset(world.keys.named("owner"), "app", "U0OTHERBOT")

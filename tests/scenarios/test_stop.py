@@ -97,8 +97,8 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
 
 
 async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(world: World) -> None:
-    """Most people who write only `pause` mean the task. The bot offers at once to stop it, even while the
-    agent is busy."""
+    """The agent gets the reply. Most people who write only `pause` want to stop the task, so the bot offers
+    that at once."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "Pause!")
@@ -222,7 +222,7 @@ async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None
 
 
 async def test_the_verb_stop_is_a_pause(world: World) -> None:
-    """Nobody means `!stop` as text, so the bot does not offer to send it."""
+    """`!stop` pauses the task. Nobody means it as text, so the bot does not offer to send it as text."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!stop")

@@ -197,7 +197,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     )
 )
 def test_metadata_is_ours_or_nothing(made_up: object) -> None:
-    """The bot refuses metadata that it has not written. No error message quotes it."""
+    """The bot refuses metadata that it has not written. No error message quotes such metadata."""
     about = DialogContext.find(json.dumps(made_up))
 
     assert about is None or find_ts(about.at)

@@ -40,7 +40,8 @@ async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) 
 
 
 async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: World) -> None:
-    """The author edits a waiting reply into an aside. The agent does not get it, and it loses its mark."""
+    """The author edits a waiting reply into an aside. The agent does not get the reply, and its mark is
+    removed."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -220,7 +221,8 @@ async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets
 
 
 async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_words(world: World) -> None:
-    """The author edits a confirmed reply that a pause holds. The bot gives it back with its new text."""
+    """The author edits a confirmed reply that a pause holds. The bot gives the reply back with its new
+    text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send as text")

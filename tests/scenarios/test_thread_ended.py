@@ -42,7 +42,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 
 
 async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
-    """After a press of *Attach again*, the old thread links to the new one and has no such button."""
+    """After a press of *Attach again*, the old thread links to the new thread and has no such button."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -120,7 +120,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
 
 
 async def test_a_reply_where_no_task_was_created(world: World) -> None:
-    """The card says why no task was created. The bot's answer to a reply says it too."""
+    """The card says why no task was created. The bot's answer to a reply gives the same reason."""
     world.coder.plan_fault("tasks.create", server_error("Template is broken.", 400))
     thread = await world.alice.runs("/task create fix the login")
     world.alice.reads()

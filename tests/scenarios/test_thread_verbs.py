@@ -192,7 +192,8 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
 
 
 async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
-    """Agents run such a line as a shell command. The bot sends it only after the person confirms."""
+    """Agents run a line that begins with `!` as a shell command. The bot sends such a reply only after the
+    person confirms."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "!rm -rf build")

@@ -7,7 +7,7 @@ from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
-    """The bot cannot find out whether the agent got the reply. It asks a person, and later replies wait."""
+    """The bot cannot find out whether the agent got the reply, so it asks a person. Later replies wait."""
     thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")
@@ -24,7 +24,7 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
 
 
 async def test_send_again(world: World) -> None:
-    """The bot sends this reply first, and then the waiting ones."""
+    """The bot sends the reply of unknown outcome first, and then the waiting replies."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)

@@ -61,7 +61,7 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
 
 
 async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
-    """The second try has an unknown outcome too. The bot asks a person instead of a third try."""
+    """The second try has an unknown outcome too. The bot asks a person and makes no third try."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused(), times=2)
 
@@ -200,7 +200,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """The log can be read again soon. It then shows whether the input arrived."""
+    """After a while, the bot can read the log again. The log then shows whether the input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)

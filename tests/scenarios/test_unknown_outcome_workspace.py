@@ -134,7 +134,7 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 
 @pytest.mark.parametrize("status", ["error", "unknown"])
 async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
-    """The bot waits until the workspace is healthy. Its log then shows the input."""
+    """The bot waits until the workspace is healthy. The agent's log then shows the input."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -208,7 +208,8 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
 
 
 async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(world: World) -> None:
-    """The bot says that the agent may have the first reply, and that it does not have the later ones."""
+    """The bot says that the agent may have the first reply, and that the agent does not have the later
+    reply."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)

@@ -1,4 +1,4 @@
-"""One person may use ten verbs and presses a minute in a thread. A refused one delays nobody."""
+"""One person may use ten verbs and presses a minute in a thread. A refused verb delays nobody."""
 
 import pytest
 
@@ -256,7 +256,7 @@ async def test_a_person_without_a_coder_account_is_refused_privately(world: Worl
 
 
 async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
-    """Only the person who got an answer can show it to everybody, and only once. It contains no other
+    """Only the person who got an answer can show it to everybody, and only once. The answer contains no other
     person's answer."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")

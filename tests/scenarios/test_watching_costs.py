@@ -90,8 +90,8 @@ async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
 
 
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
-    """Only the replica with the lease polls. When it dies, the lease lapses within ten seconds and the other
-    one polls."""
+    """Only the replica with the lease polls. When that replica dies, its lease lapses within ten seconds and
+    the other replica polls."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
@@ -126,8 +126,8 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
 
 
 async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> None:
-    """A person detached and attached the task between two polls. The task has not changed, but the next poll
-    stores its state for the new link."""
+    """A person detached and attached an unchanged task between two polls. The next poll stores the task's
+    state for the new link."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()

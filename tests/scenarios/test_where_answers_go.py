@@ -38,7 +38,7 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None:
-    """The bot refuses to mute a task without a thread, because it mentions nobody."""
+    """The bot refuses to mute a task without a thread, because such a task mentions nobody."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task mute loose")
@@ -80,7 +80,7 @@ async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
 
 
 async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: World) -> None:
-    """The bot answers beside the command. It asks about the held replies in the thread, where they are."""
+    """The bot answers where the command was typed. It asks about the held replies in the task's thread."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -129,7 +129,8 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
 async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_channel(
     world: World,
 ) -> None:
-    """Slack does not show the answer in the thread. The bot sends it to the press's response URL."""
+    """Slack refuses to show the answer in the thread. The bot sends the answer to the press's response
+    URL."""
     thread = await paused(world)
     world.slack.faults.add("chat.postEphemeral", CallFault.ERROR, error="user_not_in_channel")
 

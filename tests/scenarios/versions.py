@@ -1,5 +1,5 @@
-"""A newer version of Taskwire, as a world's store shows it: its jobs, and the record that it used the
-store."""
+"""A newer version of Taskwire, as a world's store shows it: its jobs, and the record that the newer version
+used the store."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ NEWER = FORMAT + 1
 
 
 async def record_newer_version(world: World) -> None:
-    """Record in the store that a newer version has just used it."""
+    """Record in the store that a newer version has just used this store."""
     key = world.keys.named("formats")
     now = int(world.clock.stamp())
     await world.connections.commands.hset(key, str(NEWER), f"{now} 1")
@@ -37,7 +37,7 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
 
 
 async def switch_to_newer_version(world: World, *names: QueueName) -> None:
-    """Let the bot be the newer version from now on. It can read these queues."""
+    """Let the bot be the newer version from now on. The newer version can read these queues."""
     redis = world.connections.commands
     for name in names:
         key = world.keys.named("queue", name, "jobs")

@@ -212,7 +212,7 @@ class World:
         return DeadLetters(self.connections, self.keys, self.clock)
 
     def task(self, name: str) -> SandboxTask:
-        """Return the task in Coder with this name, or whose name begins with it."""
+        """Return the task in Coder that has this name, or a name that begins with it."""
         return self.coder.task(name)
 
     async def loses_its_store(self) -> None:
@@ -221,7 +221,7 @@ class World:
         await self.store.stop()
 
     async def finds_its_store(self) -> None:
-        """Let the bot reach its store again."""
+        """Connect the bot to its store again."""
         assert self.store is not None, "this world's store has no faults"
         await self.store.start()
 

@@ -1,4 +1,4 @@
-"""A small model of an agent and its log. It can mislead in each way that a real log can."""
+"""A small model of an agent and its log. The model's log can mislead in each way that a real log can."""
 
 from collections.abc import Callable
 from dataclasses import replace

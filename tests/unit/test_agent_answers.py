@@ -285,8 +285,7 @@ def test_the_answer_is_told_from_the_steps(
     ],
 )
 def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
-    """An unknown agent does not mark its output. Only a text that is clearly output is left out of the
-    answer."""
+    """An unknown agent does not mark its output. The answer lacks only text that is clearly output."""
     assert turn(f"I have looked at it.\n\n{text}").answer == f"I have looked at it.\n\n{text}"
 
 

@@ -29,7 +29,7 @@ async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
 
 
 async def test_ending_a_task_does_not_raise_its_error() -> None:
-    """The asyncio task has failed before. Its error was logged there, or nobody waits for the result."""
+    """The asyncio task has failed. Its error was logged at that moment, or nobody waits for the result."""
 
     async def breaks() -> None:
         raise ValueError

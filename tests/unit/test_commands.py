@@ -79,7 +79,7 @@ def refusal(text: str) -> str:
     ],
 )
 def test_create_reads_options_in_every_spelling(text: str, command: Command) -> None:
-    """A phone's quotes and dashes, either sign and any order give the same command."""
+    """A phone's quotes and dashes, a colon or an equals sign, and any order give the same command."""
     assert parse(text) == command
 
 
@@ -243,7 +243,7 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
     ],
 )
 def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
-    """A verb that works only in threads is not a prompt. The answer says where to type it."""
+    """A verb that works only in threads is not a prompt. The answer says where to type the verb."""
     assert refusal(text) == answer
 
 

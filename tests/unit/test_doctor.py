@@ -80,13 +80,13 @@ GOOD = StoreHealth(
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
-    """If a managed store does not reveal a setting, doctor notes that but does not call it wrong."""
+    """If a managed store does not reveal a setting, doctor reports a note and no error."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
 
 
 def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
-    """A customer may not be able to change a managed store. So doctor explains the risk and calls it a
-    note."""
+    """A customer may not be able to change a managed store. So doctor explains the risk in a note and reports
+    no error."""
     own = replace(GOOD, is_append_only=False, fsync="everysec")
     managed = replace(GOOD, is_append_only=False, fsync=None)
 
@@ -216,7 +216,7 @@ def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None,
     ],
 )
 def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int, said: list[str]) -> None:
-    """Without replicas there is no failover."""
+    """Doctor says what a failover would lose. Without replicas, no failover is possible."""
     found = judge_store(replace(GOOD, replicas=replicas, required_replicas=copies), "redis://host:6379")
 
     assert [_said(finding) for finding in found[3:]] == said

@@ -120,7 +120,7 @@ def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
     """Lines have scrolled off the top, and one line has changed. The excerpt has only the lines below the
-    known ones."""
+    known lines."""
     notifier = Notifier()
     notifier.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
@@ -170,7 +170,7 @@ def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
 
 
 def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
-    """Some agents show the old conversation again after a resume."""
+    """After a resume, some agents show the old conversation again. The excerpt lacks that conversation."""
     notifier = Notifier()
     old = "One.\nTwo.\nThree.\nFour."
     notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
@@ -190,7 +190,7 @@ def test_a_snapshot_is_never_news() -> None:
 
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
-    """The log has only its last entries. The excerpt begins after the last known one."""
+    """The log has only its last entries. The excerpt begins after the last known entry."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
@@ -244,7 +244,7 @@ def test_words_that_the_terminal_cut_are_whole_again(first: str) -> None:
 
 
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
-    """Secrets are masked both as the terminal shows them and as people read them."""
+    """A secret is masked in the text that the terminal shows, and in the text that people read."""
     framed = "╭──────────╮\n│ s3cret-t │\n│ oken ok  │\n╰──────────╯"
     token = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
     wrapped = f"  The push to the other remote works with the token {token}"
@@ -394,8 +394,8 @@ def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
 
 
 def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
-    """A web token is recognized by its beginning, and can have thousands of characters. If that is cut off,
-    the rest is not shown either."""
+    """A web token is recognized by its beginning, and can have thousands of characters. If the beginning is
+    cut off, the rest of the token is not shown."""
     token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
 
     for longest in (100, 400, 900, 1_200):

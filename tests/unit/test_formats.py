@@ -41,8 +41,8 @@ def _shapes() -> Shapes:
 
 
 def test_a_change_of_shape_raises_the_format() -> None:
-    """If this fails, raise the format and record the new shapes. The format tells an older version which jobs
-    only a newer one can read.
+    """If this test fails, raise the format and record the new shapes. By its format, an older version
+    recognizes a job that it cannot read.
 
     `python -m tests.unit.test_formats` records the shapes of the present format.
     """

@@ -108,7 +108,7 @@ def told_of_answer(said: str) -> Message:
 
 
 def sent(kind: NoticeKind, report: Report | None, written: AgentOutput) -> Message:
-    """Return a notice as it leaves for Slack."""
+    """Return a notice in the form in which the bot sends it to Slack."""
     notice = Notice(kind=kind, id=f"{kind}:1", report=report, build=1)
     return drafts.prepare_message(notices.notice(link(), notice, coder_url=CODER, written=written))
 
@@ -158,7 +158,7 @@ def test_only_the_secret_is_masked() -> None:
 
 
 def test_pieces_without_a_secret_keep_their_styles() -> None:
-    """Only a line that contains a secret loses its pieces."""
+    """Only a line with a secret loses its styles."""
     bold: JsonValue = {"type": "text", "text": "KEN", "style": {"bold": True}}
     pieces: list[JsonValue] = [{"type": "text", "text": "TO"}, bold]
     block: dict[str, JsonValue] = {"type": "rich_text_section", "elements": pieces}

@@ -17,7 +17,8 @@ async def test_hints_within_a_moment_are_one_call() -> None:
 
 
 async def test_hints_while_a_call_goes_on_are_one_more() -> None:
-    """The running call may be too early for these hints. One more call covers all of them."""
+    """Hints come while a call runs. One more call follows, because the running call may miss what the hints
+    are about."""
     calls = Calls()
     calls.hint.request()
     await calls.begun.acquire()
@@ -49,7 +50,7 @@ class Calls:
         self._count = 0
 
     async def made(self) -> int:
-        """Return the number of calls after the last one that the hints cause."""
+        """Wait for the last call that the hints cause. Return the number of calls."""
         coming = [task for task in asyncio.all_tasks() if task.get_name() == "hint look"]
         await asyncio.gather(*coming, return_exceptions=True)
         return self._count

@@ -87,7 +87,7 @@ def test_no_part_of_a_key_is_left(
 
 
 def test_text_between_two_keys_stays() -> None:
-    """Each key ends at its own last line."""
+    """A key is masked up to its own last line, so the text between two keys stays."""
     first, body, last = a_key(3_000)
     other, inner, end = a_key(9_000, KINDS[3], seed=8)
 

@@ -1,4 +1,4 @@
-"""How a link shows that another clock than ours set the time of its card."""
+"""How a link shows that Slack's clock and ours differ."""
 
 import pytest
 

@@ -139,7 +139,7 @@ def test_a_link_never_leads_elsewhere_than_it_says() -> None:
 
 
 def test_an_answer_of_too_many_pieces_is_shown_as_text() -> None:
-    """Slack refuses more than a thousand pieces in one line."""
+    """Slack refuses a line of more than a thousand pieces, so the answer is shown as plain text."""
     block = answer_block("prose", parse("`a` " * 700))
 
     assert [piece["type"] for piece in pieces(block)] == ["rich_text", "rich_text_preformatted", "text"]

@@ -176,7 +176,7 @@ def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str)
     ],
 )
 def test_a_duration_has_its_two_largest_units(seconds: int, shown_as: str) -> None:
-    """Nobody needs the seconds of an hour."""
+    """A duration of hours shows hours and minutes, and no seconds."""
     assert format_duration(seconds * 1000) == shown_as
 
 
@@ -396,7 +396,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
 
 
 def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
-    """The card tells why nobody is mentioned."""
+    """The card says that the task is muted, so that people know why nobody is mentioned."""
     message = card(link().model_copy(update={"is_muted": True}))
 
     assert shown(message)[2].endswith(" · `fix-login-1a2b` · muted")

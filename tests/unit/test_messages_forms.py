@@ -48,7 +48,7 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
 
 def test_another_template_brings_its_own_presets() -> None:
     """Slack reports the chosen template at once. The field for presets gets a new block id. The prompt's
-    field keeps its id, and so its text."""
+    field keeps its block id and its text."""
     one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
     again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
 

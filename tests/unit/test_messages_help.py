@@ -8,7 +8,7 @@ from tests.unit.message_view import buttons, faults, shown
 
 
 def test_the_help_has_an_example_of_every_verb_that_works() -> None:
-    """The help is made from the grammar. Verbs of administrators are left out."""
+    """The grammar of the verbs is the source of the help. The verbs of administrators are left out."""
     message = help_texts.help_text()
     _, examples, options, thread, _ = shown(message)
 

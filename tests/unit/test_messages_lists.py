@@ -116,8 +116,8 @@ def test_the_groups_of_a_list_have_one_order() -> None:
 def test_a_pause_hides_nothing_that_a_person_should_know(
     before: Phase, phase: Phase, *, is_asked_for: bool
 ) -> None:
-    """Coder pauses an idle task, and the list still shows that it is done. If a person pauses the task, they
-    have read that."""
+    """Coder pauses a finished task, and the list still shows that the task is done. If a person pauses the
+    task, they have read the result."""
     state = LinkState(phase=Phase.PAUSED, paused_from=before)
     hold = Hold(person=ALICE, at=BOND.made_at) if is_asked_for else None
 

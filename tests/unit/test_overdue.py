@@ -56,7 +56,7 @@ def test_the_next_turn_can_be_stuck_again() -> None:
 
 
 def test_a_task_is_stuck_only_as_long_as_nothing_changes() -> None:
-    """The notice loses its button as soon as something changes."""
+    """The notice about a stuck task loses its button as soon as something changes."""
     told = working(RULES).until(HOUR)
     assert told.state.is_stuck
 
@@ -90,7 +90,7 @@ def test_a_task_that_does_not_work_is_not_stuck(event: Event) -> None:
 
 
 def test_what_comes_and_goes_within_the_settle_time_is_not_stuck() -> None:
-    """The channel's time is shorter than the settle time. The settle time applies instead."""
+    """The time after which a task is stuck is shorter than the settle time. So the settle time is used."""
     rules = ReducerSettings(SETTLE, stuck_ms=SECOND)
     told = working(rules).until(SETTLE - SECOND)
     assert told.kinds == []

@@ -104,7 +104,7 @@ def test_what_is_set_is_said_in_one_sentence() -> None:
 
 
 def test_a_plan_is_limited_to_who_is_still_called() -> None:
-    """The bot posts a notice at its second try. It leaves out the people who no longer want a
+    """The bot tries a notice again. The second try leaves out the people who no longer want a
     notification."""
     one, other = UserId("U1"), UserId("U2")
     held = HeldCall(person=other, quiet_since_ms=1, quiet_until_ms=2)

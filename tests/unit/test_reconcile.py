@@ -74,8 +74,8 @@ OURS: dict[str, Happening] = {
     ],
 )
 def test_what_happened_after_the_mark_decides(happens: list[Happening], finding: Finding) -> None:
-    """The mark is the log before the input. If the log then has the words once, the input arrived. If the
-    screen is the same, it did not. Else a person decides."""
+    """The mark is the log before the input. If the later log has the words once, the input arrived. If the
+    screen is the same, the input did not arrive. Else a person decides."""
     agent = a_conversation()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
 
@@ -86,7 +86,7 @@ def test_what_happened_after_the_mark_decides(happens: list[Happening], finding:
 
 
 def test_the_same_words_said_before_do_not_count() -> None:
-    """An earlier reply has the same text. Its log entry does not count."""
+    """An earlier reply has the same text. The log entry of the earlier reply does not count."""
     agent = a_conversation()
     agent.takes(WORDS)
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)

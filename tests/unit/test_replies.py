@@ -101,7 +101,7 @@ def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
 
 
 def test_naming_oneself_is_no_mention_of_another() -> None:
-    """Alice writes `as @alice I disagree`. The agent gets this, because it mentions nobody else."""
+    """Alice writes `as @alice I disagree`. The agent gets this reply, because it mentions nobody else."""
     assert classify("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
     assert classify("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
@@ -202,7 +202,8 @@ def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str
 
 
 def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
-    """Slack escapes some blocks and not others. The plain text shows which."""
+    """Slack escapes entities in some blocks and not in others. The plain text shows whether they are
+    escaped."""
     escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
 
     assert to_agent_text(to_markdown("a &lt; b", escaped)) == "a < b"
@@ -298,8 +299,8 @@ def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
 @patient
 @given(st.text())
 def test_escaped_text_is_seen_as_it_was(words: str) -> None:
-    """If any text is escaped and unescaped, it is the same again, without the characters that an agent may
-    not get."""
+    """A text is escaped and unescaped. The result is the text without the characters that an agent may not
+    get."""
     assert to_agent_text(escape_mrkdwn(words)) == sanitize_for_agent(words)
 
 

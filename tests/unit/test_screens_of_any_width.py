@@ -75,7 +75,8 @@ KEYWORDS = (
 
 @pytest.mark.parametrize("word", KEYWORDS)
 def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
-    """Two lines do not show the terminal's width. They are joined, unless the second begins like code."""
+    """Two lines do not show the terminal's width. The lines are joined, unless the second line begins like
+    code."""
     assert read_screen(BROKEN.format(word)) == BROKEN.format(word)
     assert read_screen(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
 

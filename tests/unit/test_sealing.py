@@ -12,7 +12,7 @@ TEXT = 'fix the "login" of @alice \ud83d\ude80 \n\\ \udc80'
 
 
 def test_what_was_sealed_opens_for_its_purpose_alone() -> None:
-    """Somebody copies an encrypted value to another place in Redis. It does not open there."""
+    """An encrypted value that somebody copies to another place in Redis does not open there."""
     ring = KeyRing([NEW])
     sealed = ring.seal(TEXT, "of alice")
 

@@ -27,7 +27,8 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 def test_a_secret_is_found_in_every_form(form: str, before: str) -> None:
-    """The scan finds each form at every place of a longer text, which changes base64."""
+    """The scan finds each form at any place of a longer text. For base64, the place changes the encoded
+    secret."""
     written = Written("a log", FORMS[form](f"{before}{SECRET} and more"))
 
     assert SecretScan([SECRET]).find_in([written])[:1] == ["a log"]

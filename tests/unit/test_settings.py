@@ -198,7 +198,7 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path, name: str) -> None:
-    """If a secret has both, the file that its own setting names is used."""
+    """If a secret has both, the bot uses the file that the secret's own setting names."""
     without = {each: text for each, text in GOOD.items() if each != name}
     (tmp_path / name).write_text(f"{GOOD[name]}\n")
     (tmp_path / "other").mkdir()
@@ -346,7 +346,7 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    """Helm charts and compose files pass empty values on."""
+    """Helm charts and compose files pass empty values to the bot."""
     found = settings.from_values({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)

@@ -58,8 +58,8 @@ async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
 
 
 async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
-    """The rate limiter knows the shared call by its own name. A caller that may not wait gets NoCapacity, and
-    another one waits."""
+    """The rate limiter knows the shared call by its own name. A caller that may not wait gets NoCapacity.
+    Another caller waits."""
     room = RateLimits(FirstCallWaits())
 
     async def ask() -> str:

@@ -112,7 +112,8 @@ def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str) -> None:
-    """They are masked in errors, in libraries' log lines and in fields, in both forms of the log."""
+    """An encoded token and an incomplete key are masked in errors, in libraries' log lines and in fields, in
+    both forms of the log."""
     token, stream = "xoxb-123456789012-abcDEFghiJKLmnoPQR", io.StringIO()
     configure_logs("debug", form, Masker([token], [token]).mask, stream)
     dressed = [
@@ -137,7 +138,7 @@ def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str
 
 
 def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
-    """At the level "debug", the SDKs log whole payloads with people's words. The bot turns this off."""
+    """At the level "debug", the SDKs would log whole payloads with people's words. The bot prevents that."""
     for name in ("slack_sdk.web", "slack_bolt.App", "httpx", "apscheduler.executors"):
         logging.getLogger(name).debug("a whole payload")
 
@@ -145,7 +146,7 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 
 
 async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
-    """A periodic call hangs, and the next ones are skipped. The log has no line for each."""
+    """A periodic call hangs, and the next calls are skipped. The log has no line about each skipped call."""
     timers, called, hanging = PeriodicCalls(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
 
     async def hangs() -> float:
@@ -227,7 +228,8 @@ def test_every_figure_is_documented() -> None:
 
 
 def test_nobody_writes_lines_of_their_own_into_a_log_of_text() -> None:
-    """A logged text cannot begin a new line or move the terminal's cursor. JSON escapes it anyway."""
+    """A logged text cannot begin a new line or move the terminal's cursor. In the JSON form, such characters
+    are escaped."""
     stream, evil = io.StringIO(), "a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec"
     configure_logs("debug", "text", str, stream)
 

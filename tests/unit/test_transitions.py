@@ -49,7 +49,7 @@ def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) ->
 
 
 def test_a_word_to_come_is_kept() -> None:
-    """Coder sends an unknown status. The card shows it for as long as it lasts."""
+    """Coder sends an unknown status. The card shows this status for as long as it lasts."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.unknown_status == "hibernating"
 
@@ -102,7 +102,8 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
 def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
     state: str, phase: Phase, polls: list[str]
 ) -> None:
-    """The idle report repeats the end's message. It may come before or during a stop of the workspace."""
+    """The idle report repeats the end's message. The report may come before or during a stop of the
+    workspace."""
     end, idle = report(MINUTE, state, "Opened PR"), report(MINUTE + 2_000, "idle", "Opened PR")
     told = working().at(MINUTE, observed(seen(last=end)))
     for n, status in enumerate(polls, 1):
@@ -228,8 +229,8 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
 
 
 def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
-    """After five healthy minutes, the error counts as a new one. After a shorter time, it counts as the same
-    one."""
+    """After five healthy minutes, the error counts as a new error. After a shorter time, it counts as the
+    same error."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, observed(seen(last=report(20 * MINUTE, "working"))))
     told.at(26 * MINUTE, observed(seen("error"))).until(60 * MINUTE)
@@ -263,8 +264,8 @@ def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> 
 
 
 def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
-    """The agent's history may be newer than the list of the same poll. Its report counts for the start that
-    the next list shows."""
+    """A poll reads the list first and the history later. A start and its report come in between, and the next
+    list shows the start. The report counts for it."""
     idle = report(60 * MINUTE, "idle", "Which one?")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), idle))
     told.at(60 * MINUTE + 5_000, observed(seen(last=idle, build=3))).until(90 * MINUTE)

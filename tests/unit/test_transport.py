@@ -158,7 +158,8 @@ async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: ty
 
 @pytest.mark.parametrize("content", [None, b"words"])
 async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
-    """This holds on new and on kept connections. The deadline ends with its `with` block."""
+    """After the deadline, no byte is written to a new or a kept connection. The deadline ends with its `with`
+    block."""
     async with raw_server(respond(200)) as server:
         with transport.deadline(transport.boottime() - 1):
             fresh = await broken(door("POST", server.url, content))
@@ -197,7 +198,7 @@ async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
 
 
 async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() -> None:
-    """The deadline is checked after the wait for a connection."""
+    """A call waits for a free connection until after its deadline. The call then fails and sends nothing."""
     go_on = asyncio.Event()
 
     async def answers_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
