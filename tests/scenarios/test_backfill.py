@@ -217,7 +217,7 @@ async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
 
 
 async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> None:
-    """Another replica heard Slack while this one was off, so this one has missed nothing."""
+    """Another replica heard Slack while this replica was off, so no message was missed."""
     await a_waiting_agent(world)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -478,7 +478,7 @@ async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
 
 
 async def writes_while_away(world: World, thread: Thread) -> str:
-    """Stop the bot. Let Alice write a reply, and another an hour later. Return the first one's ts."""
+    """Stop the bot. Let Alice write a reply, and another an hour later. Return the ts of the earlier."""
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
     world.clock.passes(3700)

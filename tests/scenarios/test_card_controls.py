@@ -148,7 +148,8 @@ async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: Wor
 
 
 async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: World) -> None:
-    """Coder refuses the pause. The card shows the earlier phase, and the bot tells the person why."""
+    """Coder refuses the pause. The card shows the earlier phase, and the bot tells the person Coder's
+    reason."""
     thread, task = await a_task(world)
     forbidden = Response(403, b'{"message":"Forbidden."}')
     world.coder.plan_fault("tasks.pause", Fault("forbidden", executes=False, answer=forbidden))
@@ -214,7 +215,7 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
 
 
 async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
-    """The card has one menu with all entries. Those that end the task come last."""
+    """The card has one menu with all entries. The entries that end the task come last."""
     thread, task = await a_task(world)
     task.becomes("working", "Reading the code")
     await world.polls()

@@ -232,8 +232,8 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
 
 
 async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(world: World) -> None:
-    """Slack refuses each reply as if the thread had no root, but the card is there. The bot treats the thread
-    as closed and tells the owner."""
+    """Slack refuses each reply as if the thread had no root, but the card is there. The bot tells the owner
+    that the thread is closed."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add(

@@ -1,5 +1,5 @@
-"""Slack closes a thread to the bot. The bot tells the owner once, and posts every notice when the thread is
-open again."""
+"""Slack closes a thread to the bot. The bot tells the owner that once, and posts every notice when the thread
+is open again."""
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault

@@ -104,7 +104,8 @@ async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
 
 
 async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(both: World) -> None:
-    """The bot tells the person once, where they typed, how to connect. The request runs after that."""
+    """A person types a command. The bot tells them there, once, how to connect. The command runs when they
+    have connected."""
     carol = both.person("carol", in_coder=False)
     await both.slack.join(carol.id, "general")
     both.coder.add_user("cc", email="other@example.com")
@@ -139,7 +140,7 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
     "pasted", ["two words", "aaaaaaaaaa-bbbb\nbbbb", "aaaaaaaaaa-bbbb\0bbbb", "aaaaaaaaaa-bébé"]
 )
 async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World, pasted: str) -> None:
-    """The dialog stays open with an error, and the person can paste the right token there."""
+    """The dialog shows an error beside the field and stays open. The person pastes the right token."""
     await both.alice.types("/task connect")
     await both.alice.presses("Paste the token")
     view = both.slack.views(both.alice.id)[-1]
@@ -206,8 +207,8 @@ async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World)
 
 
 async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_again(both: World) -> None:
-    """The bot tells the person once, by direct message. It delivers the waiting reply after they have
-    connected again."""
+    """The bot asks the person once, by direct message, to connect again. After that, it delivers the waiting
+    reply."""
     await connects(both, both.alice)
     thread, task = await a_waiting_agent(both)
     own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")

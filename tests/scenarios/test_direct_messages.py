@@ -48,7 +48,7 @@ async def test_two_presses_start_one_task(world: World) -> None:
 
 
 async def test_change_opens_the_form_with_the_text(world: World) -> None:
-    """The bot creates the task with the submitted text, and the offer says so."""
+    """The bot creates the task with the submitted text. The offer shows that text and no buttons."""
     await world.alice.writes_directly("fix the login redirect name=login-fix")
     await world.alice.clicks(_offer(world), "Change")
     assert "What should the agent do?: fix the login redirect\nName: login-fix" in world.alice.dialog()

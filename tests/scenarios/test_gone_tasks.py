@@ -1,5 +1,5 @@
-"""Tasks that are no longer in Coder. The bot tells the thread once, only when it is certain, and again if the
-task returns."""
+"""Tasks that are no longer in Coder. The bot tells the thread once that its task is gone, only when that is
+certain. It also tells the thread if the task returns."""
 
 import json
 
@@ -21,8 +21,8 @@ EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
-    """The bot waits for a second list without the task. Then it ends the link, the card says so, and nobody
-    is mentioned."""
+    """The bot waits for a second list without the task. Then it ends the link. The card shows that the task
+    is gone, and nobody is mentioned."""
     thread, task = await a_task(world)
     task.delete()
 

@@ -72,7 +72,7 @@ async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
 
 
 async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None:
-    """The prompt leaves an image out, and the bot tells the person so."""
+    """The prompt leaves an image out. The bot tells the person which file was not sent."""
     files = (Attachment("app.log", b"line 1"), Attachment("shot.png", b"\x89PNG", "image/png"))
     ts = await world.slack.post(world.bob.id, "general", "why?", files=files)
 

@@ -52,7 +52,8 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
 
 
 async def test_an_account_without_its_role_is_told(world: World) -> None:
-    """The account can read its own user but cannot act for other people. The bot tells the administrators."""
+    """The account can read its own user but cannot act for other people. The bot tells the administrators
+    which role is missing."""
     await world.restarts(admins=(world.bob.id,))
     world.coder.user("taskwire").roles.clear()
 
@@ -66,8 +67,8 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
 
 
 async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> None:
-    """Coder was updated to a version without Tasks. The bot tells the administrators, and the cards say so
-    too."""
+    """Coder was updated to a version without Tasks. The bot tells the administrators once, and the cards show
+    it too."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", server_error("Route not found.", 404), times=None)

@@ -187,7 +187,8 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
 
 
 async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World) -> None:
-    """The bot tells the owner once. When the owner has connected again, it posts the missed notice."""
+    """The bot tells the owner once that their token has ended. When the owner has connected again, the bot
+    posts the missed notice."""
     thread, task = await a_task(personal)
     other = await personal.bob.runs("/task create fix the logout")
     key = next(key for key in personal.coder.world.tokens.values() if key.user.username == "alice")

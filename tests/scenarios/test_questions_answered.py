@@ -106,8 +106,8 @@ async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> N
 async def test_the_person_who_restarted_a_workspace_is_named_although_it_already_runs(
     world: World,
 ) -> None:
-    """The notice of the restart may wait for Slack until the workspace runs. The notice still names the
-    person."""
+    """Slack refuses posts for a while, and the workspace already runs. The notice of the pause still names
+    the person who restarted it."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     task.pause()

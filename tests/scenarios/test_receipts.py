@@ -78,7 +78,7 @@ async def test_all_replies_that_wait_show_the_same(world: World) -> None:
 
 
 async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
-    """The bot asks about one reply. That reply and the later ones wait for the same decision."""
+    """The bot asks about one reply. This reply and all later replies wait for the answer."""
     thread, task = await a_waiting_agent(world)
     picture = Attachment("plan.png", b"\x89PNG")
 

@@ -73,8 +73,8 @@ async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
 
 
 async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world: World) -> None:
-    """Slack delivers an earlier reply after a later one. The agent gets the earlier one last, and the thread
-    is told so."""
+    """Slack delivers two replies in the wrong order. The agent gets the earlier reply last, and the thread is
+    told about it."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 

@@ -1,4 +1,4 @@
-"""The operator puts a new key before the old one, or a key is missing. No waiting job is lost."""
+"""The operator puts a new key before the old key, or a key is missing. No waiting job is lost."""
 
 import re
 from collections.abc import Iterator

@@ -54,7 +54,7 @@ async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> Non
 
 
 async def test_a_bot_that_dies_while_it_renews_leaves_one_token_that_works(world: World) -> None:
-    """The bot makes a new token and dies before it stores the token. The next process makes another one and
+    """The bot makes a new token and dies before it stores the token. The next process makes another token and
     deletes the unstored token."""
     await starts_with(world, days=2.5)
     world.coder.plan_fault("keys.get", hang(), skips=1)

@@ -354,7 +354,8 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 async def test_no_task_is_shared_with_a_person_who_can_never_steer(
     world: World, profile: dict[str, bool], why: str
 ) -> None:
-    """The answer names that person. The task is shared with nobody else in the command either."""
+    """The answer names the person who cannot steer. The command then shares the task with nobody, also not
+    with the other named people."""
     thread, task = await a_task(world)
     gina: Person = world.person("gina", **profile)  # type: ignore[arg-type] # as `person` takes them
 

@@ -125,7 +125,8 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """The bot tells the person once. It changes the prompt when the workspace has stopped."""
+    """The bot tells the person once that the edit waits. It changes the prompt when the workspace has
+    stopped."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
@@ -289,7 +290,7 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
 
 
 async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) -> None:
-    """The thread and the card say so. The task can get another thread."""
+    """The thread and the card say that the task has no thread any more. The task can get another thread."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -344,7 +345,8 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
 
 
 async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
-    """The task is deleted before the bot runs the command. The bot tells the person and logs no error."""
+    """The task is deleted before the bot runs the command. The bot tells the person that the task is gone,
+    and logs no error."""
     thread = await started(world)
     task = world.task("fix-it")
     world.coder.plan_fault("tasks.get", faults.server_error("Resource not found", 404), skips=1)

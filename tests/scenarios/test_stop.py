@@ -175,7 +175,7 @@ async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: Wor
 
 
 async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_other(world: World) -> None:
-    """Bob's *stop* pauses nothing. The bot tells him why, as for his other replies."""
+    """Bob's *stop* pauses nothing. The bot tells him that he may not steer, as for his other replies."""
     thread, task = await a_waiting_agent(world)
 
     await world.bob.replies(thread, "stop")
@@ -289,7 +289,7 @@ async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: i
 
 
 async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: World) -> None:
-    """The bot tells Bob privately why."""
+    """The bot tells Bob privately that he may not stop the task."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")
@@ -318,7 +318,7 @@ async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> 
 
 
 async def test_many_stop_signs_are_limited(world: World) -> None:
-    """The eleventh stop sign in a minute does nothing. The bot tells the person once."""
+    """The eleventh stop sign in a minute does nothing. The bot tells the person the limit once."""
     thread, _ = await a_waiting_agent(world)
     for _ in range(12):
         await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")

@@ -345,7 +345,8 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """The bot tells the administrators once. It does not report a failover that lost no data."""
+    """The bot tells the administrators once that the store has lost data. It does not report a failover that
+    lost no data."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.take()
     await world.passes(seconds=300)

@@ -159,7 +159,7 @@ async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
 async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
-    """The value names nothing that exists. The bot tells the person so privately."""
+    """The value names nothing that exists. The bot answers the person privately and does nothing."""
     found = {}
     for path in PRESSED:
         for strange in STRANGE:

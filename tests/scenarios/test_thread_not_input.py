@@ -49,7 +49,7 @@ async def test_bots_are_not_heard(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
-    """Their replies do not reach the agent, and have no mark."""
+    """Replies of a person who may not steer do not reach the agent, and have no mark."""
     thread, task = await a_waiting_agent(world)
 
     first = await world.bob.replies(thread, "use my branch")
@@ -81,7 +81,7 @@ async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(w
 
 
 async def test_a_guest_is_told_why(world: World) -> None:
-    """Guests may never steer, and the bot tells the guest so."""
+    """The bot tells a guest that guests may not steer."""
     thread, task = await a_waiting_agent(world)
     guest = world.person("gina", is_restricted=True)
     await world.slack.join(guest.id, "general")

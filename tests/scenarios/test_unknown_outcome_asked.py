@@ -112,7 +112,7 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
-    """The first decision counts. The other person is told so."""
+    """The first decision counts. The other person is told that somebody has decided."""
     await world.restarts(admins=(world.bob.id,))
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
@@ -133,7 +133,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
-    """The bot has given the reply up. The question says so and has no buttons."""
+    """The bot has given the reply up. The question shows that nobody answered, and has no buttons."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
     await world.passes(seconds=5)

@@ -153,7 +153,7 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 
 
 async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
-    """Later replies wait behind this one, so the bot asks a person after a while."""
+    """Later replies wait behind the reply of unknown outcome, so the bot asks a person after a while."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)

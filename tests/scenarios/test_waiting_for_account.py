@@ -155,7 +155,7 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
 
 
 async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot refuses further requests, and tells the person."""
+    """The bot refuses further requests, and tells the person how many already wait."""
     monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_WAITING", 1)
     carol = await a_stranger(both)
 

@@ -91,7 +91,8 @@ async def test_a_person_stops_watching(world: World, way: str) -> None:
 
 
 async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
-    """The notices mention nobody, and the card shows that. A person who begins to watch is told so."""
+    """The notices of a muted task mention nobody, and the card shows *muted*. A person who begins to watch is
+    told that the task is muted."""
     thread, task = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await world.alice.replies(thread, "!mute")

@@ -37,5 +37,5 @@ def test_text_and_code_are_known_by_their_endings(ending: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.zip", "diff", "a.diff.gz", "a.patched"])
 def test_others_are_not(name: str) -> None:
-    """The part of the name after the last point decides."""
+    """The part of the file's name after the last dot decides."""
     assert TEXT_ENDINGS.search(name) is None

@@ -16,7 +16,8 @@ async def test_jobs_do_not_wait_without_deliveries() -> None:
 
 
 async def test_jobs_wait_until_every_delivery_is_claimed() -> None:
-    """Fifty people send commands at the same time. All are written to Redis before the first one runs."""
+    """Fifty people send commands at the same time. All commands are written to Redis before the first command
+    runs."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         with ingress_priority:

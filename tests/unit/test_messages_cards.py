@@ -38,7 +38,7 @@ ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "
 
 
 def phone_lines(message: Message) -> int:
-    """Count the lines of a card on a phone. A line has 38 letters, or 46 small ones."""
+    """Count the lines of a card on a phone. A line has 38 normal or 46 small letters."""
     widths = {"facts": 46}
     texts = [
         (str(block["block_id"]), text) for block, text in zip(message.blocks, shown(message), strict=True)

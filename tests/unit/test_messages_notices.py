@@ -49,7 +49,7 @@ def test_without_an_answer_the_report_comes_first() -> None:
 
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
-    """A newer notice is below the old one. The old one loses its buttons and gets no new text."""
+    """A newer notice is below an old notice. The old notice loses its buttons and gets no new text."""
     message = close_question(told("paused"), "")
 
     assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."

@@ -98,7 +98,7 @@ def test_a_plain_word_or_number_is_no_token() -> None:
 
 @pytest.mark.parametrize("password", ["made_at", "is_call", "last_input", "not_a_verb"])
 def test_a_password_that_is_called_like_a_field_breaks_nothing_that_is_stored(password: str) -> None:
-    """The password is also the name of a field in stored jobs and links. These names are not masked."""
+    """The password is also the name of a field in stored jobs and links. The field's name is not masked."""
     job = f'{{"is_call":true,"made_at":"17","what":"not_a_verb","text":"{BOT}"}}'
     stored = json.dumps([["append", job], ["HSET", "tw:link:1", "last_input", "17"]])
 

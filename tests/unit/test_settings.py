@@ -297,7 +297,7 @@ def test_every_setting_is_read_by_its_name() -> None:
 
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
 def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, said: str) -> None:
-    """A person may have put a token into the wrong setting."""
+    """A person may have put a token into the wrong setting, so the error does not contain the value."""
     sentences = _complaints({**GOOD, name: value})
 
     assert sentences == [f"{name} is wrong: {said}"]
@@ -443,7 +443,7 @@ def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: s
 
 
 def test_the_readme_and_the_chart_know_every_setting() -> None:
-    """Every setting that is read is documented, and every documented setting is read."""
+    """Every setting that the bot reads is documented, and the bot reads every documented setting."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_ADMIN_ADDR", "TASKWIRE_DATA_DIR"}
