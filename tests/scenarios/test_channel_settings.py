@@ -8,6 +8,7 @@ from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import DeliveryFault
 
+from .people import Person
 from .running_tasks import TITLE, a_task, card
 from .world import SETTLE_SECONDS, World
 
@@ -43,7 +44,8 @@ EVERYWHERE = {
     "own": USUAL,
 }
 TOLD = (
-    "Alice has changed the settings of this channel: everybody here can steer its tasks now. "
+    "Alice has changed the settings of this channel: from now on, everybody here can steer new tasks. "
+    "Who can steer the others stays as it is. "
     "`/task settings` shows and changes that."
 )
 WAITS = "Waits until somebody resumes it"
@@ -59,11 +61,12 @@ def dialog(world: World, **values: str) -> str:
     return DIALOG.format(place=place(world), **(EVERYWHERE | values))
 
 
-async def set_channel(world: World, **values: str) -> None:
-    """Let Alice change a setting of the channel, and read the answer."""
-    await world.alice.types("/task settings")
-    assert await world.alice.saves(**values) == {}
-    assert world.alice.reads() == [f"Saved the settings of {place(world)}."]
+async def set_channel(world: World, person: Person | None = None, **values: str) -> None:
+    """Let somebody, else Alice, change a setting of the channel, and read the answer."""
+    person = person or world.alice
+    await person.types("/task settings")
+    assert await person.saves(**values) == {}
+    assert person.reads() == [f"Saved the settings of {place(world)}."]
 
 
 async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> None:
@@ -202,6 +205,31 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
     assert "belongs to Alice" in refused
     assert task.status == "active"
     assert len(world.bob.reads()) == 1
+
+
+async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: World) -> None:
+    """Its owner has not agreed to more. A thread that begins later is open, also after saving again."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which one?")
+    await world.polls()
+
+    await set_channel(world, world.bob, steerers="Everybody in this channel")
+    await world.bob.replies(thread, "the new one")
+    told = world.bob.reads()
+    await world.bob.types(f"/task pause {task.name}")
+    refused = world.bob.reads()
+    later = await world.alice.runs("/task create tidy the docs")
+    await world.polls()
+    await set_channel(world, world.bob, settle="1 min")
+    world.coder.tasks[-1].becomes("idle", "Ready")
+    await world.bob.replies(later, "use main")
+    await world.passes(seconds=5)
+
+    assert told == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
+    assert len(refused) == 1
+    assert (task.inputs, task.status) == ([], "active")
+    assert world.coder.tasks[-1].inputs == ["use main"]
+    world.reader.new_roots(), thread.new_messages(), later.new_messages()
 
 
 async def test_a_channel_is_told_once_that_everybody_may_steer(world: World) -> None:

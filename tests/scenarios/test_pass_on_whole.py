@@ -1,7 +1,10 @@
 """The owner can pass on only a reply that they can read whole."""
 
-from .running_tasks import a_task
-from .test_pass_on import BUTTONS
+from taskwire_sandbox.slack import Attachment
+
+from .people import Thread
+from .running_tasks import TITLE, a_task
+from .test_pass_on import BUTTONS, PASSED
 from .world import World
 
 
@@ -11,7 +14,7 @@ async def test_a_reply_that_the_owner_cannot_read_whole_is_not_passed_on(world: 
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.alice.opens_home()
-    long, longer = "please look " * 800 + "THE END", "please look " * 900 + "THE END"
+    long, longer = "please look " * 660 + "THE END", "please look\n" * 660 + "THE END"
     fits = "\nThe end does not fit here. Decide in the thread, or ask Bob for a shorter one."
     cut = "\nIt is too long to show, so you can't pass it on. "
 
@@ -55,3 +58,62 @@ async def test_the_owner_is_told_where_to_read_a_masked_part(world: World) -> No
     assert f"{hint}[Pass it on] [Not now] [Open thread]" in home
     assert f"/p{reply.replace('.', '')}" in body
     world.bob.reads(), task.inputs, thread.new_messages()
+
+
+async def a_reply_with_a_file(world: World, thread: Thread) -> str:
+    """Let Bob reply with a text file, and ask Alice to pass it on. Return the ts of the reply."""
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    reply = await world.bob.replies(thread, "look at this", files=(file,))
+    await world.bob.presses("Ask Alice to pass it on")
+    world.bob.reads(), world.alice.reads()
+    return reply
+
+
+def change_content(world: World, content: bytes) -> None:
+    """Change the content of the only file. Slack keeps its id, and here also its size."""
+    [file] = world.slack.backend.files.files.values()
+    file.content = content
+
+
+async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> None:
+    """The message and the size of the file stay the same. The owner can read it again."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await a_reply_with_a_file(world, thread)
+
+    change_content(world, b"rm -rf the lot")
+    await world.alice.presses("Pass it on")
+    asked, before = world.alice.sees(), list(task.inputs)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert before == []
+    assert asked == (
+        f"Bob has changed the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on with "
+        "`trace.log`?\n"
+        f"> look at this\n{BUTTONS}"
+    )
+    assert world.alice.sees() == PASSED
+    assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
+
+
+async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world: World) -> None:
+    """The reply waits for the agent meanwhile."""
+    thread, task = await a_task(world)
+    reply = await a_reply_with_a_file(world, thread)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    change_content(world, b"rm -rf the lot")
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=31)
+
+    assert world.alice.sees() == PASSED
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["warning"]
+    assert thread.new_messages() == [
+        "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
+        "the message's menu sends it as it is now.",
+        f"<@{world.alice.id}> Ready.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
+    ]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.link_state import ReducerSettings
 from taskwire.domain.sealed_model import Readable, SealedModel
 
@@ -27,6 +27,9 @@ class ChannelSettings(SealedModel):
     # Who may steer a task whose thread is in the channel: its owner and the people with whom the owner shares
     # it, or everybody in the channel. Nobody but the owner may delete, detach or share the task.
     steerers: Literal["owner", "channel"] = "owner"
+    # Since when everybody in the channel may steer. That holds for links that were made later: the owner of
+    # an older one has not agreed to it.
+    steerers_since: Ts | None = None
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None
@@ -35,6 +38,19 @@ class ChannelSettings(SealedModel):
     reminder_seconds: int | None = None
     # The id of the person or user group that is reminded after the owner of a task.
     fallback: Readable = ""
+
+    def lets_everybody_steer(self, link_made_at: Ts) -> bool:
+        """Return whether everybody in the channel may steer the task of a link that was made at this time."""
+        since = self.steerers_since
+        is_newer = since is None or microseconds(link_made_at) >= microseconds(since)
+        return self.steerers == "channel" and is_newer
+
+    def replacing(self, before: "ChannelSettings", at: Ts) -> "ChannelSettings":
+        """Return these settings as they are saved at this time in place of those before."""
+        since: Ts | None = None
+        if self.steerers == "channel":
+            since = before.steerers_since if before.steerers == "channel" else at
+        return self.model_copy(update={"steerers_since": since})
 
     def with_rules(self, rules: ReducerSettings, owner: UserId | None) -> ReducerSettings:
         """Return the deployment's rules of the reducer, changed by the settings of this channel.

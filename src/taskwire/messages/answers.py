@@ -102,11 +102,11 @@ def settings_saved(channel: ChannelId) -> Message:
 
 
 def channel_may_steer(by_name: str) -> Message:
-    """Tell a channel that everybody in it may steer its tasks, because a person has changed the settings."""
+    """Tell a channel that everybody in it may steer its new tasks, because a person has set that."""
     who = escape_line(by_name, 80) or "Somebody"
     return statement(
-        f"{who} has changed the settings of this channel: everybody here can steer its tasks now. "
-        "`/task settings` shows and changes that."
+        f"{who} has changed the settings of this channel: from now on, everybody here can steer new tasks. "
+        "Who can steer the others stays as it is. `/task settings` shows and changes that."
     )
 
 

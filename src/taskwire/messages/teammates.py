@@ -3,6 +3,7 @@
 Most functions return one message, and their docstrings tell what the message says.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,9 +32,12 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import get_name, get_owner_name
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
 
-# In characters. The owner must see the whole reply before passing it on. All blocks of a message have at most
-# about 13,000. A Home tab has at most 250,000 bytes, and shows several replies.
-PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 10_000, 2_900, 600
+# In characters of JSON. The owner must see the whole reply before passing it on. Slack refuses blocks of
+# about 13,000 together, and has refused some with 11,341 of text (bolt-js#2509, #2867). A Home tab has at
+# most 250,000 bytes, and shows several replies.
+PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 8_000, 2_900, 600
+# JSON writes these characters as two.
+_ESCAPED = re.compile(r'[\n\t"\\]')
 
 _NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."
 
@@ -176,7 +180,8 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
         choices = [_pass_button(value), button(Button.ALWAYS_LET, always, value), *choices]
-    quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH)
+    is_whole = _length(asked) <= PASSED_TEXT_LENGTH
+    quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
     hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)
     return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *hint, *row))
 
@@ -192,7 +197,7 @@ def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -
     first = [emoji_piece("speech_balloon"), text_piece(" "), title, text_piece(f" · {_what_is_asked(asked)}")]
     longest = _LISTED_TEXT_LENGTH if is_short else HOME_TEXT_LENGTH
     shown = [line(block_id, first), quote_block(f"{block_id}.text", asked.text, longest)]
-    if is_short and longest < len(asked.text.strip()) <= HOME_TEXT_LENGTH:
+    if is_short and longest < _length(asked) <= HOME_TEXT_LENGTH:
         words = "The whole reply and its buttons: in my Home tab."
         return [*shown, context(f"{block_id}.more", [mrkdwn(words)])]
     value = f"{asked.link.id} {asked.job_id}"
@@ -206,16 +211,22 @@ def _pass_button(value: str) -> Block:
     return button(Button.SEND_THEIRS, "Pass it on", value, style="primary")
 
 
+def _length(asked: AskedLine) -> int:
+    """Return how long the text is in JSON."""
+    shown = asked.text.strip()
+    return len(shown) + len(_ESCAPED.findall(shown))
+
+
 def _is_readable(asked: AskedLine, longest: int) -> bool:
-    """Return whether the owner can read the whole reply, here or by a link that is shown."""
-    is_whole = len(asked.text.strip()) <= longest
+    """Return whether the owner can read all that the agent would get: here, or by a link that is shown."""
+    is_whole = _length(asked) <= longest
     return is_whole and (not asked.is_hidden or bool(safe_web_url(asked.message_url)))
 
 
 def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
     """Return a line that says which part of the reply is not shown, and what to do; none if all is shown."""
     author, url = one_line(asked.name, 60) or "its author", safe_web_url(asked.message_url)
-    length = len(asked.text.strip())
+    length = _length(asked)
     if length > PASSED_TEXT_LENGTH:
         words = f"It is too long to show, so you can't pass it on. Ask {author} for a shorter one."
         return [line(block_id, [text_piece(words)])]
@@ -276,6 +287,16 @@ def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
     who, when = escape_line(name, 60) or "Somebody", format_moment(at)
     decided = "passed this on" if was_passed else "did not pass this on"
     return statement(f"{who} {decided}: {when}.")
+
+
+def files_changed(name: str, files: Sequence[str]) -> Message:
+    """Say that files were changed after another person passed a reply on, so nothing was sent."""
+    author = escape_line(name, 60) or "Somebody"
+    named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
+    return statement(
+        f"{author} has changed {named} since this was passed on, so nothing was sent. *Send to its task* in "
+        "the message's menu sends it as it is now."
+    )
 
 
 def edited_after_passing_on(name: str, text: str) -> Message:

@@ -23,6 +23,7 @@ from taskwire.domain.text.agent_text import (
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.people.permissions import People
+from taskwire.sealing import key_ring
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage
 
@@ -40,10 +41,14 @@ NO_TEXT = "(no words)"
 
 
 class PreparedInput(NamedTuple):
-    """The input for the agent, and the names of the files that the input cannot contain."""
+    """The input for the agent, and the names of the files that it cannot contain.
+
+    `changed_files` are not as they were when another person decided to send the reply.
+    """
 
     text: AgentText
     refused_files: tuple[str, ...] = ()
+    changed_files: tuple[str, ...] = ()
 
 
 class AgentInput:
@@ -59,9 +64,11 @@ class AgentInput:
         if reply.author_name:
             words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
         parts: list[str] = [] if is_blank(words) else [words]
-        refused = []
-        for file in reply.files:
-            content = await self._find_content(file) if _is_text(file) else None
+        refused, changed = [], []
+        for number, file in enumerate(reply.files):
+            content = await self._find_content(file)
+            if reply.file_hashes and reply.file_hashes[number] != _hash(content):
+                changed.append(file.name)
             if content is None:
                 refused.append(file.name)
             else:
@@ -69,7 +76,11 @@ class AgentInput:
         text = sanitize_for_agent("\n\n".join(parts))
         # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
         # log.
-        return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused))
+        return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused), tuple(changed))
+
+    async def hash_files(self, reply: Reply) -> tuple[str, ...]:
+        """Return a hash of the present content of each file. It is empty for a file that is no text."""
+        return tuple([_hash(await self._find_content(file)) for file in reply.files])
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
         """Return a line with a link to `message`; empty if the bot is not in `channel`."""
@@ -109,7 +120,8 @@ class AgentInput:
                 return replies.to_markdown(reply.text, blocks)
 
     async def _find_content(self, file: FileRef) -> str | None:
-        if file.size > LARGEST_FILE_BYTES:
+        """Return the content of a file; None if the agent cannot get it."""
+        if file.size > LARGEST_FILE_BYTES or not _is_text(file):
             return None
         try:
             return await self._deps.slack.files.download(file.url, LARGEST_FILE_BYTES)
@@ -144,6 +156,10 @@ class AgentInput:
 def _is_text(file: FileRef) -> bool:
     is_text_type = file.mimetype.startswith("text/") or file.mimetype == "application/json"
     return is_text_type or TEXT_ENDINGS.search(file.name) is not None
+
+
+def _hash(content: str | None) -> str:
+    return "" if content is None else key_ring().digest("file", content)
 
 
 def _heading(file: FileRef) -> str:

@@ -203,9 +203,9 @@ class People:
         """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
         The owner, administrators, and everybody with whom the owner shares the task may steer it. If the
-        channel's settings say so, everybody in the channel may steer it too. Without a service account, a
-        person with whom the owner shares the task needs no account. Coder must show the task to everybody
-        else. Raises what `can_manage` raises.
+        channel's settings said so when the link was made, everybody in the channel may steer it too. Without
+        a service account, a person with whom the owner shares the task needs no account. Coder must show the
+        task to everybody else. Raises what `can_manage` raises.
         """
         try:
             if await self.can_manage(person, link, needs_coder=needs_coder):
@@ -309,7 +309,8 @@ class People:
         """Return whether the person is in the channel and the channel's settings let its people steer."""
         channel = link.record.channel
         settings = await self._deps.channel_settings.get(channel)
-        return settings.steerers == "channel" and await self.directory.is_member(person, channel)
+        is_open = settings.lets_everybody_steer(link.record.made_at)
+        return is_open and await self.directory.is_member(person, channel)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of other people's tasks. Leave out tasks that this person may not steer."""

@@ -44,7 +44,7 @@ from taskwire.domain.queueing.queues import duplicates
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
-from taskwire.messages import inputs, missing_rights, refusals, task_limits
+from taskwire.messages import inputs, missing_rights, refusals, task_limits, teammates
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -210,6 +210,9 @@ class ReplySender:
     async def _deliver_text(self, reply_job: ReplyJob) -> Outcome:
         context, link, reply = reply_job
         prepared = await self._agent_input.prepare(await self._with_speaker(reply_job))
+        if prepared.changed_files:
+            message = teammates.files_changed(reply.author_name, prepared.changed_files)
+            return await self._outcomes.give_up(reply_job, message)
         left_out = reply.unreadable_files if reply.is_without_files else ()
         if prepared.text and not set(prepared.refused_files) <= set(left_out):
             words = await self._agent_input.get_display_text(reply)

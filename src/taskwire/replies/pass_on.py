@@ -209,7 +209,9 @@ class ReplyPasser:
             "author_name": await self._get_author_name(present),
             "words": await self._agent_input.get_display_text(present),
         }
-        asked = offered.model_copy(update={"reply": present, "is_asked": True, "message_url": "", **shown})
+        hashes = await self._agent_input.hash_files(present)
+        reply = present.model_copy(update={"file_hashes": hashes})
+        asked = offered.model_copy(update={"reply": reply, "is_asked": True, "message_url": "", **shown})
         if offered.choice is None and describe_asked(self._deps, link, asked).is_hidden:
             with contextlib.suppress(ChannelProblem, MessageGone):
                 url = await self._deps.slack.get_permalink(offered.channel, present.ts)
@@ -225,9 +227,7 @@ class ReplyPasser:
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.taken_back(name), await self._forget(link, work))
-        # The agent gets the blocks of a message. The blocks can change although the text stays.
-        read = self._agent_input.get_plain
-        if (read(present), present.files) != (read(offered.reply), offered.reply.files):
+        if not await self._is_as_shown(offered.reply, present):
             changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
@@ -239,9 +239,25 @@ class ReplyPasser:
         if choice is not None:
             _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)
             return _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=True), batch)
-        updates = {"person": work.requester.person, "author_name": name or "Somebody", "is_confirmed": True}
+        updates = {
+            "person": work.requester.person,
+            "author_name": name or "Somebody",
+            "is_confirmed": True,
+            "file_hashes": offered.reply.file_hashes,
+        }
         queue_reply(link.id, present.model_copy(update=updates), batch)
         return _answer(work, teammates.passed_on(name, is_always=is_always), batch)
+
+    async def _is_as_shown(self, shown: Reply, present: Reply) -> bool:
+        """Return whether a reply and its files are as they were shown to the owner.
+
+        The agent gets the blocks of a message, which can change although its text stays. A text file can be
+        edited and keep its id and its size.
+        """
+        read = self._agent_input.get_plain
+        if (read(present), present.files) != (read(shown), shown.files):
+            return False
+        return await self._agent_input.hash_files(present) == shown.file_hashes
 
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
         """Return the reply as it is in Slack now. Return None if the reply was deleted or is no longer input.

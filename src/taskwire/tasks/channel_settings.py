@@ -5,8 +5,8 @@ dialog has only the person's own settings.
 
 A full member of the workspace may change the settings of each channel that they are in. Only the person who
 saves the settings is told about the change. There is one exception: if everybody in the channel may now
-steer, a message in the channel says so. If two people save at once, the later change replaces the earlier
-change.
+steer, a message in the channel says so. That holds only for threads that begin afterwards, because the owners
+of the others have not agreed to it. If two people save at once, the later change replaces the earlier change.
 """
 
 from collections.abc import Mapping
@@ -125,15 +125,16 @@ class ChannelSettingsSaver:
         requester = work.requester
         await require_member(self._people, requester)
         before = await self._deps.channel_settings.get(requester.channel)
-        if work.settings == before:
+        now = work.settings.replacing(before, requester.at)
+        if now == before:
             # The person has changed only their own settings, or nothing.
             context.audit.is_nothing()
             return done()
-        await self._require_fallback_there(requester.channel, work.settings.fallback)
-        batch = self._deps.channel_settings.write(Batch(), requester.channel, work.settings)
-        if before.with_rules(self._deps.rules, None) != work.settings.with_rules(self._deps.rules, None):
+        await self._require_fallback_there(requester.channel, now.fallback)
+        batch = self._deps.channel_settings.write(Batch(), requester.channel, now)
+        if before.with_rules(self._deps.rules, None) != now.with_rules(self._deps.rules, None):
             await self._look_again(requester.channel, context.now_ms, batch)
-        if work.settings.steerers == "channel" != before.steerers:
+        if now.steerers == "channel" != before.steerers:
             message = answers.channel_may_steer(await self._people.find_name(requester.person))
             tell = Job(
                 id=f"steerers:{context.job.id}", work=TellChannel(channel=requester.channel, message=message)
@@ -143,7 +144,7 @@ class ChannelSettingsSaver:
             "channel settings saved",
             channel=requester.channel,
             person=requester.person,
-            settings=work.settings.model_dump(exclude_defaults=True),
+            settings=now.model_dump(exclude_defaults=True),
             job=context.job.id,
         )
         return done(batch, (requester, answers.settings_saved(requester.channel)))

@@ -43,8 +43,8 @@ class SettingUp(Direct):
         """Check that the channel was told once, and that the owner was called once, by direct message."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
-            f"{name} has changed the settings of this channel: everybody here can steer its tasks now. "
-            "`/task settings` shows and changes that.",
+            f"{name} has changed the settings of this channel: from now on, everybody here can steer new "
+            "tasks. Who can steer the others stays as it is. `/task settings` shows and changes that.",
             f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what the agent wrote last. "
             "*Stop* pauses the task.\n[Stop] [Logs]",
         ]

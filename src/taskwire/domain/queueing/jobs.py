@@ -164,6 +164,9 @@ class Reply(Work):
     was_away: bool = False
     # The author's name, if another person sends the message to the agent.
     author_name: str = ""
+    # Then: the hashes of the files' contents as that person could read them. The hash of a file that is no
+    # text is empty.
+    file_hashes: tuple[str, ...] = ()
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
     # Where the author of the reply acted.
