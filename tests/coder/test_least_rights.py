@@ -49,7 +49,8 @@ class Attempt:
         return bool(await self.client.list_users_by_email("alice@example.com"))
 
     async def lists_tasks(self) -> bool:
-        """Read the list of all tasks."""
+        """Read the list of all tasks, and one of them by itself."""
+        await self.client.get_task(self.task.id)
         return bool(lists.split_list(await self.client.list_tasks_raw()))
 
     async def shows_reports(self) -> bool:
@@ -97,6 +98,7 @@ class Attempt:
     async def edits(self) -> bool:
         """Change the prompt of the paused task."""
         await self._is_paused()
+        await self.client.get_task(self.task.id)
         await self.client.edit_input(self.task.id, AgentText("Fix it well"))
         return True
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from taskwire.coder import rights
+from taskwire.polling.poller import ACCOUNT
 from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.coder.faults import server_error
 
-from .running_tasks import a_task
+from .running_tasks import TITLE, a_task
 from .waiting import a_waiting_agent
 from .world import World, new_world
 
@@ -24,6 +26,14 @@ def keep_owners_out(world: World) -> None:
     world.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
 
+def has_custom_role(world: World) -> None:
+    """Give Taskwire's account a custom role that suffices, in place of the role Owner."""
+    everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
+    world.coder.settings.rules = Rules(custom_roles={"custom": everything})
+    account = world.coder.user("taskwire")
+    account.roles, account.org_roles = {"user-admin"}, {each: {"custom"} for each in account.org_roles}
+
+
 async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) -> None:
     """The list is empty, and the answer warns that the account may not see all tasks."""
     await world.alice.runs("/task create fix it")
@@ -37,14 +47,36 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
 
 async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world: World) -> None:
     """The account sees all people and tasks, so the answer to an empty list has no warning."""
-    everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
-    world.coder.settings.rules = Rules(custom_roles={"custom": everything})
-    account = world.coder.user("taskwire")
-    account.roles, account.org_roles = {"user-admin"}, {each: {"custom"} for each in account.org_roles}
+    has_custom_role(world)
 
     await world.alice.types("/task list failed")
 
     assert LACKS not in world.alice.reads()
+
+
+async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
+    """It need not be an Owner: its rights show it every task. This holds for a first look after a restart,
+    and if Coder does not find the task that a person deletes."""
+    has_custom_role(world)
+    thread, task = await a_task(world)
+    other = await world.alice.runs("/task create tidy the docs")
+    await world.polls()
+    await world.alice.clicks(other, "Delete")
+
+    task.delete()
+    world.coder.plan_fault(
+        "tasks.delete", server_error("Resource not found or you do not have access to this resource", 404)
+    )
+    await world.alice.submits()
+    world.coder.tasks[-1].delete()
+    await world.restarts()
+    await world.bot.parts.deps.notes.forget("account_roles", ACCOUNT)
+    await world.polls(times=3)
+    await world.passes(seconds=5)
+
+    assert thread.new_messages()[-1].startswith(f"Gone: {TITLE}. The task no longer exists in Coder.")
+    assert other.new_messages()[-1].startswith("Gone: Tidy the docs. Alice deleted it.")
+    world.alice.reads()
 
 
 async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:

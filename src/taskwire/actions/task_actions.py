@@ -26,6 +26,7 @@ from taskwire.coder.errors import (
     MustBePaused,
     NotFound,
 )
+from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import Refused, UserError
@@ -253,7 +254,7 @@ class TaskActions:
 
     async def _can_list_tasks(self, context: JobContext, link: Link) -> bool:
         me = await context.coder.get_own_user()
-        return me.is_owner or me.id == link.record.owner_id
+        return me.id == link.record.owner_id or await sees_every_task(context.coder, me)
 
     async def _detach(self, context: JobContext, link: Link, work: Act) -> Outcome:
         batch = await questions.settle_all(self._deps, link, Batch())

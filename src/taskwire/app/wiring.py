@@ -298,7 +298,7 @@ def _make_dependencies(
         service_coder=coder,
         accounts=AccountStore(connections, keys),
         oauth=oauth,
-        examine=DoctorInSlack(settings, slack, coder, connections).examine,
+        examine=DoctorInSlack(settings, slack, coder, connections, oauth).examine,
         bot=bot,
         coder_url=settings.coder_url,
         mask=masker.mask,

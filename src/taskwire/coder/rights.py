@@ -18,17 +18,19 @@ from taskwire.coder.models import User
 # may use it, and an account may always read its own token, so these need no role.
 FEATURE_RIGHTS: dict[str, tuple[str, ...]] = {
     "find people's Coder accounts": ("user:read",),
-    "list and show tasks": ("task:read",),
+    "list and show tasks": ("task:read", "workspace:read"),
     "show what an agent reported and why a build failed": ("workspace:read",),
     "create tasks for people": ("user:read", "task:create", "workspace:create"),
     "read the log of a running agent": ("task:read", "workspace:read", "workspace:application_connect"),
     "send replies to agents": ("task:read", "workspace:read", "workspace:application_connect"),
     "pause tasks": ("task:read", "workspace:read", "workspace:stop"),
     "resume tasks": ("task:read", "workspace:read", "workspace:start"),
-    "edit prompts": ("task:read", "task:update"),
+    "edit prompts": ("task:read", "task:update", "workspace:read"),
     "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
 }
 NEEDED_RIGHTS = tuple(dict.fromkeys(right for needed in FEATURE_RIGHTS.values() for right in needed))
+# What Coder asks for before it shows a task.
+_SHOW_TASKS = frozenset(FEATURE_RIGHTS["list and show tasks"])
 # People belong to the whole site, so no role of an organization gives this right.
 READ_USERS = "user:read"
 
@@ -89,7 +91,18 @@ async def sees_everything(client: CoderClient) -> bool:
     if account.is_owner:
         return True
     found = await find_rights(client, account)
-    return found is not None and not {READ_USERS, "task:read"}.intersection(found.fewest_missing)
+    return found is not None and not {READ_USERS, *_SHOW_TASKS}.intersection(found.fewest_missing)
+
+
+async def sees_every_task(client: CoderClient, account: User) -> bool:
+    """Return whether our account sees all tasks in all of its organizations.
+
+    Then a task that Coder does not show to it is gone.
+    """
+    if account.is_owner:
+        return True
+    found = await find_rights(client, account)
+    return found is not None and not any(_SHOW_TASKS.intersection(lacks) for lacks in found.missing)
 
 
 def _name_check(organization: str, right: str) -> str:

@@ -12,7 +12,7 @@ READ_OWN_KEY = "api_key:read"
 FEATURES: dict[str, tuple[str, ...]] = {
     "know when its token ends": ("user:read", READ_OWN_KEY),
     "find people's Coder accounts": ("user:read",),
-    "list and show tasks": ("task:read",),
+    "list and show tasks": ("task:read", "workspace:read"),
     "show what an agent reported and why a build failed": ("workspace:read",),
     "offer templates and presets": ("template:read",),
     "create tasks for people": (
@@ -25,7 +25,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
     ),
     "pause tasks": ("task:read", "task:update", "workspace:read", "workspace:update", "workspace:stop"),
     "resume tasks": ("task:read", "task:update", "workspace:read", "workspace:update", "workspace:start"),
-    "edit prompts": ("task:read", "task:update"),
+    "edit prompts": ("task:read", "task:update", "workspace:read"),
     "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
 }
 NEEDED_SCOPES = tuple(dict.fromkeys(scope for needed in FEATURES.values() for scope in needed))

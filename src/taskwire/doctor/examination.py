@@ -19,11 +19,13 @@ from taskwire import settings as settings_module
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
+from taskwire.coder.oauth import OAuthClient
 from taskwire.coder.rights import find_rights
 from taskwire.doctor.allowed_lists import check_allowed
 from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
+    get_template,
     judge_account,
     judge_accounts,
     judge_arrivals,
@@ -41,6 +43,7 @@ from taskwire.doctor.findings import (
     token_refused,
     wrong_finding,
 )
+from taskwire.doctor.oauth_app import NAME, check_oauth_app
 from taskwire.doctor.opening import open_slack, open_store, open_workspace
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId, to_ms
@@ -76,6 +79,7 @@ class RunningClients:
     slack: Outbound
     coder: CoderClient
     connections: Connections
+    oauth: OAuthClient | None
 
 
 class Examination:
@@ -173,7 +177,12 @@ class Examination:
             coder = self._running.coder if self._running else await stack.enter_async_context(opened)
             found = await _run_check("Coder", self._version(coder))
             yield found
-            if found.state == "wrong" or not token:
+            if found.state == "wrong":
+                return
+            if self._settings.oauth_app is not None:
+                oauth = self._running.oauth if self._running else None
+                yield await _run_check(NAME, check_oauth_app(self._settings, oauth))
+            if not token:
                 return
             await self._use_own_token(coder)
             first = await _run_check("Coder token", self._scopes(coder))
@@ -260,7 +269,7 @@ class Examination:
         names = ", ".join(template.name for template in templates[:5])
         more = f" and {len(templates) - 5} more" if len(templates) > 5 else ""
         if self._settings.template is not None:
-            templates = (_get_template(templates, self._settings.template, names),)
+            templates = (get_template(templates, self._settings.template, names),)
         await self._check_preset(coder, templates)
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
@@ -408,13 +417,6 @@ async def _try_scripts(connections: Connections, keys: Keys) -> Finding:
     except RedisError as error:
         raise UserError(f"The store takes nothing now: {reason(error)}.", "Look into its log.") from error
     return Finding("Store access", "ok", "Taskwire may do there what it needs.")
-
-
-def _get_template(templates: Sequence[Template], wanted: str, names: str) -> Template:
-    for template in templates:
-        if wanted.casefold() in (template.name.casefold(), template.title.casefold(), template.id):
-            return template
-    raise UserError("No template for tasks has the name in TASKWIRE_TEMPLATE.", f"There is: {names}.")
 
 
 async def _run_check(name: str, check: Awaitable[Finding]) -> Finding:

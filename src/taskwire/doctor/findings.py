@@ -11,7 +11,7 @@ from typing import Literal
 
 from redis.exceptions import RedisError
 
-from taskwire.coder.models import User
+from taskwire.coder.models import Template, User
 from taskwire.coder.rights import AccountRights
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
@@ -357,3 +357,11 @@ def token_refused(problem: TokenProblem) -> UserError:
 def os_reason(error: OSError) -> str:
     """Return why an address cannot be used, in the operating system's words."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+
+
+def get_template(templates: Sequence[Template], wanted: str, names: str) -> Template:
+    """Return the template of this name, title or id. Raise UserError with the `names` if there is none."""
+    for template in templates:
+        if wanted.casefold() in (template.name.casefold(), template.title.casefold(), template.id):
+            return template
+    raise UserError("No template for tasks has the name in TASKWIRE_TEMPLATE.", f"There is: {names}.")

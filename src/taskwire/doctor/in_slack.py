@@ -4,6 +4,7 @@
 """
 
 from taskwire.coder.client import CoderClient
+from taskwire.coder.oauth import OAuthClient
 from taskwire.doctor.examination import Examination, RunningClients
 from taskwire.domain.text.message import Message
 from taskwire.messages.doctor import ShownFinding, show_findings
@@ -17,10 +18,15 @@ class DoctorInSlack:
     """Makes one examination at a time. People who ask during an examination share the next examination."""
 
     def __init__(
-        self, settings: Settings, slack: Outbound, coder: CoderClient, connections: Connections
+        self,
+        settings: Settings,
+        slack: Outbound,
+        coder: CoderClient,
+        connections: Connections,
+        oauth: OAuthClient | None,
     ) -> None:
         self._settings = settings
-        self._running = RunningClients(slack, coder, connections)
+        self._running = RunningClients(slack, coder, connections, oauth)
         self._examinations = SingleFlight(self._examine)
 
     async def examine(self) -> Message:

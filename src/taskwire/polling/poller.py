@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from taskwire.coder.client import CoderClient
 from taskwire.coder.models import User
+from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import TaskId
@@ -189,11 +190,13 @@ class Poller:
     async def _has_same_roles(self) -> bool:
         """Return whether our account still has the roles with which it once saw all linked tasks.
 
-        If no roles were recorded, the account must have the role Owner. Raises the errors of Coder's client.
+        If no roles were recorded, the account's rights must show it all tasks. Raises the errors of Coder's
+        client.
         """
-        me = await self._deps.service_coder.get_own_user()
+        coder = self._deps.service_coder
+        me = await coder.get_own_user()
         known = await self._deps.notes.find("account_roles", ACCOUNT)
-        is_same = me.is_owner if known is None else _roles(me) == known
+        is_same = await sees_every_task(coder, me) if known is None else _roles(me) == known
         if not is_same:
             _log.warning(
                 "service account lacks its roles, missing tasks not treated as gone", account=me.username

@@ -88,7 +88,9 @@ def _invalid(key: str, kind: str, value: str) -> str:
 
 
 def get_task(call: Call) -> Response:
-    """Answer with one task."""
+    """Answer with one task. Coder reads its workspace too, with the viewer's rights."""
+    if not call.viewer.can_read_workspace(call.task().workspace):
+        raise not_found()
     return Response(200, shapes.task_bytes(call.task())[1] + b"\n", content_type=JSON_TYPE)
 
 
