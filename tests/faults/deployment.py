@@ -77,7 +77,7 @@ class Deployment:
         self.store = store
         self._directory = directory
         self._timeout_seconds = timeout_seconds
-        self._flow_settings = settings
+        self.flow_settings = dict(settings)
         coder.add_user("taskwire", roles=("owner",))
         self._token = coder.add_token("taskwire")
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -394,7 +394,7 @@ class Deployment:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
         return (
             kept
-            | dict(self._flow_settings)
+            | self.flow_settings
             | {
                 "SLACK_BOT_TOKEN": self.slack.bot_token,
                 "SLACK_APP_TOKEN": self.slack.app_token,

@@ -7,10 +7,12 @@ the agent, an answer by dialog), `sharing` (passing on a teammate's reply, and a
 verb, command, bare word, its button and stop sign, resume, edit, mute, follow, detach, delete), `telling`
 (each kind of notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by
 direct message, the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel
-and of a person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account).
+and of a person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account),
+`authorizing` (the same by Coder's page).
 docs/guarantees.md says how to add a flow.
 """
 
+from .authorizing import Authorizing
 from .calling import CallingDirectly, EndingQuietHours
 from .connecting import Connecting
 from .creating import (
@@ -74,5 +76,5 @@ FLOWS: tuple[type[Flow], ...] = (
     *(Needing, Completing, Failing, Breaking, PausedElsewhere, ResumedElsewhere, Vanishing),
     *(Drawing, ShowingSession, Logging),
     *(CallingDirectly, EndingQuietHours),
-    Connecting,
+    *(Connecting, Authorizing),
 )
