@@ -74,6 +74,33 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
     assert "Traceback" not in demo.output
 
 
+async def test_a_visitor_connects_an_account(start_taskwire: StartTaskwire) -> None:
+    """The visitor copies a token from the page of the stand-in for Coder, and pastes it in Slack's dialog."""
+    async with launched() as browser, browsed(browser) as page:
+        demo = await start_taskwire("demo")
+        await page.goto(await _address(demo))
+        await page.locator("[data-ready]").wait_for()
+        box = page.locator("#message-box")
+        await box.fill("/task connect")
+        await box.press("Enter")
+        offer = page.locator("#messages .message", has_text="Get a token").last
+        async with page.context.expect_page() as opened:
+            await offer.get_by_text("Get a token").click()
+        coder = await opened.value
+        await coder.get_by_role("link", name="Alice").click()
+        token = await coder.locator("code").inner_text()
+
+        await offer.get_by_role("button", name="Paste the token").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("textbox").fill(token)
+        await dialog.get_by_role("button", name="Connect").click()
+
+        connected = page.locator("#messages .message", has_text="Connected: you are alice in Coder")
+        await expect(connected).to_be_visible(timeout=PATIENCE_MS)
+        assert token not in demo.output + await page.locator("body").inner_text()
+        assert await _end(demo) == 0
+
+
 # The agent works for three quarters of a minute; a busy machine needs longer.
 @pytest.mark.timeout(300)
 async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
