@@ -1,4 +1,5 @@
-"""The bot notes a gap completely and once, however often Redis goes away, and also in HTTP mode."""
+"""The bot notes a gap, in which it heard nothing from Slack, completely and once. This holds however often
+Redis fails, and in HTTP mode."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -101,8 +102,8 @@ def _readings(world: World) -> float:
 
 
 async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
-    """A second absence, which began earlier, ended while the bot was still noting the first. The bot reads
-    from the earlier start."""
+    """While the bot notes one gap, it learns of a longer gap that began earlier. The bot reads from the start
+    of the longer gap."""
     await _breaks(world, "heartbeat")
     process.queue_missed()
     await _is_refused(world)

@@ -99,8 +99,8 @@ async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: Worl
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
-    """The bot answers the first reply and the first verb with a refusal. It ignores later ones, because
-    people may be talking to each other."""
+    """The bot refuses the first reply and the first verb in words. It ignores later replies and verbs,
+    because people may be talking to each other."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "random")
@@ -129,7 +129,7 @@ async def test_a_direct_message_is_allowed_everywhere(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["/task create fix it", "/task list", "/task pause fix-it"])
 async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, words: str) -> None:
-    """The bot refuses everybody else, whatever they ask for."""
+    """The bot refuses people outside the allowed groups, whatever they ask for."""
     await only_for(world, "bob")
 
     await world.alice.types(words)

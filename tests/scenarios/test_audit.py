@@ -114,7 +114,7 @@ async def test_what_coder_refuses_is_recorded_as_failed(world: World) -> None:
 
 
 async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
-    """Coder does not answer at first. The only entry says how the last try ended."""
+    """Coder does not answer the first try. The trail has one entry, with the result of the last try."""
     thread, task = await a_task(world)
     for _ in range(2):
         world.coder.plan_fault("tasks.pause", Fault("away", executes=False, answer=Response(503, b"")))
@@ -216,7 +216,8 @@ async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
 
 
 async def test_nobody_else_sees_who_did_what(world: World) -> None:
-    """Other people get neither the list nor the file, and their help does not name the verb."""
+    """People who are no administrators get neither the list nor the file. Their help does not name the
+    verb."""
     await world.alice.types("/task audit")
     await world.alice.types("/task audit export")
     await world.alice.types("/task help")
@@ -231,8 +232,8 @@ async def test_nobody_else_sees_who_did_what(world: World) -> None:
 
 
 async def test_administrators_are_told_that_somebody_changed_the_trail(world: World) -> None:
-    """The answer says which entry does not fit, and asks the administrator to compare it with Taskwire's
-    log."""
+    """The answer names the entry that is wrong, and asks the administrator to compare the trail with
+    Taskwire's log."""
     await world.restarts(admins=(world.bob.id,))
     for number in range(2):
         await world.alice.runs(f"/task create do {number}")

@@ -193,7 +193,7 @@ async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
 
 
 async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
-    """A second absence begins before backfill of the first is done. The bot reads from the earlier time."""
+    """A second gap begins before backfill of the first is done. The bot still reads all of the first gap."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     for task in tasks:
@@ -344,7 +344,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
-    """A waiting reply gets the text of an edit during the absence. A deleted reply is dropped."""
+    """A waiting reply gets the text of an edit in the gap. A deleted reply is dropped."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -428,7 +428,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
 
 
 async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
-    """One replica claimed the gap and died. Another notes the gap when the claim has lapsed."""
+    """One replica claimed the gap and died. Another replica notes it when the claim has lapsed."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     await has_gap(world, "and test it", tasks)
@@ -447,7 +447,7 @@ async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(
 
 
 async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:
-    """The bot posted a card and stopped before it knew the ts. Backfill finds the reply below that card."""
+    """The bot posted a card and stopped before it knew the card's ts. Backfill finds the reply below it."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id

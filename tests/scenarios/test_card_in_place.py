@@ -211,8 +211,8 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
 
 async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
-    """The card was deleted, and Slack then failed. The notice waits until the bot has posted the card again,
-    and appears in the new thread."""
+    """The card was deleted, and Slack then failed. The notice waits until the bot has posted a new card, and
+    appears in the new thread."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     delete(world, thread.ts)

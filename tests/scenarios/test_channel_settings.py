@@ -282,8 +282,8 @@ async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
 
 
 async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: World) -> None:
-    """No reply starts the workspace by accident. One question gives the number of waiting replies, and offers
-    to send or to drop them."""
+    """No reply starts the workspace. The bot asks whether to send or to drop the waiting replies, and gives
+    their number."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!pause")
@@ -395,7 +395,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
 
 
 async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> None:
-    """The bot checks again, when the dialog is saved, that the person is in the channel."""
+    """A person leaves the channel while the dialog is open. The bot refuses their submission."""
     await world.bob.types("/task settings")
     world.slack.workspace.channel("general").members.remove(world.bob.id)
     await world.ages(seconds=10)
@@ -472,7 +472,7 @@ async def test_own_settings_that_a_dialog_did_not_change_stay(world: World) -> N
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:
-    """Slack delivers one submission twice. The second delivery changes nothing, so that it cannot undo newer
+    """Slack delivers one submission twice. The second delivery is ignored, because it could undo newer
     settings."""
     await world.alice.types("/task settings")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)

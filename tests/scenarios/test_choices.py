@@ -139,7 +139,7 @@ async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) 
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """The second person is told that the question was answered. The agent gets one answer."""
+    """The second person is told that the question was already answered. The agent gets one answer."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await an_asking_agent(world)
     thread.new_messages()

@@ -1,5 +1,5 @@
-"""Slack closes a thread to the bot. The bot tells the owner that once, and posts every notice when the thread
-is open again."""
+"""Slack closes a thread to the bot. The bot tells the task's owner once. When the thread is open again, the
+bot posts every notice."""
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import CallFault
@@ -168,7 +168,8 @@ async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
 
 
 async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: World) -> None:
-    """Slack only says that the channel is not found. The bot tells the owner as for a closed channel."""
+    """Slack only says that the channel is not found. The bot tells the owner that it was removed or that the
+    channel was deleted."""
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
     task.becomes("complete", "Opened PR #12")
@@ -179,7 +180,7 @@ async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: Wor
 
 
 async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world: World) -> None:
-    """The bot sends no direct message to an owner who has left Slack, and no job waits for one."""
+    """The owner has left Slack. The bot sends them no direct message, and no job waits."""
     _, task = await a_task(world)
     world.slack.workspace.user("alice").deleted = True
     world.slack.workspace.channel("general").is_archived = True

@@ -217,8 +217,8 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
 
 async def test_later_requests_wait_too_and_say_so(world: World) -> None:
-    """Commands run in the order in which they were typed. Each waits an hour and no longer, and the person is
-    told of each."""
+    """Commands run in the order in which they were typed. Each waits an hour at most, and the person is told
+    about each."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -286,7 +286,8 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
 
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
-    """An error that lasts most likely comes from the template. The card says who can find out."""
+    """A lasting error most likely comes from the template. After 15 minutes, the card says who can find the
+    cause."""
     world.coder.plan_fault("tasks.create", faults.server_error("Internal error creating task."), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -398,7 +399,8 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
 
 async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> None:
-    """The typed text stays in the form. The dialog of *Delete* says that nothing was done."""
+    """The store fails when the form is submitted. The form keeps the typed text. The dialog of *Delete* says
+    that nothing was done."""
     frail.coder.add_task("alice", "older", name="loose")
     await frail.alice.types("/task delete loose")
     await frail.loses_its_store()
@@ -437,7 +439,8 @@ async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
-    """The bot works on a few queries at a time after their acks. Each query is answered in the end."""
+    """The bot acks each query at once and then works on a few queries at a time. Each query is answered in
+    the end."""
     world.coder.plan_fault("tasks.list", faults.late(0.05), times=None)
 
     answers = await asyncio.gather(
@@ -472,8 +475,8 @@ async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: W
 
 
 async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: World) -> None:
-    """Redis failed when the first command arrived. The bot notes the command later, so that `taskwire doctor`
-    does not say that none ever came."""
+    """Redis failed when the first command arrived. The bot records the command's time later, so that
+    `taskwire doctor` knows of it."""
     await world.alice.types("/task help")
     store, note = world.connections.commands, world.bot._record_heard  # noqa: SLF001 - a timer calls it every ten seconds
     await store.config_set("min-replicas-to-write", 1)

@@ -11,7 +11,8 @@ from .world import POST_SECONDS, World
 
 @pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
 async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, fault: CallFault) -> None:
-    """Slack's answer to the post was lost. The bot finds its card in the channel and posts no second one."""
+    """Slack's answer to the post was lost. The bot finds its card in the channel and does not post it
+    again."""
     world.slack.faults.add("chat.postMessage", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -105,7 +106,8 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 
 
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
-    """The dialog gives the number of waiting replies. After the deletion, the thread shows their texts."""
+    """The dialog gives the number of waiting replies. After the deletion, the thread shows the texts of these
+    replies."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

@@ -65,8 +65,8 @@ def senders(world: World, route: str) -> list[str]:
 
 
 async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
-    """The bot creates, steers and reads the task with the person's token. It reads the list with the service
-    account's token."""
+    """The bot creates, steers and reads the task with the person's token. It reads the list of tasks with the
+    service account's token."""
     await connects(both, both.alice)
 
     thread, task = await a_waiting_agent(both)
@@ -125,7 +125,7 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
 
 
 async def test_a_wrong_token_connects_nothing(both: World) -> None:
-    """The bot tells the person what to do."""
+    """Coder refuses the token. The bot tells the person how to copy the right token."""
     await both.alice.types("/task connect")
 
     await pastes(both, both.alice, "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb")
@@ -181,7 +181,7 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
 
 
 async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
-    """The bot then finds the person by their e-mail address again."""
+    """The bot deletes the token, and then finds the person by their e-mail address again."""
     await connects(both, both.alice)
 
     await both.alice.types("/task disconnect")
@@ -435,7 +435,7 @@ async def test_a_suspended_account_steers_nothing(both: World) -> None:
 
 
 async def test_there_is_nothing_to_connect_where_the_service_account_acts_for_all(world: World) -> None:
-    """By default, the bot asks nobody for a token."""
+    """By default the service account acts for everybody, so the bot asks nobody for a token."""
     await world.alice.types("/task connect")
     await world.alice.types("/task disconnect")
 

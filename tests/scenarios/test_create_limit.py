@@ -93,7 +93,7 @@ async def test_administrators_have_no_limit(world: World) -> None:
 
 
 async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
-    """A person at the limit can start a task after they pause another one. Other people's tasks do not
+    """A person at the limit can start a task after they pause one of theirs. Other people's tasks do not
     count."""
     await world.restarts(running_limit=2)
     threads = []
@@ -144,7 +144,7 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None:
-    """Tasks that are still being created count too."""
+    """Tasks that are still being created also count against the channel's limit."""
     await world.restarts(channel_running_limit=2)
     thread = await world.alice.runs("/task create do 0")
     await world.passes(seconds=2)

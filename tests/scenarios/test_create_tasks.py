@@ -241,8 +241,8 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
 
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
-    """A command of another person, with another name, with other words, or after two minutes is no
-    repetition."""
+    """The bot asks nothing about a command of another person, with another name, with other words, or after
+    two minutes."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.runs("/task create name=other fix it")
@@ -317,7 +317,7 @@ async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: Worl
 
 
 async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
-    """The bot creates nothing, and tells the person what to do."""
+    """The bot creates nothing, and tells the person how to invite it."""
     world.slack.add_channel("random", ["alice"], with_bot=False)
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 

@@ -53,7 +53,8 @@ async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
 
 
 async def test_what_the_agent_has_twice_is_told(world: World) -> None:
-    """The bot cannot take the second copy back. The thread is told, so that the author can tell the agent."""
+    """The bot cannot take the second copy back. It tells the thread, so that the author can tell the
+    agent."""
     thread, task, tidying = await delivered(world)
     task.becomes("idle")
     task.hears("use main")

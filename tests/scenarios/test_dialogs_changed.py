@@ -67,7 +67,7 @@ async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
 
 
 async def test_an_answer_goes_to_no_address_of_anothers(world: World) -> None:
-    """Bob puts another response URL into a dialog. The bot sends nothing there, and answers Bob in the
+    """Bob puts another response URL into a dialog. The bot sends nothing to that URL, and answers Bob in the
     channel."""
     here = world.slack.workspace.channel("general").id
     thread = await world.alice.runs("/task create fix it")

@@ -118,7 +118,8 @@ async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> Non
 
 @pytest.mark.parametrize("text", ["help", "?"])
 async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -> None:
-    """The help names commands that work there, and has the buttons *New task* and *My tasks*."""
+    """The help names commands that work in a direct message, and has the buttons *New task* and *My
+    tasks*."""
     await world.alice.writes_directly(text)
 
     assert world.alice.reads() == [

@@ -1,5 +1,5 @@
-"""Every request ends in a known state, and the person is told once, even if a system stays away or a task
-never gets ready."""
+"""Every request ends in a known state, and the person is told once. This holds even if a system stays away or
+a task never gets ready."""
 
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import CallFault

@@ -139,7 +139,8 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
 
 
 async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(world: World) -> None:
-    """In the thread of an attached task, an excerpt has only what the agent wrote after that."""
+    """A task with an old log is attached. An excerpt in its thread has only text that the agent wrote
+    later."""
     task = world.coder.add_task("alice", "tidy the docs")
     await world.passes(seconds=60)
     task.says("All of this is old.")
@@ -187,7 +188,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
 
 
 async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World) -> None:
-    """The output of a template's build is as untrusted as an agent's text."""
+    """A template's build writes a mention and a secret. The notice mentions nobody and masks the secret."""
     world.coder.template.plan = BuildPlan(error=f"<!channel> {SECRET}", build_log=(f"@here {SECRET}",))
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -281,7 +282,7 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
 
 async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
-    """The bot has deleted the steps, but the notice still has its button. A press is answered with a
+    """The bot no longer has the steps, but the notice still has *Show steps*. A press is answered with a
     sentence."""
     thread, task = await a_task(world)
     task.says(TURN)

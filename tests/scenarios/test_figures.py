@@ -69,8 +69,7 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
 
 
 async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
-    """Bolt sets a level on the logger that is named like the app. The bot's own loggers must have another
-    name."""
+    """Bolt sets a level on the logger that has the app's name. The bot's own logger must keep its level."""
     await world.alice.runs("/task create fix the login")
 
     # The world sets this level, so that it can read the whole log.
@@ -90,8 +89,8 @@ async def test_what_was_missed_is_counted(world: World) -> None:
 
 
 async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:
-    """If an answer was lost, the bot finds out whether the call took effect. The metrics count both results
-    separately."""
+    """An answer is lost, and the bot finds out whether the call took effect. The metrics count "there" and
+    "not there" separately."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())

@@ -144,7 +144,7 @@ def _count_edits(world: World, thread: Thread) -> int:
 
 
 async def test_following_goes_on_after_a_restart(world: World) -> None:
-    """After the restart, the bot edits the same message and posts no second one."""
+    """After the restart, the bot edits the same message and posts no other."""
     thread, task, ts = await _followed(world)
     await world.restarts()
 
@@ -207,7 +207,7 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
 
 async def test_only_people_who_may_steer_follow(world: World) -> None:
-    """The bot refuses other people, because everybody in the thread sees the message."""
+    """The bot refuses to follow for other people, because everybody in the thread sees the message."""
     thread, _ = await a_busy_agent(world)
 
     await world.bob.replies(thread, "!follow")
@@ -220,7 +220,7 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
 
 
 async def test_a_few_agents_are_followed_at_once(world: World) -> None:
-    """Ten agents are being followed, and the bot refuses another. All these messages share Slack's limit for
+    """Ten agents are being followed, and the bot refuses another. The messages of all share Slack's limit for
     edits."""
     thread, _ = await a_busy_agent(world)
     key, soon = world.keys.named("followed"), 10**15

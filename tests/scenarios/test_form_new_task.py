@@ -93,7 +93,8 @@ async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> Non
 
 
 async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> None:
-    """The form has the other values of that task. The person chooses another template."""
+    """The form says that the template is gone, and has the task's other values. The person chooses another
+    template."""
     big = world.coder.add_template("big", display_name="Big ones")
     thread = await world.alice.runs("/task create template=big fix the login")
     await world.polls()

@@ -107,7 +107,8 @@ async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: W
 
 
 async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_after(world: World) -> None:
-    """Slack delivers a reply late. The bot holds it, because it was written before the pause."""
+    """Alice writes a reply before the pause, and Slack delivers it after the pause. The bot holds the
+    reply."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 

@@ -39,8 +39,7 @@ def shorten_names(home: str) -> str:
 
 
 async def current_home(world: World) -> str:
-    """Return what Alice's tab shows after its next publication. Wait long enough for an edit of the card
-    too."""
+    """Return what Alice's tab shows after its next publication. Wait for the card's next edit too."""
     for _ in range(3):
         await world.passes(CARD_SECONDS)
     return tasks_in(world.alice.home())
@@ -231,7 +230,7 @@ async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World)
 
 
 async def test_many_changes_at_once_are_published_together(world: World) -> None:
-    """The bot publishes one tab at most once in three seconds."""
+    """Many tasks change at the same time. The bot publishes a tab at most once in three seconds."""
     await world.alice.opens_home()
     for number in range(2):
         await world.alice.runs(f"/task create write page {number}")

@@ -1,5 +1,5 @@
-"""Text that is typed into an agent's terminal. It cannot end the paste early, and it cannot hide a shell
-command."""
+"""Text that is typed into an agent's terminal. Such a text cannot end the paste early, and cannot hide a
+shell command."""
 
 import pytest
 

@@ -218,8 +218,8 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
     ],
 )
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
-    """A mistyped filter is answered with the nearest word. A filter that matches no task is answered with a
-    wider one."""
+    """The answer to a mistyped filter has the nearest word. The answer to a filter without tasks has a wider
+    filter."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
@@ -371,7 +371,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
 
 
 async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
-    """The answer says what is wrong, and when to try again."""
+    """The answer says why the log cannot be read, and when to try again."""
     world.coder.add_task("alice", "fix it", name="broken").status_is("error")
     lost = world.coder.add_task("alice", "fix that", name="lost")
     lost.becomes("working", "Reading <the> code")

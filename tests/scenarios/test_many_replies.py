@@ -1,4 +1,5 @@
-"""A hundred waiting replies reach the agent in order. The bot refuses more than two hundred, and says so.
+"""A hundred waiting replies reach the agent in order. If more than two hundred wait, the bot refuses new
+replies with a message.
 
 The bot also limits the other requests that wait in a thread, with a higher limit.
 """
@@ -111,8 +112,8 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
-    """One message covers all refused replies, and each gets a mark. When the agent has got some, the bot
-    accepts new ones."""
+    """One message covers all refused replies, and each gets a mark. When fewer replies wait, the bot accepts
+    new ones."""
     thread, task = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 1)
 
@@ -145,8 +146,8 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """One message covers all refused verbs, and each gets a mark. When the bot has answered some, it accepts
-    new ones."""
+    """One message covers all refused verbs, and each gets a mark. When fewer verbs wait, the bot accepts new
+    ones."""
     thread, _ = await a_busy_agent(world)
     others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 

@@ -36,8 +36,8 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
 
 
 async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_message(world: World) -> None:
-    """The bot posts nothing outside that thread. The thread has no earlier messages that the agent could
-    get."""
+    """The bot posts only in the thread of the mention. The agent gets no earlier messages, because this
+    thread is new."""
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -55,7 +55,8 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
 
 
 async def test_a_mention_takes_the_options_of_create(world: World) -> None:
-    """Options can come before or after the prompt. The answer names the options after it."""
+    """Options can come before or after the prompt. The answer names the options that come after the
+    prompt."""
     await world.alice.mentions("name=one fix it")
     await world.alice.mentions("fix that name=two")
 
@@ -235,8 +236,8 @@ async def test_commands_work_after_a_mention(world: World) -> None:
 
 
 async def test_the_same_mention_again_asks_first(world: World) -> None:
-    """Two minutes is the limit, as for the command. If the person agrees, the second card is in the thread of
-    the second mention."""
+    """The bot asks about a repetition within two minutes, as for the command. If the person agrees, the
+    second card is in the thread of the second mention."""
     await world.alice.mentions("fix it")
     ts = await world.slack.mention(world.alice.id, "general", "fix it")
     await world.settles()

@@ -88,7 +88,7 @@ async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(worl
 async def test_an_unknown_option_is_an_option_or_text(
     world: World, label: str, template: str, prompt: str
 ) -> None:
-    """`tmplate=big` may be a mistyped option or text. The question has a button for each."""
+    """`tmplate=big` may be a mistyped option or a part of the prompt. The question has a button for each."""
     world.coder.add_template("big")
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task create tmplate=big fix it")
@@ -169,7 +169,8 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
 
 
 async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> None:
-    """In a direct message, commands work without `/task`, and a mistyped one has the same button."""
+    """In a direct message, commands work without `/task`. A mistyped command has the same button as in a
+    channel."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("puase fix-it")
@@ -292,7 +293,8 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
     ],
 )
 async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
-    """A person can name a task by the title on its card. The start of the title is enough, in any case."""
+    """A person can name a task by the title on its card. The start of the title is enough, and capitals do
+    not matter."""
     thread, task = await a_question(world)
     thread.new_messages()
 
@@ -346,7 +348,8 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
 
 
 async def test_a_title_is_known_while_coder_does_not_answer(world: World) -> None:
-    """The card shows what was last known of that task, and of no other."""
+    """Coder fails. A person names a task by its title and sees its last known state. Other words are answered
+    with an error."""
     await a_task(world)
     other = await world.alice.runs("/task create write the docs")
     await world.polls()

@@ -259,7 +259,7 @@ async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> No
 
 
 async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: World) -> None:
-    """A start, a delivered input or a resume begins a turn."""
+    """The bot mentions a person once a turn. A start, a delivered input or a resume begins the next turn."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -363,8 +363,8 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
 
 
 async def test_a_lost_post_is_searched_for_when_slack_allows_reading_again(world: World) -> None:
-    """The answer to a post is lost, and Slack allows no reading for two minutes. The later notices wait until
-    the bot has looked for that post."""
+    """Slack's answer to a notice is lost, and Slack allows no reading for two minutes. Later notices wait
+    until the bot has looked for the lost notice."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)

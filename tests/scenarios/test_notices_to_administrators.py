@@ -11,8 +11,8 @@ from .world import World
 
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
-    """Coder does not let Taskwire renew its token. The bot tells the listed administrators, and those of a
-    listed group, two days before the end."""
+    """Coder does not let Taskwire renew its token. The bot tells the administrators two days before the token
+    expires."""
     world.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])
@@ -33,7 +33,7 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
-    """The account has its rights. The bot checks it once and tells administrators nothing."""
+    """The account has its rights. The bot checks the account once and tells administrators nothing."""
     await world.restarts(admins=(world.bob.id,))
     requests = len(world.coder.requests)
 

@@ -134,7 +134,7 @@ def _notice(*pages: str) -> dict[str, object]:
 
 
 def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
-    """The text that a story compares has all other buttons."""
+    """The text that a story compares has all buttons except *Open in Coder*."""
     page = "https://coder.example.com/tasks/alice/t1"
 
     assert shown(_notice(page)) == "Paused: Fix it.\n[Logs]"

@@ -32,7 +32,8 @@ def _person(world: World, name: str, *teams: str) -> Person:
 
 @pytest.mark.parametrize("installed", [(), ("T0TASKWIRE", "T0OTHER")], ids=["one workspace", "org-wide"])
 async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed: tuple[str, ...]) -> None:
-    """Such people see shared channels but may not use Taskwire, even if they are listed as administrators."""
+    """A member of another workspace of the organization sees shared channels. They may not use Taskwire, even
+    as a listed administrator."""
     carol = _person(world, "carol", SISTER)
     await _of_organization(world, installed=installed)
     await world.restarts(admins=(carol.id,))

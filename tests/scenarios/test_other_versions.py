@@ -66,8 +66,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -> None:
-    """The bot tells the thread, and administrators by direct message. It says nothing while one version
-    replaces the other."""
+    """The bot tells the thread, and administrators by direct message. It tells nobody while a new version is
+    being rolled out."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     link = await link_of(world)
@@ -203,8 +203,8 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
 
 
 async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(world: World) -> None:
-    """The bot tells the person by direct message. Their later commands wait too, because the first may change
-    what they mean."""
+    """A newer version stored a command. The bot tells the person by direct message that the command and their
+    later commands wait."""
     await record_newer_version(world)
     await append_unreadable_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)

@@ -39,8 +39,8 @@ async def _shared_since(world: World) -> tuple[Thread, Person]:
 
 @pytest.mark.parametrize("who", ["a stranger", "the owner", "the bot"])
 async def test_that_another_company_reads_along_is_told(world: World, who: str) -> None:
-    """At the first message or notice after that, the bot tells the task's owner and the administrators
-    once."""
+    """At the next message or notice in the shared channel, the bot tells the task's owner and the
+    administrators once."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
 
@@ -94,8 +94,8 @@ async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
 
 
 async def test_people_of_another_company_steer_and_read_nothing_more(world: World) -> None:
-    """Their replies, verbs, commands, presses and dialogs have no effect. They see only what Slack shows
-    them."""
+    """Replies, verbs, commands, presses and dialogs of the other company's people have no effect. These
+    people see only what Slack shows them."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
     task.says("the secret words")
@@ -117,7 +117,7 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
-    """An administrator has allowed this shared channel, so the bot tells nobody."""
+    """An administrator has allowed this shared channel, so the bot does not warn anybody."""
     thread, peter = await _shared_since(world)
     await world.restarts(shared_channels=(thread.channel,))
 

@@ -69,8 +69,7 @@ async def asks(world: World, task: SandboxTask) -> None:
 
 
 async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world: World) -> None:
-    """The bot posts one notice a turn, which mentions the owner. The notice loses its buttons when something
-    changes."""
+    """The bot posts at most one such notice a turn. When something changes, the notice loses its buttons."""
     thread, task = await a_task(world)
     await world.passes(29 * MINUTES)
     early = thread.new_messages()
@@ -356,7 +355,7 @@ async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> N
 
 
 async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> None:
-    """One person answers while another presses *Snooze*. The press does nothing."""
+    """One person answers the question while another presses *Snooze*. The press does nothing."""
     await set_channel(world, reminder="1 h")
     thread, task = await a_question(world)
     await world.passes(HOURS)

@@ -32,7 +32,7 @@ async def with_secrets(world: World) -> None:
 
 
 async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -> None:
-    """A person attaches the bot's log or settings file. The agent gets it with its tokens masked."""
+    """A person attaches the bot's log or settings file. The agent gets the file with its tokens masked."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     lines = [f"TOKEN {number} is {token}, ok" for number, token in enumerate(tokens(world))]

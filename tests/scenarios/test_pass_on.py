@@ -136,7 +136,7 @@ async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
 
 
 async def test_a_reply_is_passed_on_once(world: World) -> None:
-    """A second press is answered with who decided, and when."""
+    """A second press is answered with who passed the reply on, and when."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -161,7 +161,7 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
 
 
 async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
-    """The owner presses *Not now*, and only the owner is told. The author can ask again with the next
+    """The owner presses *Not now*, and only the owner is told. The author can ask again for their next
     reply."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)

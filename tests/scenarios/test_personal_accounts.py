@@ -106,8 +106,8 @@ async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(p
 
 
 async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
-    """Coder decides what Bob sees, even though he is an administrator of Taskwire. While Coder fails, Bob
-    sees nothing."""
+    """Bob is an administrator of Taskwire, but Coder does not show him the task. While Coder fails, Bob sees
+    no task at all."""
     await personal.restarts(admins=(personal.bob.id,))
     _, task = await a_task(personal)
 

@@ -139,8 +139,8 @@ async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: 
 
 
 async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
-    """An invented press cannot show the answer in another thread. A person who has left the channel cannot
-    show it either."""
+    """An invented press cannot show a private answer in another thread. A person who has left the channel
+    cannot show the answer at all."""
     hidden, _ = await _a_hidden_task(world)
     world.task("the-secret-plan").says("I look at it.")
     members = world.slack.workspace.channel("hidden").members
@@ -202,7 +202,7 @@ async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: 
 
 
 async def test_anothers_question_creates_nothing(world: World) -> None:
-    """Only the person whom the bot asked can press the question's button."""
+    """Bob sends an invented press of a question to Alice. Nothing is created."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     (asked,) = world.alice.reads()

@@ -93,7 +93,8 @@ async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World)
 
 
 async def test_both_and_nothing_are_what_they_say(world: World) -> None:
-    """The bot always posts the notice in the thread. The person can choose two notifications, or none."""
+    """The bot always posts the notice in the thread. With `both` it also sends a direct message, and with
+    `nothing` it mentions nobody."""
     thread, task = await a_task(world)
     await saves(world, world.alice, calls="both")
     await asks(world)
@@ -169,7 +170,8 @@ async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) 
 
 @pytest.mark.parametrize("has_left", [False, True])
 async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, has_left: bool) -> None:
-    """Bob watches Alice's task, so his summary has it. If he has left the channel, his summary does not."""
+    """Bob watches Alice's task, so the summary of his quiet hours has it. If he has left the channel, he gets
+    no summary."""
     thread, _ = await a_task(world)
     await world.bob.replies(thread, "!watch")
     await is_quiet_for_two_hours(world, world.bob)

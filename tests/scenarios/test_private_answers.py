@@ -125,7 +125,8 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
-    """That answer waits for the other version. The person's commands and the bot's alerts do not wait."""
+    """An answer waits for another version. The person's commands and the bot's alerts do not wait behind that
+    answer."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )

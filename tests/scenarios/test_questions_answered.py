@@ -216,7 +216,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
 
 
 async def test_what_was_left_out_is_named(world: World) -> None:
-    """A reply has a picture and a text file. The message says that only the picture was not sent."""
+    """A reply has a picture and a text file. The message names the picture, which was not sent."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "look", (PICTURE, NOTES))
     asked = thread.new_messages()
@@ -364,7 +364,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """The button that opens the dialog disappears when the prompt was changed, in any way."""
+    """However the prompt is changed, the button that opens the dialog then disappears."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -464,7 +464,8 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """The bot no longer has the request behind the button. A press replaces the question by a sentence."""
+    """The bot no longer has the request behind the button. A press replaces the question by "This button has
+    expired"."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()

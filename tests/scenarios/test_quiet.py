@@ -19,8 +19,8 @@ def kinds(world: World, thread: Thread) -> list[tuple[str, str]]:
 
 
 async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -> None:
-    """The agent gets the waiting reply at once, so this end mentions nobody. The end of the last turn
-    mentions the owner."""
+    """The agent gets the waiting reply at once, so the notice of the first end mentions nobody. The last
+    notice mentions the owner."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "also the logout")
 

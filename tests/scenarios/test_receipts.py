@@ -131,7 +131,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
 
 
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
-    """Coder refuses the reply twice. The bot posts a message for each try."""
+    """Coder refuses the reply twice. The bot posts a message about each refusal."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
 

@@ -221,7 +221,8 @@ async def test_coder_in_trouble_is_asked_again(world: World) -> None:
 
 
 async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
-    """The replies wait for days if necessary, because the fault is not theirs."""
+    """Coder refuses the bot's token. The replies wait, for days if necessary, because nothing is wrong with
+    them."""
     thread, task = await a_waiting_agent(world)
     world.coder.user("taskwire").status = "suspended"
 

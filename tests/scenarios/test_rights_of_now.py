@@ -127,7 +127,8 @@ async def test_a_former_administrator_steers_no_task_of_others(world: World, is_
 
 
 async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
-    """The administrators' group was deleted. People can still steer their own tasks."""
+    """The administrators' group was deleted, so nobody is an administrator. People can still steer their own
+    tasks."""
     group = world.slack.add_group("ops", ["bob"])
     await world.restarts(admins=(group.id,))
     await world.alice.runs("/task create fix it")
@@ -144,8 +145,8 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
 
 
 async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None:
-    """Alice loses her rights after Slack has read them for an answer. The bot does not use that answer for
-    her next action."""
+    """Slack answers about Alice, and she then loses her rights. The bot does not use the old answer for her
+    next action."""
     await world.alice.runs("/task create fix it")
     await world.ages(seconds=10)
     slack = world.slack

@@ -31,7 +31,8 @@ def names(world: World) -> list[str]:
 
 
 async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> None:
-    """Nobody has to do anything, not even if the bot restarts after the first token has expired."""
+    """Taskwire renews the token by itself. The bot also starts after the operator's first token has
+    expired."""
     await starts_with(world, days=4)
     await world.bot.parts.account.check()
     early = names(world)
@@ -102,7 +103,8 @@ async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one
 
 
 async def test_a_token_that_may_make_no_other_stays_until_its_end(world: World) -> None:
-    """Coder does not let this token make another. The bot tells administrators two days before the end."""
+    """Coder does not let this token make another token. The bot tells administrators two days before the
+    end."""
     scopes = ("task:*", "template:*", "user:read", "workspace:*", "organization:read", "api_key:read")
     await starts_with(world, days=2.5, scopes=scopes)
 

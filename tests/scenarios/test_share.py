@@ -369,8 +369,8 @@ async def test_no_task_is_shared_with_a_person_who_can_never_steer(
 @pytest.mark.parametrize("words", ["/task share {name} {who}", "!share {who}"])
 @pytest.mark.parametrize("who", ["@Robert Berg", "robert  berg"])
 async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words: str, who: str) -> None:
-    """A name that is typed and not chosen from Slack's list is plain text. The bot finds the person, in any
-    case."""
+    """A person's name is typed as plain text and not chosen from Slack's list. The bot finds the person, and
+    capitals do not matter."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     world.slack.workspace.user("bob").real_name = "Robert Berg"

@@ -273,7 +273,8 @@ async def test_a_task_has_one_thread(world: World) -> None:
 
 
 async def test_attach_where_the_bot_is_not(world: World) -> None:
-    """The bot refuses. The task can be attached when the bot is in that channel."""
+    """The bot refuses to attach a task in a channel without the bot. When the bot is in that channel,
+    `attach` works."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.slack.add_channel("random", ["alice"], with_bot=False)
     random = world.slack.workspace.channel("random")

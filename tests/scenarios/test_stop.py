@@ -31,8 +31,8 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
 
 
 async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
-    """The question about the replies later becomes the line about the pause. The resume edits this message
-    too."""
+    """The question about the waiting replies becomes the line about the pause. The resume edits the same
+    message."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 

@@ -169,7 +169,7 @@ async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -
 
 
 async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -> None:
-    """In the copy, the file is not shared yet. The bot does not share it twice."""
+    """In the copy, the file is not shared yet. The bot does not share the file a second time."""
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")
@@ -366,8 +366,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
 
 
 async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: StoreCopy) -> None:
-    """The store has lost a change, but Coder's list is the same as before. The next poll stores the change
-    again."""
+    """The store has lost a change, but Coder's list is the same as at the last poll. The next poll stores the
+    change again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     store_copy.keeps_numbers = True

@@ -1,4 +1,4 @@
-"""Signed payloads with strange values in fields that the bot reads back. They have no effect.
+"""Signed payloads with strange values in fields that the bot reads back. Such payloads have no effect.
 
 Anybody with the signing secret can send such payloads, and so can a changed Slack.
 """
@@ -142,7 +142,7 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 @pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
-    """The bot fills the form again from the values in the payload, which are strange."""
+    """The payload of the choice has strange values of the form. The bot creates and shows nothing."""
     for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
         whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
         assert await _sent(world, whole) == 200

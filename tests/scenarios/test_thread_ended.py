@@ -104,7 +104,7 @@ async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
-    """The task is deleted, and the bot gives back the waiting replies."""
+    """The task is deleted. The bot posts the texts of the waiting replies."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.delete()
@@ -182,7 +182,8 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
 
 
 async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
-    """An operator started Taskwire with an empty store. The answer helps to notice that."""
+    """An operator started Taskwire with an empty store. The bot's answer to a reply helps the operator to
+    notice the mistake."""
     thread, _ = await a_waiting_agent(world)
     await world.stops()
     await world.connections.commands.flushall()

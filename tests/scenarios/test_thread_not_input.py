@@ -62,7 +62,8 @@ async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: Worl
 
 
 async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
-    """The agent is busy. The bot answers such a person at once, and does not mark their reply."""
+    """A reply waits for a busy agent. The bot still answers a person who may not steer at once, and does not
+    mark their reply."""
     thread, task = await a_busy_agent(world)
     waiting = await world.alice.replies(thread, "use main")
 
@@ -109,7 +110,7 @@ async def test_an_administrator_may_steer(world: World) -> None:
 
 
 async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: World) -> None:
-    """The message mentions the bot and Bob, so the agent gets it too."""
+    """The message mentions the bot and Bob. The agent gets the message."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "do as @bob says", thread.ts)

@@ -1,4 +1,4 @@
-"""Verbs in a task's thread."""
+"""Verbs such as `!status` in a task's thread."""
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
-    """The answer does not ask the person to try again."""
+    """The answer says that the task is gone, and does not ask the person to try again."""
     thread, task = await a_busy_agent(world)
     task.delete()
 
@@ -209,7 +209,7 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
-    """The bot does nothing before the person decides."""
+    """The bot asks about a mistyped verb, and does nothing before the person decides."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!puase")
@@ -287,7 +287,8 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """`!status` shows the last known state. Another query is answered with an error, and does not wait."""
+    """`!status` shows the last known state. Another query is answered with an error and does not wait for
+    Coder."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.outage():

@@ -1,4 +1,5 @@
-"""The time of an act: a command has none, a reply has Slack's time, and the bot's own clock may be wrong."""
+"""The time of an act. Slack gives no time for a command, but gives one for a reply. The bot's own clock may
+be wrong."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -53,8 +54,8 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
-    """The pause is a verb with Slack's time, and the resume is a command without one. The bot still runs them
-    in order."""
+    """The pause is a verb with Slack's time. The resume is a command, which has no time from Slack. The bot
+    still runs them in order."""
     thread, task = await a_waiting_agent(off)
     await off.alice.replies(thread, "!pause")
     await off.passes(seconds=5)

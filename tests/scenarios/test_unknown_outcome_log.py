@@ -35,7 +35,7 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 
 
 async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
-    """The answer comes from a proxy in front of Coder. The bot looks in the log."""
+    """A proxy in front of Coder answers nonsense. The bot finds the input in the agent's log."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", nonsense())
 
@@ -275,8 +275,8 @@ async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) ->
 
 
 async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path) -> None:
-    """Coder delivers the input after the bot's timeout. The bot sends nothing again before that has become
-    impossible."""
+    """Coder may deliver the input after the bot's timeout. The bot waits until this is impossible before it
+    sends the input again."""
     timings = Timings(coder=CoderTimeouts(send=0.5))
     async with new_world(tmp_path, timings=timings) as world:
         thread, task = await a_waiting_agent(world)

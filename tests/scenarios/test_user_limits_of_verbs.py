@@ -120,7 +120,7 @@ async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> 
 
 
 async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: World) -> None:
-    """A pause has a count of its own. Commands that send input are not counted."""
+    """A pause has a count of its own. A person over the limit of commands can still pause."""
     _, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.types(f"/task resume {task.name}")
@@ -133,7 +133,7 @@ async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: Worl
 
 
 async def test_verbs_and_presses_are_counted_together(world: World) -> None:
-    """A person uses six verbs and six presses. The eleventh is refused."""
+    """A person uses six verbs and six presses. The eleventh of these is refused."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -203,7 +203,8 @@ async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -
 
 
 async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
-    """The bot answers each such mention privately, so the limit holds for them too."""
+    """The bot answers a mention at the top level of a channel privately. The limit counts such mentions
+    too."""
     for _ in range(15):
         await world.slack.mention(world.alice.id, "general", "list")
         await world.settles()
@@ -219,7 +220,7 @@ async def _link(world: World, thread: Thread) -> LinkId:
 
 
 async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World) -> None:
-    """Answers to queries have a queue of their own. A notice that mentions somebody is posted before them."""
+    """Many answers to queries wait. A notice that mentions somebody is posted before these answers."""
     thread, task = await a_busy_agent(world)
     link = await _link(world, thread)
     ready = world.keys.named("ready", "calls")

@@ -90,7 +90,8 @@ async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> N
 
 
 async def test_a_form_asks_for_the_account_first(both: World) -> None:
-    """A dialog cannot wait for an account, so the dialog asks for the token."""
+    """A person without an account asks for the form. The bot opens the dialog for a token instead of the
+    form."""
     carol = await a_stranger(both)
 
     await carol.types("/task create")

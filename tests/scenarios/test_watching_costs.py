@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> None:
-    """A poll makes one request for any number of tasks. The bot does not parse tasks that have not
+    """A poll makes one request, whatever the number of tasks. The bot does not parse tasks that have not
     changed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
@@ -61,7 +61,8 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
 
 
 async def test_a_command_with_a_tasks_whole_name_asks_for_that_task_alone(world: World) -> None:
-    """The bot requests the whole list only for the start of a name."""
+    """For a task's whole name, the bot requests one task. It requests the whole list only for the start of a
+    name."""
     _, task = await a_task(world)
     world.coder.add_tasks(300, "bob")
     requests = len(world.coder.requests)
@@ -76,8 +77,8 @@ async def test_a_command_with_a_tasks_whole_name_asks_for_that_task_alone(world:
 
 
 async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
-    """Many people ask at the same time. Each answer is at least as new as its question, but Coder gets few
-    requests."""
+    """Sixteen people's queries share a few requests to Coder. Each answer is at least as new as its
+    question."""
     await a_task(world)
     requests = len(world.coder.requests)
 
@@ -108,8 +109,8 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
 
 
 async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
-    """The other replica stored a new state, and the task then returned to the state that this bot knows. This
-    bot stores that state again."""
+    """A task changes and changes back. Only the other replica has stored the change. This replica must store
+    the earlier state again."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")

@@ -1,4 +1,4 @@
-"""Coder's webhook only makes the next poll come sooner."""
+"""Coder's webhook has one effect: the next poll comes sooner."""
 
 import asyncio
 
@@ -37,7 +37,8 @@ async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: 
 
 
 async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -> None:
-    """Coder's notification comes when the pause begins. The bot asks for the task until the pause is over."""
+    """Coder's notification comes when the pause begins. The bot keeps asking Coder for the task until the
+    pause is over."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -112,7 +113,7 @@ async def test_what_a_notification_says_is_never_taken_for_true(world: World, bo
 
 
 async def test_many_hints_at_once_are_one_look(world: World) -> None:
-    """Many notifications cause one poll, so that nobody can make the bot overload Coder."""
+    """Many notifications at the same time cause one poll, so that nobody can make the bot overload Coder."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 

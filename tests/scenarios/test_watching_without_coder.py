@@ -94,7 +94,8 @@ async def test_list_and_status_show_what_was_last_known(world: World) -> None:
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
-    """The cards and the administrators are told. The jobs continue when Coder accepts the token again."""
+    """The cards show that Coder refuses the token, and the administrators are told. The jobs continue when
+    Coder accepts it again."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     world.coder.user("taskwire").status = "suspended"

@@ -52,7 +52,7 @@ async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None
 
 @pytest.mark.parametrize("channel", ["general", "random"])
 async def test_detach_is_answered_where_it_was_typed(world: World, channel: str) -> None:
-    """The answer is private and in the channel of the command."""
+    """The bot answers `/task detach` privately, in the channel of the command."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
@@ -69,7 +69,7 @@ async def test_detach_is_answered_where_it_was_typed(world: World, channel: str)
 
 
 async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
-    """The thread of the task is told too."""
+    """The bot answers `/task delete` in the channel of the command. It also posts in the task's thread."""
     thread = await started(world)
 
     await world.alice.types(f"/task delete {world.task('fix-it').name}")
@@ -105,7 +105,8 @@ def told_in(world: World, thread: Thread) -> list[bool]:
 
 
 async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
-    """A person who reads the thread does not see the messages outside it."""
+    """The bot answers a press in the thread, because a person who reads the thread does not see the
+    channel."""
     thread = await paused(world)
 
     await world.alice.clicks(thread, "Resume")

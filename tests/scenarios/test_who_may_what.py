@@ -61,7 +61,7 @@ async def test_the_address_says_who_a_person_is(world: World) -> None:
 
 
 async def test_a_suspended_account_starts_nothing(world: World) -> None:
-    """The bot tells the person whom to ask."""
+    """The person's Coder account is suspended. The bot tells the person whom to ask."""
     world.coder.suspend("alice")
 
     await world.alice.types("/task create fix it")
@@ -197,7 +197,7 @@ async def test_a_visible_task_of_somebody_else_cannot_be_attached(world: World) 
 
 @pytest.mark.parametrize("listed", ["person", "group"])
 async def test_administrators_see_and_steer_all(world: World, listed: str) -> None:
-    """The settings list administrators by id or by user group. They need no Coder account."""
+    """The settings list administrators by id or by user group. An administrator needs no Coder account."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(dora.id if listed == "person" else group.id,))

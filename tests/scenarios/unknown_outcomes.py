@@ -26,6 +26,6 @@ async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, s
 
 
 def without_notices(thread: Thread) -> list[str]:
-    """Return the bot's new messages, without the notices that the agent needs somebody. These come only
-    because much time passes."""
+    """Return the bot's new messages, without the notices that the agent needs somebody. Such notices come
+    only because much time passes."""
     return [said for said in thread.new_messages() if "Needs you" not in said]

@@ -231,7 +231,8 @@ class World:
             await self.connections.commands.delete(key)
 
     async def ages(self, seconds: float) -> None:
-        """Let everything that the bot caches for some minutes expire earlier, by this number of seconds."""
+        """Shorten the remaining lifetime of everything that the bot caches for some minutes, by this number
+        of seconds."""
         words = (self.keys.prefix, int(seconds * 1000))
         await cast("Awaitable[object]", self.connections.commands.eval(_AGE, 0, *map(str, words)))
 

@@ -1,4 +1,4 @@
-"""Read an agent's screen as excerpts do."""
+"""Read an agent's screen in the way in which excerpts are made."""
 
 from taskwire.domain.text.prose import make_readable
 from taskwire.domain.text.terminal import extract_lines

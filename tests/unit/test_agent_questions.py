@@ -97,7 +97,7 @@ def test_a_menu_of_the_terminal_takes_only_the_number() -> None:
 @settings(deadline=None)
 @given(texts)
 def test_any_answer_has_a_first_line_and_distinct_choices(answer: str) -> None:
-    """In any text, the first line is one line. There are no choices, or at least two different ones."""
+    """For any text, the result has one first line. It has no choices, or at least two different choices."""
     nodes = parse(answer)
     found, offered = headline(nodes), choices(nodes)
 

@@ -111,7 +111,7 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused(text: str, says: str) -> None:
-    """The message is nearly a command, and is refused with a sentence."""
+    """The message is nearly a command. The bot refuses it with a sentence and does not start a task."""
     with pytest.raises(UserError) as refused:
         read_message(text, is_direct=False)
 

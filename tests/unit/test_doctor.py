@@ -151,7 +151,8 @@ ALICE = Profile(id=UserId("U1"), name="alice", email="alice@example.com")
     ],
 )
 def test_addresses_that_nobody_shows_are_told(profiles: list[Profile], state: str) -> None:
-    """One person without an e-mail address is normal. If nobody has one, a setting in Slack is wrong."""
+    """It is normal that one person has no e-mail address. If nobody has an e-mail address, a setting in Slack
+    is wrong."""
     assert judge_emails(profiles).state == state
 
 

@@ -1,4 +1,4 @@
-"""Excerpts of an agent's text: each part is in one excerpt, whole and harmless."""
+"""Excerpts of an agent's text. Each part of the text is in one excerpt, whole and harmless."""
 
 import unicodedata
 from dataclasses import replace
@@ -130,7 +130,7 @@ def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
 
 
 def test_a_screen_that_shrank_is_no_news() -> None:
-    """The screen has fewer lines and no new ones, so there is no excerpt."""
+    """The screen has lost lines and has no new line, so there is no excerpt."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 
@@ -148,8 +148,8 @@ def test_a_rewritten_entry_is_told_whole() -> None:
 
 
 def test_ids_that_begin_again_are_another_history() -> None:
-    """After a resume, the log's ids begin at 0 again. The excerpt has the new history, in a new build or in
-    the same one."""
+    """After a resume, the log's ids begin at 0 again. The excerpt has the new history, whether or not the
+    build is new."""
     notifier = Notifier()
     notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
 
@@ -198,7 +198,7 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
-    """A task is attached late. The excerpt has only text that the agent wrote after that."""
+    """A task with an old log is attached. The excerpt has only text that the agent wrote later."""
     notifier = Notifier()
     notifier.cursor = make_cursor([says(0, "Old.")], build=1, mask=MASK)
 
@@ -229,7 +229,8 @@ def test_the_whole_log_is_as_coder_has_it() -> None:
 
 @pytest.mark.parametrize("first", ["", "Now ", "Hm. ", "Done. ", "All is well. "])
 def test_words_that_the_terminal_cut_are_whole_again(first: str) -> None:
-    """Goose does not wrap its lines, and the terminal cuts them after 80 characters, even within a word."""
+    """Goose does not wrap its lines. The terminal cuts them after 80 characters, even within a word, and the
+    excerpt joins them."""
     answer = (
         f"{first}The redirect lost its query because the handler built the address from the path, and the "
         "session was renewed one line before. It keeps the query now, and a test shows that it does."
@@ -323,7 +324,7 @@ def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str],
     )
 )
 def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
-    """Ids and times may come in any order and any build."""
+    """The ids, times and builds in a log may come in any order. An excerpt can still be made."""
     notifier = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {

@@ -6,7 +6,7 @@ from taskwire.app.scheduler import HintedCall
 
 
 async def test_hints_within_a_moment_are_one_call() -> None:
-    """Coder sends many notifications at the same moment. They cause one call."""
+    """Coder sends many notifications at the same moment. All of them cause one call."""
     calls = Calls()
     calls.may_end.set()
 

@@ -31,5 +31,5 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
-    """Jobs of the same kind are ordered by time, to the microsecond."""
+    """Two inputs for the agent are ordered by their times, to the microsecond."""
     assert (input_score(ts(one)) < input_score(ts(other))) == (one < other)

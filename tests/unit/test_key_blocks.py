@@ -70,8 +70,7 @@ def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> No
 def test_no_part_of_a_key_is_left(
     before: int, length: int, kind: str, line_break: str, cut: str, seed: int
 ) -> None:
-    """The key may be indented, quoted, in JSON, in a box, in a diff or with line numbers. It may also be
-    incomplete."""
+    """The key may be incomplete, indented, quoted, in JSON, in a box, in a diff or with line numbers."""
     first, body, last = a_key(length, kind, line_break, seed)
     if cut == "cut in a line":
         body = body[: max(len(body) * 2 // 3, 40)]

@@ -11,7 +11,7 @@ from taskwire.domain.lifecycle.links import LinkRecord
     [(None, False), ("1790000001.000100", False), ("1789999990.000100", False), ("1700000000.000100", True)],
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
-    """The card's time is hours before that of its command, so our clock and Slack's differ. A few seconds are
+    """If the card's time is hours before the command's time, our clock and Slack's differ. A few seconds are
     allowed."""
     record = LinkRecord(
         id=LinkId("one"),

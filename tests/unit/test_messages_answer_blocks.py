@@ -1,4 +1,4 @@
-"""An agent's answer as rich text: it looks as the agent meant, and is nothing but text."""
+"""An agent's answer as rich text. It looks as the agent meant, and contains only text."""
 
 import json
 from collections.abc import Iterator

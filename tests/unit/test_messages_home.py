@@ -35,8 +35,8 @@ def task(
 
 
 def test_what_needs_somebody_comes_first() -> None:
-    """The order is questions, also of paused tasks, then failures, then finished pull requests. The newest of
-    each comes first."""
+    """Questions come first, also those of paused tasks. Then come failures, and then finished pull requests.
+    In each group, the newest is first."""
     links = [
         task("working", Phase.WORKING),
         task("pull request", Phase.DONE, has_pull_request=True),

@@ -125,7 +125,7 @@ def test_a_pause_hides_nothing_that_a_person_should_know(
 
 
 def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
-    """Each group shows five tasks at most, and says how many more there are."""
+    """Each group shows five tasks at most, and gives the number of the other tasks."""
     needing = [TaskLine(task(Phase.NEEDS_YOU), THREAD)]
     running = [TaskLine(task(Phase.WORKING, None, title="Other"), THREAD)] * 7
 

@@ -87,7 +87,8 @@ def test_a_short_token_is_masked_as_a_word_of_its_own(text: str, masked: str) ->
 
 
 def test_a_plain_word_or_number_is_no_token() -> None:
-    """Such a password is not masked. Otherwise it would be masked in every sentence, and in stored ids."""
+    """A password that is a plain word or number is not masked. Otherwise every such word or id would be
+    masked."""
     masker = Masker(own=["taskwire", "Production", "short", "123456"])
     stored = json.dumps([["append", "1700000000.123456", "mend taskwire in Production, short"]])
 

@@ -1,4 +1,4 @@
-"""When the bot tries a call again, and when it stops."""
+"""When the bot tries a call again, and when it gives the call up."""
 
 from datetime import timedelta
 

@@ -93,7 +93,7 @@ def test_a_person_cannot_write_a_sealed_value() -> None:
 
 
 def test_a_value_without_texts_is_signed_too() -> None:
-    """A pause has no text, but its readable fields matter too."""
+    """A stored pause has no text to encrypt. The bot signs its readable fields, because they matter too."""
     asked = ASKED.model_copy(update={"response_url": None})
     stored = json.loads(Act(requester=asked, verb="pause").model_dump_json())
     forged = stored | {"verb": "delete"}

@@ -378,7 +378,7 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
 @patient
 @given(st.integers(0, 300), st.sampled_from(["x ", "ghp_" + A36 + " ", "it is\n"]), st.integers(0, 50))
 def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit: str, shift: int) -> None:
-    """Masking shortens the text before the cut, so later text moves up. That text must be masked too."""
+    """Masking shortens a text, so the cut keeps more of the original. All of the kept text must be masked."""
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 

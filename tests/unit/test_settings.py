@@ -1,4 +1,4 @@
-"""Settings: each is read by its name. A missing or wrong one gets a sentence without its value."""
+"""Settings: the bot reads each setting by its name. An error about a setting does not contain its value."""
 
 import os
 import re
@@ -176,7 +176,7 @@ def _complaints(values: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("value", ["secret'", '"secret', "'secret\"", "'", "\u201csecret", 'it\'s "mine" 2'])
 def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
-    """A password may begin or end with one. Only a pair around the value is removed."""
+    """A password may begin or end with a quotation mark. Only a pair of marks around the value is removed."""
     found = settings.from_values(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
 
     assert found.webhook_token is not None
@@ -246,7 +246,7 @@ def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_read_by_its_name() -> None:
-    """Operators use these names, so they must not change."""
+    """Operators use the settings' names, so the names must not change."""
     files = {f"{name}_FILE" for name in SECRETS}
     assert set(settings.list_names()) == {*GOOD, *files, "TASKWIRE_SECRETS_DIR"}
 
@@ -406,7 +406,7 @@ def test_every_secret_is_known_to_the_mask() -> None:
 
 
 def test_the_sentinels_password_is_a_secret_too() -> None:
-    """The password is masked as written in the URL and as decoded from it."""
+    """The password is masked in the form that it has in the URL, and in its decoded form."""
     url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
 
     found = settings.from_values(GOOD | {"REDIS_URL": url})

@@ -1,5 +1,5 @@
-"""Single flight: many callers share one answer. The answer is never older than a caller's question, and there
-are few calls."""
+"""Single flight: many callers share the answer of one call. The answer is never older than a caller's
+question."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ async def test_the_first_callers_deadline_is_only_its_own() -> None:
 
 
 class FirstCallWaits(NoLimiter):
-    """A rate limiter that has no capacity for the first call, and has it for each later call."""
+    """A rate limiter that has no capacity for the first call. It has capacity for each later call."""
 
     def __init__(self) -> None:
         self._is_full = True
