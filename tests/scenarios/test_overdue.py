@@ -6,12 +6,16 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack.workspace import PRIVATE
 
 from .people import Person, Thread
 from .running_tasks import TITLE, a_task, next_list_shows, timeless
+from .test_preferences import saves
 from .world import SETTLE_SECONDS, World
 
 MINUTES = 60
@@ -173,6 +177,32 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
     assert (first, second) == ([reminder(world.alice)], [escalation(f"<@{world.bob.id}>")])
     assert thread.new_messages() == []
     assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. I asked again below.")
+
+
+@pytest.mark.parametrize("calls", ["direct", "both"])
+@pytest.mark.parametrize("loses", ["channel", "membership", "account"])
+async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
+    world: World, loses: str, calls: str
+) -> None:
+    """A direct message would show the agent's words to somebody who left the channel, or is a guest now."""
+    general = world.slack.workspace.channel("general")
+    general.kind = PRIVATE
+    await saves(world, world.bob, calls=calls)
+    await set_channel(world, reminder="1 h", fallback=[world.bob.id])
+    thread, _ = await a_question(world)
+    await world.passes(HOURS)
+    first = thread.new_messages()
+
+    if loses == "channel":
+        general.members.remove(world.bob.id)
+    else:
+        user = world.slack.workspace.user(world.bob.id)
+        user.is_restricted, user.deleted = loses == "membership", loses == "account"
+    await world.ages(seconds=10)
+    await world.passes(HOURS + 1)
+
+    assert (first, thread.new_messages()) == ([reminder(world.alice)], [escalation("").strip()])
+    assert world.slack.messages(world.slack.open_direct("bob").id) == []
 
 
 async def test_a_user_group_can_be_the_fallback(world: World) -> None:

@@ -190,3 +190,37 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, h
     line = f"•  Needs you: {TITLE}, Alice. Which config should I keep? <{address(thread)}>"
     assert world.cards() == ([] if has_left else [f"During your quiet hours:\n{line}"])
     thread.new_messages()
+
+
+@pytest.mark.parametrize("loses", ["membership", "account"])
+@pytest.mark.parametrize("is_asleep", [False, True])
+async def test_an_owner_who_may_not_use_taskwire_any_more_is_sent_nothing(
+    world: World, loses: str, is_asleep: bool
+) -> None:
+    """Their tasks go on. A direct message or a summary would show the agent's words to a guest."""
+    thread, _ = await a_task(world)
+    if is_asleep:
+        await is_quiet_for_two_hours(world, world.alice)
+    else:
+        await saves(world, world.alice, calls="both")
+
+    user = world.slack.workspace.user(world.alice.id)
+    user.is_restricted, user.deleted = loses == "membership", loses == "account"
+    await world.ages(seconds=10)
+    await asks(world)
+    await world.passes(2 * 3600)
+
+    assert (notice(thread), world.cards()) == (ASKED, [])
+
+
+async def test_an_owner_who_became_a_guest_in_their_quiet_hours_gets_no_summary(world: World) -> None:
+    """The call was held back while they were a member."""
+    await is_quiet_for_two_hours(world, world.alice)
+    thread, _ = await a_task(world)
+    await asks(world)
+
+    world.slack.workspace.user(world.alice.id).is_restricted = True
+    await world.ages(seconds=10)
+    await world.passes(2 * 3600)
+
+    assert (notice(thread), world.cards()) == (ASKED, [])

@@ -35,6 +35,11 @@ class PersonSettings(SealedModel):
             self.quiet_from_hour != self.quiet_until_hour
         )
 
+    @property
+    def is_only_mentioned(self) -> bool:
+        """Whether the person is told nothing outside of a task's thread."""
+        return self.calls == "thread" and not self.has_quiet_hours
+
 
 class QuietPeriod(NamedTuple):
     """The beginning and the end of a person's quiet hours on one day."""

@@ -7,6 +7,7 @@ left to tell, there is no summary.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId, to_ms
 from taskwire.domain.lifecycle.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.lifecycle.phases import Phase
@@ -54,7 +55,7 @@ class Preferences:
         """Send the summary, or wait until the present quiet hours end."""
         work = context.work(SummarizeQuietHours)
         settings = await self._deps.person_settings.get(work.person)
-        if settings.calls == "nothing":
+        if settings.calls == "nothing" or not await self._may_use_bot(work.person):
             return done()
         period = await find_present_quiet_period(self._people, work.person, settings, context.now_ms)
         if period is not None:
@@ -78,6 +79,14 @@ class Preferences:
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))
+
+    async def _may_use_bot(self, person: UserId) -> bool:
+        try:
+            await self._people.get_profile(person)
+        except UserError:
+            # They are a guest now, or have left the company.
+            return False
+        return True
 
     async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
         """Return the person's tasks, and the tasks of other people about which a notice was held back."""

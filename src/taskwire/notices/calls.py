@@ -3,7 +3,7 @@
 Each person chooses how notices call them. Every notice is posted in its thread, whatever people have chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -11,7 +11,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import Ts, UserId, from_ms, to_ms
 from taskwire.domain.lifecycle import events
 from taskwire.domain.lifecycle.events import Notice, NoticeKind
-from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.person_settings import (
     CallPlan,
     HeldCall,
@@ -73,33 +73,42 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
         return work.calls.limited_to(called)
     if context.is_outcome_unknown:
         return CallPlan(mentioned=called)
-    told = [person for person in called if await may_call(people, person, link)]
-    return await _plan_calls(deps, people, told, context.now_ms)
+    settings = {person: await deps.person_settings.get(person) for person in called}
+    told = {
+        person: chosen
+        for person, chosen in settings.items()
+        # A mention in the thread shows nothing to an owner who cannot read the thread.
+        if (person == link.record.owner_slack and chosen.is_only_mentioned)
+        or await may_call(people, person, link)
+    }
+    return await _plan_calls(people, told, context.now_ms)
 
 
 async def may_call(people: People, person: UserId, link: Link) -> bool:
-    """Return whether a person may still be called. A person who watches a task must be able to read it now.
+    """Return whether a person may still be called. They must be able to read the task now.
 
-    A watcher may have left the channel or the company since, but a direct message would still reach this
-    person.
+    A person may have left the channel or the company since, but a direct message would still reach them.
+    Owners may read their tasks from anywhere. Slack itself calls only those of a user group who are there.
     """
-    if person not in link.watchers or person == link.record.owner_slack:
+    if is_group(person):
         return True
     try:
         await people.get_profile(person)
     except UserError:
         return False
-    if await people.directory.can_see(person, link.record.channel) or await people.is_admin(person):
+    if (
+        person == link.record.owner_slack
+        or await people.directory.can_see(person, link.record.channel)
+        or await people.is_admin(person)
+    ):
         return True
     return await people.is_shared_with(person, link)
 
 
-async def _plan_calls(deps: Dependencies, people: People, called: Sequence[UserId], now_ms: int) -> CallPlan:
-    """Decide how each of these people is called now."""
+async def _plan_calls(people: People, called: Mapping[UserId, PersonSettings], now_ms: int) -> CallPlan:
+    """Decide how each of these people is called now. A user group has the default settings."""
     mentioned, told_directly, held = [], [], []
-    for person in called:
-        # A user group has no settings.
-        settings = await deps.person_settings.get(person)
+    for person, settings in called.items():
         if settings.calls == "nothing":
             continue
         period = await find_present_quiet_period(people, person, settings, now_ms)
