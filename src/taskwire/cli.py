@@ -25,7 +25,7 @@ from taskwire.queue.dead_letters import DeadLetter, DeadLetters, ResendResult
 from taskwire.settings import Settings
 from taskwire.settings_errors import SettingsError
 from taskwire.slack import manifest
-from taskwire.telemetry import configure_logs, logger
+from taskwire.telemetry import CONTROL_CHARACTERS, configure_logs, logger
 
 ALL = "all"
 # What is printed for each result of sending a dead letter again.
@@ -268,7 +268,9 @@ def _report(found: Sequence[Finding], *, is_json: bool) -> int:
 def _format_finding(finding: Finding) -> str:
     mark = {"ok": "ok", "note": "note", "wrong": "WRONG"}[finding.state]
     head = f"{mark:<6} {finding.name:<16} "
-    return head + finding.says + (f"\n{' ' * len(head)}{finding.hint}" if finding.hint else "")
+    says = f"{finding.says}\n{finding.hint}" if finding.hint else finding.says
+    # A name with a line break cannot make a line that looks like a finding.
+    return head + says.replace("\n", f"\n{' ' * len(head)}")
 
 
 def _exit_code(found: Sequence[Finding]) -> int:
@@ -307,7 +309,8 @@ async def _manage_dead_letters(settings: Settings, args: argparse.Namespace) -> 
 
 def _format_dead_letter(dead_letter: DeadLetter) -> str:
     what = f"{dead_letter.kind} ({dead_letter.name})" if dead_letter.name else dead_letter.kind
-    return f"{dead_letter.id}  {dead_letter.at:%Y-%m-%d %H:%M} UTC  {what}: {dead_letter.reason}"
+    reason = dead_letter.reason.replace("\n", "\\n")
+    return f"{dead_letter.id}  {dead_letter.at:%Y-%m-%d %H:%M} UTC  {what}: {reason}"
 
 
 async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
@@ -408,11 +411,19 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - output of the command line
+    print(_escape(text), flush=True)  # noqa: T201 - output of the command line
 
 
 def _print_error(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - output of the command line
+    print(_escape(text), file=sys.stderr)  # noqa: T201 - output of the command line
+
+
+def _escape(text: str) -> str:
+    """Write characters that a terminal obeys as JSON does, so that JSON stays valid.
+
+    Names from Coder and Slack may contain them. They could hide other lines, or change the window's title.
+    """
+    return CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
 # In a log of text, each line of a stack begins with these blanks, and each record with its time.
 _STACK_INDENT = "    "
-# Characters that a terminal obeys or takes for the end of a line. The line breaks of a stack are kept.
-_CONTROL_CHARACTERS = re.compile(
+# Characters that a terminal obeys or takes for the end of a line. Line breaks and tabs are not among them.
+CONTROL_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 Logger = structlog.stdlib.BoundLogger
@@ -89,10 +89,10 @@ def _escape_for_terminal(
     Stacks are indented, so that no line of an exception's message looks like a record. The renderer escapes
     the other values.
     """
-    event["event"] = _CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
+    event["event"] = CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACK_FIELDS:
         if key in event:
-            stack = _CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
+            stack = CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
             event[key] = _STACK_INDENT + stack.replace("\n", f"\n{_STACK_INDENT}")
     return event
 

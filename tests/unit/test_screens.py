@@ -83,6 +83,8 @@ Run this to see it:
 
 Shall I open a pull request?"""
 
+# The flag of England, which ends with tags.
+FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f won"
 PERMISSION = """
  ▐▛███▜▌   Claude Code v2.0.14
 ▝▜█████▛▘  Sonnet 4.5 · Claude API
@@ -226,6 +228,8 @@ End."""
         pytest.param("10%\r55%\rall there", "all there", id="a line written over"),
         pytest.param("⠋ Working\n⠙ Working\nok", "ok", id="spinners"),
         pytest.param("a\x00\x08\u202eb\u200b\x9b31mc", "abc", id="what is not seen"),
+        pytest.param("a\U000e0041\U000e007fb", "ab", id="tags"),
+        pytest.param(FLAG, FLAG, id="the tags of a flag"),
         pytest.param("\ud800x", "?x", id="half a character"),
         pytest.param(
             "see \x1b]8;;https://x.example/12\x1b\\PR #12\x1b]8;;\x1b\\ now",

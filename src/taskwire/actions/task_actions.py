@@ -33,7 +33,7 @@ from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import moment_of
 from taskwire.domain.lifecycle.events import Vanished
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.masking.secrets import has_mask_instead, mask_beginning
 from taskwire.domain.parsing.naming import digest, make_replacement_title
 from taskwire.domain.parsing.replies import STALE_AFTER
 from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
@@ -192,6 +192,8 @@ class TaskActions:
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
         if not is_done:
+            if has_mask_instead(self._deps.mask, task.initial_prompt, text):
+                raise UserError(*refusals.prompt_is_masked(link))
             try:
                 await attempt_change(
                     self._people,

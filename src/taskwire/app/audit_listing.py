@@ -85,4 +85,5 @@ def _format(stored: StoredEntry) -> str:
         f"Coder {entry.coder_status}" if entry.coder_status else "",
         entry.reference,
     ]
-    return "  ".join(word for word in words if word)
+    # A name with a line break cannot make a line that looks like an entry.
+    return "  ".join(word for word in words if word).replace("\n", "\\n")

@@ -13,6 +13,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.person_settings import PersonSettings
@@ -222,7 +223,8 @@ class Dialogs:
 
     async def _form_like(self, requester: Requester, target: LinkId) -> View:
         given = await self._card_questions.find_request(requester, target)
-        return await self._create_form.view(requester, given, partial(_metadata_for, _context_of(requester)))
+        context = _context_of(requester).model_copy(update={"is_masked": MASK in given.text})
+        return await self._create_form.view(requester, given, partial(_metadata_for, context))
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find("delete", requester, target)
@@ -234,10 +236,13 @@ class Dialogs:
 
     async def _edit_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find("edit", requester, target)
+        prompt = seen.task.initial_prompt
+        shown = await self._card_questions.show_prompt(requester, seen)
+        context = _context_of(requester, seen.task.id).model_copy(update={"is_masked": shown != prompt})
         return forms.edit_dialog(
             seen.task.title,
-            seen.task.initial_prompt,
-            private_metadata=_context_of(requester, seen.task.id).model_dump_json(),
+            shown,
+            private_metadata=context.model_dump_json(),
             name=seen.task.name,
         )
 

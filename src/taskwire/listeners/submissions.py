@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from taskwire.coder.client import is_sendable
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, find_channel, find_ts, moment_of
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import check_new_name
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import ActRequested, ActVerb, CreateRequested
@@ -67,6 +68,8 @@ class DialogContext(BaseModel):
     shown: Annotated[str, pydantic.Field(pattern="^[A-Za-z0-9 ]{0,1000}$")] = ""
     # The thread of the message from which the form was opened; empty if the message is in no thread.
     source_channel: str = ""
+    # Whether secrets in the prompt that the dialog shows are masked.
+    is_masked: bool = False
     source_thread: Ts | None = None
 
     @classmethod
@@ -146,7 +149,14 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
         return DialogRequest(act) if context.task else DialogRequest()
     if submitted.dialog is Dialog.ANSWER and context.link:
         return _parse_choice(requester, context, values)
+    if submitted.dialog is Dialog.EDIT and _has_mask(context, values):
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_MASKED})
     return _parse_task_dialog(requester, submitted.dialog, context.task, values)
+
+
+def _has_mask(context: DialogContext, values: Mapping[str, str]) -> bool:
+    """Return whether a mask that the dialog showed is still in the prompt. It would replace the secret."""
+    return context.is_masked and MASK in values.get(Field.PROMPT, "")
 
 
 def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
@@ -242,6 +252,8 @@ def _parse_create(requester: Requester, context: DialogContext, values: Mapping[
         return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_MISSING})
     if is_shell_command(prompt):
         return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
+    if _has_mask(context, values):
+        return DialogRequest(errors={Field.PROMPT.value: forms.PROMPT_MASKED})
     if not requester.channel:
         return DialogRequest(errors={Field.CHANNEL.value: forms.CHANNEL_MISSING})
     try:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.text.agent_text import remove_tags
 from taskwire.domain.text.message import Block, Button
 from taskwire.domain.text.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
 
@@ -91,9 +92,10 @@ def cut(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     """Put a text from outside on one line of at most `limit` characters. Mentions in it notify nobody.
 
-    Characters that change the direction of text are removed. Return an empty text if nothing is visible.
+    Characters that change the direction of text, and tags, are removed. Return an empty text if nothing is
+    visible.
     """
-    shown = _DIRECTION_MARKS.sub("", " ".join(text.split()))
+    shown = remove_tags(_DIRECTION_MARKS.sub("", " ".join(text.split())))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
         return ""

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.text.agent_questions import Choice, leave_out_choices, read_answer
 from taskwire.domain.text.markdown import cut_at_block
@@ -44,6 +45,7 @@ PROMPT_EMPTY = "The prompt cannot be empty."
 ANSWER_EMPTY = "Write your answer."
 ANSWER_NOT_CHOSEN = "Choose one, or write your answer."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
+PROMPT_MASKED = f"{MASK} hides a secret. Put one in its place, or leave that part out."
 CHANNEL_MISSING = "Choose where its thread opens."
 
 
@@ -117,7 +119,8 @@ def create_form(
     fields += [_prompt_field("What should the agent do?", prompt), _name_field(name), _channel_field(channel)]
     if with_thread is not None:
         fields.insert(-2, _thread_field(is_chosen=with_thread))
-    layout = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *fields]
+    notes = [*_error_note(error), *_too_long_note(prompt, "/task create PROMPT"), *_masked_note(prompt)]
+    layout = [*notes, *fields]
     if len(templates) > len(shown):
         layout.append(
             small_text(
@@ -133,6 +136,7 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
     layout = [
         line("title", [text_piece(one_line(title, blocks.TITLE_LENGTH) or "This task", is_bold=True)]),
         *_too_long_note(prompt, command),
+        *_masked_note(prompt),
         _prompt_field("Its new prompt", prompt),
         small_text("next", "The agent reads it when the task is resumed."),
     ]
@@ -238,6 +242,10 @@ def _too_long_note(prompt: str, command: str) -> list[Block]:
             f"end is missing here. `{command}` takes it whole.",
         )
     ]
+
+
+def _masked_note(prompt: str) -> list[Block]:
+    return [small_text("masked", PROMPT_MASKED)] if MASK in prompt else []
 
 
 def _template_field(templates: Sequence[TemplateChoice], template: TemplateChoice) -> Block:

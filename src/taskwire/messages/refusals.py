@@ -9,6 +9,7 @@ from typing import Literal
 
 from taskwire.domain.ids import from_ms
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.grammar import get_word
 from taskwire.messages.blocks import (
     REPORT_LENGTH,
@@ -19,7 +20,7 @@ from taskwire.messages.blocks import (
     format_moment,
     one_line,
 )
-from taskwire.messages.cards import get_name
+from taskwire.messages.cards import get_name, get_owner_name
 
 Refusal = tuple[str, str]
 
@@ -430,6 +431,15 @@ def prompt_is_command() -> Refusal:
     return (
         "A prompt cannot begin with `!`: agents run what follows it in their shell.",
         "Nothing was done. Put a word before it.",
+    )
+
+
+def prompt_is_masked(link: Link) -> Refusal:
+    """Say that a prompt was not replaced by a text in which secrets are masked: they would be lost."""
+    owner = escape_line(get_owner_name(link), 60) or "its owner"
+    return (
+        f"Nothing was changed: `{MASK}` hides a secret of the prompt, and would replace it.",
+        f"Write the secret itself, leave that part out, or ask {owner} to edit it.",
     )
 
 

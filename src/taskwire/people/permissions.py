@@ -207,15 +207,7 @@ class People:
         a service account, a person with whom the owner shares the task needs no account. Coder must show the
         task to everybody else. Raises what `can_manage` raises.
         """
-        try:
-            if await self.can_manage(person, link, needs_coder=needs_coder):
-                return True
-        except AccountNeeded:
-            is_own = person in (link.record.owner_slack, link.record.requested_by)
-            if self.accounts.has_service or is_own or not await self.is_shared_with(person, link):
-                raise
-            return True
-        return await self.may_steer_besides(person, link)
+        return await self.get_rights(person, link, needs_coder=needs_coder) > Rights.SEE
 
     async def may_steer_besides(self, person: UserId, link: Link) -> bool:
         """Return whether the owner shares the task with the person, or the channel lets everybody steer."""
@@ -229,11 +221,23 @@ class People:
         return person in link.shares or await self._is_in_groups(person, link.shares)
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
-        """Return what the person may do with the task. Raises the errors of `can_manage`."""
-        if await self.can_manage(person, link, needs_coder=needs_coder):
-            return Rights.MANAGE
-        can_steer = await self.can_steer(person, link, needs_coder=needs_coder)
-        return Rights.STEER if can_steer else Rights.SEE
+        """Return what the person may do with the task. Raises what `can_manage` raises."""
+        try:
+            if await self.can_manage(person, link, needs_coder=needs_coder):
+                return Rights.MANAGE
+        except AccountNeeded:
+            is_own = person in (link.record.owner_slack, link.record.requested_by)
+            if self.accounts.has_service or is_own or not await self.is_shared_with(person, link):
+                raise
+            return Rights.STEER
+        return Rights.STEER if await self.may_steer_besides(person, link) else Rights.SEE
+
+    async def can_read_prompt(self, person: UserId, link: Link) -> bool:
+        """Return whether the person may read the prompt of this link's task without masks.
+
+        Only the owner and administrators may. Raises what `can_manage` raises.
+        """
+        return await self.get_rights(person, link) is Rights.MANAGE
 
     async def describe_shares(self, link: Link, *, is_for_all: bool = False) -> str:
         """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.

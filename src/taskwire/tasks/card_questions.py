@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import LinkId
+from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
@@ -16,7 +16,7 @@ from taskwire.outbox.agent_log import read_last_output
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
-from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
 
 # In seconds. If it takes longer to read the agent's output, the dialog for an answer opens without that
 # output.
@@ -82,15 +82,20 @@ class CardQuestions:
         return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def find_request(self, requester: Requester, link_id: LinkId) -> OpenForm:
-        """Return a request for a new task with the prompt and the choices of this task.
-
-        If the person may not edit the prompt, mask the secrets in it.
-        """
+        """Return what to ask for another task like this one, with the prompt as the person may read it."""
         link = await self._lookup.find_link(requester, link_id)
         record = link.record
-        can_edit = await self._people.can_steer(requester.person, link)
-        prompt = record.prompt if can_edit else self._deps.mask(record.prompt)
+        prompt = await self._show_prompt(requester.person, link, record.prompt)
         return OpenForm(prompt, template=record.template or None, preset=record.preset)
+
+    async def show_prompt(self, requester: Requester, seen: VisibleTask) -> str:
+        """Return a task's prompt as the dialog that edits it shows it to the person."""
+        link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
+        return await self._show_prompt(requester.person, link, seen.task.initial_prompt)
+
+    async def _show_prompt(self, person: UserId, link: Link, prompt: str) -> str:
+        """Return a prompt. Mask the secrets in it, unless the person is the owner or an administrator."""
+        return prompt if await self._people.can_read_prompt(person, link) else self._deps.mask(prompt)
 
     async def find_sharing(self, requester: Requester, link_id: LinkId) -> tuple[Link, dict[str, str]]:
         """Return the link, and the names of the workspace's user groups.

@@ -167,6 +167,11 @@ def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
     return masked[:longest]
 
 
+def has_mask_instead(mask: Callable[[str], str], before: str, text: str) -> bool:
+    """Return whether `text` has a mask where the text that it replaces, `before`, has a secret."""
+    return MASK in text and MASK not in before and mask(before) != before
+
+
 def _is_sendable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 

@@ -69,6 +69,7 @@ _FLAG = re.compile(
     f"({_BLACK_FLAG}\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
+_TAGS = re.compile("[\U000e0000-\U000e007f]+")
 # The character class comes before the lookarounds, because the search for it is fast. Invisible characters
 # that directly follow a removed one are removed too.
 _HIDDEN = re.compile(
@@ -80,6 +81,15 @@ _HIDDEN = re.compile(
     rf"(?<!{_VIRAMA}\u200d)"
     rf"[{ZERO_WIDTH}]*+"
 )
+
+
+def remove_tags(text: str) -> str:
+    """Remove Unicode's tags, which repeat ASCII and which nobody sees. Keep those of the registered flags."""
+    if text.isascii():
+        return text
+    parts = _FLAG.split(text)
+    parts[::2] = [_TAGS.sub("", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def remove_control_characters(text: str) -> str:

@@ -1,0 +1,44 @@
+"""What the commands print of names that others choose: a terminal obeys nothing in them."""
+
+import json
+
+from taskwire_sandbox.coder.rows import Preset
+
+from .doctor_runs import doctor
+from .processes import Place, until
+
+# Sets the window's title, clears the screen, and adds a line of its own.
+EVIL = "\x1b]0;PWNED\x07\x9b2J\u202e\nok     Store            All is well"
+SHOWN = r"\u001b]0;PWNED\u0007\u009b2J\u202e"
+
+
+async def test_doctor_prints_no_control_characters_of_a_template(place: Place) -> None:
+    """A template's author chooses the names of its presets. The answer for programs stays valid JSON."""
+    preset = Preset("00000000-0000-4000-8000-000000000001", f"fast{EVIL}", {}, is_default=True)
+    place.coder.add_template("tasks-vm", presets=[preset])
+
+    code, said = await doctor(place, TASKWIRE_PRESET="none-such")
+    json_code, listed = await doctor(place, "--json", TASKWIRE_PRESET="none-such")
+
+    assert (code, json_code) == (1, 1)
+    assert f"There is: fast{SHOWN}\n                        ok     Store" in said
+    assert not set("\x1b\x07\x9b\u202e") & set(said + listed)
+    [found] = [each for each in json.loads(listed) if each["name"] == "Templates"]
+    assert found["hint"] == f"There is: fast{EVIL}."
+
+
+async def test_the_audit_trail_prints_one_line_for_an_entry(place: Place) -> None:
+    """Coder chooses the names of accounts. A name must not hide an entry, or look like another one."""
+    bot = await place.run_ready()
+    for user in place.coder.world.users.values():
+        if user.username == "alice":
+            user.username = f"alice{EVIL}"
+    await place.slack.command("alice", "general", "/task", "create fix the login")
+    await until(lambda: '"event": "audit"' in bot.output, "the entry in the log")
+
+    printed = await place.run("audit", "--verb", "create")
+    code = await printed.wait_for_exit()
+
+    assert code == 0
+    assert rf"(alice{SHOWN}\nok     Store            All is well)" in printed.output.splitlines()[0]
+    assert not set("\x1b\x07\x9b\u202e") & set(printed.output)

@@ -1,0 +1,83 @@
+"""Who reads a prompt with its secrets, and that a mask never replaces one of them."""
+
+import pytest
+
+from .people import Thread
+from .test_overdue import set_channel
+from .test_secrets_kept import SECRET
+from .world import World
+
+HINT = "••• hides a secret. Put one in its place, or leave that part out."
+PROMPT = f"fix the login with {SECRET}"
+
+
+async def a_paused_task(world: World) -> Thread:
+    """Let Alice create a task whose prompt has a secret, and pause it."""
+    thread = await world.alice.runs(f"/task create --name push {PROMPT}")
+    await world.polls()
+    await world.alice.types("/task pause push")
+    await world.polls()
+    await world.passes(seconds=10)
+    thread.new_messages(), world.alice.reads()
+    return thread
+
+
+@pytest.mark.parametrize("right", ["share", "channel"])
+@pytest.mark.parametrize("label", ["Edit prompt", "New like this"])
+async def test_only_the_owner_reads_a_prompt_with_its_secrets(world: World, right: str, label: str) -> None:
+    """A person whom the owner or the channel lets steer may change the prompt, but not read the secret."""
+    if right == "channel":
+        await set_channel(world, steerers="Everybody in this channel")
+    thread = await a_paused_task(world)
+    if right == "share":
+        await world.alice.types(f"/task share push <@{world.bob.id}>")
+        world.alice.reads()
+    world.cards()
+
+    for person in (world.alice, world.bob):
+        await person.clicks(thread, label)
+
+    assert PROMPT in world.alice.dialog()
+    assert HINT not in world.alice.dialog()
+    assert "fix the login with ghp_•••" in world.bob.dialog()
+    assert HINT in world.bob.dialog()
+    assert SECRET not in world.bob.dialog()
+    assert await world.bob.submits(prompt="fix it with ghp_•••") == {"form.prompt": HINT}
+
+
+async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
+    """A command has no field beside which an error could stand. A person may replace the whole prompt."""
+    thread = await a_paused_task(world)
+    await world.alice.types(f"/task share push <@{world.bob.id}>")
+    world.alice.reads(), world.cards()
+
+    await world.bob.types(f"/task edit {world.task('push').name} push it with ghp_•••")
+    kept = world.task("push").prompt
+    refused = world.bob.reads()
+    await world.bob.clicks(thread, "Edit prompt")
+    assert await world.bob.submits(prompt="push it without") == {}
+    await world.passes(seconds=7)
+
+    assert kept == PROMPT
+    assert refused == [
+        "Nothing was changed: `•••` hides a secret of the prompt, and would replace it. Write the secret "
+        "itself, leave that part out, or ask Alice to edit it."
+    ]
+    assert world.task("push").prompt == "push it without"
+    thread.new_messages(), world.bob.reads()
+
+
+async def test_an_owner_may_write_the_sign_of_a_mask(world: World) -> None:
+    """It is no mask in a prompt without secrets, or in one that has it already."""
+    thread = await world.alice.runs("/task create --name dots show ••• for passwords")
+    await world.polls()
+    await world.alice.types("/task pause dots")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    await world.alice.clicks(thread, "Edit prompt")
+    assert await world.alice.submits(prompt="show ••• for all passwords") == {}
+    await world.passes(seconds=7)
+
+    assert world.task("dots").prompt == "show ••• for all passwords"
+    thread.new_messages(), world.alice.reads()
