@@ -17,6 +17,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
+from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
 
 from .people import Thread
 from .waiting import a_busy_agent, takes_all
@@ -143,6 +144,34 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
     assert thread.new_messages() == []
     assert thread.receipt(reply) == []
     await world.bot.parts.deps.queues.write(others)
+
+
+async def test_a_stranger_cannot_fill_a_queue_while_coder_is_away(world: World) -> None:
+    """Nobody can check then whether they may steer. The owner's replies are accepted all the same."""
+    thread, task = await a_busy_agent(world)
+    await world.coder.go_down()
+    for number in range(MAX_UNCHECKED_REPLIES + 20):
+        await world.slack.post(world.bob.id, thread.channel, f"junk {number}", thread.ts)
+    own = [
+        await world.slack.post(world.alice.id, thread.channel, f"step {number}", thread.ts)
+        for number in range(MAX_UNCHECKED_REPLIES + 5)
+    ]
+    await world.settles()
+    waiting = sum(name.startswith("to_coder") * len(jobs) for name, jobs in (await world.jobs()).items())
+    refused = world.bob.reads()
+
+    await world.coder.come_back()
+    await takes_all(world, task)
+    ((name, marks),) = [each for each in (await world.jobs()).items() if each[0].startswith("receipts")]
+
+    assert waiting == 2 * MAX_UNCHECKED_REPLIES + 5
+    assert refused == [
+        "30 of your replies already wait here until I can check them, so I accept no more now. Write the "
+        "others again later."
+    ]
+    assert task.inputs == [f"step {number}" for number in range(len(own))]
+    await world.bot.parts.deps.queues.write(without(QueueName(name), marks))
+    world.bob.reads(), thread.new_messages()
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:

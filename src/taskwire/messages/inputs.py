@@ -159,6 +159,14 @@ def too_many_replies(most: int) -> Message:
     )
 
 
+def too_many_unchecked(most: int) -> Message:
+    """Tell a person that a reply was not accepted: `most` of theirs wait already to be checked."""
+    return statement(
+        f"{most} of your replies already wait here until I can check them, so I accept no more now. Write "
+        "the others again later."
+    )
+
+
 def too_many_requests_in_thread() -> Message:
     """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(

@@ -6,6 +6,10 @@ even if Slack delivers it several times.
 Pauses, other actions on a task, and questions are counted separately, so that questions never prevent a
 person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
 decision. A request above the limit is not carried out. The person is told this once a minute.
+
+Replies are not counted by the minute. While Coder is away, nobody can check whether their authors may steer,
+so only a few of each person wait. Otherwise a person without rights could fill the queue of somebody's agent.
+The replies of the task's owner have no such limit.
 """
 
 import json
@@ -25,11 +29,15 @@ REQUEST_TTL_MS = 600_000
 # How many requests of a person are remembered. Backfill may bring many at once.
 MAX_REMEMBERED_REQUESTS = 200
 
+# How many replies of a person may wait to be checked for one agent, and the kind of this limit.
+MAX_UNCHECKED_REPLIES, UNCHECKED = 30, "unchecked"
+
 # The constants of `lua/user_limits.lua`.
-CONSTANTS = {
+CONSTANTS: dict[str, str | int] = {
     "REQUEST_WINDOW_MS": REQUEST_WINDOW_MS,
     "REQUEST_TTL_MS": REQUEST_TTL_MS,
     "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
+    "UNCHECKED": UNCHECKED,
 }
 
 
@@ -142,3 +150,10 @@ def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limi
     """Return the limit on a verb in a thread. If `name` is no verb, it counts as a question."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)
+
+
+def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
+    """Return the limit on replies that wait to be checked."""
+    return UserLimit(
+        person, UNCHECKED, at, MAX_UNCHECKED_REPLIES, when_told=when_told, when_limited=when_limited
+    )

@@ -13,6 +13,7 @@ from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.display_jobs import Receipt
 from taskwire.domain.queueing.jobs import (
     REPLY_ID_PREFIX,
+    REPLY_REFUSED,
     VERB_REFUSED,
     Act,
     ActVerb,
@@ -36,7 +37,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Block
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
-from taskwire.queue.user_limits import UserLimit, limit_of_verb
+from taskwire.queue.user_limits import UserLimit, limit_of_reply, limit_of_verb
 from taskwire.slack.inbound import (
     MessageDeleted,
     MessageEdited,
@@ -161,21 +162,23 @@ class ReplyReceiver:
         return replies.Input(read.text) if isinstance(read, replies.Stop) and message.files else read
 
     def _find_user_limit(self, message: ThreadMessage) -> UserLimit | None:
-        """Return the limit for a verb; None for a message that is input.
+        """Return the limit for a verb or a reply; None for a message that is not for the bot.
 
         The limit includes two batches for messages above the limit. The first such message writes the batch
         that also tells the person. Later messages write only the claim.
         """
         read = self._parse(message)
-        if isinstance(read, replies.Input | replies.Aside):
+        if isinstance(read, replies.Aside):
             return None
         when_told, when_limited = (
             self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2)
         )
-        self._append_answer(
-            when_told, message, AnswerInThread(requester=_make_requester(message), question="too_fast")
-        )
+        what = REPLY_REFUSED if isinstance(read, replies.Input) else ""
+        tell = AnswerInThread(requester=_make_requester(message), question="too_fast", text=what)
+        self._append_answer(when_told, message, tell)
         match read:
+            case replies.Input():
+                return limit_of_reply(message.person, message.ts, when_told, when_limited)
             case replies.ThreadCommand():
                 name = read.name
             case replies.Stop():

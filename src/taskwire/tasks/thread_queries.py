@@ -23,6 +23,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.queueing.jobs import (
     REPLY_ID_PREFIX,
+    REPLY_REFUSED,
     VERB_REFUSED,
     AnswerInThread,
     Job,
@@ -52,6 +53,7 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_REPLIES
+from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.metadata import Metadata
@@ -150,6 +152,9 @@ class ThreadQueries:
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
+        if work.text == REPLY_REFUSED and work.question == "too_fast":
+            # The answer shows nothing of the task, and nobody can check anything while Coder is away.
+            return
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
         if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_right_to(WITH_BUTTON[work.question], work.requester, link)
@@ -299,7 +304,12 @@ class ThreadQueries:
             case "status":
                 return await self._make_status(link, work, context)
             case "too_fast":
-                return answers.too_many_requests()
+                is_reply = work.text == REPLY_REFUSED
+                return (
+                    inputs.too_many_unchecked(MAX_UNCHECKED_REPLIES)
+                    if is_reply
+                    else answers.too_many_requests()
+                )
             case "help":
                 return help_texts.thread_help()
             case "edit":

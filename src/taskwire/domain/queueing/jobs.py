@@ -45,6 +45,9 @@ REPLY_ID_PREFIX = "reply:"
 # The `text` of an AnswerInThread with the question `too_many`, if the rejected message was a verb and not a
 # reply.
 VERB_REFUSED = "verb_refused"
+# The `text` of an AnswerInThread with the question `too_fast`, if a reply was refused because too many
+# replies of its author wait to be checked.
+REPLY_REFUSED = "reply_refused"
 
 
 ActVerb = Literal[

@@ -14,6 +14,22 @@ local function is_too_much(key, at, most)
   end
   return false
 end
+-- Whether as many replies of the person as the limit allows wait to be checked for the link's agent.
+local function has_too_many_unchecked(limit, where)
+  -- Text inside a value cannot look like this, because its quotation marks are escaped.
+  local function names_person(value, field)
+    return value and value:find('"' .. field .. '":"' .. limit.person .. '"', 1, true)
+  end
+  local record = redis.call('HGET', prefix .. 'link:' .. where, 'record')
+  if names_person(record, 'owner_slack') then return false end
+  local order, jobs = queue_keys('to_coder:' .. where)
+  local count = 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, whole(IN_TURN / 2), '(' .. whole(IN_TURN))) do
+    local is_reply = id:match('^[%a_]*') == const.REPLY_KIND
+    if is_reply and names_person(redis.call('HGET', jobs, 'body|' .. id), 'person') then count = count + 1 end
+  end
+  return count >= limit.most
+end
 -- The limit, or nil. Both of its batches are checked here, because choosing one already writes.
 local function limit_of(encoded, link)
   if encoded == '' then return nil end
@@ -32,7 +48,9 @@ local function apply_limit(limit, claim, where, batch)
   end
   local name = limit.kind .. ':' .. where .. ':' .. limit.person
   local counted = prefix .. 'notes:asked:' .. name
-  if not is_too_much(counted, limit.at_ms, limit.most) then
+  if limit.kind == const.UNCHECKED then
+    if not has_too_many_unchecked(limit, where) then return 'claimed', batch end
+  elseif not is_too_much(counted, limit.at_ms, limit.most) then
     redis.call('ZADD', counted, whole(limit.at_ms), claim)
     redis.call('ZREMRANGEBYRANK', counted, 0, -MAX_REMEMBERED_REQUESTS - 1)
     redis.call('PEXPIRE', counted, REQUEST_TTL_MS)
