@@ -31,7 +31,10 @@ Needs = Literal["idle", "paused"]
 # The text of the private message with the pressed button, until the answer replaces this message.
 QUESTION = "a question"
 # A press in the Home tab names no channel. Otherwise it is handled as any other press.
-HOME_BUTTONS = (Button.ANSWER, Button.RETRY, Button.RESUME, Button.NEW_TASK, Button.PREFERENCES, Button.PAUSE)
+HOME_BUTTONS = (
+    *(Button.ANSWER, Button.RETRY, Button.RESUME, Button.NEW_TASK, Button.PREFERENCES, Button.PAUSE),
+    *(Button.SEND_THEIRS, Button.NOT_NOW),
+)
 _MARKS = {"!verb": "!", "mention": "<@{bot}> "}
 _BOT, _FRIEND = UserId("U0BOT"), UserId("U0FRIEND")
 # The acts that need a paused task. All other acts need a task whose agent waits for input.
