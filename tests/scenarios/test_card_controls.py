@@ -1,4 +1,5 @@
-"""The controls of a card: *Answer*, *Stop* and the menu. The card shows at once that a person used one."""
+"""The controls of a card: *Answer*, *Stop* and the menu. When a person uses a control, the card shows it at
+once."""
 
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import Fault, server_error

@@ -23,7 +23,8 @@ MAYBE = INTERRUPTED.format("the log of the agent is gone: the agent may have got
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
-    """Deliver a reply. Return the job that checks for a second copy, as a lost lease leaves it behind."""
+    """Deliver a reply. Return the job that checks for a second copy, which the bot writes after it has lost a
+    lease."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     logs = await deps.service_coder.get_logs(task.id)

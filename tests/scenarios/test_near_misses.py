@@ -153,7 +153,7 @@ async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -
 
 
 async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> None:
-    """Bob sends an invented press of Alice's button. The command does not run in his name."""
+    """Bob sends an invented press of Alice's button. The bot does not run the command."""
     _, task = await a_task(world)
     await world.alice.types(f"/task stpo {task.name}")
     value = buttons(world.slack.ephemerals("alice")[-1].body, "Stop")[0]["value"]

@@ -1,5 +1,5 @@
-"""Tasks in which nothing changes, questions that nobody answers, and the people whom the bot mentions
-then."""
+"""Tasks in which nothing changes, questions that nobody answers, and the people whom the bot then
+mentions."""
 
 import asyncio
 import re

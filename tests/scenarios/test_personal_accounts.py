@@ -92,7 +92,8 @@ async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: Worl
 
 
 async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(personal: World) -> None:
-    """Without a service account, the bot cannot act for a person by their e-mail address alone."""
+    """Without a service account, an e-mail address is not enough. The bot asks the person to connect, and
+    then runs the request."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
 

@@ -1,4 +1,4 @@
-"""Input of unknown outcome, whose workspace is paused, unhealthy or gone."""
+"""Input of unknown outcome, while the agent's workspace is paused, unhealthy or gone."""
 
 import pytest
 

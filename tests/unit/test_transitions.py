@@ -123,7 +123,7 @@ def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() ->
 
 
 def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
-    """Coder's list shows only the idle report after the end. The agent's history has both."""
+    """Coder's list shows only the idle report after the end. The agent's history has the end too."""
     history = [
         report(0, "working"),
         report(MINUTE, "complete", "Done"),
@@ -264,8 +264,8 @@ def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> 
 
 
 def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
-    """A poll reads the list first and the history later. A start and its report come in between, and the next
-    list shows the start. The report counts for it."""
+    """The bot reads a report before a list shows the start of the report's turn. The report still counts for
+    that turn."""
     idle = report(60 * MINUTE, "idle", "Which one?")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), idle))
     told.at(60 * MINUTE + 5_000, observed(seen(last=idle, build=3))).until(90 * MINUTE)
