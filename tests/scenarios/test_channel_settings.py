@@ -62,7 +62,7 @@ def dialog(world: World, **values: str) -> str:
 
 
 async def set_channel(world: World, person: Person | None = None, **values: str) -> None:
-    """Let somebody, else Alice, change a setting of the channel, and read the answer."""
+    """Let a person change a setting of the channel, and read the answer. By default, the person is Alice."""
     person = person or world.alice
     await person.types("/task settings")
     assert await person.saves(**values) == {}
@@ -208,7 +208,8 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
 
 
 async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: World) -> None:
-    """Its owner has not agreed to more. A thread that begins later is open, also after saving again."""
+    """Bob lets everybody steer in the channel. Only threads that begin later are open to all, because the
+    owner of an older task has not agreed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which one?")
     await world.polls()

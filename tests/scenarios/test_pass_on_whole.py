@@ -70,13 +70,14 @@ async def a_reply_with_a_file(world: World, thread: Thread) -> str:
 
 
 def change_content(world: World, content: bytes) -> None:
-    """Change the content of the only file. Slack keeps its id, and here also its size."""
+    """Change the content of the only file. The file keeps its id in Slack and, in these stories, its size."""
     [file] = world.slack.backend.files.files.values()
     file.content = content
 
 
 async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> None:
-    """The message and the size of the file stay the same. The owner can read it again."""
+    """Bob changes his file before Alice's press. The bot sends nothing, and Alice can read the reply again
+    and decide."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await a_reply_with_a_file(world, thread)
@@ -98,7 +99,7 @@ async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> Non
 
 
 async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world: World) -> None:
-    """The reply waits for the agent meanwhile."""
+    """The passed reply waits for the agent, and Bob changes his file. The bot does not send the reply."""
     thread, task = await a_task(world)
     reply = await a_reply_with_a_file(world, thread)
     await world.alice.presses("Pass it on")

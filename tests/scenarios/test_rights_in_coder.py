@@ -27,7 +27,7 @@ def keep_owners_out(world: World) -> None:
 
 
 def has_custom_role(world: World) -> None:
-    """Give Taskwire's account a custom role that suffices, in place of the role Owner."""
+    """Replace the role Owner of Taskwire's account by a custom role with enough rights."""
     everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     world.coder.settings.rules = Rules(custom_roles={"custom": everything})
     account = world.coder.user("taskwire")
@@ -55,8 +55,8 @@ async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world:
 
 
 async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
-    """It need not be an Owner: its rights show it every task. This holds for a first look after a restart,
-    and if Coder does not find the task that a person deletes."""
+    """An account with a custom role sees every task, so the bot believes it that a task is gone. This holds
+    after a restart, and when a person deletes a task that is gone."""
     has_custom_role(world)
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
