@@ -15,8 +15,8 @@ from taskwire import __version__
 from taskwire.domain.masking.secrets import mask_beginning
 
 Mask = Callable[[str], str]
-# In characters. All values are masked on the event loop. Even a value that was made to be slow to mask takes
-# only some milliseconds at this length. Stacks may be longer, because most of a stack is our own code.
+# In characters. All values are masked on the event loop. At this length, even a value that an attacker made
+# slow to mask takes only some milliseconds. A stack trace may be longer, because most of it is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
 # In a log of text, each line of a stack begins with these blanks, and each record with its time.

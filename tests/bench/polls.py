@@ -26,7 +26,7 @@ class Probed:
         self._orders = OrderWriter(process)
 
     async def ask(self, word: str) -> dict[str, float]:
-        """Send an order and return its result."""
+        """Send an order word to the measured process, and return the figures of its answer."""
         return cast("dict[str, float]", await self._orders.send(word))
 
 

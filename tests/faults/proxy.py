@@ -52,13 +52,13 @@ class FaultProxy:
         self._drop_in = number
 
     def cut_request(self, number: int) -> None:
-        """Cut the connection before request `number` reaches the server, counted from the next request. 0
-        cancels an earlier call."""
+        """Cut the connection before request `number` reaches the server. The next request has number 1.
+        0 cancels an earlier call."""
         self.dropped.clear()
         self._cut_in = number
 
     def hold_reply(self, number: int) -> None:
-        """Hold answer `number`, counted from the next answer, until `release`."""
+        """Hold answer `number` until `release`. The next answer has number 1."""
         self.held.clear()
         self._is_released.clear()
         self._hold_in = number

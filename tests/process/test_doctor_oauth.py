@@ -1,4 +1,4 @@
-"""`taskwire doctor` about Taskwire as an app of Coder, with whose page people connect their accounts."""
+"""What `taskwire doctor` says of the OAuth app in Coder, with which people connect their accounts."""
 
 from taskwire_sandbox.coder import faults
 

@@ -46,7 +46,7 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
 
 
 async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world: World) -> None:
-    """The account sees all people and tasks, so the answer to an empty list has no warning."""
+    """The service account sees all people and tasks. So an empty `/task list` warns of no missing role."""
     has_custom_role(world)
 
     await world.alice.types("/task list failed")

@@ -50,8 +50,8 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
 
 async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
-    """Coder's answer to a pause is lost, and a poll shows the pause first. The thread gets one line with the
-    question about the reply."""
+    """A reply waits, and Alice stops the task. Coder's answer is lost, and a poll sees the pause before the
+    job does. The thread gets one line, which also asks what to do with the reply."""
     thread, task = await a_busy_agent(world)
     world.coder.plan_fault("tasks.pause", cut_after())
     await world.alice.replies(thread, "use main")

@@ -12,7 +12,7 @@ CACHE_REFUSED = "cached answer not trusted, asked for again"
 COUNTED = {
     "job taken several times and never completed, one such job runs at a time": "jobs running at four kills",
     "listening": "started",
-    "earlier post searched for in Slack, posted if not found": "looked before a first try",
+    "looked in Slack for an earlier post, will post if there is none": "looked before a first try",
     "job failed, will retry": "tried again later",
     "reply not delivered, will retry": "tried again later",
     "thread backfilled": "threads read after a gap",

@@ -177,7 +177,7 @@ class Surfaces:
         return mate, sent
 
     async def _send_aside(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Use *Send to its task* on a message that was no input."""
+        """Post a message that begins with `//`, which no agent gets, and use *Send to its task* on it."""
         words = f"// aside {dice.randrange(10**6)} for {typed.subject}"
         ts = await self.slack.post(typed.person, place.channel, words, place.ts)
         at = self.now()

@@ -126,8 +126,8 @@ def test_every_text_can_be_read(text: str) -> None:
 @settings(deadline=None)
 @given(texts, st.integers(10, 60))
 def test_a_cut_text_is_short_and_its_blocks_were_there(text: str, longest: int) -> None:
-    """The cut text is within the limit, and has only blocks of the whole text. A closing fence may be
-    added."""
+    """The cut text is within the limit. Each of its blocks is also in the whole text. A closing fence may
+    be added."""
     kept = cut_at_block(text, longest)
 
     assert len(kept) <= longest + 4

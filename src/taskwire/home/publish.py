@@ -81,8 +81,8 @@ class HomePublisher:
                 await self._people.get_profile(person)
             except UserError as error:
                 return home.refused_home(str(error))
-            # The opening is recorded before the tasks are read, so that no change after the reading is
-            # missed.
+            # First record that the person's tab is open, and then read the tasks. In the other order, a
+            # change between the two would not update the tab.
             await context.write(keep_home(self._deps, person))
         seen = await read_tasks(self._deps, self._people, person, context.now_ms)
         outage = await find_outage(self._deps)

@@ -120,7 +120,7 @@ async def _find_earlier_post(
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
-        "earlier post searched for in Slack, posted if not found",
+        "looked in Slack for an earlier post, will post if there is none",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),

@@ -37,8 +37,8 @@ STUCK, REMINDER = "stuck", "reminder"
 HELD_BY_PAUSE_PREFIX = "held:"
 # The text that is stored in place of a message's ts, if a question is settled and its message is not known.
 SETTLED = "settled"
-# The beginning of the id of a job whose message replaces the open question. If no question is open, the
-# message is posted.
+# If a job's id begins with this, its message takes the place of the open question. If no question is open,
+# it is a new message.
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
 

@@ -1,4 +1,4 @@
-"""Records what people were told, so that the bot does not repeat a message too soon.
+"""Keeps people from being told the same thing again too soon: records what they were told.
 
 `what` names the subject and the people. A job writes the record in the batch that completes the job.
 `outbox/posting.py` makes sure that a message is posted exactly once.

@@ -53,7 +53,7 @@ _log = logger("taskwire.recovery.backfill")
 
 
 class Backfill:
-    """Queues threads for reading after a gap, and reads these threads."""
+    """After a time in which nobody listened to Slack, appends a job for each thread, and reads them all."""
 
     def __init__(
         self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics

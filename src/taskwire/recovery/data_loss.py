@@ -3,7 +3,7 @@
 `queue/data_loss_detector.py` notices the loss. Leases that are acquired after the loss say so, and handlers
 look for an earlier effect before they repeat it. This module repeats lost claims, and tells administrators
 from which time on writes may be missing. A backfill reads what people wrote in this time
-(`recovery/downtime.py`).
+(`recovery/downtime.py`). `redis/sentinels.py` finds the new master.
 """
 
 import asyncio

@@ -390,6 +390,6 @@ def _is_for_everybody(work: AnswerInThread) -> bool:
 def _end_unanswered(link: Link, code: str) -> Outcome:
     """End the job, because its requester cannot be answered in the place where they asked."""
     _log.warning(
-        "thread closed to the bot, question dropped", link=link.id, channel=link.record.channel, code=code
+        "thread closed to the bot, request not answered", link=link.id, channel=link.record.channel, code=code
     )
     return done()

@@ -1,6 +1,7 @@
 """Recognises replies that are only one short thing: a word that stops the task, `pause`, or thanks.
 
 `replies` reads whole messages. This module gets the text of such a message, without the mention of the bot.
+`grammar` has the verbs, such as `!stop` and `/task stop`.
 """
 
 import re

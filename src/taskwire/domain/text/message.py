@@ -88,7 +88,7 @@ class Button(StrEnum):
     # Opens the address that the agent reported. The value is the link's id. A press by the task's owner is
     # recorded.
     OPEN_RESULT = "open.result"
-    # Says that the task's owner has seen what the agent reported. The value is the link's id.
+    # A click means that the task's owner has seen what the agent reported. The value is the link's id.
     SEEN = "home.seen"
     # These only open a page. Slack sends a click for them too.
     OPEN_CODER = "open.coder"
