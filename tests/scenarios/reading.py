@@ -119,7 +119,7 @@ def shown(message: Raw) -> str:
             parts.append(f"{words} [{_label(cast('Raw', block['accessory']))}]")
         if block["type"] == "actions":
             labels += [f"[{_label(element)}]" for element in _rows(block["elements"])]
-        if block.get("block_id") == "prose":
+        if block.get("block_id") in ("prose", "files"):
             parts += answer_lines(block)
         elif block.get("block_id") == "unread":
             pieces = _rows(_rows(block["elements"])[0]["elements"])

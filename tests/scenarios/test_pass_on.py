@@ -373,7 +373,7 @@ async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
 
 
 async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
-    """The owner sees the name of the file."""
+    """The owner reads the file in the question."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     file = Attachment("trace.log", b"boom in line 7", "text/plain")
@@ -384,7 +384,7 @@ async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
-    assert asked == [f"{ASKED} with `trace.log`:\n> look at this\n{BUTTONS}"]
+    assert asked == [f"{ASKED} with `trace.log`:\n> look at this\ntrace.log:\n| boom in line 7\n{BUTTONS}"]
     assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nboom in line 7\n```"]
     world.bob.reads()
 

@@ -12,7 +12,7 @@ from taskwire.domain.lifecycle.phases import Phase, Report
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.domain.text.message import AgentOutput
 from taskwire.messages.doctor import ShownFinding
-from taskwire.messages.teammates import AskedLine
+from taskwire.messages.teammates import AskedFile, AskedLine
 
 CODER = "https://coder.example.com"
 FORGES = ("github.com", "git.example.com", "gitlab.example.com")
@@ -74,13 +74,22 @@ def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: s
 
 
 ASKED = AskedLine(
-    link(), "reply:1", "Bob Berg", "please add a test", (), "https://acme.slack.com/archives/C1/p1"
+    link(), "reply:1", "Bob Berg", "please add a test", (), (), "https://acme.slack.com/archives/C1/p1"
 )
 _MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
-# The owner sees the first two replies whole. The other two have a masked part.
+# The owner can read all but two of them: a file, and a masked part, that they cannot open.
 ASKED_REPLIES = (
     ASKED,
     replace(ASKED, files=("plan.pdf",)),
+    replace(
+        ASKED,
+        files=("trace.log", "long.txt"),
+        contents=(
+            AskedFile("trace.log", 14, "boom in line 7"),
+            AskedFile("long.txt", 36_000, "", "https://acme.slack.com/files/U2/F1/long.txt"),
+        ),
+    ),
+    replace(ASKED, files=("long.txt",), contents=(AskedFile("long.txt", 36_000),)),
     replace(_MASKED, message_url="https://acme.slack.com/archives/C1/p2"),
     _MASKED,
 )

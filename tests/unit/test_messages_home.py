@@ -65,7 +65,9 @@ def test_more_tasks_than_fit_are_counted() -> None:
     """The tab has at most Slack's hundred blocks, and says how to see the remaining tasks."""
     many = [TaskLine(task("asked", Phase.NEEDS_YOU, paused_from=Phase.NEEDS_YOU), THREAD)] * 40
     paused = [TaskLine(task("paused", Phase.PAUSED), THREAD)] * 40
-    asked = [AskedLine(task("asked", Phase.WORKING), "reply:1", "Bob", "x" * 3_000, ("a.txt",), THREAD)] * 40
+    asked = [
+        AskedLine(task("asked", Phase.WORKING), "reply:1", "Bob", "x" * 3_000, ("a.txt",), (), THREAD)
+    ] * 40
     page = HomePage(asked, many, many, paused, "Late.", Message(text="Done."), account=ShownAccount("alice"))
 
     view = home.home_view(page, Hosts(CODER))

@@ -42,6 +42,8 @@ class FileRef(SealedModel):
     url: str = ""
     size: int = 0
     mimetype: Readable = ""
+    # The page on which people open the file.
+    permalink: str = ""
 
 
 class EarlierMessages(SealedModel):

@@ -145,12 +145,26 @@ def nothing_to_pass_on() -> Message:
 
 
 @dataclass(frozen=True)
+class AskedFile:
+    """A text file of a reply that a task's owner is asked to pass on. `size` is in bytes.
+
+    Its content is shown if it is short. Otherwise `text` is empty, and `url` leads to the file, if the owner
+    can open it.
+    """
+
+    name: str
+    size: int
+    text: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class AskedLine:
     """A teammate's reply that a task's owner is asked to pass on.
 
-    `name` is the author's name, and `files` are the names of the reply's files. `job_id` is the id of the
-    reply's job. `permalink` leads to the task's thread. If `is_hidden` is true, a part of the text is masked,
-    and `message_url` leads to the unmasked message.
+    `name` is the author's name. `files` are the names of the reply's files, and `contents` are those files
+    that the agent gets. `job_id` is the id of the reply's job. `permalink` leads to the task's thread. If
+    `is_hidden` is true, a part of the text or of a file is masked, and `message_url` leads to the message.
     """
 
     link: Link
@@ -158,6 +172,7 @@ class AskedLine:
     name: str
     text: str
     files: Sequence[str] = ()
+    contents: Sequence[AskedFile] = ()
     permalink: str = ""
     is_hidden: bool = False
     message_url: str = ""
@@ -183,7 +198,9 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     is_whole = _length(asked) <= PASSED_TEXT_LENGTH
     quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
     hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)
-    return Message(text=cut(words, TEXT_LENGTH), blocks=(section("question", words), quoted, *hint, *row))
+    files = _files_block("files", asked) if is_whole else []
+    blocks = (section("question", words), quoted, *files, *hint, *row)
+    return Message(text=cut(words, TEXT_LENGTH), blocks=blocks)
 
 
 def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -> list[Block]:
@@ -197,13 +214,14 @@ def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -
     first = [emoji_piece("speech_balloon"), text_piece(" "), title, text_piece(f" · {_what_is_asked(asked)}")]
     longest = _LISTED_TEXT_LENGTH if is_short else HOME_TEXT_LENGTH
     shown = [line(block_id, first), quote_block(f"{block_id}.text", asked.text, longest)]
-    if is_short and longest < _length(asked) <= HOME_TEXT_LENGTH:
+    if is_short and (asked.contents or longest < _length(asked)) and _length(asked) <= HOME_TEXT_LENGTH:
         words = "The whole reply and its buttons: in my Home tab."
         return [*shown, context(f"{block_id}.more", [mrkdwn(words)])]
     value = f"{asked.link.id} {asked.job_id}"
     row = [_pass_button(value)] if _is_readable(asked, longest) else []
     row.append(button(Button.NOT_NOW, "Not now", value))
     row += [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
+    shown += _files_block(f"{block_id}.files", asked) if _length(asked) <= longest else []
     return [*shown, *_hint(f"{block_id}.hint", asked, longest), *button_rows(f"{block_id}.do", row)]
 
 
@@ -211,16 +229,52 @@ def _pass_button(value: str) -> Block:
     return button(Button.SEND_THEIRS, "Pass it on", value, style="primary")
 
 
+def choose_shown_files(text: str, contents: Sequence[str]) -> tuple[str, ...]:
+    """Return the content of each file that fits below the text, and an empty text for the others."""
+    left, shown = PASSED_TEXT_LENGTH - _json_length(text), []
+    for content in contents:
+        fits = _json_length(content) <= left
+        left -= _json_length(content) if fits else 0
+        shown.append(content if fits else "")
+    return tuple(shown)
+
+
+def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
+    """Show the files that the agent gets: the content of short ones, and links to the others."""
+    parts: list[Block] = []
+    for file in asked.contents:
+        name, url = one_line(file.name, 60) or "file", safe_web_url(file.url)
+        if file.text:
+            parts.append({"type": "rich_text_section", "elements": [text_piece(f"{name}:")]})
+            parts.append({"type": "rich_text_preformatted", "elements": [text_piece(file.text)]})
+            continue
+        size = f"{file.size:,} bytes" if file.size < 1_000 else f"{file.size / 1_000:,.0f} kB"
+        shown: Block = {"type": "link", "url": url, "text": name} if url else text_piece(name)
+        rest = f" ({size}): the agent gets it whole, so read it before you decide."
+        parts.append({"type": "rich_text_section", "elements": [shown, text_piece(rest)]})
+    return [{"type": "rich_text", "block_id": block_id, "elements": [*parts]}] if parts else []
+
+
 def _length(asked: AskedLine) -> int:
-    """Return how long the text is in JSON."""
-    shown = asked.text.strip()
-    return len(shown) + len(_ESCAPED.findall(shown))
+    """Return how long the text and the files that are shown are in JSON."""
+    return _json_length(asked.text) + sum(_json_length(file.text) for file in asked.contents)
+
+
+def _json_length(text: str) -> int:
+    return len(text.strip()) + len(_ESCAPED.findall(text.strip()))
 
 
 def _is_readable(asked: AskedLine, longest: int) -> bool:
     """Return whether the owner can read all that the agent would get: here, or by a link that is shown."""
-    is_whole = _length(asked) <= longest
-    return is_whole and (not asked.is_hidden or bool(safe_web_url(asked.message_url)))
+    can_read = not asked.is_hidden or bool(safe_web_url(asked.message_url))
+    return _length(asked) <= longest and can_read and not _list_unreadable(asked)
+
+
+def _list_unreadable(asked: AskedLine) -> list[str]:
+    """List the files that are not shown and that the owner cannot open."""
+    return [
+        one_line(file.name, 60) for file in asked.contents if not file.text and not safe_web_url(file.url)
+    ]
 
 
 def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
@@ -232,6 +286,9 @@ def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
         return [line(block_id, [text_piece(words)])]
     if length > longest:
         words = f"The end does not fit here. Decide in the thread, or ask {author} for a shorter one."
+        return [line(block_id, [text_piece(words)])]
+    if unreadable := _list_unreadable(asked):
+        words = f"You can't open {', '.join(unreadable)}, so you can't pass it on. Ask {author} to write it."
         return [line(block_id, [text_piece(words)])]
     if not asked.is_hidden:
         return []

@@ -51,6 +51,16 @@ class PreparedInput(NamedTuple):
     changed_files: tuple[str, ...] = ()
 
 
+class ReadFile(NamedTuple):
+    """The content of a file as the agent would get it, and its hash.
+
+    Both are empty if the agent cannot get the file.
+    """
+
+    text: str
+    hash: str
+
+
 class AgentInput:
     """Makes the agent's input from a reply."""
 
@@ -60,7 +70,7 @@ class AgentInput:
 
     async def prepare(self, reply: Reply) -> PreparedInput:
         """Return the input: the reply's text, then the name and the content of each text file."""
-        words = await self._get_text(reply)
+        words = await self.get_text(reply)
         if reply.author_name:
             words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
         parts: list[str] = [] if is_blank(words) else [words]
@@ -80,7 +90,12 @@ class AgentInput:
 
     async def hash_files(self, reply: Reply) -> tuple[str, ...]:
         """Return a hash of the present content of each file. It is empty for a file that is no text."""
-        return tuple([_hash(await self._find_content(file)) for file in reply.files])
+        return tuple(each.hash for each in await self.read_files(reply))
+
+    async def read_files(self, reply: Reply) -> tuple[ReadFile, ...]:
+        """Return the present content of each file."""
+        found = [await self._find_content(file) for file in reply.files]
+        return tuple(ReadFile("" if each is None else _clean(each), _hash(each)) for each in found)
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:
         """Return a line with a link to `message`; empty if the bot is not in `channel`."""
@@ -95,11 +110,16 @@ class AgentInput:
 
         If the reply has no text, return the names of its files.
         """
-        words = await self._get_text(reply)
+        words = await self.get_text(reply)
         return ", ".join(file.name for file in reply.files) or NO_TEXT if is_blank(words) else words
 
-    async def _get_text(self, reply: Reply) -> AgentText:
-        """Return the reply's text as its author saw it, without the mention of the bot."""
+    async def get_text(self, reply: Reply) -> AgentText:
+        """Return the reply's text as its author saw it, without the mention of the bot.
+
+        If another person has decided to send it, return the text that this person saw.
+        """
+        if reply.shown_text:
+            return reply.shown_text
         if reply.is_from_command:
             # The text of a command was decoded when the command was read.
             return sanitize_for_agent(reply.text)
@@ -178,8 +198,12 @@ def _make_safe_name(author: str) -> str:
     return f'"{name}"' if name.startswith(COMMAND_MARKS) else name
 
 
+def _clean(content: str) -> str:
+    return remove_control_characters(content).strip("\n").rstrip()
+
+
 def _fence(content: str) -> str:
-    lines = remove_control_characters(content).strip("\n").rstrip()
+    lines = _clean(content)
     longest = max((len(run) for run in re.findall("`+", lines)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{lines}\n{fence}"

@@ -13,7 +13,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
 from taskwire.domain.text.mrkdwn import break_mentions
-from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedLine
+from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedFile, AskedLine
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.questions import find_choice
 from taskwire.queue.batch import Batch
@@ -40,6 +40,10 @@ class OfferedReply(BaseModel):
     author_name: str = ""
     words: str = ""
     message_url: str = ""
+    # The content of each file of the reply, as the owner was shown it. It is empty for a file that the owner
+    # has to open, and `can_open_files` says whether they can: Slack shows a file to people in its channel.
+    file_texts: tuple[str, ...] = ()
+    can_open_files: bool = False
     # The press of a button, if the reply is a choice that the agent offers. Such a reply is no message in the
     # thread.
     choice: Choose | None = None
@@ -136,13 +140,21 @@ def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permal
     """Return the text that shows the owner a reply. `permalink` is the address of the task's thread."""
     # If a letter changed, another part could be masked. So exactly this text is sent.
     shown = break_mentions(offered.words.strip())
+    reply = offered.reply
+    files = tuple(
+        AskedFile(file.name, file.size, text, file.permalink if offered.can_open_files else "")
+        for file, known, text in zip(reply.files, reply.file_hashes, offered.file_texts, strict=False)
+        if known
+    )
+    texts = [shown, *(file.text for file in files)]
     return AskedLine(
         link=link,
         job_id=offered.job_id,
         name=offered.author_name,
         text=shown,
-        files=tuple(file.name for file in offered.reply.files),
+        files=tuple(file.name for file in reply.files),
+        contents=files,
         permalink=permalink,
-        is_hidden=len(shown) <= PASSED_TEXT_LENGTH and deps.mask(shown) != shown,
+        is_hidden=any(len(text) <= PASSED_TEXT_LENGTH and deps.mask(text) != text for text in texts),
         message_url=offered.message_url,
     )

@@ -205,12 +205,20 @@ class ReplyPasser:
         If a part of the reply's text is masked, store the address of its message, where the owner can read
         that part.
         """
+        files, owner = await self._agent_input.read_files(present), link.record.owner_slack
+        frozen = {
+            "file_hashes": tuple(file.hash for file in files),
+            "shown_text": await self._agent_input.get_text(present),
+        }
+        reply = present.model_copy(update=frozen)
+        words = await self._agent_input.get_display_text(reply)
         shown = {
             "author_name": await self._get_author_name(present),
-            "words": await self._agent_input.get_display_text(present),
+            "words": words,
+            "file_texts": teammates.choose_shown_files(words, [file.text for file in files]),
+            "can_open_files": bool(files and owner)
+            and await self._people.directory.can_see(UserId(owner or ""), offered.channel),
         }
-        hashes = await self._agent_input.hash_files(present)
-        reply = present.model_copy(update={"file_hashes": hashes})
         asked = offered.model_copy(update={"reply": reply, "is_asked": True, "message_url": "", **shown})
         if offered.choice is None and describe_asked(self._deps, link, asked).is_hidden:
             with contextlib.suppress(ChannelProblem, MessageGone):
@@ -241,9 +249,10 @@ class ReplyPasser:
             return _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=True), batch)
         updates = {
             "person": work.requester.person,
-            "author_name": name or "Somebody",
+            "author_name": offered.author_name or "Somebody",
             "is_confirmed": True,
             "file_hashes": offered.reply.file_hashes,
+            "shown_text": offered.reply.shown_text,
         }
         queue_reply(link.id, present.model_copy(update=updates), batch)
         return _answer(work, teammates.passed_on(name, is_always=is_always), batch)

@@ -102,6 +102,7 @@ def _make_file(row: Mapping[str, object]) -> FileRef:
         url=read_text(row, "url_private"),
         size=read_int(row, "size"),
         mimetype=read_text(row, "mimetype"),
+        permalink=read_text(row, "permalink"),
     )
 
 

@@ -170,6 +170,9 @@ class Reply(Work):
     # Then: the hashes of the files' contents as that person could read them. The hash of a file that is no
     # text is empty.
     file_hashes: tuple[str, ...] = ()
+    # Then: the text of the message as that person was shown it. The people and channels that it mentions may
+    # have other names by the time when the agent gets it.
+    shown_text: AgentText = AgentText("")
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False
     # Where the author of the reply acted.
