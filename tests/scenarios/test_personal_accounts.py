@@ -127,6 +127,33 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
     assert task.status == "active"
 
 
+async def test_a_teammate_with_a_share_needs_no_account(personal: World) -> None:
+    """Everything that a share allows is done through the owner's account, also by command and dialog."""
+    carol = personal.person("carol")
+    await personal.slack.join(carol.id, "general")
+    thread, task = await a_task(personal)
+    await shares(personal, task, carol)
+    task.says("There are two configs.\n\nWhich one should I keep?")
+    task.becomes("idle", "Waiting for a decision")
+    await personal.polls()
+    await personal.passes(seconds=25)
+    await personal.passes(CARD_SECONDS)
+
+    await carol.clicks(thread, "Answer")
+    assert await carol.submits(prompt="the new one") == {}
+    await personal.passes(seconds=10)
+    task.becomes("idle", "Waiting again")
+    await carol.types(f"/task send {task.name} add a test")
+    await personal.passes(seconds=30)
+    await carol.types(f"/task pause {task.name}")
+
+    assert task.inputs == ["Carol wrote:\nthe new one", "Carol wrote:\nadd a test"]
+    assert task.status == "paused"
+    assert set(senders(personal, "tasks.send")) == {"alice"}
+    assert not [said for said in carol.reads() if "Connect" in said]
+    thread.new_messages()
+
+
 async def test_a_teammate_with_a_share_speaks_through_the_owners_account(personal: World) -> None:
     """Coder does not show the task to Bob. The bot sends his reply with Alice's account, and the agent gets
     his name with it."""

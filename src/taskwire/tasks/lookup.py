@@ -26,7 +26,7 @@ from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, microseconds
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.transitions import initial_state
@@ -43,6 +43,7 @@ from taskwire.messages import refusals
 from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
 from taskwire.telemetry import logger
@@ -219,9 +220,29 @@ class Lookup:
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
         """Return the task of this name. If there is none, raise UserError with similar names."""
-        viewer = await self._get_viewer(requester)
+        try:
+            viewer = await self._get_viewer(requester)
+        except AccountNeeded:
+            shared = await self._find_among_shared(requester.person, name)
+            if shared is None:
+                raise
+            return shared
         exact = await self._find_exact(name, viewer) if not name.title else None
         return exact if exact is not None else await self._get_among_all(requester, name, viewer)
+
+    async def _find_among_shared(self, person: UserId, name: TaskName) -> VisibleTask | None:
+        """Find a task for a person who has connected no account: only what others share with them.
+
+        Without a service account, such a person acts through the owner's account.
+        """
+        if self._people.accounts.has_service:
+            return None
+        links = await self._deps.links.list_links(await self._people.list_shared_links(person))
+        found = [link for link in links.values() if link.end_reason is None and _is_named(link, name)]
+        if len(found) != 1 or found[0].record.task_id is None:
+            return None
+        coder = await self._people.accounts.get_owners_client(found[0])
+        return VisibleTask(await coder.get_task(found[0].record.task_id), found[0])
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see the link's task."""
@@ -343,6 +364,18 @@ class Lookup:
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
         await self._people.require_right_to(verb, requester, link)
         return seen
+
+
+def _is_named(link: Link, name: TaskName) -> bool:
+    """Return whether this is the id, the name or the title of the link's task."""
+    record = link.record
+    if name.id:
+        return record.task_id == name.id
+    if name.owner and record.owner_name.lower() != name.owner:
+        return False
+    return (
+        fold_words(name.title) == fold_words(link.title) if name.title else record.name.lower() == name.name
+    )
 
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
