@@ -3,13 +3,12 @@
 Most functions return one message, and their docstrings tell what the message says.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.text.message import Block, Button, Message
+from taskwire.domain.text.message import Block, Button, Message, json_length
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     button,
@@ -36,8 +35,6 @@ from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, sta
 # about 13,000 together, and has refused some with 11,341 of text (bolt-js#2509, #2867). A Home tab has at
 # most 250,000 bytes, and shows several replies.
 PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 8_000, 2_900, 600
-# JSON writes these characters as two.
-_ESCAPED = re.compile(r'[\n\t"\\]')
 
 _NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."
 
@@ -229,16 +226,6 @@ def _pass_button(value: str) -> Block:
     return button(Button.SEND_THEIRS, "Pass it on", value, style="primary")
 
 
-def choose_shown_files(text: str, contents: Sequence[str]) -> tuple[str, ...]:
-    """Return the content of each file that fits below the text, and an empty text for the others."""
-    left, shown = PASSED_TEXT_LENGTH - _json_length(text), []
-    for content in contents:
-        fits = _json_length(content) <= left
-        left -= _json_length(content) if fits else 0
-        shown.append(content if fits else "")
-    return tuple(shown)
-
-
 def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
     """Show the files that the agent gets: the content of short ones, and links to the others."""
     parts: list[Block] = []
@@ -257,11 +244,7 @@ def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
 
 def _length(asked: AskedLine) -> int:
     """Return how long the text and the files that are shown are in JSON."""
-    return _json_length(asked.text) + sum(_json_length(file.text) for file in asked.contents)
-
-
-def _json_length(text: str) -> int:
-    return len(text.strip()) + len(_ESCAPED.findall(text.strip()))
+    return json_length(asked.text) + sum(json_length(file.text) for file in asked.contents)
 
 
 def _is_readable(asked: AskedLine, longest: int) -> bool:

@@ -4,6 +4,8 @@ A reply is stored when its author is told that they may not steer. The replies a
 are also listed. `replies/pass_on.py` handles the buttons.
 """
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
@@ -12,6 +14,7 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
+from taskwire.domain.text.message import json_length
 from taskwire.domain.text.mrkdwn import break_mentions
 from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedFile, AskedLine
 from taskwire.outbox.permalinks import find_permalink
@@ -134,6 +137,16 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
         if offered is not None and not await offered.is_settled(deps, link):
             found.append(describe_asked(deps, link, offered, await find_permalink(deps, link.record)))
     return found
+
+
+def choose_shown_files(text: str, contents: Sequence[str]) -> tuple[str, ...]:
+    """Return the content of each file that fits below the text, and an empty text for the others."""
+    left, shown = PASSED_TEXT_LENGTH - json_length(text), []
+    for content in contents:
+        length = json_length(content)
+        shown.append(content if length <= left else "")
+        left -= length if length <= left else 0
+    return tuple(shown)
 
 
 def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permalink: str = "") -> AskedLine:

@@ -26,6 +26,7 @@ from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.offered_replies import (
     DecidedReply,
     OfferedReply,
+    choose_shown_files,
     describe_asked,
     find_decided,
     find_offered,
@@ -215,7 +216,7 @@ class ReplyPasser:
         shown = {
             "author_name": await self._get_author_name(present),
             "words": words,
-            "file_texts": teammates.choose_shown_files(words, [file.text for file in files]),
+            "file_texts": choose_shown_files(words, [file.text for file in files]),
             "can_open_files": bool(files and owner)
             and await self._people.directory.can_see(UserId(owner or ""), offered.channel),
         }

@@ -5,6 +5,7 @@ value of a button is the id of the object on which the button acts, usually a li
 its handler looks up the object and checks what the person may do.
 """
 
+import re
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -12,6 +13,14 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from taskwire.domain.sealed_model import SealedModel
 
 Block = dict[str, JsonValue]
+
+# JSON writes these characters as two.
+_ESCAPED = re.compile(r'[\n\t"\\]')
+
+
+def json_length(text: str) -> int:
+    """Return how many characters of a message's JSON a text takes, without the blanks at its ends."""
+    return len(text.strip()) + len(_ESCAPED.findall(text.strip()))
 
 
 class Message(SealedModel):
