@@ -336,7 +336,7 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
 async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_deleted(world: World) -> None:
     """The author deletes a message with a mistyped verb. The bot deletes its question about that verb."""
     thread, _ = await a_waiting_agent(world)
-    slip = await world.alice.replies(thread, "!stauts")
+    slip = await world.alice.replies(thread, "!stauts please")
 
     await world.alice.deletes(thread, slip)
     await world.passes(seconds=3)

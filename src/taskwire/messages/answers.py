@@ -308,7 +308,7 @@ def prompt_replaced(link: Link) -> Message:
 
 
 def ask_to_pause_for_edit(link: Link, key: str) -> Message:
-    """Ask whether to pause the task, because Coder changes a prompt only while the task is paused.
+    """Ask whether to stop the task, because Coder changes a prompt only while the task is paused.
 
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
