@@ -1,6 +1,7 @@
 """Shortcuts: they open the form anywhere, make a task of a message, or send a message to a task."""
 
 import asyncio
+import json
 
 from taskwire_sandbox.slack import CallFault
 
@@ -93,9 +94,10 @@ async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> 
     root_here = await world.slack.post(world.alice.id, "general", "hello again", ts)
     await _uses(world, root_here, "make_task")
     view = world.slack.views(world.alice.id)[-1]
-    view.content["private_metadata"] = view.content["private_metadata"].replace(
-        world.slack.workspace.channel("general").id + '","source_thread":"' + ts,
-        secret.id + '","source_thread":"' + root,
+    kept = json.loads(view.content["private_metadata"])
+    assert kept["source_thread"] == ts
+    view.content["private_metadata"] = json.dumps(
+        kept | {"source_channel": secret.id, "source_thread": root}, separators=(",", ":")
     )
 
     await world.alice.submits(prompt="fix it", with_thread="yes")
