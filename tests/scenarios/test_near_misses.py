@@ -9,6 +9,7 @@ from .people import buttons
 from .reading import shown
 from .running_tasks import TITLE, a_task
 from .test_card_controls import a_question
+from .test_preferences import address
 from .world import World
 
 DECIDED = "Somebody already decided this."
@@ -268,7 +269,7 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
 
     several = (
         "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Fix it too\n"
-        f"•  Needs you: {TITLE}. Waiting for a decision"
+        f"•  Needs you: {TITLE}. Waiting for a decision <{address(thread)}>"
     )
     assert offered == [
         f"{several}\n[Logs fix-it] [Logs {task.name}]",
@@ -307,6 +308,28 @@ async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
     thread.new_messages()
 
 
+async def test_a_title_before_a_text_names_the_task(world: World) -> None:
+    """The first word alone fits two tasks. The words of the title are no part of what the agent gets."""
+    thread, task = await a_question(world)
+    thread.new_messages()
+    world.coder.add_task("alice", "fix the header", name="fix-the-header")
+
+    await world.alice.types(f"/task send {TITLE.lower()} use  main")
+    await world.alice.types(f"/task send {TITLE}")
+    await world.alice.types(f"/task share {TITLE} <@{world.bob.id}>")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["use  main"]
+    [sent, refused, shared] = world.alice.reads()
+    assert sent.startswith(f"Posted in the thread of *{TITLE}*.")
+    assert refused == (
+        "`send` needs a text after the name. For example `/task send fix-login please add a test`."
+    )
+    assert shared.startswith(f"*{TITLE}*") or TITLE in shared
+    world.bob.hears()
+    thread.new_messages()
+
+
 async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None:
     """Each row of the answer has the task's phase and age. The person's own tasks come first."""
     thread, task = await a_question(world)
@@ -321,7 +344,8 @@ async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None
     assert alone[0].startswith(f"Needs you: {TITLE}.")
     assert world.alice.reads() == [
         f"`{TITLE}` fits several tasks. Choose one, or type more of its name.\n•  Starting: {TITLE}\n"
-        f"•  Needs you: {TITLE}. Waiting for a decision\n[Status again] [Status {task.name}]"
+        f"•  Needs you: {TITLE}. Waiting for a decision <{address(thread)}>\n"
+        f"[Status again] [Status {task.name}]"
     ]
 
 

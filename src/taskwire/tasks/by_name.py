@@ -10,12 +10,12 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NotOneTask, offer_tasks
+from taskwire.domain.parsing.near_misses import NotOneTask, missing_text, offer_tasks
 from taskwire.domain.parsing.replies import suggest_verbs
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
 from taskwire.domain.queueing.queues import request_score, thread_answers, to_coder
-from taskwire.domain.text.agent_text import is_shell_command
+from taskwire.domain.text.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, answers, missing_rights, refusals
@@ -49,8 +49,14 @@ class NamedActions:
         return await retry_for_person(self._deps, context, None, partial(self._pass_on, work))
 
     async def _pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
+        name = TaskName.parse(work.name)
+        if work.text:
+            name, text = await self._lookup.take_title(work.requester, name, work.text)
+            work = work.model_copy(update={"text": sanitize_for_agent(text)})
+            if not work.text and (verb := find_verb(work.verb)) is not None and verb.name in ("send", "edit"):
+                raise missing_text(verb)
         try:
-            seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
+            seen = await self._lookup.get(work.requester, name)
         except NotOneTask as error:
             return self._offer_tasks(context, work, error)
         if work.verb == "attach":

@@ -25,7 +25,7 @@ from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderA
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
@@ -43,6 +43,7 @@ from taskwire.messages import refusals
 from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
@@ -244,12 +245,47 @@ class Lookup:
         coder = await self._people.accounts.get_owners_client(found[0])
         return VisibleTask(await coder.get_task(found[0].record.task_id), found[0])
 
+    async def take_title(self, requester: Requester, name: TaskName, text: str) -> tuple[TaskName, str]:
+        """Return NAME and TEXT of `VERB NAME TEXT`. `name` is the first word, and `text` is what follows it.
+
+        If both begin with a task's title of several words, this title is NAME. But a word with a hyphen is
+        meant as a name."""
+        if name.id or name.owner or name.title or "-" in name.name:
+            return name, text
+        try:
+            viewer = await self._get_viewer(requester)
+        except AccountNeeded:
+            return name, text
+        seen = viewer.list_visible(await self._get_catalogue(viewer))
+        if any(each.entry.name.lower() == name.name for each in seen):
+            return name, text
+        words = fold_words(f"{name.name} {text}").split()
+        titles = [fold_words((each.link or each.task).title).split() for each in await self._read_tasks(seen)]
+        lengths = [len(title) for title in titles if words[: len(title)] == title]
+        if (longest := max(lengths, default=0)) <= 1:
+            return name, text
+        rest = text.split(None, longest - 1)[longest - 1 :]
+        return TaskName(title=" ".join(words[:longest])), rest[0] if rest else ""
+
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see the link's task."""
         link = await self._people.find_visible(requester, await self._deps.links.find(link_id))
         if link is None:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
         return link
+
+    async def find_thread(self, seen: VisibleTask) -> str:
+        """Return the address of the task's thread.
+
+        Return an empty text if there is no thread, or if Slack does not return the address.
+        """
+        if seen.link is None:
+            return ""
+        try:
+            return await find_permalink(self._deps, seen.link.record)
+        except OutsideError as error:
+            _log.info("permalink not available, answered without it", link=seen.link.id, error=str(error))
+            return ""
 
     async def _get_viewer(self, requester: Requester) -> _Viewer:
         is_admin = await self._people.is_admin(requester.person)
@@ -339,7 +375,9 @@ class Lookup:
         rows, hosts = [], Hosts(self._deps.coder_url, self._deps.forges)
         for number, each in enumerate(read):
             link = make_displayed_link(self._deps, each, microseconds(requester.at) // 1000)
-            item = TaskLine(link, is_own=each.task.owner_name == viewer.username)
+            item = TaskLine(
+                link, await self.find_thread(each), is_own=each.task.owner_name == viewer.username
+            )
             rows.append((task_row(f"task.{number}", item, hosts), get_task_text(item)))
         return SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
 

@@ -35,7 +35,6 @@ from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observe_first
 from taskwire.outbox.offered_replies import list_asked
-from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
@@ -216,7 +215,7 @@ class Queries:
         return [
             task_lists.TaskLine(
                 each.link,
-                await self._find_permalink(each.seen) if number < task_lists.TASKS_PER_PAGE else "",
+                await self._lookup.find_thread(each.seen) if number < task_lists.TASKS_PER_PAGE else "",
                 is_own=each.seen.task.owner_id == account,
             )
             for number, each in enumerate(shown)
@@ -231,19 +230,6 @@ class Queries:
             # The error's own text is about the named person. The person who asks must not see that text.
             raise UserError(*refusals.person_has_no_account(question.owner.id)) from None
         return account.username.lower()
-
-    async def _find_permalink(self, seen: VisibleTask) -> str:
-        """Return the address of the task's thread.
-
-        Return an empty text if there is no thread, or if Slack does not return the address.
-        """
-        if seen.link is None:
-            return ""
-        try:
-            return await find_permalink(self._deps, seen.link.record)
-        except OutsideError as error:
-            _log.info("permalink not available, answered without it", link=seen.link.id, error=str(error))
-            return ""
 
     async def _show_status(self, requester: Requester, question: Status) -> Message:
         seen = await self._lookup.get(requester, question.name)
@@ -264,7 +250,7 @@ class Queries:
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
-            permalink=await self._find_permalink(seen),
+            permalink=await self._lookup.find_thread(seen),
             rights=await self._people.get_rights(requester.person, link),
             shared_with=await self._people.describe_shares(link),
         )

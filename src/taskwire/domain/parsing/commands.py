@@ -30,6 +30,7 @@ from taskwire.domain.parsing.grammar import (
 from taskwire.domain.parsing.naming import NAME_LENGTH, suggest_name
 from taskwire.domain.parsing.near_misses import (
     is_likely_task_name,
+    missing_text,
     offer_filters,
     offer_help,
     offer_name,
@@ -404,7 +405,7 @@ def _text_parser(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command
         name, more = _take_name(rest, verb)
         task, text = TaskName.parse(name), sanitize_for_agent(to_visible_text(more))
         if is_blank(text):
-            raise UserError(f"`{verb.word}` needs a text after the name.", f"For example `{verb.example}`.")
+            raise missing_text(verb)
         return make(task, text)
 
     return read

@@ -135,6 +135,11 @@ def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
     return NearMiss(sentence, offers, quoted=to_visible_text(text))
 
 
+def missing_text(verb: Verb) -> UserError:
+    """Return the refusal of a command that names a task but has no text after the name."""
+    return UserError(f"`{verb.word}` needs a text after the name.", f"For example `{verb.example}`.")
+
+
 def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
     """Return the refusal of an option that does not exist. `rest` is the text after the verb.
 
