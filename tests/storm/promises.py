@@ -134,7 +134,7 @@ class Promises:
         if self.is_kept_to(answered.press) and find_button(message, answered.button) is not None:
             wrongs["untrue"].append(f"still asked: {str(message['text'])[:80]!r} at {answered.place}")
         if answered.choice:
-            is_told, count = f"chose *{answered.choice}*" in str(message["text"]), inputs[answered.choice]
+            is_told, count = f"chose “{answered.choice}”" in str(message["text"]), inputs[answered.choice]
             if count != is_told:
                 what = f"{answered.choice!r} of {answered.prompt!r}: there {count} times, told: {is_told}"
                 wrongs["twice" if count > 1 else "lost" if is_told else "untrue"].append(what)
