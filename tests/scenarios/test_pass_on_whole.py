@@ -1,12 +1,16 @@
 """The owner can pass on only a reply that they can read whole, and the agent gets what they have read."""
 
+from taskwire import sealing
 from taskwire_sandbox.slack import Attachment
 from taskwire_sandbox.slack.workspace import PRIVATE
+from tests.keys import KEY
 
 from .people import Thread
 from .running_tasks import TITLE, a_task
 from .test_pass_on import BUTTONS, PASSED
 from .world import World
+
+NEWER, NEWEST = sealing.make_key(), sealing.make_key()
 
 
 async def test_a_reply_that_the_owner_cannot_read_whole_is_not_passed_on(world: World) -> None:
@@ -119,6 +123,27 @@ async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world:
         "the message's menu sends it as it is now.",
         f"<@{world.alice.id}> Ready.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
     ]
+
+
+async def test_a_rotation_of_keys_changes_no_file_that_was_shown(world: World) -> None:
+    """A new key comes after the owner was asked, and another one while the passed reply waits."""
+    thread, task = await a_task(world)
+    reply = await a_reply_with_a_file(world, thread)
+    try:
+        sealing.install_keys([NEWER, KEY])
+        await world.alice.presses("Pass it on")
+        await world.passes(seconds=3)
+        sealing.install_keys([NEWEST, NEWER, KEY])
+        task.becomes("idle", "Ready")
+        await world.polls()
+        await world.passes(seconds=31)
+
+        assert world.alice.sees() == PASSED
+        assert len(task.inputs) == 1
+        assert thread.receipt(reply) == ["white_check_mark"]
+        thread.new_messages()
+    finally:
+        sealing.install_keys([KEY])
 
 
 async def test_a_name_that_was_changed_after_it_was_passed_on_does_not_reach_the_agent(world: World) -> None:
