@@ -226,7 +226,7 @@ class Actors:
         """Look at the task in Coder, and press the button with the true answer to the bot's question."""
         if _has(question.message, Button.ARRIVED):
             self.acts["in doubt"] += 1
-            words = self._about(question)
+            words = self._about(question) or _quoted(question.message)
             has_it = any(words in task.inputs for task in self.coder.tasks)
             await self._press(question, Button.ARRIVED if has_it else Button.SEND_AGAIN)
         else:
@@ -240,6 +240,9 @@ class Actors:
 
     async def _press(self, question: BotQuestion, button: Button) -> None:
         person = next((w.prompt for w in self.written if w.place == question.place), "")
+        if not person:
+            # Nobody has written in this thread yet, so its owner is not known. It is looked at again.
+            return
         try:
             answer = await self.slack.click(
                 self.owner(person), question.place.channel, question.ts, button, _value(question, button)
@@ -256,6 +259,13 @@ QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
 def _elements(message: Json) -> list[Json]:
     rows = [block for block in message.get("blocks", []) if block["type"] == "actions"]
     return [element for row in rows for element in row["elements"]]
+
+
+def _quoted(message: Json) -> str:
+    """Return the words that a question quotes, for example those of a pressed choice."""
+    rows = [block for block in message.get("blocks", []) if block["type"] == "rich_text"]
+    pieces = [piece for row in rows for part in row["elements"] for piece in part["elements"]]
+    return "".join(str(piece.get("text", "")) for piece in pieces)
 
 
 def _has(message: Json, button: Button) -> bool:
