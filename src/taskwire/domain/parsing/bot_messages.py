@@ -14,6 +14,7 @@ from taskwire.domain.parsing.commands import Command, Create, Edit, Help, Send
 from taskwire.domain.parsing.grammar import find_nearest, find_thread_verb, find_verb
 from taskwire.domain.parsing.near_misses import raise_if_near_verb
 from taskwire.domain.parsing.options import asks_for_help, first_word
+from taskwire.domain.parsing.task_names import TaskName
 
 # The colon is needed: `with thread pools we get deadlocks` is a prompt.
 _WITH_THREAD = re.compile(r"with (?:the |this )?thread\s*:\s*", re.IGNORECASE)
@@ -60,9 +61,10 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
         if len(rest.split()) > _MOST_WORDS_BEHIND_VERB:
             return _read_prompt(text)
         raise
+    name = getattr(command, "name", None)
     # Only a command after `/task` names a task by its title.
-    is_sentence = isinstance(command, Send | Edit) and "-" not in str(command.name)
-    is_sentence = is_sentence or bool(getattr(getattr(command, "name", None), "title", ""))
+    has_title = isinstance(name, TaskName) and bool(name.title)
+    is_sentence = has_title or (isinstance(command, Send | Edit) and "-" not in str(name))
     return _read_prompt(text) if is_sentence else command
 
 
