@@ -14,7 +14,7 @@ AS_TEXT = f"{PAUSING}\n[I meant it as text]"
 HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it] [I meant it as text]"
 
 
-@pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*"])
+@pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*", "Could you stop it, please?"])
 async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -> None:
     """The pause comes before the waiting reply, which the bot holds. The agent does not get the word."""
     thread, task = await a_busy_agent(world)
@@ -28,6 +28,24 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop it")
     assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+
+
+async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> None:
+    """Alice asks twice. The second message is no input, so the task stays paused."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "pause please")
+    await world.passes(seconds=5)
+    await world.polls()
+
+    await world.alice.replies(thread, "please pause it")
+    await world.passes(seconds=5)
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert world.alice.reads() == [
+        AS_TEXT,
+        "*Fix the login* is already paused. Your next reply resumes it.\n[I meant it as text]",
+    ]
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
 
 
 async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:

@@ -30,7 +30,7 @@ def test_a_bare_word_stops(message: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        *("stop the server", "wait, use main", "cancel that PR", "stop it", "stop now", "please stop"),
+        *("stop the server", "wait, use main", "cancel that PR", "stop it", "stop now", "pause"),
         *("stop?", "wait what", "wait: use main", "halt and catch fire", "abort the rebase", "don't stop"),
         *("stop, wait", "stop stop", "stopp", "stopped", "stopping", "nonstop", "waiting", "cancelled"),
         *("stop\nand test", "- stop", "1. stop", "`stop`", "```stop```", "> stop", "&gt; stop", '"stop"'),
@@ -40,6 +40,65 @@ def test_a_bare_word_stops(message: str) -> None:
 )
 def test_any_other_text_is_input(message: str) -> None:
     """A reply with one more word, a question, code or a quotation goes to the agent."""
+    assert isinstance(classify(message, BOT), Input)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(
+            "please stop",
+            "stop please",
+            "Stop, please!",
+            "Please, wait.",
+            "pls stop",
+            "cancel plz",
+            "*halt please*",
+        ),
+        *("pause please", "Please pause.", "stop it please", "please stop it now", "abort this, please"),
+        *(
+            "could you stop",
+            "Could you stop?",
+            "can you pause it?",
+            "would you please wait?",
+            "will you stop now",
+        ),
+        *(
+            "Can you stop, please?",
+            "<@UBOT> could you please stop",
+            "stop please <@UBOT>",
+            "please cancel that",
+        ),
+    ],
+)
+def test_a_polite_request_stops(message: str) -> None:
+    """A person who asks politely, and names nothing else to stop, wants the task to stop."""
+    assert isinstance(classify(message, BOT), Stop)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(
+            "please stop the server",
+            "could you stop the dev server?",
+            "stop the tests please",
+            "please",
+            "can you?",
+        ),
+        *("please wait for the build", "can you cancel that PR?", "please stop logging", "please don't stop"),
+        *("pause the music please", "could you stop and think", "please stop?", "stop using tabs please"),
+        *(
+            "can you stop it from crashing",
+            "could you wait until CI is green?",
+            "you stop",
+            "please continue",
+        ),
+        *("why did you stop?", "you could stop", "can we stop", "please stop, use main", "`stop please`"),
+    ],
+)
+def test_a_polite_sentence_with_something_to_do_is_input(message: str) -> None:
+    """The sentence says what the agent should do, so the agent gets it."""
     assert isinstance(classify(message, BOT), Input)
 
 

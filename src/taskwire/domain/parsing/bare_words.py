@@ -1,4 +1,4 @@
-"""Recognises replies that are only one short thing: a word that stops the task, `pause`, or thanks.
+"""Recognises replies that are only one short thing: words that stop the task, `pause`, or thanks.
 
 `replies` reads whole messages. This module gets the text of such a message, without the mention of the bot.
 `grammar` has the verbs, such as `!stop` and `/task stop`.
@@ -14,6 +14,14 @@ _LONGEST = 60
 _MARKS, _ENDS = r"[\s*_~]*", r"[\s*_~.!…]*"
 _STOP = re.compile(
     rf"{_MARKS}(?:stop|cancel|halt|abort|wait|:{STOP_SIGN}:|\N{{OCTAGONAL SIGN}}\ufe0f?){_ENDS}",
+    re.IGNORECASE,
+)
+# A polite request is a stop if it names nothing else to stop, such as a server: `could you stop it, please?`.
+_PLEASE, _CAN_YOU = r"(?:please|pls|plz)", r"(?:can|could|will|would)\s+you"
+_ASKED = r"(?:stop|cancel|halt|abort|wait|pause)(?:\s+(?:it|this|that))?(?:\s+(?:right\s+)?now)?"
+_POLITE_STOP = re.compile(
+    rf"{_MARKS}(?:{_CAN_YOU}\s+(?:{_PLEASE}\s+)?{_ASKED}(?:,?\s+{_PLEASE})?\??"
+    rf"|{_PLEASE},?\s+{_ASKED}|{_ASKED},?\s+{_PLEASE}){_ENDS}",
     re.IGNORECASE,
 )
 
@@ -34,12 +42,15 @@ _THANKS = re.compile(
 
 
 def is_stop(said: str) -> bool:
-    """Return whether a text is only `stop`, `cancel`, `halt`, `abort`, `wait` or a stop sign."""
-    return len(said) <= _LONGEST and _STOP.fullmatch(said) is not None
+    """Return whether a text is only `stop`, `cancel`, `halt`, `abort`, `wait` or a stop sign.
+
+    A polite form of these words, or of `pause`, is a stop too: `pause please`.
+    """
+    return len(said) <= _LONGEST and any(form.fullmatch(said) for form in (_STOP, _POLITE_STOP))
 
 
 def is_pause(said: str) -> bool:
-    """Return whether a text is only `pause`.
+    """Return whether a text is only `pause`, without a polite word.
 
     The agent gets such a text as input, but its author may have meant to stop the task.
     """
