@@ -47,6 +47,63 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     world.alice.reads()
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("log fix", "Show the log of *fix*?\n[Logs fix] [Create a task]"),
+        ("show Fix the login", "Show the status of *Fix the login*?\n[Status Fix the login] [Create a task]"),
+        ("kill fix", "Delete *fix*?\n[Delete… fix] [Create a task]"),
+        (
+            "umute Fix the login",
+            "I don't know `umute`.\n[Mute Fix the login] [Unmute Fix the login] [Create a task]",
+        ),
+    ],
+)
+async def test_a_word_for_a_verb_before_a_task_offers_the_verb(world: World, typed: str, asked: str) -> None:
+    """`log` and `show` are no verbs, but the words after them name a task. The form does not open."""
+    world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
+
+    await world.alice.types(f"/task {typed}")
+
+    assert world.alice.reads() == [asked]
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_log_that_was_meant_is_shown_in_place(world: World) -> None:
+    """The press on *Status* answers the question that the person meant."""
+    world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
+    await world.alice.types("/task show Fix the login")
+    world.alice.reads()
+
+    await world.alice.presses("Status Fix the login")
+
+    assert world.alice.sees().startswith("Working: Fix the login. On it. Owner: alice.")
+
+
+@pytest.mark.parametrize(
+    "typed", ["show the login page", "log errors", "remove mes", "start fix and deploy it"]
+)
+async def test_a_word_for_a_verb_before_other_words_opens_the_form(world: World, typed: str) -> None:
+    """No task has such a name, so the words are a prompt."""
+    world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
+
+    await world.alice.types(f"/task {typed}")
+
+    assert typed in world.alice.dialog()
+    assert world.alice.reads() == []
+
+
+async def test_the_form_opens_though_coder_cannot_say_which_tasks_exist(world: World) -> None:
+    """`log` may be a verb or the beginning of a prompt. While Coder is away, the form opens."""
+    world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
+    await world.coder.go_down()
+
+    await world.alice.types("/task log fix")
+
+    assert world.alice.dialog().startswith("[New task]")
+    assert world.alice.reads() == []
+
+
 async def test_the_first_of_two_presses_counts(world: World) -> None:
     """A double press, or a press of the question's other button, does nothing more."""
     _, task = await a_task(world)

@@ -14,11 +14,12 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.commands import Command
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask
+from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, offer_command_on_task
+from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.queueing.person_jobs import DisconnectAccount
 from taskwire.domain.queueing.queues import account, account_score, intake
@@ -34,6 +35,7 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
+from taskwire.redis.decoding import CannotRead
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
@@ -41,7 +43,8 @@ from taskwire.tasks.authorize import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
 
-# How long the acknowledgement of a press waits for the command that was offered, in seconds.
+# How long a press waits for the command that was offered, and the form for a look at tasks, in seconds. Slack
+# waits three seconds for both.
 FIND_TIMEOUT_SECONDS = 1.5
 
 
@@ -154,7 +157,7 @@ class Commands:
             return ClaimAnswer("", is_new=True)
         match command:
             case commands.OpenForm():
-                self._dialogs.open_form(typed.requester, typed.trigger_id, command)
+                self._background.start(self._open_form_or_offer(typed, command), is_urgent=True)
                 return ClaimAnswer("", is_new=True)
             case commands.OpenSettings():
                 self._dialogs.open_settings(typed.requester, typed.trigger_id)
@@ -185,6 +188,25 @@ class Commands:
     async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
+
+    async def _open_form_or_offer(self, typed: SlashCommand, form: commands.OpenForm) -> None:
+        """Open the form, unless the text is nearly a command on an existing task. Then offer that command."""
+        near_miss = offer_command_on_task(typed.text.strip())
+        if near_miss is None or not await self._names_task(typed.requester, near_miss):
+            self._dialogs.open_form(typed.requester, typed.trigger_id, form)
+            return
+        key = digest("offered", typed.delivery)
+        await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
+        self._show(typed.requester, offer_commands(near_miss, key))
+
+    async def _names_task(self, requester: Requester, near_miss: NearMiss) -> bool:
+        """Return whether the first offer names a task that the person may see. Do not wait long for Coder."""
+        try:
+            name = getattr(commands.parse(near_miss.offers[0].line), "name", None)
+            async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
+                return isinstance(name, TaskName) and await self._queries.is_task(requester, name)
+        except (UserError, OutsideError, CannotRead, RedisError, TimeoutError):
+            return False
 
     async def offer_to_connect(self, requester: Requester) -> None:
         """Show the person how to connect their Coder account."""

@@ -27,7 +27,8 @@ from taskwire.domain.parsing.commands import (
     Templates,
 )
 from taskwire.domain.parsing.grammar import ListFilter, find_verb
-from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, offer_tasks
+from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, SeveralTasks, offer_tasks
+from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
@@ -130,6 +131,16 @@ class Queries:
         question.
         """
         return await answer_or_wait(self._deps, requester, line, partial(self.answer, requester, question))
+
+    async def is_task(self, requester: Requester, name: TaskName) -> bool:
+        """Return whether a name, a title or the beginning of one names tasks that the person may see."""
+        try:
+            await self._lookup.get(requester, name)
+        except SeveralTasks:
+            return True
+        except UserError:
+            return False
+        return True
 
     async def _or_last_known(
         self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]

@@ -29,6 +29,7 @@ from taskwire.domain.parsing.grammar import (
 )
 from taskwire.domain.parsing.naming import NAME_LENGTH, suggest_name
 from taskwire.domain.parsing.near_misses import (
+    LONGEST_TYPED_TITLE,
     is_likely_task_name,
     missing_text,
     offer_filters,
@@ -60,8 +61,6 @@ _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 # A title in double quotes. It may contain spaces.
 _QUOTED_TITLE = re.compile(rf"[{DOUBLE_QUOTES}]([^{DOUBLE_QUOTES}]+)[{DOUBLE_QUOTES}](?=\s|$)")
-# In characters. A longer text after a verb is no title, but a sentence.
-_LONGEST_TITLE = 200
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
 
 
@@ -424,7 +423,7 @@ def _read_task(rest: str, verb: Verb) -> TaskName:
     Raise _WrongArguments if words follow a task's name, or if the text is too long for a title.
     """
     name, more = _take_name(rest, verb)
-    if more and (is_likely_task_name(name) or len(rest) > _LONGEST_TITLE):
+    if more and (is_likely_task_name(name) or len(rest) > LONGEST_TYPED_TITLE):
         raise _WrongArguments
     return TaskName.parse(rest.strip() if more else name)
 

@@ -81,6 +81,8 @@ class UnknownTitle(NotOneTask):
         self.title = title
 
 
+# In characters. A longer text after a verb is no title, but a sentence.
+LONGEST_TYPED_TITLE = 200
 # The most tasks that are offered as buttons.
 MOST_TASKS_OFFERED = 5
 
@@ -121,6 +123,25 @@ def raise_if_near_verb(word: str, rest: str) -> None:
     if only.arguments == "prompt":
         raise NearMiss("Open the form for a new task?", [Offer("New task", only.name)])
     raise NearMiss(f"Do you mean `/task {only.usage}`?", [Offer("List tasks", "list")])
+
+
+def offer_command_on_task(text: str) -> NearMiss | None:
+    """Return the question whether a text means a command on a task, such as `log fix-login`.
+
+    Return None if the first word is not nearly such a verb. The other words may also belong to a sentence.
+    The caller checks that they name a task.
+    """
+    word, rest = first_word(text)
+    likely = _find_likely_verbs(word) if find_verb(word) is None else []
+    verbs = [verb for verb in likely if verb.arguments in ("name", "name and full")]
+    if not verbs or not rest or len(rest) > LONGEST_TYPED_TITLE:
+        return None
+    name = to_visible_text(rest)
+    sentence = f"I don't know `{quote_typed(to_visible_text(word))}`."
+    if len(verbs) == 1:
+        sentence = _QUESTIONS[verbs[0].name].format(f"*{escape_mrkdwn(name)}*")
+    offers = [Offer(f"{_label(verb)} {name}", f"{verb.word} {rest}") for verb in verbs]
+    return NearMiss(sentence, [*offers, Offer("Create a task", f"create -- {text}")])
 
 
 def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
