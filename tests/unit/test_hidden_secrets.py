@@ -1,5 +1,6 @@
 """A secret has marks and invisible characters in it. A message shows only the secret's kind."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -43,9 +44,17 @@ SECRETS = (
 )
 # Marks around a part of a secret, and single characters within a secret.
 PAIRS = ("**", "*", "`", "``", "~~", "~")
+LINKS = (
+    "[{}](https://x.example)",
+    "![{}](https://x.example/a_(b))",
+    '[{}](<https://x.example/[1]> "its title")',
+)
 SINGLE = ("\u200b", "\u2060", "\u00ad", "\ufe0f", "\x01", "\x7f", "**", "`", "~~")
 marks = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 40), st.sampled_from(PAIRS)), max_size=3)
 singles = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(SINGLE)), max_size=4)
+links = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(1, 40), st.sampled_from(LINKS)), min_size=1, max_size=3
+)
 _UNSEEN = re.compile("[\u200b\u2060\u00ad\ufe0f\x01\x7f*`~\\\\]")
 drafts = Drafts(Masker().mask)
 
@@ -53,6 +62,8 @@ drafts = Drafts(Masker().mask)
 def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]]) -> str:
     """Put marks around parts of a secret, and invisible characters between its letters."""
     at_letter: dict[int, str] = {}
+    if not secret:
+        return ""
     for start, length, mark in pairs:
         begin = start % len(secret)
         end = min(begin + length, len(secret))
@@ -62,6 +73,22 @@ def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple
         place = at % len(secret)
         at_letter[place] = at_letter.get(place, "") + mark
     return "".join(at_letter.get(at, "") + secret[at : at + 1] for at in range(len(secret) + 1))
+
+
+def in_links(secret: str, cuts: list[tuple[int, int, str]], pairs: list[tuple[int, int, str]]) -> str:
+    """Make parts of a secret the texts of links, and put marks into these texts and between them."""
+    written: list[str] = []
+    at = 0
+    for start, length, link_form in sorted(cuts):
+        begin = max(at, start % len(secret))
+        end = min(begin + length, len(secret))
+        if begin < end:
+            written += [
+                disguised(secret[at:begin], pairs, []),
+                link_form.format(disguised(secret[begin:end], pairs, [])),
+            ]
+            at = end
+    return "".join([*written, disguised(secret[at:], pairs, [])])
 
 
 def lines_of(node: JsonValue) -> Iterator[str]:
@@ -127,6 +154,20 @@ def test_marks_in_a_secret_do_not_show_it(
     assert not shows(told_of_answer(f"{words} {hidden} and more\n\nWhich one?\n\n1. {hidden}\n2. b"), secret)
 
 
+@pytest.mark.parametrize("secret", SECRETS)
+@settings(deadline=None, max_examples=40)
+@given(cuts=links, pairs=marks, at=st.integers(0, 290))
+def test_links_in_a_secret_do_not_show_it(
+    secret: str, cuts: list[tuple[int, int, str]], pairs: list[tuple[int, int, str]], at: int
+) -> None:
+    """A reader sees the text of a link and the words beside it as one word."""
+    words = f"{'so it is ' * 40}"[:at]
+    hidden = in_links(secret, cuts, pairs)
+
+    assert not shows(told_of_report(f"{words} {hidden} and more"), secret)
+    assert not shows(told_of_answer(f"{words} {hidden} and more\n\nWhich one?\n\n1. {hidden}\n2. b"), secret)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -138,6 +179,9 @@ def test_marks_in_a_secret_do_not_show_it(
         f"It is ghp\\_**{LONG[:20]}**_{LONG[20:]}_",
         f"It is xoxb-_1234567890_-_{LONG}_",
         f"It is ghp_[{LONG}](https://x.example)",
+        f"It is ghp_{LONG[:9]}[{LONG[9:]}](https://x.example)",
+        f"It is [ghp_{LONG[:9]}](https://x.example){LONG[9:]}",
+        f"It is ghp_a (https://x.example){LONG}",
         f"It is \x1b[1mgh\x1b[0mp_{LONG}",
         f"| a | b |\n|---|---|\n| gh**p_**{LONG} | c |",
         f"- gh`p_`{LONG}\n- x",
@@ -155,6 +199,45 @@ def test_only_the_secret_is_masked() -> None:
     message = told_of_answer(f"Use **this** one: `gh**p_**{LONG}`, and *no* other.")
 
     assert message.text.startswith("Use this one: gh**p_**•••, and no other.\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (f"Use xoxb-123[{LONG}](https://x.example) now.", "Use xoxb-••• now."),
+        (
+            f"See [a page](https://x.example) and gh[p_{LONG}](https://x.example).",
+            "See [a page](https://x.example) and gh[p_•••](https://x.example).",
+        ),
+    ],
+)
+def test_a_link_with_a_secret_is_masked_as_one_word(said: str, shown: str) -> None:
+    """Nothing of the link is left. Other links stay."""
+    assert Masker().mask(said) == shown
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@settings(deadline=None, max_examples=60)
+@given(
+    cuts=st.lists(st.integers(1, 60), min_size=1, max_size=5), kinds=st.lists(st.integers(0, 3), min_size=6)
+)
+def test_a_secret_in_several_pieces_of_a_line_is_masked(
+    secret: str, cuts: list[int], kinds: list[int]
+) -> None:
+    """A reader sees plain and bold text, code and the texts of links as one line."""
+    ends = sorted({at % len(secret) for at in cuts} | {0, len(secret)})
+    texts = [secret[begin:end] for begin, end in itertools.pairwise(ends)]
+    forms: tuple[dict[str, JsonValue], ...] = (
+        {"type": "text"},
+        {"type": "text", "style": {"bold": True}},
+        {"type": "text", "style": {"code": True}},
+        {"type": "link", "url": "https://x.example"},
+    )
+    pieces: list[JsonValue] = [forms[kind] | {"text": text} for text, kind in zip(texts, kinds, strict=False)]
+    line: JsonValue = {"type": "rich_text_section", "elements": [{"type": "text", "text": "It is "}, *pieces]}
+    block: dict[str, JsonValue] = {"type": "rich_text", "elements": [line]}
+
+    assert not shows(drafts.prepare_message(Message(text="x", blocks=(block,))), secret)
 
 
 def test_pieces_without_a_secret_keep_their_styles() -> None:

@@ -18,7 +18,7 @@ an error. A violation is a defect of Taskwire and raises `InvalidDraft`. This mo
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from pydantic import JsonValue
@@ -99,14 +99,14 @@ class Drafts:
         return content
 
     def _block(self, block: Block) -> Block:
-        masked = {
+        if block.get("type") in _LINES:
+            # Before each piece is masked: half of a masked secret would hide the other half from the search.
+            block = block | {"elements": [*self._mask_across(block.get("elements"))]}
+        return {
             key: value if key in _UNMASKED_KEYS or key == _INITIAL_VALUE else self._masked(value)
             for key, value in block.items()
             if not self._is_secret_field(key, value)
         }
-        if block.get("type") in _LINES:
-            masked["elements"] = [*self._mask_across(masked.get("elements"))]
-        return masked
 
     def _mask_across(self, elements: JsonValue) -> Iterator[Block]:
         """Yield the pieces of a line of rich text.
@@ -120,11 +120,22 @@ class Drafts:
         )
         for is_text, run in groupby(pieces, lambda piece: piece.get("type") in _TEXTS):
             same = list(run)
-            shown = "".join(str(piece.get("text") or piece.get("url") or "") for piece in same)
-            hidden = self.mask(shown) if is_text and len(same) > 1 else shown
-            if hidden != shown:
+            if is_text and (hidden := self._hide_across(same)) is not None:
                 same = [{"type": "text", "text": hidden}]
             yield from same
+
+    def _hide_across(self, pieces: Sequence[Block]) -> str | None:
+        """Return the masked text of pieces if one secret is in several of them, and None otherwise."""
+        texts = [str(piece.get("text") or piece.get("url") or "") for piece in pieces]
+        masked = [self.mask(text) for text in texts]
+        shown, apart = "".join(texts), "".join(masked)
+        hidden = self.mask(shown)
+        if hidden in (shown, apart):
+            return None
+        for text, own in zip(texts, masked, strict=True):
+            # A word beside a secret can hide it, although the piece alone shows it.
+            hidden = hidden.replace(text, own) if own != text else hidden
+        return hidden
 
     def _is_secret_field(self, key: str, value: JsonValue) -> bool:
         """Return whether a field's initial value contains one of our own tokens.

@@ -33,6 +33,7 @@ from taskwire.domain.masking.secret_patterns import (
     replace_spans,
 )
 from taskwire.domain.text.agent_text import ZERO_WIDTH
+from taskwire.domain.text.markdown import LINK, LINK_END
 
 # In characters. A line of this length counts as full. A terminal of 80 columns breaks a long token at its
 # edge, or inside a box a little before the edge.
@@ -51,8 +52,14 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _UNSEEN_RUN = re.compile(
     rf"(?:[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f*`~]|\\(?=[!-/:-@\[-`{{-~]))+"
 )
+# A link, also in the form that `to_visible_text` writes: the label, and the address in parentheses.
+_LINK = re.compile(rf"{LINK}|(?<=\S) \(https?://[^\s<>()]{{1,2000}}\)(?=\w)")
+_LINK_END = re.compile(LINK_END)
 # Underscores that may be a mark. Underscores inside a word are letters.
 _OUTER_UNDERSCORES = re.compile("(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
+
+# Maps a span of a changed text to the span of the text that it was made from.
+_Placing = Callable[[SecretSpan], SecretSpan]
 
 
 class Masker:
@@ -118,7 +125,7 @@ class Masker:
         return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
 
     def _may_contain_secret(self, line: str) -> bool:
-        bare = _OUTER_UNDERSCORES.sub("", _UNSEEN_RUN.sub("", line))
+        bare = _OUTER_UNDERSCORES.sub("", _LINK.sub(r"\g<label>", _UNSEEN_RUN.sub("", line)))
         if bare != line and self._may_contain_secret(bare):
             return True
         if HINT.search(line) is not None or (self._known is not None and bool(self._known.search(line))):
@@ -126,16 +133,13 @@ class Masker:
         return bool(self._own.find(line))
 
     def _find_spans(self, text: str) -> Iterator[Iterable[SecretSpan]]:
-        yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
         yield from self._search(text)
-        bare, placed = _remove(_UNSEEN_RUN, text)
-        # An underscore may become a mark when the marks beside it are gone.
-        bare, placed_in_bare = _remove(_OUTER_UNDERSCORES, bare)
-        if bare != text:
-            for spans in self._search(bare):
-                yield map(placed, map(placed_in_bare, spans))
+        for shown, placed in _list_views(text):
+            for spans in self._search(shown):
+                yield map(placed, spans)
 
     def _search(self, text: str) -> Iterator[Iterable[SecretSpan]]:
+        yield sorted(_skip_token_prefix(text, *found) for found in self._own.find(text))
         if self._known is not None:
             yield (_skip_token_prefix(text, *found.span()) for found in find_matches(self._known, text))
         yield find_key_blocks(text)
@@ -176,18 +180,53 @@ def _is_sendable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def _remove(unwanted: re.Pattern[str], text: str) -> tuple[str, Callable[[SecretSpan], SecretSpan]]:
-    """Return a text without the matches of a pattern.
+def _list_views(text: str) -> Iterator[tuple[str, _Placing]]:
+    """Yield a text as it is shown, if that differs: without marks, and also without the addresses of links.
+
+    With each text, yield a function that maps a span of it to the span of the old text.
+    """
+    bare, placed = _remove(_find_each(_UNSEEN_RUN, text), text)
+    # An underscore may become a mark when the marks beside it are gone.
+    unmarked, placed_in_bare = _remove(_find_each(_OUTER_UNDERSCORES, bare), bare)
+    if unmarked != text:
+        yield unmarked, lambda span: placed(placed_in_bare(span))
+    labels, placed_in_link = _remove(_find_link_syntax(bare), bare)
+    if labels != bare:
+        shown, placed_in_label = _remove(_find_each(_OUTER_UNDERSCORES, labels), labels)
+        yield shown, lambda span: placed(_close_link(bare, placed_in_link(placed_in_label(span))))
+
+
+def _find_each(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    return (found.span() for found in find_matches(pattern, text))
+
+
+def _find_link_syntax(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the parts of each link that are not its label."""
+    for found in find_matches(_LINK, text):
+        if found["label"] is None:
+            yield found.span()
+        else:
+            yield found.start(), found.start("label")
+            yield found.end("label"), found.end()
+
+
+def _close_link(text: str, span: SecretSpan) -> SecretSpan:
+    """If a span ends with a link's label that began inside the span, return it up to the link's end."""
+    end = _LINK_END.match(text, span.end) if "[" in text[span.start : span.end] else None
+    return span._replace(end=end.end()) if end else span
+
+
+def _remove(unwanted: Iterable[tuple[int, int]], text: str) -> tuple[str, _Placing]:
+    """Return a text without its `unwanted` parts, which are in order.
 
     Also return a function that maps a span of the new text to the span of the old text.
     """
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
-    # For each match: its position in the new text, and the number of characters removed up to its end.
+    # For each part: its position in the new text, and the number of characters removed up to its end.
     places, gone = [], [0]
-    for found in find_matches(unwanted, text):
-        start, end = found.span()
+    for start, end in unwanted:
         kept.append(text[at:start])
         length += start - at
         places.append(length)

@@ -58,11 +58,16 @@ _CODE_INDENT = 4
 # A nested item is at least this many columns deeper than its parent.
 _NESTED = 2
 
+# What follows the label of a link, and a whole link.
+LINK_END = (
+    r"\]\(<?(?P<target>[^\s<>()]{1,2000}(?:\([^\s<>()]{0,300}\)[^\s<>()]{0,300})?)>?"
+    r"(?: +\"[^\"\n]{0,300}\")?\)"
+)
+LINK = rf"!?\[(?P<label>[^\[\]\n]{{0,300}}){LINK_END}"
 _INLINE = re.compile(
     r"(?P<code>(?<!`)(`{1,8})(?!`)(?P<inside>[^\n]{1,1000}?)(?<!`)\2(?!`))"
     r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
-    r"|!?\[(?P<label>[^\[\]\n]{0,300})\]\(<?(?P<target>[^\s<>()]{1,2000}(?:\([^\s<>()]{0,300}\)[^\s<>()]{0,300})?)>?"
-    r"(?: +\"[^\"\n]{0,300}\")?\)"
+    rf"|{LINK}"
     r"|<?(?P<bare>https?://[^\s<>\"`|\\^{}]{1,2000})>?"
     r"|\*\*(?P<bold>(?=[^\s*])[^\n]{1,1000}?(?<=[^\s]))\*\*"
     r"|(?<!\w)__(?P<bold_>(?=[^\s_])[^\n]{1,1000}?(?<=[^\s]))__(?!\w)"
