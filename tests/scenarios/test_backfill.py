@@ -339,7 +339,9 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
     await back(world)
 
     assert task.inputs == []
-    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == [
+        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+    ]
     await is_quiet(world)
 
 

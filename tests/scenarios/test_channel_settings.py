@@ -226,7 +226,9 @@ async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: Worl
     await world.bob.replies(later, "use main")
     await world.passes(seconds=5)
 
-    assert told == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
+    assert told == [
+        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+    ]
     assert len(refused) == 1
     assert (task.inputs, task.status) == ([], "active")
     assert world.coder.tasks[-1].inputs == ["use main"]

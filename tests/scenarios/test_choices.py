@@ -22,7 +22,10 @@ ASKED = """\
 """
 
 
-OFFERED = "Only Alice can steer this task.\n> 2. release-2\n[Ask Alice to pass it on]"
+OFFERED = (
+    "The agent did not get your choice: only Alice can steer this task.\n"
+    "> 2. release-2\n[Ask Alice to pass it on]"
+)
 
 
 async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:

@@ -12,8 +12,9 @@ from .running_tasks import TITLE, a_task
 from .waiting import a_busy_agent, comes_up
 from .world import World
 
-OFFERED = "Only Alice can steer this task.\n[Ask Alice to pass it on]"
+OFFERED = "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
+WAS_PASSED = "Alice passed it on. The reaction on your reply shows when the agent has it."
 CHANGED = f"Bob has changed the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
@@ -37,12 +38,12 @@ async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
     before, offered = thread.receipt(reply), world.bob.reads()
 
     await world.bob.presses("Ask Alice to pass it on")
-    asked = world.alice.reads()
+    was_asked, asked = world.bob.sees(), world.alice.reads()
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
     assert before == []
-    assert (offered, world.bob.sees()) == ([OFFERED], WAS_ASKED)
+    assert (offered, was_asked, world.bob.sees()) == ([OFFERED], WAS_ASKED, WAS_PASSED)
     assert asked == [f"{ASKED}:\n> please add a test\n{BUTTONS}"]
     assert world.alice.sees() == PASSED
     assert task.inputs == ["Bob wrote:\nplease add a test"]
@@ -107,7 +108,7 @@ async def test_a_reply_to_pass_on_is_listed_while_it_waits(world: World) -> None
     assert world.alice.home().startswith("Not passed on.\n---\n[New task]\nNothing needs you right now.")
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     assert (world.alice.reads(), thread.receipt(long)) == ([PASSED], [])
-    assert (world.bob.reads(), thread.new_messages()) == ([WAS_ASKED], [])
+    assert (world.bob.reads(), thread.new_messages()) == (["Alice didn't pass it on."], [])
 
 
 async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
@@ -161,18 +162,36 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
 
 
 async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
-    """The owner presses *Not now*, and only the owner is told. The author can ask again for their next
+    """The owner presses *Not now*. The author sees that where they asked, and can ask again for their next
     reply."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)
     world.alice.reads()
 
     await world.alice.presses("Not now")
+    told = world.bob.sees()
     await world.bob.replies(thread, "and a changelog")
 
-    assert world.alice.sees() == "Not passed on."
+    assert (told, world.alice.sees()) == ("Alice didn't pass it on.", "Not passed on.")
     assert world.bob.reads() == [OFFERED]
     assert (task.inputs, thread.new_messages()) == ([], [])
+
+
+async def test_an_author_who_asked_long_ago_hears_of_the_decision_in_the_thread(world: World) -> None:
+    """After half an hour Slack lets nobody replace the message with which Bob asked, so he gets a new one."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await bob_asks(world, thread)
+    world.alice.reads()
+
+    await world.passes(seconds=2_400)
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert world.bob.reads() == [WAS_PASSED]
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    world.alice.reads()
+    thread.new_messages()
 
 
 async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
@@ -223,6 +242,7 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
     await dora.replies(thread, "make it blue")
     offered = dora.reads()
     await dora.presses("Ask Alice to pass it on")
+    was_asked = dora.sees()
     world.alice.reads()
 
     await world.alice.presses("Always let Dora steer this")
@@ -230,7 +250,7 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
-    assert (offered, dora.sees()) == ([OFFERED], WAS_ASKED)
+    assert (offered, was_asked, dora.sees()) == ([OFFERED], WAS_ASKED, WAS_PASSED)
     assert refused == [
         "Dora can't steer a task. They have no Coder account with their address in Slack. Nothing was shared."
     ]

@@ -206,7 +206,7 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
     await personal.bob.clicks(thread, "Stop")
 
     assert personal.bob.reads() == [
-        "Only Alice can steer this task.\n[Ask Alice to pass it on]",
+        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]",
         "*Fix the login* belongs to Alice, so you can't stop it. "
         "Ask Alice to let you: `!share @Bob` in its thread.",
     ]

@@ -270,7 +270,11 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
         await world.passes(seconds=10)
 
     assert (before, thread.receipt(reply), task.inputs) == (["hourglass_flowing_sand"], [], [])
-    told = "Only Alice can steer this task." if loses == "group" else NOT_TO_THE_AGENT
+    told = (
+        "The agent did not get your reply: only Alice can steer this task."
+        if loses == "group"
+        else NOT_TO_THE_AGENT
+    )
     assert [said[: len(told)] for said in carol.reads()] == [told]
     thread.new_messages()
 

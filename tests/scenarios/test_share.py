@@ -115,6 +115,26 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
     )
 
 
+async def test_the_owner_hears_that_a_teammate_mutes_the_task(world: World) -> None:
+    """Bob's `!mute` ends the calls to everybody. Alice is told once, and her own mute tells nobody."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+    world.bob.hears()
+
+    await world.bob.replies(thread, "!mute")
+    await world.bob.replies(thread, "!mute")
+    told = world.alice.hears()
+    await world.alice.types(f"/task unmute {task.name}")
+    await world.alice.replies(thread, "!mute")
+
+    assert told == [
+        f"Bob muted *{TITLE}*, so it calls nobody. `/task unmute {task.name}` ends that.\n[Open thread]"
+    ]
+    assert (world.alice.hears(), world.bob.hears()) == ([], [])
+    assert len(world.alice.reads()) == len(world.bob.reads()) == 2
+
+
 DIALOG = (
     f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
     "They can also stop, resume and edit it, but not delete, detach or share it. Guests can't steer a task.\n"
@@ -337,7 +357,9 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
     await world.passes(seconds=30)
 
     assert (task.inputs, thread.receipt(reply)) == ([], [])
-    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == [
+        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+    ]
     thread.new_messages()
 
 

@@ -58,7 +58,9 @@ async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: Worl
 
     assert task.inputs == []
     assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
-    assert world.bob.reads() == ["Only Alice can steer this task.\n[Ask Alice to pass it on]"]
+    assert world.bob.reads() == [
+        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+    ]
 
 
 async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
@@ -74,7 +76,7 @@ async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(w
     await world.passes(seconds=5)
 
     assert told == (
-        ["Only Alice can steer this task.\n[Ask Alice to pass it on]"],
+        ["The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"],
         [],
         ["hourglass_flowing_sand"],
     )

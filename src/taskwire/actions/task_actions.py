@@ -51,7 +51,7 @@ from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.share_messages import tell_of_shares
+from taskwire.outbox.share_messages import tell_of_shares, tell_owner_of_mute
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
@@ -286,10 +286,12 @@ class TaskActions:
         return await return_replies(self._agent_input, link, work.requester.at, replies, batch)
 
     async def _mute(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """End the calls of the task to everybody, or restore them. The owner hears who ended them."""
         is_muted = work.verb == "mute"
         batch = Batch()
         if is_muted:
             self._deps.writes.set_field(batch, link.id, "muted", work.requester.person)
+            await tell_owner_of_mute(self._deps, self._people, work.requester, link, batch)
         else:
             self._deps.writes.remove_field(batch, link.id, "muted")
         del context

@@ -107,7 +107,8 @@ def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
     `chosen` is the choice, if the person has pressed a choice and has written no reply.
     """
     owner = get_owner_name(link)
-    words = f"Only {escape_line(owner, 60) or 'its owner'} can steer this task."
+    what, who = "choice" if chosen else "reply", escape_line(owner, 60) or "its owner"
+    words = f"The agent did not get your {what}: only {who} can steer this task."
     if not value:
         return statement(words)
     label = f"Ask {one_line(owner, 40) or 'the owner'} to pass it on"
@@ -117,6 +118,18 @@ def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
 def was_asked(link: Link) -> Message:
     """Tell the author of a reply that the owner was asked to pass it on."""
     return statement(f"{escape_line(get_owner_name(link), 60) or 'The owner'} was asked to pass it on.")
+
+
+def was_decided(name: str, *, was_passed: bool, is_choice: bool = False) -> Message:
+    """Tell the author of a reply what `name`, the owner or an administrator, has decided about it.
+
+    `is_choice` is true if the author has pressed a choice instead of writing.
+    """
+    who = escape_line(name, 60) or "The owner"
+    if not was_passed:
+        return statement(f"{who} didn't pass it on.")
+    where = "" if is_choice else " The reaction on your reply shows when the agent has it."
+    return statement(f"{who} passed it on.{where}")
 
 
 def may_steer_now() -> Message:
@@ -134,6 +147,12 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Mess
     return statement(
         f"{shown} lets you steer {bold_title(link)}. {how} You can also stop, resume and edit it."
     )
+
+
+def muted_by(link: Link, name: str) -> Message:
+    """Tell the owner that `name` has muted the task, so that it calls nobody, and how to undo that."""
+    who, undo = escape_line(name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
+    return statement(f"{who} muted {bold_title(link)}, so it calls nobody. `/task unmute {undo}` ends that.")
 
 
 def nothing_to_pass_on() -> Message:

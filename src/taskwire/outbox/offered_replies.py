@@ -14,6 +14,7 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import json_length
 from taskwire.domain.text.mrkdwn import break_mentions
 from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedFile, AskedLine
@@ -33,13 +34,15 @@ class OfferedReply(BaseModel):
     """A reply that the owner may pass on, and the thread that contains the reply.
 
     If the owner was asked, `author_name` and `words` are what the owner was shown. If part of the words was
-    masked, `message_url` is the address of the message.
+    masked, `message_url` is the address of the message. `asker` is the author's press, whose message is
+    replaced when the owner decides.
     """
 
     reply: Reply
     channel: ChannelId
     thread_ts: Ts
     is_asked: bool = False
+    asker: Requester | None = None
     author_name: str = ""
     words: str = ""
     message_url: str = ""

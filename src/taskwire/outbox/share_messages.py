@@ -1,4 +1,4 @@
-"""Tells people, by direct message, that a task is now shared with them.
+"""Tells people, by direct message, that a task is now shared with them, or that their task was muted.
 
 Members of a user group are not told. A person is not told that a share has ended. If that person then writes
 a reply, the bot offers to ask the owner.
@@ -12,6 +12,7 @@ from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import CallPerson
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.messages import teammates
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
@@ -37,19 +38,48 @@ async def tell_of_shares(
         await refresh_home_if_kept(deps, person, batch)
         if person not in shares or person == sharer:
             continue
-        thread, name = link.record.thread, await people.find_name(sharer)
-        is_readable = thread is not None and await people.directory.can_see(person, thread.channel)
+        name, is_readable = await people.find_name(sharer), await _can_read(people, person, link)
         message = teammates.may_steer_from_now_on(link, name, is_readable=is_readable)
-        job_id = f"shared:{link.id}:{requester.at}"
-        if thread is None or not is_readable:
-            tell_person(person, job_id, message, batch)
-            continue
-        work = CallPerson(
-            person=person,
-            channel=thread.channel,
-            ts=thread.ts,
-            task_id=link.record.task_id,
-            message=message,
-            message_kind="answer",
-        )
-        batch.append(direct_messages(person), Job(id=job_id, work=work))
+        _tell(person, f"shared:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+
+
+async def tell_owner_of_mute(
+    deps: Dependencies, people: People, requester: Requester, link: Link, batch: Batch
+) -> None:
+    """Tell the owner that another person mutes the task, so that the owner does not wait for its calls.
+
+    Nothing is said about a task that is muted already.
+    """
+    owner = link.record.owner_slack
+    if owner is None or owner == requester.person or link.is_muted:
+        return
+    settings = await deps.person_settings.get(owner)
+    if settings.calls == "nothing":
+        return
+    message = teammates.muted_by(link, await people.find_name(requester.person))
+    is_readable = await _can_read(people, owner, link)
+    _tell(owner, f"muted:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+
+
+async def _can_read(people: People, person: UserId, link: Link) -> bool:
+    thread = link.record.thread
+    return thread is not None and await people.directory.can_see(person, thread.channel)
+
+
+def _tell(
+    person: UserId, job_id: str, link: Link, message: Message, batch: Batch, *, is_readable: bool
+) -> None:
+    """Queue a message to the person, with a button that opens the thread if the person can read it."""
+    thread = link.record.thread
+    if thread is None or not is_readable:
+        tell_person(person, job_id, message, batch)
+        return
+    work = CallPerson(
+        person=person,
+        channel=thread.channel,
+        ts=thread.ts,
+        task_id=link.record.task_id,
+        message=message,
+        message_kind="answer",
+    )
+    batch.append(direct_messages(person), Job(id=job_id, work=work))

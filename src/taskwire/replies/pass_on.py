@@ -7,6 +7,7 @@ names its author. The reply keeps its place among the other replies.
 """
 
 import contextlib
+from dataclasses import replace
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
@@ -114,21 +115,22 @@ class ReplyPasser:
             return await self._answer_decided(link, work)
         if await offered.is_settled(self._deps, link):
             context.audit.is_nothing()
-            return _answer(work, inputs.choice_too_late(), await self._forget(link, work))
+            late = inputs.choice_too_late()
+            return _tell_author(_answer(work, late, await self._forget(link, work)), offered, late)
         if work.step == "ask":
             return await self._ask(link, work, offered, context.now_ms)
         if work.step == "not_now":
             batch = self._keep_decision(link, work, await self._forget(link, work))
-            return _answer(work, teammates.not_passed_on(), batch)
+            told = teammates.was_decided(
+                await self._people.find_name(work.requester.person), was_passed=False
+            )
+            return _tell_author(_answer(work, teammates.not_passed_on(), batch), offered, told)
         return await self._decide(link, work, offered, context.now_ms)
 
     async def _answer_decided(self, link: Link, work: PassOn) -> Outcome:
-        """Return the outcome that tells the person who has decided, and when.
-
-        The author of the reply is not told of a *Not now*.
-        """
+        """Return the outcome that tells the person who has decided, and when."""
         decided = await find_decided(self._deps, link.id, work.job)
-        if decided is None or (work.step == "ask" and not decided.was_passed):
+        if decided is None:
             return _answer(work, teammates.settled_already())
         is_theirs = decided.person == work.requester.person
         name = "You" if is_theirs else await self._people.find_name(decided.person)
@@ -170,6 +172,7 @@ class ReplyPasser:
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
         asked = await self._as_asked(link, offered, present)
+        asked = asked.model_copy(update={"asker": work.requester})
         batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
         # The author wants to talk to the agent. So if the author's next reply is refused, the author is told
         # again.
@@ -235,7 +238,8 @@ class ReplyPasser:
         name = await self._get_author_name(offered.reply)
         present = await self._read_present(offered)
         if present is None:
-            return _answer(work, teammates.taken_back(name), await self._forget(link, work))
+            outcome = _answer(work, teammates.taken_back(name), await self._forget(link, work))
+            return _tell_author(outcome, offered, teammates.nothing_to_pass_on())
         if not await self._is_as_shown(offered.reply, present):
             changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
@@ -245,9 +249,13 @@ class ReplyPasser:
             shares = await self._people.share_with(link, (present.person,), batch)
             await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         is_always, choice = work.step == "always", offered.choice
+        is_choice, by_name = choice is not None, await self._people.find_name(work.requester.person)
+        outcome = _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=is_choice), batch)
+        told = teammates.was_decided(by_name, was_passed=True, is_choice=is_choice)
+        outcome = _tell_author(outcome, offered, told)
         if choice is not None:
             _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)
-            return _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=True), batch)
+            return outcome
         updates = {
             "person": work.requester.person,
             "author_name": offered.author_name or "Somebody",
@@ -256,7 +264,7 @@ class ReplyPasser:
             "shown_text": offered.reply.shown_text,
         }
         queue_reply(link.id, present.model_copy(update=updates), batch)
-        return _answer(work, teammates.passed_on(name, is_always=is_always), batch)
+        return outcome
 
     async def _is_as_shown(self, shown: Reply, present: Reply) -> bool:
         """Return whether a reply and its files are as they were shown to the owner.
@@ -290,6 +298,13 @@ def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> No
     now = choice.model_copy(update={"requester": work.requester})
     job = Job(id=f"chosen:{work.job}", work=now)
     batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))
+
+
+def _tell_author(outcome: Outcome, offered: OfferedReply, message: Message) -> Outcome:
+    """Also show the message to the author of the reply, in place of *Alice was asked to pass it on*."""
+    if offered.asker is None:
+        return outcome
+    return replace(outcome, replacements=(*outcome.replacements, (offered.asker, message)))
 
 
 def _answer(work: PassOn, message: Message, batch: Batch | None = None) -> Outcome:
