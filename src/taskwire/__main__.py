@@ -9,10 +9,10 @@ def main() -> int:
     try:
         Path.home()
     except RuntimeError:
-        # A container's user may have no home directory. slack_sdk looks for it when it is imported, and
-        # writes nothing there.
+        # A container's user may have no home directory. When slack_sdk is imported, it looks for a home
+        # directory, but it writes nothing there.
         os.environ["HOME"] = "/"
-    from taskwire import cli  # here, since it brings slack_sdk
+    from taskwire import cli  # imported after HOME is set, because it imports slack_sdk
 
     return cli.main()
 

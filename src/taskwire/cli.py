@@ -38,7 +38,8 @@ _RESEND_TEXTS: dict[ResendResult, str] = {
     "too_long": "It was too long to be kept.",
     "overtaken": "It only showed how something stood. What came later has shown more.",
 }
-# Patterns that an address after --url must not match, what is wrong then, and what to do.
+# Patterns that an address after --url must not match. For each: what is wrong with an address that matches,
+# and what to do.
 _URL_PROBLEMS = (
     (r"^(?!https://)", "must begin with https://", "Slack takes no other."),
     (r"^https://(?:$|[/:?#])", "names no host", "It looks like https://taskwire.example.com."),
@@ -190,7 +191,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _run(_: argparse.Namespace) -> int:
     forbid_core_files()
-    # The last messages have the log's format, because programs that read the log read them too.
+    # The last messages have the log's format, because programs read these messages together with the log.
     log_format = environment.log_format()
     try:
         loaded = settings_module.load()
@@ -269,7 +270,7 @@ def _format_finding(finding: Finding) -> str:
     mark = {"ok": "ok", "note": "note", "wrong": "WRONG"}[finding.state]
     head = f"{mark:<6} {finding.name:<16} "
     says = f"{finding.says}\n{finding.hint}" if finding.hint else finding.says
-    # A name with a line break cannot make a line that looks like a finding.
+    # Indent the lines after a line break, so that a name cannot add a line that looks like a finding.
     return head + says.replace("\n", f"\n{' ' * len(head)}")
 
 
@@ -399,7 +400,8 @@ def _request_url(url: str | None) -> str:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    # Imported here by name: the shipped package must not depend on the stand-ins, which are no part of it.
+    # Imported only here and by name, because the shipped package does not contain the stand-ins and must not
+    # depend on them.
     if importlib.util.find_spec("taskwire_sandbox") is None:
         raise UserError(
             "The demo is not part of this installation: install Git and Python 3.11 or later, get Taskwire's "

@@ -61,9 +61,9 @@ class Dependencies:
     quotas: QuotaSettings = field(default_factory=QuotaSettings)
     # Who may use the bot, and where.
     allowed: Allowed = field(default_factory=Allowed)
-    # Whether people may connect their own Coder accounts, and whether a service account acts for people
-    # without one. Without a service account, `service_coder` has no token and only makes the clients of
-    # people.
+    # Whether people may connect their own Coder accounts, and whether a service account acts for people who
+    # have not connected an account. Without a service account, `service_coder` has no token and serves only
+    # to make clients for people.
     has_personal_accounts: bool = False
     has_service_account: bool = True
 

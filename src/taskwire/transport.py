@@ -38,9 +38,9 @@ from httpx_aiohttp import AiohttpTransport
 
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 
-# In seconds. It must be below the 5 s that an attempt may outlast its timeout (`late_arrival_ms` in
-# `queue/leases.py`), so that the kernel discards in time the bytes that a stopped process left in it. The
-# time counts while bytes wait for the peer, and not while the peer prepares its answer.
+# In seconds. This time must be below the 5 s for which an attempt may still take effect after its timeout
+# (`late_arrival_ms` in `queue/leases.py`). The kernel then discards in time the bytes that a stopped process
+# left in it. The time counts while bytes wait for the peer, and not while the peer prepares its answer.
 USER_TIMEOUT_SECONDS = 4.0
 
 # In bytes. One non-blocking send should take a whole request, so that no part of it waits in this process.

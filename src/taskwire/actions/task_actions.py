@@ -58,9 +58,9 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.retention import DETACHED_LINK
 
-# The id of the message that says that the thread was detached begins with this.
+# The id of the message that says that the thread was detached begins with this prefix.
 DETACHED_ID_PREFIX = "detached:"
-# A notice mentions at most this many people beside the owner.
+# A notice mentions at most this many people besides the owner.
 MOST_WATCHERS = 20
 # For each verb, the kind of a later build that shows that somebody has done the opposite.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
@@ -124,7 +124,7 @@ class TaskActions:
                 reset_menu(link.id, work.requester.at, outcome.batch)
         if work.is_answered_elsewhere:
             return replace(outcome, private_messages=())
-        # These actions come from a button in a private message, so the answer replaces that message.
+        # If the pressed button is in a private message, the answer replaces that message.
         return (
             replace(outcome, private_messages=(), replacements=outcome.private_messages)
             if work.note_key or work.is_undo or work.is_offered_stop
@@ -239,8 +239,8 @@ class TaskActions:
                 lambda: context.coder.delete_task(task.id),
             )
         except NotFound:
-            # The task is gone only if the account still has its rights. An account without rights sees no
-            # task in Coder.
+            # Coder answers "not found" also if the account has lost its rights. So the task counts as deleted
+            # only if the account still sees tasks.
             if not context.is_outcome_unknown and not await self._can_list_tasks(context, link):
                 raise
             context.record_reconciled("there", has_taken_effect=True)

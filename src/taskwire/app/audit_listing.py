@@ -54,7 +54,7 @@ async def print_trail(
     if not count and not is_json:
         show("There are no entries.")
     if broken is not None:
-        print(  # noqa: T201 - beside the entries, which a program may read
+        print(  # noqa: T201 - printed to stderr, because programs read the entries on stdout
             f"The chain breaks at entry {broken.number}: {broken.why}. Somebody has changed the store, or it "
             "went back in time. The log has the number and the hash of each entry.",
             file=sys.stderr,
@@ -85,5 +85,5 @@ def _format(stored: StoredEntry) -> str:
         f"Coder {entry.coder_status}" if entry.coder_status else "",
         entry.reference,
     ]
-    # A name with a line break cannot make a line that looks like an entry.
+    # Replace line breaks, so that a name cannot add a line that looks like an entry.
     return "  ".join(word for word in words if word).replace("\n", "\\n")

@@ -265,14 +265,14 @@ class Bot:
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
-                # A newer version may have locked this one out during the wait.
+                # A newer version of Taskwire may have locked this version out during the wait.
                 await formats.require_compatible()
                 noted = await ownership.claim(who)
                 refusal = owners.refusal(noted, who, self._connections.where)
                 is_ours = refusal is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Record it only after the check of the owner. In the store of another installation, the
-                    # record could lock out that installation's version.
+                    # Record the presence of this version only after the check of the store's owner. In the
+                    # store of another installation, the record could lock out that installation's version.
                     await formats.record_presence()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -385,7 +385,7 @@ class Bot:
     async def _recover(self, data_loss: DataLoss) -> None:
         """Recover from a data loss, and start a backfill of messages that people have written since then."""
         if not self.has_recorded_gap:
-            # Another backfill, perhaps from an earlier time, is still being recorded. Try again soon.
+            # Another backfill, perhaps of an earlier gap, is still being recorded. The next call tries again.
             return
         parts = self.parts
         is_first = await recover(parts.deps, parts.inbox, parts.alerts, data_loss)

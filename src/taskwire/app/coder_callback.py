@@ -47,7 +47,7 @@ def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) ->
         async with places:
             answer = await receiver.receive(request.query)
         if answer.page is callback_pages.TRY_AGAIN:
-            # Do not send the browser on, so that the person can load the same address again.
+            # Do not redirect the browser, so that the person can load the same address again.
             return _show(answer.page)
         return _send_on(answer, is_secure=is_secure)
 

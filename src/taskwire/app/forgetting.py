@@ -56,7 +56,7 @@ class Forgetting:
         self._dead_letters = DeadLetters(connections, keys, ServerClock())
         self._trail = open_trail(settings, connections, keys)
         self.removed: Counter[str] = Counter()
-        # What could not be removed yet, as sentences.
+        # Sentences that say what could not be removed yet.
         self.left: list[str] = []
 
     async def run(self) -> None:

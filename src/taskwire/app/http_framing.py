@@ -123,7 +123,8 @@ class Framing:
 
     def _parse_head(self, head: bytes) -> RawRequestMessage:
         loop = asyncio.get_running_loop()
-        # The parser gets only a head. The size limit that is passed here is for bodies.
+        # The parser gets only a head. Its third argument limits the body, so this argument has no effect
+        # here.
         parser = HttpRequestParser(self._protocol, loop, LARGEST_HEAD, max_headers=MOST_HEADERS)
         try:
             ((message, _),), _, _ = parser.feed_data(head)

@@ -22,25 +22,27 @@ from aiohttp import web
 from taskwire.app.http_framing import LARGEST_HEAD, CheckHead, Framing, Rejected
 from taskwire.telemetry import Metrics, logger
 
-# In seconds. A request must be complete this long after its connection or its first byte. Its answer must be
-# sent this long after the request was complete.
+# In seconds. A request must be complete within this time after the connection was opened or, on a connection
+# that is kept open, after the request's first byte. Its answer must be sent within this time after the
+# request was complete.
 REQUEST_SECONDS = 10.0
 # Seconds that an idle connection stays open. Proxies reuse connections, and most proxies close idle ones
 # sooner than this. So we rarely close a connection while a request is on its way.
 KEEP_ALIVE_SECONDS = 75.0
 # The kernel queues up to 1024 new connections (if the system allows so many). In one turn of the event loop,
-# 32 of them are accepted. So the first bytes of a new connection are read long before it is the oldest one
-# and may be closed.
+# 32 of them are accepted. So the first bytes of a new connection are read long before it becomes the oldest
+# connection, which may be closed to make room.
 LISTEN_BACKLOG, ACCEPTED_AT_ONCE = 1024, 32
-# Connections that wait and have sent more than this many bytes are read in turn, 4 in each turn of the event
-# loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
+# Waiting connections that have sent more than this many bytes take turns: 4 are read in each turn of the
+# event loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
 LONG_BYTES, READS_EACH_TURN = 64 * 1024, 4
 # Read buffer in bytes, larger than any accepted body, so that aiohttp never pauses reading.
 READ_BUFFER_BYTES = 1 << 24
 # Seconds that a connection stays open after a rejected request, so that the answer arrives. A connection that
 # is closed with unread bytes loses its answer.
 CLOSE_REJECTED_SECONDS = 1.0
-# Other open files of a process: connections to Redis, Slack and Coder, and some files.
+# The number of open files that a process needs for other purposes: connections to Redis, Slack and Coder, and
+# some files.
 RESERVED_DESCRIPTORS = 256
 
 ConnectionState = Literal["waiting", "trusted", "kept", "health"]
@@ -59,7 +61,7 @@ class ConnectionLimits:
     # Includes the connections that are kept open between two requests.
     trusted: int = 256
     health: int = 32
-    # In bytes, from all waiting connections together.
+    # The most bytes that all waiting connections together may have sent.
     waiting_bytes: int = 32 * 1024 * 1024
     request_seconds: float = REQUEST_SECONDS
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS
@@ -132,7 +134,7 @@ class Connection(asyncio.Protocol):
             self._pass_on_request()
             self._yield_to_others()
         elif self._framing.byte_count > LARGEST_HEAD and self._transport is not None:
-            # Further requests stay with the sender until this one is answered.
+            # Further requests stay with the sender until the present request is answered.
             self._transport.pause_reading()
 
     def eof_received(self) -> bool | None:
@@ -274,7 +276,7 @@ class ConnectionTable:
     def __init__(self, limits: ConnectionLimits, metrics: Metrics) -> None:
         self.limits = limits
         self._by_state: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in STATES}
-        # Connections whose long bodies are read in turn, and whether a turn is scheduled.
+        # Connections with long bodies, which are read in turns, and whether the next turn is scheduled.
         self._reading_queue: deque[Connection] = deque()
         self._is_turn_scheduled = False
         self._waiting_bytes = 0

@@ -15,7 +15,7 @@ from taskwire.domain.errors import OutsideError
 from taskwire.telemetry import logger
 
 LINK_TIMERS_SECONDS = 0.5
-# Most of these checks ask Coder nothing, because their last result is valid for up to half a day.
+# Most of these checks ask Coder nothing, because the latest result is valid for up to half a day.
 ACCOUNT_SECONDS = 5
 SLOW_CALLS_SECONDS = 10
 
@@ -148,7 +148,7 @@ async def _call_logged(name: str, call: Callable[[], Awaitable[object]]) -> None
     try:
         await call()
     except RedisError as error:
-        # The worker logs once that Redis is away.
+        # Log this at the level debug only: the worker logs once that Redis cannot be reached.
         _log.debug("timer call failed, will retry", timer=name, error=str(error))
     except OutsideError as error:
         _log.warning("timer call failed, will retry", timer=name, error=str(error))

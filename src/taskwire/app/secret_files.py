@@ -16,7 +16,7 @@ from taskwire.telemetry import logger
 # The name of the timer that checks the files.
 CALL_NAME = "secret files"
 
-# Uses a new secret. Returns False if it could not be tried yet.
+# Uses a new secret. Returns False if the secret could not be tried yet.
 UseSecret = Callable[[str], Awaitable[bool]]
 _log = logger("taskwire.app.secret_files")
 

@@ -61,7 +61,7 @@ _REFUSAL_TEXTS: dict[RefusalReason, str] = {
 # The most requests for metrics that are served at the same time. This is a quarter of the connections that
 # `http_server.py` reserves for health and metrics.
 MAX_METRICS_REQUESTS = 8
-# In seconds. If all places for health are taken, the last result is returned, unless it is older than this.
+# In seconds. If all places for health are taken, the latest result is returned, unless it is older than this.
 HEALTH_CACHE_SECONDS = 5.0
 # How long an answer may take when the sites are closed, in seconds.
 CLOSE_SITES_SECONDS = 1.0

@@ -71,8 +71,8 @@ class CoderClient:
         self._most_bytes = most_bytes
         self._mask = mask
         self._http = http
-        # For lists and for other answers: lets one long answer be read at a time. Clients with the same
-        # connections share the semaphores.
+        # A semaphore for lists and a semaphore for other answers. Each lets only one long answer be read at a
+        # time. Clients that share connections also share the semaphores.
         self._turns = turns or (asyncio.Semaphore(), asyncio.Semaphore())
         self._base_url = base_url.rstrip("/")
         self._token = token
@@ -259,8 +259,8 @@ class CoderClient:
         body = await self._get("list reports", f"/workspaceagents/{_quote_segment(agent_id)}")
         agent = models.parse(models.Agent, body, "list reports")
         reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
-        # Coder sends the newest first. Its times are cut to microseconds, so equal times must keep Coder's
-        # order.
+        # Coder sends the newest report first. Its times are cut to microseconds, so reports with equal times
+        # must keep Coder's order.
         reports.reverse()
         reports.sort(key=lambda report: report.created_at)
         return reports

@@ -246,7 +246,7 @@ _BY_MESSAGE: tuple[tuple[int, str, type[CoderError]], ...] = (
     (409, "task is initializing", NotReady),
     (409, "not ready", NotReady),
     (409, "cannot fetch logs", NoLogs),
-    # Coder has done nothing, and a second try gets the same answer.
+    # With the next two answers, Coder has done nothing, and a second try would get the same answer.
     (500, "failed to fetch preset parameter", BadRequest),
     (500, "archived template versions", BadRequest),
     (502, "failed to reach task app", AppUnreachable),

@@ -14,7 +14,7 @@ from taskwire.telemetry import logger
 
 KEYS = "/users/me/keys"
 _NANOSECONDS = 1_000
-# Coder refuses a lifetime that is longer than its limit, and may round.
+# Coder refuses a token whose lifetime is longer than its limit, and may round the lifetime.
 LIFETIME_MARGIN = timedelta(minutes=1)
 
 _log = logger("taskwire.coder.keys")

@@ -61,7 +61,7 @@ def _unescape(value: str) -> str:
 
 
 Unescaped = Annotated[str, AfterValidator(_unescape)]
-# Pydantic accepts 0 to 9 fractional digits, and cuts to microseconds.
+# Pydantic accepts 0 to 9 digits after the decimal point of the seconds, and cuts to microseconds.
 Time = Annotated[datetime, AfterValidator(_to_utc)]
 NullableId = Annotated[str | None, BeforeValidator(_parse_nullable_id)]
 ListOrNull = BeforeValidator(_null_as_empty)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from taskwire.coder.models import TaskStatus
 
-# Coder announces a pause or a resume when somebody asks for it. One of these statuses shows that its build
-# has ended or failed.
+# Coder announces a pause or a resume when somebody asks for it. When the build has ended or failed, the task
+# has one of these statuses.
 _EXPECTED_STATUSES = {
     "Task Paused": frozenset({TaskStatus.PAUSED, TaskStatus.ERROR}),
     "Task Resumed": frozenset({TaskStatus.ACTIVE, TaskStatus.ERROR}),

@@ -29,7 +29,7 @@ FEATURE_RIGHTS: dict[str, tuple[str, ...]] = {
     "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
 }
 NEEDED_RIGHTS = tuple(dict.fromkeys(right for needed in FEATURE_RIGHTS.values() for right in needed))
-# What Coder asks for before it shows a task.
+# The rights that Coder requires before it shows a task.
 _SHOW_TASKS = frozenset(FEATURE_RIGHTS["list and show tasks"])
 # People belong to the whole site, so no role of an organization gives this right.
 READ_USERS = "user:read"

@@ -131,7 +131,8 @@ class Examination:
                 yield await _run_check("Administrators", self._admins(slack))
                 if self._settings.has_lists:
                     yield await _run_check("Allowed lists", check_allowed(self._settings, slack, self._team))
-            # A running bot has opened its socket, and may have got a newer token for it.
+            # If the bot runs, do not check this token: the bot has opened its socket, perhaps with a newer
+            # token.
             if settings.slack_app_token is not None and running is None:
                 app_token = settings.slack_app_token.get_secret_value()
                 yield await _run_check("Slack app token", self._app_token(slack, app_token))
@@ -252,7 +253,7 @@ class Examination:
                 if own is not None and own.replaces == coder.key_id:
                     coder.use_token(own.token)
         except OutsideError:
-            # The later checks say what is wrong.
+            # The later checks report this error.
             return
 
     async def _tasks(self, coder: CoderClient) -> Finding:
@@ -324,8 +325,8 @@ class Examination:
             yield wrong_finding("Installation", fence.refusal(fenced, connections.where))
             return
         if refusal is not None:
-            # Every script of this version of Taskwire fails in such a store, and the script's error does not
-            # say why.
+            # Only newer versions of Taskwire may use such a store. Every script of this version fails there,
+            # and the script's error does not say why.
             yield wrong_finding("Versions", refusal)
             return
         if self._settings.redis_url is not None:

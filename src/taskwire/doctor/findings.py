@@ -31,7 +31,8 @@ from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.owner import Owner
 
 # The largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the
-# answer takes time to arrive. An attempt may still take effect 5 s after its timeout.
+# answer takes time to arrive. The limit is the 5 s for which an attempt may still take effect after its
+# timeout.
 MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
@@ -41,7 +42,7 @@ ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}
 
-# In milliseconds. The doctor reports a token that ends sooner than this.
+# In milliseconds. The doctor reports a token that expires within this time.
 ENDING_SOON_MS = 2 * DAY_MS
 
 Severity = Literal["ok", "note", "wrong"]

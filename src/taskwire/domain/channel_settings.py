@@ -18,8 +18,8 @@ class ChannelSettings(SealedModel):
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
-    # The id of the template for new tasks, and the name of its preset. The ids of presets change with each
-    # version of the template.
+    # The id of the template for new tasks, and the name of its preset. A preset is stored by name, because
+    # the ids of presets change with each version of the template.
     template_id: Readable = ""
     preset: str = ""
     # Which replies are input in the threads of new tasks.
@@ -27,13 +27,14 @@ class ChannelSettings(SealedModel):
     # Who may steer a task whose thread is in the channel: its owner and the people with whom the owner shares
     # it, or everybody in the channel. Nobody but the owner may delete, detach or share the task.
     steerers: Literal["owner", "channel"] = "owner"
-    # Since when everybody in the channel may steer. That holds for links that were made later: the owner of
-    # an older one has not agreed to it.
+    # The time since when everybody in the channel may steer. This is true only of links that were made after
+    # that time: the owner of an older link has not agreed to it.
     steerers_since: Ts | None = None
     # Whether a reply resumes a paused task.
     is_resumed_by_reply: bool = True
     settle_seconds: int | None = None
-    # After this time a task counts as stuck, and people are reminded of a question. 0 means never.
+    # After how many seconds without a change a task counts as stuck, and after how many seconds people are
+    # reminded of a question. 0 means never.
     stuck_seconds: int | None = None
     reminder_seconds: int | None = None
     # The id of the person or user group that is reminded after the owner of a task.

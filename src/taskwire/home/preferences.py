@@ -75,7 +75,8 @@ class Preferences:
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # If a person changes their quiet hours, these may end twice. Then each end gets its own message.
+        # If a person changes the quiet hours, they may end twice on one day. Then each end gets its own
+        # message.
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))
@@ -84,7 +85,7 @@ class Preferences:
         try:
             await self._people.get_profile(person)
         except UserError:
-            # They are a guest now, or have left the company.
+            # The person is a guest now, or has left the company.
             return False
         return True
 

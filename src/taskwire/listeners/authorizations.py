@@ -24,7 +24,7 @@ from taskwire.queue.inbox import Inbox
 from taskwire.state.authorizations import Grant, StartedAuthorization, digest_state
 from taskwire.telemetry import logger
 
-# The values that Coder sends: an authorization code or the word of an error, and our `state`.
+# The values that Coder sends: an authorization code or an error code, and our `state`.
 _STATE = re.compile(r"[A-Za-z0-9_-]{43,128}")
 _CODE = re.compile(r"[\x21-\x7e]{1,512}")
 NUMBER_DIGITS = 8

@@ -97,8 +97,8 @@ _PASS_ON_STEPS: dict[Button, PassOnStep] = {
     Button.ALWAYS_LET: "always",
     Button.NOT_NOW: "not_now",
 }
-# The value of a click with a user limit is one id, or two ids separated by a space. Any other value is made
-# up and is rejected.
+# The value of a button that counts towards a user limit is one id, or two ids separated by a space. Any other
+# value is made up, and the click is rejected.
 _IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200})?")
 
 
@@ -157,8 +157,8 @@ class Clicks:
         batch = None if is_made_up else _batch_of(clicked)
         written = batch or Batch()
         if clicked.is_card_menu and not is_made_up:
-            # A choice above the limit changes nothing on the card. So the card is drawn again for this choice
-            # too.
+            # A choice that exceeds the user limit changes nothing on the card. So the card is drawn again for
+            # this choice too.
             resets = [user_limit.when_told, user_limit.when_limited]
             for resetting in [*resets, written] if clicked.button in _WITHOUT_TRACE else resets:
                 reset_menu(LinkId(clicked.value), clicked.action_ts, resetting)

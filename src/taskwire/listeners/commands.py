@@ -43,8 +43,8 @@ from taskwire.tasks.authorize import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
 
-# How long a press waits for the command that was offered, and the form for a look at tasks, in seconds. Slack
-# waits three seconds for both.
+# In seconds. How long a press of a button waits for the command that was offered, and how long an answer
+# waits to learn whether the person may see an offered task. Slack waits three seconds in both cases.
 FIND_TIMEOUT_SECONDS = 1.5
 
 

@@ -82,7 +82,7 @@ class Ingress:
                 is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None
             )
         elif is_foreign and not is_of_org:
-            # Such payloads come from people of another company in a shared channel.
+            # Payloads of strangers come from people of another company in a shared channel.
             self._dropped_counters["stranger"].inc()
         else:
             return not source.is_bot

@@ -113,7 +113,7 @@ class DialogRequest:
     # A second job, for a dialog with the settings of a channel and of a person.
     own: SavePersonSettings | None = None
     errors: Mapping[str, str] | None = None
-    # The link in whose queue the job belongs. Other jobs belong to the person's queue.
+    # The link to whose queue the job belongs; empty if the job belongs to the person's queue.
     link: str = ""
 
 

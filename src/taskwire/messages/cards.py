@@ -61,7 +61,7 @@ _ENDING_LABELS = {
     "failed": PhaseLabel("warning", "Not created"),
 }
 _NOT_ATTACHED_LABEL = PhaseLabel("warning", "Not attached")
-# What a card shows while an action is carried out, until the phase shows its effect.
+# What a card shows while an action is carried out, until the phase shows the effect of the action.
 _PENDING_LABELS = {
     "pause": PhaseLabel("double_vertical_bar", "Pausing…"),
     "resume": PhaseLabel("arrow_forward", "Resuming…"),

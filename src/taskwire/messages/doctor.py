@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from taskwire.domain.text.message import Message
 from taskwire.messages.blocks import TEXT_LENGTH, cut, escape_line, section
 
-# A message of Slack has at most 50 blocks. What is wrong comes first.
+# A Slack message has at most 50 blocks. Findings about faults come first.
 MOST_SHOWN = 20
 FINDING_LENGTH = 600
 

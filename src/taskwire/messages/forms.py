@@ -311,8 +311,8 @@ def _channel_field(channel: str) -> Block:
         "type": "conversations_select",
         "action_id": Field.CHANNEL.value,
         "placeholder": plain_text("Choose a channel", 150),
-        # The list offers no messages between people, and no channels that are shared with other companies,
-        # because the bot must be able to post in the chosen place.
+        # The list offers no direct messages, and no channels that are shared with other companies, because
+        # the bot must be able to post in the chosen place.
         "filter": {
             "include": ["public", "private"],
             "exclude_external_shared_channels": True,

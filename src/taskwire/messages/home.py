@@ -17,7 +17,7 @@ from taskwire.messages.person_settings_form import describe_settings
 from taskwire.messages.task_lists import Hosts, TaskLine, get_open_phase, task_row
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
-# Slack accepts 100 blocks. A task has two, and an answer a few.
+# Slack accepts 100 blocks in a Home tab. A task takes two blocks, and an answer takes a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
 # The most replies that the tab asks about. Each has up to four blocks.
 MOST_ASKED_IN_HOME = 5

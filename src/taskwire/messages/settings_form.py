@@ -251,7 +251,8 @@ def _describe(seconds: float) -> str:
 
 def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     """Return the fields for the fallback, who is called if the owner does not answer: a person or a group."""
-    # Slack's menu for one person cannot be cleared. So this is a menu for several people that accepts one.
+    # Slack's menu for one person cannot be cleared. So this is a menu for several people that accepts only
+    # one.
     person: Block = {
         "type": "multi_users_select",
         "action_id": SettingsField.FALLBACK.value,

@@ -42,10 +42,11 @@ from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_tex
 TASKS_PER_PAGE = 10
 # The most tasks in each part of the overview.
 OVERVIEW_LENGTH = 5
-# How long a finished pull request needs its owner. The time is limited, because the owner may read it without
-# our buttons.
+# For how long a finished pull request is listed as needing its owner. The time is limited, because the owner
+# may read the pull request without pressing our buttons.
 PULL_REQUEST_MS = DAY_MS
-# The most replies in a list that the person is asked to pass on. The Home tab shows more and longer ones.
+# A list asks the person to pass on at most this many replies. The Home tab shows more replies, and longer
+# ones.
 MOST_ASKED = 3
 # In characters. With these lengths, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20

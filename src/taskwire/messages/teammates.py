@@ -31,9 +31,9 @@ from taskwire.messages.blocks import (
 from taskwire.messages.cards import get_name, get_owner_name
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
 
-# In characters of JSON. The owner must see the whole reply before passing it on. Slack refuses blocks of
-# about 13,000 together, and has refused some with 11,341 of text (bolt-js#2509, #2867). A Home tab has at
-# most 250,000 bytes, and shows several replies.
+# In characters of JSON. The owner must see the whole reply before passing it on. Slack refuses blocks that
+# have about 13,000 characters together, and has refused some with 11,341 characters of text (bolt-js#2509,
+# #2867). A Home tab has at most 250,000 bytes, and shows several replies.
 PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 8_000, 2_900, 600
 
 _NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."

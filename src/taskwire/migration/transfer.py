@@ -45,7 +45,7 @@ PROGRESS_SECONDS = 5.0
 
 # The error if another run has taken the move over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
-# The error reply of a script for the same case.
+# The error reply of a script if another run has taken the move over or ended it.
 _REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
 _WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
 _LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)

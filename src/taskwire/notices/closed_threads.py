@@ -25,7 +25,8 @@ from taskwire.telemetry import logger
 
 # The reason of a dead letter begins with this text if the letter is sent again when the thread reopens.
 CLOSED_REASON = "the channel takes no message: "
-# How often an edit is tried in a closed thread. Slack may send no event when the thread opens again.
+# The time between two tries to edit a message in a closed thread. Slack may send no event when the thread
+# opens again.
 CLOSED_RETRY_MS = HOUR_MS
 
 _log = logger("taskwire.notices.closed_threads")

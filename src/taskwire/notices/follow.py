@@ -32,7 +32,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.metadata import Metadata
 
 FOLLOW_MS = 600_000
-# How often the log is read.
+# The time between two reads of the agent's log.
 TICK_SECONDS = 5.0
 # The most agents that are followed at once. All cards and these messages share 45 edits a minute.
 MOST_FOLLOWED = 10
@@ -126,8 +126,8 @@ class Follower:
                 return retry(TICK_SECONDS)
             await self._edit(link, place, messages.showing(link, lines, work.until_ms), Priority.LIVE)
         except NoCapacity as busy:
-            # The next run reads newer lines. It keeps its turn, because the rate limiter remembers since when
-            # this edit waits.
+            # The next run reads newer lines. The edit keeps its turn, because the rate limiter remembers
+            # since when it waits.
             if end is not None:
                 raise
             return retry(max(TICK_SECONDS, busy.retry_after_seconds or 0.0))

@@ -66,7 +66,7 @@ from taskwire.slack.metadata import Metadata
 from taskwire.state.retention import STEPS
 from taskwire.telemetry import logger
 
-# These notices have a button that starts the workspace. It is removed when the workspace starts.
+# These notices have a button that starts the workspace. The button is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")
 ENDED_TURN_PHASES = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 STOPPED_PHASES = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)

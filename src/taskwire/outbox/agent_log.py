@@ -203,5 +203,5 @@ def _load_cursor(kept: str) -> Cursor | None:
         fields["last_input_at"] = datetime.fromisoformat(last_input_at) if last_input_at else None
         return Cursor(**{**fields, "last_lines": tuple(fields["last_lines"])})
     except (KeyError, TypeError, ValueError):
-        # Another version has stored the cursor in its own format: the last excerpt is shown again.
+        # Another version has stored the cursor in its own format. So the latest excerpt is shown again.
         return None

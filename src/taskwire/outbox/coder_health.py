@@ -140,7 +140,8 @@ def _describe(error: OutsideError, why: CoderFailure) -> str:
             return troubles.coder_not_answering(str(error))
 
 
-# By default, Coder's tokens for owners last a week at most. Two days leave time to act.
+# By default, a Coder token of an account with the role Owner lasts a week at most. Two days leave time to
+# act.
 TOKEN_ENDS_SOON = timedelta(days=2)
 # How often the account is checked: rarely while the account is good, more often while it has a problem. If
 # Coder did not answer, the next `check` asks again.
@@ -195,8 +196,8 @@ class ServiceAccount:
     async def _list_troubles(self, now: datetime) -> list[UserError]:
         coder = self._deps.service_coder
         if not self._deps.has_service_account:
-            # Check only whether Coder answers. The owner of each account is told about problems of that
-            # account.
+            # There is no service account, so check only whether Coder answers. Each person is told about
+            # problems of their own account.
             await coder.get_build_info()
             return []
         if scope_trouble := await find_scope_trouble(coder):

@@ -23,7 +23,7 @@ from taskwire.outbox.questions import find_choice
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 
-# How long the buttons work with which a reply is passed on.
+# For this long after the bot offers a reply, the buttons that pass the reply on work.
 OFFERED_REPLY_TTL_MS = 7 * DAY_MS
 # The name of the note that lists the replies about which an owner is asked, and the most replies in this
 # note.
@@ -46,8 +46,9 @@ class OfferedReply(BaseModel):
     author_name: str = ""
     words: str = ""
     message_url: str = ""
-    # The content of each file of the reply, as the owner was shown it. It is empty for a file that the owner
-    # has to open, and `can_open_files` says whether they can: Slack shows a file to people in its channel.
+    # The content of each file of the reply, as the owner was shown it. The content is empty for a file that
+    # the owner has to open. `can_open_files` says whether the owner can open it: Slack shows a file to people
+    # in its channel.
     file_texts: tuple[str, ...] = ()
     can_open_files: bool = False
     # The press of a button, if the reply is a choice that the agent offers. Such a reply is no message in the

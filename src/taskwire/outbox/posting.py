@@ -161,8 +161,8 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     )
     if copies or looks >= len(search_starts) - 1:
         return copies[0] if copies else None
-    # Slack may not show a message at once. The clock of Slack's headers may differ from the clock of its
-    # messages.
+    # A new message may still be missing from Slack's answers. Also, the clock of Slack's headers may differ
+    # from the clock of its messages.
     seconds = 0.0 if looks else deps.queues.times.recheck_ms / 1000
     raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
 

@@ -100,7 +100,7 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
     except SlackRateLimited:
         raise
     except NotDone:
-        # That message does not exist any more, so the decision is shown as a new message.
+        # The message with the button does not exist any more, so the answer is shown as a new message.
         await show_privately(slack, requester, message)
 
 

@@ -38,7 +38,7 @@ HELD_BY_PAUSE_PREFIX = "held:"
 # The text that is stored in place of a message's ts, if a question is settled and its message is not known.
 SETTLED = "settled"
 # If a job's id begins with this, its message takes the place of the open question. If no question is open,
-# it is a new message.
+# the job posts a new message.
 REPLACING_JOB_ID_PREFIX = "replacing:"
 
 

@@ -36,7 +36,7 @@ PRESENCE_WINDOW = timedelta(seconds=10)
 MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs that only the owner of a task and administrators may use.
 OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare"})
-# The verbs that everybody may use who may see the task. All other verbs, such as pause, resume and send, are
+# The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
 # With how many people and groups a task can be shared. If the actor is not one of these people, each group

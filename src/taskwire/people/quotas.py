@@ -20,7 +20,8 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
 # If several people make requests for one channel, the requests are counted one after the other. Each request
-# holds the channel until its link is written. If its process dies, it holds the channel for this time.
+# holds the channel until its link is written. If the process dies before that, the request holds the channel
+# for this time.
 CHANNEL_CLAIM_MS = 10_000
 CHANNEL_RETRY_SECONDS = 0.5
 _COUNT, _CLAIM = "create_count", "quota_claim"

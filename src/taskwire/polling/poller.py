@@ -28,8 +28,8 @@ from taskwire.telemetry import Metrics, logger
 # The account that polls: the service account.
 ACCOUNT = "service"
 # The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. So the replica that
-# has polled polls again. If it dies, another replica takes over when the lease ends: within 10 s at the
-# default interval.
+# made the latest poll also makes the next poll. If this replica dies, another replica takes over when the
+# lease ends: within 10 s at the default interval.
 POLL_LEASE_MS = 9_000
 MAX_LEASE_MARGIN_MS = 3_500
 # How old the last successful poll may be when due timers are fired, in ms. The value is higher for long poll

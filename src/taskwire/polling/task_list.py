@@ -27,7 +27,7 @@ from taskwire.queue.batch import Batch
 from taskwire.state.observations import Poll, StoredObservation
 from taskwire.telemetry import Metrics, logger
 
-# How many observations one call to Redis has. Such a call takes two or three milliseconds.
+# How many observations one call to Redis stores. Such a call takes two or three milliseconds.
 BATCH_SIZE = 50
 
 Linked = dict[TaskId, LinkId]
@@ -73,7 +73,7 @@ class TaskListReader:
         self._metrics = metrics
         self._account = account
         self._last_poll_number = 0
-        # The digest of the last list that was processed. A list of ten thousand tasks has 13 MB.
+        # The digest of the latest list that was processed. A list of ten thousand tasks has 13 MB.
         self._list_digest = b""
         self._last_linked: Linked = {}
         # Digests of the observations that this process has stored, so that only changes are sent to Redis.

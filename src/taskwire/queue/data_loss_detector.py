@@ -77,9 +77,9 @@ class DataLossDetector:
         self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.write_log.id)
         self._poll_numbers: dict[str, int] = {}
         self._checked_ms = 0
-        # The last data loss, as long as Redis remembers it.
+        # The latest data loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
-        # How far Redis went back at the last data loss, in milliseconds, as this process has measured it.
+        # How far Redis went back at the latest data loss, in milliseconds, as this process has measured it.
         self.missing_ms = 0
 
     async def find_new(self) -> DataLoss | None:
@@ -94,7 +94,7 @@ class DataLossDetector:
             answer = self._answer(self._write_log.id, int(lately is not None), *(lately or ()))
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
-        # The number of the last poll only grows. So a smaller number shows a data loss, even if the server
+        # The number of the latest poll only grows. So a smaller number shows a data loss, even if the server
         # hides its id.
         if any(numbers.get(account, 0) < number for account, number in self._poll_numbers.items()):
             # If Redis has no numbers at all, everything is lost.

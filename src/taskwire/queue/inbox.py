@@ -38,7 +38,7 @@ PARKED_TTL_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
 
-# The most jobs that may wait: replies for one agent, and requests of one person. Beside its replies, the
+# The most jobs that may wait: replies for one agent, and requests of one person. Besides its replies, the
 # queue of an agent takes MAX_WAITING_REQUESTS other requests. Further jobs are rejected, and the person is
 # told so.
 MAX_WAITING_REPLIES = 200
@@ -202,7 +202,7 @@ class Inbox:
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):
-            # After a try that failed at once, wait before the next one: Redis may be back in a moment.
+            # If a try failed at once, wait before the next try: Redis may be back in a moment.
             await asyncio.sleep(begun + number * TRY_SECONDS - loop.time())
             answer, may_have_been_sent = await calls.call(*words)
             match answer:

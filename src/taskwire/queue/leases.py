@@ -30,7 +30,7 @@ from taskwire.sealing import CannotOpen, open_text, seal_text
 # The longest wait before a worker looks for due queues again, because a wake-up can be lost.
 IDLE_WAIT_SECONDS = 1.0
 # A released queue is due again after this time. The released lease may have made a call that is still on its
-# way. Only calls that may be repeated can be, such as an edit or a reaction.
+# way to Slack or Coder. Such a call may be repeated: it is, for example, an edit or a reaction.
 RELEASE_DELAY_MS = 1_000
 # If no known version can read a queue's next job, the queue is due again after this time. Another process of
 # this format may be able to read the job.

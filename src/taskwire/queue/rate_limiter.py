@@ -52,8 +52,8 @@ CLAIM_AGE_TTL_MS = 60_000
 # most MAX_REPORTED_WAIT_MS. By then, earlier claims may be gone, and the caller's priority may have risen.
 # With ten thousand callers, this makes eighty requests a second.
 SHORT_WAIT_MS, MAX_REPORTED_WAIT_MS = 10_000, 120_000
-# If a claim has waited this long, it goes before claims with a higher priority, for one in
-# PLACES_PER_STARVING_CLAIM places.
+# A claim that has waited this long gets one in PLACES_PER_STARVING_CLAIM places before claims with a higher
+# priority.
 STARVING_AFTER_MS = 60_000
 PLACES_PER_STARVING_CLAIM = 5
 

@@ -45,8 +45,8 @@ THREADS_PER_BATCH = 200
 # A scan of a channel begins this long before the gap: Slack's last retry of an earlier event may be in the
 # gap, and clocks may differ.
 SCAN_MARGIN_MS = 600_000
-# This many of the last known messages are read again, because Redis may have lost a message before the last
-# one.
+# This many of the last known messages are read again, because Redis may have lost a message from before the
+# last one.
 REREAD_MESSAGES = 50
 
 _log = logger("taskwire.recovery.backfill")
@@ -175,7 +175,7 @@ class Backfill:
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.BACKFILL)
         if any(ours.startswith(f"{link.id}:{DETACHED_ID_PREFIX}") for ours in said.own_message_ids):
             # The bot posts this message when a link is detached. So the link was detached, and Redis has lost
-            # this.
+            # the record of that.
             await self._deps.queues.write(self._deps.writes.end(Batch(), link.record, "detached"))
             return 0
         await self._update_waiting_replies(link, replies, said.replies)

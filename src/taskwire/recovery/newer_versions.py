@@ -127,7 +127,7 @@ def make_replacement(acquired: Acquired) -> Batch | None:
     threads when it starts.
     """
     if isinstance(acquired, UnreadableJob) and acquired.is_forged:
-        # Without this, the jobs behind this job would wait for a week.
+        # If this job did not become a dead letter, the jobs behind it would wait for a week.
         _log.error(
             "job not written by this Taskwire, kept as a dead letter", queue=acquired.name, why=acquired.why
         )

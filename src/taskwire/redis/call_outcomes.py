@@ -24,7 +24,7 @@ from redis.typing import EncodableT
 from taskwire.redis.sentinels import Masters
 
 # Error codes of a server that accepts no writes. If a script fails, Redis 7 and Valkey put the code at the
-# beginning of the error. Redis 6.2 puts the code further on in the text.
+# beginning of the error. Redis 6.2 puts the code at a later place in the text.
 REFUSALS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "UNBLOCKED")
 
 

@@ -63,8 +63,8 @@ class Masters:
         """Return the present master. Raises `NoMaster` if the sentinels do not know a master."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
         if self._is_outdated(seen):
-            # The sentinels that replaced a master are the first to know it. So an older answer is out of
-            # date. If all sentinels give an older answer, they may have started again from zero.
+            # The sentinels that replaced a master are the first to know the new master. So an older answer is
+            # out of date. If all sentinels give an older answer, they may have started again from zero.
             seen, errors = await self._ask(len(self._sentinels))
             if self._is_outdated(seen) and errors and self.last is not None:
                 return self.last

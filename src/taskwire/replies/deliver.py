@@ -149,7 +149,7 @@ class ReplySender:
                 return UserError(*refusals.not_connected(), reason="no_account")
         except UserError as error:
             return error
-        # The owner's address in Slack may have changed since the task was created.
+        # The owner's e-mail address in Slack may have changed since the task was created.
         if person == record.owner_slack:
             return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")

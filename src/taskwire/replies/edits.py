@@ -35,8 +35,8 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
 from taskwire.redis.decoding import read
 
-# Slack may not show a message in the first seconds after it was posted. So if backfill does not find a reply,
-# the reply counts as deleted only if it is older than this.
+# In the first seconds after a message was posted, Slack may answer without it. So if backfill does not find a
+# reply, the reply counts as deleted only if it is older than this.
 VISIBILITY_DELAY = timedelta(minutes=1)
 CLAIM_AGE = timedelta(milliseconds=DELIVERY_CLAIM_TTL_MS)
 

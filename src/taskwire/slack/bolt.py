@@ -59,7 +59,7 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
     # Bolt disables its own loggers if the given one is disabled.
     silent.disabled = True
     app = _App(
-        # Without a name, Bolt reads the source files of its callers. Its loggers get this name.
+        # Without a name, Bolt reads the source files of its callers. Bolt's loggers get this name.
         name=silent.name,
         # With a token, Bolt would call auth.test at the first payload, and drop the payload if the call
         # failed.

@@ -57,12 +57,13 @@ def check_metadata(event_type: str, payload: dict[str, str]) -> None:
 _UNMASKED_KEYS = frozenset(
     {"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"}
 )
-# The keys of a field's initial content. It is not masked, because the person may submit it unchanged. The
-# person may see the same prompt in Coder.
+# The key of the text with which a field of a dialog opens. This text is not masked, because the person may
+# submit it unchanged. The person can also see it in Coder.
 _INITIAL_VALUE = "initial_value"
 
 
-# Elements of rich text that Slack shows as lines of pieces, and the kinds of pieces that contain words.
+# Elements of rich text that consist of pieces which Slack shows in one line, and the kinds of pieces that
+# contain words.
 _LINES = frozenset({"rich_text_section", "rich_text_preformatted", "rich_text_quote"})
 _TEXTS = frozenset({"text", "link"})
 

@@ -157,8 +157,8 @@ class AuditTrail:
         self._limits = limits
         self._clock = clock
         self._seal = Script(connections.commands, keys, clock, _SEAL)
-        # The last seal that this process has written or read. If Redis then has an older seal, the trail was
-        # put back.
+        # The latest seal that this process has written or read. If Redis has an older seal than this,
+        # somebody has put an older trail back.
         self._last = AuditSeal()
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:

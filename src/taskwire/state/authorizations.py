@@ -19,7 +19,7 @@ from taskwire.state.notes import Notes
 
 # Coder's code is also valid for ten minutes.
 LIFETIME_MS = 600_000
-# How often a person may enter a wrong number.
+# How many times a person may enter a wrong number.
 MOST_TRIES = 5
 
 

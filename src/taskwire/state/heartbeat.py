@@ -17,8 +17,8 @@ from taskwire.queue.scripts import Clock, Script, ScriptAnswer, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# A gap counts as recorded if a process has recorded a gap within this time that began at most this much
-# later. If a gap is shorter than this, backfill does not read it.
+# A gap counts as recorded if a process has recorded, within this time, a gap that began at most this much
+# later. Backfill does not read a gap that is shorter than this.
 SAME_GAP_MS = 60_000
 # If a process has claimed a gap and has not recorded it after this time, the process may be dead.
 GAP_CLAIM_MS = 10_000

@@ -20,10 +20,11 @@ from taskwire.telemetry import logger
 
 # How long a note is stored unless its writer says otherwise.
 DEFAULT_TTL_MS = 300_000
-# How long a request to Slack or Coder may take. After this time, no request from before the last change is
-# under way.
+# How long a request to Slack or Coder may take. After this time, no request that began before the latest
+# change is under way.
 CHANGE_TTL_MS = 120_000
-# No answer is cached for this long. So an older answer was put back by somebody else, and it is not used.
+# Each answer expires before it is this old. So an older answer was put back by somebody else, and it is not
+# used.
 OLDEST_CACHED_SECONDS = 60
 # How long the time of Redis is computed from this process's monotonic clock before Redis is asked again.
 CLOCK_SECONDS = 60.0

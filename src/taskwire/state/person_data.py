@@ -143,7 +143,7 @@ def _sort_by_name(found: FoundData, key: str, name: str, person: UserId) -> None
     elif name.startswith("person_settings:"):
         found.settings.append(key)
     elif name != f"links_of:{person}":
-        # The person's links leave that list when they end.
+        # The list of the person's links need not be removed: links leave it when they end.
         found.notes.append(key)
 
 

@@ -26,7 +26,7 @@ from taskwire.slack.shared_links import SharedLinks
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
 
-# Only the first links of a message get a preview.
+# Only this many links of a message get a preview: the first ones.
 MOST_PREVIEWS = 3
 
 _log = logger("taskwire.tasks.link_previews")

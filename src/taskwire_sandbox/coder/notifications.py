@@ -12,7 +12,7 @@ from taskwire_sandbox.coder.rows import AppStatus, Task, Workspace
 from taskwire_sandbox.coder.wire import Json, JsonValue, timestamp
 from taskwire_sandbox.coder.world import World
 
-FETCH_SECONDS = 0.1  # delivery starts so soon that the announced change may not be finished yet.
+FETCH_SECONDS = 0.1  # delivery starts so soon that the announced change may not be finished
 TEMPLATE_IDS = {
     "Task Working": "bd4b7168-d05e-4e19-ad0f-3593b77aa90f",
     "Task Idle": "d4a6271c-cced-4ed0-84ad-afd02a9c7799",

@@ -14,7 +14,7 @@ PRIVATE: Final = "private"
 IM: Final = "im"
 MPIM: Final = "mpim"
 CHANNEL_TYPES = {PUBLIC: "channel", PRIVATE: "group", IM: "im", MPIM: "mpim"}
-# For conversations with private names, the names that Slack uses in slash commands.
+# The names that Slack gives in slash commands for conversations whose real names it does not tell.
 COMMAND_NAMES = {PRIVATE: "privategroup", IM: "directmessage"}
 
 

@@ -53,7 +53,7 @@ class LinkState(FrozenModel):
     final_report: Report | None = None
     # The last report before this turn. Coder repeats the text of this report while the agent works.
     previous_report: Report | None = None
-    # When the agent had last reported before it got the last input.
+    # The time of the agent's latest report before it got its latest input.
     input_after: datetime | None = None
     idle_since_ms: int | None = None
     error_since_ms: int | None = None
@@ -63,23 +63,24 @@ class LinkState(FrozenModel):
     is_need_announced: bool = False
     announced_need_id: Readable = ""
     announced_error_build: int = 0
-    # Whether an error came back after the agent was healthy for a while. Its notice gets another id.
+    # Whether an error came back after the agent was healthy for a while. Then the error's notice gets another
+    # id.
     is_error_repeated: bool = False
     announced_pause_build: int = 0
     # The phase before the workspace was stopped. A question or a failure stays open during a pause.
     paused_from: Phase | None = None
     last_action: Acted | None = None
-    # When the list of tasks, an input or an act last changed something; 0 if that is not known.
+    # The time of the latest change that the list of tasks, an input or an act showed; 0 if it is not known.
     changed_ms: int = 0
     # Whether the task counts as stuck now, and whether it was announced as stuck in this turn.
     is_stuck: bool = False
     is_stuck_announced: bool = False
     # When the question of this turn was announced; 0 if it is answered, or was never announced.
     asked_ms: int = 0
-    # How many reminders of the question have been sent, and when the last one was sent.
+    # How many reminders of the question have been sent, and when the latest reminder was sent.
     reminder_count: int = 0
     reminded_ms: int = 0
-    # When the last reminder is repeated, because a person has asked for that; 0 if nobody has.
+    # When the latest reminder is repeated, because a person has asked for that; 0 if nobody has.
     snoozed_until_ms: int = 0
     # The ids by which the agent's history can be read, even after the workspace has stopped.
     agent_id: Readable | None = None

@@ -152,7 +152,7 @@ class Link(BaseModel):
     moved_to: str = ""
     # Why the task could not be created, as mrkdwn; empty if it could.
     failure: str = ""
-    # The number of the build that failed, a blank, and its error as the thread shows it.
+    # The number of the failed build, a blank, and the build's error as the thread shows it.
     build_failure: str = ""
     is_muted: bool = False
     # The people who are called besides the owner.
@@ -169,7 +169,7 @@ class Link(BaseModel):
     maybe_moved_since: Ts | None = None
     # Slack's error code that says why the thread accepts no messages; empty if it accepts them.
     closed_error: str = ""
-    # The cursor of the last excerpt, and the digest of the card as it was last posted or edited.
+    # The cursor of the latest excerpt, and the digest of the card as it was last posted or edited.
     cursor: str = ""
     drawn_card: str = ""
     # The digest of the card when an update of the owner's Home tab was last queued.
@@ -181,7 +181,7 @@ class Link(BaseModel):
     session: str = ""
     # When somebody last used the card's menu. The card is drawn again with nothing chosen in it.
     menu_used: Ts | None = None
-    # When the owner last opened what the agent had reported, in Unix milliseconds; 0 if never.
+    # When the owner last opened the result that the agent reported, in Unix milliseconds; 0 if never.
     opened_ms: int = 0
     # The action that is being carried out, a blank, and the id of its job.
     pending: str = ""

@@ -110,8 +110,8 @@ def _apply_observed(
     if state.phase is Phase.GONE:
         state = state.model_copy(update={"phase": Phase.STARTING})
     if seen.report is None and event.reports:
-        # Coder's list shows no report from before the start. So all reports of the history are from before
-        # it.
+        # Coder's list shows only reports that came after the latest start of the workspace, and here it shows
+        # none. So all reports of the history are older than this start, and are applied first.
         state, notices = _apply_reports(state, event, now_ms)
     finished = state.final_report
     state = _with_build(state, seen, now_ms)
@@ -213,8 +213,8 @@ def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
     is_start = is_up or state.build == 0
     update: dict[str, object] = {
         "build": seen.build,
-        # A stop does not end the phases Done and Failed. After such a phase, the idle report may be seen only
-        # after the stop.
+        # A stop does not end the phases Done and Failed. The idle report that follows one of these phases may
+        # be seen only after the stop.
         "final_report": None if is_start else state.final_report,
         "idle_since_ms": None,
         "is_error_repeated": False,

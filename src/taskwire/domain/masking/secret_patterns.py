@@ -140,7 +140,7 @@ _BY_PREFIX = (
 )
 
 _BY_NAME = (
-    # In the environment.
+    # Secrets in environment variables.
     (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
@@ -215,7 +215,7 @@ _BY_COMMAND = (
     (rf"(?i:--(?:[a-z]{{1,20}}-){{0,3}}{_NAMED}[ \t]{{1,4}}{_QUOTE})", r"[^\s\"'$<•-][^\s\"'•]{3,}"),
 )
 
-# Patterns for arguments of commands that are passwords. The group `kept` is the text before a password, with
+# Patterns for passwords that are arguments of a command. The group `kept` is the text before a password, with
 # its quotation mark.
 _LINE_OF_COMMAND = (
     r"\b(?:[^\n|;&\\\"']{1,40}+|\"[^\"\n]{0,200}\"|'[^'\n]{0,200}'|[\"']|\\[\s\S]?|&(?![\s&])){0,300}+"
@@ -323,7 +323,7 @@ def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]
             continue
         start = found.start()
         if found.end() == edge < length:
-            # Only the rest of the text shows where the match ends, or whether there is one.
+            # Only the rest of the text shows where the match ends, or whether there is a match.
             found = pattern.match(text, start)
         if found is not None:
             yield found

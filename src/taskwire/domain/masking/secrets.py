@@ -47,8 +47,8 @@ _SHORT_LINE = 500
 _ROUNDS = 4
 # A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
-# What a reader may not see, although it stands between two letters of a secret: characters without width,
-# control characters, and the marks of Markdown and mrkdwn.
+# Characters between two letters of a secret that a reader does not see: characters without width, control
+# characters, and the marks of Markdown and mrkdwn.
 _UNSEEN_RUN = re.compile(
     rf"(?:[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f*`~]|\\(?=[!-/:-@\[-`{{-~]))+"
 )
@@ -320,7 +320,7 @@ def _place_spans(
             start = max(begins, begins + first - edges[line])
             end = min(ends, begins + behind - edges[line])
             if start == begins and end == ends and not instead:
-                # The line has no text left before these blanks.
+                # This line has no text left before the blanks that follow, so remove these blanks too.
                 end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
             yield SecretSpan(start, end, instead)
             line, instead = line + 1, ""

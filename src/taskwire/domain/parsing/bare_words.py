@@ -10,7 +10,7 @@ import re
 STOP_SIGN = "octagonal_sign"
 # In characters. A longer text cannot be a bare word, so it is not searched.
 _LONGEST = 60
-# A person may write such a word in bold or italics, and end it with full stops or exclamation marks.
+# A person may write a bare word in bold or italics, and end it with full stops or exclamation marks.
 _MARKS, _ENDS = r"[\s*_~]*", r"[\s*_~.!…]*"
 _STOP = re.compile(
     rf"{_MARKS}(?:stop|cancel|halt|abort|wait|:{STOP_SIGN}:|\N{{OCTAGONAL SIGN}}\ufe0f?){_ENDS}",

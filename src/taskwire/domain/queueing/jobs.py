@@ -167,11 +167,11 @@ class Reply(Work):
     was_away: bool = False
     # The author's name, if another person sends the message to the agent.
     author_name: str = ""
-    # Then: the hashes of the files' contents as that person could read them. The hash of a file that is no
-    # text is empty.
+    # If another person sends the message: the hashes of the files' contents as that person could read them.
+    # The hash of a file that is no text is empty.
     file_hashes: tuple[str, ...] = ()
-    # Then: the text of the message as that person was shown it. The people and channels that it mentions may
-    # have other names by the time when the agent gets it.
+    # If another person sends the message: its text as it was shown to that person. The people and channels
+    # that the message mentions may have other names when the agent gets it.
     shown_text: AgentText = AgentText("")
     # Whether the author used `/task send` and did not write in the thread.
     is_from_command: bool = False

@@ -20,7 +20,7 @@ class MessagePerson(Work):
     kind: Literal["message_person"] = "message_person"
     person: UserId
     message: Message
-    # The kind in the metadata.
+    # The kind that the message's metadata contain.
     message_kind: Literal["answer", "summary"] = "answer"
 
 
@@ -36,7 +36,7 @@ class CallPerson(Work):
     ts: Ts
     task_id: TaskId | None
     message: Message
-    # The kind in the metadata.
+    # The kind that the message's metadata contain.
     message_kind: Literal["answer", "call"] = "call"
 
 

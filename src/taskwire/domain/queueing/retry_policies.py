@@ -52,19 +52,20 @@ class RetryPolicy:
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 
-# Any job that fails or ends its process. After the last try it becomes a dead letter, and the bot tells the
-# person who asked.
+# Any job that fails or ends its process. After the last try, the job becomes a dead letter, and the bot tells
+# the person who asked.
 ANY_JOB = RetryPolicy(300.0, DAY, is_exponential=True)
-# A job that raises an unexpected exception. It ends as any job does, and the person gets a reference to the
-# log.
+# A job that raises an unexpected exception. After the last try, the job becomes a dead letter, and the person
+# gets a reference to the log.
 UNEXPECTED = replace(ANY_JOB, max_tries=5)
 # A request that is refused although an earlier attempt of it may have succeeded. Each try checks the earlier
-# attempt again. The job ends as any job does.
+# attempt again. After the last try, the job becomes a dead letter.
 REFUSED_AFTER_UNKNOWN_SECONDS = 5.0
-# A job whose account is refused, until the operator has mended the account. The job ends as any job does.
+# A job whose account is refused, until the operator has mended the account. After the last try, the job
+# becomes a dead letter.
 REFUSED_ACCOUNT = RetryPolicy(10.0, WEEK)
-# A job of a person who has no connected account. The job runs at once when the person connects an account. It
-# ends as any job does.
+# A job of a person who has no connected account. The job runs at once when the person connects an account.
+# After the last try, the job becomes a dead letter.
 PERSON_WITHOUT_ACCOUNT = RetryPolicy(300.0, WEEK)
 # A job during which Redis did not answer. It continues when Redis answers again.
 WITHOUT_REDIS_SECONDS = 0.5
@@ -77,8 +78,8 @@ CREATE_WITH_ERRORS = replace(COMMAND, max_duration=timedelta(minutes=15), max_tr
 # A pause, a resume or a deletion while the workspace starts or stops. After the last try, the bot tells the
 # person.
 BUILD_UNDER_WAY = RetryPolicy(3.0, max_tries=40)
-# The answer to a question in a thread. Other questions of the thread go first. After the last try, the bot
-# tells the author.
+# The answer to a question in a thread. Between two tries, other questions of the thread are answered. After
+# the last try, the bot tells the author.
 THREAD_QUESTION = COMMAND
 
 # A reply while the agent is not ready, or Coder does not answer. After the last try, the author gets a button
@@ -99,7 +100,8 @@ FILE_LOOK = RetryPolicy(5.0, max_tries=6)
 # A message for a thread whose card was deleted, until the card is posted again. After this time, the thread
 # counts as closed.
 CARD_MOVING = RetryPolicy(3.0, timedelta(minutes=1))
-# The backfill of a channel or a thread. Other channels and threads go first. The job ends as any job does.
+# The backfill of a channel or a thread. Between two tries, other channels and threads are read. After the
+# last try, the job becomes a dead letter.
 BACKFILL = RetryPolicy(5.0, DAY)
 
 # The reading of a task whose change was announced, until Coder shows the change. These are the intervals

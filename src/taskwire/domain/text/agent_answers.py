@@ -64,7 +64,7 @@ class AgentTurn:
     tests_failed: int = 0
 
 
-# A part of the kind `plain` has no mark of an agent.
+# The kinds of parts: text that an agent marks as its own, lines without any mark of an agent, and tool calls.
 _Kind = Literal["said", "plain", "step"]
 _PLAIN: _Kind = "plain"
 
@@ -188,7 +188,7 @@ def _ends(part: _Part, lines: list[str], at: int) -> bool:
     line = lines[at]
     if part.kind == "plain" or not line.strip() or _indent(line) > _indent(part.lines[0]):
         return False
-    # The result of some agents' calls is not indented. It ends with a blank line.
+    # Some agents do not indent the result of a call. Such a result ends with a blank line.
     return part.kind == "said" or not lines[at - 1].strip() or _CALLED.match(part.lines[0]) is not None
 
 
@@ -213,7 +213,7 @@ def _without_output(parts: list[_Part]) -> tuple[list[str], list[str]]:
     plain = [line for part in parts[:first] for line in part.lines]
     said = [line for part in parts[first:] for line in part.lines]
     if said and plain and ECHO.match(next(line for line in plain if line.strip())):
-        # Skip the text that the person has typed, because the terminal shows it too.
+        # `plain` is text that the person has typed. The terminal shows it too, so leave it out.
         return [], said
     blocks = list(_blocks(plain))
     begin = len(blocks)

@@ -10,7 +10,7 @@ from taskwire.domain.text.markdown import Node, is_sequence, parse, plain
 LONGEST_HEADLINE = 200
 # In characters. A shorter first sentence says too little ("Done."), so the next sentence is added to it.
 _SHORT = 25
-# How many blocks at the end are searched for a question. Its choices and a remark may follow it.
+# How many blocks at the end are searched for a question. Choices and a remark may follow the question.
 _NEAR_END = 3
 MOST_CHOICES = 8
 # In characters. In a long answer, only this much of the end is searched for a question and its choices.

@@ -40,8 +40,8 @@ _UNSAFE = re.compile(
     + "".join(f"{chr(plane << 16 | 0xFFFE)}-{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
     + "]"
 )
-# Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. It is used
-# inside the brackets of a character class.
+# Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. This constant
+# is used inside the brackets of a character class.
 ZERO_WIDTH = (
     r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -70,8 +70,8 @@ _FLAG = re.compile(
     "|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
 _TAGS = re.compile("[\U000e0000-\U000e007f]+")
-# The character class comes before the lookarounds, because the search for it is fast. Invisible characters
-# that directly follow a removed one are removed too.
+# The character class comes before the lookarounds, because a search for a character class is fast. Invisible
+# characters that directly follow a removed character are removed too.
 _HIDDEN = re.compile(
     rf"[{ZERO_WIDTH}]"
     rf"(?<!{_EMOJI}\ufe0f)"

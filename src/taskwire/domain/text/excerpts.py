@@ -29,7 +29,7 @@ MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
 # In characters. A longer word may be cut anywhere, because no token is so long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
-# This many matching lines in a row prove that the end of the last excerpt was found.
+# This many matching lines in a row prove that the end of the previous excerpt was found.
 _SURE_MATCHES = 3
 
 Mask = Callable[[str], str]
@@ -48,7 +48,7 @@ class Cursor:
     line_count: int = 0
     fingerprint: str = ""
     last_lines: tuple[str, ...] = ()
-    # When the last input before the entry was made. This time distinguishes the log from another log with the
+    # The time of the latest input before the entry. This time distinguishes the log from another log with the
     # same ids.
     last_input_at: datetime | None = None
 
@@ -247,7 +247,7 @@ def _find_end_of_shown(prints: list[str], cursor: Cursor) -> int:
     ):
         return cursor.line_count
     # The agent's program may have changed the last lines that were shown. The unchanged lines before them
-    # still show where the last excerpt ended.
+    # still show where the previous excerpt ended.
     is_whole = cursor.line_count == len(cursor.last_lines)
     for known in range(len(cursor.last_lines), 0, -1):
         matches = [

@@ -89,7 +89,7 @@ class Button(StrEnum):
     WATCH = "task.watch"
     UNWATCH = "task.unwatch"
     SHARE = "task.share"
-    # Opens the form for a new task, filled as this task was.
+    # Opens the form for a new task, filled in with the values of this task.
     NEW_LIKE = "task.new_like"
     GIVE_THREAD = "task.give_thread"
     READ_REPLIES = "task.read_replies"
@@ -99,7 +99,7 @@ class Button(StrEnum):
     OPEN_RESULT = "open.result"
     # A click means that the task's owner has seen what the agent reported. The value is the link's id.
     SEEN = "home.seen"
-    # These only open a page. Slack sends a click for them too.
+    # These buttons only open a page. Slack sends a click for them too.
     OPEN_CODER = "open.coder"
     OPEN_LINK = "open.link"
     OPEN_THREAD = "open.thread"

@@ -320,7 +320,7 @@ def _is_prose(line: str) -> bool:
     mark = _LIST_MARK.match(said)
     said = said[mark.end() :] if mark else said
     is_code = _NOT_PROSE.match(said) is not None or said.endswith(("{", "}", "\\", ",)"))
-    # A short line that ends with a colon introduces the next line, so it is not joined. A longer one may be
+    # A short line that ends with a colon introduces the next line, so it is not joined. A longer line may be
     # wrapped.
     is_code = is_code or (said.endswith(":") and said.count(" ") < _WORDS_BEFORE_COLON)
     is_code = is_code or _STATEMENT.search(said) is not None

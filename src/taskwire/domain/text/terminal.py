@@ -44,7 +44,8 @@ _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 
 # The marks of a prompt. If text was typed but not sent, the prompt is the last line of the screen.
 _PROMPTS = (">", "\u276f", "\u203a")
-# The widths of most terminals, and of those that Coder's own modules start. None is narrower than 40.
+# The widths of most terminals, and of the terminals that Coder's own modules start. No terminal is narrower
+# than 40.
 _USUAL_WIDTHS, _NARROWEST = (67, 80), 40
 # In characters. Searching a piece of this length takes a few milliseconds.
 _PIECE = 32_768
