@@ -265,3 +265,28 @@ async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) ->
     assert gone == EMPTY
     assert back == f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
     assert [message.partition(":")[0] for message in thread.new_messages()] == ["Gone", "Back"]
+
+
+async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> None:
+    """Bob finds Alice's task in his tab while it waits for her, and when it is done."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+    world.bob.hears()
+    await world.bob.opens_home()
+
+    shown = []
+    for state, report in (("idle", "Which config should I keep?"), ("complete", "Kept the new one")):
+        task.becomes(state, report)
+        await world.polls()
+        await world.passes(SETTLE_SECONDS)
+        for _ in range(3):
+            await world.passes(CARD_SECONDS)
+        shown.append(world.bob.home().partition(" · thread")[0])
+        thread.new_messages()
+
+    heading = "[New task]\nNothing needs you right now.\n*Shared with you*\n"
+    assert shown == [
+        f"{heading}:raising_hand: {TITLE} · Needs you · … · Alice\nWhich config should I keep?",
+        f"{heading}:white_check_mark: {TITLE} · Done · … · Alice\nKept the new one",
+    ]

@@ -61,14 +61,34 @@ def test_what_needs_somebody_comes_first() -> None:
     assert [link.id for link in found.lately] == ["done", "paused", "pull request of yesterday"]
 
 
+def test_shared_tasks_are_apart_unless_they_run() -> None:
+    """A question in a shared task calls its owner. So the tab of a teammate shows it apart."""
+    shared = [
+        task("theirs is done", Phase.DONE),
+        task("theirs runs", Phase.WORKING),
+        task("theirs asks", Phase.NEEDS_YOU, age_ms=90 * DAY_MS),
+        task("theirs was done long ago", Phase.DONE, age_ms=LATELY_MS),
+        task("theirs is paused", Phase.PAUSED, age_ms=1),
+    ]
+
+    found = sort_links([task("mine", Phase.WORKING)], NOON_MS, shared)
+
+    assert [link.id for link in found.running] == ["mine", "theirs runs"]
+    assert [link.id for link in found.shared] == ["theirs asks", "theirs is done", "theirs is paused"]
+    assert (found.needs, found.lately) == ([], [])
+
+
 def test_more_tasks_than_fit_are_counted() -> None:
     """The tab has at most Slack's hundred blocks, and says how to see the remaining tasks."""
     many = [TaskLine(task("asked", Phase.NEEDS_YOU, paused_from=Phase.NEEDS_YOU), THREAD)] * 40
     paused = [TaskLine(task("paused", Phase.PAUSED), THREAD)] * 40
+    shared = [TaskLine(task("asked", Phase.NEEDS_YOU), THREAD, is_own=False)] * 40
     asked = [
         AskedLine(task("asked", Phase.WORKING), "reply:1", "Bob", "x" * 3_000, ("a.txt",), (), THREAD)
     ] * 40
-    page = HomePage(asked, many, many, paused, "Late.", Message(text="Done."), account=ShownAccount("alice"))
+    page = HomePage(
+        asked, many, many, paused, shared, "Late.", Message(text="Done."), account=ShownAccount("alice")
+    )
 
     view = home.home_view(page, Hosts(CODER))
 
@@ -81,9 +101,10 @@ def test_more_tasks_than_fit_are_counted() -> None:
     ]
     assert more == [
         "35 more follow when these are decided.",
-        "25 more: `/task list needs-me`",
-        "28 more: `/task list mine`",
+        "26 more: `/task list needs-me`",
         "30 more: `/task list mine`",
+        "32 more: `/task list mine`",
+        "34 more: `/task list mine`",
     ]
 
 

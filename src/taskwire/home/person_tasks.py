@@ -1,4 +1,4 @@
-"""Reads a person's tasks from Redis: tasks that need the person, that run, and that changed recently.
+"""Reads a person's tasks from Redis: tasks that need the person, run, changed recently, or are shared.
 
 Coder is not asked, so the tasks are also shown while Coder is down. Tasks without a thread are not in Redis.
 """
@@ -19,18 +19,20 @@ LATELY_MS = 7 * DAY_MS
 
 
 class PersonTasks(NamedTuple):
-    """A person's open links in three lists. Each list has the order in which it is shown."""
+    """A person's open links in four lists. Each list has the order in which it is shown."""
 
     needs: Sequence[Link]
     running: Sequence[Link]
     lately: Sequence[Link]
+    shared: Sequence[Link] = ()
 
 
 def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) -> PersonTasks:
-    """Divide a person's links into three lists: tasks that need the person, that run, and that changed.
+    """Divide a person's links into lists: tasks that need the person, run, changed, or are shared.
 
     `shared` are the links that other people share with the person. Running tasks of `shared` come after the
-    person's own running tasks.
+    person's own running tasks. The others are in the last list, if they wait for their owner or have changed
+    in the last seven days.
 
     The first two lists are the same as in `/task`, in the same order. The third list has the changes of the
     last seven days, the newest first.
@@ -41,8 +43,15 @@ def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) 
     shown = {link.id for link in (*needs, *running)}
     newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
     lately = [link for link in newest if link.id not in shown and now_ms - link.state.since_ms < LATELY_MS]
-    running += [link for link in sorted(shared, key=get_order) if is_running(link, now_ms)]
-    return PersonTasks(needs, running, lately)
+    theirs = sorted(shared, key=get_order)
+    running += [link for link in theirs if is_running(link, now_ms)]
+    others = [
+        link
+        for link in theirs
+        if not is_running(link, now_ms)
+        and (needs_owner(link, now_ms) or now_ms - link.state.since_ms < LATELY_MS)
+    ]
+    return PersonTasks(needs, running, lately, others)
 
 
 async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms: int) -> PersonTasks:

@@ -91,6 +91,7 @@ class HomePublisher:
             needs=await find_threads(self._deps, person, seen.needs, home.MOST_NEEDS),
             running=await find_threads(self._deps, person, seen.running, home.MOST_RUNNING),
             lately=await find_threads(self._deps, person, seen.lately, home.MOST_LATELY),
+            shared=await find_threads(self._deps, person, seen.shared, home.MOST_SHARED),
             note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
             answer=work.answer or await self._find_answer(person),
             settings=await self._deps.person_settings.get(person),

@@ -1,7 +1,8 @@
 """The Home tab: tasks that need a person, tasks that run, and tasks that are paused or have finished.
 
-Only this person sees the tab. Each task in it is the person's own, or it runs and is shared with the person.
-If there are no tasks, the tab says what Taskwire is.
+Only this person sees the tab. Each task in it is the person's own, or is shared with the person. Shared tasks
+that do not run have a section of their own, because their questions call their owner. If there are no tasks,
+the tab says what Taskwire is.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from taskwire.messages.task_lists import Hosts, TaskLine, get_open_phase, task_r
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks in a Home tab. A task takes two blocks, and an answer takes a few.
-MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_ANSWER_BLOCKS = 15, 12, 10, 6
+MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_SHARED, MOST_ANSWER_BLOCKS = 14, 10, 8, 6, 6
 # The most replies that the tab asks about. Each has up to four blocks.
 MOST_ASKED_IN_HOME = 5
 
@@ -40,6 +41,7 @@ class HomePage:
     needs: Sequence[TaskLine] = ()
     running: Sequence[TaskLine] = ()
     lately: Sequence[TaskLine] = ()
+    shared: Sequence[TaskLine] = ()
     note: str = ""
     answer: Message | None = None
     settings: PersonSettings = field(default_factory=PersonSettings)
@@ -51,7 +53,7 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     """Make the Home tab."""
     layout = [*_answer_blocks(page.answer)]
     layout += [section("note", page.note)] if page.note else []
-    if not (page.asked or page.needs or page.running or page.lately):
+    if not (page.asked or page.needs or page.running or page.lately or page.shared):
         layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
         return _view([*layout, *_preferences(page.settings), *_account(page.account)])
     layout += _buttons()
@@ -68,6 +70,9 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     if page.lately:
         layout += [section("lately", "*Paused or finished lately*")]
         layout += _rows("lately", page.lately, MOST_LATELY, "list mine", hosts)
+    if page.shared:
+        layout += [section("shared", "*Shared with you*")]
+        layout += _rows("shared", page.shared, MOST_SHARED, "list mine", hosts)
     return _view([*layout, *_preferences(page.settings), *_account(page.account)])
 
 
@@ -120,11 +125,11 @@ def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: 
 
 
 def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
-    """Return the buttons below a task that needs the person or is paused; none for other tasks.
+    """Return the buttons below a task that needs the person, or is paused and the person's own; else none.
 
     The title of a task without buttons leads to its thread.
     """
-    is_asked = name == "needs" or task.link.state.phase is Phase.PAUSED
+    is_asked = name == "needs" or (name == "lately" and task.link.state.phase is Phase.PAUSED)
     if not is_asked:
         return []
     page, reported = get_page_url(task.link, hosts.coder_url), get_reported_url(task.link)

@@ -120,12 +120,12 @@ def was_asked(link: Link) -> Message:
     return statement(f"{escape_line(get_owner_name(link), 60) or 'The owner'} was asked to pass it on.")
 
 
-def was_decided(name: str, *, was_passed: bool, is_choice: bool = False) -> Message:
-    """Tell the author of a reply what `name`, the owner or an administrator, has decided about it.
+def was_decided(by_name: str, *, was_passed: bool, is_choice: bool = False) -> Message:
+    """Tell the author of a reply what `by_name`, the owner or an administrator, has decided about it.
 
     `is_choice` is true if the author has pressed a choice instead of writing.
     """
-    who = escape_line(name, 60) or "The owner"
+    who = escape_line(by_name, 60) or "The owner"
     if not was_passed:
         return statement(f"{who} didn't pass it on.")
     where = "" if is_choice else " The reaction on your reply shows when the agent has it."
@@ -149,9 +149,9 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Mess
     )
 
 
-def muted_by(link: Link, name: str) -> Message:
-    """Tell the owner that `name` has muted the task, so that it calls nobody, and how to undo that."""
-    who, undo = escape_line(name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
+def muted_by(link: Link, by_name: str) -> Message:
+    """Tell the owner that `by_name` has muted the task, so that it calls nobody, and how to undo that."""
+    who, undo = escape_line(by_name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
     return statement(f"{who} muted {bold_title(link)}, so it calls nobody. `/task unmute {undo}` ends that.")
 
 

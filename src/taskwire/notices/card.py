@@ -8,8 +8,8 @@ The state is read when the place is free.
 import json
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import Ts, microseconds
-from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.ids import Ts, UserId, microseconds
+from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.lifecycle.phases import FINAL_PHASES
 from taskwire.domain.queueing.decisions import RecordOpened
 from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt
@@ -125,12 +125,20 @@ class CardAndReceipts:
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
-        """Queue an update of the owner's Home tab. The tab does not wait for the card's edit."""
-        owner = link.record.owner_slack
-        if owner is None or link.told_home == drawn or not await is_home_kept(self._deps, owner):
+        """Queue an update of the Home tabs of the owner and of each person with whom the task is shared.
+
+        The tabs do not wait for the card's edit. The tabs of members of a user group are not updated.
+        """
+        if link.told_home == drawn:
+            return
+        people = [link.record.owner_slack or "", *(each for each in link.shares if not is_group(each))]
+        kept = [UserId(each) for each in people if each and await is_home_kept(self._deps, UserId(each))]
+        if not kept:
             return
         told = self._deps.writes.set_field(Batch(), link.id, "told_home", drawn)
-        await context.write(refresh_home(owner, told))
+        for person in kept:
+            refresh_home(person, told)
+        await context.write(told)
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
         """Post the card again, once, after it was deleted: a thread without a root accepts no messages.
