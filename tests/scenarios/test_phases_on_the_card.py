@@ -68,7 +68,7 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
         "Detach, Delete]"
     )
     assert small_text(world, thread) == f"Alice · Tasks on Docker · <{PULL}|PR #12> · `{task.name}`"
-    assert phase_line(world, thread) == "Working · Opened a draft · started {ago}"
+    assert phase_line(world, thread) == "Working · “Opened a draft” · started {ago}"
 
 
 async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
@@ -260,7 +260,7 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
     assert thread.new_messages() == []
     assert [str(each["text"]).partition(":")[0] for each in posted] == ["Done"]
     assert at_once == ("Done", small_text(world, thread))
-    assert phase_line(world, thread) == "Done · Opened PR #12"
+    assert phase_line(world, thread) == "Done · “Opened PR #12”"
 
 
 async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:

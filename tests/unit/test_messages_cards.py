@@ -100,7 +100,7 @@ def test_a_working_task() -> None:
 
     assert shown(message) == [
         "Fix the login",
-        ":gear: Working · Opened PR #12 · started {ago}",
+        ":gear: Working · “Opened PR #12” · started {ago}",
         "~ Alice Adams · docker (Large) · <https://git.example.com/acme/site/pull/12|PR #12> · "
         "`fix-login-1a2b`",
         "> After signing in, people land…",
@@ -434,7 +434,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
 
     assert shown(message) == [
         "Other task",
-        ":raising_hand: Needs you · Which branch?",
+        ":raising_hand: Needs you · “Which branch?”",
         "~ bob · docker · `other-task`",
         "[Open in Coder]",
         "~ It has no thread. `/task attach other-task` gives it one in the channel where you type it.",

@@ -251,16 +251,19 @@ def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
 def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
     """Return the line with the phase, the report and the time, and the number of its lines on a phone.
 
-    If all three do not fit on one line, and there is only one line for them, the time is left out.
+    If all three do not fit on one line, and there is only one line for them, the time is left out. The report
+    is in quotation marks, because the agent's words, such as *Finished*, may look like another phase.
     """
     face, age, detail = get_phase_label(link), _age(link), get_detail(link)
+    is_report = bool(detail) and detail == get_report(link)
     # An emoji is as wide as two letters. Each part has ` · ` before it.
-    width = most_lines * LETTERS_PER_LINE - len(face.label) - 9
+    width = most_lines * LETTERS_PER_LINE - len(face.label) - 9 - 2 * is_report
     if age is not None and (width > 20 + len(age.shown) + 3 or most_lines > 1 or not detail):
         width -= len(age.shown) + 3
     else:
         age = None
     detail = fit(get_detail(link, max(20, width)), max(20, width))
+    detail = f"“{detail}”" if is_report else detail
     pieces = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
     pieces += [text_piece(f" · {detail}")] if detail else []
     if age:
