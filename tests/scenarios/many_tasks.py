@@ -61,7 +61,7 @@ async def a_second_replica(world: World) -> AsyncIterator[Bot]:
 
 
 def calls(world: World, method: str) -> list[Call]:
-    """Return every call of a method, the oldest first."""
+    """Return every call of this method of Slack's API, the oldest first."""
     return [call for call in world.slack.calls if call.method == method]
 
 

@@ -26,7 +26,8 @@ class Person:
         self.name = name
 
     async def types(self, command: str, channel: str = CHANNEL, *, settles: bool = True) -> ActionResult:
-        """Type a slash command, and return its immediate answer."""
+        """Type a slash command, and return its immediate answer. With `settles`, wait until the bot has run
+        the command."""
         word, _, text = command.partition(" ")
         answer = await self._world.slack.command(self.id, channel, word, text)
         if settles:
@@ -138,7 +139,8 @@ class Person:
         payload |= {"trigger_id": trigger, "response_url": url, **(told or {})}
         await backend.dispatcher.deliver_now(Delivery("interactive", "block_actions", payload))
         await self._world.settles()
-        # The answer to an invented question cannot replace any message, so this violation is expected.
+        # No message has this invented button, so the bot's answer cannot replace a message. Do not count this
+        # as a violation.
         violations = self._world.slack.violations
         violations[:] = [said for said in violations if said != "response_url: message_not_found"]
 
@@ -219,7 +221,7 @@ class Person:
         await self.clicks_at_once(thread, label)
 
     async def clicks_at_once(self, thread: "Thread", *labels: str) -> None:
-        """Press several buttons at the same time, before the bot can remove them."""
+        """Press the buttons with these labels at the same time, before the bot can remove one of them."""
         slack, buttons = self._world.slack, [thread.button(label) for label in labels]
         clicks = [slack.click(self.id, thread.channel, ts, name, value) for ts, name, value in buttons]
         await asyncio.gather(*clicks)

@@ -10,7 +10,7 @@ Raw = Mapping[str, object]
 
 
 class Reader:
-    """Remembers which messages were read."""
+    """Remembers which of the bot's messages a story has read."""
 
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox) -> None:
         self._slack = slack
@@ -32,8 +32,8 @@ class Reader:
         return found
 
     def _page_of(self, message: Raw, card: Raw) -> str:
-        """Return the address of the page of a thread's task. It is empty if the task is gone. If a new card
-        has no task id yet, use the id in the notice."""
+        """Return the address of the page of a thread's task, or an empty text if the task is gone. If a new
+        card has no task id yet, use the id in the notice."""
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)
         return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""

@@ -27,7 +27,8 @@ async def a_task(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def card(world: World, thread: Thread) -> str:
-    """Return what the card shows after its next edit. After a press, wait twice as long as usual."""
+    """Return what the card shows after enough time for two edits. After a press, a card can have two
+    edits."""
     await world.passes(CARD_SECONDS)
     await world.passes(CARD_SECONDS)
     return timeless(thread.card())

@@ -21,8 +21,8 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 3_600.0)
     monkeypatch.setattr(downtime, "BACKFILL_RETRY_SECONDS", 0.01)
     async with new_world(tmp_path) as made:
-        # At the start the bot noted a gap, because nobody had listened before. It would merge with the gaps
-        # of the tests.
+        # At its start the bot noted a gap, because nobody had listened before. That gap would merge with the
+        # gaps of the tests.
         await made.connections.commands.delete(made.keys.named("gap"))
         yield made
 
@@ -117,7 +117,8 @@ async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, p
 
 
 async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: World, process: Downtime) -> None:
-    """The bot reads from the start of the absence, not from the return of Redis."""
+    """Redis fails while the bot notes the gap of an absence. The bot still reads messages from the start of
+    the absence, not only from the return of Redis."""
     await _breaks(world, "gap")
     began = world.clock.time() - 2 * MINUTE
     process.queue_missed(int(2 * MINUTE * 1000))
@@ -143,8 +144,8 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
 
 
 async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
-    """Backfill at the start covers the outage, so the first request starts no second backfill. After a later
-    silence, a request starts another backfill."""
+    """In HTTP mode, no bot ran for a while. Backfill at the start covers that time, so the first request from
+    Slack starts no second backfill. After a later silence, a request starts another backfill."""
     await process.beat()
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)

@@ -70,7 +70,8 @@ async def test_slack_shows_what_the_agent_does(surface: World) -> None:
 
 
 async def test_slacks_own_stop_is_the_cards_stop(surface: World) -> None:
-    """The person gets the same answer as after *Stop* on the card, and Slack removes its own button."""
+    """A person presses Slack's own stop button. They get the same answer as after *Stop* on the card, and
+    Slack removes its button."""
     thread = await _a_working_agent(surface)
 
     await surface.slack.stop_session(surface.alice.id, thread.channel, thread.ts)
@@ -83,8 +84,8 @@ async def test_slacks_own_stop_is_the_cards_stop(surface: World) -> None:
 
 
 async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface: World) -> None:
-    """Slack shows its button to everybody. The agent goes on, and the bot tells the person who may stop the
-    agent."""
+    """Slack shows its stop button to everybody. If Bob, who may not steer, presses it, the agent goes on, and
+    the bot tells Bob whom to ask."""
     thread = await _a_working_agent(surface)
 
     await surface.slack.stop_session(surface.bob.id, thread.channel, thread.ts)
@@ -118,7 +119,8 @@ async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface
 
 
 async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> None:
-    """Slack refuses the first call. The bot tells nobody, and tries again only after a day."""
+    """Slack refuses the first call that sets an agent's state. The bot tells nobody, and tries such a call
+    again only after a day."""
     method, code = "agents.sessions.setStatus", "feature_not_enabled"
     surface.slack.faults.add(method, CallFault.ERROR, times=None, error=code)
 

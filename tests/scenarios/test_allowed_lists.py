@@ -58,8 +58,9 @@ async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) 
 
 
 async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: World) -> None:
-    """The form shows the refusal and stays open, so the typed text is not lost. In a channel, the bot shows
-    the refusal only once."""
+    """In a channel that is not allowed, the bot refuses a form, a mention and a reaction. The form shows the
+    refusal and stays open, so the typed text is not lost. After mentions and reactions, the person reads the
+    refusal only once."""
     random = world.slack.add_channel("random", ["alice", "bob"])
     await world.alice.types("/task create", "random")
     await only_in(world, "general")
@@ -99,8 +100,8 @@ async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: Worl
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
-    """The bot refuses the first reply and the first verb in words. It ignores later replies and verbs,
-    because people may be talking to each other."""
+    """In a thread of a channel that is not allowed, the bot answers a person's first reply and first verb
+    with a refusal. It ignores later replies and verbs, because people may be talking to each other."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "random")
@@ -141,7 +142,7 @@ async def test_only_members_of_allowed_groups_may_use_the_bot(world: World, word
 
 
 async def test_a_person_who_leaves_the_group_loses_the_right_at_once(world: World) -> None:
-    """The bot checks a person's rights again when it carries a request out."""
+    """A person is no longer in an allowed group. The bot refuses their next reply and their next press."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await only_for(world, "bob")

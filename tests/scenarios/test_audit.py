@@ -48,7 +48,8 @@ def timeless(said: str) -> str:
 
 
 async def test_every_surface_leaves_one_entry(world: World) -> None:
-    """An act that was refused has an entry with the reason. A query leaves no entry."""
+    """Each act leaves one entry, whether it came by command, reply, button or form. The entry of a refused
+    act has the reason. A query leaves no entry."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.polls()
@@ -103,7 +104,8 @@ async def test_an_entry_names_people_and_the_task_and_never_their_words(world: W
 
 
 async def test_what_coder_refuses_is_recorded_as_failed(world: World) -> None:
-    """The entry of the failed act has the HTTP status that Coder answered with."""
+    """Coder refuses an act. The act's entry says that it failed, and has the HTTP status of Coder's
+    answer."""
     world.coder.settings.lacks_agent_license = True
 
     await world.alice.runs("/task create fix it")
@@ -150,7 +152,7 @@ async def test_edits_of_waiting_replies_are_recorded(world: World) -> None:
 
 
 async def test_replies_that_are_given_up_together_have_an_entry_each(world: World) -> None:
-    """The agent gets none of the three replies. The trail has one entry for each."""
+    """The bot gives up three waiting replies at the same moment. The trail has one entry for each reply."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
         await world.alice.replies(thread, text)
@@ -167,7 +169,8 @@ async def test_replies_that_are_given_up_together_have_an_entry_each(world: Worl
 
 
 async def test_administrators_page_through_who_did_what(world: World) -> None:
-    """The newest entries come first. The buttons show another page in the same message."""
+    """An administrator asks for the audit trail, and sees the newest entries first. The buttons show another
+    page in the same message."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     for number in range(6):
@@ -198,7 +201,8 @@ async def test_administrators_page_through_who_did_what(world: World) -> None:
 
 
 async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
-    """Each line of the file is one JSON object, with the hash of the entry."""
+    """An administrator asks for the audit trail as a file. Each line of the file is one JSON object, with the
+    hash of the entry."""
     await world.restarts(admins=(world.bob.id,))
     await world.alice.runs("/task create fix it")
 
@@ -216,8 +220,8 @@ async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
 
 
 async def test_nobody_else_sees_who_did_what(world: World) -> None:
-    """People who are no administrators get neither the list nor the file. Their help does not name the
-    verb."""
+    """People who are no administrators get the audit trail neither as a list nor as a file. Their help does
+    not name the verb `audit`."""
     await world.alice.types("/task audit")
     await world.alice.types("/task audit export")
     await world.alice.types("/task help")
@@ -232,8 +236,8 @@ async def test_nobody_else_sees_who_did_what(world: World) -> None:
 
 
 async def test_administrators_are_told_that_somebody_changed_the_trail(world: World) -> None:
-    """The answer names the entry that is wrong, and asks the administrator to compare the trail with
-    Taskwire's log."""
+    """Somebody has removed an entry of the audit trail from Redis. The next answer about the trail names that
+    entry, and asks the administrator to compare the trail with Taskwire's log."""
     await world.restarts(admins=(world.bob.id,))
     for number in range(2):
         await world.alice.runs(f"/task create do {number}")

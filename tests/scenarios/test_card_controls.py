@@ -23,7 +23,8 @@ async def a_question(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def test_a_question_is_answered_from_the_card(world: World) -> None:
-    """The dialog shows the question. The bot posts the answer as the person's words, with a receipt."""
+    """A person presses *Answer* on the card, and writes in the dialog, which shows the agent's question. The
+    bot posts the answer as the person's words, with a receipt."""
     thread, task = await a_question(world)
 
     await world.alice.clicks(thread, "Answer")
@@ -67,7 +68,8 @@ async def test_an_answer_to_a_paused_task_resumes_it(world: World) -> None:
 
 
 async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: World) -> None:
-    """The dialog stays open with the text, so that the person can correct it."""
+    """A person submits an empty answer, and then an answer that begins with `!`. Each time the dialog shows
+    an error and stays open, so that the person can correct the text."""
     thread, task = await a_question(world)
     await world.alice.clicks(thread, "Answer")
 
@@ -92,7 +94,8 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be_read(world: World) -> None:
-    """The dialog shows the agent's last report and not its answer."""
+    """A person presses *Answer* while the agent's log cannot be read. The dialog shows the agent's last
+    report, because the bot cannot read what the agent wrote."""
     thread, task = await a_question(world)
     world.coder.plan_fault("tasks.logs", server_error(), times=1)
 
@@ -107,7 +110,8 @@ async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be
 
 
 async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
-    """The card shows the press before Coder answers. For this edit, the card does not wait three seconds."""
+    """The card shows a press before Coder answers. The bot makes this edit at once, although it otherwise
+    waits three seconds between two edits."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 1")
     await world.polls()
@@ -164,7 +168,8 @@ async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: Wor
 
 
 async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world: World) -> None:
-    """Only the person who pressed is told that nothing was done."""
+    """A person who may not steer presses a control of the card. The card does not change, and only that
+    person is told that nothing was done."""
     thread, task = await a_task(world)
     before = len(shown_cards(world, thread))
 

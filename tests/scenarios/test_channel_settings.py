@@ -106,8 +106,8 @@ async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: W
 
 
 async def test_new_tasks_have_the_channels_template_and_preset(world: World) -> None:
-    """The dialog shows the presets of the chosen template. A template that a command names takes
-    precedence."""
+    """A new task has the template and the preset of its channel. If a command names another template, the
+    task has that template. The dialog shows the presets of the chosen template."""
     presets = [world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")]
     big = world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.alice.types("/task settings")
@@ -285,8 +285,8 @@ async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
 
 
 async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: World) -> None:
-    """No reply starts the workspace. The bot asks whether to send or to drop the waiting replies, and gives
-    their number."""
+    """By the channel's setting, a reply to a paused task does not resume the task. The bot asks whether to
+    send or to drop the waiting replies, and gives their number."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!pause")
@@ -349,7 +349,8 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
 
 
 async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
-    """The workspace stays paused, and the bot gives the reply's text back."""
+    """A person drops a reply that waits while its task is paused. The bot posts the reply's text, and the
+    agent does not get the reply after a resume."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     task.pause()
@@ -386,7 +387,8 @@ async def test_a_guest_sees_no_settings(world: World) -> None:
 
 
 async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World) -> None:
-    """The dialog has only the personal settings, and says why the channel's settings are missing."""
+    """A person types `/task settings` in a channel without the bot. The dialog has only the personal
+    settings, and says why the channel's settings are missing."""
     quiet = world.slack.add_channel("quiet", ["alice"], kind="private", with_bot=False)
 
     await world.alice.types("/task settings", "quiet")
@@ -486,7 +488,8 @@ async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: Worl
 
 
 async def test_the_dialog_says_when_coder_is_away(world: World) -> None:
-    """The dialog shows only a sentence, and nothing that could be saved."""
+    """While Coder is away, the dialog of `/task settings` shows only a sentence, and has no field and nothing
+    to save."""
     world.coder.plan_fault("templates.*", faults.refused())
 
     await world.alice.types("/task settings")

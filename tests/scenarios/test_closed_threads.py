@@ -33,7 +33,8 @@ def sentence(thread: Thread, task: SandboxTask, why: str) -> str:
 
 
 async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: World) -> None:
-    """The bot keeps the notices. It tries to edit the card once an hour, however often the agent reports."""
+    """The channel of a thread is archived. The bot tells the task's owner once, and keeps the notices. It
+    tries to edit the card once an hour, however often the agent reports."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -52,7 +53,8 @@ async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: 
 
 
 async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: World) -> None:
-    """The bot posts the missed notices once, without anybody's action. The card shows the present state."""
+    """An archived channel is opened again. The bot posts the missed notices once, and nobody has to ask for
+    them. The card shows the present state."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -245,7 +247,8 @@ async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_i
 async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
     world: World,
 ) -> None:
-    """A second card would split the thread. So the bot first looks for the card that it may have posted."""
+    """The bot may have posted a new card just before it was removed from the channel. When it is back, it
+    looks for that card first, because a second card would split the thread."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)

@@ -47,7 +47,8 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
 
 
 async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
-    """A query is answered with a sentence. A command waits, and runs when Coder is fast again."""
+    """Coder answers too slowly. The bot answers a query with an error. A command waits, and runs when Coder
+    is fast again."""
     world.bot.parts.deps.service_coder.timeouts = CoderTimeouts(read=0.2)
     world.coder.plan_fault("*", faults.hang(), times=None)
 
@@ -202,7 +203,8 @@ async def test_a_hiccup_is_not_talked_about(world: World) -> None:
 
 
 async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
-    """After an hour, the bot tells the person that it gave up. It creates no task later."""
+    """Coder stays away, and a command waits. After an hour, the bot tells the person that it gave the command
+    up, and creates no task later."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -240,7 +242,8 @@ async def test_later_requests_wait_too_and_say_so(world: World) -> None:
 
 
 async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
-    """The card says that the task is being created. The same card shows the task later."""
+    """Coder fails after the bot has posted the card. The card says that the task is being created. When Coder
+    is back, the same card shows the task."""
     world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=5)
 
     thread = await world.alice.runs("/task create fix it")
@@ -254,7 +257,8 @@ async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world
 
 
 async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World) -> None:
-    """The bot gives up and ends the link, so that no task is created when nobody expects it any more."""
+    """The bot cannot create a card's task for an hour. The card says so. The bot ends the link, so that no
+    task is created when nobody expects it any more."""
     world.coder.plan_fault("tasks.create", faults.too_many(retry_after=1), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -286,8 +290,8 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
 
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
-    """A lasting error most likely comes from the template. After 15 minutes, the card says who can find the
-    cause."""
+    """Coder answers each try to create a task with a server error, most likely because of the template. The
+    bot tries for 15 minutes. After that, the card says who can find the cause."""
     world.coder.plan_fault("tasks.create", faults.server_error("Internal error creating task."), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -421,7 +425,8 @@ async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> Non
 
 
 async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
-    """The trigger had expired. The bot tells the person that nothing was done."""
+    """Slack does not open a dialog, because its trigger has expired. The bot tells the person that nothing
+    was done."""
     world.slack.faults.add("views.open", CallFault.ERROR, error="expired_trigger_id")
 
     await world.alice.types("/task create")

@@ -11,8 +11,8 @@ from .world import POST_SECONDS, World
 
 @pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
 async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, fault: CallFault) -> None:
-    """Slack's answer to the post was lost. The bot finds its card in the channel and does not post it
-    again."""
+    """Slack's answer to the post of a card was lost. The bot finds its card in the channel and does not post
+    it again."""
     world.slack.faults.add("chat.postMessage", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -64,7 +64,8 @@ async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
 
 
 async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> None:
-    """One of the two people is told that the task has a thread. The list links to that thread."""
+    """Two people attach one task at the same time. One of them is told that the task already has a thread.
+    The list links to that thread."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -83,7 +84,8 @@ async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> 
 
 
 async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> None:
-    """The dialog shows the prompt of the paused task. The submitted text replaces that prompt."""
+    """A person opens the dialog *Edit prompt* from the card of a paused task. The dialog shows the task's
+    prompt, and the submitted text replaces that prompt."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -106,8 +108,8 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 
 
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
-    """The dialog gives the number of waiting replies. After the deletion, the thread shows the texts of these
-    replies."""
+    """The dialog of *Delete* gives the number of waiting replies. After the deletion, the thread shows the
+    texts of these replies."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

@@ -21,14 +21,14 @@ OFFER = (
     "do to your tasks is then done in your own name.\n[Get a token] [Paste the token]"
 )
 
-# RETRY_SECONDS is longer than the first waits between tries, LEASE_SECONDS longer than a lease.
+# RETRY_SECONDS is longer than the first waits between two tries. LEASE_SECONDS is longer than a lease.
 RETRY_SECONDS, LEASE_SECONDS = 3.0, 60.0
 DAY_SECONDS = 86_400.0
 
 
 @pytest.fixture
 async def both(world: World) -> World:
-    """Provide a deployment in which people may connect their own accounts."""
+    """Provide a deployment with a service account, in which people may also connect their own accounts."""
     await world.restarts(accounts="both")
     return world
 
@@ -40,7 +40,7 @@ def scopes_of(world: World, name: str) -> list[tuple[str, int]]:
 
 
 async def pastes(world: World, person: Person, token: str) -> None:
-    """Open the dialog with its newest button, and submit a token."""
+    """Press the newest *Paste the token*, and submit this token in the dialog."""
     await person.presses("Paste the token")
     view = world.slack.views(person.id)[-1]
     submitted = await world.slack.submit(person.id, view, {"account.token": token})
@@ -104,8 +104,8 @@ async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
 
 
 async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(both: World) -> None:
-    """A person types a command. The bot tells them there, once, how to connect. The command runs when they
-    have connected."""
+    """A person without a known Coder account types a command. The bot answers once, in the same channel, how
+    to connect the account. When the person has connected it, the command runs."""
     carol = both.person("carol", in_coder=False)
     await both.slack.join(carol.id, "general")
     both.coder.add_user("cc", email="other@example.com")
@@ -125,7 +125,8 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
 
 
 async def test_a_wrong_token_connects_nothing(both: World) -> None:
-    """Coder refuses the token. The bot tells the person how to copy the right token."""
+    """A person pastes a token that Coder refuses. The bot connects no account, and tells the person how to
+    copy the right token."""
     await both.alice.types("/task connect")
 
     await pastes(both, both.alice, "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb")
@@ -140,7 +141,8 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
     "pasted", ["two words", "aaaaaaaaaa-bbbb\nbbbb", "aaaaaaaaaa-bbbb\0bbbb", "aaaaaaaaaa-bébé"]
 )
 async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World, pasted: str) -> None:
-    """The dialog shows an error beside the field and stays open. The person pastes the right token."""
+    """A person pastes a text that cannot be a token. The dialog shows an error beside the field and stays
+    open, so that the person can paste the right token."""
     await both.alice.types("/task connect")
     await both.alice.presses("Paste the token")
     view = both.slack.views(both.alice.id)[-1]
@@ -181,7 +183,8 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
 
 
 async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
-    """The bot deletes the token, and then finds the person by their e-mail address again."""
+    """A person disconnects their account. The bot deletes its token in Coder. From then on, the bot finds the
+    person's Coder user by their e-mail address again."""
     await connects(both, both.alice)
 
     await both.alice.types("/task disconnect")
@@ -207,8 +210,8 @@ async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World)
 
 
 async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_again(both: World) -> None:
-    """The bot asks the person once, by direct message, to connect again. After that, it delivers the waiting
-    reply."""
+    """A person's token was revoked in Coder, so their reply waits. The bot asks the person once, by direct
+    message, to connect again. When they have connected, the bot delivers the reply."""
     await connects(both, both.alice)
     thread, task = await a_waiting_agent(both)
     own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")
@@ -250,7 +253,8 @@ async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Ca
 
 
 async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -> None:
-    """The bot stores the account before it deletes the pasted token, so the person need not paste again."""
+    """The bot dies while it connects an account, and one token is left in Coder at the end. The bot stores
+    the account before it deletes the pasted token, so the person need not paste again."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault("keys.delete", hang())

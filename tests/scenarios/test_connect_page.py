@@ -125,8 +125,8 @@ def keys_of(world: World, name: str) -> list[str]:
 async def test_a_person_who_allows_it_on_coders_page_is_connected(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """The account has the person's e-mail address, so the bot asks for nothing else. `/task disconnect`
-    revokes the token."""
+    """A person presses *Allow* on Coder's page, and their account is connected. Its e-mail address is the
+    person's, so the bot asks for no number. `/task disconnect` revokes the token."""
     await page.alice.types("/task connect")
     offered = page.alice.reads()
     link = await asks(page, page.alice)

@@ -17,7 +17,8 @@ async def _starts_three(world: World, who: Person) -> None:
 
 
 async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -> None:
-    """All ways to create a task share the limit. Other people's tasks do not count."""
+    """A person may start only a number of tasks an hour, and all ways to create a task share this limit.
+    Other people's tasks do not count."""
     await world.restarts(create_limit=3)
     await _starts_three(world, world.alice)
     await world.passes(seconds=600)
@@ -93,8 +94,8 @@ async def test_administrators_have_no_limit(world: World) -> None:
 
 
 async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
-    """A person at the limit can start a task after they pause one of theirs. Other people's tasks do not
-    count."""
+    """A person with as many running tasks as the limit allows can start another after they pause one. Other
+    people's tasks do not count."""
     await world.restarts(running_limit=2)
     threads = []
     for number in range(2):
@@ -144,7 +145,7 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None:
-    """Tasks that are still being created also count against the channel's limit."""
+    """A channel has a limit of running tasks. Tasks that are still being created also count."""
     await world.restarts(channel_running_limit=2)
     thread = await world.alice.runs("/task create do 0")
     await world.passes(seconds=2)

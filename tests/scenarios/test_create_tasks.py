@@ -91,7 +91,8 @@ async def test_what_is_not_known_creates_nothing(world: World, line: str, says: 
 
 
 async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
-    """The answer lists the template's presets."""
+    """A command names a preset that the template does not have. The answer has a button for each preset with
+    a similar name or, if there is none, for each preset of the template."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
 
     await world.alice.types("/task create template=big preset=fsat fix it")
@@ -169,7 +170,8 @@ async def test_a_very_long_prompt_arrives_whole(world: World) -> None:
 
 
 async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) -> None:
-    """The bot posts no card, and offers a name that is free."""
+    """A command gives its task a name that another task has. The bot posts no card, and offers a name that is
+    free."""
     world.coder.add_task("alice", "older", name="fix")
     world.coder.add_task("alice", "older still", name="fix-2")
 
@@ -199,7 +201,8 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
 
 
 async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(world: World) -> None:
-    """The refusal says how to keep the option as text."""
+    """An option after the prompt names something that does not exist. The bot creates nothing, and says how
+    to keep the option as text."""
     await world.alice.types("/task create explain template=nope")
 
     assert len(world.coder.tasks) == 0
@@ -270,7 +273,8 @@ async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
 
 
 async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -> None:
-    """The card and a private answer give the reason. A reply in the thread reaches no agent."""
+    """Coder refuses to create a task from the template. The card and a private answer give the reason. A
+    reply in the thread reaches no agent."""
     world.coder.settings.lacks_agent_license = True
 
     thread = await world.alice.runs("/task create fix it")

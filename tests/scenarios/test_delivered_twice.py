@@ -37,7 +37,8 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
 
 
 async def looks(world: World, tidying: Batch) -> None:
-    """Run the job. It checks at once, and again when no copy can arrive any more."""
+    """Run the job that looks for a second copy. The job looks at once, and again when no copy can arrive any
+    more."""
     await world.bot.parts.deps.queues.write(tidying)
     await world.settles()
     await world.passes(LAST_LANDING_SECONDS)

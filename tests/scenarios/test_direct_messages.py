@@ -24,7 +24,8 @@ async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
 
 
 async def test_create_starts_the_task_in_the_direct_messages(world: World) -> None:
-    """The offer loses its buttons. The card opens a thread below the offer."""
+    """Alice presses *Create* on the offer. The offer loses its buttons, and the bot posts the task's card
+    below the offer."""
     await world.alice.writes_directly("fix the login redirect")
     offer = _offer(world)
 
@@ -37,7 +38,7 @@ async def test_create_starts_the_task_in_the_direct_messages(world: World) -> No
 
 
 async def test_two_presses_start_one_task(world: World) -> None:
-    """A double click starts one task."""
+    """Alice presses *Create* on an offer twice. One task starts."""
     await world.alice.writes_directly("fix the login redirect")
 
     await world.alice.clicks_at_once(_offer(world), "Create", "Create")
@@ -48,7 +49,8 @@ async def test_two_presses_start_one_task(world: World) -> None:
 
 
 async def test_change_opens_the_form_with_the_text(world: World) -> None:
-    """The bot creates the task with the submitted text. The offer shows that text and no buttons."""
+    """Alice presses *Change* on the offer, and changes the text in the form. The bot creates the task with
+    the submitted text. The offer shows that text and no buttons."""
     await world.alice.writes_directly("fix the login redirect name=login-fix")
     await world.alice.clicks(_offer(world), "Change")
     assert "What should the agent do?: fix the login redirect\nName: login-fix" in world.alice.dialog()
@@ -141,7 +143,8 @@ async def test_a_colleague_cannot_use_an_offer(world: World) -> None:
 
 
 async def test_a_person_without_an_account_is_told_when_they_press(world: World) -> None:
-    """The bot replaces the offer by the reason."""
+    """A person without a Coder account presses *Create* on the offer. The bot replaces the offer by the
+    reason why no task starts."""
     eve = world.person("eve", in_coder=False)
     await eve.writes_directly("fix it")
     direct = eve.direct()

@@ -14,7 +14,8 @@ DONE = f"Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
 
 
 async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(world: World) -> None:
-    """The bot posts the notices in order when Slack is back. The card shows the present state."""
+    """Slack is away for an hour. When it is back, the bot posts each notice once and in order. The card shows
+    the present state."""
     thread, task = await a_task(world)
     for method in ("chat.postMessage", "chat.update", "conversations.replies", "conversations.history"):
         world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
@@ -38,8 +39,8 @@ async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(wo
 
 
 async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(world: World) -> None:
-    """The bot asks Coder at most every half minute. After a day, it gives the replies back and asks no
-    more."""
+    """A task never gets ready for its waiting replies. The bot asks Coder at most every half minute. After a
+    day, it gives the replies back and asks no more."""
     thread, task = await a_task(world)
     task.status_is("pending")
     await world.polls()

@@ -56,8 +56,8 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
 
 
 async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(world: World) -> None:
-    """The excerpt ends with a whole paragraph. The bot shares the file once, even if Slack's answer is
-    lost."""
+    """The notice shows the beginning of a long answer, up to the end of a paragraph. The bot shares the whole
+    answer as one file, even if Slack's answer to that call is lost."""
     thread, task = await a_task(world)
     task.says("\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200)))
     task.becomes("complete", "All done")
@@ -220,7 +220,8 @@ TURN = """\
 
 
 async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_steps(world: World) -> None:
-    """In the answer, a link shows its address, and no text becomes an emoji."""
+    """A notice shows the agent's question, then the rest of its answer, then one line about its steps. In the
+    answer, a link shows its address, and no text becomes an emoji."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("idle", "Fixed the redirect")

@@ -51,7 +51,8 @@ async def look(world: World) -> Figures:
 
 
 async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> None:
-    """A repeated delivery is counted as a duplicate. A metric also has the age of the socket."""
+    """Slack delivers a reply twice. The metrics count one claimed delivery and one duplicate, and have the
+    deliveries' ages. Another metric has the age of the connection to Slack."""
     thread, _ = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 

@@ -66,7 +66,8 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
 
 
 async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
-    """The message says that following has ended, and has a button to go on."""
+    """Alice has followed an agent for ten minutes. The message then says that following has ended, and has a
+    button to go on."""
     thread, task, _ = await _followed(world)
     task.says("Still reading")
     await world.passes(6)
@@ -95,7 +96,8 @@ async def test_following_ends_with_the_turn(world: World) -> None:
 
 
 async def test_following_ends_when_somebody_stops_the_agent(world: World) -> None:
-    """The message says who stopped the agent, and keeps the agent's last lines."""
+    """A person stops an agent that is being followed. The message says who stopped the agent, and keeps the
+    agent's last lines."""
     thread, task, _ = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -144,7 +146,8 @@ def _count_edits(world: World, thread: Thread) -> int:
 
 
 async def test_following_goes_on_after_a_restart(world: World) -> None:
-    """After the restart, the bot edits the same message and posts no other."""
+    """The bot restarts while Alice follows an agent. After the restart, the bot edits the same message and
+    posts no other."""
     thread, task, ts = await _followed(world)
     await world.restarts()
 

@@ -26,7 +26,8 @@ def form(world: World, prompt: str = "", name: str = "", channel: str = "general
 
 
 async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """The submitted form creates the task in the channel where the command was typed."""
+    """A person types `/task create` without a prompt, and submits the form that opens. The bot creates the
+    task in the channel where the command was typed."""
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == form(world)
@@ -166,7 +167,8 @@ async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: W
 
 
 async def test_a_preset_can_be_left_out(world: World) -> None:
-    """If the person empties the field, the task has no preset, even if the template has a default."""
+    """A person empties the form's field for a preset. The task has no preset, even if the template has a
+    default."""
     presets = [world.coder.new_preset("Slow", is_default=True)]
     world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.restarts(template="big")
@@ -198,7 +200,8 @@ async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> Non
 
 
 async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) -> None:
-    """The dialog stays open with all entered values."""
+    """A person enters a name that Coder does not accept. The form shows an error beside the name, and stays
+    open with all entered values."""
     await world.alice.types("/task fix it")
 
     assert await world.alice.submits(name="no <spaces>") == {"form.name": "Names look like no-spaces."}
@@ -219,7 +222,8 @@ async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> N
 
 
 async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World) -> None:
-    """A prompt of 3,000 characters is accepted."""
+    """A person submits a prompt of 3,000 characters, the most that a field of a dialog takes. The task gets
+    the whole prompt."""
     await world.alice.types("/task create")
     await world.alice.submits(prompt="x" * 3_000)
 
@@ -248,7 +252,8 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
 
 
 async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> None:
-    """If the person chooses no channel, the thread is in their direct messages."""
+    """A person opens the form in a direct message and chooses no channel. The task's thread is in their
+    direct messages with the bot."""
     here = world.slack.open_direct("alice").id
     await world.alice.types("/task fix it", here)
 
@@ -272,7 +277,8 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
 
 
 async def test_a_person_without_an_account_is_told_in_the_dialog(world: World) -> None:
-    """The dialog refuses the person before they type anything."""
+    """A person without a Coder account asks for the form. The dialog shows the refusal before the person can
+    type anything."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
 

@@ -21,8 +21,8 @@ EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
-    """The bot waits for a second list without the task. Then it ends the link. The card shows that the task
-    is gone, and nobody is mentioned."""
+    """Somebody deletes a task in Coder. The bot waits until a second list lacks the task. After that, it ends
+    the link, and the card shows that the task is gone. The message in the thread mentions nobody."""
     thread, task = await a_task(world)
     task.delete()
 
@@ -164,8 +164,8 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
 
 
 async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -> None:
-    """The service account still has its role, and the administrators had a day to act. So the bot tells the
-    threads."""
+    """Many tasks vanished a day ago, and the service account still has its role. The administrators had time
+    to act, so the bot now tells the threads."""
     threads = await some_tasks(world, 6)
     for _, task in threads:
         task.delete()
@@ -184,7 +184,7 @@ async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -
 
 
 async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
-    """A person may have deleted five tasks at the same time. The bot tells each thread."""
+    """Five tasks vanish at the same time. A person may have deleted them, so the bot tells each thread."""
     threads = await some_tasks(world, 5)
     for _, task in threads:
         task.delete()
@@ -197,7 +197,8 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
 
 
 async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
-    """The bot tells the thread that the task is back. Replies reach the agent again."""
+    """Coder shows a task again that was gone. The bot tells the thread that the task is back. Replies reach
+    the agent again."""
     thread, task = await a_task(world)
     hidden = Fault("hidden", answer=Response(404, NOT_FOUND))
     world.coder.plan_fault("tasks.list", EMPTY, times=2)

@@ -19,7 +19,8 @@ async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
 
 
 async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world: World) -> None:
-    """The bot tells the thread how many replies it holds. None of them resumes the workspace."""
+    """A person pauses a task while replies wait. The bot tells the thread how many replies it holds. None of
+    them resumes the workspace."""
     thread, replies = await held(world, "first", "second")
     await world.passes(seconds=60)
     task = world.task("fix-the-login")
@@ -32,7 +33,8 @@ async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world:
 
 
 async def test_resume_and_send(world: World) -> None:
-    """The button starts the workspace, and the agent gets the held replies in order."""
+    """A person presses *Resume and send*. The workspace starts, and the agent gets the held replies in
+    order."""
     thread, replies = await held(world, "first", "second")
     task = world.task("fix-the-login")
     thread.new_messages()
@@ -47,7 +49,8 @@ async def test_resume_and_send(world: World) -> None:
 
 
 async def test_drop_them(world: World) -> None:
-    """The button gives the texts back, and the task stays paused."""
+    """A person presses *Drop them*. The bot posts the texts of the held replies, and the task stays
+    paused."""
     thread, replies = await held(world, "use <main> & go", "ask @bob, @taskwire")
     thread.new_messages()
 
@@ -96,7 +99,8 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
 
 async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
-    """The new reply resumes the task. The agent gets all replies in the order in which they were written."""
+    """A person replies after the pause. This reply resumes the task, and the agent gets all replies in the
+    order in which they were written."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -156,8 +160,8 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """There is one question. The question says who paused the task and counts all held replies, and its
-    buttons act on all of them."""
+    """A reply that was written before the pause arrives after it. There is still one question. It says who
+    paused the task and counts all held replies, and its buttons act on all of them."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=2)
 

@@ -25,7 +25,8 @@ async def test_templates_are_listed_with_their_presets(world: World) -> None:
 
 
 async def test_a_template_of_the_list_opens_the_form_with_it(world: World) -> None:
-    """The form offers the template's presets."""
+    """A person presses a template's button in the list. The form opens with that template, and offers its
+    presets."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Small", is_default=True)])
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task templates")
@@ -48,7 +49,8 @@ async def test_help_comes_in_many_ways(world: World, line: str) -> None:
 
 
 async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> None:
-    """The answer has buttons that start a task, show the list, and show the help."""
+    """A person types `/task`, and no task needs them. The answer says so, and has buttons that start a task,
+    show the list, and show the help."""
     await world.alice.types("/task")
     [answer] = world.alice.reads()
     await world.alice.presses("Help")
@@ -62,7 +64,8 @@ async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> No
 
 
 async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World) -> None:
-    """Tasks of other people and tasks at rest are only in the list."""
+    """`/task` alone shows the person's tasks that need them or run. Tasks of other people and tasks at rest
+    are only in the list."""
     for name, state in (("lose", "failed"), ("busy", "working"), ("end", "complete")):
         world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
     world.coder.add_task("bob", "theirs", name="theirs").becomes("working", "On it")
@@ -77,7 +80,8 @@ async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World
 
 
 async def test_task_alone_shows_what_was_last_known(world: World) -> None:
-    """While Coder fails, the answer shows the last known state and its time."""
+    """A person types `/task` while Coder fails. The answer shows the last known state, and the time of that
+    state."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     world.task("fix-it").becomes("working", "On it")
@@ -100,7 +104,8 @@ async def test_task_alone_shows_what_was_last_known(world: World) -> None:
 
 
 async def test_help_for_one_verb_has_an_example(world: World) -> None:
-    """For an unknown verb, the answer offers a similar one."""
+    """The help for one verb has an example. For an unknown verb, the help offers a verb with a similar
+    name."""
     await world.alice.types("/task help send")
     await world.alice.types("/task help snd")
     await world.alice.types("/task create --help")

@@ -102,7 +102,8 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
 
 
 async def test_a_question_is_answered_in_home(world: World) -> None:
-    """The button opens the same dialog as on the card. The tab says in which thread the answer was posted."""
+    """Alice presses *Answer* in her Home tab. The same dialog opens as from the card. After that, the tab
+    says in which thread the bot posted her answer."""
     thread, task = await a_task(world)
     await asks(world, thread)
     await world.alice.opens_home()
@@ -123,7 +124,8 @@ async def test_a_question_is_answered_in_home(world: World) -> None:
 
 
 async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
-    """The tab shows at once that the task is being resumed. The bot answers the press in the tab."""
+    """Alice presses *Resume* in her Home tab. The tab shows at once that the task is being resumed, and the
+    bot's answer to the press is in the tab too."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -209,7 +211,7 @@ async def test_home_shows_only_ones_own_tasks(world: World) -> None:
 
 
 async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
-    """Guests cannot use Taskwire, so the tab offers them no button."""
+    """Guests cannot use Taskwire. A guest's Home tab says whom to ask, and has no button."""
     guest = world.person("guest", is_restricted=True)
 
     assert await guest.opens_home() == (

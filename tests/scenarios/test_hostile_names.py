@@ -33,8 +33,8 @@ def _live(node: object) -> list[str]:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=["calls", "marks", "long", "lines", "unseen"])
 async def test_names_of_templates_presets_and_organizations_are_data(world: World, name: str) -> None:
-    """The form, its menus, the list of templates, the card, a status and a notice show such names as plain
-    text."""
+    """Templates, presets and organizations have hostile names. The form, its menus, the list of templates,
+    the card, a status and a notice show these names as plain text."""
     ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in (0, 1)]
     made = [Preset(each, f"{name}{each[-1]}", {}, is_default=each == ids[0]) for each in ids]
     organization = next(iter(world.coder.world.organizations.values()))

@@ -1,5 +1,9 @@
 """Text that is typed into an agent's terminal. Such a text cannot end the paste early, and cannot hide a
-shell command."""
+shell command.
+
+A paste begins and ends with a paste mark, which is an escape code. A text that contains the end mark could
+leave the paste and give a command to the terminal.
+"""
 
 import pytest
 
@@ -58,7 +62,8 @@ async def test_a_reply_that_is_read_back_is_the_one_that_was_sent(world: World) 
 
 @pytest.mark.parametrize("way", ["command", "form", "another"])
 async def test_a_prompt_cannot_leave_the_paste(world: World, way: str) -> None:
-    """Coder types a prompt into the same terminal, so the bot removes paste marks from prompts too."""
+    """Coder types a prompt into the agent's terminal, as it types a reply. So the bot removes paste marks
+    from prompts too."""
     words = f"fix the login{LEAVES}then"
     if way == "form":
         await world.alice.types("/task create")
@@ -78,8 +83,8 @@ async def test_a_prompt_cannot_leave_the_paste(world: World, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["command", "thread", "dialog"])
 async def test_an_edited_prompt_cannot_leave_the_paste(world: World, way: str) -> None:
-    """The bot removes paste marks from an edited prompt too. The agent gets that prompt when the task is
-    resumed."""
+    """A person edits a prompt, and the new text contains paste marks. The bot removes them, so the agent gets
+    the prompt without them when the task is resumed."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types("/task pause fix-the-login")
     await world.polls()
@@ -143,8 +148,8 @@ async def test_a_files_name_is_no_command(world: World) -> None:
 
 @pytest.mark.parametrize("mark", ["!", f"{UNSEEN}!"])
 async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: str) -> None:
-    """The bot refuses such a prompt in its answer to the command, and in the form beside the prompt's
-    field."""
+    """A prompt that begins with the mark of a shell command is refused. After a command, the bot's answer
+    says so. In the form, the error is beside the prompt's field."""
     await world.alice.types(f"/task create {mark}rm -rf build")
     refused = world.alice.reads()
     await world.alice.types("/task create")
@@ -156,7 +161,8 @@ async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: s
 
 
 async def test_a_prompt_is_not_edited_into_a_shell_command(world: World) -> None:
-    """The bot refuses such a prompt by command, by verb, and in the dialog."""
+    """A person changes a prompt so that it begins like a shell command. The bot refuses the change by
+    command, by verb, and in the dialog."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types("/task pause fix-the-login")
     await world.polls()
@@ -176,8 +182,8 @@ async def test_a_prompt_is_not_edited_into_a_shell_command(world: World) -> None
 
 
 async def test_the_agent_gets_what_a_message_shows(world: World) -> None:
-    """A program can post blocks that differ from the message's plain text, which nobody sees. The agent gets
-    the blocks."""
+    """A program posts a message whose blocks differ from its plain text. People see only the blocks, so the
+    agent gets the text of the blocks."""
     thread, task = await a_waiting_agent(world)
     shown: list[Json] = [{"type": "section", "text": {"type": "mrkdwn", "text": "please add a test"}}]
 

@@ -339,7 +339,8 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """If the agent has written nothing yet, the answer says so."""
+    """`/task logs` shows the text that the agent wrote last. If the agent has written nothing yet, the answer
+    says so."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     await world.alice.types("/task logs fix")
     task.becomes("working", "On it")
@@ -355,7 +356,8 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) -> None:
-    """The file is in direct messages, because Slack cannot show a file to only one person of a channel."""
+    """A person asks for the whole log. The bot sends a file by direct message, because Slack cannot show a
+    file to only one person of a channel."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("working", "On it")
     task.says("\n\n".join(f"Line {number} of what I did." for number in range(400)))
@@ -371,7 +373,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
 
 
 async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
-    """The answer says why the log cannot be read, and when to try again."""
+    """A person asks for a log that cannot be read now. The answer says why, and when to try again."""
     world.coder.add_task("alice", "fix it", name="broken").status_is("error")
     lost = world.coder.add_task("alice", "fix that", name="lost")
     lost.becomes("working", "Reading <the> code")

@@ -113,8 +113,8 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
-    """One message covers all refused replies, and each gets a mark. When fewer replies wait, the bot accepts
-    new ones."""
+    """Two hundred replies wait, so the bot refuses further replies. One message covers all refused replies,
+    and each refused reply gets a mark. When fewer replies wait, the bot accepts new ones."""
     thread, task = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 1)
 
@@ -147,7 +147,8 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
 
 async def test_a_stranger_cannot_fill_a_queue_while_coder_is_away(world: World) -> None:
-    """Nobody can check then whether they may steer. The owner's replies are accepted all the same."""
+    """While Coder is away, nobody can check whether Bob may steer. He writes many messages, but the queue
+    still accepts the owner's replies."""
     thread, task = await a_busy_agent(world)
     await world.coder.go_down()
     for number in range(MAX_UNCHECKED_REPLIES + 20):
@@ -175,8 +176,8 @@ async def test_a_stranger_cannot_fill_a_queue_while_coder_is_away(world: World) 
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """One message covers all refused verbs, and each gets a mark. When fewer verbs wait, the bot accepts new
-    ones."""
+    """Too many queries of a thread wait, so the bot refuses further verbs. One message covers all refused
+    verbs, and each refused verb gets a mark. When fewer wait, the bot accepts new verbs."""
     thread, _ = await a_busy_agent(world)
     others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 

@@ -85,8 +85,8 @@ async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None
 
 
 async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
-    """A second reaction starts nothing: of the same person, of another person, or on another message of the
-    thread."""
+    """A task was started from a message by a reaction. A second reaction by the same person, by another
+    person, or on another message of the thread starts nothing."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
     await _marks(world, ts)
     reply = await world.slack.post(world.bob.id, "general", "and that", ts)
@@ -132,7 +132,8 @@ async def test_other_reactions_start_nothing(world: World) -> None:
 
 
 async def test_a_guest_and_a_person_without_account_start_nothing(world: World) -> None:
-    """The bot tells each of them privately why nothing started."""
+    """A guest and a person without a Coder account use the reaction. No task starts, and the bot tells each
+    of them privately why."""
     guest = world.person("gus", is_restricted=True)
     stranger = world.person("sue", in_coder=False)
     ts = await world.slack.post(world.bob.id, "general", "fix it")
@@ -150,7 +151,8 @@ async def test_a_guest_and_a_person_without_account_start_nothing(world: World) 
 
 
 async def test_a_message_without_words_starts_nothing(world: World) -> None:
-    """The bot tells the person how else to start a task."""
+    """A person puts the reaction on a message without words. No task starts, and the bot tells the person how
+    else to start one."""
     files = (Attachment("shot.png", b"\x89PNG", "image/png"),)
     ts = await world.slack.post(world.bob.id, "general", "", files=files)
 

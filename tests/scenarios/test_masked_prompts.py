@@ -1,4 +1,5 @@
-"""Who reads a prompt with its secrets, and that a mask never replaces one of them."""
+"""Who reads a prompt with its secrets. An edited prompt never replaces a secret by `•••`, the mask that hides
+the secret."""
 
 import pytest
 
@@ -46,7 +47,8 @@ async def test_only_the_owner_reads_a_prompt_with_its_secrets(world: World, righ
 
 
 async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
-    """A command has no field beside which an error could stand. A person may replace the whole prompt."""
+    """Bob sees a prompt whose secret is masked, and types `/task edit` with the mask in the new text. The bot
+    changes nothing and says why. He may replace the whole prompt by a text without the mask."""
     thread = await a_paused_task(world)
     await world.alice.types(f"/task share push <@{world.bob.id}>")
     world.alice.reads(), world.cards()
@@ -68,7 +70,8 @@ async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
 
 
 async def test_an_owner_may_write_the_sign_of_a_mask(world: World) -> None:
-    """It is no mask in a prompt without secrets, or in one that has it already."""
+    """A prompt without secrets contains `•••`, the sign of a mask. Its owner may keep this sign in an edited
+    prompt, because it hides no secret."""
     thread = await world.alice.runs("/task create --name dots show ••• for passwords")
     await world.polls()
     await world.alice.types("/task pause dots")

@@ -195,7 +195,8 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
 
 
 async def test_a_mention_alone_brings_help(world: World) -> None:
-    """The answer is the help with its buttons. Nothing starts."""
+    """A person mentions the bot without any other word. The bot answers with the help and its buttons, and
+    starts nothing."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "", root)
@@ -210,7 +211,8 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
 
 
 async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
-    """A mention in such a thread has only a verb. The bot starts no task with the verb as its prompt."""
+    """A person mentions the bot with only a verb in a thread without a task. The bot says that the thread has
+    no task, and starts no task with the verb as its prompt."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "pause", root)
@@ -225,7 +227,8 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
 
 
 async def test_commands_work_after_a_mention(world: World) -> None:
-    """The person names a task as in a command, and the answer is private."""
+    """A person writes a command after a mention of the bot, and names the task as in a typed command. The
+    answer is private."""
     await world.alice.runs("/task create fix it")
     root = await _a_discussion(world)
 
@@ -251,7 +254,7 @@ async def test_the_same_mention_again_asks_first(world: World) -> None:
 
 
 async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
-    """The bot refuses a guest, as it does for a command."""
+    """A guest mentions the bot with a prompt. The bot refuses the guest, as it does for a typed command."""
     guest = world.person("gus", is_restricted=True)
     await world.slack.join(guest.id, "general")
 
@@ -281,7 +284,8 @@ async def test_another_mention_in_the_thread_is_input(world: World) -> None:
 
 
 async def test_text_files_travel_with_the_mention(world: World) -> None:
-    """The prompt contains the text files. The bot tells the author which other files were not sent."""
+    """A person mentions the bot in a message with files. The prompt contains the text files, and the bot
+    tells the person which other files were not sent."""
     files = (Attachment("trace.log", b"boom\n"), Attachment("shot.png", b"\x89PNG"))
 
     ts = await world.slack.post(

@@ -16,7 +16,8 @@ DECIDED = "Somebody already decided this."
 
 
 async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
-    """After the press, the question shows the corrected command. The answer to that command follows."""
+    """A person mistypes a command, and presses the button of the bot's question. The question then shows the
+    corrected command, and the answer to that command follows."""
     thread, task = await a_task(world)
 
     await world.alice.types(f"/task stpo {task.name}")
@@ -32,7 +33,8 @@ async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
 
 
 async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> None:
-    """The task gets the whole prompt, however long, and the options."""
+    """A person mistypes `create`, and presses the button of the bot's question. The task gets the whole
+    prompt, however long it is, and the options."""
     prompt = f"fix it\n{'and that ' * 1_000}"
 
     await world.alice.types(f"/task craete name=fix-it {prompt}")
@@ -70,7 +72,8 @@ async def test_a_word_for_a_verb_before_a_task_offers_the_verb(world: World, typ
 
 
 async def test_a_log_that_was_meant_is_shown_in_place(world: World) -> None:
-    """The press on *Status* answers the question that the person meant."""
+    """A person types `/task show` with a task's title, and presses *Status* on the bot's question. The task's
+    status replaces the question."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
     await world.alice.types("/task show Fix the login")
     world.alice.reads()
@@ -84,7 +87,8 @@ async def test_a_log_that_was_meant_is_shown_in_place(world: World) -> None:
     "typed", ["show the login page", "log errors", "remove mes", "start fix and deploy it"]
 )
 async def test_a_word_for_a_verb_before_other_words_opens_the_form(world: World, typed: str) -> None:
-    """No task has such a name, so the words are a prompt."""
+    """A person types `log` or `show` before words that name no task. The words are a prompt, so the form
+    opens."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
 
     await world.alice.types(f"/task {typed}")
@@ -128,7 +132,8 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
 
 async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(world: World) -> None:
-    """The button has a similar name that Coder accepts. Nothing is created before the press."""
+    """A command has a name that Coder does not accept. The answer has a button with a similar name that Coder
+    accepts. Nothing is created before the press."""
     await world.alice.types("/task create name=“My Fix!!” fix the login & more")
     offered = world.alice.reads()
     await world.alice.presses("Use it")
@@ -188,7 +193,8 @@ async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> N
 
 
 async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
-    """The press opens the dialog of `/task delete`, which asks once whether to delete the task."""
+    """A person mistypes `delete`, and presses the button of the bot's question. The dialog of `/task delete`
+    opens, which asks once whether to delete the task."""
     thread, task = await a_task(world)
 
     await world.alice.types(f"/task delte {task.name}")
@@ -201,7 +207,8 @@ async def test_a_misspelt_delete_opens_its_dialog(world: World) -> None:
 
 
 async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """The press opens the form that `/task create` opens."""
+    """A person mistypes `create` without a prompt. A press of the bot's button opens the form that `/task
+    create` opens."""
     await world.alice.types("/task craete")
     assert world.alice.reads() == ["Open the form for a new task?\n[New task]"]
     await world.alice.presses("New task")
@@ -239,7 +246,8 @@ async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> N
 
 
 async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: World) -> None:
-    """After the press, the card is in the thread of the mention."""
+    """A mention of the bot has a wrong name, for example of a template. After a press of the bot's button,
+    the card is in the thread of the mention."""
     channel = world.slack.workspace.channel("general").id
     root = await world.slack.post("bob", "general", "the login is broken")
     await world.slack.mention("alice", "general", "name=“My Fix” fix it", root)
@@ -293,7 +301,8 @@ async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
 async def test_a_near_verb_of_a_thread_is_done_by_its_button(
     world: World, typed: str, label: str, verb: str
 ) -> None:
-    """After the press, the question shows the corrected verb and has no buttons."""
+    """A person mistypes a verb in a thread, and presses the button of the bot's question. The question then
+    shows the corrected verb and has no buttons."""
     thread, task = await a_question(world)
     thread.new_messages()
     await world.alice.replies(thread, typed)
@@ -312,7 +321,8 @@ async def test_a_near_verb_of_a_thread_is_done_by_its_button(
 
 
 async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(world: World) -> None:
-    """Each task has a button. A press runs the command on that task, with the typed text."""
+    """The name in a command fits several tasks. The answer has a button for each task, and a press runs the
+    command on that task, with the typed text."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("alice", "fix it too", name="fix-it")

@@ -51,7 +51,8 @@ def _forms(word: str) -> set[str]:
 
 
 async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
-    """No command that Redis gets contains such a word, even in a value that exists only for a moment."""
+    """No command that Redis gets contains, in readable form, a word that a person or an agent wrote. This
+    also holds for a value that exists only for a moment."""
     async with _recorded(world) as commands:
         thread = await world.alice.runs("/task create name=task-one fix the page about Zanzibar")
         task = world.task("task-one")
