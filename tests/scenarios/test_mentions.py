@@ -211,8 +211,8 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
 
 
 async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
-    """A person mentions the bot with only a verb in a thread without a task. The bot says that the thread has
-    no task, and starts no task with the verb as its prompt."""
+    """In a thread without a task, a person mentions the bot with only a verb. The bot says that the task is
+    missing, and starts no task with the verb as its prompt."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "pause", root)

@@ -246,8 +246,8 @@ async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> N
 
 
 async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: World) -> None:
-    """A mention of the bot has a wrong name, for example of a template. After a press of the bot's button,
-    the card is in the thread of the mention."""
+    """A mention of the bot gives the new task a name that Coder does not accept. The bot offers a similar
+    name. After a press of that button, the card is in the thread of the mention."""
     channel = world.slack.workspace.channel("general").id
     root = await world.slack.post("bob", "general", "the login is broken")
     await world.slack.mention("alice", "general", "name=“My Fix” fix it", root)

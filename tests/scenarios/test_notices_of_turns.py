@@ -65,8 +65,8 @@ async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
 
 
 async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) -> None:
-    """A poll can miss a state that lasts two seconds. So the bot reads the agent's history once, if
-    needed."""
+    """A turn's end lasts only two seconds, so a poll can miss it. The bot then finds the end in the agent's
+    history, which it reads once."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=3)
@@ -157,8 +157,8 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
 
 
 async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its_owner(world: World) -> None:
-    """The bot can only see that the agent stopped before the pause. It mentions the owner, because the agent
-    may be waiting."""
+    """A turn ended before a pause, while the bot was off. The bot can only see that the agent stopped before
+    the pause. It mentions the owner, because the agent may be waiting."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -186,7 +186,8 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """The bot posts the failure once. The card still shows the failure ten minutes later."""
+    """The agent fails between two polls, and no list shows the failure. The bot posts the failure once. The
+    card still shows the failure ten minutes later."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
@@ -203,7 +204,8 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
 
 async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
-    """The bot finds the end of the turn in the agent's history, even the next morning."""
+    """A turn ended in the night, while the bot was off. The next morning, the bot finds the end in the
+    agent's history, and posts it once."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -307,7 +309,7 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
 
 
 async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
-    """The bot still posts notices, but they mention nobody."""
+    """A task is muted. The bot still posts the task's notices, but they mention nobody."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Mute")
     world.alice.reads()

@@ -26,8 +26,8 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
 async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_retry_mends_it(
     world: World,
 ) -> None:
-    """A failed build does not recover by itself. The notice mentions the owner, and the card gives the
-    reason."""
+    """A workspace's build fails. The bot posts the notice at once, with the end of the build's log, and
+    mentions the owner. The card gives the reason. After *Retry*, the task works."""
     world.coder.template.plan = BuildPlan(error="no space left on device", build_log=LOG)
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -84,7 +84,8 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
 
 
 async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
-    """The agent still takes input, so the bot does not call it unreachable and mentions nobody."""
+    """An agent's startup script has failed. The agent still takes input, so the bot does not call the agent
+    unreachable, and mentions nobody."""
     world.coder.template.plan = BuildPlan(start_script_fails=True)
     thread, task = await a_task(world)
     task.becomes("idle")
@@ -102,8 +103,8 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
 
 
 async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
-    """*Retry* stops the running workspace and starts it again. The bot posts neither the stop nor the
-    start."""
+    """Coder has lost an agent whose workspace still runs. *Retry* stops the workspace and starts it again.
+    The bot posts neither the stop nor the start."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -127,8 +128,8 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
     world: World,
 ) -> None:
-    """*Retry* stops the running workspace and starts it again. The bot posts no pause, because nobody asked
-    for one."""
+    """An agent crashes, and the bot posts a notice when the error has lasted. *Retry* stops the running
+    workspace and starts it again. The bot posts no pause, because nobody asked for a pause."""
     thread, task = await a_task(world)
     await world.passes(seconds=400)
     task.crashes()
@@ -219,7 +220,8 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
 
 async def test_a_pause_and_a_resume_are_told_once_however_often_one_looks(world: World) -> None:
-    """The bot does not repeat the notices after more polls, restarts or time."""
+    """The bot posts the notices of a pause and of a resume once. More polls, a restart or more time do not
+    repeat them."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls(times=3)

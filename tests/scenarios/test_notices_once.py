@@ -128,13 +128,14 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
     assert len(overtakings) == 1
     assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
     assert thread.new_messages() == []
-    # The agent works again, so nobody is called at the end.
+    # The agent works again, so no notice at the end of the story mentions anybody.
     task.becomes("working", "Reading the code")
     await world.polls()
 
 
 async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:
-    """Other apps, and the bot after a restart, can recognize each message."""
+    """Each message of the bot has its kind in its metadata. Other apps, and the bot after a restart,
+    recognize the message by this kind."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

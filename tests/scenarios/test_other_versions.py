@@ -66,8 +66,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -> None:
-    """The bot tells the thread, and administrators by direct message. It tells nobody while a new version is
-    being rolled out."""
+    """Replies wait for the newer version. The bot tells the thread once, and the administrators by direct
+    message. While a new version is being rolled out, it tells nobody."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     link = await link_of(world)
@@ -101,7 +101,8 @@ async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -
 
 
 async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
-    """The author gets the text back with a button, and administrators are told. Later jobs continue."""
+    """A reply has waited a week for the newer version, so the bot gives the reply up. The author gets the
+    text back with a button, and the administrators are told. Later jobs continue."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     await world.alice.replies(thread, "and rebase")

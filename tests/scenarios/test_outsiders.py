@@ -80,7 +80,8 @@ async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
         await peter.replies(thread, "use main")
         await world.settles()
     world.errors.clear()
-    # The note lapses after a minute of Redis's own clock.
+    # The record that the bot is telling them expires after a minute of Redis's own clock. Delete it instead
+    # of waiting.
     redis = world.connections.commands
     async for key in redis.scan_iter(world.keys.named("notes", "telling", "outsiders", "*")):
         await redis.delete(key)

@@ -73,7 +73,8 @@ async def asks(world: World, task: SandboxTask) -> None:
 
 
 async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world: World) -> None:
-    """The bot posts at most one such notice a turn. When something changes, the notice loses its buttons."""
+    """Nothing changes in a task for too long. The bot posts a notice that mentions the owner, at most once a
+    turn. When something changes, the notice loses its buttons."""
     thread, task = await a_task(world)
     await world.passes(29 * MINUTES)
     early = thread.new_messages()
@@ -154,7 +155,7 @@ async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
 
 
 async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
-    """The channel has no time for reminders, and the bot posts none."""
+    """A channel has no time for reminders. The bot posts no reminder of an open question there."""
     thread, _ = await a_question(world)
 
     await world.passes(99 * HOURS)
@@ -184,7 +185,8 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
     world: World, loses: str, calls: str
 ) -> None:
-    """A direct message would show the agent's words to somebody who left the channel, or is a guest now."""
+    """The fallback has left the channel, or is a guest now. The bot does not remind this person, because a
+    direct message would show them the agent's words."""
     general = world.slack.workspace.channel("general")
     general.kind = PRIVATE
     await saves(world, world.bob, calls=calls)

@@ -46,7 +46,8 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
 
 
 async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
-    """The store has the masked text that was sent. The bot finds that text in the agent's log."""
+    """A reply contains a token, and the outcome of sending it is unknown. The store has only the masked text
+    that was sent, and the bot finds that text in the agent's log."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())
@@ -102,7 +103,8 @@ async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, d
 
 
 async def test_a_token_in_several_blocks_is_neither_kept_nor_sent(world: World) -> None:
-    """The middle of a token is bold, so Slack sends the token in three pieces."""
+    """The middle of a token is bold, so Slack sends the token in three pieces. The bot masks the token before
+    it stores or sends the text."""
     thread, task = await a_waiting_agent(world)
     token = tokens(world)[0]
     third = len(token) // 3

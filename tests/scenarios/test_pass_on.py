@@ -137,7 +137,8 @@ async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
 
 
 async def test_a_reply_is_passed_on_once(world: World) -> None:
-    """A second press is answered with who passed the reply on, and when."""
+    """Alice has passed Bob's reply on. A second press sends nothing, and the answer says who passed the reply
+    on, and when."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -207,7 +208,8 @@ async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
 
 
 async def test_the_owner_always_lets_a_teammate(world: World) -> None:
-    """The bot passes Bob's reply on, and Bob can steer the task from now on."""
+    """Alice presses *Always let Bob steer this*. The bot passes Bob's reply on, and Bob can steer the task
+    from now on."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -297,7 +299,8 @@ async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(worl
 
 @pytest.mark.parametrize("change", ["deleted", "turned into an aside"])
 async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change: str) -> None:
-    """The author deleted the reply. The owner is told that there is nothing to send."""
+    """The author takes a reply back before the owner's press. The owner is told that there is nothing to
+    send."""
     thread, task = await a_task(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()
@@ -325,8 +328,8 @@ async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: Worl
 
 
 async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -> None:
-    """The owner has not read the edited text. The bot tells the thread that the agent gets the earlier
-    text."""
+    """Bob edits a reply that Alice has passed on. Alice has not read the edited text, so the agent gets the
+    earlier text, and the bot tells the thread about it."""
     thread, task = await a_task(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()
@@ -393,7 +396,8 @@ async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
 
 
 async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
-    """The owner reads the file in the question."""
+    """Bob's reply has a text file. The bot's question shows Alice the file. When Alice passes the reply on,
+    the agent gets both."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     file = Attachment("trace.log", b"boom in line 7", "text/plain")
@@ -427,7 +431,8 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
 
 
 async def test_nobody_else_can_pass_it_on(world: World) -> None:
-    """The bot checks the rights at each press, because another person can invent the button's value."""
+    """Only a person with the right to pass a reply on can do so. The bot checks the right at each press,
+    because another person can invent the button's value."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)

@@ -126,7 +126,8 @@ async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world:
 
 
 async def test_a_rotation_of_keys_changes_no_file_that_was_shown(world: World) -> None:
-    """A new key comes after the owner was asked, and another one while the passed reply waits."""
+    """A new key comes after the owner was asked, and another while the passed reply waits. The file still
+    counts as unchanged, so the agent gets the reply."""
     thread, task = await a_task(world)
     reply = await a_reply_with_a_file(world, thread)
     try:
@@ -147,7 +148,8 @@ async def test_a_rotation_of_keys_changes_no_file_that_was_shown(world: World) -
 
 
 async def test_a_name_that_was_changed_after_it_was_passed_on_does_not_reach_the_agent(world: World) -> None:
-    """People choose their own names. A name could say what the owner has never read."""
+    """Bob and a channel get new names after Alice has passed Bob's reply on. The agent gets the earlier
+    names, because a new name could say something that Alice has never read."""
     world.slack.add_channel("plans", ["alice", "bob"])
     plans = world.slack.workspace.channel("plans")
     thread, task = await a_task(world)
@@ -170,7 +172,8 @@ async def test_a_name_that_was_changed_after_it_was_passed_on_does_not_reach_the
 
 
 async def test_the_owner_reads_a_long_file_before_they_decide(world: World) -> None:
-    """Slack does not take it whole in a message, so the question leads to it, with its size."""
+    """Bob's reply has a file that is too long for a message. The question links to the file and gives its
+    size, so that the owner can read the file before they decide."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.alice.opens_home()
@@ -194,7 +197,8 @@ async def test_the_owner_reads_a_long_file_before_they_decide(world: World) -> N
 
 
 async def test_a_file_that_the_owner_cannot_open_is_not_passed_on(world: World) -> None:
-    """The owner has left the private channel. Slack shows its files only to the people who are in it."""
+    """The owner has left the private channel, where only members can open a file. The owner cannot pass on a
+    reply with such a file, and the bot says why."""
     general = world.slack.workspace.channel("general")
     thread, task = await a_task(world)
     general.kind = PRIVATE

@@ -107,8 +107,8 @@ async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(p
 
 
 async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
-    """Bob is an administrator of Taskwire, but Coder does not show him the task. While Coder fails, Bob sees
-    no task at all."""
+    """Bob is an administrator of Taskwire, but Coder does not show Alice's task to Bob. So his list lacks the
+    task. While Coder fails, his list is empty."""
     await personal.restarts(admins=(personal.bob.id,))
     _, task = await a_task(personal)
 
@@ -186,7 +186,8 @@ async def test_a_teammate_who_sees_the_task_in_coder_acts_in_their_own_name(pers
 
 
 async def test_a_person_without_a_coder_account_steers_by_a_share(personal: World) -> None:
-    """The bot sends the reply with the owner's account. The agent gets the author's name with it."""
+    """Carol has a share in Alice's task, but no Coder account. The bot sends Carol's reply with Alice's
+    account, and the agent gets Carol's name with it."""
     carol = personal.person("carol", in_coder=False)
     await personal.slack.join(carol.id, "general")
     thread, task = await a_task(personal)
@@ -199,7 +200,7 @@ async def test_a_person_without_a_coder_account_steers_by_a_share(personal: Worl
 
 
 async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> None:
-    """The agent does not get Bob's reply, and his press does nothing."""
+    """Bob has no share in Alice's task. The agent does not get his reply, and his press does nothing."""
     thread, task = await a_task(personal)
 
     await personal.bob.replies(thread, "add a test")
@@ -215,8 +216,8 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
 
 
 async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World) -> None:
-    """The bot tells the owner once that their token has ended. When the owner has connected again, the bot
-    posts the missed notice."""
+    """A person's token has expired, so the bot no longer polls their tasks. It tells this person once. When
+    they have connected again, it posts the missed notice. Other people's tasks are polled all the time."""
     thread, task = await a_task(personal)
     other = await personal.bob.runs("/task create fix the logout")
     key = next(key for key in personal.coder.world.tokens.values() if key.user.username == "alice")
@@ -244,8 +245,8 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
 
 
 async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) -> None:
-    """The answer and the card say that the bot no longer polls the task, until the account is connected
-    again."""
+    """A person disconnects their account. The answer and the card say that the bot no longer polls the
+    person's task, until they connect again."""
     thread, task = await a_task(personal)
     watched = await card(personal, thread)
 

@@ -124,7 +124,8 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
 
 
 async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
-    """The bot posts the notice of either end at once. The card shows the end with its next edit."""
+    """The agent is done, or has failed. The bot posts the notice at once, without a settle time. The card
+    shows the end with its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
@@ -141,8 +142,8 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
-    """The card keeps its phase. The card also says since when the agent is unreachable, and what a person can
-    do."""
+    """Coder cannot reach the agent. The card keeps its phase, and says since when the agent is unreachable,
+    and what a person can do. When the agent is back, the card no longer says that."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)

@@ -57,7 +57,7 @@ def address(thread: Thread) -> str:
 
 
 async def test_preferences_are_changed_in_home(world: World) -> None:
-    """The tab says the person's preferences in one sentence."""
+    """A person changes their preferences in the Home tab. The tab then shows them in one sentence."""
     usual = await world.alice.opens_home()
     await world.alice.presses_in_home("Change")
     dialog = world.alice.dialog()
@@ -79,7 +79,8 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
 
 
 async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World) -> None:
-    """The notice in the thread has no mention. The bot sends a direct message that links to the notice."""
+    """Alice has chosen direct messages. The notice in the thread does not mention her, and the bot sends her
+    a direct message that links to the notice."""
     await saves(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
 
@@ -197,7 +198,8 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, h
 async def test_an_owner_who_may_not_use_taskwire_any_more_is_sent_nothing(
     world: World, loses: str, is_asleep: bool
 ) -> None:
-    """Their tasks go on. A direct message or a summary would show the agent's words to a guest."""
+    """The owner of a task has become a guest or has left Slack. The notice is in the thread, but the owner
+    gets no direct message and no summary, which would show the agent's words to a guest."""
     thread, _ = await a_task(world)
     if is_asleep:
         await is_quiet_for_two_hours(world, world.alice)
@@ -214,7 +216,8 @@ async def test_an_owner_who_may_not_use_taskwire_any_more_is_sent_nothing(
 
 
 async def test_an_owner_who_became_a_guest_in_their_quiet_hours_gets_no_summary(world: World) -> None:
-    """The call was held back while they were a member."""
+    """The bot holds a notification back in Alice's quiet hours. Before they end, Alice becomes a guest, so
+    the bot sends her no summary."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, _ = await a_task(world)
     await asks(world)

@@ -109,7 +109,8 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
 
 
 async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
-    """The answer describes an earlier state, so the bot drops it. The person has probably asked again."""
+    """An answer to a query has waited too long. It describes an earlier state, and the person has probably
+    asked again. So the bot drops the answer."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )

@@ -176,7 +176,8 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
 
 
 async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
-    """Until the agent has the reply, the question says that the bot is sending it."""
+    """A person presses *Try again*. The question says that the bot is sending the reply, and says *Sent
+    again* only when the agent has it."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
@@ -235,7 +236,8 @@ async def test_what_was_left_out_is_named(world: World) -> None:
 
 
 async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: World) -> None:
-    """The bot sends the replies in order. After the last reply, the question says that all were sent."""
+    """A person presses *Try again* for several replies. The bot sends them in order. After the last reply,
+    the question says that all were sent."""
     thread, task = await three_let_go(world)
 
     await world.alice.clicks(thread, "Try again")
@@ -364,7 +366,8 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """However the prompt is changed, the button that opens the dialog then disappears."""
+    """A message has a button that opens the dialog for a new prompt. The message loses this button when the
+    prompt is changed, in whatever way."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -410,7 +413,8 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
 
 
 async def test_private_questions_lose_their_buttons_too(world: World) -> None:
-    """The answer replaces the private question."""
+    """A person presses a button of a private question. The answer replaces the question, so no button is
+    left."""
     thread = await world.alice.runs("/task create fix it")
     await world.passes(seconds=3)
     await world.alice.types("/task create fix it")
@@ -435,8 +439,8 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
 
 
 async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world: World) -> None:
-    """The edit's author is told in place of the question that the edit waits. Other people are told about
-    their own requests."""
+    """Alice's edit waits for Coder, and Bob's request waits behind the edit. Alice's question is replaced by
+    a note that her edit waits. Bob is told privately that his own request waits."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
@@ -464,8 +468,8 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """The bot no longer has the request behind the button. A press replaces the question by "This button has
-    expired"."""
+    """A person presses a button, but the bot no longer has the request behind the button. "This button has
+    expired" replaces the question."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()

@@ -58,7 +58,7 @@ async def test_only_the_newest_state_shows(world: World) -> None:
 
 
 async def test_all_replies_that_wait_show_the_same(world: World) -> None:
-    """The first waiting reply and all replies after it have the same mark."""
+    """Several replies wait for the agent. The first reply and all replies after it have the same mark."""
     thread, task = await a_busy_agent(world)
 
     texts = ("use main", "and test it", "then push")
@@ -116,7 +116,8 @@ async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: 
 
 
 async def test_trying_again_twice_sends_once(world: World) -> None:
-    """The second press is answered with a note that somebody has decided already."""
+    """A person presses *Try again* twice. The agent gets the reply once, and the second answer says that
+    somebody has decided already."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
     await world.alice.replies(thread, "use main")

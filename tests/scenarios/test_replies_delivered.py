@@ -22,7 +22,8 @@ async def test_replies_arrive_in_the_order_in_which_they_were_written(world: Wor
 
 
 async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> None:
-    """The person can write at any time. An hourglass shows that the reply waits."""
+    """A person replies while the agent is busy. An hourglass shows that the reply waits, and the agent gets
+    it when it is ready."""
     thread, task = await a_busy_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -36,7 +37,8 @@ async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> Non
 
 
 async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
-    """The person need not press *Resume* first."""
+    """A person replies to a paused task. The reply resumes the task, so the person need not press *Resume*
+    first."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -128,7 +130,8 @@ async def test_a_very_long_reply_arrives_whole(world: World) -> None:
 
 
 async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(world: World) -> None:
-    """People can answer the card before Slack has told the bot the card's ts."""
+    """A person replies below a new card before Slack has told the bot the card's ts. The agent gets the
+    reply."""
     thread = await a_card_before_slack_answers(world)
 
     await world.alice.replies(thread, "and add a test")

@@ -10,7 +10,8 @@ from .world import World
 
 
 async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -> None:
-    """A press on the notice restarts the workspace and sends the waiting reply. The notice stays."""
+    """A reply waits because the workspace is broken. A press of the button on the notice restarts the
+    workspace and sends the reply. The notice stays."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     task.build_fails()
@@ -29,7 +30,8 @@ async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -
 
 
 async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
-    """The bot keeps the reply. A button sends the reply when the workspace runs again."""
+    """A person replies while the workspace is broken. The bot says that the reply was not delivered. Its
+    button restarts the workspace, and then sends the reply."""
     thread, task = await a_waiting_agent(world)
     task.crashes()
     await world.passes(seconds=320)
@@ -139,7 +141,8 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
 
 
 async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world: World) -> None:
-    """One message gives the reason. Its button sends all replies again, in order."""
+    """Coder refuses to resume a task for which replies wait. One message gives all replies back with Coder's
+    reason. Its button sends all of them again, in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
@@ -188,7 +191,8 @@ async def test_the_button_of_returned_replies_outlives_the_first_of_them(
 
 
 async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:
-    """The agent gets the replies in order when Coder is back."""
+    """Coder is away for a while, and replies wait. When Coder is back, the agent gets each reply, in
+    order."""
     thread, task = await a_waiting_agent(world)
 
     async with world.coder.outage():
@@ -206,7 +210,8 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
 
 
 async def test_coder_in_trouble_is_asked_again(world: World) -> None:
-    """The bot repeats a read that failed, and waits for a rate limit."""
+    """The bot has to read from Coder before it sends a reply. It repeats a read that failed. After a 429 from
+    Coder, it first waits as long as Coder asks."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", server_error())
     world.coder.plan_fault("tasks.logs", too_many(retry_after=7))
@@ -253,7 +258,8 @@ async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: 
 
 
 async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
-    """The message has a button that sends the reply again, because the agent may be ready later."""
+    """The agent is not ready for a day, so the bot gives the waiting reply back. The message has a button
+    that sends the reply again, because the agent may be ready later."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -270,7 +276,8 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
 
 async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: World) -> None:
-    """The bot gives three replies back in one message. Its button sends all three in order."""
+    """The bot has to give a reply back, and two more replies wait behind it. One message gives all three
+    back, and its button sends all three in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
 
@@ -293,8 +300,8 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
 
 
 async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
-    """One message gives all replies back. The author presses *Try again*, and the operator resends them too.
-    The agent gets each reply once."""
+    """Coder is away for a day, so one message gives all waiting replies back. The author presses *Try again*,
+    and the operator resends the replies too. The agent gets each reply once."""
     thread, task = await a_waiting_agent(world)
     async with world.coder.outage():
         for text in ("first", "second"):

@@ -90,7 +90,8 @@ async def test_a_file_alone_is_a_reply(world: World) -> None:
 
 
 async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World) -> None:
-    """The bot sends the reply without the file only after the author decides so."""
+    """A reply has a file that is no text, and the bot's question names the file. The bot sends the reply
+    without the file only if the author decides so."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE, SNIPPET))
@@ -112,7 +113,8 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
 
 async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
-    """The author decides against sending. The reply then has no mark, like a message to people."""
+    """The bot cannot send a reply's file, and the author decides against sending the reply without it. The
+    reply then has no mark, like a message to people."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE,))
     later = await world.alice.replies(thread, "and this")
@@ -125,7 +127,8 @@ async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
 
 
 async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world: World) -> None:
-    """The agent cannot get any part of the reply, so the bot asks nothing."""
+    """A reply is only a picture. The agent cannot get any part of it, so the bot says that nothing was sent,
+    and asks nothing."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "", (PICTURE,))

@@ -35,7 +35,8 @@ def has_custom_role(world: World) -> None:
 
 
 async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) -> None:
-    """The list is empty, and the answer warns that the account may not see all tasks."""
+    """Taskwire's account has too few rights, so a person's list is empty. The answer warns that the account
+    may not see all tasks."""
     await world.alice.runs("/task create fix it")
     world.coder.user("taskwire").roles = {"user-admin"}
 

@@ -168,7 +168,8 @@ async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None
 
 
 async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
-    """Up to an hour passes between a command and the creation. The bot checks the person's rights again."""
+    """A command waits for Coder for up to an hour, and its author loses their rights meanwhile. The bot
+    checks the rights again, and creates no task."""
     world.coder.plan_fault("tasks.create", faults.refused(), times=2)
 
     thread = await world.alice.runs("/task create fix it")

@@ -27,7 +27,8 @@ def and_bob(who: str = "Bob") -> str:
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
 async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) -> None:
-    """The agent gets Bob's replies like the owner's, and they have receipts."""
+    """Bob has a share in Alice's task. The agent gets his replies like the owner's replies, and they have
+    receipts."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 
@@ -175,7 +176,8 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
 
 
 async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World) -> None:
-    """The dialog changes only the shares that it has shown."""
+    """A share is made while somebody has the dialog *Share* open. This share stays when the dialog is saved,
+    because the dialog changes only the shares that it has shown."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     await world.alice.clicks(thread, "Share")
@@ -326,7 +328,7 @@ async def test_a_share_shows_in_an_open_home_tab_and_leaves_it(world: World) -> 
 
 @pytest.mark.parametrize("way", ["command", "verb"])
 async def test_a_share_ends(world: World, way: str) -> None:
-    """The bot refuses Bob's next act. Other people keep their shares."""
+    """Alice ends Bob's share. The bot refuses Bob's next act. Other people keep their shares."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}> and <@{carol.id}>")
@@ -407,7 +409,8 @@ async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words:
 
 @pytest.mark.parametrize("verb", ["share", "unshare"])
 async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: World, verb: str) -> None:
-    """The answer says how to choose a person."""
+    """A person shares a task with a name that nobody has, or that several people have. No share changes, and
+    the answer says how to choose a person."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}", real_name="Jo Smith") for number in range(2)]
     if verb == "unshare":
@@ -446,7 +449,8 @@ async def test_nobody_is_found_by_name_among_too_many_people(
 
 
 async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
-    """The bot refuses more people, and suggests a user group."""
+    """A task is shared with as many people as are allowed. The bot refuses a further person, and suggests a
+    user group."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]
 

@@ -135,7 +135,7 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
 
 
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
-    """The task changes often, and the card waits for its next edit."""
+    """A task changes often. The bot waits at least three seconds between two edits of the task's card."""
     (task,) = await start_tasks(world, 1)
     for number in range(12):
         task.becomes("working", f"Step {number}")
@@ -148,7 +148,8 @@ async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> No
 
 
 async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
-    """No replica posts before the limit is over. After that, each message is posted once."""
+    """Slack answers 429 to one replica. No replica posts before the time in that answer is over. After that,
+    each message is posted once."""
     world.slack.add_channel("other", ["alice"])
     tasks = [*await start_tasks(world, 5), *await start_tasks(world, 5, "other")]
     async with a_second_replica(world):

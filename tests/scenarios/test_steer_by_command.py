@@ -74,7 +74,8 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
-    """The answers name commands instead of a thread."""
+    """A person steers a task without a thread by commands. The answers name commands where they usually name
+    the thread."""
     task = world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task pause loose")
@@ -198,7 +199,7 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
 
 
 async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
-    """The bot answers where the command was typed."""
+    """A person deletes a task without a thread. The bot answers where the person typed the command."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
 
@@ -210,7 +211,7 @@ async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
 async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
-    """The answer has similar names, and the bot does nothing."""
+    """A command names a task that does not exist. The answer has similar names, and the bot does nothing."""
     world.coder.add_task("alice", "fix it", name="fix-login")
     text = " some words" if verb in ("edit", "send") else ""
 

@@ -299,7 +299,8 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
 
 
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """The thread has the words, with the mark that the agent has them."""
+    """The store has lost a delivered `/task send`. The thread still has the words, with the mark that the
+    agent has them, so the bot does not send them again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.types("/task send fix-the-login use main")

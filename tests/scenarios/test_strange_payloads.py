@@ -109,7 +109,8 @@ def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("field", ["at", "channel", "thread_ts", "response_url", "task", "template"])
 async def test_a_dialog_that_is_about_something_strange_does_nothing(world: World, field: str) -> None:
-    """The bot refuses metadata that it has not written."""
+    """A submitted dialog has strange values in its metadata. The bot refuses metadata that it has not
+    written."""
     as_it_may_be: list[object] = ["", "x", "nan", "1e999"] if field in ("task", "template") else []
     as_it_may_be += [None] if field in ("thread_ts", "response_url") else []
     answers = [
@@ -126,7 +127,8 @@ async def test_a_dialog_that_is_about_something_strange_does_nothing(world: Worl
 
 @pytest.mark.usefixtures("logged")
 async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: World) -> None:
-    """The metadata is no JSON, other JSON, or missing."""
+    """A dialog is submitted without metadata, or with metadata that is no JSON or JSON of another form. The
+    bot does nothing."""
     answers: list[int] = []
     for dialog in Dialog:
         whole = _submitted(world, dialog, "fix it")
@@ -159,7 +161,8 @@ async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
 async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
-    """The value names nothing that exists. The bot answers the person privately and does nothing."""
+    """A press has a value that names nothing that exists. The bot answers the person privately and does
+    nothing."""
     found = {}
     for path in PRESSED:
         for strange in STRANGE:

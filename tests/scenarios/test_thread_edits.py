@@ -12,7 +12,8 @@ LATE_EDIT = "The agent already has the old text of this reply. To correct it, wr
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
-    """The agent gets the new text. The reply keeps its place and its mark."""
+    """The author edits a waiting reply. The agent gets the new text, and the reply keeps its place and its
+    mark."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     await world.alice.replies(thread, "and test it")
@@ -54,7 +55,8 @@ async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: Wor
 
 
 async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
-    """The bot tells the thread once that the agent has the earlier words."""
+    """The author edits a reply that the agent already has. The bot tells the thread once that the agent has
+    the earlier words."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use mian")
 
@@ -82,7 +84,8 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
 
 async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None:
-    """The bot tells the thread that the agent gets the earlier words."""
+    """The author edits a reply while the bot is delivering it. The bot tells the thread that the agent gets
+    the earlier words."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", late(0.5))
 
@@ -188,7 +191,8 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
 
 
 async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
-    """The button sends the text that the message has now."""
+    """The author edits a reply that was not delivered. *Try again* sends the text that the message has
+    now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
 
@@ -238,7 +242,8 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
 
 
 async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(world: World) -> None:
-    """The button sends the text that the message has now."""
+    """The bot asks about a reply that begins with `!`, and the author edits it. *Send as text* sends the text
+    that the message has now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -266,7 +271,8 @@ async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(wo
 
 
 async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: World) -> None:
-    """The bot sends such a reply only after a person decides so."""
+    """The author edits a reply of unknown outcome. The edit does not send the reply, because only a person's
+    decision does."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")
@@ -288,7 +294,8 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
 
 async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(world: World) -> None:
-    """The bot tells the thread that the agent may have the reply. Later replies go on."""
+    """The author deletes a reply of unknown outcome. The bot tells the thread that the agent may have the
+    reply, and does not send it again. Later replies go on."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")

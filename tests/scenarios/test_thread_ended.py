@@ -13,7 +13,8 @@ DETACHED = (
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
-    """The bot marks each reply. It posts the reason once a day."""
+    """People reply in a thread whose task was detached. The bot marks each reply, and posts the reason once a
+    day."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -27,7 +28,8 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
 
 
 async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
-    """The first answer is far up in the thread by then, so the bot posts the reason again."""
+    """A person replies in a detached thread on the next day. The first answer is far up in the thread by
+    then, so the bot posts the reason again."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     await world.alice.replies(thread, "use main")
@@ -74,7 +76,7 @@ async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
-    """The bot answers the reply, whoever deleted the task."""
+    """A person replies in a thread whose task is gone. The bot says so, whoever deleted the task."""
     thread, task = await a_waiting_agent(world)
     task.delete()
     await world.polls(times=3)
@@ -137,7 +139,8 @@ UNKNOWN = (
 
 
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
-    """The bot answers privately, as it does while the task exists."""
+    """A person writes verbs in a thread whose task was detached. The bot answers each privately, as it does
+    while the thread has a task."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -153,7 +156,8 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
 
 
 async def test_what_people_say_to_each_other_there_is_not_answered(world: World) -> None:
-    """The message is not for the bot, so the bot says nothing."""
+    """After the end of a link, a person writes an aside in the thread. The message is not for the bot, so the
+    bot says nothing."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()

@@ -10,7 +10,8 @@ from .world import World
 
 
 async def test_status_shows_the_card_anew(world: World) -> None:
-    """The bot reads the task from Coder for this answer."""
+    """A person writes `!status`. The answer shows what a card shows, and the bot reads the task from Coder
+    for this answer."""
     thread, task = await a_busy_agent(world)
 
     await world.alice.replies(thread, "!status")
@@ -34,7 +35,8 @@ async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """For the whole log, the person gets a file in direct messages."""
+    """The answer to `!logs` shows what the agent wrote last. After `!logs full`, the person gets a file with
+    the whole log in direct messages."""
     thread, task = await a_busy_agent(world)
     task.says("I look at the login.")
 
@@ -53,7 +55,8 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
-    """The answer says that the task is gone, and does not ask the person to try again."""
+    """A person writes `!logs` after the task was deleted. The answer says that the task is gone, and does not
+    ask the person to try again."""
     thread, task = await a_busy_agent(world)
     task.delete()
 
@@ -114,7 +117,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
-    """A reply waits for the agent. Both verbs concern only Slack, so they run at once."""
+    """A reply waits for the agent. `!mute` and `!unmute` concern only Slack, so they run at once."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -179,7 +182,7 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
 
 
 async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
-    """The task continues in Coder without a thread."""
+    """After `!detach`, the thread has no task any more. The task continues in Coder without a thread."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!detach")

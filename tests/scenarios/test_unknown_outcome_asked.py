@@ -24,7 +24,8 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
 
 
 async def test_send_again(world: World) -> None:
-    """The bot sends the reply of unknown outcome first, and then the waiting replies."""
+    """A person presses *Send again*. The bot sends the reply of unknown outcome first, and then the waiting
+    replies."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -70,7 +71,8 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
 
 
 async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) -> None:
-    """The bot gives the reply up, and later replies go on."""
+    """Nobody answers the question about a reply for a week. The bot gives the reply up, and later replies go
+    on."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -99,7 +101,8 @@ async def test_the_question_keeps_for_hours(world: World) -> None:
 
 
 async def test_the_question_outlives_the_bot(world: World) -> None:
-    """The bot restarts. The job that waits for the decision is in Redis."""
+    """The bot restarts after it has asked. The question still works, because the job that waits for the
+    decision is in Redis."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.restarts()
@@ -133,7 +136,8 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
-    """The bot has given the reply up. The question shows that nobody answered, and has no buttons."""
+    """A week has passed, and the bot has given the reply up. The question shows that nobody answered, and has
+    no buttons."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
     await world.passes(seconds=5)
@@ -146,7 +150,8 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
 
 
 async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) -> None:
-    """The bot asks a second question, and closes the first."""
+    """A person has the reply sent again, and the outcome is unknown again. The bot asks a second question,
+    and closes the first question."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     task.agentapi_fails("message")
     await world.alice.clicks(thread, "Send again")

@@ -241,7 +241,8 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
 
 @pytest.mark.parametrize("verb", ["!status", "!logs", "!help", "!delete", "!watch", "!foo"])
 async def test_a_person_without_a_coder_account_is_refused_privately(world: World, verb: str) -> None:
-    """A query in the thread gives such a person no information about the task."""
+    """A person without a Coder account writes a query in the thread. The bot refuses privately, and gives the
+    person no information about the task."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     carol = world.person("carol", in_coder=False)
@@ -276,7 +277,8 @@ async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
 
 
 async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
-    """Anybody who may read the log gets the file in direct messages. Nobody else is told."""
+    """A person asks in a thread for the whole log. Anybody who may read the log gets the file in direct
+    messages, and nobody else is told."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
 

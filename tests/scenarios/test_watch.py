@@ -14,7 +14,7 @@ NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
 
 @pytest.mark.parametrize("way", ["verb", "menu"])
 async def test_a_watcher_is_called_beside_the_owner(world: World, way: str) -> None:
-    """Bob may not steer Alice's task, but can watch it."""
+    """Bob may not steer Alice's task, but he can watch it. The next notice mentions Bob beside Alice."""
     thread, task = await a_task(world)
 
     await (world.bob.replies(thread, "!watch") if way == "verb" else world.bob.clicks(thread, "Watch"))
@@ -121,7 +121,8 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
 
 @pytest.mark.parametrize("loses", ["channel", "membership"])
 async def test_a_watcher_who_can_no_longer_read_the_thread_is_not_called(world: World, loses: str) -> None:
-    """Bob has left the channel or is a guest now. A direct message would show him the agent's words."""
+    """Bob watches a task, and then leaves the channel or becomes a guest. The bot no longer notifies him,
+    because a direct message would show him the agent's words."""
     channel = world.slack.workspace.channel("general")
     channel.kind = PRIVATE
     thread, _ = await a_task(world)

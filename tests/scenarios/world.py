@@ -33,8 +33,8 @@ from .clock import WorldClock
 from .people import Person, Thread
 from .reading import Reader
 
-# Count due queues and held leases in one script, because a leased queue is not due. Use the store's own time:
-# a time from this process would be older than jobs that are written on the way.
+# Count due queues and held leases in one script, because a leased queue is not due. Use the store's own time.
+# A time from this process would be older than a job that is written while the request is on its way.
 _BUSY = """
 local prefix, passed, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + passed
