@@ -54,14 +54,12 @@ async def is_away_and_back(world: World) -> None:
 
 
 def calls_since(world: World, known: int) -> list[Call]:
-    """Return the calls with which the bot has read messages. Leave out the first `known` of all calls to
-    Slack."""
+    """Return the bot's calls that read messages. Leave out its first `known` calls to Slack."""
     return [call for call in [*world.slack.calls][known:] if call.method in (HISTORY, REPLIES)]
 
 
 async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: World) -> None:
-    """Alice writes a reply while the bot is away. Backfill finds it, and the agent gets it once, even after a
-    second absence. Earlier replies are not sent again."""
+    """Backfill sends the missed reply once. Replies that the agent already has are not sent again."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
@@ -281,8 +279,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
 
 async def test_an_old_reply_is_asked_about(world: World) -> None:
-    """Backfill finds a reply that is an hour old. The bot asks before it sends the reply, because the author
-    may no longer want it."""
+    """The bot asks before it sends an hour-old reply, which its author may no longer want."""
     thread, task = await a_waiting_agent(world)
     old = await writes_while_away(world, thread)
 
@@ -402,8 +399,7 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
 @pytest.mark.parametrize("method", [HISTORY, REPLIES])
 @pytest.mark.parametrize("fault", [CallFault.RATE_LIMITED, CallFault.SERVER_ERROR])
 async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str, fault: CallFault) -> None:
-    """Slack refuses the calls of backfill for a while. When Slack allows these calls again, backfill reads
-    the thread."""
+    """Slack refuses backfill's calls for a while. Later, backfill reads the thread."""
     tasks = await start_tasks(world, 3)
     await away(world)
     await world.slack.post(world.alice.id, "general", "and test it", threads_of(world, tasks)[0])

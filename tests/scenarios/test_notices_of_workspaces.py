@@ -103,8 +103,8 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
 
 
 async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
-    """Coder has lost an agent whose workspace still runs. *Retry* stops the workspace and starts it again.
-    The bot posts neither the stop nor the start."""
+    """Coder can no longer reach an agent whose workspace runs. *Retry* stops the workspace and starts it
+    again. The bot posts neither the stop nor the start."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)

@@ -134,8 +134,8 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
 
 
 async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:
-    """Each message of the bot has its kind in its metadata. Other apps, and the bot after a restart,
-    recognize the message by this kind."""
+    """The metadata of each message of the bot has an id, the kind of the message, and the task's id. So other
+    apps, and the bot after a restart, can recognize the message."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

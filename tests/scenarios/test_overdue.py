@@ -185,8 +185,8 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
     world: World, loses: str, calls: str
 ) -> None:
-    """The fallback has left the channel, or is a guest now. The bot does not remind this person, because a
-    direct message would show them the agent's words."""
+    """The fallback has left the channel or Slack, or is a guest now. The bot does not remind this person,
+    because a direct message would show them the agent's words."""
     general = world.slack.workspace.channel("general")
     general.kind = PRIVATE
     await saves(world, world.bob, calls=calls)

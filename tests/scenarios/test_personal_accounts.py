@@ -107,8 +107,8 @@ async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(p
 
 
 async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
-    """Bob is an administrator of Taskwire, but Coder does not show Alice's task to Bob. So his list lacks the
-    task. While Coder fails, his list is empty."""
+    """Bob is an administrator of Taskwire, but Coder does not show Alice's task to Bob. His list does not
+    have the task, and he cannot pause it. While Coder fails, he gets an error in place of a list."""
     await personal.restarts(admins=(personal.bob.id,))
     _, task = await a_task(personal)
 

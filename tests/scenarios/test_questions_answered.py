@@ -366,8 +366,8 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """A message has a button that opens the dialog for a new prompt. The message loses this button when the
-    prompt is changed, in whatever way."""
+    """A message offers the dialog for a new prompt. A person changes the prompt by `!edit` instead, and the
+    message loses its button."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

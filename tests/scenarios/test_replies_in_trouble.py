@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -> None:
-    """A reply waits because the workspace is broken. A press of the button on the notice restarts the
+    """The workspace breaks while a reply waits. A press of *Retry and send* on the notice restarts the
     workspace and sends the reply. The notice stays."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")

@@ -77,7 +77,8 @@ ASKED = AskedLine(
     link(), "reply:1", "Bob Berg", "please add a test", (), (), "https://acme.slack.com/archives/C1/p1"
 )
 _MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
-# The owner can read all but two of them: a file, and a masked part, that they cannot open.
+# The owner can read all of these replies but the fourth, whose file they cannot open, and the last, whose
+# masked part they cannot read.
 ASKED_REPLIES = (
     ASKED,
     replace(ASKED, files=("plan.pdf",)),

@@ -31,11 +31,12 @@ TAKEN = (
 
 @pytest.mark.parametrize("ending", TAKEN)
 def test_text_and_code_are_known_by_their_endings(ending: str) -> None:
-    """Slack often gives such files the type `application/octet-stream`."""
+    """A file is text or code if its name has such an ending. Slack's type does not count, because Slack often
+    gives such files the type `application/octet-stream`."""
     assert TEXT_ENDINGS.search(f"a.{ending}") is not None
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.pdf", "a.zip", "diff", "a.diff.gz", "a.patched"])
 def test_others_are_not(name: str) -> None:
-    """The part of the file's name after the last dot decides."""
+    """A file is not text if the part of its name after the last dot is not the ending of a text file."""
     assert TEXT_ENDINGS.search(name) is None

@@ -23,7 +23,8 @@ BOT = UserId("UBOT")
     ],
 )
 def test_a_bare_word_stops(message: str) -> None:
-    """Case, punctuation at the end, a mention of the bot and bold text make no difference."""
+    """A reply of one stop word stops the task. Case, punctuation at the end, a mention of the bot and bold
+    text make no difference."""
     assert isinstance(classify(message, BOT), Stop)
 
 
@@ -39,7 +40,8 @@ def test_a_bare_word_stops(message: str) -> None:
     ],
 )
 def test_any_other_text_is_input(message: str) -> None:
-    """A reply with one more word, a question, code or a quotation goes to the agent."""
+    """A reply with more than a stop word goes to the agent, for example with one more word, as a question, or
+    with code or a quotation."""
     assert isinstance(classify(message, BOT), Input)
 
 
@@ -136,7 +138,7 @@ def test_a_word_more_is_never_a_stop(word: str, more: str) -> None:
     ],
 )
 def test_bare_thanks(said: str) -> None:
-    """A happy emoji alone is thanks too."""
+    """A reply that says only thanks is recognized. A happy emoji alone is thanks too."""
     assert is_thanks(said)
 
 
@@ -156,5 +158,5 @@ def test_other_words_are_no_bare_thanks(said: str) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="thanksy:+1_ *.!\n", max_size=60))
 def test_thanks_are_read_in_any_case(said: str) -> None:
-    """The case of letters makes no difference, and no text takes long."""
+    """Thanks are recognized in lower and upper case. No text takes long to check."""
     assert is_thanks(said) == is_thanks(said.upper().replace(":THUMBSUP:", ":thumbsup:"))

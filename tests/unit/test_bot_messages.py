@@ -72,7 +72,8 @@ def test_a_sentence_is_a_prompt(text: str, prompt: str, *, is_direct: bool) -> N
 )
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_command_is_read_as_after_task(text: str, command: Command, *, is_direct: bool) -> None:
-    """The verb may begin with `!` or a capital letter."""
+    """A message that is a command means what the same text means after `/task`. The verb may begin with `!`
+    or a capital letter."""
     assert read_message(text, is_direct=is_direct) == command
 
 

@@ -6,7 +6,8 @@ from taskwire.cancelling import cancel_and_wait
 
 
 async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
-    """`wait_for` swallows a cancellation if its call ends at the same moment, for example a call to Redis."""
+    """An asyncio task swallows two cancellations, and still ends. Such a loss is real: `wait_for` swallows a
+    cancellation if its call, for example to Redis, ends at the same moment."""
     began, forgotten = asyncio.Event(), 0
 
     async def goes_on() -> None:
@@ -29,7 +30,8 @@ async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
 
 
 async def test_ending_a_task_does_not_raise_its_error() -> None:
-    """The asyncio task has failed. Its error was logged at that moment, or nobody waits for the result."""
+    """An asyncio task has failed. To end the task does not raise its error, which was logged before or which
+    nobody needs."""
 
     async def breaks() -> None:
         raise ValueError

@@ -342,7 +342,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     ],
 )
 def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:
-    """A refusal is mrkdwn. The quoted text in it mentions nobody and stays visible."""
+    """A refusal quotes the person's text in mrkdwn. The quoted text mentions nobody and stays visible."""
     assert refusal(text).startswith(says)
 
 

@@ -80,7 +80,8 @@ GOOD = StoreHealth(
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
-    """If a managed store does not reveal a setting, doctor reports a note and no error."""
+    """Doctor judges a store by the data that the store may lose. If a managed store does not reveal a
+    setting, doctor reports a note and no error."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
 
 
@@ -121,7 +122,8 @@ def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
     ],
 )
 def test_a_disk_that_is_almost_full_is_told(free: int, total: int, said: str) -> None:
-    """The embedded store writes everything to disk before it answers, so it needs space."""
+    """Doctor reports a disk that is almost full, because the embedded store writes everything to disk before
+    it answers."""
     assert _said(judge_disk(free, total, "/data")) == said
 
 
@@ -187,7 +189,8 @@ def test_work_that_waits_for_a_newer_version_is_told() -> None:
     ],
 )
 def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None, said: list[str]) -> None:
-    """A full store that evicts nothing accepts no more writes."""
+    """Doctor reports a store whose memory is almost full. Without eviction, a full store accepts no more
+    writes."""
     found = judge_store(replace(GOOD, used_bytes=used, max_bytes=most), "redis://host:6379")
 
     assert [_said(finding) for finding in found if finding.name == "Memory"] == said

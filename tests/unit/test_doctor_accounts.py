@@ -11,7 +11,8 @@ NOW_MS = 1_000 * DAY_MS
 
 
 def account(*, is_refused: bool = False, days_left: int = 0) -> ConnectedAccount:
-    """Return a connected account. If `days` is missing, the token does not expire."""
+    """Return a connected account. With `days_left`, its token expires after this number of days, and without
+    it never."""
     return ConnectedAccount(
         person=UserId("U1"),
         user_id="u1",

@@ -101,7 +101,8 @@ def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
 
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
-    """The excerpt has the entries between the two turns too."""
+    """The excerpt of a turn also has the entries that the log got after the last excerpt and before this
+    turn."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it"), says(2, "One."))
 
@@ -140,7 +141,7 @@ def test_a_screen_that_shrank_is_no_news() -> None:
 
 
 def test_a_rewritten_entry_is_told_whole() -> None:
-    """The agent's program cleared the screen and drew another text."""
+    """The agent's program cleared the screen and drew another text. The excerpt has the whole new text."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo."))
 
@@ -352,7 +353,8 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
 
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
-    """The excerpt begins with the amount of text that is left out."""
+    """A log is too long to be read whole. The excerpt has the end of the log, and begins with the amount of
+    text that is left out."""
     log = [AgentLogEntry(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
     assert keep_recent(log, 11) == log
@@ -365,7 +367,8 @@ def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
 
 
 def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
-    """Each line takes time, even an empty one. So the number of lines is limited."""
+    """A log has too many lines. Only its last lines are read, because each line takes time, even an empty
+    one."""
     log = [AgentLogEntry(0, is_input=False, text="a\nb\nc", at=START)]
 
     assert keep_recent(log, most_lines=3) == log

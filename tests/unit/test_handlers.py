@@ -16,7 +16,7 @@ async def _run(_: JobContext) -> Outcome:
 
 
 def test_every_kind_of_job_has_its_handler() -> None:
-    """The table has each kind of job that the store can hold."""
+    """The table has one handler for each kind of job that the store can hold."""
     handlers = [Handler.without_link(work, _run) for work in WORKS]
 
     table = handlers_by_kind(handlers)
@@ -26,7 +26,8 @@ def test_every_kind_of_job_has_its_handler() -> None:
 
 
 def test_nothing_starts_if_a_kind_of_job_has_no_handler() -> None:
-    """Otherwise a job of that kind would fail for a day before anybody noticed."""
+    """The bot does not start if a kind of job has no handler. Otherwise a job of that kind would fail for a
+    day before anybody noticed."""
     handlers = [Handler.without_link(work, _run) for work in WORKS if work not in (Reply, PostText)]
 
     with pytest.raises(ValueError, match="no handler for jobs of kind post_text, reply"):
@@ -34,7 +35,8 @@ def test_nothing_starts_if_a_kind_of_job_has_no_handler() -> None:
 
 
 def test_nothing_starts_if_a_kind_of_job_has_two_handlers() -> None:
-    """Otherwise nobody could tell which of the two would run."""
+    """The bot does not start if a kind of job has two handlers. Otherwise nobody could tell which handler
+    would run."""
     handlers = [Handler.without_link(work, _run) for work in (*WORKS, Reply)]
 
     with pytest.raises(ValueError, match="two handlers for jobs of kind reply"):

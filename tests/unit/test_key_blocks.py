@@ -33,7 +33,8 @@ def leaks(masked: str, body: str) -> list[str]:
 
 @pytest.mark.parametrize("length", [1_600, 3_200, 12_700, 30_000])
 def test_a_key_is_masked_at_every_offset(length: int) -> None:
-    """Text is masked in windows. The key may cross the edges of several windows."""
+    """A key is masked wherever it begins in the text. Text is masked in windows, and the key may cross the
+    edges of several windows."""
     first, body, last = a_key(length)
     masker = Masker()
 
@@ -45,7 +46,8 @@ def test_a_key_is_masked_at_every_offset(length: int) -> None:
 
 @pytest.mark.parametrize("length", [64, 700, 1_600, 3_210, 12_700])
 def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> None:
-    """All lines are masked that look like part of the key."""
+    """The last line of a key is missing. All lines that look like part of the key are masked, wherever the
+    key begins in the text."""
     first, body, _ = a_key(length)
     masker = Masker()
 
@@ -70,7 +72,8 @@ def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> No
 def test_no_part_of_a_key_is_left(
     before: int, length: int, kind: str, line_break: str, cut: str, seed: int
 ) -> None:
-    """The key may be incomplete, indented, quoted, in JSON, in a box, in a diff or with line numbers."""
+    """After masking, no part of a key can be read. The key may be incomplete, indented, quoted, in JSON, in a
+    box, in a diff or with line numbers."""
     first, body, last = a_key(length, kind, line_break, seed)
     if cut == "cut in a line":
         body = body[: max(len(body) * 2 // 3, 40)]

@@ -65,8 +65,8 @@ def card(drawn: Link) -> Message:
 
 @pytest.mark.parametrize("limit", [60, 120, 300])
 def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
-    """Masking could not recognize the rest of a cut secret. In scripts without spaces, the text fills the
-    whole limit."""
+    """A text is cut so that masking still recognizes the rest of a secret, or the secret is left out. In
+    scripts without spaces, the text fills the whole limit."""
     secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
     for at in range(limit + 1):
@@ -320,7 +320,7 @@ def test_a_word_that_nobody_knows_is_shown() -> None:
 
 
 def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
-    """The card says that it may be out of date."""
+    """Coder cannot be reached. The card says since when, and that the card may be out of date."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
     assert f":warning: Coder has not answered since {SINCE}, so this may be old. Replies wait." in shown(
@@ -329,7 +329,7 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
 
 
 def test_the_card_says_since_when_coder_refuses_us() -> None:
-    """Coder answers, but refuses the bot's token."""
+    """Coder answers, but refuses the bot's token. The card says since when Coder has refused the token."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
     words = f":warning: Coder has refused my token since {SINCE}, so this may be old. Replies wait."

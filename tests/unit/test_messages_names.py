@@ -84,7 +84,8 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
 
 
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
-    """The stored reason for a failed creation contains the name."""
+    """The card of a task that was not created shows the stored reason. The name in this reason is shown as it
+    is written."""
     why = str(UserError(*refusals.task_gone("*x*")))
     failed = titled("Fix the login").model_copy(update={"end_reason": "failed", "failure": why})
 
@@ -96,7 +97,8 @@ def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written()
 
 
 def test_a_dialog_shows_the_name_as_it_is_written() -> None:
-    """A dialog is no message, but has the same kinds of blocks."""
+    """A dialog shows a name with marks as it is written, because a dialog has the same kinds of blocks as a
+    message."""
     view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_gone("*x*"))).text)
     [notice] = cast("list[Block]", view.content["blocks"])
 

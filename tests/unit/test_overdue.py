@@ -83,7 +83,7 @@ def test_a_task_of_unknown_status_is_stuck_after_the_same_time(workspace: str) -
     ],
 )
 def test_a_task_that_does_not_work_is_not_stuck(event: Event) -> None:
-    """The task waits for a person or for its workspace, or is at rest."""
+    """A task that waits for a person or for its workspace, or that is at rest, does not count as stuck."""
     told = working(RULES).at(MINUTE, event).until(9 * HOUR)
 
     assert "stuck" not in told.kinds
@@ -119,7 +119,8 @@ def test_without_a_fallback_there_is_one_reminder() -> None:
 
 
 def test_an_answer_ends_the_reminders() -> None:
-    """The question of the next turn has reminders of its own."""
+    """After an answer, nobody is reminded of the question. The question of the next turn has reminders of its
+    own."""
     told = asking().until(ASKED + HOUR).at(2 * HOUR, Delivered(last_report_at=when(MINUTE)))
     told.at(2 * HOUR + SECOND, observed(seen(last=report(2 * HOUR + SECOND, "working", "Ok"))))
     told.at(2 * HOUR + MINUTE, observed(seen(last=report(2 * HOUR + MINUTE, "idle", "And this?"))))
@@ -150,7 +151,8 @@ def test_a_question_stays_open_while_coder_pauses_the_task() -> None:
 
 
 def test_a_person_who_pauses_the_task_needs_no_reminder() -> None:
-    """A person who pauses the task has read the question."""
+    """A person pauses a task with an open question. There is no reminder, because that person has read the
+    question."""
     told = asking().at(10 * MINUTE, Acted(verb="pause", person=ALICE, build=2))
     told.at(11 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(99 * HOUR)
 
@@ -198,7 +200,8 @@ def test_nothing_is_snoozed_before_the_first_reminder() -> None:
 
 
 def test_a_state_of_an_older_version_is_neither_stuck_nor_asked() -> None:
-    """The stored state does not say since when nothing has changed."""
+    """An older version stored a state that does not say since when nothing has changed. The reducer then
+    sends neither a notice that the task is stuck nor a reminder."""
     old = asking().until(2 * MINUTE).state.model_copy(update={"changed_ms": 0, "asked_ms": 0})
 
     assert TaskHistory(old, rules=RULES).until(99 * HOUR).kinds == []

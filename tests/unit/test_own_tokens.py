@@ -138,7 +138,8 @@ def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
 
 
 def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
-    """A reply's author chooses the text that is masked. So the time must be linear in its length."""
+    """A reply's author may write a very long row of backslashes. Masking must take linear time, as for
+    letters."""
 
     def seconds(letters: int) -> float:
         typed = json.dumps({"text": "\\" * letters})

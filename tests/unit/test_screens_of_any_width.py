@@ -24,7 +24,8 @@ TEXT = f"{FIRST} {SECOND}\n\n{SECOND} {FIRST}"
 
 @pytest.mark.parametrize("columns", [*range(44, 200, 4), 67, 80])
 def test_paragraphs_are_whole_again_at_any_width(columns: int) -> None:
-    """The terminal draws the paragraphs with a bullet, an indent and padding."""
+    """A terminal of any width draws paragraphs with a bullet, an indent and padding. Each paragraph becomes
+    one line again."""
     assert read_screen(as_terminal_text(TEXT, columns)) == TEXT
 
 

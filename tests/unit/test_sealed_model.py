@@ -78,7 +78,7 @@ def test_no_value_opens_in_another_record() -> None:
 
 @pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
 def test_what_is_not_signed_is_not_read(work: Reply) -> None:
-    """Anybody who can write to Redis could have made an unsigned value."""
+    """A value without a signature is not read, because anybody who can write to Redis could have made it."""
     plain = json.dumps(work.model_dump(mode="python"), default=str)
 
     with pytest.raises(ValidationError, match="it is not signed, so this Taskwire has not written it"):

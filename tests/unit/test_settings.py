@@ -236,7 +236,7 @@ def test_a_file_without_a_token_is_a_sentence(tmp_path: Path, content: bytes | N
 
 
 def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
-    """Both are set, and nobody could tell which is used, so both are refused."""
+    """If a token and a file with a token are both set, the bot refuses them, because either could count."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {"CODER_SESSION_TOKEN_FILE": str(tmp_path / "token")})
 
@@ -246,7 +246,7 @@ def test_a_token_and_its_file_are_one_too_many(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_read_by_its_name() -> None:
-    """Operators use the settings' names, so the names must not change."""
+    """Each setting is read by the name that operators use. These names must not change."""
     files = {f"{name}_FILE" for name in SECRETS}
     assert set(settings.list_names()) == {*GOOD, *files, "TASKWIRE_SECRETS_DIR"}
 
@@ -315,14 +315,15 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 
 
 def test_without_a_service_account_its_token_is_refused() -> None:
-    """A token with the role Owner that nothing uses is a needless risk."""
+    """Without a service account, the settings must not have its token, because an unused token is a risk."""
     personal = {**GOOD, "TASKWIRE_ACCOUNTS": "personal"}
     assert _complaints(personal) == [SERVICE_ACCOUNT_UNUSED]
     assert settings.from_values({**personal, "CODER_SESSION_TOKEN": ""}).coder_session_token is None
 
 
 def test_a_shared_redis_needs_a_key() -> None:
-    """Without the setting, each process would make its own key, and could not read the others' values."""
+    """With a shared Redis, TASKWIRE_SECRET_KEYS is required. Without it, each process would make a key of its
+    own, and could not read the values of other processes."""
     assert _complaints({**GOOD, "TASKWIRE_SECRET_KEYS": ""}) == [
         "TASKWIRE_SECRET_KEYS is missing: with REDIS_URL, all processes need the same key, which encrypts "
         "what is stored. `taskwire new-key` prints one."
@@ -338,7 +339,7 @@ def test_a_signing_secret_alone_means_http_mode() -> None:
 
 
 def test_blanks_around_a_value_are_not_part_of_it() -> None:
-    """A secret that is read from a file often ends with a line break."""
+    """Blanks at both ends of a value are removed. A secret from a file often ends with a line break."""
     found = settings.from_values({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
 
     assert found.coder_session_token == SecretStr("abc-def")
@@ -367,7 +368,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence replaces a stack trace about the decoding."""
+    """The file `.env` is not text in UTF-8. The error is one sentence that says so, and not a stack trace
+    about the decoding."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"CODER_URL=\xff\xfe\n")
 
@@ -378,7 +380,8 @@ def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped name would otherwise be ignored silently."""
+    """The environment or `.env` has a setting that does not exist. The bot names it, because a mistyped name
+    would otherwise be ignored silently."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TASKWIRE_")]:
         monkeypatch.delenv(name)
@@ -406,7 +409,7 @@ def test_every_secret_is_known_to_the_mask() -> None:
 
 
 def test_the_sentinels_password_is_a_secret_too() -> None:
-    """The password is masked in the form that it has in the URL, and in its decoded form."""
+    """The password of the Sentinels is masked, both as it is written in their URL and decoded."""
     url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
 
     found = settings.from_values(GOOD | {"REDIS_URL": url})
@@ -463,7 +466,8 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bolt would take a client id in the environment as an order to install the app by OAuth."""
+    """The bot removes Slack's settings from the environment, so that no library reads them. Bolt would take a
+    client id there as an order to install the app by OAuth."""
     for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
         monkeypatch.setenv(name, "something")
 

@@ -43,7 +43,8 @@ WRONG = [
 
 
 def test_the_address_of_the_callback_is_below_the_public_one() -> None:
-    """Coder compares the callback's address exactly with the registered one."""
+    """The callback's address is the public address with a fixed path. Coder compares it exactly with the
+    address that was registered."""
     app = settings.from_values(GOOD).oauth_app
 
     assert app is not None

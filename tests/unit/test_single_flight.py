@@ -20,7 +20,8 @@ from taskwire.slack.errors import NoCapacity
 
 
 async def test_a_caller_during_a_call_gets_the_next_answer() -> None:
-    """The running call may have started before an event that the caller knows of."""
+    """A caller that comes during a call gets the answer of the next call. The running call may have started
+    before an event that this caller knows of."""
     calls = Calls()
     first = asyncio.create_task(calls.shared.get())
     await calls.begun.acquire()

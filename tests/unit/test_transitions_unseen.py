@@ -42,7 +42,7 @@ def test_a_failed_build_is_told_at_once(status: str) -> None:
 
 
 def test_a_stop_that_fails_is_told_at_once() -> None:
-    """The notice comes whatever the agent was doing."""
+    """A workspace cannot be stopped. The notice comes at once, whatever the agent was doing."""
     told = working().at(MINUTE, observed(seen("unknown", build=2, workspace="stopping")))
     told.at(2 * MINUTE, observed(seen("error", report(0, "working"), build=2, workspace="failed")))
 

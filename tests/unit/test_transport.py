@@ -32,7 +32,8 @@ Door = Callable[..., Awaitable[int]]
 
 @pytest.fixture(params=["httpx", "aiohttp"])
 async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
-    """Make a call as the client for Coder does (httpx), or as the client for Slack does (aiohttp)."""
+    """Provide a function that makes a call, once as the client for Coder does (httpx), and once as the client
+    for Slack does (aiohttp)."""
     session = transport.make_session()
     client = transport.make_http_client(session)
 
@@ -78,7 +79,8 @@ async def test_a_refused_connection_is_not_done(door: Door) -> None:
 
 
 async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
-    """The client sent bytes, but none of the request."""
+    """The TLS handshake fails. The client has sent bytes, but none of the request, so the error is "not
+    done"."""
 
     async def talks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -99,8 +101,8 @@ async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
 async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
     door: Door, act: Behavior, method: str, content: bytes | None
 ) -> None:
-    """The server has the whole request, and then cuts the connection. Nobody knows whether the server has
-    acted."""
+    """The server gets the whole request, and then cuts the connection. Nobody knows whether the server has
+    acted, so the error is "outcome unknown", and the request is not sent again."""
     async with raw_server(respond(200), act, respond(200)) as server:
         await door(method, server.url, content)
 
@@ -129,7 +131,7 @@ async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_wr
 
 
 async def test_silence_is_unknown(door: Door) -> None:
-    """The server has the request and sends no answer."""
+    """The server gets the request and sends no answer. The error is "outcome unknown"."""
     async with raw_server(never_respond) as server:
         error = await broken(door("POST", server.url, b"words", seconds=0.2))
 
@@ -149,7 +151,8 @@ async def test_silence_is_unknown(door: Door) -> None:
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
 )
 async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: type[OutcomeUnknown]) -> None:
-    """The server sends part of an answer. Only a complete answer counts."""
+    """The server sends only part of an answer, or something that is no HTTP. The error is "outcome
+    unknown"."""
     async with raw_server(act) as server:
         error = await broken(door("POST", server.url, b"words", seconds=0.5))
 
