@@ -1,4 +1,4 @@
-"""Orders the tests. After the run, prints how many faults were tried and which tests were skipped."""
+"""Orders the tests. After the run, prints how many faults the tests tried, and which tests were skipped."""
 
 import gc
 import os
@@ -19,20 +19,21 @@ from tests.stores import running_store
 # These modules contain no tests, but tests call their assertions.
 pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 
-# A test of `tests/faults` stores what it tried under this property of its report.
+# A test of `tests/faults` stores under this property of its report how many faults it tried.
 TRIED = "tried"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option `--every-way`. With it, every flow tries every fault; without it, flows share equal
-    faults."""
+    """Add the option `--every-way`. With it, every flow tries all its faults. Without it, only one of several
+    flows tries a fault that is equal in these flows."""
     parser.addoption("--every-way", action="store_true", help="try every fault in every flow (tests/faults)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long tests first, evenly over the worker processes, so that no process ends with a long test.
+    """Put the long tests first, spread over the worker processes, so that no process ends with a long test.
+    pytest-xdist gives each worker process a contiguous part of the list.
 
-    Each worker process gets a contiguous part of the list. A test is long if it has a timeout of its own.
+    A test is long if it has a timeout of its own.
     """
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("timeout")]
@@ -49,8 +50,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude the objects that exist before the first test from garbage collection. They live until the end
-    anyway."""
+    """When the tests are collected, exclude all present objects from garbage collection. These objects live
+    until the end of the run anyway."""
     gc.collect()
     gc.freeze()
 
@@ -67,7 +68,8 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def empty_store_url(store_url: str) -> str:
     """Remove all keys from the Valkey that the tests share. Return its URL."""
     async with connection.open(store_url) as both:
-        # One test makes the store require a replica. If that test failed, the setting may still be there.
+        # One test makes the store require a replica. If that test failed, the store may still require a
+        # replica.
         await both.commands.config_set("min-replicas-to-write", 0)
         await both.commands.flushall()
     return store_url
@@ -82,7 +84,7 @@ async def shared_store(empty_store_url: str) -> AsyncIterator[Connections]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Print how many faults were tried, and which tests were skipped."""
+    """Print how many faults the tests tried, and which tests were skipped."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
     lines = [str(text) for report in reports for name, text in report.user_properties if name == TRIED]
     if lines:
@@ -106,5 +108,5 @@ def _tell_what_was_not_tested(reporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Release the ports of the tests' servers."""
+    """When the run has ended, release the ports of the tests' servers."""
     ports.let_go()

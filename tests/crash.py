@@ -1,4 +1,4 @@
-"""Cancels running jobs as if the process had been killed: no job releases its lease or completes."""
+"""Cancels running jobs as if the process had been killed: no job releases its lease or is completed."""
 
 import asyncio
 

@@ -45,6 +45,6 @@ return found
 
 
 def with_libraries(body: str) -> str:
-    """Return a script that may use the operations of `lua/batch.lua`."""
+    """Return a script that consists of `body` and may use the operations of `lua/batch.lua`."""
     libraries = load("queue/fence", **fence.CONSTANTS), load("queue/batch", **batch.CONSTANTS)
     return "".join((*libraries, "\n", body))

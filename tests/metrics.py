@@ -1,4 +1,5 @@
-"""Reads single metrics in tests. An unknown metric fails the test; a 0 would hide the wrong name."""
+"""Reads single metrics in tests. An unknown metric fails the test, because a value of 0 would hide a misspelt
+name."""
 
 from prometheus_client import CollectorRegistry
 

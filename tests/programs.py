@@ -12,13 +12,12 @@ import pytest
 
 from taskwire.redis import embedded
 
-# A skip reason begins with this text if the skip leaves something untested. The end of a run lists these
-# reasons.
+# If a skip leaves something untested, its reason begins with this text. The end of a run lists these reasons.
 NOT_TESTED = "NOT TESTED: "
 
 
 def not_tested(why: str) -> NoReturn:
-    """Skip the test. The end of the run lists the reason."""
+    """Skip the test for the reason `why`. The end of the run lists this reason."""
     pytest.skip(NOT_TESTED + why)
 
 
@@ -28,7 +27,7 @@ def find_openssl() -> str:
 
 
 def find_tls_server() -> str:
-    """Find a Redis server that supports TLS. The embedded store does not support TLS."""
+    """Find a Redis server that supports TLS. The embedded store's server does not support TLS."""
     return shutil.which("redis-server") or not_tested(
         "no redis-server on the path, and the embedded store speaks no TLS. Debian: apt install redis-server"
     )

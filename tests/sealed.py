@@ -14,13 +14,14 @@ from tests.keys import KEY
 _KINDS: dict[str, type[SealedModel]] = {
     str(kind.model_fields["kind"].default): kind for kind in get_args(get_args(AnyWork)[0])
 }
-# The purpose of a sealed value comes before its text.
+# The content of a sealed value begins with a digest of its purpose, which has this many bytes. The text
+# follows.
 _PURPOSE_BYTES = 16
 
 
 def open_job(body: str) -> dict[str, Any]:
-    """Return a stored job with opened texts, so that a test can change the job. `seal_job` seals the job
-    again."""
+    """Return a stored job whose texts are no longer sealed, so that a test can change the job. `seal_job`
+    seals the job again."""
     job: dict[str, Any] = json.loads(body)
     work = job["work"]
     if SEALED in work:
@@ -29,8 +30,8 @@ def open_job(body: str) -> dict[str, Any]:
 
 
 def seal_job(job: dict[str, Any]) -> str:
-    """Return the stored text of a job, with these fields. Other versions of Taskwire may write other
-    fields."""
+    """Return the text with which Redis stores a job that has these fields. `job` may have additional fields
+    of another version of Taskwire."""
     kind, work = _KINDS[job["work"]["kind"]], job["work"]
     known = {name: value for name, value in work.items() if name in kind.model_fields}
     stored = json.loads(kind.model_validate(known).model_dump_json())

@@ -15,7 +15,7 @@ SHORTEST = 8
 
 
 class Written(NamedTuple):
-    """A text that the deployment wrote, and the place where it was written."""
+    """A text that the deployment wrote, and where the deployment wrote it."""
 
     where: str
     text: str
@@ -28,7 +28,9 @@ def list_forms(secret: str) -> set[str]:
     forms = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1]}
     forms |= {raw.hex(), raw.hex().upper(), "".join(f"%{byte:02X}" for byte in raw)}
     for shift in range(3):
-        # The first and the last character also encode the text beside the secret.
+        # In base64, the text beside a secret changes the characters at both ends of the secret. Leave out the
+        # last two characters. Leave out the first four characters too, unless the secret begins a group of
+        # four.
         text = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")[4 if shift else 0 : -2]
         forms |= {text, text.replace("+", "-").replace("/", "_")}
     return forms
@@ -43,7 +45,7 @@ class SecretScan:
         assert self._forms, "there is no secret to look for"
 
     def find_in(self, written: Iterable[Written]) -> list[str]:
-        """Return the places where one of the secrets was found."""
+        """Return the places of the texts in which one of the secrets was found."""
         looked, found = 0, []
         for where, text in written:
             looked += len(text)

@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.01
 
 @contextlib.contextmanager
 def running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program, and kill it at the end of the block."""
+    """Run a program inside the block, and kill it at the end of the block. `words` are the command line."""
     process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own program
     try:
         yield process
@@ -29,7 +29,7 @@ def running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"
 
 @contextlib.contextmanager
 def running_store(path: Path, databases: int = 1) -> Iterator[None]:
-    """Run a Valkey that listens at this path and saves nothing to disk."""
+    """Inside the block, run a Valkey that listens on the Unix socket `path` and saves nothing to disk."""
     options = {
         "port": "0",
         "unixsocket": str(path),

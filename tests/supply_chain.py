@@ -46,14 +46,15 @@ class Report(BaseModel):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The text that the audit prints, and whether the audit failed."""
+    """The text that the audit prints, and whether the audit fails."""
 
     says: str
     is_failure: bool = False
 
 
 def judge(report: str) -> Verdict:
-    """Judge pip-audit's report. An empty report means that pip-audit had no access to its database."""
+    """Judge the JSON of pip-audit's report. An empty report means that pip-audit could not read its
+    database."""
     packages = Report.model_validate_json(report).dependencies if report.strip() else []
     weak = [package for package in packages if package.vulns]
     if weak:
@@ -113,7 +114,7 @@ def _run(tools: Path, name: str, *arguments: str) -> None:
 
 
 def _audit(tools: Path) -> str:
-    """Return pip-audit's report, or an empty report if pip-audit could not make one."""
+    """Return the JSON of pip-audit's report, or an empty text if pip-audit could not make a report."""
     options = ("--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off")
     command = [str(tools / "bin/pip-audit"), *options, "--timeout", str(ANSWER_SECONDS), "-r", str(SHIPPED)]
     try:

@@ -1,2 +1,2 @@
-"""Benchmarks, run by `python -m tests.bench`. They compare figures with a baseline of the same run. They
-assert nothing."""
+"""Benchmarks, run by `python -m tests.bench`. They compare each figure with a baseline that is measured in
+the same run. Benchmarks assert nothing."""

@@ -44,7 +44,7 @@ MEASURES: dict[str, Measure] = {
 def main() -> int:
     """Run the benchmarks and print their figures."""
     words = _words()
-    # Some benchmarks write directly into the store of a bot, which has this key too.
+    # Some benchmarks write directly into the store of a bot. This process therefore needs the bot's key.
     sealing.install_keys([KEY])
     # Log lines of the stand-ins must not be printed between the figures.
     logging.basicConfig(level=logging.ERROR)

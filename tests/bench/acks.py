@@ -16,8 +16,8 @@ from tests.process.processes import Place
 PEOPLE = 50
 CHANNEL = "crowd"
 ROUNDS = 8
-# Each round has commands sent one at a time, and bursts. In the pauses, most jobs of the earlier commands
-# end.
+# In each round, people send commands one at a time and then in bursts. During the pauses, the bot finishes
+# most jobs of the earlier commands.
 EACH, BURSTS = 100, 5
 # Fewer rounds while Coder does not answer: commands pile up, and each person may have only fifty commands
 # waiting.
@@ -44,7 +44,7 @@ class CommandSenders:
         self._count = 0
 
     def copy_empty(self) -> "CommandSenders":
-        """Return the same people, with no measurements yet."""
+        """Return the same people, without the measured times."""
         return CommandSenders(self.place, self.orders)
 
     async def run_round(self) -> None:
@@ -71,8 +71,8 @@ class CommandSenders:
         return cast("list[float]", await self.orders.send(batch.model_dump_json()))
 
     def _payload(self, number: int) -> dict[str, str]:
-        """Return a command about a task that does not exist. Taskwire stores and acks the command, and
-        refuses it later."""
+        """Return the payload of a command about a task that does not exist. Taskwire stores and acks the
+        command, and refuses it later."""
         self._count += 1
         slack = self.place.slack
         user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(CHANNEL)
@@ -133,7 +133,7 @@ def _name(number: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _senders(directory: Path, *app: str) -> AsyncIterator[tuple[CommandSenders, Place]]:
-    """Run an app in a workspace. The people who type there run in a separate process."""
+    """Run an app in a workspace. Return the people who type commands; a separate process plays them."""
     async with new_bench_place(directory) as place, run_module(place, "tests.bench.typist") as typist:
         senders = CommandSenders(place, OrderWriter(typist))
         senders.add_people()

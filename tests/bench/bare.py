@@ -1,7 +1,8 @@
 """The baseline for acks: a Bolt app as in Bolt's documentation, which only acks.
 
-With `--first`, Bolt runs the listener before it responds, as Taskwire does. Otherwise Bolt checks for an ack
-every 10 ms. With `--http`, the app serves HTTP requests instead of a socket, and prints its port.
+With `--first`, Bolt runs the listener before Bolt responds, as in Taskwire. Without `--first`, Bolt checks
+every 10 ms whether the listener has acked. With `--http`, the app serves HTTP requests instead of a socket,
+and prints its port.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ from taskwire.slack.manifest import REQUEST_PATH
 
 
 async def main(*, acks_first: bool, takes_requests: bool) -> None:
-    """Ack commands until the process is killed."""
+    """Ack commands until the process is killed. `acks_first` stands for `--first`, and `takes_requests` for
+    `--http`."""
     client = AsyncWebClient(os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
     secret = os.environ.get("SLACK_SIGNING_SECRET")
     app = AsyncApp(client=client, process_before_response=acks_first, signing_secret=secret)

@@ -32,8 +32,8 @@ KEYS = Keys("T0BENCH")
 
 
 async def measure_costs(directory: Path) -> Sequence[Figure]:
-    """Make many links, then end them. Measure the memory of the links' keys, in total and for each kind of
-    key."""
+    """Make many links, then end them. Measure the memory of the links' keys in bytes, in total and for each
+    kind of key."""
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
         queues, writes = Queues(connections, KEYS, ServerClock()), LinkWrites(KEYS)
         for number in range(LINKS):

@@ -19,7 +19,7 @@ from tests.process.processes import Place, Taskwire, until
 TASKS = 30
 CHANGES = 90
 POLL_SECONDS = 2.0
-# So long that no regular poll happens while the webhook is measured.
+# With this interval, no regular poll happens while the webhook is measured.
 RARE_SECONDS = 600.0
 SECONDS_BETWEEN = 0.4
 WORD = "a-word-that-only-coder-knows"
@@ -45,7 +45,7 @@ class Changes:
         self._tasks[number % len(self._tasks)].becomes("complete", said)
 
     async def are_told(self) -> None:
-        """Wait until all reports are in their threads."""
+        """Wait until each report has been posted in the thread of its task."""
         await until(lambda: not self._began, "all changes to be told")
 
     def _heard(self, phase: str, call: Call) -> None:
@@ -118,7 +118,7 @@ async def _watched(
         async with run_module(place, "taskwire.cli", "run") as bot:
             await bot.wait_until_ready()
             for number in range(TASKS):
-                # One person may not start so many tasks at the same time.
+                # One person may not start as many tasks at the same time as this benchmark needs.
                 person = f"person-{number}"
                 place.slack.add_user(person, email=f"{person}@example.com")
                 place.coder.add_user(person, email=f"{person}@example.com")

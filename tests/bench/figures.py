@@ -11,7 +11,7 @@ WIDTHS = (68, 16, 16, 8, 19)
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. A figure without a baseline is compared only with its target."""
+    """One line of the table of benchmarks. A figure without a baseline is compared only with its target."""
 
     measure: str
     ours: float
@@ -44,7 +44,7 @@ class Figure:
 
 
 def row(columns: Sequence[str], last: str) -> str:
-    """Format one line of the table."""
+    """Format one line of the table. `columns` are the aligned columns, and `last` is the text after them."""
     first, *others = (
         f"{text:<{width}}" if at in (0, 4) else f"{text:>{width}}"
         for at, (text, width) in enumerate(zip(columns, WIDTHS, strict=True))

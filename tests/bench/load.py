@@ -48,8 +48,8 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
 
 
 async def _measure_requests(place: Place, bot: Taskwire, size: int) -> Figure:
-    """Add tasks until there are this many, and link them. Measure the requests of a poll while all tasks are
-    idle."""
+    """Add tasks until Coder has `size` tasks, and link them. While all tasks are idle, measure how many
+    requests a poll sends."""
     tasks = len(place.coder.tasks)
     place.coder.add_tasks(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])
@@ -71,7 +71,7 @@ def _requests(place: Place) -> int:
 
 
 async def _ticks(bot: Taskwire, count: int) -> None:
-    """Wait until this number of polls has ended."""
+    """Wait until the bot has finished `count` more polls."""
     polled = "taskwire_polls_total"
     await wait_for_metric(bot, polled, await read_metric(bot, polled) + count)
 

@@ -19,7 +19,8 @@ from tests.bench.figures import Figure
 
 LENGTH = 1_000_000
 TOKENS = ("xoxb-123456789012-1234567890123-abcDEFghiJKL", "aB3dE6gH9j-aB3dE6gH9jK2mN5pQ8sT1v", "adm1n-pw")
-# Texts that are slow for the patterns: each text repeated, and then all texts joined.
+# Texts that the patterns match slowly. Each text is repeated by itself; then all texts are joined and
+# repeated.
 UNITS = {
     "`://`": "://",
     "quotes": "\"'",
@@ -68,8 +69,8 @@ def _read(mask: Callable[[str], str], text: str) -> None:
 
 
 async def _beside(work: Callable[[], None]) -> tuple[float, float]:
-    """Run work in a thread. Return its processor time and the longest stall of the event loop, in
-    milliseconds."""
+    """Run `work` in a thread. Return the work's processor time, and the longest time for which the event loop
+    was blocked, in milliseconds."""
     started = last = time.process_time()
     longest = 0.0
     done = asyncio.ensure_future(asyncio.to_thread(work))

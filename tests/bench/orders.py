@@ -22,7 +22,7 @@ class CommandBatch(BaseModel):
 
 
 class OrderReader:
-    """Reads orders in the child process. Iteration ends when the parent closes standard input."""
+    """Reads orders in the child process. The iteration ends when the parent process closes standard input."""
 
     def __init__(self) -> None:
         self._reader = asyncio.StreamReader(limit=LONGEST_LINE)

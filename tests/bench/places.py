@@ -1,4 +1,5 @@
-"""Starts what benchmarks need: stand-ins in this process, and the measured program in a separate process."""
+"""Starts what benchmarks need: the stand-ins in this process, and the measured program in a separate
+process."""
 
 import asyncio
 import contextlib
@@ -31,7 +32,8 @@ ROOT = Path(__file__).parents[2]
 async def new_bench_place(
     directory: Path, slack: SlackSandbox | None = None, *, poll_seconds: float = 5.0, tasks: int = 0
 ) -> AsyncIterator[Place]:
-    """Start stand-ins without a bot. Coder already has `tasks` tasks that were not created from Slack."""
+    """Start the stand-ins for Slack and Coder without a bot. Coder already has `tasks` tasks that were not
+    created from Slack."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with new_place(directory, slack or SlackSandbox(manifest=manifest.make_manifest())) as place:
         place.settings["TASKWIRE_POLL_INTERVAL"] = str(poll_seconds)
@@ -80,7 +82,7 @@ def queues_of(place: Place, connections: Connections) -> Queues:
 
 
 async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:
-    """Write a link for each task, as `attach` does, but without a card."""
+    """Store a link for each task, as `/task attach` does, but post no card."""
     async with store_of(place) as connections:
         queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for start in range(0, len(tasks), BATCH):
@@ -92,7 +94,7 @@ async def link_all(place: Place, tasks: Sequence[SandboxTask]) -> None:
 
 
 def record_of(task: SandboxTask) -> LinkRecord:
-    """Return the record of a link to a task."""
+    """Return the stored record of a task's link."""
     return LinkRecord(
         id=LinkId(f"bench{task.name}"),
         channel=ChannelId("C0BENCH"),
@@ -108,7 +110,7 @@ def record_of(task: SandboxTask) -> LinkRecord:
 
 
 async def read_metric(bot: Taskwire, name: str) -> float:
-    """Return the sum of a Prometheus metric over all its labels."""
+    """Return a Prometheus metric of the bot, summed over all its labels."""
     _, text = await bot.ask("/metrics")
     assert f"# TYPE {name} " in text, f"there is no metric {name}"
     lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
@@ -116,13 +118,13 @@ async def read_metric(bot: Taskwire, name: str) -> float:
 
 
 async def wait_for_metric(bot: Taskwire, name: str, value: float) -> None:
-    """Wait until a metric has reached a value."""
+    """Wait until a metric of the bot is at least `value`."""
     while await read_metric(bot, name) < value:  # noqa: ASYNC110 - metrics cannot be waited for
         await asyncio.sleep(0.1)
 
 
 async def wait_until_idle(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
-    """Wait until no queue has ready jobs."""
+    """Wait until no queue has jobs that are due, for at most `patience_seconds`."""
     ready = keys_of(place).named("ready")
     async with asyncio.timeout(patience_seconds):
         while await connections.commands.zcard(ready):  # noqa: ASYNC110 - the store has no event to wait on

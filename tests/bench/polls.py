@@ -20,7 +20,8 @@ READ = "merely parsing that body, all at once"
 
 
 class Probed:
-    """The parent's side of a probed process: sends orders and reads answers."""
+    """The measured process, as the benchmark sees it: sends orders to `tests.bench.probed` and reads its
+    answers."""
 
     def __init__(self, process: Taskwire) -> None:
         self._orders = OrderWriter(process)
@@ -31,8 +32,8 @@ class Probed:
 
 
 async def measure_polls(directory: Path) -> Sequence[Figure]:
-    """Measure a poll without changed tasks and a poll with 1 changed task in 100. The baseline only parses
-    the list."""
+    """Measure a poll in which no task has changed, and a poll in which 1 task in 100 has changed. The
+    baseline only parses Coder's list of tasks."""
     async with _polled(directory) as (place, probed):
         await probed.ask("rest")
         unchanged, changed, read = await _time_polls(place.coder.tasks, probed)
@@ -93,7 +94,7 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
 
 @contextlib.asynccontextmanager
 async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
-    """Run a process that has a link for every task and has polled once."""
+    """Run a process that has a link for every task in Coder and has polled once."""
     async with (
         new_bench_place(directory, tasks=TASKS) as place,
         run_module(place, "tests.bench.probed") as process,
@@ -107,8 +108,8 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
 
 
 async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[float, float, float]:
-    """In turn, measure polls without changes, polls with changes, and parsing. Return the median milliseconds
-    of each kind."""
+    """Measure by turns: a poll without changes, a poll with changes, and only the parsing of the list. Return
+    the median of each in milliseconds."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
         changed += await _poll_after_changes(tasks, probed, "seconds", times=1, first=number)
@@ -120,7 +121,8 @@ async def _time_polls(tasks: Sequence[SandboxTask], probed: Probed) -> tuple[flo
 async def _poll_after_changes(
     tasks: Sequence[SandboxTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
-    """Return the milliseconds of several polls. Before each poll, 1 task in 100 reports something."""
+    """Poll `times` times. Before each poll, 1 task in 100 reports something. Return the figure `what` of each
+    poll."""
     found = []
     for number in range(first, first + times):
         for task in tasks[::CHANGED]:

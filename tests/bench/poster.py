@@ -24,7 +24,8 @@ class Posting(BaseModel):
 async def main() -> None:
     """Post the commands of each order from standard input."""
     orders = await OrderReader().begin()
-    # As a proxy does: one connection for each request, and all connections are kept open.
+    # A proxy sends each request on its own connection and keeps all connections open. This process does the
+    # same.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         async for order in orders:
             orders.answer(await _posted(session, Posting.model_validate_json(order)))

@@ -1,5 +1,5 @@
-"""Measures how many posts a second Taskwire sends if more posts wait than Slack allows, and how often Slack
-answers 429."""
+"""Measures how many posts a second Taskwire sends if more posts wait than Slack allows, and how often the
+stand-in for Slack answers 429."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from tests.bench.places import keys_of, new_bench_place, queues_of, run_module, 
 from tests.process.processes import Place
 
 THREADS = 12
-# After this time the initial burst is over. The workspace's limit applies to whole minutes.
+# The limiter's initial burst is over after this time. Slack counts the workspace's posts over whole minutes.
 WARM_SECONDS = 5.0
 ONE_SECONDS, MANY_SECONDS = 40.0, 60.0
 ALLOWED = "what the documented limit allows"
@@ -41,7 +41,7 @@ class PostCounter:
             self._at.append(time.monotonic())
 
     async def a_second(self, seconds: float) -> float:
-        """Return the posts a second after the initial burst."""
+        """Return the number of posts a second. The initial burst is not counted."""
         await asyncio.sleep(WARM_SECONDS)
         began = time.monotonic()
         await asyncio.sleep(seconds)
@@ -71,7 +71,8 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 
 
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
-    """Write `count` jobs that post, for one thread in each of `channels` new channels."""
+    """Append `count` jobs that post a message each. The jobs are for one thread in each of `channels` new
+    channels."""
     async with store_of(place) as connections:
         queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):

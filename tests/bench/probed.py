@@ -1,7 +1,7 @@
-"""Runs Taskwire in a process that a benchmark can probe.
+"""Runs Taskwire in a process that a benchmark measures.
 
-Taskwire polls when a line on standard input orders it. The process measures how long its event loop is
-blocked.
+Taskwire polls when the benchmark sends an order on standard input. The process measures how long its event
+loop is blocked.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Timings = dict[str, float]
 
 
 class Probe:
-    """Wakes every millisecond and notes the longest delay of a wake-up."""
+    """Wakes every millisecond. Notes by how much a wake-up was late at most."""
 
     def __init__(self) -> None:
         self.late_seconds = 0.0
@@ -63,12 +63,12 @@ class ProbedBot:
         return await self._orders[word]()
 
     async def _poll(self) -> Timings:
-        """Poll once, and measure from the request to Coder to the last write."""
+        """Poll once. Measure the time from the request to Coder until the last write."""
         return await _timed(self._bot.parts.poller.poll)
 
     async def _read(self) -> Timings:
-        """Measure the baseline: fetch the list, then time only its parsing. Split and parse the list as the
-        poll does."""
+        """Measure the baseline: fetch the list of tasks, and time only its parsing. Split and parse the list
+        as a poll does."""
         body = await self._bot.parts.deps.service_coder.list_tasks_raw()
 
         async def reading() -> None:
@@ -78,7 +78,7 @@ class ProbedBot:
         return await _timed(reading)
 
     async def _rest(self) -> Timings:
-        """Stop the worker, so that no job that follows a poll is run."""
+        """Stop the worker, so that the jobs that a poll appends are not run."""
         await self._bot.parts.worker.stop(10)
         return {}
 

@@ -25,7 +25,7 @@ QUIET = "the same without them"
 
 
 class Posters(CommandSenders):
-    """The same people as in `acks.py`, but their commands come by HTTP."""
+    """The same people as in `acks.py`, but they send their commands over HTTP."""
 
     port = 0
 

@@ -25,7 +25,7 @@ def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
 
 
 def test_a_figure_is_held_against_the_baseline_of_its_run() -> None:
-    """A figure is shown with its baseline and ratio, in the table and as JSON."""
+    """A figure with a baseline is shown with this baseline and their ratio, in the table and as JSON."""
     figure = Figure("ack p99", 12.0, "ms", 10.0, "Bolt alone", "at most 1.5 times")
 
     assert figure.as_json()["ratio"] == 1.2

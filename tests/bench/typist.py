@@ -1,7 +1,7 @@
 """Plays Slack at one socket, in a separate process: types commands and waits for their acks.
 
-The stand-in for Slack runs in the parent process and gives out the address of this socket. The app sends all
-other calls to the stand-in, so those calls do not delay the acks here.
+The stand-in for Slack runs in the parent process and gives the app the URL of this process's socket. The app
+sends all other calls to the stand-in, so those calls do not delay the acks here.
 """
 
 import asyncio

@@ -151,7 +151,8 @@ CHECKS: dict[str, JsonValue] = {
     }
     for right in rights.NEEDED_RIGHTS
 }
-# For these calls, a refusal or a strange answer only means that nothing is known.
+# If Coder refuses one of these calls or sends a strange answer, the client treats the result as unknown and
+# raises no error.
 TOLERANT_CALLS: dict[str, Call] = {
     "find_rights": Call(
         lambda c: rights.find_rights(c, ACCOUNT),

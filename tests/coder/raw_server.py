@@ -31,19 +31,19 @@ class RawServer:
 
     @property
     def lines(self) -> list[str]:
-        """Return the request lines without the HTTP version."""
+        """Return the request line of each request, without the HTTP version."""
         return [request.split(b" HTTP/", 1)[0].decode() for request in self.requests]
 
 
 def respond(status: int, body: bytes | str = b"", *headers: str) -> Behavior:
-    """Send a complete answer and keep the connection open."""
+    """Return a behavior that sends a complete answer and keeps the connection open."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(content)}", *headers]
     return send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
 
 
 def send_raw(content: bytes) -> Behavior:
-    """Send exactly these bytes."""
+    """Return a behavior that sends exactly these bytes."""
 
     async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)
@@ -53,7 +53,7 @@ def send_raw(content: bytes) -> Behavior:
 
 
 def send_raw_and_close(content: bytes) -> Behavior:
-    """Send exactly these bytes and close the connection."""
+    """Return a behavior that sends exactly these bytes and closes the connection."""
 
     async def behave(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)

@@ -54,7 +54,8 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_any_other_success_is_not_one(call: Call) -> None:
-    """A call succeeds only if Coder answers with the call's own documented status."""
+    """A call counts as failed if Coder answers with another status of success than the one that Coder
+    documents for this call."""
     other = respond(206 if call.status == 200 else 200, call.body, JSON)
     async with raw_server(other) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -91,8 +92,8 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
 
 
 async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
-    """The client stops reading a log that is too long. The log counts as refused for good, because the next
-    answer would be as long."""
+    """If a log is too long, the client stops reading it. The client then raises a refusal and not a temporary
+    error, because the next answer would be as long."""
     answer = answers(CALLS["get_logs"])
     async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
@@ -100,8 +101,8 @@ async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
 
 
 async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
-    """A change has an unknown outcome if its answer is too long. A read with such an answer counts as
-    refused."""
+    """If the answer to a change is too long, the outcome of the change is unknown. If the answer to a read is
+    too long, the read counts as refused."""
     answer = answers(CALLS["pause"])
     async with raw_server(answer) as server, CoderClient.open(server.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -174,8 +175,8 @@ async def test_the_agents_history_is_told_oldest_first() -> None:
 
 
 async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
-    """The client finds out when the token ends. It asks Coder for the token's key, whose id is the first part
-    of the token."""
+    """The client finds out when its token ends. The client asks Coder for the token's key, whose id is the
+    first part of the token."""
     hidden = respond(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
     async with raw_server(respond(200, json.dumps(KEY), JSON), hidden) as server:
         async with CoderClient.open(server.url, TOKEN) as coder:
@@ -190,8 +191,8 @@ async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
 
 
 async def test_a_pause_returns_the_build_it_started() -> None:
-    """`pause` returns the build that it started. If the outcome of a pause is unknown, the build's number
-    shows whether it happened."""
+    """`pause` returns the build that it started. After a pause whose outcome is unknown, this build's number
+    shows whether the pause happened."""
     body = json.dumps({"workspace_build": BUILD})
     async with raw_server(respond(202, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         build = await coder.pause("a-task")
@@ -200,7 +201,8 @@ async def test_a_pause_returns_the_build_it_started() -> None:
 
 
 async def test_a_name_is_quoted_in_the_path(server: RawServer) -> None:
-    """A typed name stays one part of the path, whatever characters it has."""
+    """A typed name stays one part of the URL's path, even if the name has slashes or other special
+    characters."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         await coder.send("ali ce?/fix/it#1", AgentText("words"))
 
@@ -208,7 +210,7 @@ async def test_a_name_is_quoted_in_the_path(server: RawServer) -> None:
 
 
 async def test_a_server_without_tasks_says_so() -> None:
-    """A Coder without the route for tasks raises an error of its own. A missing task raises a different
+    """If Coder has no route for tasks, the client raises a special error. A missing task raises a different
     error."""
     no_route = respond(404, '{"message":"Route not found."}', JSON)
     async with raw_server(no_route) as server, CoderClient.open(server.url, TOKEN) as coder:
@@ -226,8 +228,8 @@ async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
 
 
 async def test_the_list_comes_as_it_was_sent() -> None:
-    """The list of tasks is returned as the bytes that Coder sent. An unchanged list is then recognized
-    without parsing."""
+    """The client returns the list of tasks as the bytes that Coder sent. Taskwire can thus recognize an
+    unchanged list without parsing it."""
     body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
     async with raw_server(respond(200, body, JSON)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_tasks_raw() == body.encode()

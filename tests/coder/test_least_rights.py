@@ -23,8 +23,8 @@ from .test_stories import Deployment, deployed
 
 ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs/security.md", ROOT / "README.md"
-# Coder's handlers and its composed scopes read or change these resources too. The stand-in does not check the
-# rights to them.
+# Coder's handlers and its composed scopes also use these resources. The stand-in does not check the rights to
+# these resources.
 NOT_ENFORCED = {
     "create tasks for people": {"organization:read", "workspace:update"},
     "send replies to agents": {"task:update", "workspace:ssh"},
@@ -34,7 +34,7 @@ NOT_ENFORCED = {
 
 
 class Attempt:
-    """One try of each feature, with a task of Alice."""
+    """One try of each feature of Taskwire, with a task of Alice. Each method tries one feature."""
 
     def __init__(self, here: Deployment, client: CoderClient, task: SandboxTask) -> None:
         self.here, self.client, self.task = here, client, task
@@ -96,7 +96,7 @@ class Attempt:
         return True
 
     async def edits(self) -> bool:
-        """Change the prompt of the paused task."""
+        """Edit the prompt of the paused task."""
         await self._is_paused()
         await self.client.get_task(self.task.id)
         await self.client.edit_input(self.task.id, AgentText("Fix it well"))
@@ -126,8 +126,8 @@ TRIES: dict[str, Callable[[Attempt], Awaitable[bool]]] = {
     "edit prompts": Attempt.edits,
     "delete tasks": Attempt.deletes,
 }
-# From the smallest role to the largest. Each is a role of the deployment, except `organization-admin`, a role
-# of an organization.
+# From the role with the fewest rights to the role with the most. Each is a role of the whole deployment,
+# except `organization-admin`, which is a role in one organization.
 ROLES = {
     "Member": (),
     "User Admin": ("user-admin",),
@@ -137,8 +137,8 @@ ROLES = {
 }
 
 
-# The custom role that is enough, and copies of it that each lack one right. Each account here also has the
-# role User Admin.
+# The custom role that has enough rights, and copies of it that each lack one right. Each account with such a
+# role also has the role User Admin.
 CUSTOM_ROLES = {"custom": [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]}
 CUSTOM_ROLES |= {
     f"custom-without-{left_out}": [right for right in CUSTOM_ROLES["custom"] if right != left_out]
@@ -170,8 +170,8 @@ async def _works(feature: str, role: str, scopes: tuple[str, ...]) -> bool:
 
 
 def _rows() -> dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]]:
-    """Return each feature's row on the page: its scopes, its smallest role, and the rights of a custom
-    role."""
+    """Return each feature's row in the table of `docs/security.md`: its scopes, its smallest role, and the
+    rights of a custom role."""
     table = PAGE.read_text(encoding="utf-8").split("| what Taskwire does |")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
     return {row[0]: (_names(row[1]), row[2].split(",")[0], _names(row[3])) for row in rows}
@@ -189,7 +189,7 @@ def test_the_page_has_the_scopes_that_are_checked() -> None:
 
 
 def test_a_feature_is_lost_with_any_of_its_scopes() -> None:
-    """A token that lacks any needed scope loses at least one feature."""
+    """If a token lacks any of the needed scopes, at least one feature fails."""
     assert list_lost_features(["workspace:stop"]) == ["pause tasks"]
     assert list_lost_features(["task:update"]) == [
         *("send replies to agents", "pause tasks", "resume tasks", "edit prompts")
@@ -199,8 +199,8 @@ def test_a_feature_is_lost_with_any_of_its_scopes() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_token_of_the_installation_can_do_everything(feature: str) -> None:
-    """The token from the README's command has enough scopes for every feature. With its scopes, nobody can
-    make other tokens."""
+    """A token that an operator makes with the README's command has enough scopes for every feature. With this
+    token, nobody can make other tokens."""
     scopes = tuple(re.findall(r"--scope '?([\w:.*]+)", README.read_text(encoding="utf-8")))
 
     assert list_missing(scopes) == []
@@ -210,8 +210,8 @@ async def test_the_token_of_the_installation_can_do_everything(feature: str) -> 
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_scopes_of_a_feature_suffice_and_none_is_for_nothing(feature: str) -> None:
-    """A feature works with the scopes of its row, and fails if any scope is missing that the stand-in
-    checks."""
+    """A feature works with a token that has exactly the scopes of its row in `docs/security.md`. If the token
+    lacks one of the scopes that the stand-in checks, the feature fails."""
     scopes = FEATURES[feature]
 
     assert await _works(feature, "Owner", scopes)
@@ -223,8 +223,8 @@ async def test_the_scopes_of_a_feature_suffice_and_none_is_for_nothing(feature: 
 
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: str) -> None:
-    """The page names the smallest role that each feature needs for tasks of other people. Every account can
-    manage its own tasks."""
+    """`docs/security.md` names the smallest role that each feature needs for tasks of other people. Every
+    account can manage its own tasks without a role."""
     enough = [role for role in ROLES if await _works(feature, role, ("all",))]
 
     assert enough[0] == _rows()[feature][1]
@@ -232,8 +232,9 @@ async def test_the_smallest_role_of_a_feature_is_the_one_on_the_page(feature: st
 
 
 async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[str], Finding]:
-    """Return the features that Coder denies to the account, by their names on the page, and what doctor
-    prints."""
+    """Let doctor check an account with this role. Return the features that Coder denies to the account, by
+    their names in `docs/security.md`, and what doctor prints. Without `is_route_there`, Coder has no route
+    for rights."""
     async with deployed() as here:
         _add_bot(here, role)
         if not is_route_there:
@@ -249,8 +250,8 @@ async def _ask_doctor(role: str, *, is_route_there: bool = True) -> tuple[list[s
 
 @pytest.mark.parametrize("role", EVERY_ROLE)
 async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
-    """Doctor names the features that really fail for each role, also for a custom role. It needs one request
-    for each account."""
+    """Doctor names exactly the features that fail for an account with this role, even if it is a custom role.
+    Doctor sends one request to find this out."""
     fails = [feature for feature in rights.FEATURE_RIGHTS if not await _works(feature, role, ("all",))]
 
     lost, finding = await _ask_doctor(role)
@@ -260,8 +261,8 @@ async def test_doctor_says_of_each_role_what_really_fails(role: str) -> None:
 
 
 async def test_doctor_names_what_fails_and_what_to_grant() -> None:
-    """Doctor names the failing features and the right to grant. A role with enough rights is accepted,
-    whatever its name."""
+    """For an account with too few rights, doctor names the failing features and the right to grant. An
+    account with enough rights is accepted, whatever the name of its role."""
     _, custom = await _ask_doctor("custom")
     _, without = await _ask_doctor("custom-without-workspace:stop")
     _, administrator = await _ask_doctor("Organization Admin")
@@ -302,8 +303,8 @@ async def test_a_coder_that_does_not_tell_rights_is_judged_by_the_role_owner(
 
 
 async def test_a_role_of_one_organization_suffices_there() -> None:
-    """A role in one organization is enough for tasks of that organization. Coder puts new accounts into the
-    default organization."""
+    """An account with a role in one organization is accepted for tasks of that organization. Coder puts new
+    accounts into the default organization."""
     async with deployed() as here:
         here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
         here.coder.add_organization("other")

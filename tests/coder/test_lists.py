@@ -26,9 +26,10 @@ TASKS = st.lists(st.dictionaries(st.sampled_from(["name", "prompt", "apps"]), VA
 @given(TASKS)
 @settings(max_examples=100, deadline=None)
 def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> None:
-    """Joined, all pieces are the list, byte for byte, whatever text of agents and people is in the list."""
-    # A piece reaches its length within the filler, so the code looks for a boundary in the text after the
-    # filler.
+    """If all pieces are joined, the result is the list that Coder sent, byte for byte, whatever text of
+    agents and people is in the list."""
+    # A piece reaches its usual length inside the filler. The client therefore looks for a boundary between
+    # two tasks in the text after the filler.
     told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
     body = compact({"tasks": told, "count": len(told)})
 
@@ -38,7 +39,8 @@ def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> 
 
 
 def test_a_long_list_comes_in_pieces() -> None:
-    """A long list is split into pieces of similar size. No piece has more than a few hundred tasks."""
+    """The client splits a long list into pieces of similar length. No piece has more than a few hundred
+    tasks."""
     tasks = [{"id": f"task-{number}", "prompt": "x" * 1_000} for number in range(1_000)]
 
     pieces = list(lists.iter_chunks(compact({"tasks": tasks, "count": 1_000})))
@@ -57,7 +59,8 @@ def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
 
 
 def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
-    """A list with other spaces and another order of fields is read as one piece."""
+    """If the list has other spaces or another order of fields than Go writes, the client reads the list as
+    one piece."""
     body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
 
     items = lists.split_list(body)
@@ -96,7 +99,8 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.CHUNK_BYTES + b'"}'
     ],
 )
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
-    """If the list is cut short, has another shape or comes from another server, the outcome is unknown."""
+    """If the list is incomplete, has another form or comes from another kind of server, the outcome of the
+    call is unknown."""
     with pytest.raises(OutcomeUnknown):
         lists.split_list(body)
 

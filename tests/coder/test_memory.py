@@ -55,8 +55,8 @@ async def _without_end(_: web.Request) -> AsyncIterator[bytes]:
 
 
 async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield the longest log, of one entry that is not plain ASCII, or the longest list of tasks, that the
-    client still reads."""
+    """Yield the longest body that the client still reads: a log of one entry that is not plain ASCII, or a
+    list of tasks."""
     if not request.path.endswith("/logs"):
         task = b'{"id":"1","name":"a-task","owner_id":"o","initial_prompt":"' + b"x" * 3_000 + b'"}'
         yield b'{"tasks":[' + task
@@ -74,8 +74,8 @@ async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize(("pieces", "found"), [(_without_end, "TooLong"), (_as_long_as_may_be, "read")])
 async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: str) -> None:
-    """The client reads 32 logs and two lists at the same time within the memory limit, with the longest or
-    endless answers."""
+    """The client reads 32 logs and two lists at the same time. Its memory stays within the limit, even if
+    each answer has the greatest length or never ends."""
     async with _answering(pieces) as url:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.coder.memory_probe", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -88,8 +88,8 @@ async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: s
 
 
 async def test_what_is_compressed_is_refused_before_it_swells() -> None:
-    """A compressed answer is refused before it is unpacked. Taskwire asks for no compression; a small answer
-    could fill the memory."""
+    """If Coder compresses an answer, the client refuses the answer before unpacking it. Taskwire asks for no
+    compression, and a small compressed answer could fill the memory."""
 
     async def bomb(_: web.Request) -> AsyncIterator[bytes]:
         yield gzip.compress(b"x" * 1_000_000)

@@ -38,7 +38,7 @@ TASK: dict[str, JsonValue] = {
 
 
 def task(**changes: JsonValue) -> Task:
-    """Return `TASK` with some fields changed."""
+    """Return the JSON of `TASK`, with some fields changed."""
     return models.parse_task(json.dumps({**TASK, **changes}).encode())
 
 
@@ -114,8 +114,8 @@ def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -
 def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
     lifecycle: str, health: JsonValue, is_lost: bool, is_script_failed: bool
 ) -> None:
-    """An unhealthy agent is either disconnected or has a failed start-up script. Coder's reason, if present,
-    tells which."""
+    """An unhealthy agent counts either as disconnected or as an agent with a failed start-up script. If Coder
+    gives a reason, the reason decides."""
     read = task(workspace_agent_lifecycle=lifecycle, workspace_agent_health=health)
 
     assert (read.is_lost, read.is_script_failed) == (is_lost, is_script_failed)
@@ -149,7 +149,8 @@ def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
     ],
 )
 def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) -> None:
-    """A failed state is read in both spellings: `failed` in the list and `failure` in the agent's history."""
+    """Coder writes the state of a failed agent as `failed` in the list and as `failure` in the agent's
+    history. The client reads both as the same state."""
     now = datetime(2026, 6, 18, tzinfo=UTC)
 
     state = CurrentState(timestamp=now, state=word)

@@ -28,7 +28,7 @@ NOT_FOUND = "Resource not found or you do not have access to this resource"
 
 
 async def outcome_of_send(act: Behavior) -> OutsideError:
-    """Send input to a server with this behavior, and return the client's error."""
+    """Send input to a server with this behavior, and return the error that the client raises."""
     async with (
         raw_server(act) as server,
         CoderClient.open(server.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
@@ -146,7 +146,7 @@ async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[Ou
     ],
 )
 async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
-    """The error for a rate limit has the seconds to wait, whether Coder or a proxy sent the limit."""
+    """If Coder or a proxy answers 429, the client's error says how many seconds to wait."""
     error = await outcome_of_send(respond(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
@@ -154,8 +154,8 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
 
 
 async def test_a_date_to_wait_for_is_read_by_the_senders_clock() -> None:
-    """A date in `Retry-After` is compared with the answer's own `Date` header, because our clock may be an
-    hour off."""
+    """If `Retry-After` has a date, the client compares it with the `Date` header of the same answer, because
+    our clock may be an hour off."""
     date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
 
     error = await outcome_of_send(respond(429, "slow down", date, later))
@@ -176,8 +176,8 @@ async def test_the_token_is_in_no_error() -> None:
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "“curly”"])
 async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(token: str) -> None:
-    """A token with characters that no HTTP header can carry is refused before a request is sent. Such a token
-    may be a copying mistake."""
+    """If the token has characters that no HTTP header can carry, the client refuses the token before it sends
+    a request. An operator may have copied such a token by mistake."""
     async with raw_server(respond(200)) as server, CoderClient.open(server.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
             await coder.get_own_user()
@@ -196,7 +196,7 @@ async def server() -> AsyncIterator[RawServer]:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
 async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: str) -> None:
-    """A name that would change the route raises `NotFound`, and no request is sent."""
+    """If a name would change the route of the URL, the client raises `NotFound` and sends no request."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.NotFound):
             await coder.get_task(name)
@@ -205,7 +205,8 @@ async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: s
 
 
 async def test_a_redirect_of_a_read_is_not_followed() -> None:
-    """A redirect of a read is not followed, because a sign-in page must not see the token."""
+    """If Coder redirects a read, the client does not follow the redirect, because the server of a sign-in
+    page must not get the token."""
     async with (
         raw_server(respond(302, "", "Location: /login")) as server,
         CoderClient.open(server.url, TOKEN) as coder,

@@ -15,7 +15,7 @@ def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
 
 
 def test_what_a_narrow_token_lacks_is_named() -> None:
-    """Missing scopes are named with Coder's own names, in a fixed order."""
+    """If a token lacks needed scopes, the client lists them by Coder's own names, in a fixed order."""
     wide = [scope for scope in NEEDED_SCOPES if not scope.startswith(("workspace:", "task:"))]
 
     assert list_missing([*wide, "task:*", "coder:workspaces.operate", "coder:workspaces.access"]) == [
@@ -28,7 +28,8 @@ def test_what_a_narrow_token_lacks_is_named() -> None:
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
-    """Every scope name that the client uses is known to the stand-in for Coder, when it makes a token."""
+    """When somebody makes a token in the stand-in for Coder, the stand-in accepts every scope name that the
+    client uses."""
     assert [scope for scope in NEEDED_SCOPES if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
         assert set(NEEDED_SCOPES) - set(list_missing([name])) == set(NEEDED_SCOPES) & {*held, *_below(held)}

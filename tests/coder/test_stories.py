@@ -74,8 +74,8 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
 
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
-    """Coder refuses a second task with the same name. After an unknown outcome, Taskwire can therefore repeat
-    the call safely."""
+    """Coder refuses a second task with the same name and owner. If the outcome of a create is unknown,
+    Taskwire can therefore repeat the call safely."""
     version = here.template.active.id
     await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
@@ -134,8 +134,8 @@ async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(h
 
 
 async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
-    """A person pauses, edits and resumes a task. Coder refuses each step if the task's state does not allow
-    the step."""
+    """The client pauses, edits and resumes a task. Coder refuses each of these calls if the task's state does
+    not allow it."""
     task = await here.running()
     with pytest.raises(errors.MustBePaused):
         await here.client.edit_input(task.id, AgentText("Other"))
@@ -157,7 +157,8 @@ async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
 
 
 async def test_a_deleted_task_is_gone(here: Deployment) -> None:
-    """Coder refuses to delete a task during a build. After the build, a deleted task is gone immediately."""
+    """While a build runs, Coder refuses to delete the task. After the build, a delete makes the task
+    disappear immediately."""
     fresh = here.starting("another")
     with pytest.raises(errors.BuildActive):
         await here.client.delete_task(fresh.id)
@@ -171,8 +172,8 @@ async def test_a_deleted_task_is_gone(here: Deployment) -> None:
 
 
 async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
-    """The agent's history keeps the state complete. The list of tasks shows this state for only two
-    seconds."""
+    """If an agent reports `complete`, its history keeps this state. The list of tasks shows the state for
+    only two seconds."""
     task = await here.running()
     task.becomes("working", "Reading")
     task.becomes("complete", "Opened PR", "https://example.com/pull/1")
@@ -210,7 +211,7 @@ async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
 
 
 async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
-    """The client learns from Coder which account its token has, when the token ends, and which resources it
+    """The client asks Coder which account its token belongs to, when the token ends, and which resources it
     may not see."""
     task = await here.running()
     bob = here.coder.add_user("bob")
@@ -257,7 +258,8 @@ async def test_a_server_without_tasks_is_recognised() -> None:
 async def test_input_is_sent_once_whatever_breaks(
     here: Deployment, fault: faults.Fault, kind: type[OutsideError], arrived: int
 ) -> None:
-    """The client sends input only once, whatever fails. Input that arrived is never reported as not done."""
+    """The client sends input only once, whatever fails. If the input reached the agent, the client never
+    reports it as not sent."""
     task = await here.running()
     here.coder.plan_fault("tasks.send", fault, times=None)
 
@@ -270,8 +272,8 @@ async def test_input_is_sent_once_whatever_breaks(
 
 
 async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployment) -> None:
-    """If the agent fails while it types, the outcome is unknown. Coder's answer does not tell whether the
-    agent typed the input."""
+    """If the agent fails while it types the input, the outcome is unknown. Coder's answer does not tell
+    whether the agent has typed all of it."""
     task = await here.running()
     task.agentapi_fails("message_after_typing")
     with pytest.raises(errors.RejectedByApp) as typed:
@@ -295,8 +297,8 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
 
 
 async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
-    """A call to a Coder that is down raises `Unreachable` and changes nothing, on a new and on a kept
-    connection."""
+    """If Coder is down, a call raises `Unreachable` and changes nothing. This is true on a new connection and
+    on a kept one."""
     task = await here.running()
     await here.client.get_own_user()
 

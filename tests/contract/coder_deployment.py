@@ -47,7 +47,7 @@ def add_task(deployment: Scene, state: str) -> None:
 
 
 def fill_path(deployment: Scene, path: str) -> str:
-    """Return a path with its parameters filled in."""
+    """Return a path of the table of routes with its parameters filled in."""
     sandbox = deployment.sandbox
     full = next(each for each in sandbox.world.templates.values() if each.name == "full")
     values = {

@@ -1,7 +1,8 @@
-"""Reads Slack's and Coder's own references, which are in a folder beside the repository.
+"""Reads Slack's and Coder's own references, which are in a folder beside the repository. The tables of this
+folder list what Taskwire uses.
 
-The tables of this folder list what Taskwire uses. If the references are present, tests compare the tables and
-both stand-ins with them. Otherwise these tests are skipped and say so.
+If the references are present, tests compare the tables and both stand-ins with the references. Otherwise
+these tests are skipped with a reason.
 """
 
 import os

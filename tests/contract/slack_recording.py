@@ -34,9 +34,10 @@ SINCE = Ts("0.000000")
 
 @dataclass
 class Recording:
-    """The arguments that were sent and the paths of keys that were read, by method.
+    """The arguments that the client sent and the keys that it read, by method.
 
-    `seen` has all keys that were looked up. `found` has the keys that were present at least once.
+    `seen` has all keys that the client looked up. `found` has the keys that were present in at least one
+    answer.
     """
 
     sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -44,7 +45,8 @@ class Recording:
     found: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def read(self, method: str) -> set[str]:
-        """Return the paths of values that were read. A path that only leads to other values is left out."""
+        """Return the paths of the values that the client read in a method's answers. A path that only leads
+        to other values is left out."""
         seen = self.seen[method]
         return {
             path
@@ -95,7 +97,8 @@ def _record_answers(client: AsyncWebClient, recording: Recording, monkeypatch: p
 
 
 async def record_calls(monkeypatch: pytest.MonkeyPatch) -> Recording:
-    """Call every method of `Outbound` with all arguments. Lists have more than one page."""
+    """Call every method of `Outbound` with all its arguments. The stand-in's lists have more than one
+    page."""
     for size in (
         "calls.PAGE_SIZE",
         "outbound.PAGE_SIZE",

@@ -108,13 +108,14 @@ METHODS = {
     ),
 }
 
-# Of these scopes Taskwire needs only this one, because it opens conversations with one person only.
+# Slack allows this method with any of several scopes. Taskwire needs only the scope that is named here,
+# because it opens conversations with one person only.
 NARROWED = {"conversations.open": "im:write"}
 # Scopes that no method and no event needs.
 OTHER_SCOPES = {"commands": "a slash command"}
 
-# Calls a minute by tier, for one method and workspace. 0 is a special limit; the special limits used here are
-# several hundred.
+# The limit of calls a minute, by tier, for each method in each workspace. Tier 0 stands for a special limit;
+# the special limits of the methods here are several hundred.
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
 # The longest text in characters. Slack cuts a longer post and refuses a longer edit.
 POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
@@ -141,7 +142,7 @@ EVENTS = {
     "app_home_opened": "",
 }
 
-# The scope that only an app declared as an agent needs, and the events that only such an app gets.
+# Only an app that is declared as an agent needs this scope and gets these events.
 AGENT_SCOPES = {"assistant:write": "Slack grants it with the declaration"}
 AGENT_EVENTS = {"agent_session_stopped": ""}
 
@@ -189,7 +190,7 @@ def list_arguments(method: str) -> set[str]:
 
 
 def list_required_arguments(method: str) -> set[str]:
-    """Return the arguments that Slack requires in a call."""
+    """Return the arguments that Slack requires in a call of a method."""
     return {word.removesuffix("!") for word in METHODS[method].sends.split() if word.endswith("!")}
 
 

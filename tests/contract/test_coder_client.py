@@ -41,12 +41,12 @@ def find_row(call: Call) -> str:
 
 
 def list_query_names(call: Call) -> set[str]:
-    """Return the names in a call's query."""
+    """Return the names of the parameters in a call's query."""
     return set(parse_qs(urlsplit(call.line.partition(" ")[2]).query, keep_blank_values=True))
 
 
 def list_body_names(call: Call) -> set[str]:
-    """Return the names in a call's body."""
+    """Return the names of the fields in a call's body."""
     return set(call.sends) if isinstance(call.sends, dict) else set()
 
 
@@ -121,8 +121,8 @@ def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
 
 
 async def test_every_call_of_the_client_is_tried() -> None:
-    """`tests/coder/calls.py` has every call of the client. A call that is missing there would not be compared
-    with the table."""
+    """`tests/coder/calls.py` has every call of the client. If it lacked a call, that call would not be
+    compared with the table."""
     tried: set[str] = set()
 
     class Named:
@@ -160,14 +160,14 @@ def test_every_type_that_is_read_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
-    """Each model reads exactly the fields of its type in the table. A misspelt field would always be
-    absent."""
+    """Each model of the client reads exactly the fields that the table has for its type. If a model misspelt
+    a field, the field would always be absent."""
     assert map_names(MODELS[name]).keys() == {field.name for field in list_fields(name)}
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
-    """The client tells tasks apart by fields of the table, and finds these fields without parsing whole
-    tasks."""
+    """Taskwire recognizes a task by fields of the table. The client finds these fields without parsing the
+    whole task."""
     assert set(TaskEntry.__struct_fields__) <= {field.name for field in list_fields("Task")}
 
 
@@ -181,7 +181,8 @@ def test_everything_that_the_table_promises_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_may_be_absent_may_be_absent(name: str) -> None:
-    """An optional object, list or id may be absent or null."""
+    """If the table says that an object, a list or an id is optional, the client accepts an answer in which it
+    is absent or null."""
     told = make_sample(name, is_full=False)
     nulls = {
         field.name: None
@@ -196,7 +197,8 @@ def test_what_may_be_absent_may_be_absent(name: str) -> None:
 
 
 def test_the_words_that_are_known_are_those_of_the_table() -> None:
-    """Each enum of the client has exactly the words of the table, and a last member for unknown words."""
+    """Each enum of the client has exactly the words that the table lists, and one more member for unknown
+    words."""
     for known in (models.TaskStatus, models.TaskState, models.WorkspaceStatus):
         assert [word.value for word in list(known)[:-1]] != []
         assert {word.value for word in list(known)[:-1]} == set(WORDS[known.__name__].split())
@@ -228,6 +230,7 @@ def test_types_and_words_of_the_table_are_all_used() -> None:
     ],
 )
 def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
-    """If a proxy sends a refusal with the status of success, the client does not read an empty list."""
+    """If a proxy sends an error page with the status of success, the client raises an error. The client does
+    not treat the page as an empty list."""
     with pytest.raises(UnexpectedCoderAnswer):
         lists.split_list(refusal.encode())

@@ -20,7 +20,7 @@ from .coder_table import ROUTES, TYPES, WORDS, Field, get_path, list_fields
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
-# The reference's name of each type whose name differs from the table's.
+# The reference and the table have different names for these types.
 NAMES = {
     "BuildInfo": "BuildInfoResponse",
     "UserPage": "GetUsersResponse",
@@ -48,14 +48,15 @@ PLAIN = {"int": "integer", "bool": "boolean"}
 # Pause and resume answer with two types of the same form.
 STARTED = ("PauseTaskResponse", "ResumeTaskResponse")
 
-# The reference is generated from Go types and does not say which pointers may be null. The server's code
-# does.
+# The reference does not say which values may be null, because it is generated from Go types. These pointers
+# may be null according to the server's code.
 MAY_BE_NULL = {
     "codersdk.Task": ("workspace_agent_lifecycle", "workspace_agent_health", "current_state"),
     "codersdk.WorkspaceBuild": ("deadline", "max_deadline", "template_version_preset_id"),
     "codersdk.Workspace": ("latest_app_status", "deleting_at", "dormant_at", "next_start_at"),
 }
-# The server writes the keys of these types in Go's case. The reference has these keys in lower case.
+# The server writes the keys of these types with capital letters, as in Go's code. The reference has these
+# keys in lower case.
 GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
 # Fields that a real server wrote differently from the reference.
 MEASURED: dict[tuple[str, str], dict[str, Any]] = {
@@ -133,7 +134,7 @@ def reference() -> Reference:
             definition["additionalProperties"] = False
         for each in properties.values():
             if "allOf" in each:
-                # The enum at this field is an excerpt for the documentation: it lacks the reasons of tasks.
+                # The reference lists only some words of this enum: the reasons of tasks are missing.
                 each.pop("enum", None)
         for key in MAY_BE_NULL.get(name, ()):
             properties[key] = {"anyOf": [properties[key], {"type": "null"}]}
@@ -196,7 +197,8 @@ def _reference_name(schema: dict[str, Any]) -> str:
 
 
 def _fits(field: Field, known: dict[str, Any]) -> bool:
-    """Return whether the reference gives a field the same kind as the table."""
+    """Return whether the reference gives a field the same kind as the table. `known` is the field's schema in
+    the reference."""
     if field.kind == "uuid":
         return known.get("format") == "uuid"
     if field.kind == "time":
@@ -292,7 +294,7 @@ async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) ->
 
 
 def test_the_samples_of_the_facts_are_read() -> None:
-    """The client reads the sample answers that were written from Coder's source."""
+    """The client reads the sample answers in the reference folder, which were written from Coder's source."""
     chapter = references.read_reference("../facts/coder-api.md").partition("\n## 10. ")[2]
     bodies = {
         section.split()[0]: re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)[0:1]

@@ -33,7 +33,7 @@ BODIES = {
 
 
 def schema_of(kind: str) -> dict[str, Any]:
-    """Return the JSON schema of a kind. An answer may have fields that the table lacks."""
+    """Return the JSON schema of a kind in the table. The schema allows fields that the table lacks."""
     if kind in PLAIN:
         return PLAIN[kind]
     if kind in WORDS:
@@ -73,7 +73,7 @@ async def deployment() -> AsyncIterator[Scene]:
 
 @pytest.mark.parametrize("row", ROUTES)
 def test_a_route_of_the_table_is_known_with_its_arguments(row: str) -> None:
-    """The stand-in refuses an unknown argument, so each argument of the table really has an effect."""
+    """The stand-in accepts each argument in the table. It would refuse an argument that it does not know."""
     method, _, path = row.partition(" ")
 
     found = RouteTable().find(method, path, has_tasks=True)
@@ -101,7 +101,8 @@ async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, 
 
 
 async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Scene) -> None:
-    """The stand-in answers each write of the table with its status, and with a body if Taskwire reads one."""
+    """The stand-in answers each write of the table with the status in the table. If Taskwire reads the
+    answer, the answer has a body."""
     where = {"resource_type": "workspace", "organization_id": deployment.sandbox.template.organization.id}
     check = {"object": where, "action": "application_connect"}
     version = deployment.sandbox.template.active.id
@@ -131,7 +132,7 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
 
 
 def test_an_answer_that_lacks_a_field_would_be_found() -> None:
-    """The check itself finds a missing field and a field of another kind."""
+    """If an answer lacks a field or has a field of another kind, the check of these tests finds that."""
     entry = {"id": 1, "content": "Go on", "type": "input", "time": "2026-06-18T10:40:02Z"}
     row = f"GET {V2}/tasks/{{user}}/{{task}}/logs"
 

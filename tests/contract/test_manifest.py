@@ -19,8 +19,8 @@ URL = "https://taskwire.example.com"
 
 
 def _listened(kind: str) -> Iterator[str]:
-    """Yield the arguments of `app.event`, `app.command` and `app.shortcut`, as written in the listeners'
-    code."""
+    """Yield the arguments of `app.event`, `app.command` or `app.shortcut` (`kind`), as the listeners' code
+    has them."""
     for path in sorted((SOURCE / "listeners").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == f"app.{kind}":
@@ -53,8 +53,8 @@ def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[st
 def test_links_to_the_deployments_coder_get_previews(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The manifest names Coder's host without a port, as Slack requires for link previews. The file in the
-    repository names no host."""
+    """If the settings name Coder's URL, the manifest has Coder's host without a port, as Slack requires for
+    link previews. The manifest file in the repository names no host."""
     monkeypatch.setenv("CODER_URL", "https://coder.example.com:8443/")
 
     assert main(["manifest"]) == 0
@@ -87,8 +87,8 @@ def test_links_to_the_deployments_coder_get_previews(
 def test_an_address_that_slack_would_not_take_is_refused(
     url: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command refuses a URL that Slack would refuse, and says what is wrong. Slack itself checks only
-    when the manifest is pasted."""
+    """If Slack would refuse a URL, `taskwire manifest` refuses it too and says what is wrong. Slack itself
+    checks the URL only when a person pastes the manifest."""
     assert main(["manifest", "--url", url]) == 2
 
     assert capsys.readouterr().err == f"The address after --url {said}\n"
@@ -97,7 +97,8 @@ def test_an_address_that_slack_would_not_take_is_refused(
 def test_a_deployment_in_http_mode_is_asked_for_its_address(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """If the settings say HTTP mode, the command asks for the URL, because it cannot guess it."""
+    """If the settings say HTTP mode and no URL is given, `taskwire manifest` asks for the URL, because it
+    cannot guess it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SLACK_APP_TOKEN", raising=False)
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "a-secret")
@@ -164,8 +165,8 @@ def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_asks_for_the_scopes_of_each_method(method: str) -> None:
-    """The manifest asks for the scopes of each method that Taskwire calls. A missing scope would fail only in
-    use."""
+    """For each method that Taskwire calls, the manifest asks for the method's scopes. If a scope were
+    missing, only a real call would fail."""
     assert list_scopes(method) <= manifest.SCOPES.keys()
 
 

@@ -57,8 +57,8 @@ async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
 
 
 async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
-    """Each method reads exactly the keys of the table. The stand-in's answers have every usual key, so a
-    misspelt key is noticed."""
+    """From each method's answers, the client reads exactly the keys of the table. The stand-in's answers have
+    every usual key, so the test notices a misspelt key."""
     assert {method: recording.read(method) for method in METHODS} == {
         method: list_reads(method) for method in METHODS
     }
@@ -81,8 +81,8 @@ def test_a_method_of_the_table_has_a_limit(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_errors_of_a_method_are_known(method: str) -> None:
-    """Each error of a method is on a list. An error on no list counts as an unknown outcome, and the call
-    might be repeated."""
+    """The client knows each error that Slack documents for a method. After an unknown error, the outcome of
+    the call is unknown, and the bot might repeat the call."""
     unknown = {
         code
         for code in all_methods()[method].errors
@@ -103,7 +103,8 @@ CALLS: dict[str, Callable[[Outbound], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 async def test_an_error_that_is_as_good_as_success_is_taken_so(method: str) -> None:
-    """The client treats an existing reaction or an unknown person as an answer, not as a failure."""
+    """If Slack answers that a reaction already exists or that a person is unknown, the client returns
+    normally and raises no error."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         outbound = Outbound(make_client(slack.bot_token, slack.api_url, session=session), RateLimiter(), str)
         slack.faults.add(method, CallFault.ERROR, error=METHODS[method].fine)

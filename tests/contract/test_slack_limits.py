@@ -30,8 +30,8 @@ OWN_LIMITS = {Method.UPDATE: 45}
 
 @each_method
 def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None:
-    """Each method's limit is its documented tier, unless `queue/rate_limiter.py` gives a reason for another
-    limit."""
+    """Each method has the rate limit of its documented tier, unless `queue/rate_limiter.py` gives a reason
+    for another limit."""
     documented = TIERS[METHODS[method].tier]
 
     limit = LIMITS[method].per_method
@@ -49,8 +49,8 @@ def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits
 
 
 def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
-    """For a channel, the limiter allows one post less at once than Slack accepts. After that it allows one
-    post in 1.01 seconds."""
+    """For a channel, the limiter allows one post less in a burst than Slack accepts. After the burst, it
+    allows one post in 1.01 seconds."""
     each = LIMITS[Method.POST].per_target
 
     assert each is not None
@@ -76,8 +76,8 @@ META = Metadata("m1", "answer")
 
 @pytest.fixture
 async def place() -> AsyncIterator[_Place]:
-    """Return a channel of the stand-in, with a client that has Taskwire's checks and a client without
-    them."""
+    """Return a channel of the stand-in for Slack, a client that has Taskwire's checks, and a client without
+    these checks."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         channel = ChannelId(slack.add_channel("dev").id)
         client = make_client(slack.bot_token, slack.api_url, session=session)
@@ -85,8 +85,8 @@ async def place() -> AsyncIterator[_Place]:
 
 
 async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _Place) -> None:
-    """The client posts a text of the greatest length, and refuses a longer text, which Slack would silently
-    cut."""
+    """The client posts a text of the greatest length that Slack accepts. The client refuses a longer text,
+    because Slack would silently cut it."""
     longest = "x" * POSTED_TEXT
     cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
 
@@ -100,8 +100,8 @@ async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _P
 
 
 async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
-    """The client edits a message up to the limit for edits, and does not send a longer edit, which Slack
-    refuses."""
+    """The client edits a message to a text of the greatest length that Slack accepts in an edit. The client
+    does not send a longer text, because Slack would refuse the edit."""
     longest = "x" * EDITED_TEXT
     ts = await place.outbound.post(place.channel, Message(text="Hello."), META)
 
@@ -116,7 +116,8 @@ async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
 
 @pytest.mark.parametrize("surface", MOST_BLOCKS)
 def test_the_sandbox_takes_as_many_blocks_as_slack(surface: str) -> None:
-    """The stand-in accepts as many blocks in a message and a dialog as Slack, and refuses one more."""
+    """In a message and in a dialog, the stand-in accepts as many blocks as Slack does, and refuses one
+    more."""
     most = MOST_BLOCKS[surface]
 
     assert problems([{"type": "divider"}] * most, surface) == []

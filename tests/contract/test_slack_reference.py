@@ -14,8 +14,9 @@ from .slack_table import MANIFEST, METHODS, TIERS, list_arguments, list_required
 
 Reference = dict[str, dict[str, Any]]  # as the file has it
 
-# Methods that the file lacks, from their pages at https://docs.slack.dev/reference/methods. The first page
-# could be read only in part: its tier and `not_authorized` come from reports of users.
+# These methods are missing in the file of Slack's reference. The rows come from their pages at
+# https://docs.slack.dev/reference/methods. The first page could be read only in part: its tier and
+# `not_authorized` come from reports of users.
 BESIDES: Reference = {
     "agents.sessions.setStatus": {
         "args": {

@@ -25,8 +25,8 @@ def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
 
 @each_method
 def test_it_asks_for_slacks_scopes_and_keeps_slacks_limits(method: str) -> None:
-    """The stand-in checks Slack's scopes and rate limits. Otherwise a missing scope would fail only in
-    production."""
+    """The stand-in checks the same scopes and rate limits as Slack. Otherwise a missing scope would fail only
+    in production."""
     assert set(KNOWN[method].scopes) == set(METHODS[method].scopes.split())
     assert KNOWN[method].tier == METHODS[method].tier
 
@@ -40,7 +40,8 @@ def test_it_can_answer_with_an_error_that_is_as_good_as_success(method: str) -> 
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_it_sends_an_event_only_with_its_scope(event: str) -> None:
-    """The stand-in sends an event only if the app has its scope. Slack silently leaves out other events."""
+    """The stand-in sends an event only if the app has the scope of the event. Slack, too, sends other events
+    to nobody and reports no error."""
     assert EVENT_SCOPES[event] == EVENTS[event]
 
 

@@ -26,8 +26,8 @@ from .mutations import PIECES, Mutator
 from .stalls import watching
 from .wire import WAYS, try_wire
 
-# A function fails if twice as much text takes more than this many times as long, unless the time is very
-# short.
+# A function fails if its time for twice as much text is more than this many times as long. A very short time
+# does not count.
 MOST_GROWTH, SHORTEST_SECONDS = 3.5, 0.05
 LENGTH = 30_000
 

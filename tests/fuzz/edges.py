@@ -1,6 +1,6 @@
 """The functions that read input from outside, each with a check of its result for strange input.
 
-Each function raises only the error that its callers expect, and accepts no forged input.
+A function may raise only the error that its callers expect, and must not accept forged input.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ SETTINGS = {
 
 @dataclass
 class Samples:
-    """Valid input, which the tests then change."""
+    """Valid input. The tests change copies of it."""
 
     payloads: list[Json] = field(default_factory=list)
     metadata: list[Json] = field(default_factory=list)
@@ -88,7 +88,7 @@ def read_reply(mutator: Mutator, samples: Samples) -> None:
 
 
 def read_metadata(mutator: Mutator, samples: Samples) -> None:
-    """Check that the metadata of a dialog is either rejected or usable."""
+    """Check that the metadata of a dialog, which comes back from Slack, is either rejected or usable."""
     found = DialogContext.find(json.dumps(mutator.change(mutator.choose(samples.metadata))))
     assert found is None or (found.source is None or found.source.channel)
 
@@ -130,7 +130,8 @@ def _headers(at: str, sign: str, kind: str) -> CIMultiDict[str]:
 
 
 def read_webhook(mutator: Mutator, samples: Samples) -> None:
-    """Check that a webhook call from Coder is parsed, or counts as a hint about no particular task."""
+    """Check that a webhook call from Coder is parsed. If it cannot be parsed, it counts as a hint that any
+    task may have changed."""
     body = to_bytes(mutator.change(mutator.choose(samples.webhook)))
     find_announced_change(mutator.choose([body, mutator.change_bytes(body)]))
 
@@ -213,8 +214,8 @@ def try_edges(samples: Samples, seed: int, rounds: int) -> None:
 
 
 async def try_callback(world: World, seed: int, rounds: int) -> None:
-    """Send changed codes and states to the OAuth callback. Only the original state is accepted, and only
-    once."""
+    """Call the OAuth callback with changed codes and states, `rounds` times. Check that it accepts only the
+    original state, and only once."""
     deps, mutator, state = world.bot.parts.deps, Mutator(seed), "s" * 64
     receiver = AuthorizationReceiver(deps, world.bot.parts.ingress, world.bot.parts.inbox)
     requester = Requester(person=UserId(world.alice.id), channel=ChannelId("C1"), at=Ts("1764072000.000000"))

@@ -15,7 +15,8 @@ from tests.scenarios.world import World
 from .edges import Samples
 from .mutations import Json, Mutator, to_bytes
 
-# The bot counts a person's requests in each minute, with a limit for each kind of request.
+# The bot limits how many requests of each kind a person may make in a minute. The forger stays below the
+# limits.
 PAYLOADS_A_MINUTE = 8
 MINUTE_SECONDS = 61.0
 # The statuses that the bot may answer. After 503, Slack sends an event again.
@@ -77,8 +78,8 @@ class Forger:
         return statuses
 
     def _as_bob(self, mutator: Mutator) -> Json:
-        """Return a changed payload of Alice with Bob's id in place of hers, and fresh ids for the
-        delivery."""
+        """Return a changed copy of one of Alice's payloads, with Bob's id in place of hers and new ids for
+        the delivery."""
         world = self.world
         made = mutator.change(mutator.choose(self.samples.payloads), self._pool)
         text = json.dumps(made).replace(world.alice.id, world.bob.id)
@@ -109,7 +110,7 @@ class Forger:
         return (await dispatch(self.world.bot.parts.bolt, request)).status
 
     def check_task(self) -> None:
-        """Check that only Alice has changed her task."""
+        """Check that nobody except Alice has changed her task."""
         assert self._task is not None
         told = (self._task.status, self._task.prompt, self._task.is_deleted)
         assert told == ("paused", "fix the login", False)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Json = dict[str, object]
 T = TypeVar("T")
-# No valid input contains this word. Wherever the bot writes it, forged input was accepted.
+# No valid input contains this word. If the bot writes this word anywhere, it has accepted forged input.
 MARKED = "FORGED_4711"
 STRANGE: tuple[object, ...] = (
     *(None, True, False, 0, -1, 10**400, -(10**30), 1.5e300, "", " ", "\0", "\n", "-1.5", "1e999", "nan"),
@@ -66,11 +66,12 @@ class Mutator:
         self.random = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
 
     def choose(self, among: Sequence[T]) -> T:
-        """Return one of several values."""
+        """Return one of these values, chosen at random."""
         return self.random.choice(among)
 
     def change(self, value: Json, others: Sequence[object] = ()) -> Json:
-        """Return a copy of a JSON object with some changes. Values of `others` may be inserted anywhere."""
+        """Return a copy of a JSON object with some changes. A change may insert values of `others` at any
+        place."""
         made = copy.deepcopy(value)
         for _ in range(self.random.choice((1, 1, 1, 2, 4))):
             self._change_once(made, others)

@@ -1,7 +1,7 @@
-"""Measures how long one callback blocks the event loop, in processor time.
+"""Measures for how long a single callback blocks the event loop, in seconds of processor time.
 
-Processor time excludes the time of other processes. A loop of plain Python in the same run measures the
-present speed of this machine.
+Processor time excludes the work of other processes. A loop of plain Python in the same run measures how fast
+this machine is at present.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-# On a machine of 2020, this many steps take 20 ms. No input of a stranger may block the loop for longer.
+# On a machine of the year 2020, a loop of this many steps takes 20 ms. No stranger's input may block the
+# event loop for longer.
 STEPS_OF_BOUND = 400_000
 
 
@@ -45,7 +46,7 @@ def measure_bound() -> float:
 def watching() -> Iterator[Stalls]:
     """Measure every callback of the event loop inside the block. Garbage is collected only before and after
     the block."""
-    # asyncio has no other place where each callback can be measured.
+    # asyncio calls every callback through this class, and offers no other place to measure all callbacks.
     loop = cast("Any", asyncio.Handle)
     stalls, original = Stalls(), loop._run  # noqa: SLF001 - see above
 

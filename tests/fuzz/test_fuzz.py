@@ -20,10 +20,10 @@ PAYLOADS, ROUNDS, WIRE_ROUNDS = 200, 150, 20
 
 
 async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_store_url: str) -> None:
-    """Bob sends changed copies of Alice's payloads in his own name. Her task stays unchanged, and nothing
-    fails.
+    """Bob sends changed copies of Alice's payloads in his own name.
 
-    No payload blocks the event loop for long.
+    Her task stays unchanged, Bob learns nothing about it, and nothing fails. No payload blocks the event loop
+    for long.
     """
     async with new_world(tmp_path, store_url=empty_store_url) as world:
         forger = Forger(world)
@@ -47,8 +47,8 @@ async def test_a_forger_steers_nothing_and_learns_nothing(tmp_path: Path, empty_
 
 
 async def test_a_stranger_gets_no_bytes_past_the_signature_or_the_token(log: io.StringIO) -> None:
-    """The server refuses requests that are changed, too long, chunked or incomplete. Requests of other
-    clients still work."""
+    """The HTTP server refuses requests that are changed, too long, chunked or incomplete, even if a part of
+    them was signed. Requests of other clients still work."""
     async with new_site(log) as site:
         with watching() as stalls:
             statuses = await try_wire(site, SEED, WIRE_ROUNDS)

@@ -8,7 +8,7 @@ from tests.web.site import HINT_TOKEN, PATIENCE_SECONDS, Site, command, request
 
 from .mutations import MARKED, PIECES, Mutator
 
-# All statuses that answer a refused request.
+# The server may answer a refused request only with these statuses.
 REFUSED = {400, 401, 403, 404, 405, 408, 411, 413, 417, 431, 501, 503, 505}
 HONEST = "fix the login"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -45,7 +45,7 @@ def send_chunks(mutator: Mutator) -> bytes:
 
 
 def lie_about_length(mutator: Mutator) -> bytes:
-    """Send a Content-Length that differs from the body's length."""
+    """Send a Content-Length header that differs from the body's length."""
     length = mutator.choose([b"-1", b"+5", b"0x5", b"1e3", b"5, 5", b"", b"9" * 30, b"2097153", b"3"])
     return re.sub(rb"Length: \d+", b"Length: " + length, request(command(MARKED), signed="v0=00"))
 

@@ -41,7 +41,8 @@ class Places:
     redis: str
 
     async def side(self, url: str, prefix: str = "tw", *, is_exclusive: bool = True) -> Side:
-        """Return one installation's store on one of the servers, as a side of a move."""
+        """Return the store of one installation on the server at `url`, as source or target of a move.
+        `is_exclusive` says whether nobody else uses the server."""
         connections = await self.stack.enter_async_context(connection.open(url))
         raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
         keys = Keys("T1", prefix)
@@ -81,7 +82,8 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return the type, expiry and items of each key. `of` replaces the prefix of keys in the items."""
+    """Return the type, expiry and items of each key on a side. In the items, the prefix of the keys is
+    replaced by `of`."""
     found = await side.read(sorted(await side.list_keys()))
     return {
         name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
@@ -100,8 +102,8 @@ async def _states(*sides: Side) -> list[str]:
 
 @pytest.mark.parametrize("way", ["to Redis", "from Redis", "to another prefix"])
 async def test_all_of_it_is_moved(places: Places, way: str) -> None:
-    """A move keeps types, order, scores and times to live. After it, the new store is open and the old store
-    is marked as left."""
+    """A move keeps the types, order, scores and times to live of all keys. After the move, the new store is
+    open, and the old store has a fence that says where it was moved."""
     urls = {"to Redis": (places.own, places.redis), "from Redis": (places.redis, places.own)}
     here, there = urls.get(way, (places.redis, places.redis))
     source = await places.side(here)
@@ -117,7 +119,8 @@ async def test_all_of_it_is_moved(places: Places, way: str) -> None:
 
 
 async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
-    """A message parked for a thread reaches its link in the new store, even under another prefix."""
+    """A message was parked for a thread that had no link yet. After a move, even to another prefix, the
+    message reaches the thread's link in the new store."""
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
@@ -156,7 +159,8 @@ async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_sto
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """A move is refused if two names mean one store, because the move would delete the store."""
+    """If the source and the target are one store under two names, the move is refused. It would delete the
+    store."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -172,7 +176,8 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """A store moves to another database of the same server. The old fence names this database."""
+    """A store can be moved to another database of the same server. The fence in the old store names this
+    database."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -246,7 +251,8 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A slow run notices that another run has finished the move, and writes nothing to the new store."""
+    """A slow run of the move notices that another run has finished the same move. The slow run writes nothing
+    to the new store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -275,7 +281,8 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run pause before one of its requests. Return both sides, and whether the run succeeded."""
+    """Let a run of the move stand still before one of its requests, and run `meanwhile`. Return the source,
+    the target, and whether the run succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -303,8 +310,8 @@ async def _works(side: Side) -> None:
 
 
 async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) -> None:
-    """A run that stood still does no damage when it continues. Meanwhile another run has ended the move, and
-    a Taskwire uses the new store."""
+    """While one run of a move stands still, another run finishes the move, and a Taskwire uses the new store.
+    When the first run continues, it changes nothing in either store."""
 
     async def ends(source: Side, target: Side) -> None:
         if await _states(source, target) != ["left", ""]:
@@ -324,7 +331,8 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
 
 
 async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
-    """If the operator reopens the old store, a run that stood still leaves this store open."""
+    """While a run of a move stands still, the operator reopens the old store. When the run continues, the old
+    store stays open."""
 
     async def thinks_better(source: Side, _: Side) -> None:
         if await _states(source) == ["leaving"]:
@@ -347,7 +355,8 @@ async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(
 
 
 async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places) -> None:
-    """An incomplete fence keeps processes out of a store. `reopen` removes this fence."""
+    """A fence of which a part is missing keeps processes out of a store. `reopen` removes what is left of the
+    fence."""
     side = await places.side(places.redis)
     await _fill(side)
     await side.connections.commands.hset(fence.key(side.keys), "run", "1")
@@ -390,7 +399,8 @@ async def test_it_goes_back_the_same_way(places: Places) -> None:
 
 
 async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str:
-    """Return the reason why a move is refused. Check that the refused move changed nothing."""
+    """Try a move, which must be refused, and return the reason. Check that the move changed nothing.
+    `replaces` stands for `--replace`."""
     before = [await _holds(side) for side in (source, target)], await _states(source, target)
     with pytest.raises(UserError) as caught:
         await _moves(source, target, replaces=replaces)
@@ -433,7 +443,8 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
 async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move refuses a store in use. Each process notes every few seconds that it uses a store."""
+    """A move is refused if a process uses the source or the target. Each process notes every few seconds that
+    it uses its store."""
     monkeypatch.setattr(transfer, "IDLE_MS", 1_500)
     source = await places.side(places.redis, is_exclusive=False)
     target = await places.side(places.own)
@@ -459,7 +470,8 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """A second move to another target is refused, because it would leave two incomplete copies."""
+    """If a move was interrupted, a move from the same store to another target is refused. It would leave two
+    incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
@@ -473,8 +485,8 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
 
 
 async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
-    """An operator can reopen a store that was left by a move. Taskwire treats this as data loss: first tries
-    look for an earlier effect."""
+    """After a move, an operator can reopen the old store. Taskwire treats this as data loss: before each
+    first try of a job, it looks for an earlier effect of the job."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     queues = Queues(source.connections, source.keys, ServerClock())
