@@ -2,5 +2,5 @@
 
 `acts.py` makes the acts from the product's own tables. `actors.py` has the people. `trials.py` tries an act
 and notes the result. `table.py` writes the tables. `test_matrix.py` compares the results with the tables
-`service.txt`, `both.txt` and `personal.txt`. `python -m tests.matrix` writes these files again.
+`service.txt`, `both.txt` and `personal.txt`. `python -m tests.matrix` writes these three files again.
 """

@@ -20,20 +20,21 @@ from tests.scenarios.world import SETTLE_SECONDS, World, new_world
 Mode = Literal["service", "both", "personal"]
 MODES: tuple[Mode, ...] = ("service", "both", "personal")
 REVOKED = "owner whose token is revoked"
-# In mode `both`, only these people have connected an account. In mode `personal`, everybody has connected one
-# who has a Coder account.
+# In mode `both`, only these people have connected an account. In mode `personal`, every member with a Coder
+# account has connected it.
 _CONNECTED_IN_BOTH = ("owner", "steerer", REVOKED)
 ORGANIZATION, SISTER, PARTNER = "E0ORG", "T0SISTER", "T0PARTNER"
 # The report and the log of a task's agent. Only people who may see the task may read these words.
 REPORT, LOG = "the reported words", "the logged words"
 CHANNELS = COMMON, OPEN, OTHER = "general", "open", "other"
-# The tables leave out the rate limits of Slack and Taskwire, so these timings have none.
+# These timings have no rate limits of Slack and Taskwire, because the tables leave such limits out.
 _UNLIMITED = Timings(limits={}, other_limits=MethodLimits(None))
 AGAIN_SECONDS = 121.0
-# These people try every act. Other people try one act for each kind of decision about rights.
+# In mode `service`, these people try every act. The others try only one act for each kind of question about
+# rights.
 CORE = ("guest", "teammate", "owner")
 WITHOUT_ACCOUNT = ("without account",)
-# Apps and workflow steps only write messages.
+# Only a person can use commands, buttons and dialogs. Apps and workflow steps only write messages.
 Writer = Literal["person", "app", "workflow"]
 
 
@@ -72,14 +73,15 @@ class Cast:
     actors: dict[str, Actor] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     group: str = ""
-    # The present state of each task. A task has no entry if the last act may have changed its state.
+    # The state into which each task was brought. A task has no entry if the last act may have changed its
+    # state.
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
     # The texts of the acks of the present act.
     acks: list[str] = field(default_factory=list)
 
     @property
     def friend(self) -> Person:
-        """Return Bob, who tries no act. Other people name him in their acts."""
+        """Return Bob, who tries no act himself. The actors name him in their acts."""
         return self.world.bob
 
     def add(
@@ -107,10 +109,10 @@ class Cast:
         return self.targets[actor.target]
 
     async def has_target(self, name: str, owner: Person, channel: str) -> Target:
-        """Let the owner make a task for a target of this name, and share the task with the people who may
-        steer it."""
+        """Let the owner make the task `name`. Share the task `common` with the people who may steer it."""
         world = self.world
-        # The bot would ask about the same request within two minutes, so wait longer.
+        # If the same request comes again within two minutes, the bot asks whether a second task is wanted.
+        # Wait longer than that.
         world.clock.passes(AGAIN_SECONDS)
         thread = await owner.runs("/task create fix it", channel)
         task = world.coder.tasks[-1]
@@ -131,7 +133,7 @@ class Cast:
         return target
 
     async def is_idle(self, target: Target) -> None:
-        """Let the agent of a task wait for input, until it has taken all input."""
+        """Let the task's agent take all input that waits, and then wait for more input."""
         task = target.task
         if task.status != "active":
             task.resume()
@@ -149,8 +151,8 @@ class Cast:
             await self.world.polls()
 
     async def forget_waiting(self, actor: Actor) -> None:
-        """Remove the requests of an actor that wait for an account, so that they do not run during a later
-        act."""
+        """Remove the requests of an actor that wait for the actor's account. Otherwise they would run during
+        a later act."""
         keys, name = self.world.keys, waiting_requests(UserId(actor.person.id))
         pipe = self.world.connections.commands.pipeline(transaction=False)
         pipe.delete(*(keys.named("queue", name, part) for part in ("order", "jobs", "state")))
@@ -166,10 +168,11 @@ async def new_cast(directory: Path, store_url: str, mode: Mode) -> AsyncIterator
         world.slack.backend.rate_limiter.is_on = False
         cast = Cast(world, mode)
         await _gather(cast)
-        # Otherwise cached answers about people would expire in real time during the acts.
+        # Otherwise the bot's cached answers about people would expire during the acts.
         await world.forgets()
         yield cast
-        # Requests of people without an account may still wait for an account.
+        # Requests that people without an account made while the world was prepared may still wait for an
+        # account.
         await world.stops()
         await world.connections.commands.flushdb()
         world.reader.read_all()
@@ -212,8 +215,8 @@ def _add_people(cast: Cast) -> None:
     coder = cast.world.coder
     cast.add("owner")
     cast.add("teammate")
-    # This person has another email address in Coder than in Slack. With a connected account this makes no
-    # difference.
+    # This person has different email addresses in Coder and in Slack. With a connected account the addresses
+    # do not matter.
     if cast.mode == "service":
         cast.add("steerer")
     else:
@@ -240,7 +243,7 @@ def _add_people(cast: Cast) -> None:
 
 
 async def _connect(cast: Cast) -> None:
-    """Let people connect their Coder accounts."""
+    """Let those people connect their Coder accounts who are connected in this mode."""
     names = [user.username for user in cast.world.coder.world.users.values()]
     for actor in cast.actors.values():
         is_member = actor.writer == "person" and not actor.name.startswith(("guest", "outside", "sister"))
@@ -251,7 +254,7 @@ async def _connect(cast: Cast) -> None:
 
 
 async def _has_revoked_token(cast: Cast) -> None:
-    """Let an actor make a task, then revoke the actor's token in Coder."""
+    """Let the actor REVOKED make a task, then revoke this actor's tokens in Coder."""
     person, tokens = cast.actors[REVOKED].person, cast.world.coder.world.tokens
     await cast.has_target("revoked", person, COMMON)
     for key in [key for key in tokens.values() if key.user.username == person.name]:

@@ -28,9 +28,11 @@ from taskwire_sandbox.slack.workspace import Channel, User
 from .actors import Actor, Cast, Target
 
 Needs = Literal["idle", "paused"]
-# The text of the private message with the pressed button, until the answer replaces this message.
+# The text of the private message that has the pressed button. If the bot answers, its answer replaces this
+# message.
 QUESTION = "a question"
-# A press in the Home tab names no channel. Otherwise it is handled as any other press.
+# A press of these buttons in the Home tab names no channel. Otherwise the bot handles the press as a press in
+# a message.
 HOME_BUTTONS = (
     *(Button.ANSWER, Button.RETRY, Button.RESUME, Button.NEW_TASK, Button.PREFERENCES, Button.PAUSE),
     *(Button.SEND_THEIRS, Button.NOT_NOW),
@@ -40,8 +42,8 @@ _BOT, _FRIEND = UserId("U0BOT"), UserId("U0FRIEND")
 # The acts that need a paused task. All other acts need a task whose agent waits for input.
 _PAUSED_VERBS = {"resume", "edit"}
 _PAUSED_BUTTONS = {Button.RESUME, Button.RETRY, Button.EDIT, Button.PAUSE_TO_EDIT, Button.RESUME_AND_SEND}
-# The values of these buttons are no link. The values of all other buttons are a link and, for some buttons, a
-# key.
+# The values of these buttons are no link. The value of every other button is a link and, for some buttons, a
+# key too.
 _VALUES: dict[Button, Callable[["Scene"], str]] = {
     Button.ATTACH: lambda scene: scene.target.task.id,
     Button.USE_TEMPLATE: lambda scene: scene.cast.world.coder.template.id,
@@ -129,7 +131,7 @@ class Scene:
             self.cast.acks.append(str(reply.payload["text"]))
 
     async def presses(self, button: Button, *, is_at_home: bool = False) -> None:
-        """Press a button as if it were in a message or in the Home tab."""
+        """Press a button as if it were in a message, or in the Home tab if `is_at_home`."""
         backend, user = self._backend, self._user
         link = self.target.link.id
         value = _VALUES[button](self) if button in _VALUES else f"{link} {_WITH_KEY.get(button, '')}".strip()
@@ -192,7 +194,7 @@ class Scene:
         messages.unreact(slack.backend, channel, ts, name, self.actor.person.id)
 
     async def happens(self, kind: str, **fields: object) -> None:
-        """Send the bot an event that the actor causes."""
+        """Send the bot an event of this kind that the actor causes, with these additional fields."""
         backend = self._backend
         event: Json = {"type": kind, "user": self.actor.person.id, "event_ts": backend.ids.ts(), **fields}
         emit(backend, event, None)
@@ -202,7 +204,7 @@ class Scene:
 class Act:
     """Something that an actor can do.
 
-    `is_written`: the act is a message. Apps and workflow steps can do only such acts. `is_there`: the act is
+    `is_written`: the act is a message, as apps and workflow steps can send it too. `is_there`: the act is
     possible only in the channel of the task.
     """
 
@@ -214,7 +216,7 @@ class Act:
     is_there: bool = False
 
     def can_be_done_by(self, actor: Actor) -> bool:
-        """Return whether Slack allows this act to this actor."""
+        """Return whether Slack lets this actor do the act."""
         is_there = not self.is_there or actor.here != "other"
         return is_there and (self.is_written or actor.writer == "person")
 
@@ -291,7 +293,7 @@ def _list_thread_verbs(surface: Literal["!verb", "mention"]) -> Iterator[Act]:
 
 
 def is_same_verb(words: str) -> bool:
-    """Return whether a text means the same verb after `!` and after a mention of the bot."""
+    """Return whether these words after `!` mean the same verb as after a mention of the bot."""
     by_mark, by_mention = (
         classify(f"{mark.format(bot=_BOT)}{words.format(friend=_FRIEND)}", _BOT) for mark in _MARKS.values()
     )

@@ -2,11 +2,12 @@
 
 In mode `service`, the actors of `CORE` try every act. The other actors try only first acts. A first act is
 the first in the table that asks a certain question about rights (`trials.py`). In the other modes, all actors
-try only first acts, because the mode changes only how `People` answers the questions. A person without an
-account is an exception: their requests wait for an account, so this person tries every act.
+try only first acts, because the mode changes only how `People` answers the questions. There is one exception:
+the requests of a person without an account wait for an account, so this person tries every act in these modes
+too.
 
-A section begins with the act and, in brackets, its questions about rights. Each line then has the people with
-the same result, one of the marks of `HEAD`, and the text that they got.
+A section begins with the act and, in brackets, its questions about rights. Each line then has the mark of a
+result (`HEAD`), the people with this result, and the text that they got.
 """
 
 from collections import defaultdict
@@ -62,7 +63,7 @@ async def _try_first(everybody: Cast, trials: Trials) -> AsyncIterator[str]:
 
 
 def list_first_acts(table: str) -> Iterator[str]:
-    """Yield the acts of a table that all people have tried."""
+    """Yield those acts of a table that all people have tried."""
     for section in table.split("\n\n")[1:]:
         name, _, rest = section.partition("\n")
         if "watcher" in rest:
@@ -77,7 +78,8 @@ async def _attempt(everybody: Cast, trials: Trials, act: Act, names: Iterable[st
 
 
 def _section(act: Act, results: dict[str, Result], asked: str | None = None) -> str:
-    """Return the lines of one act."""
+    """Return the section of one act. `asked` are its questions about rights; without it, the section has no
+    brackets."""
     groups: dict[tuple[Mark, str], list[str]] = defaultdict(list)
     for name, result in results.items():
         groups[result.mark, result.said].append(name)

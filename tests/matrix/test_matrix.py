@@ -18,8 +18,8 @@ TS = "1700000000.000100"
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.timeout(600)
 async def test_everybody_may_do_what_the_table_says(tmp_path: Path, empty_store_url: str, mode: Mode) -> None:
-    """Each person may do exactly what the table says. A new verb, button, dialog or event is in no table, so
-    it fails here."""
+    """For each act, each person gets the result that the table of this mode says. A new verb, button, dialog
+    or event is in no table, so this test fails."""
     table = await make_table(tmp_path, empty_store_url, mode)
 
     assert table == file_of(mode).read_text(), "if this is right: python -m tests.matrix"
@@ -51,8 +51,8 @@ def test_a_choice_in_a_menu_and_a_press_at_home_are_read_as_a_press(button: Butt
 
 
 def test_verbs_mean_the_same_after_a_mention() -> None:
-    """A verb means the same after a mention of the bot, so the tables list each verb once. Exception: after a
-    mention, `edit` with words is no verb."""
+    """A verb means the same after `!` and after a mention of the bot, so the tables list each verb once.
+    Exception: after a mention, `edit` with more words is no verb."""
     assert is_same_verb("pause")
     assert is_same_verb("share <@{friend}>")
     assert not is_same_verb("edit other words")

@@ -23,11 +23,11 @@ from tests.scenarios.world import CARD_SECONDS
 from .actors import CHANNELS, LOG, REPORT, Actor, Cast, Target
 from .acts import QUESTION, Act, Scene
 
-# Longer than the minute over which a person's requests are counted.
+# Taskwire counts a person's requests over a minute. This is longer.
 BETWEEN_SECONDS = 61.0
 _READING = ("GET", "HEAD")
-# The first words of a message show whether it is a refusal. The table has this many characters
-# of each message.
+# The table has this many characters of each message. They are enough to show whether the message is a
+# refusal.
 LONGEST = 110
 _NEUTRAL = (
     (re.compile(r"<!date\^[^>]*>"), "TIME"),
@@ -39,11 +39,12 @@ _NEUTRAL = (
     (re.compile(r"(?<=/)C\w+/p\d+"), "THREAD"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b"), "ID"),
 )
-# These fields of a link record what was shown. They may change a little later than the act.
+# These fields of a link record what people were shown. They may change a little later than the act.
 _SHOWN = ("drawn_card", "session", "told_home", "cursor")
-# These fields record what people want of the task. The task itself does not change with them.
+# These fields of a link record what people want of the task. The task itself does not change if these fields
+# change.
 _OF_PEOPLE = ("muted", "watchers", "shares", "mention_only")
-# The act did something; it showed something of the task; it was refused; it had no effect at all.
+# The act did something (+), showed something of the task (r), was refused (-), or had no effect at all (.).
 Mark = Literal["+", "r", "-", "."]
 
 
@@ -56,18 +57,18 @@ class Result:
     asked: frozenset[str]
 
 
-# Whether `People` is answering a question. The answer may ask further questions.
+# Whether `People` is already answering a question. To answer it, `People` may ask itself further questions.
 _IS_INSIDE: ContextVar[bool] = ContextVar("is_inside", default=False)
 
 
 @dataclass
 class Gates:
-    """The questions about rights that were asked since the last `take`."""
+    """The questions about rights that the product has asked since the last `take`."""
 
     asked: list[str]
 
     def take(self) -> frozenset[str]:
-        """Return the questions since the last call."""
+        """Return the questions since the last `take`, and forget them."""
         found, self.asked = frozenset(self.asked), []
         return found
 
@@ -101,7 +102,8 @@ def watching_gates() -> Iterator[Gates]:
 
 
 def _list_gates() -> list[str]:
-    """List the methods of `People` that ask what a person may do. Methods for people's names are left out."""
+    """List the methods of `People` that ask what a person may do. Methods that find a person's name are left
+    out."""
     found = []
     for name, method in inspect.getmembers(People, inspect.iscoroutinefunction):
         is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
@@ -137,8 +139,8 @@ class Trials:
         self._world = everybody.world
         self._names = {actor.person.id: f"@{name}" for name, actor in everybody.actors.items()}
         self._names |= {everybody.friend.id: "@friend", self._world.slack.bot_user_id: "@Taskwire"}
-        # The stored fields of each link, and the link made from these fields. It is made again only if the
-        # fields change.
+        # The stored fields of each link, and the link that was parsed from these fields. The link is parsed
+        # again only if the fields have changed.
         self._links: dict[str, tuple[dict[str, str], Link]] = {}
 
     async def attempt(self, act: Act, actor: Actor) -> Result:
@@ -164,8 +166,8 @@ class Trials:
         return Result(_mark(said, has_acted=bool(has_acted)), self._make_neutral(said, titles), asked)
 
     async def _prepare(self, act: Act, actor: Actor) -> Target:
-        """Bring the actor's task into the state that the act needs. Make a new task if the last act has ended
-        it."""
+        """Bring the actor's task into the state that the act needs. If the last act has ended the task, make
+        a new one."""
         target, states = self._cast.targets[actor.target], self._cast.states
         if target.task.is_deleted or (await self._find_link(target)).end_reason is not None:
             target = await self._cast.has_target(actor.target, target.owner, target.channel)
@@ -200,7 +202,8 @@ class Trials:
         return _Seen(task, people, others)
 
     async def _is_in_audit_trail(self, actor: Actor, since: datetime) -> bool:
-        """Return whether the audit trail has an entry of the actor since a time."""
+        """Return whether the audit trail has an entry about the actor that was written after the time
+        `since`."""
         trail, wanted = self._world.bot.parts.deps.audit, AuditFilter(person=actor.person.id, since=since)
         return any([stored.entry.outcome == "done" async for stored in trail.read(wanted)])
 
@@ -211,7 +214,8 @@ class Trials:
         return counts
 
     def _read(self, actor: Actor, seen: dict[str, int]) -> list[str]:
-        """Return what the actor has read since then: private answers, dialogs, the Home tab and previews."""
+        """Return the texts that the actor has got since the messages in `seen` were counted: private answers,
+        dialogs, the Home tab and previews."""
         slack, person = self._world.slack, actor.person.id
         direct = list(slack.open_direct(person).messages.values())[seen["direct"] :]
         calls = [*slack.calls][seen["calls"] :]
@@ -226,7 +230,8 @@ class Trials:
         return [text for text in found if text and text != QUESTION]
 
     def _make_neutral(self, said: list[str], titles: set[str]) -> str:
-        """Return texts as one line, with words in place of ids, times and URLs."""
+        """Join texts to one line. Replace titles, ids, times and URLs by fixed words, so that the line is the
+        same in every run."""
         text = " / ".join(sorted(said)).replace("\n", " ")
         for title in titles:
             text = text.replace(f"*{title}*", "*TASK*")

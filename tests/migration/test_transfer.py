@@ -42,7 +42,7 @@ class Places:
 
     async def side(self, url: str, prefix: str = "tw", *, is_exclusive: bool = True) -> Side:
         """Return the store of one installation on the server at `url`, as source or target of a move.
-        `is_exclusive` says whether nobody else uses the server."""
+        `is_exclusive` means that no other process can use the store."""
         connections = await self.stack.enter_async_context(connection.open(url))
         raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
         keys = Keys("T1", prefix)

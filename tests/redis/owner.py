@@ -32,7 +32,7 @@ async def main(data_dir: Path) -> int:
 
 
 def say(line: str) -> None:
-    """Print one line immediately."""
+    """Print one line without a delay."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

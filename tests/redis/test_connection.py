@@ -54,7 +54,7 @@ async def test_a_write_whose_answer_is_lost_is_made_once(
 async def test_after_a_cut_the_next_call_connects_anew(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """After a cut, at most one call fails. The next call connects again."""
+    """If the network cuts all connections, at most one call fails. The next call connects again."""
     await connections.commands.set("key", "value")
     network.cut()
 
@@ -67,7 +67,8 @@ async def test_after_a_cut_the_next_call_connects_anew(
 async def test_waiting_on_an_empty_list_raises_nothing(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """The longest wait for a wake-up causes no timeout, and keeps its one connection."""
+    """The client can wait for a wake-up for the longest time, several times in a row. The wait raises no
+    timeout and keeps its only connection."""
     words = [await connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)) for _ in range(3)]
 
     assert words == [None, None, None]
@@ -75,8 +76,8 @@ async def test_waiting_on_an_empty_list_raises_nothing(
 
 
 async def test_a_word_wakes_the_one_who_waits(connections: connection.Connections) -> None:
-    """A wake-up ends a blocking wait. The wait has its own connection, not one of those for commands, and
-    returns text."""
+    """A wake-up ends a blocking wait and is returned as text. The wait uses a connection that is not one of
+    those for commands."""
     waiting = asyncio.ensure_future(connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)))
     await connections.commands.lpush("wake", "up")
 
@@ -86,8 +87,8 @@ async def test_a_word_wakes_the_one_who_waits(connections: connection.Connection
 async def test_a_silent_network_ends_a_call_in_the_callers_time(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
-    """If the network is silent, a call ends at its caller's timeout. A late answer to this call is not taken
-    for the answer to the next call."""
+    """If the network is silent, a call ends when its caller's timeout has passed. The client does not mistake
+    a late answer to this call for the answer to the next call."""
     await connections.commands.mset({"first": "1", "second": "2"})
     network.freeze()
 
@@ -102,7 +103,7 @@ async def test_a_silent_network_ends_a_call_in_the_callers_time(
 async def test_a_silent_network_ends_a_call_at_last(
     network: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the network is silent, a call without a timeout of its caller ends too."""
+    """If the network is silent, a call whose caller sets no timeout ends too."""
     monkeypatch.setattr(connection, "COMMAND_SECONDS", 0.2)
     async with connection.open(f"redis://127.0.0.1:{network.port}") as both:
         await both.commands.ping()
@@ -113,7 +114,8 @@ async def test_a_silent_network_ends_a_call_at_last(
 
 
 async def test_more_calls_than_connections_wait_their_turn(connections: connection.Connections) -> None:
-    """If there are more calls than connections, calls wait for a connection and none is refused."""
+    """If more calls are made than there are connections, the calls wait for a connection. The client refuses
+    none of them."""
     calls = [connections.commands.incr("counter") for _ in range(200)]
 
     assert sorted(await asyncio.gather(*calls)) == list(range(1, 201))
@@ -135,8 +137,8 @@ async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
 
 
 async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
-    """A server that forbids INFO and CONFIG, as managed servers do, is accepted. Its properties are then
-    unknown."""
+    """The client accepts a server that forbids INFO and CONFIG, as managed servers do. The server's
+    properties are then unknown."""
     async with connection.open(server_url) as admin:
         await admin.commands.acl_setuser(
             "bot",
@@ -153,7 +155,8 @@ async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
 
 
 async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> None:
-    """If the password is wrong, one sentence says so without showing the password."""
+    """If Redis refuses the password, the error names the server's address and the setting to correct. The
+    error does not show the password."""
     url = f"redis://bot:{PASSWORD}@127.0.0.1:{network.port}/0"
     async with connection.open(url) as both:
         with pytest.raises(UserError) as caught:
@@ -165,7 +168,7 @@ async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> N
 
 
 async def test_a_server_that_is_not_there_is_named(unused_tcp_port: int) -> None:
-    """If no server listens, the sentence names the address and the reason."""
+    """If no server listens at the address, the error names the address and the reason."""
     async with connection.open(f"redis://bot:{PASSWORD}@127.0.0.1:{unused_tcp_port}/0") as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -261,7 +264,7 @@ def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) ->
     ],
 )
 async def test_a_good_address_is_shown_without_its_secrets(url: str, where: str) -> None:
-    """Messages about a server name its address without secrets."""
+    """The client shows a server's address without the password and other secrets."""
     async with connection.open(url) as both:
         assert both.where == where
 

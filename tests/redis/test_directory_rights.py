@@ -66,8 +66,8 @@ async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
-    """Make a directory with this mode. Return this directory, and the path of a data directory two levels
-    below it."""
+    """Make an outer directory with this mode. Return it, and the path of a data directory two levels below
+    it."""
     outer = tmp_path / "outer"
     outer.mkdir()
     outer.chmod(mode)
@@ -104,8 +104,8 @@ async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
 async def test_a_directory_in_somebody_elses_is_refused(
     tmp_path: Path, user: int, group: int, mode: int, who: str
 ) -> None:
-    """If an outer directory belongs to another user, the data directory is refused, whatever the mode. The
-    other user could replace it."""
+    """If an outer directory belongs to another user, the data directory is refused, whatever the outer
+    directory's mode is. The other user could replace the data directory."""
     outer, data_dir = _within(tmp_path, mode)
     os.chown(outer, user, group)
 
@@ -117,8 +117,8 @@ async def test_a_directory_in_somebody_elses_is_refused(
 
 
 async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> None:
-    """Each symbolic link on the path is checked. A person who can change one link can replace the data
-    directory."""
+    """If the path of the data directory has symbolic links, each link is checked. A person who can change one
+    of the links can replace the data directory."""
     outer, _ = _within(tmp_path, 0o777)
     (tmp_path / "real").mkdir()
     (outer / "second").symlink_to(tmp_path / "real")
@@ -130,8 +130,8 @@ async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> Non
 
 
 async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
-    """Outer directories that the start makes are checked too, because without a umask everybody could write
-    to them."""
+    """If the start makes outer directories, they are checked too. With no umask, everybody could write to
+    them."""
     before = os.umask(0)
     try:
         with pytest.raises(UserError, match=f"everybody may write to {tmp_path / 'new'}[.]"):
@@ -142,7 +142,8 @@ async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
 
 
 async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
-    """Symbolic links in a circle are reported, and the check ends."""
+    """If symbolic links in the path lead back to themselves, the data directory is refused, and the check
+    ends."""
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
 
@@ -162,8 +163,8 @@ async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o770, 0o2775])
 async def test_a_directory_of_ones_own_is_used(tmp_path: Path, mode: int) -> None:
-    """The data directory may be open to a group if the group is the user's own, as on many systems and
-    mounted volumes."""
+    """The data directory is accepted if only its user and the user's own group may write to it. The group may
+    write there on many systems and mounted volumes."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, -1, os.getegid())

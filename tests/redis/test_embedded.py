@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def starts() -> AsyncIterator[Starts]:
-    """Start processes that own a store. All of them end with the test."""
+    """Start processes that own a store. All these processes end with the test."""
     owners: list[Process] = []
 
     async def start(data_dir: Path) -> Process:
@@ -65,7 +65,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs. A zombie does not."""
+    """Return whether a process runs. A zombie does not count as running."""
     try:
         os.kill(pid, 0)
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -113,8 +113,8 @@ async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
 
 @needs_death_signal
 async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, starts: Starts) -> None:
-    """After SIGKILL of the owner, a start waits until the old server has ended. Then one server runs, with
-    all data."""
+    """If the owner is killed with SIGKILL, the next start waits until the old server has ended. Then one
+    server runs, with all data."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the kill")
     orphan = server_pid(data_dir)
@@ -163,7 +163,7 @@ async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts
 
 @contextlib.contextmanager
 def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
-    """Take the lock of the server without the lock of the owner."""
+    """Lock the file that the server of a store locks, without locking the owner's file."""
     data_dir.mkdir()
     with (data_dir / data_directory.STORE_LOCK).open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,8 +171,8 @@ def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
 
 
 async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts: Starts) -> None:
-    """A second start fails with a sentence that names the directory and the first process. The first process
-    is not disturbed."""
+    """While a process owns the store, a second start fails. The error names the directory and the first
+    process, which is not disturbed."""
     first = await starts(data_dir)
     url = await line_of(first)
 
@@ -189,7 +189,8 @@ async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts:
 
 
 async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts: Starts) -> None:
-    """A second process gets the directory as soon as the first process has ended."""
+    """If the first process is ending, a second process waits. It gets the directory as soon as the first
+    process has ended."""
     first = await starts(data_dir)
     await write(await line_of(first), "from the first")
     second = await starts(data_dir)
@@ -216,7 +217,8 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that ignores SIGTERM is killed after a while, and loses no confirmed write."""
+    """At the end of the store, a server that ignores SIGTERM is killed after a while. No confirmed write is
+    lost."""
     monkeypatch.setattr(embedded, "SERVER_STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:
         await write(running.url, "synced")
@@ -228,7 +230,8 @@ async def test_a_server_that_hangs_is_killed_at_the_end(
 
 
 async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Starts) -> None:
-    """If the server is killed, its owner ends with a sentence, so that a supervisor can start both again."""
+    """If the server is killed, its owner ends and prints a sentence. A supervisor can then start both
+    again."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the death")
 
@@ -248,8 +251,8 @@ async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -
 
 
 async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -> None:
-    """If the path is too long for a socket, the socket is in a temporary directory, which is removed at the
-    end."""
+    """If the path of the data directory is too long for a socket, the socket is in a temporary directory.
+    This directory is removed at the end."""
     data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
     async with embedded.store(data_dir) as running:
         await write(running.url, "key")
@@ -288,7 +291,7 @@ def put_a_file_at(path: Path) -> None:
 
 
 async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    """If a file is in the path of the data directory, the sentence names the file."""
+    """If the path of the data directory leads through a file, the error has this path and the reason."""
     put_a_file_at(tmp_path / "file")
 
     with pytest.raises(UserError) as caught:
@@ -303,7 +306,7 @@ async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
 async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """If the data directory belongs to another user, the sentence names the directory."""
+    """If the data directory belongs to another user, the error names the directory."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
 
@@ -318,7 +321,7 @@ async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not look")
 async def test_a_directory_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
-    """If the data directory is inside a directory that the user may not enter, the sentence names the data
+    """If the data directory is inside a directory that the user may not enter, the error names the data
     directory."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
@@ -394,8 +397,8 @@ async def test_a_server_on_the_path_serves_as_well(
 
 
 async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
-    """If the store's file is damaged, the sentence says how to repair the file. The file is kept, because a
-    person has to decide."""
+    """If the store's file is damaged, the start fails and the error says how to repair the file. Taskwire
+    keeps the file, because a person has to decide what to do with it."""
     async with embedded.store(data_dir) as running:
         for key in ("first", "second"):
             await write(running.url, key)
@@ -430,8 +433,8 @@ async def test_a_machine_without_any_server_is_told_what_to_install(
 
 
 async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) -> None:
-    """The log is emptied while the server has it open. The server then writes at the beginning of the
-    file."""
+    """The server's log is emptied while the server has it open. The server then writes at the beginning of
+    the emptied file."""
     async with embedded.store(data_dir) as running:
         log = data_dir / data_directory.LOG
         with log.open("a") as file:

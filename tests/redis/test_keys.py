@@ -38,7 +38,7 @@ def test_two_installations_in_one_workspace_share_no_key() -> None:
     ["ready", "wakeups", "link:L1", "link:L1:taken", "queue:to_thread:L1:order", "held:L1", "thread:C1:1.0"],
 )
 def test_what_stays_is_known(key: str) -> None:
-    """Each key without a time to live is listed with its reason."""
+    """Each key that has no time to live is on the list of permanent keys."""
     assert KEYS.is_permanent(KEYS.named(key))
 
 
@@ -55,15 +55,16 @@ def test_what_stays_is_known(key: str) -> None:
     ],
 )
 def test_everything_else_has_to_end(key: str) -> None:
-    """All keys that are not listed must expire. The scenarios check each key."""
+    """A key that is not on the list of permanent keys must have a time to live. The scenarios check this for
+    each key."""
     assert not KEYS.is_permanent(KEYS.named(key))
 
 
 def test_another_workspaces_keys_are_not_ours_to_keep() -> None:
-    """A key of another workspace does not count as permanent here."""
+    """A key of another workspace does not count as a permanent key of this workspace."""
     assert not KEYS.is_permanent(Keys("T0OTHER").named("ready"))
 
 
 def test_every_reason_is_one() -> None:
-    """The reason for each permanent key is a sentence."""
+    """The list of permanent keys has a reason for each key, written as a sentence."""
     assert all(len(reason) > 20 for reason in PERMANENT.values())

@@ -51,7 +51,8 @@ def _batch(text: str) -> Batch:
 async def test_after_a_failover_both_clients_find_the_new_master(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """After a failover no promised write is lost, scripts are loaded again, and a claim is not made twice."""
+    """After a failover, both clients use the new master. No confirmed write is lost, the scripts are loaded
+    again, and a claim is not made twice."""
     inbox = Inbox(both, KEYS, ServerClock())
     await until(lambda: _is_promised(inbox), "a replica that has it")
     await both.blocking.brpop(["nothing"], 0.01)
@@ -66,7 +67,8 @@ async def test_after_a_failover_both_clients_find_the_new_master(
 async def test_a_sentinel_that_knows_an_earlier_master_is_not_followed(
     cluster: SentinelCluster, tmp_path: Path
 ) -> None:
-    """A sentinel that is cut off together with the old master is outvoted, even if it is asked first."""
+    """A sentinel is cut off and still names the old master. Taskwire follows the majority of the sentinels,
+    even if it asks this sentinel first."""
     alone = sentinels.lone_sentinel(tmp_path, (await cluster.master()).port)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(alone.end)
@@ -90,8 +92,8 @@ async def _is_written(both: Connections) -> bool:
 
 
 async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> None:
-    """If a master has become a replica, a write to it has certainly no effect, and the connection is
-    closed."""
+    """If the client is still connected to an old master that has become a replica, its write is refused. The
+    write has certainly no effect, and the client closes the connection."""
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
@@ -102,7 +104,8 @@ async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> No
 
 
 async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelCluster) -> None:
-    """A master without replicas refuses a write. The client then asks the sentinels for the master again."""
+    """If a master has no replicas left, it refuses a claim. The error tells the client that nothing was
+    written and that it must ask the sentinels for the master again."""
     master = await cluster.master()
     for replica in await cluster.replicas():
         await replica.end()
@@ -117,8 +120,8 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
-    """A claim that only the master has may be lost with the master. The outcome is unknown until a replica
-    has the claim."""
+    """If only the master has a claim, the outcome of the claim is unknown, because the claim may be lost with
+    the master. When a replica has the claim too, the claim is confirmed."""
     inbox = Inbox(both, KEYS, ServerClock())
     replicas = await cluster.replicas()
     for replica in replicas:
@@ -140,7 +143,8 @@ async def _is_woken(both: Connections) -> bool:
 
 
 async def _is_promised(inbox: Inbox) -> bool:
-    """Make a claim, several times if the machine is busy. Return whether it was made and a replica has it."""
+    """Make the claim `one`. Return whether an earlier call has already made this claim and a replica has
+    it."""
     with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False
@@ -149,8 +153,8 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """If no replica has the record of an attempt, the call is not made. Otherwise a new master could allow
-    the same call again."""
+    """If no replica has the record of an attempt, the worker does not make the attempt's call. Otherwise a
+    new master could allow the same call again."""
     queues = Queues(both, KEYS, ServerClock())
     await queues.write(_batch("one"))
     lease = await queues.acquire()
@@ -176,7 +180,8 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     ],
 )
 async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new: str, sentence: str) -> None:
-    """If the settings for sentinels are wrong, one sentence says what is wrong, without a password."""
+    """If the settings for sentinels are wrong, the error says what is wrong, in one sentence without a
+    password."""
     async with connection.open(cluster.url.replace(old, new)) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -187,7 +192,7 @@ async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new:
 
 
 async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
-    """If REDIS_URL names a Redis server instead of a sentinel, the sentence says so."""
+    """If REDIS_URL names a Redis server as a sentinel, the error says so."""
     port = cluster.servers[0].port
     url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
     async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:
@@ -198,7 +203,7 @@ async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
 
 
 async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> None:
-    """If no sentinel listens, the sentence names the address and the reason."""
+    """If no sentinel listens at the addresses, the error names the addresses and the reason."""
     async with connection.open(f"redis+sentinel://127.0.0.1:{unused_tcp_port}/mymaster") as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -210,7 +215,7 @@ async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> N
 
 
 async def test_a_master_that_is_down_is_named(cluster: SentinelCluster) -> None:
-    """If all servers are down, the sentence says that the sentinels see the master down."""
+    """If all Redis servers are down, the error says that the sentinels see the master as down."""
     for server in cluster.servers:
         await server.end()
     async with connection.open(cluster.url) as both:

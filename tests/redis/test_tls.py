@@ -66,7 +66,8 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
 
 
 async def test_a_server_that_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """A certificate of another authority gets a sentence. So does a missing or a needless TLS setting."""
+    """If a server's certificate is of another authority, the error says that TLS failed. If the URL does not
+    ask for TLS, the error says that the server reset the connection."""
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
     places, secret = (
@@ -93,9 +94,9 @@ async def test_a_server_that_is_not_trusted_is_named(cluster: SentinelCluster, t
 
 
 async def test_how_to_trust_somebody_is_said(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """A company's own authority is trusted on its machines, but not in a container.
+    """If a server's certificate is of an unknown authority, the hint says how to add the authority.
 
-    The hint says how to add the authority.
+    A company's own authority is known on its machines, but not in a container.
     """
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
@@ -115,7 +116,7 @@ def _authority(cluster: SentinelCluster) -> str:
 
 
 async def _check(url: str) -> str:
-    """Return what is wrong with an address, or an empty text."""
+    """Connect to Redis at this URL. Return what is wrong, or an empty text."""
     async with connection.open(url) as both:
         try:
             await connection.check(both)

@@ -1,7 +1,8 @@
 """Finds the globals that a Lua script reads and writes, with the compiler of Lua 5.1.
 
-Redis runs Lua 5.1, and lupa has the same compiler. Compiled code has one instruction for each access to a
-global. `luac -l` would print these too, but somebody would have to install it.
+Redis runs Lua 5.1, and the Python package lupa has the same compiler. In compiled code, each access to a
+global is one instruction. `luac -l` would print these instructions too, but developers would have to install
+luac.
 """
 
 import struct

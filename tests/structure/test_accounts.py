@@ -1,9 +1,11 @@
-"""Only some modules may ask Coder with the service account, whoever made the request."""
+"""Only some modules may send requests to Coder with the service account. All others use the account of the
+person who asks."""
 
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/taskwire"
-# Modules that ask Coder for no person: who a person is, the list of all tasks, and our own account.
+# These modules send requests that belong to no person: who a person is, the list of all tasks, and our own
+# account.
 ASK_FOR_NOBODY = {
     "app/bot.py",
     "app/new_secrets.py",

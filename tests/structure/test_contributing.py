@@ -15,7 +15,7 @@ PLACE = r"`((?:[\w-]+/)+|(?:[\w-]+/)*\w+\.py)`"
 NAME_IN_FILE = r"`([\w.]+)`\s+in\s+`((?:[\w-]+/)*\w+\.(?:py|lua))`"
 # A test, as the guides name it: its file, and its name.
 TEST = r"`(tests/[\w/]+\.py)::(\w+)`"
-# The folders that these paths may be relative to.
+# A path in a guide may be relative to any of these folders.
 BASES = ("", "src/taskwire", "tests/scenarios")
 
 
@@ -33,7 +33,7 @@ def _names_in_files() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL))
 def test_an_example_is_a_scenario_that_runs(example: str) -> None:
-    """The example scenario in the guide, which newcomers copy, is part of a test that runs."""
+    """The guide has an example scenario, which newcomers copy. This text is part of a test that runs."""
     stories = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/scenarios").glob("test_*.py")
     )
@@ -77,7 +77,7 @@ def test_a_test_that_is_named_is_there() -> None:
 
 
 def test_every_threat_has_a_test() -> None:
-    """Each row of the table of threats names at least one test."""
+    """Each row of the table of threats in docs/security.md names at least one test."""
     page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
     threats = page.split("\n## Threats\n")[1].split("\n## ")[0]
     rows = [line for line in threats.splitlines() if line.startswith("| ") and "---" not in line]
@@ -88,13 +88,13 @@ def test_every_threat_has_a_test() -> None:
 
 
 def test_every_folder_of_the_program_is_in_the_layout() -> None:
-    """The layout's table has every folder and every module of the package."""
+    """The table of the layout has every folder and every module of the package."""
     layout = (
         (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## Layout")[1].split("\n## ")[0]
     )
     package = ROOT / "src/taskwire"
     names = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
-    # A folder that was moved away may have left a cache behind.
+    # A folder without source files may still be there if it has a cache. It does not count.
     names += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
 
     missing = [name for name in names if f"`{name}`" not in layout]

@@ -46,15 +46,15 @@ KNOWN = LUA | REDIS | {"const"}
     ],
 )
 def test_a_global_is_found_wherever_it_is(script: str, read: set[str], written: set[str]) -> None:
-    """The search finds a global at any place in a script. Otherwise the test of the real scripts would prove
-    nothing."""
+    """The search for globals finds a global at any place in a script. Otherwise the test of the product's
+    scripts would prove nothing."""
     found = globals_of(script)
 
     assert (found.read, found.written) == (read, written)
 
 
 def test_what_is_not_lua_is_refused() -> None:
-    """Text that is not Lua is refused, even if it is Python."""
+    """The search for globals refuses a text that is not Lua, even if the text is Python."""
     with pytest.raises(LuaError, match="script:1: unexpected symbol near"):
         globals_of("local found != 1")
 

@@ -21,7 +21,7 @@ esac
 
 
 async def _made(directory: Path, verb: str) -> list[str]:
-    """Return the output of `make VERB`, with an environment in this directory."""
+    """Make an environment in this directory. Return the output of `make VERB`."""
     python = directory / "python3"
     python.write_text(PYTHON)
     python.chmod(0o700)
@@ -38,7 +38,7 @@ async def _made(directory: Path, verb: str) -> list[str]:
 
 
 async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -> None:
-    """`make demo` announces each long step, the first time and later."""
+    """`make demo` announces each long step before it begins, in the first run and in later runs."""
     first, again = await _made(tmp_path, "demo"), await _made(tmp_path, "demo")
 
     assert first == [
@@ -69,7 +69,7 @@ async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) 
 
 
 async def _make(*words: str) -> tuple[int, str]:
-    """Run make. Return its exit code and its output."""
+    """Run make with these words. Return the exit code and the output."""
     run = await asyncio.create_subprocess_exec(
         *("make", "--no-print-directory", *words),
         cwd=ROOT,

@@ -95,8 +95,8 @@ def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
 
 @pytest.mark.parametrize("group", ["runtime", "build", "dev", "audit"])
 def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
-    """The requirements files have what pyproject.toml asks for, so `make requirements` was run after the last
-    change."""
+    """The requirements files have every package that pyproject.toml asks for. A difference means that `make
+    requirements` was not run after the last change."""
     asked = {"runtime": pyproject().project.dependencies, **pyproject().groups}[group]
     there = pinned("requirements.txt" if group == "runtime" else f"requirements-{group}.txt")
 
@@ -136,7 +136,8 @@ def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
     monkeypatch.chdir(ROOT)
     ZipFile(tmp_path / build_wheel(str(tmp_path))).extractall(tmp_path / "installed")
 
-    # Without `site`, Python does not read the file through which an editable install finds the source.
+    # Without the module `site`, Python does not read the file that leads from an editable install to the
+    # source.
     path = os.pathsep.join([str(tmp_path / "installed"), sysconfig.get_path("purelib")])
     words = [sys.executable, "-S", "-m", "taskwire", "demo"]
     ran = subprocess.run(  # noqa: S603 - our own module
@@ -189,8 +190,8 @@ def test_the_chart_takes_every_setting_and_no_slip() -> None:
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
-    """The chart gives a pod enough time to hand over its work. The readiness probe waits as long as the check
-    may take."""
+    """Kubernetes gives a pod of the chart enough time to hand over its work before the pod is killed. The
+    readiness probe waits as long as the readiness check may take."""
     pod = _deployment()["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]

@@ -12,12 +12,13 @@ import pytest
 from tests.programs import find_openssl
 
 ROOT = Path(__file__).parents[2]
-# This file starts a program that such a machine lacks. `.ci/run` tries all such files without the programs.
+# This test file starts a program that such a machine lacks. The script `.ci/run` tries all such test files
+# without the programs.
 STARTING = "tests/redis/test_tls.py"
 
 
 async def _tests(*words: str, **environment: str) -> tuple[int, str]:
-    """Run tests. Return the exit code and the output."""
+    """Run these tests. Return the exit code and the output."""
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words),
         cwd=ROOT,
@@ -40,8 +41,8 @@ async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
 
 
 async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path: Path) -> None:
-    """If Slack's and Coder's references are missing, only the comparison of our tables with them is
-    skipped."""
+    """If Slack's and Coder's references are missing, only the tests that compare our tables with the
+    references are skipped."""
     code, said = await _tests("tests/contract", TASKWIRE_SHARED_DATA=str(tmp_path))
 
     told = said.partition("not tested on this machine")[2]
@@ -54,8 +55,8 @@ async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path
 
 @pytest.mark.parametrize("program", ["redis-server", "openssl", "chromium"])
 def test_such_a_program_is_looked_for_in_one_place(program: str) -> None:
-    """Only `tests/programs.py` looks for such programs, so that a missing program causes a skip and not a
-    failure."""
+    """Only `tests/programs.py` looks for programs that may be missing. A missing program therefore causes a
+    skip and not a failure."""
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
     naming = {path.name for path in paths if f'"{program}"' in path.read_text(encoding="utf-8")}
 

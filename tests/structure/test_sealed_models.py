@@ -1,4 +1,5 @@
-"""Text that people and agents wrote is stored sealed. The tests find a new field or model that is not."""
+"""Text that people and agents wrote is stored sealed (encrypted and signed). The tests find a new field or
+model whose text is not sealed."""
 
 import importlib
 import pkgutil
@@ -15,7 +16,7 @@ from taskwire.domain.lifecycle import links
 from taskwire.domain.queueing import jobs
 from taskwire.domain.sealed_model import SealedModel, list_sealed_fields
 
-# Models that do not seal themselves, with the reason.
+# These models do not seal their own texts, for the given reason.
 NOT_SEALED = {
     "Job": "its work does",
     "Link": "it is put together from values that do",
@@ -85,7 +86,8 @@ def test_every_model_seals_itself_or_says_why_not() -> None:
 
 
 def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
-    """A model inside a sealed model gives its texts to the outer model, which seals them."""
+    """A model inside a sealed model does not seal its own texts. The outer model seals them together with its
+    own."""
     outside = {
         (name, inner.__name__)
         for name, model in _ours().items()
@@ -99,8 +101,8 @@ def test_what_is_in_a_sealed_model_is_sealed_with_it() -> None:
 
 
 def test_only_ids_are_readable() -> None:
-    """In a stored model, only ids and listed words are readable. Other text is sealed without further
-    code."""
+    """In a stored model, only ids and the listed fields are readable. Every other text is sealed, without
+    additional code in the model."""
     readable = {
         f"{model.__name__}.{name}"
         for model in _ours().values()
@@ -122,5 +124,5 @@ def test_only_ids_are_readable() -> None:
     ],
 )
 def test_the_words_of_people_are_sealed(model: type[SealedModel], sealed: set[str]) -> None:
-    """The texts of people in these important fields are sealed."""
+    """When one of these models is stored, the given fields with texts of people are sealed."""
     assert sealed <= set(list_sealed_fields(model))

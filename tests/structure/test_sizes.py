@@ -60,7 +60,7 @@ def test_no_function_is_longer_than_a_screen(tree: str) -> None:
 
 @both_trees
 def test_nine_functions_in_ten_are_short(tree: str) -> None:
-    """At most one function in ten has more than 30 lines."""
+    """At most one function in ten has more than 30 lines, in the product and in its tests."""
     found = list(functions(tree))
     longish = longer_than(USUAL_FUNCTION, found)
 
@@ -120,7 +120,7 @@ def _imported_names(module: ast.Module) -> Iterator[str]:
 
 
 def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -> None:
-    """Each public class and constant of the product has a name of its own. Exceptions: `CONSTANTS`, which
+    """No two public classes or constants of the product have the same name. Exceptions: `CONSTANTS`, which
     many modules have for their Lua scripts, and type variables."""
     places: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src/taskwire").rglob("*.py")):
@@ -132,7 +132,7 @@ def test_each_public_class_and_constant_of_the_product_has_a_name_of_its_own() -
 
 
 def test_each_public_function_of_messages_has_a_name_of_its_own() -> None:
-    """Each public function of `messages/` has a name of its own, so that a search for a message finds one
+    """No two public functions of `messages/` have the same name, so that a search for a message finds one
     function."""
     places: dict[str, list[str]] = {}
     for path in sorted((ROOT / "src/taskwire/messages").glob("*.py")):
@@ -157,8 +157,8 @@ def _public_names(module: ast.Module) -> Iterator[str]:
 
 
 def test_each_error_of_a_tree_in_a_docstring_exists() -> None:
-    """Each error in the tree of a module's docstring exists. If a class is renamed, it must be renamed in the
-    tree too."""
+    """Each error in the tree of a module's docstring exists in the code. If a class is renamed, its name in
+    the tree must be changed too."""
     sources = {path: path.read_text() for path in sorted((ROOT / "src/taskwire").rglob("*.py"))}
     classes = set(re.findall(r"^class (\w+)", "\n".join(sources.values()), re.MULTILINE))
     drawn = {

@@ -22,8 +22,8 @@ def report(*packages: object) -> str:
 
 @pytest.mark.parametrize("unreached", ["", "\n", report(), report(SKIPPED, SKIPPED)])
 def test_data_that_cannot_be_reached_is_said_and_no_failure(unreached: str) -> None:
-    """If pip-audit has no access to its database, the audit says so and does not fail. The machine may have
-    no network."""
+    """If pip-audit could not read its database, the audit says so and does not fail. The machine may have no
+    network."""
     verdict = judge(unreached)
 
     assert verdict.says == "NOT LOOKED FOR KNOWN WEAKNESSES: their data cannot be reached from here."
@@ -31,8 +31,8 @@ def test_data_that_cannot_be_reached_is_said_and_no_failure(unreached: str) -> N
 
 
 def test_a_known_weakness_is_a_failure() -> None:
-    """A known weakness fails the audit. The output names the weakness and the versions without it, even if
-    other packages were not examined."""
+    """If a shipped package has a known weakness, the audit fails. The output names the weakness and the
+    versions without it, even if other packages were not examined."""
     verdict = judge(report(GOOD, WEAK, SKIPPED))
 
     assert verdict.says == (
@@ -43,7 +43,8 @@ def test_a_known_weakness_is_a_failure() -> None:
 
 
 def test_what_was_not_examined_is_named() -> None:
-    """The audit names packages that were not examined, so that nobody takes it for complete."""
+    """If pip-audit has not examined a package, the output names the package, so that nobody believes that the
+    audit was complete."""
     assert judge(report(GOOD, SKIPPED)).says == (
         "NOT LOOKED FOR KNOWN WEAKNESSES of tzlocal; the others have none."
     )
