@@ -1,4 +1,4 @@
-"""Actors. An actor is a person with a channel of their own, who runs a flow while something goes wrong.
+"""An actor is a person with a channel of their own, who runs a flow while something goes wrong.
 
 Many actors use one bot at the same time. A call belongs to an actor if it contains the name of the actor's
 person, channel, task or link. A call without a name belongs to an actor only while no other actor is running.
@@ -16,7 +16,7 @@ from taskwire_sandbox.slack import SlackSandbox
 from .points import Aim, Call, Fault, Kind, Point
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# Calls that people or Coder make. They can come at any moment.
+# Kinds of calls that people or Coder cause. Such calls can come at any moment.
 _FROM_OUTSIDE = (Kind.CLAIM, Kind.SWEEP)
 # A link's id, which follows the name of a queue or of a link's record.
 _LINK = re.compile(r"\b[a-z_]+:((?:task-)?[0-9a-f]{12})\b")
@@ -32,31 +32,33 @@ class Actor:
     channel: str
     task: SandboxTask | None = None
     thread_ts: str = ""
-    # Whether the actor has prepared its flow and has not started it. Its messages and keys may then stay.
+    # Whether the actor has been prepared and has not started its flow. Until it starts, its messages and keys
+    # may stay unchanged.
     is_waiting: bool = True
     # How often this actor has run its flow.
     run_number: int = 0
     aim: Aim | None = None
     # The next fault of the aim.
     target: Aim | None = None
-    # Whether the target's fault is still to come. After the last planned kill, no more faults happen.
+    # Whether the target's fault has not happened yet. After the last planned fault, no more faults happen.
     is_aimed: bool = False
     is_going: bool = False
     is_struck: bool = False
-    # Whether the actor is stopped at the point at which the bot is to be killed.
+    # Whether the actor is stopped at the point at which the test is going to kill the bot.
     is_held: bool = False
     # How many of the actor's deliveries the bot has claimed in this run.
     taken: int = 0
     failure: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     points: list[Point] = field(default_factory=list)
-    # The points before the last kill.
+    # The points of this run before the latest kill of the bot.
     earlier: list[Point] = field(default_factory=list)
     # The points that count for this actor only because no other actor was running.
     alone: set[Point] = field(default_factory=set)
-    # The points that may have another event between them and the point before.
+    # The points before which another event may have happened since the previous point.
     apart: set[Point] = field(default_factory=set)
-    # How many of the actor's calls are being executed, and what Coder showed at the last call.
+    # How many of the actor's calls are being executed. Below it, what Coder showed at the actor's latest
+    # call.
     under_way: int = 0
     shown_last: object = None
     # Whether the flow depends on the bot's polls. `listed` is the task's state in Coder's last answer to a
@@ -76,7 +78,7 @@ class Actor:
         return f"{self.name} ({self.aim}): {points}. {seen}"
 
     def begin(self, aim: Aim | None) -> None:
-        """Start another run of the flow, with this aim."""
+        """Start another run of the flow with this aim, or without a fault if the aim is None."""
         self.aim, self.target, self.is_aimed = aim, aim, aim is not None
         self.is_going, self.is_struck, self.is_held = True, False, False
         self.is_waiting = False
@@ -108,7 +110,8 @@ class Actor:
         return self.target.fault
 
     def count_point(self, call: Call, *, is_alone: bool) -> Point:
-        """Count one more call with this name, and return its point."""
+        """Count one more call with this name, and return the call's point. `is_alone` says whether the call
+        belongs to this actor only because no other actor is running."""
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
         shown = self.shown()
@@ -129,12 +132,13 @@ class Actor:
         return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
 
     def loses_answer_of(self, call: str) -> bool:
-        """Return whether the planned fault makes the bot get an error, or no answer, from this call."""
+        """Return whether the planned fault is that this call returns an error, or no answer, to the bot."""
         return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
     @property
     def is_untaken(self) -> bool:
-        """Return whether the person saw an error and the bot did not claim the person's delivery."""
+        """Return whether the person saw an error, and the bot has claimed none of the person's deliveries in
+        this run."""
         return bool(self.failure) and not self.taken
 
 
@@ -154,7 +158,7 @@ class Names:
         return {self._actors[word] for word in _WORD.findall(text) if word in self._actors}
 
     def learn(self, text: str) -> None:
-        """Register the links in a text as an actor's, if the text names only this actor."""
+        """If a text has links and names exactly one actor, register these links as names of this actor."""
         links = _LINK.findall(text)
         named = self.find_actors(text) if links else set()
         if len(named) == 1:
@@ -173,7 +177,7 @@ def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
 
 
 def metadata(message: Mapping[str, object]) -> dict[str, str]:
-    """Return the metadata of a message of the bot."""
+    """Return the content of the metadata of a message of the bot."""
     return cast("dict[str, dict[str, str]]", message["metadata"])["event_payload"]
 
 

@@ -12,7 +12,7 @@ from taskwire.state.audit import AuditLimits, AuditTrail
 async def check_audit(store: Redis, keys: Keys) -> None:
     """Check that the audit trail records no act as done twice, and that the chain of hashes is unbroken.
 
-    If a reply fails or is refused, and a later try sends the reply, the trail has an entry for each outcome.
+    A reply that fails and is sent by a later try has one entry for each of these outcomes.
     """
     trail = AuditTrail(Connections(store, store, ""), keys, ServerClock(), AuditLimits())
     entries = [stored.entry async for stored in trail.read(AuditFilter())]

@@ -35,11 +35,13 @@ from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock
 
-# So long that no lease expires while one actor is stopped and others run to their points.
+# A lease lasts longer than a test needs to stop one actor and to run the others to their points, so no lease
+# expires during this time.
 LEASE_MS = 60_000
 # Limits are counted for each channel, so that no flow waits because of another flow.
 PACE = MethodLimits(None, per_target=Limit(interval_ms=100, burst=10))
-# How long a bot waits to become idle before it answers that it is not, and how often it checks.
+# If the bot is busy, it waits for IDLE_SECONDS to become idle before it answers "no". It checks every
+# LOOK_SECONDS.
 IDLE_SECONDS, LOOK_SECONDS = 0.04, 0.003
 
 
@@ -54,7 +56,8 @@ class Given(BaseModel):
 
 
 def timings(given: Given) -> Timings:
-    """Return short timeouts for the waits in real time. All other times are the product's own."""
+    """Return the timings of a bot with short timeouts, which pass in real time. All other times are the
+    product's own."""
     seconds = given.timeout_seconds
     return Timings(
         slack=SlackTimeouts(post=seconds, change=seconds, read=seconds, file=seconds),
@@ -83,7 +86,7 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
 
 
 async def _is_soon_idle(bot: Bot) -> bool:
-    """Return whether the bot is idle now or becomes idle soon. The bot waits for a moment, so that the test
+    """Return whether the bot is idle now or becomes idle within IDLE_SECONDS. Because of this wait, the test
     has to ask less often."""
     gives_up_at = time.monotonic() + IDLE_SECONDS
     while not _is_idle(bot) and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - parts say it by properties
@@ -104,14 +107,16 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
         try:
             match word:
                 case "poll":
-                    # The seconds until the next poll is possible: a killed bot may have left a lease.
+                    # The answer is the number of seconds until this bot may poll. It is not 0 if a killed bot
+                    # has left the lease for polls.
                     answer = str(await bot.parts.poller.poll())
                 case "times":
                     answer = str(await bot.parts.deps.links.fire_timers())
                 case "rest":
                     answer = "yes" if await _is_soon_idle(bot) else "no"
         except (RedisError, OutsideError) as error:
-            # As with the timers, the next tick tries again.
+            # In the product, the next tick would try again after this error. Here the test orders the poll or
+            # the timers again.
             answer = f"failed: {error}"
         writer.write(f"{answer}\n".encode())
     os._exit(0)

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SECONDS = struct.Struct("d")
-# The clock begins in the future. It is then ahead of real time even after it goes back to a snapshot.
+# The clock begins a day ahead of real time. Even after it goes back to a snapshot, it is never behind real
+# time.
 START_SECONDS = 24 * 3600.0
 
 
@@ -43,7 +44,7 @@ class SharedClock:
         return int(self.time() * 1000)
 
     def move_to(self, ms: float) -> None:
-        """Move the clock just beyond this time. A time in the past changes nothing."""
+        """Move the clock to just after this time. If the clock is already later, change nothing."""
         ahead = math.ceil(ms + 1) / 1000 - time.time()
         _SECONDS.pack_into(self._passed, 0, max(ahead, self._ahead))
 

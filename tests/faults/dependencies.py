@@ -58,7 +58,7 @@ async def open_dependencies(
     clock: Clock | None = None,
     limits: Mapping[str, MethodLimits] = MappingProxyType({}),
 ) -> AsyncIterator[Dependencies]:
-    """Open dependencies on a stand-in for Slack and a store. No server answers at Coder's address."""
+    """Open dependencies on a stand-in for Slack and a store. No server answers at Coder's URL."""
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)
@@ -93,7 +93,7 @@ async def _is_shared_with_nobody(person: UserId, link: Link) -> bool:
 
 
 def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outcome]]) -> Worker:
-    """Return a worker that runs `post_text` jobs with this handler."""
+    """Return a worker whose handler for `post_text` jobs is `carry`."""
     metrics = Metrics()
     return Worker(
         deps,

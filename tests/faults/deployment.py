@@ -1,8 +1,8 @@
 """A deployment: one workspace, one Coder, one store, and one bot at a time.
 
 When the bot is idle, the deployment moves the clock to the next moment at which the bot has work. Long waits
-therefore take no real time. The deployment also requests the polls and timers: after a change in Coder, and
-when a timer is due.
+therefore take no real time. The deployment also orders the bot's polls and timers: a poll after a change in
+Coder, and the timers when one is due.
 """
 
 import asyncio
@@ -38,16 +38,17 @@ from .wire import Proxy
 # The longest wait in real time for any event.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS, MOST_LOOK_SECONDS = 0.003, 0.04
-# The clock is not moved farther than this. A job that is due later is a question to a person, or a retry
-# without end.
+# The clock is not moved farther than this in one step. A job that is due later is a question to a person, or
+# a retry that never ends.
 MAX_REPORTED_WAIT_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
 # The product's own interval between polls while Coder shows changes.
 POLL_MS = 5_000
-# When a bot is connected, Slack sends a delivery again that a killed bot did not claim.
+# Slack sends a delivery again every 0.05 s until a bot claims it. So the next bot gets a delivery that a
+# killed bot did not claim.
 RETRIES = (0.05,) * 400
-# Longer than any call is held.
+# Slack waits for an ack for longer than a test holds any call.
 ACK_SECONDS = 60.0
 
 
@@ -86,7 +87,7 @@ class Deployment:
         self._port = 0
         self._pid = 0
         self._ticking: asyncio.Task[str] | None = None
-        # The fencing tokens of leases whose holder was killed.
+        # The tokens of leases whose holder was killed.
         self._dead: set[str] = set()
         self._next_poll_ms = 0
         self._read = 0
@@ -130,7 +131,7 @@ class Deployment:
         await self.wait_until_idle()
 
     async def kill(self) -> None:
-        """Kill the bot as a power cut would. Then release the calls that were held until the kill."""
+        """Kill the bot as a power cut would. Then release the calls that were held for this kill."""
         if self._line is None:
             return
         reader, writer = self._line
@@ -162,8 +163,7 @@ class Deployment:
     # The state from which all runs start.
 
     async def keep(self, *roots: object) -> None:
-        """Kill the bot. Return a snapshot of the store, the clock and these objects, which `restore` can
-        restore."""
+        """Kill the bot. Keep a snapshot of the store, the clock and these objects, for `restore`."""
         await self.kill()
         slack, coder = self.slack.backend, self.coder.deployment
         talk = (slack.tickets, slack.views, slack.files, slack.ephemerals, slack.sessions)
@@ -184,7 +184,8 @@ class Deployment:
     # Time.
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for a condition in real time. Raise with its description if the wait is too long."""
+        """Wait until the condition holds. If this takes too long in real time, raise an error that describes
+        the condition (`what`)."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not condition():  # noqa: ASYNC110 - the condition may depend on anything
@@ -205,7 +206,8 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
     async def run_to_end(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Let jobs run and time pass until no jobs are left, except those of held actors."""
+        """Let jobs run and time pass until no jobs are left or `unless` holds. Jobs of held actors may
+        stay."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait_until_idle()
@@ -217,12 +219,12 @@ class Deployment:
             raise AssertionError(f"jobs do not end\n{await self.describe_state()}") from None
 
     async def wait_until_idle(self) -> None:
-        """Wait until the bot has nothing to do at the present time."""
+        """Wait until the bot has nothing to do until the clock is moved."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 passed, pause = -1, LOOK_SECONDS
-                # If there were calls since the last check, or a call is under way, the bot is not idle. Then
-                # there is no need to ask it.
+                # If there were calls since the last check, or a call is under way, the bot is busy. Then the
+                # test need not ask the bot.
                 while passed != self.watch.calls or self.proxy.is_busy or not await self._is_idle():
                     # The longer the bot waits for something, the less often it is asked.
                     is_quiet = passed == self.watch.calls
@@ -244,7 +246,7 @@ class Deployment:
         if await self.send_order("rest") != "yes" or calls != self.watch.calls:
             return False
         rows, _ = await self.rows()
-        # A call since the question may have acquired or appended a job.
+        # After the bot has answered that it is idle, a call may have acquired or appended a job.
         if self._is_due(rows) or calls != self.watch.calls:
             return False
         # An idle bot holds no lease, so all remaining leases belong to killed bots.
@@ -256,12 +258,12 @@ class Deployment:
         return any(float(due) <= now for _, due, _ in rows)
 
     def _is_held(self, rows: Rows) -> bool:
-        """Return whether the running bot holds a lease."""
+        """Return whether the running bot holds a lease on one of these queues."""
         return any(token and token not in self._dead for _, _, token in rows)
 
     async def rows(self) -> tuple[Rows, list[str]]:
-        """Return each queue that has jobs, with its due time and its lease's token. Return the earliest timer
-        too."""
+        """Return each queue that has jobs, with its due time and its lease's token. Return the earliest
+        timer, with its due time, too. Queues of stopped actors are left out."""
         found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
@@ -274,15 +276,16 @@ class Deployment:
         return any((actor.is_going and actor.is_held) or self._is_left(actor) for actor in actors)
 
     def _is_left(self, actor: Actor) -> bool:
-        """Return whether an actor stays at the start of the flow, because only other actors run."""
+        """Return whether an actor waits at the start of its flow, because only other actors run."""
         return self._objects is not None and actor.is_waiting
 
     async def move_on(self) -> bool:
-        """Move the clock to the next job or timer and let it run. Return false if there is none."""
+        """Move the clock to the time of the next job or timer, or order the bot's poll or timers if they are
+        due. Return false if nothing is left to do."""
         rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):
-            # Something has arrived since the bot was idle.
+            # A job has become due, or the bot has acquired a lease, since the bot was idle.
             return True
         if self._ticking is not None and not self._ticking.done():
             return False
@@ -314,12 +317,12 @@ class Deployment:
         await self.coder.catch_up()
         await self.wait_until_idle()
         while (wait := float(await self.send_order("poll"))) > 0:
-            # A killed bot may have left the poll's lease.
+            # A killed bot may have left the lease for polls. Wait until this lease expires.
             self.clock.move_to(self.clock.now_ms + wait * 1000)
         await self.wait_until_idle()
 
     async def advance(self, ms: int) -> None:
-        """Move the clock forward, and let the jobs run that are due then."""
+        """Move the clock forward by `ms`, and let the jobs run that are due then."""
         await self._move_to(self.clock.now_ms + ms)
         self._next_poll_ms = 0
         await self.wait_until_idle()
@@ -336,21 +339,21 @@ class Deployment:
         return (head[0], head[1]) if head else None
 
     async def jobs(self) -> list[str]:
-        """Return every queue that has jobs, except the queues of actors who have not started."""
+        """Return the names of all queues that have jobs, except the queues of actors who have not started."""
         found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, _ = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         names = self.watch.names
         return [name for name, _, _ in rows if not any(map(self._is_left, names.find_actors(name)))]
 
     async def forget_people(self) -> None:
-        """Delete all stored answers about people and conversations, as if they had expired."""
+        """Delete all cached answers about people and conversations, as if they had expired."""
         patterns = (self.keys.named("cached", "*"), self.keys.named("notes", "name", "*"))
         known = [key for each in patterns async for key in self.store.scan_iter(each, count=1000)]
         if known:
             await self.store.delete(*known)
 
     async def check(self) -> None:
-        """Check what must be true of all actors after a run."""
+        """Check what must be true after every run, whatever the flow is."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
         endless = await cast("Awaitable[list[str]]", self.store.eval(KEYS_WITHOUT_TTL, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
@@ -365,7 +368,7 @@ class Deployment:
         self.check_sight()
 
     def check_sight(self) -> None:
-        """Check that every call got a name. The proof cannot inject a fault into a call without a name."""
+        """Check that every call got a name. The proof cannot try a fault at a call without a name."""
         assert not self.watch.namer.problems, f"the proof would be blind: {self.watch.namer.problems}"
 
     def _errors(self) -> list[str]:
@@ -405,7 +408,7 @@ class Deployment:
                 "TASKWIRE_SECRET_KEYS": KEY,
                 "TASKWIRE_DATA_DIR": str(self._directory / "data"),
                 "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
-                # The clock moves to the next timer, so every task would count as stuck.
+                # The clock jumps to the next timer, so every task would count as stuck.
                 "TASKWIRE_STUCK": "0",
             }
         )

@@ -26,7 +26,7 @@ class Environment:
         self._free = list(range(DATABASES))
 
     async def fork_bot(self, given: Given) -> int:
-        """Fork a bot and return its process id."""
+        """Fork a bot with these parameters. Return its process id."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             writer.write(f"{given.model_dump_json()}\n".encode())
@@ -36,7 +36,8 @@ class Environment:
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[tuple[int, "Redis", "Redis"]]:
-        """Provide an empty database, with a client that decodes answers and a client that does not."""
+        """Provide an empty database: its number, a client that decodes answers, and a client that returns
+        bytes."""
         number = self._free.pop()
         decoding, plain = (
             Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=is_decoding)

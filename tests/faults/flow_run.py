@@ -24,8 +24,8 @@ class FlowRun:
         self.flow = flow(deployment)
         self._runs: dict[Actor, asyncio.Task[None]] = {}
         self.actors = [self._new_actor(number, f"person-{number}") for number in range(size)]
-        # The bystander has a task and a thread but never runs the flow. A call about all tasks therefore
-        # always names several actors. It is never taken for a call about a single actor.
+        # The bystander has a task and a thread but never runs the flow. Because of the bystander, a call
+        # about all tasks always names several actors, and is never taken for a call about a single actor.
         self._bystander = self._new_actor(size, "bystander")
         self._is_prepared = False
         deployment.watch.actors = self.actors
@@ -37,7 +37,7 @@ class FlowRun:
         channel = deployment.slack.add_channel(f"channel-{number}", [name]).id
         account = deployment.coder.add_user(name, email=email)
         actor = Actor(number, name, person, channel, is_watched=self.flow.is_watched)
-        # What is known of an account is stored under this digest of the person's address.
+        # The store keeps what the bot knows of an account under this digest of the person's email address.
         digest = KeyRing([KEY]).digest(email)
         deployment.watch.names.add(actor, name, person, channel, account.id, digest)
         return actor
@@ -58,8 +58,8 @@ class FlowRun:
         await deployment.restore()
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
-        """Run the flow with one actor and return its points. If `death` is given, return the points of the
-        recovery from this kill."""
+        """Run the flow with one actor, without a fault, and return its points. If the kill `death` is given,
+        run the flow with it and return the points of the recovery."""
         actors = self.actors[:1]
         await self._begin()
         await self._start_runs(actors, [death])
@@ -96,15 +96,16 @@ class FlowRun:
     async def _run_with_kills(
         self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
     ) -> None:
-        """Stop all actors at their points, kill the bot, and let a new bot finish all runs.
+        """Stop all actors at their points, kill the bot, and let a new bot finish all runs. `alone` has at
+        most one actor, whose point can be recognized only while no other actor runs.
 
-        If an aim has a second kill, the second bot is killed too, and the third bot finishes.
+        If an aim has a second kill, the second bot is killed too, and a third bot finishes.
         """
         await self._start_runs(together, planned.together)
         await self._wait_for_points(together)
         for actor in together:
-            # An actor that never came to its point has finished. If it still counted as running, unnamed
-            # calls of the actors that run alone would belong to nobody.
+            # An actor that never came to its point has finished. If such an actor still counted as running,
+            # calls without a name would belong to nobody, although only one other actor runs.
             actor.is_going = actor.is_held
         await self._start_runs(alone, planned.alone)
         await self._wait_for_points(alone)
@@ -117,7 +118,8 @@ class FlowRun:
     async def _run_with_faults(
         self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]
     ) -> None:
-        """Let all actors finish despite their faults. Then start a new bot, which must find no work left."""
+        """Let all actors finish despite their faults: `together` at the same time, `alone` one by one. Then
+        start a new bot, which must find no work left."""
         await self._start_runs(together, planned.together)
         await self._finish_runs(together)
         for actor, aim in zip(alone, planned.alone, strict=True):
@@ -146,7 +148,7 @@ class FlowRun:
             lambda: self._are_over([actor for actor in free if not actor.is_held]),
             "everybody is at their point",
         )
-        # A flow may end before its actor has reached the point.
+        # The flow of an actor may have ended before the actor reached its point.
         await self.deployment.run_to_end(unless=lambda: all(actor.is_held for actor in actors))
 
     async def _finish_runs(self, actors: Sequence[Actor]) -> None:

@@ -42,12 +42,12 @@ _HEAD = re.compile(
 
 
 class NoHead(Exception):
-    """A script has no head or a wrong head. The proof would not see the script's calls."""
+    """A script has no head or a wrong head. The proof could not recognize the script's calls."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The contents of one script's head."""
+    """The content of one script's head."""
 
     name: str
     roles: frozenset[str]
@@ -55,8 +55,8 @@ class Head:
     answer: tuple[str, ...]
 
     def read(self, given: Sequence[str]) -> dict[str, str]:
-        """Return the words of one call by name. Raise NoHead if the call has more or fewer words than its
-        head names."""
+        """Return the words of one call, by the names that the head gives them. Raise NoHead if the call has
+        more or fewer words than the head names."""
         needed = [word for word in self.words if not word.endswith(("?", "..."))]
         has_more = self.words[-1].endswith("...")
         if not len(needed) <= len(given) or (len(given) > len(self.words) and not has_more):
@@ -64,7 +64,8 @@ class Head:
         return dict(zip((word.rstrip("?.") for word in self.words), given, strict=False))
 
     def read_answer(self, answer: object) -> dict[str, str] | None:
-        """Return the parts of an answer by name, or None if parts are missing."""
+        """Return the parts of an answer, by the names that the head gives them. Return None if parts are
+        missing, for example because there was no job."""
         if not isinstance(answer, list) or len(answer) < len(self.answer):
             return None
         return {name: _text(part) for name, part in zip(self.answer, answer, strict=False)}

@@ -24,7 +24,7 @@ from .naming import Named, Namer
 from .points import Fault, Kind, Point
 from .wire import Exchange, Verdict
 
-# Calls that a bot makes when it starts. They belong to no actor.
+# A bot makes these calls when it starts. They belong to no actor.
 AT_START = ("auth.test", "apps.connections.open")
 # Longer than any deployment lasts.
 NEVER_SECONDS = 3600.0
@@ -46,10 +46,10 @@ _CODERS = {
     Fault.SILENT: coder_faults.late_after(NEVER_SECONDS),
 }
 
-# Returns the queue and the job that a take would acquire now, without taking the job. The argument says
-# whether the take ignores priority.
+# Returns the queue and the job that a take (the call that acquires a lease) would acquire now, without taking
+# the job. The argument says whether the take ignores priority.
 Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
-# The answers of a claim, and whether each answer means that the delivery was claimed.
+# For each answer of a claim, whether it means that the delivery was claimed.
 _CLAIMED = {
     **dict.fromkeys((b"claimed", b"parked"), True),
     **dict.fromkeys((b"duplicate", b"not_ours", b"rejected", b"limit_told", b"limited"), False),
@@ -62,7 +62,7 @@ class FaultInjector:
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
         self.names = Names()
         self.actors: list[Actor] = []
-        # Whether a held call serves all actors. Then no other actor makes progress either.
+        # Whether a call that serves all actors is held. While it is held, no actor makes progress.
         self.is_stuck = False
         # Set when the bot was killed. It releases the calls that were held for the kill.
         self.death = asyncio.Event()
@@ -76,9 +76,10 @@ class FaultInjector:
         self._inbox: dict[Exchange, list[tuple[int, Actor]]] = {}
         self._observed: dict[Exchange, set[Actor]] = {}
         self._takes: dict[Exchange, Named] = {}
-        # The actors whose jobs are being run, by lease token.
+        # The actor of each lease that the bot holds, by the lease's token.
         self.turns: dict[str, Actor] = {}
-        # The actors whose calls are being executed, by exchange, by Slack's call or by Coder's request.
+        # The actors whose calls are being executed. The key is the exchange with Redis, the call to Slack or
+        # the request to Coder.
         self._under_way: dict[object, list[Actor]] = {}
         self._stopped: dict[int, Fault] = {}
         slack.on_call = self._slack_asked
@@ -119,12 +120,12 @@ class FaultInjector:
     def _passed(
         self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
     ) -> list[tuple[Actor, Fault | None]]:
-        """Count a call, and return each of its actors with the fault that is planned. Held actors are left
-        out."""
+        """Count a call for each actor that it belongs to. Return these actors, each with the fault that is
+        planned for the call. Held actors are left out."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
-            # While several actors run, such a call counts for none of them. The call gets a name of its own,
-            # because calls that name their actor are counted separately.
+            # While several actors run, a call that names no actor counts for none of them. It gets a name of
+            # its own, because calls that name their actor are counted separately.
             call = call._replace(name=f"{call.name} (unnamed)")
         return [
             (actor, self._struck(actor, actor.count_point(call, is_alone=is_alone), is_serial=is_serial))
@@ -147,12 +148,12 @@ class FaultInjector:
             actor.under_way -= 1
 
     def _is_stopped(self, text: str) -> bool:
-        """Return whether a call is made for a held actor."""
+        """Return whether a call was made for a held actor, so that it must be held too."""
         named = self.names.find_actors(text)
         return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
-        """Decide whether commands may pass to Redis."""
+        """Decide whether commands may go on to Redis."""
         self.calls += 1
         named = [self.namer.name(command) for command in exchange.commands]
         if named[0].is_take:
@@ -183,14 +184,14 @@ class FaultInjector:
                 case _:
                     self._on_answer.setdefault(exchange, []).append((actor, fault))
         if named.call.kind is Kind.CLAIM:
-            # Claims in one exchange get the same fault, but each claim has its own answer.
+            # Claims that were sent in one exchange get the same fault, but each claim has its own answer.
             self._inbox.setdefault(exchange, []).extend((number, actor) for actor, _ in passed)
         if named.is_observation:
             self._observed[exchange] = self.names.find_actors(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Decide whether an answer of Redis may pass to the bot."""
+        """Decide whether an answer of Redis may go on to the bot."""
         self._done(exchange)
         for number, actor in self._inbox.pop(exchange, []):
             actor.taken += self._is_claimed(exchange.answers[number])
@@ -224,7 +225,8 @@ class FaultInjector:
         return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
     async def _before_take(self, ignores_priority: bool) -> Verdict:
-        """Find the job that a take would acquire. A take that finds no job is no point of any actor."""
+        """Find the job that a take would acquire now, and decide whether the take may go on to Redis. A take
+        that would find no job is no point of any actor."""
         found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
@@ -270,8 +272,8 @@ class FaultInjector:
         return None
 
     def _slack_text(self, call: Call) -> str:
-        """Return the words of a Slack call that can name people and places. In place of a trigger's or a
-        dialog's id, the words have its person."""
+        """Return the words of a Slack call that can name people and places. If the call has the id of a
+        trigger or a dialog, the words have the id of its person."""
         given, backend = call.arguments, self._slack.backend
         words = [str(given.get(key, "")) for key in ("channel", "channel_id", "user", "users", "file")]
         words += [call.person, str(given.get("filename", "")), str(given.get("q", ""))]
@@ -311,8 +313,8 @@ class FaultInjector:
         return self._until_death() if fault is not None and is_here else None
 
     def _coder_text(self, seen: RecordedRequest) -> str:
-        # A request with a person's own account belongs to this person's actor. The service account belongs to
-        # nobody.
+        # A request with a person's own Coder account belongs to this person's actor. A request with the
+        # service account belongs to an actor only if its URL names the actor.
         text = unquote(f"{seen.path} {seen.query} {seen.sender}")
         if not self.names.find_actors(text):
             self.learn_tasks()
@@ -330,7 +332,7 @@ class FaultInjector:
 
 
 def _ids(builds: Iterable[object]) -> list[str]:
-    """Return the ids of builds, their agents and their apps."""
+    """Return the ids of builds, and the ids of the builds' agents and apps."""
     found: list[str] = []
     for build in builds:
         agent = getattr(build, "agent", None)
@@ -348,6 +350,6 @@ def _after(fault: Fault) -> Verdict:
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst verdict on commands that were sent together."""
+    """Return the worst of the verdicts on commands that were sent together."""
     found = set(verdicts)
     return next((each for each in (Verdict.HOLD, Verdict.CUT) if each in found), Verdict.PASS)

@@ -3,8 +3,8 @@ actor.
 
 A script is named by its head (`heads`). Calls of a lease are named by their role, the kind of queue and the
 kind of work. A plain command is named by its verb and the kind of its key. A new script or command therefore
-needs no entry here. `ITS_OWN` lists calls that belong to no actor, with reasons. A call that cannot be named
-becomes a problem, which fails the proof.
+needs no entry in this file. `ITS_OWN` lists calls that belong to no actor, with reasons. If a call cannot be
+named, the proof fails.
 """
 
 import json
@@ -23,8 +23,8 @@ _OF_THE_CLIENT = {
     "CLIENT": "as SELECT",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
 }
-# Calls that belong to no flow, and why a fault in them is no point of a flow. An entry that no call matches
-# any more must be removed: its calls may have a new name that hides them.
+# Calls that belong to no flow, and why a fault in them is no point of a flow. An entry that no longer matches
+# any call must be removed. Such an entry may hide that its calls have a new name.
 ITS_OWN = {
     "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
     "ZCARD": "a metric, every two seconds",
@@ -44,18 +44,18 @@ ITS_OWN = {
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
     "polls.renew": "the same lease, after a poll",
 }
-# Plain reads that a process makes one at a time, for all flows. Scripts say in their heads that they are
-# serial. The read in this list comes only after a kill.
+# Plain reads that serve all flows and that a process makes one at a time. Scripts say in their heads that
+# they are serial. The read in this list comes only after a kill.
 SERIAL = {"MGET gone_task:*": "which of the tasks that a poll has listed have ended here before"}
 _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 
 
 @dataclass(frozen=True)
 class Named:
-    """A named command. `text` is the part that can contain names of people, places and links.
+    """A named command. `text` is the part of the command that can contain names of people, places and links.
 
-    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: such commands are sent in
-    one exchange, so if one of them is held, all are held.
+    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: several such commands can
+    be sent in one exchange, so if one of them is held, all of them are held.
     """
 
     call: Call
@@ -65,7 +65,7 @@ class Named:
     is_shared: bool = False
     is_own: bool = False
     is_take: bool = False
-    # Only of a take: whether it treats all queues alike.
+    # Only for a take (the call that acquires a lease): whether the take treats all queues alike.
     ignores_priority: bool = False
     is_observation: bool = False
 
@@ -99,7 +99,7 @@ class Namer:
         return self._plain(verb, command)
 
     def report_problem(self, text: str) -> None:
-        """Note once that the proof cannot see a call."""
+        """Note a reason why the proof cannot recognize a call. Note each reason only once."""
         if text not in self.problems:
             self.problems.append(text)
 
@@ -154,7 +154,7 @@ class Namer:
         )
 
     def _written(self, head: Head, command: Words) -> Named:
-        """Name a write by an unloaded script, which has one key."""
+        """Name the write of a script that was sent with its text (EVAL). Such a script has one key."""
         given = [word.decode(errors="replace") for word in command[3:]]
         head.read(given[int(command[2]) :])
         return Named(call_of_write(head.name, _kind(given[0])), " ".join(given))
@@ -172,14 +172,14 @@ class Namer:
             self.report_problem(f"a lease {role} that was never taken: its token is {token!r}")
         if role == "ends":
             return Named(Call(f"end {lease} {words['kind']}", Kind.END, lease), text, token)
-        # While its call is under way, an attempt is renewed by further begins. Only the first begin is a
-        # point.
+        # While the call of an attempt is under way, further begins renew the attempt. Only the first begin is
+        # a point.
         is_own = token in self._begun
         self._begun.add(token)
         return Named(Call(f"begin {lease}", Kind.BEGIN, lease), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
-        """Name a take by the job that it acquired. Return None if there was no job."""
+        """Name a take by the job that it acquired. Return None if the take found no job."""
         head = self._head(command[1])
         handed = head.read_answer(answer)
         if handed is None:
@@ -196,7 +196,7 @@ class Namer:
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
 
     def _about(self, listed: str, body: str) -> str:
-        """Return the subject of a lease: the kind of queue, the kind of work, and its verb, event or
+        """Return what a lease is about: the kind of queue, the kind of work, and the work's verb, event or
         notice."""
         work = json.loads(body).get("work", {})
         if "kind" not in work:
@@ -206,7 +206,7 @@ class Namer:
 
 
 def _words(command: Words) -> list[str]:
-    """Return the words of a script call, without its keys."""
+    """Return the arguments of a script call, without its keys."""
     return [word.decode(errors="replace") for word in command[3 + int(command[2]) :]]
 
 

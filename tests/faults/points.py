@@ -11,23 +11,24 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a call means for the proof. The name of the call and its caller do not matter."""
+    """What a call means for the proof, whatever the call is named and whoever makes it."""
 
     TAKE = "a take"
     BEGIN = "a begin"
     END = "an end"
     CLAIM = "a claim"
     SWEEP = "what a poll writes"
-    # Asks whether a call may be made now. Its failure never reaches a handler: the call is then made anyway.
+    # Asks the rate limiter whether a call may be made now. If this question fails, the call is made anyway,
+    # so no handler sees the failure.
     PACE = "a question to the rate limiter"
-    # Reads a cached value that can be read again from its source at any time.
+    # Writes a cached value. The bot can read the value from its source again at any time.
     CACHE = "a write of something known outside"
     SCRIPT = "another script"
     READ = "a read of Redis"
     WRITE = "a write to Redis"
     OUTSIDE_READ = "a read outside"
-    # A call that is simply repeated, or that may be lost. No attempt begins before it, so its outcome is
-    # never unknown.
+    # The bot simply repeats such a call, or the call may be lost. The call is no attempt, so its outcome is
+    # never recorded as unknown.
     OUTSIDE_LIGHT = "a write outside that may be made twice, or not at all"
     OUTSIDE_WRITE = "a write outside"
 
@@ -41,7 +42,8 @@ class Call(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One call of a flow to Redis, Slack or Coder. `number` counts the calls with the same name."""
+    """One call of a flow to Redis, Slack or Coder. `number` is its number among the calls with the same
+    name."""
 
     call: Call
     number: int
@@ -74,11 +76,11 @@ class Fault(Enum):
 
 
 _OUTSIDE = (Kind.OUTSIDE_READ, Kind.OUTSIDE_LIGHT, Kind.OUTSIDE_WRITE)
-# The names of Redis's commands. A command that is missing here counts as a write, so a few more kills are
-# tried.
+# The commands of Redis that only read. Any other command counts as a write, so the proof tries a few more
+# kills for it.
 _READS_OF_REDIS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "LRANGE", "MGET"})
 _READS_OF_REDIS |= {"PTTL", "SISMEMBER", "SMEMBERS", "TTL", "XRANGE", "ZCARD", "ZRANGE", "ZSCORE"}
-# The names of Slack's methods. A method that is missing here fails the proof.
+# The methods of Slack, each with its kind. If the bot calls a method that is missing here, the proof fails.
 _SLACK = {
     "auth.teams.list": Kind.OUTSIDE_READ,
     "chat.getPermalink": Kind.OUTSIDE_READ,
@@ -113,29 +115,29 @@ OF_REDIS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ANSWER_LOST, Fault.CU
 OF_OUTSIDE = tuple(Fault)
 
 
-# The first parts of keys of cached values. A key that is missing here counts as a write, so a few more faults
-# are tried.
+# The keys of cached values begin with one of these parts. Any other key counts as a write, so the proof tries
+# a few more faults for it.
 _CACHES = ("cached:", "notes:name:")
 
 
 def call_of_write(name: str, key: str) -> Call:
-    """Return the call for a script that writes a kind of key."""
+    """Return the call of a script that writes a kind of key."""
     return Call(f"{name} {key}", Kind.CACHE if key.startswith(_CACHES) else Kind.SCRIPT)
 
 
 def call_of_redis(verb: str, key: str) -> Call:
-    """Return the call for a plain command on a kind of key."""
+    """Return the call of a plain command on a kind of key."""
     return Call(f"{verb} {key}".strip(), Kind.READ if verb in _READS_OF_REDIS else Kind.WRITE)
 
 
 def call_of_slack(method: str) -> Call | None:
-    """Return the call for a method of Slack, or None if `_SLACK` does not list it."""
+    """Return the call of a Slack method, or None if `_SLACK` does not list the method."""
     kind = _SLACK.get(method)
     return Call(f"slack {method}", kind) if kind is not None else None
 
 
 def call_of_coder(route: str, verb: str) -> Call:
-    """Return the call for a request to Coder. Only a GET counts as a read."""
+    """Return the call of a request to Coder. `verb` is the HTTP method; only a GET counts as a read."""
     return Call(f"coder {route}", Kind.OUTSIDE_READ if verb == "GET" else Kind.OUTSIDE_WRITE)
 
 
@@ -145,15 +147,16 @@ def is_outside(point: Point) -> bool:
 
 
 def is_read(point: Point) -> bool:
-    """Return whether a call makes no lasting change: a read, a cache, or the rate limiter."""
+    """Return whether a call makes no lasting change: a read, a write of a cached value, or a question to the
+    rate limiter."""
     return point.call.kind in (Kind.READ, Kind.CACHE, Kind.PACE, Kind.OUTSIDE_READ)
 
 
 def fails_in_handler(point: Point) -> bool:
-    """Return whether a failed call leaves nothing but an error in the handler.
+    """Return whether a failure of the call leaves nothing but an error in the handler.
 
-    No handler catches an error of Redis (`test_no_handler_catches_an_error_of_redis`), so it does not matter
-    which read failed.
+    No handler catches an error of Redis (`test_no_handler_catches_an_error_of_redis`). It therefore does not
+    matter which of several reads failed.
     """
     return point.call.kind in (Kind.READ, Kind.CACHE)
 
@@ -164,10 +167,10 @@ def faults_of(point: Point) -> tuple[Fault, ...]:
 
 
 def is_same(point: Point, fault: Fault) -> bool:
-    """Return whether another fault of this read has the same result. It does not matter whether a read was
-    executed, because reads have no effect."""
-    # For Slack and Coder, a cut before the call is a refused connection. The bot handles a refused connection
-    # differently from a lost answer.
+    """Return whether a call is a read and another fault of this read has the same result as `fault`. Reads
+    have no effect, so it does not matter whether a read was executed."""
+    # For Slack and Coder, a cut before the call is a refused connection. The bot does not treat a refused
+    # connection as it treats a lost answer.
     is_cut = fault is Fault.CUT_BEFORE and not is_outside(point)
     return is_read(point) and (is_cut or fault is Fault.FAILED_DONE)
 
@@ -178,9 +181,10 @@ class Aim(NamedTuple):
     point: Point
     fault: Fault
     again: "Aim | None" = None
-    # Whether the fault can be recognized, or can happen, only while no other actor runs.
+    # Whether no other actor may run during the fault. Otherwise the point could not be recognized or would
+    # not come.
     is_alone: bool = False
-    # Whether the point came in every rehearsal. If not, the fault is planned but its point may not come.
+    # Whether the point came in every rehearsal. If it did not, it may not come in the run either.
     is_sure: bool = True
 
     def __str__(self) -> str:

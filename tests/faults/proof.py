@@ -1,8 +1,9 @@
-"""The proof: rehearse a flow to find its points, then run it once for each fault of each point.
+"""The proof: rehearse a flow to find its points, then run the flow once for each fault of each point. A point
+is one call to Redis, Slack or Coder.
 
-If the bot is killed while the outcome of a call is unknown, the recovering bot is killed too. The points of
-the recovery are found in the same way: the recovering bot first runs undisturbed, and is then killed at each
-point.
+If the bot is killed while the outcome of a call is unknown, the proof kills the recovering bot too. To find
+the points of the recovery, the recovering bot first runs undisturbed. It is then killed at each of these
+points.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
-# A point may not come while other actors run. The aim is then tried again, up to this number of times.
+# A point may not come while other actors run. The proof then tries its aim again, up to this number of times.
 TRIES = 3
-# Rehearsals to find a flow's points. Rehearsals differ in what depends on chance.
+# The number of rehearsals to find a flow's points. What depends on chance differs between rehearsals.
 REHEARSALS = 3
 RECOVERIES = 2
 
@@ -37,19 +38,19 @@ class Tally:
 
     flow: str
     points: list[Point] = field(default_factory=list)
-    # The number of points that came in every rehearsal.
+    # How many points came in every rehearsal.
     sure: int = 0
-    # The number of faults that were tried, and of faults that were left out because they are the same as
-    # another.
+    # How many faults were tried. Below it, how many were left out because they are equal to another fault of
+    # this flow.
     tried: int = 0
     same: int = 0
-    # The number of faults that another flow tries in the same situation.
+    # How many faults were left to another flow, which tries them in the same situation.
     elsewhere: int = 0
     # The number of kills of the recovering bot, by the call whose outcome was unknown.
     again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
-    # The number of faults whose point never came, although it came in some rehearsal.
+    # How many faults were never tried because their point came in some rehearsal and never again.
     unsure_missed: int = 0
     seconds: float = 0.0
 
@@ -65,8 +66,8 @@ class Tally:
 
 
 def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
-    """Return what the proof of this flow should have found and did not find. Any such shortfall fails the
-    proof."""
+    """Return a sentence for each thing that the proof of this flow should have found and did not find. The
+    proof fails if there is any."""
     found = {point.call.kind for point in tally.points}
     short = [f"{kind.value} was not met" for kind in Kind if kind in flow.meets - found]
     # A flow that inherits from another flow must set its own floor.
@@ -95,7 +96,8 @@ class Proof:
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
-        """Find and try all faults. Raise if too few points were found, or if a check fails."""
+        """Find and try all faults. Raise AssertionError if the rehearsals find too little, or if a check
+        fails."""
         began = time.monotonic()
         async with self._new_deployment(PATIENT_SECONDS) as deployment:
             flow_run, missed = await self._rehearse_all(deployment)
@@ -110,7 +112,8 @@ class Proof:
         return self.tally
 
     async def find(self) -> Tally:
-        """Find the faults to try, without trying them. Raise if there are too few points."""
+        """Find the faults to try, but do not try them. Raise AssertionError if the rehearsals find too
+        little."""
         async with self._new_deployment(PATIENT_SECONDS) as deployment:
             await self._rehearse_all(deployment)
         return self.tally
@@ -134,7 +137,7 @@ class Proof:
         return rehearsals
 
     def _aims(self, rehearsals: Rehearsals) -> list[Aim]:
-        # A flow that inherits from another flow does not inherit this.
+        # This setting counts only for the flow that has it, not for flows that inherit from it.
         is_tried = vars(self._flow).get("tries_silence", False)
         return [aim for aim in rehearsals.aims() if is_tried or aim.fault is not Fault.SILENT]
 
@@ -156,7 +159,8 @@ class Proof:
         return again
 
     async def _perform(self, flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
-        """Run the rounds. Rounds that wait in real time get a separate deployment."""
+        """Run the rounds. Rounds in which the bot waits for timeouts in real time get a separate deployment.
+        Return the aims whose point never came."""
         quick = [each for each in rounds if not each.is_slow]
         slow = [each for each in rounds if each.is_slow]
         missed = await asyncio.gather(_run_rounds(flow_run, quick), self._run_apart(slow))

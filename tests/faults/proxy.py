@@ -1,7 +1,7 @@
 """A TCP proxy that fails on request, for any protocol with requests and answers.
 
-Between a client and a real server, the proxy can drop answers, delay them, cut connections or go silent. A
-test can thus simulate a bad network with a real server. The proxy does not parse the bytes.
+The proxy is between a client and a real server. It can drop answers, delay them, cut connections or go
+silent. A test can thus simulate a bad network with a real server. The proxy does not parse the bytes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ CHUNK = 65536
 
 
 class FaultProxy:
-    """Passes bytes between a client and one server, until a test asks for a fault. Counts the chunks of bytes
-    that have gone to the server."""
+    """Passes bytes between clients and one server, until a test asks for a fault. Counts the connections and
+    the chunks of bytes that went to the server."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
@@ -22,10 +22,10 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        # The connection is cut after this number of answers, or before this number of requests; 0 for never.
+        # How many answers or requests to count before the connection is cut; 0 means that it is not cut.
         self._drop_in = 0
         self._cut_in = 0
-        # The answer with this number is held; 0 for never. `held` is set while an answer is held.
+        # The number of the answer to hold; 0 means none. `held` is set while an answer is held.
         self._hold_in = 0
         self.held = asyncio.Event()
         self._is_released = asyncio.Event()

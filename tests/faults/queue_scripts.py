@@ -13,7 +13,7 @@ end
 return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
 """
 
-# Returns the queue and the job that a take would acquire now.
+# Returns the queue and the job that a take (the call that acquires a lease) would acquire now.
 HEAD = """
 local ready, now = ARGV[1] .. 'ready', ARGV[2]
 local indexes = {ready .. ':calls', ready .. ':acts', ready .. ':receipts', ready}

@@ -1,8 +1,9 @@
 """Rounds: groups of faults that happen at the same time, so that one kill serves many actors.
 
-In a round of kills, all actors are held at their points, and then the bot is killed once. If an actor's point
-can be recognized only while it runs alone, this actor comes last. A round has at most one such actor. In
-other rounds, all actors run at the same time. Then the actors that must be alone run one by one.
+In a round of kills, all actors are held at their points. Then the bot is killed once. If an actor's point can
+be recognized only while no other actor runs, this actor comes last, after the others were held. A round of
+kills has at most one such actor. In other rounds, all other actors run at the same time first. Then the
+actors that must be alone run one by one.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ ALONE = 6
 
 
 class Round(NamedTuple):
-    """Faults that happen at the same time, and faults that follow one by one."""
+    """Faults that happen at the same time (`together`), and faults that follow one by one (`alone`)."""
 
     together: tuple[Aim, ...]
     alone: tuple[Aim, ...]
@@ -43,8 +44,8 @@ def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
     others = [aim for aim in aims if not aim.fault.is_kill and not aim.fault.is_slow]
     return [
         *_rounds(kills, 1, is_kill=True),
-        # The recoveries of one round run at the same time. An aim whose recovery must be alone is therefore
-        # alone from the start.
+        # The recoveries of one round run at the same time. If a recovery must be alone, its aim therefore
+        # gets a place in which it runs alone.
         *_rounds([aim for aim in twice if aim.is_alone], 1, is_kill=True),
         *_rounds([aim for aim in twice if not aim.is_alone], 1, is_kill=True),
         *_rounds(others, ALONE),

@@ -47,7 +47,7 @@ class Server:
         await until(self._answers, f"{self.command[0]} to answer on {self.port}")
 
     def tell(self, number: signal.Signals) -> None:
-        """Send the server a signal."""
+        """Send the server the signal `number`."""
         assert self.process is not None
         self.process.send_signal(number)
 
@@ -110,7 +110,7 @@ class SentinelCluster:
         return next(server for server in self.servers if server.port == port)
 
     async def replicas(self) -> list[Server]:
-        """Return the servers that are not the master."""
+        """Return the servers that are not the master now."""
         master = await self.master()
         return [server for server in self.servers if server is not master]
 
@@ -146,7 +146,8 @@ async def _knows_all(sentinel: Server) -> bool:
 
 @contextlib.asynccontextmanager
 async def cluster(directory: Path, tls: Tls | None = None) -> AsyncIterator[SentinelCluster]:
-    """Run three servers and three sentinels. With `tls`, all of them accept only TLS."""
+    """Inside the block, run three Redis servers and three sentinels. With `tls`, all of them accept only
+    TLS."""
     program = find_server() if tls is None else find_tls_server()
     ports = [free_port() for _ in range(6)]
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
@@ -198,7 +199,7 @@ def _sentinel(
     ids: dict[int, str],
     tls: Tls | None = None,
 ) -> Server:
-    """Make a sentinel that already knows the other sentinels, as after a restart."""
+    """Return a sentinel, not started, that already knows the other sentinels, as after a restart."""
     place = directory / f"sentinel-{port}"
     place.mkdir()
     lines = [
@@ -216,7 +217,7 @@ def _sentinel(
 
 
 def lone_sentinel(directory: Path, master: int) -> Server:
-    """Make a sentinel that knows only this master, and no other sentinel."""
+    """Return a sentinel, not started, that knows only this master and no other sentinel."""
     program = find_server()
     port = free_port()
     return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})

@@ -1,9 +1,9 @@
-"""Situations: the place where a call fails, described without the name of the flow.
+"""Situations: what a call is at the moment of a fault, described without the name of the flow.
 
 Jobs of the same kind run in many flows: each flow draws cards and looks people up. A situation is a call of a
 job of one kind, after the same writes of this job. A fault in a situation leaves the job in the same state in
-every flow. Therefore only one flow of a test run tries the fault. Claims, begins of attempts and writes
-outside are tried in every flow, because each flow has its own effects.
+every flow. Only one flow of a test run therefore tries the fault. Claims, begins of attempts and writes
+outside are exceptions: every flow tries their faults, because each flow has its own effects.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ _ALWAYS = frozenset({Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE})
 def situations_of(points: Iterable[Point]) -> dict[Point, str]:
     """Return the situation of each point of a run.
 
-    A call without a lease belongs to the open lease that was acquired last. If no lease is open, the call
-    belongs to the time after the lease that ended last.
+    A call that names no lease counts for the open lease that was acquired last. If no lease is open, the call
+    counts for the time after the lease that ended last.
     """
     found: dict[Point, str] = {}
     open_leases: list[str] = []
     after = ""
-    # For each lease: how often each of its calls was made, and its writes.
+    # For each lease, how often each of its calls was made. Below it, the writes of each lease.
     counts: dict[str, Counter[str]] = {}
     writes: dict[str, list[str]] = {}
     for point in points:
@@ -61,8 +61,8 @@ class Tried:
         directory.mkdir(exist_ok=True)
 
     def is_left(self, flow: str, aim: Aim, situation: str) -> bool:
-        """Return whether this flow has to try a fault. If several flows share the fault, only the first flow
-        that asks has to try it."""
+        """Return whether this flow has to try a fault. If several flows have the fault in the same situation,
+        only the first flow that asks has to try it."""
         if not self._is_shared or not aim.is_sure or aim.again or aim.point.call.kind in _ALWAYS:
             return True
         name = hashlib.sha256(f"{aim.fault.name}\n{situation}".encode()).hexdigest()

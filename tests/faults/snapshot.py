@@ -15,10 +15,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-# Contents of other classes do not change during a run, or belong to the running process and not to a state.
+# Only objects of these modules are restored. The contents of others do not change during a run, or belong to
+# the running process and not to a state.
 _RESTORED = ("taskwire_sandbox.", "tests.faults.actors", "tests.faults.flows")
 _OF_THE_PROCESS = frozenset({"CoderSandbox", "Ledger", "SlackSandbox"})
-# Things that wait in the running process cannot be restored.
+# Objects on which something waits in the running process cannot be restored.
 _WAITING = (asyncio.Event, asyncio.Future, asyncio.Queue)
 
 Restore = Callable[[], None]
@@ -108,7 +109,7 @@ class StoreSnapshot:
     """All keys of one Redis database, each with its remaining time to live."""
 
     def __init__(self, store: "Redis") -> None:
-        """Prepare a snapshot of `store`, a client that must not decode answers."""
+        """Prepare a snapshot of `store`. This client must return bytes."""
         self._store = store
         self._rows: list[tuple[bytes, bytes, int]] = []
 

@@ -1,4 +1,4 @@
-"""How long an attempt's call may still be written, and how long other workers leave the attempt to its
+"""How long an attempt's call may still be sent, and for how long other workers leave the attempt to its
 owner."""
 
 import asyncio
@@ -44,7 +44,7 @@ class Desk:
     general: str
 
     async def context(self, tries: int = 0) -> JobContext:
-        """Acquire a job that has failed this number of times."""
+        """Acquire a job that has failed `tries` times, and return its context."""
         job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
         await self.deps.queues.write(Batch().append(QUEUE, job))
         lease = await self.deps.queues.acquire()
@@ -79,8 +79,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """A worker does not send a call after the attempt's deadline, because other workers may then act. Each
-    further try gets more time to connect."""
+    """After the deadline of an attempt, its worker does not send the call, because another worker may act
+    then. After each failed try, the next try has more time until the deadline."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)
@@ -96,8 +96,8 @@ async def test_nothing_is_written_later_than_others_were_told(
 
 
 async def test_an_attempt_lasts_while_its_process_lives_and_ends_soon_after_its_death(desk: Desk) -> None:
-    """A process renews its attempt while the call runs, even if Redis is away for a moment. The attempt of a
-    dead process soon expires."""
+    """While an attempt's call runs, its process renews the attempt, even if Redis is away for a moment. If
+    the process dies, the attempt soon expires."""
     context, answered = await desk.context(), asyncio.Event()
     attempt = asyncio.create_task(context.attempt("note", LONG_SECONDS, answered.wait))
     await until(lambda: _is(desk, LASTS_MS), "an attempt to begin")

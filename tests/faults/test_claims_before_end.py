@@ -1,5 +1,5 @@
-"""A process is told to end just after Redis has lost a claim. Only this process knows the claim. The process
-writes the claim again before it ends, whatever happens to its connection."""
+"""A process is told to end just after Redis has lost a claim, which only this process still knows. The
+process writes the claim again before it ends, even if its connection to Redis is interrupted."""
 
 import contextlib
 import shutil
@@ -25,7 +25,7 @@ from .proxy import FaultProxy, proxy
 
 QUEUE = QueueName("to_thread:L1")
 LOST = Job(id="lost", work=PostText(message=Message(text="Lost.")))
-# A claim is tried for 2.4 s, and the product waits 10 s for the last jobs.
+# The product waits 10 s for the last jobs. One claim is tried for 2.4 s.
 WITHIN_SECONDS = 10.0
 # The least number of calls to interrupt. Fewer calls mean that the proof does not see some of them.
 FLOOR = 6
@@ -37,7 +37,8 @@ Fault = Callable[[FaultProxy, int], None]
 async def _loss(
     directory: Path, slack: SlackSandbox
 ) -> AsyncIterator[tuple[FaultProxy, Dependencies, Inbox]]:
-    """Let a process claim a delivery, and remove the claim from Redis at the start of the block."""
+    """Let a process claim a delivery. Then let its connection lead to an older copy of the store, which lacks
+    the claim."""
     copy = directory / "copy"
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(embedded.store(directory / "store"))
@@ -57,8 +58,8 @@ async def _loss(
 
 @pytest.mark.parametrize("fault", [FaultProxy.drop_reply, FaultProxy.cut_request])
 async def test_a_lost_claim_is_written_again_before_the_end(tmp_path: Path, fault: Fault) -> None:
-    """The process writes the lost claim again. In each round another call is interrupted, before it reaches
-    Redis or before its answer."""
+    """Before the process ends, it writes the lost claim again. In each round, another of its calls is
+    interrupted, before the call reaches Redis or before the answer comes back."""
     number, is_met = 0, True
     async with SlackSandbox() as slack:
         while is_met:

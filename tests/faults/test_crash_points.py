@@ -24,12 +24,13 @@ async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
     tried: Tried,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """A flow keeps its promises, although each of its calls fails in every possible way. A rehearsal finds
-    the calls to Redis, Slack and Coder.
+    """A flow keeps its promises, although each of its calls to Redis, Slack and Coder fails in every possible
+    way.
 
-    If the bot is killed while the outcome of a call is unknown, the recovering bot is killed too, at each of
-    its calls. For each such call, one flow tries these second kills. A fault that is the same in two flows is
-    tried in one of them (`situations`). With the option --every-way, both flows try it.
+    A rehearsal finds the calls. If the bot is killed while the outcome of a call is unknown, the bot that
+    recovers is killed too, at each of its own calls. For each call whose outcome can be unknown, one flow
+    tries these second kills. If two flows have an equal fault in the same situation, only one of them tries
+    it (`situations`). With the option --every-way, both flows try it.
     """
     tally = await Proof(flow, environment, tmp_path, tried).run()
 

@@ -45,7 +45,7 @@ class Bench:
         self._connections = connections
 
     async def works(self, carry: Carry) -> None:
-        """Run a worker until no job is due. The clock stands still."""
+        """Run a worker with the handler `carry` until no job is due. The clock stands still."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
@@ -55,7 +55,8 @@ class Bench:
         await running
 
     async def is_stopped_after(self, began: asyncio.Event, carry: Carry) -> None:
-        """Let a process begin a job, then stop the process while the job runs."""
+        """Let a process begin a job with the handler `carry`. When `began` is set, stop the process while the
+        job runs."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         await began.wait()
@@ -63,20 +64,21 @@ class Bench:
         await running
 
     async def takes(self, times: int) -> None:
-        """Acquire a lease and let it expire, as a killed process does. Repeat this `times` times."""
+        """Acquire a lease `times` times, as a process does that is killed each time. Let each lease
+        expire."""
         for _ in range(times):
             assert not isinstance(await self.deps.queues.acquire(), NothingDue)
             self.clock.now_ms += TIMES.quarantine_ms
 
     async def is_killed_again_and_again(self, kills: str) -> None:
-        """Let a process run until it acquires the job `kills` and dies, or until no other job is
-        due."""
+        """Let a process run until it acquires the job with the id `kills` and dies, or until no other job is
+        due. Then let its leases expire."""
         killed = asyncio.Event()
 
         async def carry(context: JobContext) -> Outcome:
             if context.job.id == kills:
                 killed.set()
-            # A job that is running when the process is killed has not ended.
+            # If the process is killed while a job runs, the job must not have ended.
             await asyncio.sleep(0.01)
             if killed.is_set():
                 await asyncio.Event().wait()
@@ -99,17 +101,17 @@ class Bench:
         return cast("list[str]", await self._connections.commands.zrange(KEYS.named("ready"), 0, -1))
 
     async def append(self, *ids: str, name: QueueName = QUEUE, **fields: int) -> None:
-        """Append jobs."""
+        """Append a job for each of these ids. `fields` change fields of the jobs."""
         for job_id in ids:
             job = Job(id=job_id, work=PostText(message=Message(text=job_id))).model_copy(update=fields)
             await self.deps.queues.write(Batch().append(name, job))
 
     async def job(self, job_id: str) -> Job:
-        """Return a waiting job."""
+        """Return the waiting job with this id."""
         return Job.model_validate_json((await self._fields("jobs"))[f"body|{job_id}"])
 
     async def state(self) -> dict[str, str]:
-        """Return the state of the queue."""
+        """Return the stored state of the queue."""
         return await self._fields("state")
 
     async def is_empty(self) -> bool:
@@ -121,7 +123,7 @@ class Bench:
         return bool(await self._connections.commands.zcount(ready, "-inf", self.clock.now_ms))
 
     async def letters(self) -> list[tuple[str, str]]:
-        """Return the job and the reason of each dead letter."""
+        """Return the id of the job and the reason of each dead letter."""
         found = self._connections.commands.hvals(KEYS.named("dead_letters"))
         letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
         return [(letter["job_id"], letter["reason"]) for letter in letters]
@@ -175,7 +177,7 @@ def failing_after_attempt(error: Exception) -> Carry:
 
 
 async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) -> None:
-    """A failed job stays in its queue with the time of its first failure. The queue tries the job again
+    """A failed job stays in its queue and keeps the time of its first failure. The queue tries the job again
     later."""
     await bench.append("a")
 
@@ -203,7 +205,8 @@ async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
 
 
 async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
-    """A refused call was certainly not executed, so its attempt is removed."""
+    """If the outside system certainly refused the call of an attempt, the record of the attempt is
+    removed."""
 
     async def carry(context: JobContext) -> Outcome:
         async def refuse() -> None:
@@ -237,8 +240,8 @@ async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: 
 
 
 async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench) -> None:
-    """The queue refuses a second attempt before the first attempt is read back. A mistake in a handler can
-    therefore not double an effect."""
+    """If a handler makes a second attempt before the first attempt was read back, the queue refuses it. Such
+    a mistake in a handler can therefore not double an effect."""
     made = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -259,7 +262,8 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
 
 
 async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
-    """A job that waits for a rate limit has not failed, and its next delay is not longer."""
+    """If a job has to wait for the rate limit, this does not count as a failure, and its next delay is not
+    longer."""
     await bench.append("a")
 
     await bench.works(raising(NoCapacity("full", 30)))
@@ -269,7 +273,8 @@ async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
 
 
 async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
-    """A refused job becomes a dead letter, and the next job of the queue runs."""
+    """If the outside system refuses a job for good, the job becomes a dead letter, and the next job of the
+    queue runs."""
     went = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -286,7 +291,8 @@ async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
 
 
 async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> None:
-    """A job that fails by a `UserError` ends normally: the person is told, and there is no dead letter."""
+    """If a handler raises `UserError`, the person is told the error's sentence. The job ends normally, and
+    there is no dead letter."""
     await bench.append("a")
 
     await bench.works(raising(UserError("No.", "Do this.")))
@@ -295,7 +301,7 @@ async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> Non
 
 
 async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
-    """A job that fails for a day is given up. Its dead letter has a reason that people can read."""
+    """If a job fails for a day, it is given up. Its dead letter has a reason that people can read."""
     await bench.append("a", failing_since_ms=1)
 
     await bench.works(raising(AssertionError("not to be carried out")))
@@ -316,7 +322,8 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
-    """A job that makes progress forgets its failures. Such a job may wait for an agent for days."""
+    """If a job that has failed then makes progress, its failures are forgotten. Such a job may wait for an
+    agent for days."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
     async def wait(context: JobContext) -> Outcome:
@@ -330,7 +337,8 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
 
 
 async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Bench) -> None:
-    """If no version reads a job for a week, the job leaves its queue. The dead letter has the job's text."""
+    """If no running version of Taskwire can read a job for a week, the job leaves its queue. The dead letter
+    has the job's text."""
     await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
     await bench.append("b")
     found = []
@@ -349,8 +357,8 @@ async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Be
 
 
 async def test_what_cannot_be_read_after_an_attempt_keeps_it_pinned(bench: Bench) -> None:
-    """An unreadable job with an attempt stays in its queue. Only a newer version of Taskwire can read back
-    the attempt."""
+    """If a job with an attempt cannot be read, it stays in its queue for good. Only a newer version of
+    Taskwire can read back the attempt."""
     await bench.append("a")
 
     async def carry(context: JobContext) -> Outcome:
@@ -370,8 +378,8 @@ async def _ended() -> Outcome:
 
 
 async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
-    """A job that was running at a dozen kills within hours is not given up, because the kills may have other
-    causes."""
+    """If the process is killed a dozen times within hours while a job runs, the job is not given up. The
+    kills may have other causes."""
     await bench.append("a")
     await bench.takes(12)
 
@@ -382,7 +390,7 @@ async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
 
 
 async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -> None:
-    """A job that was taken many times and has not ended after a day is given up, because the job may kill its
+    """If a job was acquired many times and has not ended after a day, it is given up. The job may kill its
     process."""
     await bench.append("a")
     await bench.takes(12)
@@ -394,8 +402,8 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
-    """A job runs beside another job that kills the process. A later process completes the first job, which is
-    not given up."""
+    """A job runs beside another job that kills the process again and again. A later process completes the
+    first job. It is not given up."""
     lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
@@ -409,8 +417,8 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
 
 async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
-    """Two jobs were running when their process died. They do not run at the same time again, because one of
-    them may kill the process."""
+    """If two jobs were running when their process died, they do not run at the same time again. One of them
+    may have killed the process."""
     await bench.append("a", name=QueueName("to_thread:a"))
     await bench.append("b", name=QueueName("to_thread:b"))
     await bench.takes(2 * TIMES.risky_acquisitions)
@@ -434,8 +442,8 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
 
 
 async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
-    """Jobs behind a failing job in one queue were written before the failures began. After a day all of them
-    are given up."""
+    """If a job fails for a day, the jobs behind it in the queue, which were written before the failures
+    began, are given up with it. They get no day of their own."""
     await bench.append("a", "b", "c")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS + 1
@@ -454,7 +462,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """A job that was written after the failures of its queue began is given up a day after it was written."""
+    """If a job was written while its queue was already failing, it is given up a day after it was written."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2
@@ -486,8 +494,8 @@ async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(ben
 
 
 async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:
-    """When Coder accepts our account again, a job gets a whole day. The days of the refusal do not count as
-    failures of the job."""
+    """If Coder refused our account and accepts it again, a job gets a whole day to succeed. The days of the
+    refusal do not count as failures of the job."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 3 * DAY_MS
@@ -500,8 +508,7 @@ async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) ->
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
-    """If a lease is cancelled, its attempt stays recorded. A process cancels a lease if it ends before the
-    job."""
+    """If a process ends before its job, it cancels the job's lease. An attempt of the job stays recorded."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:
@@ -521,8 +528,8 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
 
 
 async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> None:
-    """A job that a stopping process breaks off is available immediately. The restart does not count as a
-    failure of the job."""
+    """If a stopping process breaks off a job, the next process can acquire the job immediately. The restart
+    does not count as a failure of the job."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:

@@ -59,21 +59,21 @@ def test_a_head_names_the_words_of_a_call() -> None:
     ],
 )
 def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) -> None:
-    """A script without a proper head is refused. The proof guesses nothing from the script's name."""
+    """A script without a valid head is refused. The proof does not guess anything from the script's name."""
     with pytest.raises(NoHead, match=re.escape(told)):
         heads.read(body)
 
 
 @pytest.mark.parametrize("count", [5, 8])
 def test_a_head_that_does_not_fit_its_call_is_refused(count: int) -> None:
-    """A call with more or fewer words than its head names is refused, because its words would get wrong
-    names."""
+    """If a call has more or fewer words than its script's head names, it is refused. Its words would get
+    wrong names."""
     with pytest.raises(NoHead, match=f"was called with {count} words"):
         heads.read(BEGIN).read(["word"] * count)
 
 
 def _loaded(namer: Namer, *bodies: str) -> list[bytes]:
-    """Load scripts, and return the names under which they are called."""
+    """Load scripts into the namer. Return the names under which Redis calls them."""
     shas = []
     for body in bodies:
         namer.name((b"SCRIPT", b"LOAD", body.encode()))
@@ -86,8 +86,8 @@ def _call(sha: bytes, *words: str) -> Words:
 
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
-    """A lease's queue and work are known from its take. If scripts and words are renamed or reordered, the
-    points stay the same."""
+    """The proof knows the queue and the work of a lease from the take, which is the call that acquired it. If
+    scripts and their words are renamed or reordered, the points stay the same."""
     renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
     for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
@@ -107,7 +107,7 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
 
 
 def test_what_cannot_be_told_is_a_complaint() -> None:
-    """A call that cannot be named is reported as a problem. Otherwise the call would count under a
+    """If a call cannot be named, the namer reports a problem. Otherwise the call would count under a
     meaningless name, or not at all."""
     namer = Namer()
     take, begin = _loaded(namer, TAKE, BEGIN)
@@ -134,7 +134,7 @@ class Proved(Flow):
 
 
 class Undeclared(Proved):
-    """The same flow without a floor."""
+    """The same flow as `Proved`, but without a floor of its own."""
 
 
 def _tally(**other: object) -> Tally:
@@ -174,13 +174,13 @@ def test_a_proof_that_found_too_little_fails(flow: type[Flow], tally: Tally, sho
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
 def test_each_flow_says_what_it_must_find(flow: type[Flow]) -> None:
-    """Each flow sets its own floor, and must meet all calls of a lease. Only a flow that proves nothing but a
-    claim need not."""
+    """Each flow sets its own floor, the least number of its points. Each flow must meet the take and the end
+    of a lease, except a flow that proves only a claim."""
     assert vars(flow)["floor"] > 0
     assert {Kind.TAKE, Kind.END} < flow.meets or flow.last.startswith("inbox.claim")
 
 
-# Changes to the heads of real scripts, and how the proof of a real flow then fails.
+# Changes to the heads of real scripts. For each, the error with which the proof of a real flow must fail.
 BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
     "a begin that is none": (lambda body: body.replace(" (begins)", ""), "a begin was not met"),
     "an end that is none": (lambda body: body.replace(" (ends)", ""), "not ended|an end was not met"),
@@ -201,7 +201,8 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
 async def test_the_proof_of_a_flow_fails_where_it_is_blind(
     change: str, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a script lacks its role or its head, or has a wrong head, the proof of a flow fails."""
+    """If a script has no head, a head without its role, or a wrong head, the proof of a flow that calls the
+    script fails."""
     changed, told = BLINDNESS[change]
     read = heads.read
     monkeypatch.setattr(heads, "read", lambda body: read(changed(body)))
@@ -218,7 +219,7 @@ def _renamed(body: str) -> str:
 async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If scripts have other names, the proof still finds enough points and second kills."""
+    """If all scripts are renamed, the proof still finds enough points and second kills."""
     read = heads.read
     renamed: set[str] = set()
 
@@ -243,7 +244,7 @@ class TooFew(Muting):
 
 
 class WithoutUnknownOutcome(Muting):
-    """A flow that names a call for a second kill but never makes such a call."""
+    """A flow whose `dies_twice` names a call that the flow never makes."""
 
     floor = 1
     dies_twice = ("coder tasks.pause",)
@@ -259,14 +260,15 @@ class WithoutUnknownOutcome(Muting):
 async def test_a_flow_that_falls_short_is_not_tried(
     flow: type[Flow], told: str, environment: Environment, tmp_path: Path
 ) -> None:
-    """The proof fails before it tries a fault if the rehearsal finds too few points."""
+    """If the rehearsals of a flow find too few points or no unknown outcome, the proof fails before it tries
+    a fault."""
     with pytest.raises(AssertionError, match=told):
         await Proof(flow, environment, tmp_path).run()
 
 
 async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, tmp_path: Path) -> None:
-    """Each entry of `ITS_OWN` matches a call. An entry that matches no call may hide that a call has a new
-    name."""
+    """In a real flow, each entry of `ITS_OWN` matches a call. An entry that matches no call could hide that a
+    call has a new name."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Vanishing.settle_seconds
     ) as deployment:
@@ -282,8 +284,8 @@ async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, t
 async def test_each_round_begins_with_nothing_known_of_people(
     environment: Environment, tmp_path: Path
 ) -> None:
-    """Before each round, everything that calls wrote about people is deleted, so each round looks people up
-    again."""
+    """`forget_people`, which runs before each round, deletes everything that the bot has cached about people.
+    So in each round the bot looks people up again."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Muting.settle_seconds
     ) as deployment:

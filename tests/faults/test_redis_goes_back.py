@@ -1,4 +1,5 @@
-"""Redis loses its last writes, by a failover or a restored copy. Jobs that were done are not done again."""
+"""Redis loses its latest writes, by a failover or because an operator restored an older copy. Jobs that were
+done before are not done again."""
 
 import contextlib
 import shutil
@@ -43,7 +44,7 @@ async def _polls(store: Connections, number: int) -> None:
 
 
 def _new_detector(store: Connections) -> DataLossDetector:
-    """Make the data-loss detector of another process."""
+    """Return the data-loss detector of a new process."""
     return DataLossDetector(store, KEYS, ServerClock())
 
 
@@ -53,7 +54,7 @@ async def _now_ms(store: Connections) -> int:
 
 
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
-    """The number of polls only rises. If it falls, each process notices the loss once."""
+    """The number of polls in Redis only rises. If it falls, each process notices the data loss, once."""
     data_loss_detector, other = _new_detector(store), _new_detector(store)
     await _polls(store, 7)
     before = [await data_loss_detector.find_new(), await other.find_new()]
@@ -76,7 +77,7 @@ async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> N
 
 
 async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
-    """A process that knew the store's data notices a loss if the store is empty."""
+    """If a process knew the store's data and the store is empty, the process notices a data loss."""
     data_loss_detector = _new_detector(store)
     await _polls(store, 7)
     await data_loss_detector.find_new()
@@ -86,7 +87,7 @@ async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
 
 
 async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections) -> None:
-    """A new process on an unused store notices no loss."""
+    """A new process on a store that was never used notices no data loss."""
     assert await _new_detector(store).find_new() is None
 
 
@@ -96,8 +97,8 @@ async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections
 async def test_the_first_process_notices_a_copy_on_another_server(
     tmp_path: Path, *, is_own: bool, silent_ms: int, is_noticed: bool
 ) -> None:
-    """A new process notices that a store is a copy on another server. For an embedded store that was only
-    restarted, it notices no loss."""
+    """If the store is on another server than before, a new process notices a data loss. It notices none if an
+    embedded store was only restarted, and somebody used the store within the last minute."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
         await _new_detector(both).find_new()
@@ -113,8 +114,8 @@ async def test_the_first_process_notices_a_copy_on_another_server(
 
 
 async def test_the_first_job_on_another_server_is_suspect(tmp_path: Path) -> None:
-    """The call that acquires the first job on another server notices the loss, although no process has
-    checked yet."""
+    """A store is now on another server. The first job that a process acquires there is suspect (it may have
+    been done before), although no process has checked for a data loss yet."""
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
     async with embedded.store(place) as running, connection.open(running.url) as both:
@@ -129,7 +130,7 @@ async def test_the_first_job_on_another_server_is_suspect(tmp_path: Path) -> Non
 
 
 async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
-    """Append a job that posts, and run it to its end, in as many leases as it needs."""
+    """Append a job that posts, and run it until it is done. It may take several leases."""
     message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
     await deps.queues.write(Batch().append(QUEUE, Job(id="hello", work=PostText(message=message))))
     while True:
@@ -175,7 +176,8 @@ class Place:
 
     @contextlib.asynccontextmanager
     async def runs(self, directory: Path | None = None) -> AsyncIterator[Connections]:
-        """Run the store inside the block, with its own data or with those of a copy."""
+        """Run the store inside the block, with the data in `directory`, or with the store's own data if
+        `directory` is None."""
         async with (
             embedded.store(directory or self.directory) as running,
             connection.open(running.url) as both,
@@ -183,7 +185,7 @@ class Place:
             yield both
 
     def copy(self) -> Path:
-        """Copy the store's present data, and return the directory of the copy."""
+        """Copy the store's present data. Return the directory of the copy."""
         to = self.directory.with_name("copy")
         shutil.copytree(self.directory, to, ignore=shutil.ignore_patterns("*.sock", "lock*"))
         return to
@@ -197,11 +199,11 @@ class Deployment:
         self.clock = TestClock()
 
     def meets(self, store: Connections) -> None:
-        """Connect the process to this server from now on."""
+        """Connect the process to this store."""
         self.queues = Queues(replace(store, write_log=self._written), KEYS, self.clock)
 
     async def looks(self) -> DataLoss | None:
-        """Check whether Redis has lost data."""
+        """Check whether Redis has lost data. Return the newly found loss, or None."""
         return await self.queues.data_loss_detector.find_new()
 
     async def writes(self, name: str) -> None:
@@ -210,7 +212,7 @@ class Deployment:
         await self.queues.write(Batch().append(QUEUE, job))
 
     async def is_suspicious(self) -> bool:
-        """Return whether the next job is marked as possibly done before."""
+        """Return whether the next job is suspect: it may have been done before."""
         lease = await self.queues.acquire()
         assert isinstance(lease, Lease)
         await self.queues.release(lease)
@@ -220,7 +222,7 @@ class Deployment:
 async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_nothing_suspect(
     tmp_path: Path,
 ) -> None:
-    """A restarted server still has the last write of a live process, so no job is suspect."""
+    """If a restarted server still has the latest write of each running process, no job is suspect."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -236,8 +238,8 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
 
 
 async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_back(tmp_path: Path) -> None:
-    """A server that lacks the last write of a live process has lost data. Later writes of the process do not
-    hide the loss."""
+    """If a server lacks the latest write that a running process had made on it, it has lost data. Later
+    writes of this process do not hide the loss."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -255,8 +257,8 @@ async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_bac
 
 
 async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
-    """After data loss is suspected, jobs are suspect until every process that wrote recently has found its
-    last write."""
+    """After a restart of Redis, jobs are suspect until every process that wrote recently has found its latest
+    write."""
     place, one, other = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, other):
@@ -277,8 +279,8 @@ async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
 
 
 async def test_jobs_stay_suspect_while_a_process_does_not_answer(tmp_path: Path) -> None:
-    """If a process does not answer for ten seconds, its last write counts as lost, and jobs stay suspect. The
-    process may be dead."""
+    """If a process does not check within ten seconds after a restart of Redis, its latest write counts as
+    lost, and jobs stay suspect. The process may be dead."""
     place, one, dead = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, dead):
@@ -298,8 +300,8 @@ async def test_jobs_stay_suspect_while_a_process_does_not_answer(tmp_path: Path)
 
 
 async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None:
-    """A process that stopped cleanly is not waited for, because the later writes of other processes are
-    there."""
+    """If a process stopped cleanly before Redis was restarted, the others do not wait for it. Their own later
+    writes are there, so its earlier ones are there too."""
     place, one, gone = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, gone):
@@ -317,8 +319,8 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
 async def test_a_new_process_suspects_a_loss_until_the_others_have_looked(
     tmp_path: Path,
 ) -> None:
-    """A new process suspects data loss until the other processes have checked, because it has no own writes
-    to look for."""
+    """If a process starts after a restart of Redis, it suspects a data loss until the other processes have
+    found their writes. It has no writes of its own to look for."""
     place, one, new = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         one.meets(store)

@@ -23,8 +23,8 @@ SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))
 
 
 async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
-    """For many posts of unknown outcome the bot has to look twice, with only one look at a time. No post
-    waits for ever."""
+    """The outcomes of many posts are unknown. The bot has to look for each post twice, and the rate limit
+    allows only one look at a time. No post waits for ever."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,

@@ -1,5 +1,4 @@
-"""A fault is left out of a flow only if another flow has the same fault. Each fault is tried once in a
-run."""
+"""A flow leaves out a fault only if another flow of the run tries the same fault in the same situation."""
 
 import ast
 from collections.abc import Iterator
@@ -60,14 +59,14 @@ def _last(*calls: Call) -> str:
 def test_a_situation_is_a_call_of_a_kind_of_job_after_its_writes(
     one: list[Call], other: list[Call], *, is_same: bool
 ) -> None:
-    """A situation is a call of a kind of job after this job's writes. Other jobs, and this job's reads, make
-    no difference."""
+    """Two calls are the same situation if the same kind of job makes them after the same writes of this job.
+    Other jobs, and reads of this job, make no difference."""
     assert (_last(*one) == _last(*other)) is is_same
 
 
 def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
-    """The first flow tries a fault, and the next flow leaves out this fault. The next flow still tries other
-    faults and other situations."""
+    """If two flows have a fault in the same situation, the first flow tries it and the second leaves it out.
+    The second still tries other faults, and this fault in other situations."""
     (point,) = _run(UPDATE)
     first, second = Tried(tmp_path / "run"), Tried(tmp_path / "run")
     lost, killed = Aim(point, Fault.ANSWER_LOST), Aim(point, Fault.KILLED_AFTER)
@@ -82,7 +81,7 @@ def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE])
 def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None:
-    """A claim, the begin of an attempt and a write outside are tried in every flow."""
+    """Every flow tries the faults of its claims, begins of attempts and writes outside."""
     aim = Aim(Point(Call("any", kind), 1), Fault.ANSWER_LOST)
     tried = Tried(tmp_path)
 
@@ -90,7 +89,8 @@ def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None
 
 
 def test_a_flow_tries_what_may_not_come_again(tmp_path: Path) -> None:
-    """A flow always tries its second kills. It also tries a point that does not come in every rehearsal."""
+    """Every flow tries its own second kills. Every flow also tries a point that did not come in all its
+    rehearsals."""
     (point,) = _run(UPDATE)
     unsure = Aim(point, Fault.ANSWER_LOST, is_sure=False)
     again = Aim(point, Fault.ANSWER_LOST, again=Aim(point, Fault.KILLED_AFTER))
@@ -101,14 +101,14 @@ def test_a_flow_tries_what_may_not_come_again(tmp_path: Path) -> None:
 
 
 def _failures(*calls: Call) -> list[str]:
-    """Return the calls whose lost answer is tried."""
+    """Return the names of the calls whose lost answer is tried."""
     trace = Trace(_run(*calls), set(), set())
     return [str(aim.point) for aim in Rehearsals([trace]).aims() if aim.fault is Fault.ANSWER_LOST]
 
 
 def test_of_failed_reads_with_no_write_between_one_is_tried() -> None:
-    """Of several failed reads with no write between them, only one is tried, because the handler gets the
-    same error."""
+    """If several reads have no write between them, the proof tries a failure of only one of them. The handler
+    gets the same error from each."""
     reads = [_take(DRAW), LINK, SETTINGS, PROFILE, WRITE, LINK, SETTINGS]
 
     assert _failures(*reads) == [f"take {DRAW} #1", f"{LINK.name} #1", f"{WRITE.name} #1", f"{LINK.name} #2"]
@@ -128,7 +128,7 @@ def _catches(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_handler_catches_an_error_of_redis() -> None:
-    """No handler catches an error of Redis. A failed read therefore ends the handler, and the worker tries
+    """No handler catches an error of Redis. If a read fails, the handler therefore ends, and the worker tries
     the job again."""
     paths = [path for folder in OF_HANDLERS for path in (SOURCES / folder).rglob("*.py")]
     caught = {path: set(_catches(ast.parse(path.read_text()))) for path in paths}

@@ -62,7 +62,8 @@ async def test_the_stand_ins_and_an_actor_are_restored() -> None:
 
 
 def test_what_waits_in_this_process_is_not_kept() -> None:
-    """A task that waits for an event would wait for ever if the event were replaced."""
+    """If an object has an event, a snapshot of the object is refused. If the event were replaced, a task that
+    waits for it would wait for ever."""
     actor = Actor(0, "alice", "U1", "C1", seen=asyncio.Event())
 
     with pytest.raises(AssertionError, match=r"Actor belongs to the process, because of \['seen'\]"):

@@ -1,4 +1,4 @@
-"""A worker is told to stop while Redis is answering a call of the worker. No queue stays leased."""
+"""A worker is told to stop while it waits for an answer of Redis. No queue stays leased."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -25,7 +25,8 @@ FLOOR = 4
 
 
 async def _is_left_free(url: str, slack: SlackSandbox, number: int) -> bool:
-    """Stop a worker while Redis's answer `number` is held. Return whether there was such an answer.
+    """Stop a worker while Redis's answer `number` is held. Check that no lease is left. Return whether there
+    was such an answer.
 
     After the stop, the worker's task is cancelled, as at the end of the bot.
     """
@@ -65,8 +66,8 @@ async def _is_left_free(url: str, slack: SlackSandbox, number: int) -> bool:
 
 
 async def test_a_worker_that_stops_while_it_acquires_a_lease_releases_it(tmp_path: Path) -> None:
-    """A worker that stops while it acquires a lease releases the lease, whichever answer of Redis is held.
-    The queue is then not blocked until the lease expires."""
+    """If a worker is told to stop while it acquires a lease, it releases the lease, whichever answer of Redis
+    it waits for. Otherwise the queue would be blocked until the lease expires."""
     number = 1
     async with SlackSandbox() as slack, embedded.store(tmp_path / "store") as store:
         while await _is_left_free(store.url, slack, number):

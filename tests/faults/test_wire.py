@@ -1,4 +1,4 @@
-"""The proxy of the crash-point proof leaves no connection open, whatever fails while it runs."""
+"""The proxy of the crash-point proof leaves no connection open, even if the block in which it runs fails."""
 
 import asyncio
 import contextlib
@@ -26,8 +26,8 @@ class _Holding:
 
 
 async def test_a_proxy_that_ends_amid_a_command_leaves_no_connection(store_url: str) -> None:
-    """A proxy that ends during a command closes its connections. An open socket would fail a later test, when
-    its memory is freed."""
+    """If the proxy ends while a command is held, the proxy closes its connections. Python would report an
+    open socket later, during another test."""
     onlooker = _Holding()
     proxy = Proxy(Path(store_url.removeprefix("unix://")), onlooker)
     async with contextlib.AsyncExitStack() as stack:

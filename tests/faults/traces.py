@@ -14,7 +14,7 @@ class Trace:
     points: list[Point]
     # The points that count for the actor only because no other actor was running.
     alone: set[Point]
-    # The points that may have another event between them and the point before.
+    # The points before which another event may have happened since the previous point.
     apart: set[Point]
 
 
@@ -25,7 +25,7 @@ class Rehearsals:
         self.points = list(dict.fromkeys(point for trace in traces for point in trace.points))
         # The points that came in every rehearsal.
         self.sure = set.intersection(*(set(trace.points) for trace in traces))
-        # The situation of each point, in the first rehearsal that has the point.
+        # The situation of each point, taken from the first rehearsal that has the point.
         self.situations: dict[Point, str] = {}
         for trace in reversed(traces):
             self.situations |= situations_of(trace.points)
@@ -35,7 +35,7 @@ class Rehearsals:
     def aims(self) -> Iterator[Aim]:
         """Yield one aim for each fault of each point. Of several equal faults, only one is yielded."""
         for deaths in self._deaths():
-            # Faults that can happen while other actors run are quicker to try.
+            # Prefer a fault that can happen while other actors run, because it is quicker to try.
             yield min(deaths, key=lambda aim: aim.is_alone)
         failed_reads: set[tuple[str, Fault]] = set()
         for point in self.points:
@@ -50,11 +50,11 @@ class Rehearsals:
                 yield self._aim(point, fault)
 
     def _deaths(self) -> Iterator[list[Aim]]:
-        """Yield groups of kills that leave the same state.
+        """Yield groups of kills. All kills of a group leave the same state.
 
         A kill before a call leaves the same state as a kill after the previous call, unless another event may
-        come between both calls. Such a call is in `_apart`. A kill before a read and a kill after it leave
-        the same state, because a read changes nothing.
+        come between the two calls. In this case the call is in `_apart`. A kill before a read leaves the same
+        state as a kill after it, because a read changes nothing.
         """
         same: list[Aim] = []
         for point in self.points:
@@ -81,8 +81,8 @@ class Rehearsals:
         return sum(len(faults_of(point)) for point in self.points)
 
     def second_deaths(self, first: Aim, lease: str) -> Iterator[Aim]:
-        """Yield the kills of the recovering bot: at each point from its acquisition of the lease until the
-        lease's end."""
+        """Yield aims that kill the bot at `first`, and then kill the recovering bot. The second kill is at
+        each point from the recovering bot's take of the lease until the lease's end."""
         of_lease = [
             (at, point.call.kind) for at, point in enumerate(self.points) if point.call.lease == lease
         ]
@@ -98,7 +98,7 @@ class Rehearsals:
 
 
 def _shifting(traces: Sequence[Trace]) -> set[Point]:
-    """Return the points that did not always come after the same point."""
+    """Return the points whose previous point was not the same in all rehearsals."""
     before: dict[Point, set[Point | None]] = {}
     for trace in traces:
         for last, point in zip([None, *trace.points], trace.points, strict=False):
@@ -114,8 +114,8 @@ def until_call(trace: Trace, last: str) -> Trace:
 
 
 def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
-    """Yield the calls of attempts, each with the name of its lease. A kill at such a call leaves its outcome
-    unknown."""
+    """Yield the first call to Slack or Coder after each begin of an attempt, with the name of its lease. If
+    the bot is killed at such a call, its outcome is unknown."""
     begun = ""
     for point in points:
         if point.call.kind is Kind.BEGIN:
@@ -126,7 +126,7 @@ def find_unknown_outcomes(points: Iterable[Point]) -> Iterator[tuple[Point, str]
 
 
 def first_deaths(point: Point) -> tuple[Aim, Aim]:
-    """Return the kills before and after a call. In the first the call was not made; in the second it was."""
+    """Return two kills at a call: the first before the call was executed, the second after it."""
     return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
 
 

@@ -1,8 +1,8 @@
 """A proxy between a bot and Redis that parses the protocol and can stop any command or answer.
 
-An exchange is everything that a client sends at once: a command or a pipeline. An onlooker decides twice what
-happens to each exchange: before Redis executes it, and before the bot gets the answers. The proxy does not
-know what commands mean.
+An exchange is everything that a client sends at once: a command or a pipeline. An object of the test, the
+onlooker, decides twice about each exchange: before Redis executes it, and before the bot gets the answers.
+The proxy does not know what commands mean.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ Words = tuple[bytes, ...]
 
 
 class Verdict(Enum):
-    """What happens to an exchange before or after Redis: it passes, is held for ever, or is cut."""
+    """What happens to an exchange, before or after Redis executes it. The exchange passes, is held for ever,
+    or is cut together with its connection."""
 
     PASS = "pass"
     HOLD = "hold"
@@ -35,7 +36,7 @@ class Exchange:
 
     @property
     def is_of_scripts(self) -> bool:
-        """Return whether all commands of the exchange call scripts."""
+        """Return whether the first command of the exchange calls a loaded script."""
         return self.commands[0][0].upper() == b"EVALSHA"
 
 
@@ -52,16 +53,17 @@ class Onlooker(Protocol):
 
 
 class Proxy:
-    """Listens on loopback for one bot after the other, and connects to one Redis."""
+    """Listens on loopback for a bot and connects to Redis. If the bot is killed, the next bot connects to the
+    same port."""
 
     def __init__(self, path: Path, onlooker: Onlooker) -> None:
         self.path = path
         self.onlooker = onlooker
         self.port = 0
-        # Exchanges on their way to Redis or back. Held exchanges are left out.
+        # Exchanges that are on their way to Redis or back. Held exchanges do not count.
         self.under_way: set[Exchange] = set()
         self._waiting: set[asyncio.Task[None]] = set()
-        # Open connections to bots and to Redis. `_all_closed` is set while there is none.
+        # Open connections to bots and to Redis. `_all_closed` is set while no connection is open.
         self._ends: set[_Near | _Far] = set()
         self._all_closed = asyncio.Event()
         self._all_closed.set()
@@ -69,7 +71,7 @@ class Proxy:
 
     @property
     def is_busy(self) -> bool:
-        """Return whether an exchange is under way, except a blocking wait for a wake-up."""
+        """Return whether an exchange is under way. A blocking wait for a wake-up does not count."""
         return any(exchange.commands[0][0].upper() != b"BRPOP" for exchange in self.under_way)
 
     @contextlib.asynccontextmanager
@@ -168,7 +170,8 @@ class _Near(asyncio.Protocol):
             self._proxy.wait_for(verdict, self, exchange)
 
     def decided(self, exchange: Exchange, verdict: Verdict) -> None:
-        """Send the exchange to Redis, hold it or cut it."""
+        """Carry out the decision about an exchange that has not reached Redis: send it to Redis, hold it, or
+        cut the connection."""
         if exchange is not self._exchange:
             return
         match verdict:

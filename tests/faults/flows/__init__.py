@@ -1,14 +1,15 @@
 """Flows: what people and agents do, and what must be true afterwards, whatever failed on the way.
 
 There is one file for each family of flows: `creating` (create by command, form, mention, reaction, direct
-message, a misspelt command, attach), `replying` (to an idle agent, to a busy agent, a message that is sent to
-its task), `deciding` (a person's decision about input of unknown outcome and about held input, a choice of
-the agent, an answer by dialog), `sharing` (passing on a teammate's reply, and a share), `steering` (pause by
-verb, command, bare word, its button and stop sign, resume, edit, mute, follow, detach, delete), `telling`
-(each kind of notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a call by
-direct message, the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel
-and of a person, and a stuck task afterwards), `snoozing`, `connecting` (a person's own Coder account),
-`authorizing` (the same by Coder's page).
+message or a misspelt command; attach), `replying` (to an idle agent, to a busy agent, by *Send to its task*),
+`deciding` (a person's decision about input of unknown outcome and about held input, a choice of the agent, an
+answer by dialog), `sharing` (passing on a teammate's reply, and a share), `steering` (pause by verb, command,
+bare word, its button and stop sign; resume, edit, mute, follow, detach, delete), `telling` (each kind of
+notice), `showing` (the card, Slack's agent surface, the log as a file), `calling` (a direct message about a
+notice, the summary after quiet hours), `overdue` (reminders), `setting_up` (the settings of a channel and of
+a person, and a stuck task afterwards), `snoozing` (a reminder), `connecting` (a person connects their own
+Coder account by a pasted token), `authorizing` (a person does so by Coder's page).
+
 docs/guarantees.md says how to add a flow.
 """
 

@@ -1,7 +1,7 @@
 """A flow in which a person's account gets tokens of Coder's OAuth2 provider.
 
-Coder accepts a code only once. So if its answer is lost, nobody can know the tokens, and the person is asked
-to begin again.
+Coder accepts a code only once. If Coder's answer to the code is lost, nobody can know the tokens. The bot
+then asks the person to begin again.
 """
 
 import base64
@@ -27,15 +27,18 @@ from .flow import LEASE_KINDS, Flow
 
 ADDRESS = "http://127.0.0.1:1"
 VERIFIER = "v" * 64
-# A token that lives for so long is not renewed by itself: that would never end.
+# Tokens live so long that Taskwire does not renew them by itself during a run. Otherwise new renewals would
+# come without end.
 LIFETIME = timedelta(days=400)
 BEGIN_AGAIN = "Coder did not let me connect your account. `/task connect` begins again."
 
 
 class Authorizing(Flow):
-    """A person comes back from Coder's page. The code is exchanged, and the former tokens end.
+    """A person comes back from Coder's page. Taskwire exchanges the code for tokens, and deletes the tokens
+    of the earlier connection.
 
-    No call is an attempt: a code that was used up is refused.
+    None of the calls is an attempt (a call with a record in Redis), because Coder refuses a code that was
+    already used.
     """
 
     floor = 24
@@ -43,7 +46,7 @@ class Authorizing(Flow):
     accounts = "both"
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Register the app, and let each actor connect once, so that a run replaces tokens."""
+        """Register the OAuth app in Coder, and let each actor connect once, so that a run replaces tokens."""
         coder = self.deployment.coder
         coder.world.oauth.token_lifetime = LIFETIME
         app = coder.add_oauth_app("Taskwire", f"{ADDRESS}/coder/callback")
@@ -62,7 +65,7 @@ class Authorizing(Flow):
         )
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a code from Coder's page."""
+        """Give each actor a new code, as Coder's page does."""
         self._give_codes(actors)
 
     def _give_codes(self, actors: Sequence[Actor]) -> None:
@@ -78,7 +81,7 @@ class Authorizing(Flow):
             world.oauth.codes[code] = OAuthCode(code, app, user, challenge, ends)
 
     async def go(self, actor: Actor) -> None:
-        """Write the job that the claim of the code writes."""
+        """Write the job that Taskwire writes when it claims the code."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
@@ -91,11 +94,12 @@ class Authorizing(Flow):
         await queues.write(Batch().append(account(person), job))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the code is used up."""
+        """Return whether the actor's code has been used."""
         return code_of(actor) not in self.deployment.coder.world.oauth.codes
 
     def check(self, actor: Actor) -> None:
-        """Check that one token of the bot is left, and that the person heard at most one answer."""
+        """Check that the bot has one token for the person, and that the person got at most one of the
+        possible answers."""
         assert len(self.tokens(actor)) == 1
         connected = f"Connected: you are *{actor.name}* in Coder."
         self.told_at_most(actor, connected, BEGIN_AGAIN, wishes=["connecting your Coder account"])
@@ -109,5 +113,5 @@ class Authorizing(Flow):
 
 
 def code_of(actor: Actor) -> str:
-    """Return the code that the actor's browser brings back."""
+    """Return the code that the actor's browser brings back from Coder's page."""
     return f"code-of-{actor.name}"

@@ -20,7 +20,7 @@ from .telling import Failing
 
 
 class Direct(Flow):
-    """A flow that ends with one direct message."""
+    """The base of flows that end with one direct message."""
 
     settings = PersonSettings()
 
@@ -37,7 +37,7 @@ class Direct(Flow):
         await self.set_up(actors)
 
     async def set_up(self, actors: Sequence[Actor]) -> None:
-        """Store the person settings of the flow for each actor."""
+        """Store the flow's settings as the person settings of each actor."""
         for actor in actors:
             key = self.deployment.keys.named("person_settings", actor.person)
             await self.deployment.store.set(key, self.settings.model_dump_json())
@@ -57,7 +57,7 @@ class Direct(Flow):
         return list(slack.messages(slack.open_direct(actor.person).id))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether this run has sent the direct message."""
+        """Return whether the bot has sent the direct message in this run."""
         return bool(self.new_directs(actor))
 
 
@@ -91,7 +91,7 @@ class EndingQuietHours(Direct):
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent fail during its owner's quiet hours, which last for most of a day."""
+        """Let each agent fail during its owner's quiet hours. These hours last for most of a day."""
         await super().reach_start(actors)
         hour = from_ms(self.deployment.clock.now_ms).hour
         self.settings = PersonSettings(quiet_from_hour=(hour - 1) % 24, quiet_until_hour=(hour + 20) % 24)
@@ -104,7 +104,7 @@ class EndingQuietHours(Direct):
         await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
-        """Save the settings without quiet hours."""
+        """Write the job that saves the person's settings, now without quiet hours."""
         work = SavePersonSettings(person=UserId(actor.person), settings=PersonSettings())
         job = Job(id=f"dialog:{actor.run_number}", work=work)
         store = Connections(self.deployment.store, self.deployment.store, "")
@@ -112,7 +112,7 @@ class EndingQuietHours(Direct):
         await queues.write(Batch().append(intake(actor.person), job))
 
     def check(self, actor: Actor) -> None:
-        """Check that the summary was sent once."""
+        """Check that the bot sent the summary once, and posted nothing in the channel."""
         address = self.deployment.slack.backend.permalink(actor.channel, actor.thread_ts)
         failed = f"{title_of(actor)}. No luck with try {actor.run_number - 1} <{address}>"
         assert self.new_directs(actor) == [("summary", f"During your quiet hours:\n•  Failed: {failed}")]

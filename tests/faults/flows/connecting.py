@@ -21,8 +21,8 @@ from .flow import LEASE_KINDS, Flow
 
 
 class Connecting(Flow):
-    """A person pastes a token from Coder's page. Taskwire exchanges the token for a token with few rights,
-    and stores the new token. No call is an attempt.
+    """A person pastes a token from Coder's page. Taskwire exchanges this token for a token with few rights,
+    and stores the new token. None of these calls is an attempt (a call with a record in Redis).
 
     Taskwire then deletes the pasted token and the bot's former token, and answers a question that has waited
     for the account. Other flows prove how Taskwire claims a dialog. Here the flow writes the job as that
@@ -35,7 +35,8 @@ class Connecting(Flow):
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
-        # Of each actor: the token from Coder's page, and the ids of the tokens that Taskwire must delete.
+        # For each actor, the token from Coder's page. Below it, the ids of the tokens that Taskwire must
+        # delete.
         self._pasted: dict[Actor, str] = {}
         self._replaced: dict[Actor, set[str]] = {}
 
@@ -53,7 +54,8 @@ class Connecting(Flow):
             self._replaced[actor] = {token.id for token in self._tokens(actor)}
 
     async def go(self, actor: Actor) -> None:
-        """Write the job that a pasted token causes."""
+        """Write the job that Taskwire writes for a pasted token, and a question that waits for the
+        account."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
@@ -65,12 +67,13 @@ class Connecting(Flow):
         await queues.write(batch.append(waiting_requests(person), _make_waiting(actor, requester)))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether only one token of the bot is left, and it is new."""
+        """Return whether the person has only one token in Coder, and this token is new."""
         left = self._tokens(actor)
         return len(left) == 1 and left[0].id not in self._replaced[actor]
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot has one token with few rights, and that the bot said nothing else."""
+        """Check that the bot's token has few rights, and that the person got each expected answer at most
+        once."""
         (token,) = self._tokens(actor)
         assert "all" not in token.scopes
         ends = token.expires_at
@@ -89,7 +92,7 @@ class Connecting(Flow):
 
 
 def _make_waiting(actor: Actor, requester: Requester) -> Job:
-    """Return the job of a question that waits for the account."""
+    """Return the job of a person's question, which waits until the person has connected an account."""
     asked = AnswerQuestion(requester=requester, line="help pause")
     question = Job(id=f"question:{actor.run_number}", work=asked)
     work = WaitForAccount(

@@ -25,19 +25,19 @@ class Creating(Flow):
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
 
     async def go(self, actor: Actor) -> None:
-        """Type the command."""
+        """Type `/task create` with a prompt."""
         await self.type(actor, f"create {prompt_of(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the card shows that the task is working."""
-        # A task counts only after it is linked. How many polls happen before the link is a matter of chance.
+        # A task counts only after the card names it. How many polls happen before that depends on chance.
         bound = [metadata(message).get("task_id") for message in self.messages(actor)]
         tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
         actor.task = tasks[0] if tasks else None
         return any(said.startswith("Working") for said in self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task, and that they are linked."""
+        """Check that there is one card and one task, and that the card is linked to the task."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -55,25 +55,25 @@ class Creating(Flow):
         )
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that there is neither a card nor a task."""
+        """Check that the bot has posted no card and created no task."""
         super().check_untaken(actor)
         assert [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)] == []
 
 
 class Filling(Creating):
-    """A person submits the form for a new task. After the card is posted, the flow is the same as for a
-    command."""
+    """A person submits the form for a new task. After the bot has posted the card, the flow is the same as
+    for a command."""
 
     floor = 34
     last = "slack chat.postMessage"
     dies_twice = ()
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Open the form."""
+        """Open the form for a new task."""
         await self.open_dialogs(dict.fromkeys(actors, "create"))
 
     async def go(self, actor: Actor) -> None:
-        """Submit the form."""
+        """Submit the form for a new task."""
         await self.submit(actor, {"form.prompt": prompt_of(actor)})
 
 
@@ -85,16 +85,16 @@ class Mentioning(Creating):
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage",)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Begin a discussion."""
+        """Write a message that begins a discussion."""
         for actor in actors:
             actor.thread_ts = await self.deployment.slack.post(actor.person, actor.channel, "it is broken")
 
     async def go(self, actor: Actor) -> None:
-        """Mention the bot."""
+        """Mention the bot in the discussion, with a prompt."""
         await self.deployment.slack.mention(actor.person, actor.channel, prompt_of(actor), actor.thread_ts)
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one task, and one card in the discussion."""
+        """Check that there is one task, and one card as a reply in the discussion."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -114,14 +114,14 @@ class Mentioning(Creating):
 
 class Marking(Creating):
     """A person adds the reaction that means "create a task" to a message of a discussion. The bot posts the
-    card as a reply there."""
+    card as a reply in this discussion."""
 
     floor = 38
     last = "slack chat.postMessage"
     dies_twice = ()
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write the message in a discussion."""
+        """Write a discussion whose last message has the prompt."""
         slack = self.deployment.slack
         for actor in actors:
             actor.thread_ts = await slack.post(actor.person, actor.channel, "it is broken")
@@ -130,11 +130,11 @@ class Marking(Creating):
             )
 
     async def go(self, actor: Actor) -> None:
-        """Add the reaction to the message."""
+        """Add the reaction to the message with the prompt."""
         await self.deployment.slack.react(actor.person, actor.channel, actor.message_ts, DEFAULT_EMOJI)
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one task, and one card in the discussion."""
+        """Check that there is one task, and one card as a reply in the discussion."""
         (actor.task,) = self._tasks(actor)
 
         (card,) = self.messages(actor)
@@ -144,7 +144,7 @@ class Marking(Creating):
         self.told_at_most(actor, wishes=[f"creating *{prompt_of(actor)}*", "what you asked for"])
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that there is neither a card nor a task."""
+        """Check that the bot has posted no card and created no task."""
         super().check_untaken(actor)
         assert self._tasks(actor) == []
 
@@ -154,15 +154,15 @@ class Marking(Creating):
 
 
 class FillingFromMessage(Creating):
-    """A person submits the form that a message's shortcut opened. The thread of the message becomes context
-    of the prompt."""
+    """A person opens the form for a new task from a message, and submits the form. The thread of the message
+    becomes context of the prompt."""
 
     floor = 39
     last = "slack chat.postMessage"
     dies_twice = ()
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a thread, and open the form from its last message."""
+        """Write a thread, and open the form for a new task from the thread's last message."""
         await self.open_each(actors, self._open_from_message)
 
     async def _open_from_message(self, actor: Actor) -> ActionResult:
@@ -172,7 +172,7 @@ class FillingFromMessage(Creating):
         return await slack.message_shortcut(actor.person, actor.channel, ts, "make_task")
 
     async def go(self, actor: Actor) -> None:
-        """Submit the form."""
+        """Submit the form, with the thread as context."""
         await self.submit(actor, {"form.prompt": prompt_of(actor), "form.with_thread": ["yes"]})
 
     def check(self, actor: Actor) -> None:
@@ -198,16 +198,16 @@ class Offering(Flow):
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
-        # How many direct messages there were before this run.
+        # How many direct messages the person and the bot had written before this run.
         self._earlier: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Register the person's direct messages as a name of the actor."""
+        """Register the person's conversation with the bot as a name of the actor."""
         for actor in actors:
             self.deployment.watch.names.add(actor, self._direct(actor))
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write the direct message, and wait for the offer."""
+        """Write a direct message with a prompt, and wait for the bot's offer."""
         for actor in actors:
             actor.task = None
             self._earlier[actor] = len(self.deployment.slack.messages(self._direct(actor)))
@@ -215,17 +215,18 @@ class Offering(Flow):
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody has an offer")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button."""
+        """Press *Create* below the offer."""
         await press(self, actor, lambda: self._button(actor), self._direct(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card and the task are there."""
+        """Return whether the bot has posted the card and created the task."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         actor.task = tasks[0] if tasks else None
         return bool(tasks) and bool(self._cards(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task. A kill may prevent the edit that replaces the offer."""
+        """Check that there is one card and one task. The offer may still be there, because a kill can prevent
+        the edit that replaces it."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self._cards(actor))) == (1, 1)
         wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
@@ -257,23 +258,24 @@ class Correcting(Flow):
     last = "inbox.claim claim:command:offered:*"
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Type the command, and wait for the offer."""
+        """Type the misspelt command, and wait for the bot's offer."""
         for actor in actors:
             await self.type(actor, f"craete {prompt_of(actor)}")
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody has an offer")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button."""
+        """Press *Create* below the offer."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card and the task are there."""
+        """Return whether the bot has posted the card and created the task."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         actor.task = tasks[0] if tasks else None
         return bool(tasks) and bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """Check that there is one card and one task. A kill may prevent the edit that replaces the offer."""
+        """Check that there is one card and one task. The offer may still be there, because a kill can prevent
+        the edit that replaces it."""
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self.said(actor))) == (1, 1)
         asked = f"> {prompt_of(actor)}"
@@ -300,11 +302,11 @@ class Attaching(Flow):
             actor.task.becomes("working", "On it")
 
     async def go(self, actor: Actor) -> None:
-        """Type the command."""
+        """Type `/task attach` with the task's name."""
         await self.type(actor, f"attach {task_of(actor).name}")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether there is a card."""
+        """Return whether the bot has posted the card."""
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:

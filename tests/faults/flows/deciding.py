@@ -15,9 +15,10 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 ONCE_ONLY = "Somebody already decided this."
 ANSWERED = "This was already answered."
-# The person sees this text if Redis does not answer before the ack.
+# The bot answers with this text if Redis does not answer before the ack.
 AWAY = answers.store_unreachable()
-# The person sees this text if the answer to the claim was lost. Other claims of the same exchange get it too.
+# The bot answers with this text if Redis's answer to the claim was lost. If other claims were sent in the
+# same exchange, their persons get this text too.
 CANNOT_TELL = (
     "I'm not sure whether I got this: my data store did not answer. Look whether it was done before you "
     "repeat it."
@@ -28,7 +29,7 @@ class Deciding(Flow):
     """A person presses *Send again* on the question about a reply. The bot queues the reply again and
     replaces the question."""
 
-    # Two calls of the delivery may come before or after the edit of the question.
+    # Two calls that deliver the reply may come before or after the edit of the question.
     floor = 28
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
@@ -38,7 +39,8 @@ class Deciding(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a reply that the agent's API rejects, and wait for the question about it."""
+        """Write a reply that the agent's API rejects. Wait until the bot asks the person whether to send it
+        again."""
         for actor in actors:
             assert actor.task is not None
             actor.task.becomes("idle", f"waiting for word {actor.run_number + 1}")
@@ -49,8 +51,8 @@ class Deciding(Flow):
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button. If the bot is killed or says that it does not know the outcome, press the button
-        again."""
+        """Press *Send again*. If the bot is killed or says that it does not know the outcome, press the
+        button again."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
@@ -58,7 +60,8 @@ class Deciding(Flow):
         return "white_check_mark" in self._receipts(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has all replies once and in order, and that nobody was told anything else."""
+        """Check that the agent has all replies once and in order, and that the person got no unexpected
+        message."""
         assert actor.task is not None
         assert actor.task.inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self._receipts(actor) == ["white_check_mark"]
@@ -92,7 +95,8 @@ class Releasing(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Write a reply to a busy agent, pause the task, and wait until the reply is held."""
+        """Write a reply to a busy agent, pause the task, and wait until the bot says that it holds the
+        reply."""
         for actor in actors:
             task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
         await self.deployment.poll()
@@ -105,11 +109,11 @@ class Releasing(Flow):
         await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
-        """Press the button."""
+        """Press *Resume and send*."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """Let the agent become ready when its workspace runs. Return whether the reply is marked as
+        """When the workspace runs, let the agent wait for input. Return whether the reply is marked as
         delivered."""
         if task_of(actor).status == "active" and not task_of(actor).is_stable:
             task_of(actor).becomes("idle", "Ready")
@@ -159,7 +163,7 @@ class Choosing(Flow):
         )
 
     async def go(self, actor: Actor) -> None:
-        """Press the second choice."""
+        """Press the second of the two choices."""
         await press(self, actor, lambda: self._button(actor, actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
@@ -167,8 +171,8 @@ class Choosing(Flow):
         return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has each choice once. The choice was posted once, and the notice names the
-        person."""
+        """Check that the agent has each choice once. The choice was posted once, and the agent's question now
+        names the person who chose."""
         number = actor.run_number
         words = f"2. {_choice(number)}"
         assert task_of(actor).inputs == [f"2. {_choice(turn)}" for turn in range(1, number + 1)]
@@ -197,7 +201,7 @@ class Answering(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent fail, and open the dialog from the card."""
+        """Let each agent fail. Then open the dialog by *Answer* on the card."""
         slack = self.deployment.slack
         for actor in actors:
             task_of(actor).becomes("working", f"Turn {actor.run_number + 1}")
@@ -213,7 +217,7 @@ class Answering(Flow):
         )
 
     async def go(self, actor: Actor) -> None:
-        """Submit the dialog."""
+        """Submit the dialog with an answer."""
         await self.submit(actor, {"form.prompt": f"try {actor.run_number}"})
 
     def is_over(self, actor: Actor) -> bool:
@@ -221,7 +225,7 @@ class Answering(Flow):
         return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has the answer once, and that it was posted once."""
+        """Check that the agent has the answer once, and that the bot posted the answer once."""
         words, inputs = f"try {actor.run_number}", task_of(actor).inputs
         assert (inputs[-1], inputs.count(words)) == (words, 1)
         assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
@@ -230,7 +234,7 @@ class Answering(Flow):
 
 
 def _receipts(flow: Flow, actor: Actor) -> list[str]:
-    """Return the reactions on the messages that the bot posted for an actor during this run."""
+    """Return the reactions on the message that the bot posted in an actor's name during this run."""
     said = [each for each in flow.messages(actor) if " says: " in str(each["text"])]
     return list(flow.deployment.slack.reactions(actor.channel, str(said[-1]["ts"]))) if said else []
 
@@ -242,7 +246,8 @@ def _choice(number: int) -> str:
 async def press(
     flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
 ) -> None:
-    """Press a button. If the bot is killed or says that it does not know the outcome, press the button again.
+    """Press the button that `find` finds. If the bot is killed or says that it does not know the outcome,
+    press the button again.
 
     The button is in the actor's channel, unless `channel` names another channel.
     """

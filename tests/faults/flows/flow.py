@@ -12,10 +12,10 @@ from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
 from tests.scenarios.reading import check_page, is_notice, shown
 
-# People see this text if Redis does not answer in time.
+# The bot answers a command with this text if Redis does not answer in time.
 OUTCOME_UNKNOWN = answers.command_outcome_unknown()
 
-# The calls of a job that makes an attempt.
+# A job that makes an attempt makes calls of these kinds for its lease.
 LEASE_KINDS = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
@@ -26,29 +26,30 @@ class Flow:
     is_watched: ClassVar[bool] = False
     # How many seconds an agent must be idle before it needs a person. By default an idle agent never does.
     settle_seconds: ClassVar[float] = 1_000_000.0
-    # How many seconds a question is open before somebody is reminded. By default there are no reminders.
+    # How many seconds after a question somebody is reminded. By default there are no reminders.
     reminder_seconds: ClassVar[float] = 0.0
     # Whether the Slack app is declared as an agent.
     is_agent: ClassVar[bool] = False
-    # Whether the start of the flow changes with time. If so, no actor can start after the others.
+    # Whether the state at the start of the flow changes with time. If so, all actors must start at the same
+    # time.
     is_timed: ClassVar[bool] = False
-    # TASKWIRE_ACCOUNTS: whose Coder accounts are used.
+    # The setting TASKWIRE_ACCOUNTS, which says whose Coder accounts the bot uses.
     accounts: ClassVar[str] = "service"
     # Whether a fault of one actor would delay another actor. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
-    # Whether calls that get no answer are tried too. The bot then sees a timeout where it otherwise sees a
-    # cut connection. The difference is in the client and not in the flow, so one flow for each client is
-    # enough.
+    # Whether the proof also tries calls that get no answer. The bot then sees a timeout where it otherwise
+    # sees a cut connection. This makes a difference in the client and not in the flow, so one flow for each
+    # client is enough.
     tries_silence: ClassVar[bool] = False
 
-    # Calls whose outcome is unknown if the bot is killed, and whose recovery this flow proves by killing the
-    # recovering bot too.
+    # The names of calls that are made as attempts. If the bot is killed at such a call, its outcome is
+    # unknown. The proof then also kills the bot that recovers.
     dies_twice: ClassVar[tuple[str, ...]] = ()
-    # The least number of points that a rehearsal must find. Fewer points mean that the proof does not see
-    # some calls. Each flow sets its own number.
+    # A rehearsal must find at least this many points. If it finds fewer, the proof does not see some calls.
+    # Each flow sets its own number.
     floor: ClassVar[int] = 0
-    # Kinds of calls. The proof fails if the flow does not make a call of each kind.
+    # The flow must make a call of each of these kinds. Otherwise the proof fails.
     meets: ClassVar[frozenset[Kind]] = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
     # The last call that this flow proves; another flow proves the later calls. Empty if this flow proves all
     # calls.
@@ -64,7 +65,7 @@ class Flow:
         """Bring the actors to the start of the flow. This state is restored before each run."""
 
     async def go(self, actor: Actor) -> None:
-        """Do what starts the flow."""
+        """Do the act of the person or of the agent that starts the flow."""
         raise NotImplementedError
 
     def is_over(self, actor: Actor) -> bool:
@@ -77,15 +78,15 @@ class Flow:
         raise NotImplementedError
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that a delivery had no effect. Slack reported the delivery as failed, and the bot did not
-        claim it."""
+        """Check that a delivery had no effect. Slack reported the delivery as failed to the person, and the
+        bot did not claim it."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
     # Methods that flows use.
 
     async def begin_turn(self, actors: Sequence[Actor]) -> None:
-        """Let each agent get an answer and start to work."""
+        """Let each agent wait, get an answer of its person, and start to work."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
             await self.write(actor, f"answer {actor.run_number + 1}")
@@ -103,18 +104,20 @@ class Flow:
         await self.deployment.poll()
 
     async def write(self, actor: Actor, words: str) -> None:
-        """Write a message in the actor's thread."""
+        """Write a message in the actor's thread, as the actor's person."""
         actor.message_ts = await self.deployment.slack.post(
             actor.person, actor.channel, words, actor.thread_ts
         )
 
     async def type(self, actor: Actor, words: str) -> None:
-        """Type a command. Note an error from Slack or a warning from the bot."""
+        """Type `/task` with these words. Keep an error of Slack or a private answer of the bot in
+        `actor.failure`."""
         answer = await self.deployment.slack.command(actor.person, actor.channel, "/task", words)
         actor.failure = answer.failure or str((answer.reply or {}).get("text", ""))
 
     async def open_dialogs(self, words: Mapping[Actor, str]) -> None:
-        """Let each actor open a dialog by a command, and wait until the dialog is filled."""
+        """Let each actor type its command of `words`, which opens a dialog. Wait until the dialogs are
+        filled."""
         slack = self.deployment.slack
         await self.open_each(
             list(words), lambda actor: slack.command(actor.person, actor.channel, "/task", words[actor])
@@ -123,7 +126,7 @@ class Flow:
     async def open_each(
         self, actors: Sequence[Actor], open_one: Callable[[Actor], Awaitable[ActionResult]]
     ) -> None:
-        """Let each actor open a dialog, and wait until the dialog is filled."""
+        """Let each actor open a dialog by `open_one`. Wait until the dialogs are filled."""
         slack = self.deployment.slack
         for actor in actors:
             for left in slack.views(actor.person):
@@ -136,7 +139,8 @@ class Flow:
         return bool(views) and "submit" in views[-1].content
 
     async def submit(self, actor: Actor, values: Mapping[str, object] | None = None) -> None:
-        """Submit the open dialog, and note whether it closes."""
+        """Submit the open dialog with these values. Keep an error in `actor.failure` if the dialog does not
+        close."""
         view = self.deployment.slack.views(actor.person)[-1]
         submitted = await self.deployment.slack.submit(actor.person, view, dict(values or {}))
         actor.failure = submitted.failure or ("the dialog says so" if submitted.view is not None else "")
@@ -161,10 +165,10 @@ class Flow:
 
     def told_at_most(self, actor: Actor, *may_be: str, wishes: Sequence[str] = ()) -> None:
         """Check that the person got only these private answers, each at most once. Private answers are not
-        promised.
+        promised, so they may be missing.
 
-        A request of `wishes` may have to wait while Coder or Slack does not answer. A private answer that
-        says so is allowed too.
+        `wishes` are the acts that the person asked for. While Coder or Slack does not answer, the bot may say
+        that such an act has to wait. This private answer is allowed too.
         """
         told = self.told(actor)
         waits = [
@@ -177,7 +181,8 @@ class Flow:
         assert set(told) <= {*may_be, *waits, OUTCOME_UNKNOWN}, told
 
     def button(self, actor: Actor, text: str) -> tuple[str, str, str] | None:
-        """Find a button of the newest message in the actor's thread."""
+        """Find a button by its text in the newest message of the actor's thread. Return the message's ts, the
+        action's id and the value."""
         message = self.deployment.slack.thread(actor.channel, actor.thread_ts)[-1]
         for block in message.get("blocks") or []:
             for element in block.get("elements", ()) if block["type"] == "actions" else ():
@@ -190,7 +195,7 @@ class Flow:
         return list(self.deployment.slack.reactions(actor.channel, actor.message_ts))
 
     def new_builds(self, actor: Actor) -> list[str]:
-        """Return the transitions of the workspace's builds during this run."""
+        """Return what kind of build (start, stop) the actor's workspace made in this run."""
         builds = actor.task.builds if actor.task is not None else []
         return [build.transition for build in builds[actor.builds_before :]]
 
@@ -199,7 +204,8 @@ class Flow:
         return shown(self.deployment.slack.message(actor.channel, actor.thread_ts))
 
     def card_of(self, actor: Actor, phase: str, follow: str, buttons: str) -> str:
-        """Return the text of a card in a phase. The prompt is left out, because it is the title."""
+        """Return the expected text of a card in a phase. `follow` is the text after the template. The prompt
+        is left out, because it is the title."""
         facts = f"{phase} Owner: {actor.name.capitalize()}. Template: Tasks on Docker.{follow}"
         return f"{facts}\n{buttons}" if buttons else facts
 

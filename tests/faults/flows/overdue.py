@@ -29,7 +29,8 @@ class Reminding(Flow):
         self._fallbacks: dict[Actor, str] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task, and a fallback who is called a minute after the owner."""
+        """Give each actor a task, and set a fallback for each channel. The fallback is called a minute after
+        the owner."""
         await give_tasks(self, actors)
         slack = self.deployment.slack
         for actor in actors:
@@ -43,7 +44,7 @@ class Reminding(Flow):
             await self.deployment.store.set(key, settings.model_dump_json())
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent ask something, and wait for the notice of the question."""
+        """Let each agent ask a question, and wait until the bot has posted the notice about it."""
         await self.begin_turn(actors)
         for actor in actors:
             question = _question(actor.run_number + 1)
@@ -53,7 +54,7 @@ class Reminding(Flow):
         await self.deployment.run_until(lambda: all(map(self._is_asked, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
-        """Do nothing: time passes."""
+        """Do nothing. The flow starts because time passes."""
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the fallback is called."""
@@ -76,7 +77,8 @@ class Reminding(Flow):
 
 
 def timeless(flow: Flow, actor: Actor) -> list[str]:
-    """Return the bot's texts without durations, because the lease of a killed bot may delay a notice."""
+    """Return the bot's texts without the durations in them. A notice may come later if a killed bot has left
+    its lease."""
     return [re.sub(r"\d+ min", "N min", said) for said in flow.said(actor)]
 
 

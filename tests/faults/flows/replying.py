@@ -15,8 +15,8 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of
 class Replying(Flow):
     """A person replies to an agent that waits for input.
 
-    A reply of unknown outcome is sent again once. If the bot is killed again before the outcome is known, the
-    bot asks a person.
+    If the outcome of sending the reply is unknown, the bot sends the reply once more. If the outcome is
+    unknown again, the bot asks a person.
     """
 
     floor = 44
@@ -32,7 +32,7 @@ class Replying(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let the agent report something, so that the next reply is newer than this report."""
+        """Let the agent report something. The next reply is then later than this report."""
         for actor in actors:
             self._answers.pop(actor, None)
             task_of(actor).becomes("working", f"Busy with word {actor.run_number}")
@@ -81,16 +81,16 @@ class Waiting(Replying):
         await self.write(actor, _word(actor.run_number))
 
     def is_over(self, actor: Actor) -> bool:
-        """When the reply is marked as waiting, let the agent become ready. Return whether the reply is
-        delivered."""
+        """When the reply is marked as waiting, let the agent become ready. Return whether the reply is marked
+        as delivered."""
         if "hourglass_flowing_sand" in self.marks(actor) and not task_of(actor).is_stable:
             task_of(actor).becomes("idle", "Ready")
         return super().is_over(actor)
 
 
 class SendingToTask(Replying):
-    """A person uses *Send to its task* on a message that was no input. The message becomes a reply.
-    `Replying` proves the rest."""
+    """A person uses *Send to its task* on a message that was not for the agent. The message becomes a reply.
+    `Replying` proves how the reply is sent."""
 
     floor = 16
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -104,7 +104,7 @@ class SendingToTask(Replying):
             await self.write(actor, f"// {_word(actor.run_number + 1)}")
 
     async def go(self, actor: Actor) -> None:
-        """Let the agent wait for input, and use the shortcut."""
+        """Let the agent wait for input, and use *Send to its task* on the message."""
         task_of(actor).becomes("idle", "Waiting for the next word")
         used = await self.deployment.slack.message_shortcut(
             actor.person, actor.channel, actor.message_ts, "send_to_task"
@@ -112,7 +112,8 @@ class SendingToTask(Replying):
         actor.failure = used.failure
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has the message once. Slack does not send a failed shortcut again."""
+        """Check that the agent has the message once, as its last input. Slack does not repeat a shortcut that
+        has failed."""
         inputs = task_of(actor).inputs
         assert (inputs[-1], len(set(inputs))) == (f"// {_word(actor.run_number)}", len(inputs))
         assert self.marks(actor) == ["white_check_mark"]

@@ -11,10 +11,10 @@ from .overdue import timeless
 
 
 class SettingUp(Direct):
-    """A person saves `/task settings`. The bot tells the channel who may steer, and soon calls the owner by
-    direct message.
+    """A person submits the dialog of `/task settings`.
 
-    `CallingDirectly` proves this call.
+    The bot tells the channel who may steer. Soon after, it calls the owner by direct message, as the person's
+    own settings say. `CallingDirectly` proves this call.
     """
 
     is_watched = True
@@ -25,7 +25,7 @@ class SettingUp(Direct):
     meets = LEASE_KINDS | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each agent work, and open the dialog."""
+        """Let each agent work, and open the dialog of `/task settings`."""
         await super().reach_start(actors)
         await self.begin_turn(actors)
         await self.open_dialogs(dict.fromkeys(actors, "settings"))
@@ -36,11 +36,11 @@ class SettingUp(Direct):
         await self.submit(actor, values | {"person.calls": "By a direct message"})
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the channel was told and the owner was called."""
+        """Return whether the bot has told the channel and has called the owner."""
         return len(self.said(actor)) >= 2 and super().is_over(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the channel was told once, and that the owner was called once, by direct message."""
+        """Check that the bot told the channel once, and that it called the owner once, by direct message."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: from now on, everybody here can steer new "

@@ -25,10 +25,10 @@ class Sharing(Flow):
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
         self._teammates: dict[Actor, str] = {}
-        # The reply that is passed on, and the teammate's next reply.
+        # The ts of the reply that is passed on. Below it, the ts of the teammate's next reply.
         self._passed: dict[Actor, str] = {}
         self._next: dict[Actor, str] = {}
-        # How many direct messages the teammate already had.
+        # How many direct messages the teammate had got before this run.
         self._told_before: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
@@ -44,7 +44,7 @@ class Sharing(Flow):
             self._teammates[actor] = mate.id
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let each teammate write a reply, and ask the owner to pass on this reply."""
+        """Let each teammate write a reply. Then let the teammate ask the owner to pass on this reply."""
         deployment, slack = self.deployment, self.deployment.slack
         for actor in actors:
             self._told_before[actor] = len(self._told_directly(actor))
@@ -61,7 +61,7 @@ class Sharing(Flow):
         await deployment.run_until(lambda: all(self._question(actor)() for actor in actors), "questions")
 
     async def go(self, actor: Actor) -> None:
-        """Press *Always let NAME*. When the reply has arrived, let the teammate write another reply."""
+        """Press *Always let NAME*. When the agent has the reply, let the teammate write another one."""
         question = self._question(actor)
         await press(self, actor, lambda: None if self._has_arrived(actor) else question())
         await self.deployment.until(lambda: self._has_arrived(actor), "the reply was passed on")
@@ -72,7 +72,7 @@ class Sharing(Flow):
         task_of(actor).becomes("idle", f"waiting for the next word {actor.run_number}")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether both replies are marked as delivered, and the teammate got a direct message about
+        """Return whether the second reply is marked as delivered, and the teammate got a direct message about
         the share."""
         is_told = len(self._told_directly(actor)) > self._told_before[actor]
         return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
@@ -94,7 +94,7 @@ class Sharing(Flow):
         ]
 
     def _told_directly(self, actor: Actor) -> list[str]:
-        """Return the direct messages that the teammate got."""
+        """Return all direct messages of the bot to the actor's teammate."""
         slack = self.deployment.slack
         return [shown(each) for each in slack.messages(slack.open_direct(self._teammates[actor]).id)]
 
@@ -111,7 +111,8 @@ class Sharing(Flow):
         return self._private_button(actor, actor.person, "Always let ")
 
     def _private_button(self, actor: Actor, person: str, label: str) -> Find:
-        """Return a function that finds the button for the actor's present reply."""
+        """Return a function that finds a button in the private messages to `person`. The button's text begins
+        with `label`, and the button is about the reply that is to be passed on in this run."""
 
         def find() -> tuple[str, str, str] | None:
             for told in self.deployment.slack.ephemerals(person):

@@ -1,4 +1,4 @@
-"""Flows that show the present state: the card, the agent surface, and the log as a file."""
+"""Flows that show the present state of a task: the card, Slack's agent surface, and the log as a file."""
 
 from collections.abc import Sequence
 
@@ -48,8 +48,8 @@ class Drawing(Flow):
 
 
 class ShowingSession(Drawing):
-    """An agent works again, and Slack's own agent surface shows this. `Drawing` proves the earlier calls of
-    this flow."""
+    """An agent starts to work again, and Slack's own agent surface shows this. `Drawing` proves the first
+    calls of this flow."""
 
     floor = 24
     is_timed = True
@@ -88,16 +88,16 @@ class Logging(Flow):
             task_of(actor).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
     async def go(self, actor: Actor) -> None:
-        """Write the verb."""
+        """Write `!logs full` in the thread."""
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the file was sent, or the person was told the reason why not. A query is not
-        retried."""
+        """Return whether the bot has sent the file, or has told the person why it could not. The bot does not
+        try a query again."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:
-        """Check that the file was sent at most once and announced at most once."""
+        """Check that the file was sent at most once, and that the person was told of it at most once."""
         sent = f"The whole log of *{title_of(actor)}* is in your direct messages with me."
         files = self._files(actor)
         self.told_at_most(actor, *((sent, f"{sent}\n[Open the file]") if files else NOT_NOW))

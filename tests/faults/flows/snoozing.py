@@ -10,7 +10,7 @@ from .flow import LEASE_KINDS, Flow, give_tasks, task_of, title_of
 
 
 class Snoozing(Flow):
-    """A person snoozes a reminder. The reminder loses its buttons and names the person."""
+    """A person snoozes a reminder. The reminder loses its buttons and then says who snoozed it."""
 
     floor = 17
     is_watched = True
@@ -33,7 +33,7 @@ class Snoozing(Flow):
         await self.deployment.run_until(lambda: all(map(self._button, actors)), "everybody is reminded")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button."""
+        """Press *Snooze for 1 h* on the reminder."""
         await press(self, actor, lambda: self._button(actor))
 
     def is_over(self, actor: Actor) -> bool:
@@ -41,7 +41,7 @@ class Snoozing(Flow):
         return len(self._snoozed(actor)) == actor.run_number
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot said nothing else."""
+        """Check that the bot said nothing except the reminder."""
         question = f"<@{actor.person}> {_question(actor.run_number)}\n"
         said = f"{question}Still needs you: {title_of(actor)}. Snoozed by "
         assert self._snoozed(actor)[-1].startswith(said)

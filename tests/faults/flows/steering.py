@@ -23,7 +23,7 @@ class Steering(Flow):
         await give_tasks(self, actors)
 
     async def go(self, actor: Actor) -> None:
-        """Write the verb."""
+        """Write the flow's verb in the thread."""
         await self.write(actor, self.verb)
 
     def is_over(self, actor: Actor) -> bool:
@@ -79,12 +79,13 @@ class PausingByCommand(Pausing):
     dies_twice = ()
 
     async def go(self, actor: Actor) -> None:
-        """Type the command."""
+        """Type `/task pause` with the task's name."""
         await self.type(actor, f"pause {task_of(actor).name}")
 
 
 class Stopping(Pausing):
-    """A person writes only `stop` in a thread. The bot pauses the task, and offers to send the word as text.
+    """A person writes only `stop` in a thread. The bot pauses the task, and offers to send the word to the
+    agent.
 
     `Pausing` proves what follows.
     """
@@ -95,7 +96,7 @@ class Stopping(Pausing):
     verb = "stop"
 
     def answer(self, actor: Actor) -> str:
-        """Return the expected private answer, which offers to send the word."""
+        """Return the expected private answer. It has a button that sends the word to the agent."""
         return f"{super().answer(actor)}\n[I meant it as text]"
 
     def check(self, actor: Actor) -> None:
@@ -123,7 +124,7 @@ class StoppingByOffer(Pausing):
         await self.deployment.run_until(lambda: all(map(self._offer, actors)), "everybody has the offer")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button."""
+        """Press *Stop the task*."""
         await press(self, actor, lambda: self._offer(actor))
 
     def check(self, actor: Actor) -> None:
@@ -133,13 +134,13 @@ class StoppingByOffer(Pausing):
         assert task_of(actor).inputs == []
         assert self.marks(actor) == []
         title = f"*{title_of(actor)}*"
-        # A person who was not told presses again.
+        # If the bot's answer to the press was lost, the person presses again and gets this text.
         late = f"{title} is already paused. Your next reply resumes it."
         answer = f"{self.answer(actor)}\n[I meant it as text]"
         assert set(self.told(actor)) <= {answer, late, CANNOT_TELL, AWAY, self.waits(title)}
 
     def waits(self, title: str) -> str:
-        """Return what a person is told while Coder does not answer."""
+        """Return what the bot tells a person while Coder does not answer."""
         return (
             f"Coder is not answering, so stopping {title} has to wait. I keep trying for an hour; no need to "
             "repeat it."
@@ -154,8 +155,8 @@ class StoppingByOffer(Pausing):
 
 
 class StoppingBySign(Pausing):
-    """A person adds a stop sign to a notice. A job finds the task. After that the flow is the same as for the
-    verb."""
+    """A person adds the reaction stop sign to a notice. A job finds the notice's task. After that the flow is
+    the same as for the verb."""
 
     floor = 9
     meets = LEASE_KINDS - {Kind.BEGIN} | {Kind.CLAIM}
@@ -163,7 +164,7 @@ class StoppingBySign(Pausing):
     dies_twice = ()
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Give each actor a task, and a notice about this task."""
+        """Give each actor a task, and let the bot post a notice about it."""
         await super().prepare(actors)
         for actor in actors:
             task_of(actor).becomes("complete", f"Done by {actor.name}")
@@ -191,7 +192,7 @@ class Resuming(Steering):
     verb = "!resume"
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Pause the task."""
+        """Pause the task in Coder."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
@@ -223,11 +224,11 @@ class Editing(Steering):
         await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
-        """Write the verb with a new prompt."""
+        """Write `!edit` with a new prompt."""
         await self.write(actor, f"!edit {self._prompt(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the card shows the new prompt as its title."""
+        """Return whether the card's title is made from the new prompt."""
         return self._title(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
@@ -241,7 +242,8 @@ class Editing(Steering):
             "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this, Share, Detach, "
             "Delete]",
         )
-        # The message may have an older title: Coder's own, or the title of an earlier edit.
+        # The private answer may name the task by an older title: Coder's own, or the title of an earlier
+        # edit.
         titles = [title_of(actor), *(self._title(actor, number) for number in range(actor.run_number + 1))]
         self.told_at_most(
             actor,
@@ -269,7 +271,7 @@ class Muting(Steering):
         return ", Unmute," in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the card shows the mute, and that the bot said nothing else."""
+        """Check that the card offers *Unmute*, and that the bot posted nothing else."""
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
             actor,
@@ -293,14 +295,15 @@ class Following(Steering):
     verb = "!follow"
 
     def is_over(self, actor: Actor) -> bool:
-        """When the message is there, let the turn end. Return whether the message and the notice say that the
-        turn has ended."""
+        """When the bot has posted the message, let the agent's turn end. Return whether the message and a
+        notice say that the turn has ended."""
         if self.said(actor) and task_of(actor).state == "working":
             task_of(actor).becomes("complete", "Opened PR #12")
         return len(self.said(actor)) > 1 and not self.said(actor)[0].startswith("Live")
 
     def check(self, actor: Actor) -> None:
-        """Check that only one message shows what the agent writes."""
+        """Check that the bot posted one message that shows what the agent writes, and one notice that the
+        turn has ended."""
         assert self.said(actor) == [
             f"Followed *{title_of(actor)}* until its turn ended.",
             f"<@{actor.person}> Opened PR #12.\nDone: {title_of(actor)}. Reply here if there is more to do.",
@@ -341,11 +344,11 @@ class Deleting(Steering):
     dies_twice = ("coder tasks.delete",)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Open the dialog."""
+        """Open the dialog that confirms the deletion."""
         await self.open_dialogs({actor: f"delete {task_of(actor).name}" for actor in actors})
 
     async def go(self, actor: Actor) -> None:
-        """Submit the dialog."""
+        """Submit the dialog that confirms the deletion."""
         await self.submit(actor)
 
     def check(self, actor: Actor) -> None:

@@ -14,12 +14,12 @@ RUNS = f"[Stop] {MENU}"
 
 
 class Telling(Flow):
-    """The base of these flows. Each flow checks that one notice is posted once."""
+    """The base of these flows. Each flow checks that the bot posts one notice, once."""
 
     meets = LEASE_KINDS | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
-    # The call that reads the excerpt or the reason for the notice. If this call fails, the notice is posted
-    # without it.
+    # The name of the call that reads the excerpt or the reason for the notice. If this call fails, the bot
+    # posts the notice without the excerpt or reason.
     reads: ClassVar[str] = ""
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
@@ -43,11 +43,11 @@ class Telling(Flow):
         raise NotImplementedError
 
     def poorer(self, actor: Actor) -> str:
-        """Return the expected notice if the call `reads` failed."""
+        """Return the expected notice for the case that the call `reads` failed."""
         raise NotImplementedError
 
     def is_read(self, actor: Actor) -> None:
-        """Note that the thread has everything that the agent wrote."""
+        """Note that the thread now shows everything that the agent has written so far."""
 
     def shows(self, actor: Actor) -> str:
         """Return the expected text of the card."""
@@ -55,8 +55,8 @@ class Telling(Flow):
 
 
 class Writing(Telling):
-    """The base of notices with an excerpt of what the agent wrote. If the agent's log cannot be read, the
-    next notice has the excerpt."""
+    """The base of flows whose notice has an excerpt of what the agent wrote. If the agent's log cannot be
+    read, the next notice has the excerpt too."""
 
     reads = "coder tasks.logs"
 
@@ -70,7 +70,7 @@ class Writing(Telling):
         self._written.setdefault(actor, []).append(text)
 
     def is_read(self, actor: Actor) -> None:
-        """Forget the paragraphs that the thread has. The next notice must not repeat them."""
+        """Forget the paragraphs that the thread already shows. The next notice must not repeat them."""
         self._written[actor].clear()
 
     def notice(self, actor: Actor) -> str:
@@ -101,8 +101,8 @@ class Completing(Writing):
         return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the log could not be read. The notice then has the agent's report instead of
-        the agent's text."""
+        """Return the expected notice for the case that the log could not be read. It has the agent's report
+        instead of the agent's text."""
         return self.with_words(actor, [f"Opened PR {actor.run_number}."])
 
     def shows(self, actor: Actor) -> str:
@@ -148,7 +148,7 @@ class Needing(Writing):
     settle_seconds = 20.0
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Answer the agent's last question, and let the agent work."""
+        """Let a person answer the agent's last question, and let the agent work."""
         await self.begin_turn(actors)
 
     async def go(self, actor: Actor) -> None:
@@ -163,8 +163,8 @@ class Needing(Writing):
         return "\n".join([f"<@{actor.person}> {question}", follow, *rest])
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the log could not be read. The notice then has the agent's report instead of
-        the question."""
+        """Return the expected notice for the case that the log could not be read. It has the agent's report
+        instead of the question."""
         return self.with_words(actor, [f"Question {actor.run_number}."]) + "\n[Logs]"
 
     def shows(self, actor: Actor) -> str:
@@ -196,8 +196,8 @@ class Breaking(Telling):
         )
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the reason could not be read. The notice then has only what Coder's list
-        says."""
+        """Return the expected notice for the case that the reason could not be read. It says only what
+        Coder's list of tasks shows."""
         return self._told(
             actor,
             "The workspace failed, so the agent can't work. *Retry* starts it again. If it fails again, "
@@ -224,7 +224,7 @@ class PausedElsewhere(Telling):
     reads = "coder workspaces.get"
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let the task run."""
+        """Let the agent work."""
         await self.let_work(actors)
 
     async def go(self, actor: Actor) -> None:
@@ -236,7 +236,8 @@ class PausedElsewhere(Telling):
         return self._told(actor, "Nothing happened for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
-        """Return the notice if the build's log could not be read. The notice then gives no reason."""
+        """Return the expected notice for the case that the workspace could not be read. It gives no
+        reason."""
         return self._told(actor, "The workspace was stopped in Coder.")
 
     def _told(self, actor: Actor, why: str) -> str:
@@ -261,14 +262,14 @@ class ResumedElsewhere(Telling):
     floor = 32
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Pause the task."""
+        """Pause the task in Coder."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
         await self.deployment.poll()
 
     async def go(self, actor: Actor) -> None:
-        """Start the workspace."""
+        """Start the workspace in Coder."""
         task_of(actor).resume()
 
     def notice(self, actor: Actor) -> str:
@@ -289,11 +290,12 @@ class Vanishing(Telling):
     """Somebody deletes a task in Coder."""
 
     floor = 42
-    # A poll verifies vanished tasks one after the other.
+    # If several tasks have vanished, a poll looks for them one after the other. A fault of one actor would
+    # therefore delay the others.
     is_solitary = True
 
     async def go(self, actor: Actor) -> None:
-        """Delete the task."""
+        """Delete the task in Coder."""
         task_of(actor).delete()
 
     def notice(self, actor: Actor) -> str:
