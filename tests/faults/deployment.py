@@ -45,8 +45,7 @@ Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
 # The product's own interval between polls while Coder shows changes.
 POLL_MS = 5_000
-# Slack sends a delivery again every 0.05 s until a bot claims it. So the next bot gets a delivery that a
-# killed bot did not claim.
+# Slack repeats a delivery every 0.05 s until a bot claims it, for example the next bot after a kill.
 RETRIES = (0.05,) * 400
 # Slack waits for an ack for longer than a test holds any call.
 ACK_SECONDS = 60.0
@@ -184,8 +183,8 @@ class Deployment:
     # Time.
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until the condition holds. If this takes too long in real time, raise an error that describes
-        the condition (`what`)."""
+        """Wait in real time until the condition holds. If the wait is too long, raise an error with
+        `what`."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while not condition():  # noqa: ASYNC110 - the condition may depend on anything
@@ -206,8 +205,7 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
     async def run_to_end(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Let jobs run and time pass until no jobs are left or `unless` holds. Jobs of held actors may
-        stay."""
+        """Let jobs run and time pass until only held actors have jobs, or until `unless` holds."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait_until_idle()
@@ -280,8 +278,7 @@ class Deployment:
         return self._objects is not None and actor.is_waiting
 
     async def move_on(self) -> bool:
-        """Move the clock to the time of the next job or timer, or order the bot's poll or timers if they are
-        due. Return false if nothing is left to do."""
+        """Move the clock to the next job or timer and let it run. Return false if there is nothing to do."""
         rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):

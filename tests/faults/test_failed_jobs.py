@@ -55,8 +55,7 @@ class Bench:
         await running
 
     async def is_stopped_after(self, began: asyncio.Event, carry: Carry) -> None:
-        """Let a process begin a job with the handler `carry`. When `began` is set, stop the process while the
-        job runs."""
+        """Let a process begin a job. When `began` is set, stop the process while the job runs."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         await began.wait()
@@ -205,8 +204,7 @@ async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
 
 
 async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
-    """If the outside system certainly refused the call of an attempt, the record of the attempt is
-    removed."""
+    """If the call of an attempt was certainly refused, the record of the attempt is removed."""
 
     async def carry(context: JobContext) -> Outcome:
         async def refuse() -> None:
@@ -262,8 +260,7 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
 
 
 async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
-    """If a job has to wait for the rate limit, this does not count as a failure, and its next delay is not
-    longer."""
+    """If a job has to wait for the rate limit, it has not failed, and its next delay is not longer."""
     await bench.append("a")
 
     await bench.works(raising(NoCapacity("full", 30)))
@@ -442,8 +439,8 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
 
 
 async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
-    """If a job fails for a day, the jobs behind it in the queue, which were written before the failures
-    began, are given up with it. They get no day of their own."""
+    """If a job fails for a day, it is given up. So are the jobs behind it in the queue that were written
+    before the failures began."""
     await bench.append("a", "b", "c")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS + 1
@@ -462,7 +459,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """If a job was written while its queue was already failing, it is given up a day after it was written."""
+    """If a job is written while its queue is failing, it is given up a day after it was written."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2

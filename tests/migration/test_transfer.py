@@ -82,8 +82,7 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return the type, expiry and items of each key on a side. In the items, the prefix of the keys is
-    replaced by `of`."""
+    """Return the type, expiry and items of each key. In the items, `of` replaces the keys' prefix."""
     found = await side.read(sorted(await side.list_keys()))
     return {
         name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
@@ -102,8 +101,7 @@ async def _states(*sides: Side) -> list[str]:
 
 @pytest.mark.parametrize("way", ["to Redis", "from Redis", "to another prefix"])
 async def test_all_of_it_is_moved(places: Places, way: str) -> None:
-    """A move keeps the types, order, scores and times to live of all keys. After the move, the new store is
-    open, and the old store has a fence that says where it was moved."""
+    """A move keeps types, order, scores and times to live, opens the new store and closes the old one."""
     urls = {"to Redis": (places.own, places.redis), "from Redis": (places.redis, places.own)}
     here, there = urls.get(way, (places.redis, places.redis))
     source = await places.side(here)
@@ -119,8 +117,7 @@ async def test_all_of_it_is_moved(places: Places, way: str) -> None:
 
 
 async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
-    """A message was parked for a thread that had no link yet. After a move, even to another prefix, the
-    message reaches the thread's link in the new store."""
+    """After a move, even to another prefix, a message that was parked for a thread reaches its link."""
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
@@ -159,8 +156,7 @@ async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_sto
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """If the source and the target are one store under two names, the move is refused. It would delete the
-    store."""
+    """If source and target are one store, the move is refused, because it would delete the store."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -176,8 +172,7 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """A store can be moved to another database of the same server. The fence in the old store names this
-    database."""
+    """A store can be moved to another database of one server. The old fence names this database."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -251,8 +246,7 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A slow run of the move notices that another run has finished the same move. The slow run writes nothing
-    to the new store."""
+    """A slow run of a move notices that another run has finished, and writes nothing to the new store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -281,8 +275,7 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run of the move stand still before one of its requests, and run `meanwhile`. Return the source,
-    the target, and whether the run succeeded."""
+    """Let a run stand still before one of its requests. Return both sides, and whether it succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -331,8 +324,7 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
 
 
 async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
-    """While a run of a move stands still, the operator reopens the old store. When the run continues, the old
-    store stays open."""
+    """If the operator reopens the old store while a run stands still, the run leaves this store open."""
 
     async def thinks_better(source: Side, _: Side) -> None:
         if await _states(source) == ["leaving"]:
@@ -355,8 +347,7 @@ async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(
 
 
 async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places) -> None:
-    """A fence of which a part is missing keeps processes out of a store. `reopen` removes what is left of the
-    fence."""
+    """An incomplete fence keeps processes out of a store. `reopen` removes this fence."""
     side = await places.side(places.redis)
     await _fill(side)
     await side.connections.commands.hset(fence.key(side.keys), "run", "1")
@@ -399,8 +390,7 @@ async def test_it_goes_back_the_same_way(places: Places) -> None:
 
 
 async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str:
-    """Try a move, which must be refused, and return the reason. Check that the move changed nothing.
-    `replaces` stands for `--replace`."""
+    """Return the reason why a move is refused. Check that the refused move changed nothing."""
     before = [await _holds(side) for side in (source, target)], await _states(source, target)
     with pytest.raises(UserError) as caught:
         await _moves(source, target, replaces=replaces)
@@ -443,8 +433,7 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
 async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move is refused if a process uses the source or the target. Each process notes every few seconds that
-    it uses its store."""
+    """A move refuses a store in use. Each process notes every few seconds that it uses its store."""
     monkeypatch.setattr(transfer, "IDLE_MS", 1_500)
     source = await places.side(places.redis, is_exclusive=False)
     target = await places.side(places.own)
@@ -470,8 +459,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """If a move was interrupted, a move from the same store to another target is refused. It would leave two
-    incomplete copies."""
+    """After an interrupted move, a move to another target is refused. It would leave two partial copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
