@@ -55,7 +55,7 @@ class Dependencies:
     preset: str | None = None
     # The OAuth2 provider of Coder; None if people connect their accounts with tokens only.
     oauth: OAuthClient | None = None
-    # The hosts of code. A link to one of them is shown without the host's name.
+    # Code hosts, such as github.com. A link to such a host is shown without the host's name.
     forges: frozenset[str] = frozenset()
     # How many tasks a person may start, and how many may run at once.
     quotas: QuotaSettings = field(default_factory=QuotaSettings)

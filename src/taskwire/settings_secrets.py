@@ -1,7 +1,8 @@
 """The secret settings: each can be read from a file instead of the environment.
 
-The setting `NAME_FILE` names the file with the secret `NAME`. Without it, Taskwire looks in the directory
-`TASKWIRE_SECRETS_DIR` for a file called `NAME`. `app/secret_files.py` notices when these files change.
+The setting `NAME_FILE` names the file with the secret `NAME`. Without this setting, Taskwire looks in the
+directory `TASKWIRE_SECRETS_DIR` for a file called `NAME`. `app/secret_files.py` notices when these files
+change.
 """
 
 import re

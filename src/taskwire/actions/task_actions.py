@@ -62,7 +62,7 @@ from taskwire.state.retention import DETACHED_LINK
 DETACHED_ID_PREFIX = "detached:"
 # A notice mentions at most this many people besides the owner.
 MOST_WATCHERS = 20
-# For each verb, the kind of a later build that shows that somebody has done the opposite.
+# For each verb: if a later build has this transition, somebody has done the opposite.
 _OPPOSITE_TRANSITIONS = {"pause": "start", "resume": "stop"}
 # These verbs need no call to Coder.
 _WITHOUT_CODER: frozenset[ActVerb] = frozenset(

@@ -14,8 +14,8 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import BadRequest, Forbidden, NotFound, UnexpectedCoderAnswer
 from taskwire.coder.models import User
 
-# The rights that each feature needs. `docs/security.md` has the same table. A template's own list says who
-# may use it, and an account may always read its own token, so these need no role.
+# The rights that each feature needs. `docs/security.md` has the same table. Two things need no role: a
+# template's own list says who may use the template, and an account may always read its own token.
 FEATURE_RIGHTS: dict[str, tuple[str, ...]] = {
     "find people's Coder accounts": ("user:read",),
     "list and show tasks": ("task:read", "workspace:read"),

@@ -36,8 +36,8 @@ from taskwire.state.owner import Owner
 MAX_CLOCK_DIFFERENCE_SECONDS = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
-# A disk is larger than memory, so a larger share of it may be full. The logs of other programs on the same
-# disk grow, so 200 MB must be free as well.
+# A disk is larger than memory, so a larger share of a disk than of memory may be full. The logs of other
+# programs on the same disk grow, so 200 MB must be free as well.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 ARRIVALS = {"command": "command", "message": "message", "click": "press of a button"}

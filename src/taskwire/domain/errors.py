@@ -41,7 +41,7 @@ OutsideSystem = Literal["", "Coder", "Slack"]
 class OutsideError(Exception):
     """An outside system did not do what was asked. The text is for the log."""
 
-    # How long the system asked us to wait, if it did.
+    # How long the outside system asked us to wait; None if it did not ask.
     retry_after_seconds: float | None = None
     # The system that failed; empty until `name_failing_system` sets it. For example, `transport.py` raises
     # errors and does not know which system it calls.

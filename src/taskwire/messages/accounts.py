@@ -99,7 +99,7 @@ def offer_page(url: str, username: str = "") -> Message:
 def ask_for_number(username: str) -> Message:
     """Ask a person to type the number that their browser shows, before the account is connected.
 
-    The bot asks if the account's e-mail address is not the person's.
+    The number is needed if the account's e-mail address is not the person's address in Slack.
     """
     words = (
         f"Is *{escape_line(username, 60)}* your account in Coder? Enter the number that your browser shows "

@@ -71,7 +71,7 @@ def _section(nodes: Sequence[Node]) -> Iterator[Block]:
 
 
 def _lists(items: Sequence[Node]) -> Iterator[Block]:
-    """Make a list of consecutive items if they have the same depth and style, and rising numbers."""
+    """Yield lists. Consecutive items are in one list if their depth and style are equal and numbers rise."""
     run: list[Node] = []
     for item in items:
         if run and (item.depth != run[0].depth or not _follows(run[-1], item)):

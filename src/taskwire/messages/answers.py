@@ -121,7 +121,7 @@ def offer_settings() -> Message:
 
 
 def files_not_given(names: Sequence[str]) -> Message:
-    """Say that the agent did not get these files, because they are no text."""
+    """Say that the agent did not get these files, because the files are not text."""
     shown = ", ".join(escape_line(name, 60) for name in names[:5])
     return statement(f"Not sent: {shown}. The agent can get text files only.")
 
@@ -464,7 +464,7 @@ def token_refused() -> Message:
 
 
 def card_never_posted(*, is_attached: bool) -> Message:
-    """Say that the card could not be posted for an hour. `is_attached`: the task exists in Coder."""
+    """Say that the card could not be posted for an hour. If `is_attached` is true, the task exists."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I gave up. {left}")
 

@@ -76,7 +76,8 @@ def cut(text: str, limit: int) -> str:
     """Shorten a text to `limit` characters, and end it with `…` if it was shortened.
 
     If the cut falls into a word of up to 80 characters, the whole word is dropped, because the beginning of a
-    secret would not be masked. If less than half of the text would be left, a URL is cut after its last `/`.
+    secret would not be masked. If that word is a URL and less than half of the text would be left, the URL is
+    cut after its last `/` instead.
     """
     if len(text) <= limit:
         return text
@@ -324,7 +325,7 @@ def report_button(
 def button_rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
     """Put buttons into one row, or into two rows if there are more than five, because Slack folds such a row.
 
-    If there are two rows, `steps` are the first row and `apart` the second.
+    If there are two rows, the buttons in `steps` are in the first row and those in `apart` in the second.
     """
     if len(steps) + len(apart) <= MOST_BUTTONS_IN_ROW:
         steps, apart = [*steps, *apart], ()
@@ -418,7 +419,10 @@ _LINK_NAMES = (
 
 
 def link_name(url: str, coder_url: str, forges: Collection[str]) -> str:
-    """Return a short name for a URL that the agent reported, as `PR #12`, with the host if it is unknown."""
+    """Return a short name for a URL that the agent reported, such as `PR #12`.
+
+    If the host is unknown, the name also contains the host.
+    """
     path = urlsplit(url).path
     found = ((pattern.search(path), word) for pattern, word in _LINK_NAMES)
     name = next((f"{word}{match[1]}" for match, word in found if match), "link")

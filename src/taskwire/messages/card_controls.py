@@ -43,7 +43,7 @@ class _Entry(NamedTuple):
 
 
 def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
-    """Return the row of controls. `is_open`: the task exists, and its link has not ended.
+    """Return the row of controls. `is_open` is true if the task exists and its link has not ended.
 
     Controls that these rights do not allow are left out.
     """
@@ -122,8 +122,8 @@ def asked_for(link: Link, place: Place) -> list[Block]:
 def _discussion_entries(link: Link) -> list[_Entry]:
     """Return the menu entries that choose which messages of the thread the agent gets.
 
-    Only the card of a task in a discussion has them, and the card of a task that reads only replies with a
-    mention.
+    Only two kinds of cards have these entries: the card of a task in a discussion, and the card of a task
+    whose agent gets only replies with a mention.
     """
     record = link.record
     if record.root_ts is None:

@@ -390,7 +390,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     return notes
 
 
-# For a task that was resumed outside Slack, while nobody has decided about the replies from before its pause.
+# The note of a task that was resumed outside Slack, while nobody has decided about the replies from before
+# the pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
 
 

@@ -1,8 +1,8 @@
 """The Home tab: tasks that need a person, tasks that run, and tasks that are paused or have finished.
 
-Only this person sees the tab. Each task in it is the person's own, or is shared with the person. Shared tasks
-that do not run have a section of their own, because their questions call their owner. If there are no tasks,
-the tab says what Taskwire is.
+Each person sees only their own tab. Each task in the tab is that person's own, or is shared with that person.
+Shared tasks that do not run have a section of their own, because their questions call their owner. If there
+are no tasks, the tab says what Taskwire is.
 """
 
 from collections.abc import Sequence

@@ -160,7 +160,7 @@ def too_many_replies(most: int) -> Message:
 
 
 def too_many_unchecked(most: int) -> Message:
-    """Tell a person that a reply was not accepted: `most` of theirs wait already to be checked."""
+    """Tell a person that a reply was not accepted, because `most` of their replies wait for a check."""
     return statement(
         f"{most} of your replies already wait here until I can check them, so I accept no more now. Write "
         "the others again later."

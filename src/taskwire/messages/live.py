@@ -39,9 +39,9 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
 
 
 def ended(link: Link, why: FollowingEnd, lines: str = "", by_name: str = "") -> Message:
-    """Replace the message with the agent's live output: say that it has ended, and why. Keep the last lines.
+    """Say, in the message with the agent's live output, that following has ended, and why.
 
-    `by_name` is the name of the person who stopped the agent; it may be empty.
+    The last lines are kept. `by_name` is the name of the person who stopped the agent; it may be empty.
     """
     words, row = _describe_end(link, why, by_name), []
     layout = [section("live", words)]

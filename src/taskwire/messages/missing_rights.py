@@ -41,7 +41,7 @@ _NEVER_SHARED: frozenset[RefusedAct] = frozenset({"delete", "detach", "share", "
 
 
 def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
-    """Say that the person may not do this to another person's task, and who can help.
+    """Say that the person may not do `act` to another person's task, and who can help.
 
     `own_name` is the person's name in Slack.
     """

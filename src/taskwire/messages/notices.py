@@ -60,7 +60,7 @@ _NEXT: dict[NoticeKind, str] = {
     "reminder": "Reply here, or let me remind you later.",
     "gone": "Replies here reach no agent now. `/task create` starts a new task.",
 }
-# For channels in which a reply resumes no task.
+# The text for channels in which a reply does not resume a task.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
 _AGENT_CRASHED = "The agent crashed. Its workspace still runs."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."

@@ -156,7 +156,7 @@ def not_mentioned(text: str, verb: str, *, is_known: bool) -> Refusal:
 
 
 def cannot_share_with(name: str, why: str = "") -> Refusal:
-    """Say that the task was not shared, because one of the named people may never use the bot.
+    """Say that the task was not shared, because one of the named people can never steer a task.
 
     `why` is the reason. If it is empty, the reason is that the person has no Coder account.
     """
@@ -435,7 +435,7 @@ def prompt_is_command() -> Refusal:
 
 
 def prompt_is_masked(link: Link) -> Refusal:
-    """Say that a prompt was not replaced by a text in which secrets are masked: they would be lost."""
+    """Say that a text with masked secrets did not replace a prompt, because the secrets would be lost."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     return (
         f"Nothing was changed: `{MASK}` hides a secret of the prompt, and would replace it.",

@@ -46,7 +46,10 @@ _GROUP_ID = re.compile(r"S[A-Za-z0-9]{1,40}")
 
 
 class SettingsField(StrEnum):
-    """The action id of each field, which is also its block id. The preset's block id adds the template."""
+    """The action id of each field, which is also its block id.
+
+    The block id of the preset's field also contains the template.
+    """
 
     TEMPLATE = "settings.template"
     PRESET = "settings.preset"

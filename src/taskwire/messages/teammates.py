@@ -71,7 +71,7 @@ def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
 
 
 def too_many_watch(link: Link, most: int) -> Message:
-    """Say that `most` people watch the task already, so this person cannot."""
+    """Say that `most` people watch the task already, so this person cannot watch it."""
     return statement(f"{most} people already watch {bold_title(link)}, which is the limit.")
 
 
@@ -102,9 +102,10 @@ def who_may_steer(link: Link, shared_with: str) -> Message:
 
 
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
-    """Tell the author of a reply that it does not go to the agent. With a `value`, offer to ask the owner.
+    """Tell the author of a reply that it does not go to the agent.
 
-    `chosen` is the choice, if the person has pressed a choice and has written no reply.
+    If `value` is not empty, offer to ask the owner: it is the value of the button. If the person has pressed
+    a choice and has written no reply, `chosen` is that choice.
     """
     owner = get_owner_name(link)
     what, who = "choice" if chosen else "reply", escape_line(owner, 60) or "its owner"
@@ -138,7 +139,10 @@ def may_steer_now() -> Message:
 
 
 def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Message:
-    """Tell a person that `sharer` lets them steer the task. `is_readable`: the person can read its thread."""
+    """Tell a person that `sharer` lets them steer the task.
+
+    `is_readable` is true if the person can read the task's thread.
+    """
     shown = escape_line(sharer, 60) or "Somebody"
     how = f"`/task send {escape_line(link.record.name or 'NAME', 40)} TEXT` tells the agent something."
     if is_readable:
@@ -222,8 +226,8 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
 def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -> list[Block]:
     """Show a reply that the owner is asked to pass on, with the buttons that decide.
 
-    A long text is cut, in a list of tasks (`is_short`) more than in the Home tab. A reply with a cut text
-    cannot be passed on here, because the owner must read the whole reply.
+    A long text is cut. In a list of tasks (`is_short`), less of it is shown than in the Home tab. A reply
+    whose text is cut cannot be passed on here, because the owner must read the whole reply.
     """
     thread = safe_web_url(asked.permalink)
     title = title_piece(one_line(get_name(asked.link), 60), thread)
@@ -262,7 +266,7 @@ def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
 
 
 def _length(asked: AskedLine) -> int:
-    """Return how long the text and the files that are shown are in JSON."""
+    """Return the length, in JSON, of the text and of the files that are shown."""
     return json_length(asked.text) + sum(json_length(file.text) for file in asked.contents)
 
 
@@ -314,7 +318,7 @@ def _what_is_asked(asked: AskedLine) -> str:
 
 
 def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message:
-    """Tell the owner that a reply goes to the agent. If `is_always`, its author may steer from now on.
+    """Tell the owner that a reply goes to the agent. With `is_always`, the author may steer from now on.
 
     `is_choice` is true if the author has pressed a choice instead of writing.
     """

@@ -25,7 +25,7 @@ from taskwire.queue.batch import Batch
 CHANNEL_CLAIM_MS = 10_000
 CHANNEL_RETRY_SECONDS = 0.5
 _COUNT, _CLAIM = "create_count", "quota_claim"
-# If there is no limit for an hour, this many new tasks of a channel are remembered.
+# If the settings do not limit the new tasks in an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
 _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
 

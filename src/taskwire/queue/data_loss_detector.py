@@ -20,8 +20,8 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# How long each first attempt checks whether its effect exists. After that, polls of Coder and backfill of
-# Slack have replaced the lost data, even if Coder or Slack was away.
+# For this long after a data loss, each first attempt checks whether its effect exists. After this time, polls
+# of Coder and backfill of Slack have replaced the lost data, even if Coder or Slack was away.
 SUSPECT_MS = HOUR_MS
 # How long a data loss is stored. No job waits longer than this.
 LOSS_TTL_MS = 8 * DAY_MS

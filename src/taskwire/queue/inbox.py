@@ -33,8 +33,8 @@ from taskwire.redis.keys import Keys
 DELIVERY_CLAIM_TTL_MS = HOUR_MS
 # How long a parked message waits for the link of its thread.
 PARKED_TTL_MS = 600_000
-# How long one try of a claim may take, and how many tries there are. All tries take 2.4 s in all: Slack waits
-# three seconds for an ack.
+# How long one try of a claim may take, and how many tries there are. All tries together take 2.4 s: Slack
+# waits three seconds for an ack.
 TRY_SECONDS = 0.8
 TRIES = 3
 

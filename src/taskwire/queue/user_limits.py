@@ -21,7 +21,7 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.text.message import Button
 from taskwire.queue.batch import Batch
 
-# Each limit is for any span of time of this length.
+# Each limit applies to every span of time of this length.
 REQUEST_WINDOW_MS = 60_000
 # How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
 # long after it was written.

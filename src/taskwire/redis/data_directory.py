@@ -27,7 +27,7 @@ LOG_BYTES = 1_000_000
 # Linux follows at most 40 symbolic links when it resolves a path.
 MAX_SYMLINKS = 40
 # How long a second process waits for an owner that is stopping, in seconds. An owner stops within 20 s after
-# SIGTERM. The second process has already waited for a part of that.
+# SIGTERM. The second process has already waited for a part of these 20 s.
 STOPPING, STOPPING_SECONDS = "stopping", 15.0
 # How long a server without an owner may take to end, in seconds. It starts to end at once, but closing may
 # take time.

@@ -1,6 +1,6 @@
 """Prepares what is sent to Slack: masks secrets, and checks texts and metadata against Slack's limits.
 
-Text that people read is masked. Two kinds of values are not masked. The first kind are values that Slack only
+Text that people read is masked. Two kinds of values are not masked. The first kind is values that Slack only
 returns to us, such as a response URL in a dialog's private metadata. The second kind is the initial value of
 a field, because the person would submit the mask.
 

@@ -4,8 +4,8 @@ Each person's record is encrypted and signed for that person.
 
 The token that Taskwire has made for its own service account is stored in the same way.
 
-A record does not open for another person, nor if it was written without the keys. Only the encrypted part
-contains the token.
+A record cannot be opened for another person. It also cannot be opened if it was written without the keys.
+Only the encrypted part contains the token.
 """
 
 from datetime import datetime

@@ -32,7 +32,7 @@ LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
 # The fields of a link that are texts or give rights. They are sealed for the link. The values of the other
-# fields are sealed by themselves or give no rights.
+# fields contain their own seals or give no rights.
 _TEXTS = frozenset({"failure", "build_failure", "cursor"})
 SEALED_FIELDS = _TEXTS | {"shares"}
 

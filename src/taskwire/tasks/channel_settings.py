@@ -5,8 +5,9 @@ dialog has only the person's own settings.
 
 A full member of the workspace may change the settings of each channel that they are in. Only the person who
 saves the settings is told about the change. There is one exception: if everybody in the channel may now
-steer, a message in the channel says so. That holds only for threads that begin afterwards, because the owners
-of the others have not agreed to it. If two people save at once, the later change replaces the earlier change.
+steer, a message in the channel says so. They may steer only in threads that begin afterwards, because the
+owners of earlier tasks have not agreed to it. If two people save at once, the later change replaces the
+earlier change.
 """
 
 from collections.abc import Mapping

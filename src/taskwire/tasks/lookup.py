@@ -333,7 +333,7 @@ class Lookup:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
         seen = viewer.list_visible(await self._get_catalogue(viewer))
         found = _list_matching(seen, name, viewer.username) if not name.title else []
-        # A word with a hyphen is meant as a name. Titles cost more: all tasks and links must be read whole.
+        # A word with a hyphen is a name. A search for titles costs more: it reads all tasks and links whole.
         if not found and not name.owner and "-" not in name.name:
             found = await self._list_titled(seen, name.title or name.name, viewer.username)
         if len(found) == 1:

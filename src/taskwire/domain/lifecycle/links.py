@@ -57,8 +57,8 @@ class LinkRecord(SealedModel):
     preset_id: Readable | None = None
     preset: str | None = None
     thread_ts: Ts | None = None
-    # The first message of the thread, if it is not the card because somebody asked for the task in a
-    # discussion.
+    # The ts of the thread's first message, if somebody asked for the task in a discussion. In all other
+    # threads, the card is the first message.
     root_ts: Ts | None = None
     # The card's ts if the card is not the root of its thread.
     card_ts: Ts | None = None

@@ -97,8 +97,8 @@ class CreateRequested(Work):
     trailing_options: str = ""
     # The key of the note that holds the request, if the person pressed the button of a question about it.
     note_key: Readable = ""
-    # Whether the person accepted an offer of the bot. If the request repeats an earlier one, the bot asks
-    # even then.
+    # Whether the person accepted an offer of the bot. Even then, the bot asks again if the request repeats an
+    # earlier request.
     is_offered: bool = False
     # The thread in which the card is posted; None if the card begins its own thread.
     thread_ts: Ts | None = None
@@ -343,7 +343,7 @@ class ReplyChanged(Work):
     ts: Ts
     change: Literal["edited", "deleted"]
     new_input: Reply | None = None
-    # The whole message as input although it begins with `!`, for a reply that a person has sent unchanged.
+    # If a person has sent the reply unchanged: the whole message as input, although it begins with `!`.
     verbatim_input: Reply | None = None
     # The author of a deleted message, if Slack says so.
     person: UserId | None = None

@@ -54,7 +54,8 @@ class FindThread(Work):
 class ParkedBatch(Work):
     """Write a `Batch` that another version of Taskwire stored in its own format (queue `to_coder`)."""
 
-    # A Lua script makes this work, so it has no signature. Each job in the batch has one.
+    # A Lua script makes values of this class, so they have no signature. Each job in the batch has a
+    # signature.
     is_signed: ClassVar[bool] = False
 
     kind: Literal["parked_batch"] = "parked_batch"

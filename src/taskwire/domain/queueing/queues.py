@@ -96,7 +96,7 @@ def lost_threads(channel: str, ts: str) -> QueueName:
     return QueueName(f"lost_threads:{channel}:{ts}")
 
 
-# The queues of backfill. All processes of a deployment run one job of each queue at a time.
+# The queues of backfill. All processes of a deployment together run only one job of each queue at a time.
 BACKFILL_THREADS = QueueName("backfill:threads")
 BACKFILL_CHANNELS = QueueName("backfill:channels")
 
