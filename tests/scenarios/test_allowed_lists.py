@@ -29,8 +29,8 @@ async def only_for(world: World, *people: str) -> None:
 
 
 async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) -> None:
-    """In another channel the bot creates nothing and answers no query. The person reads that the channel is
-    not allowed."""
+    """In a channel that is not allowed, the bot creates nothing and answers no query. The person reads that
+    the channel is not allowed."""
     world.slack.add_channel("random", ["alice", "bob"])
     thread = await world.alice.runs("/task create fix it", "random")
     await world.alice.types("/task list", "random")

@@ -81,7 +81,8 @@ async def test_every_surface_leaves_one_entry(world: World) -> None:
 
 
 async def test_an_entry_names_people_and_the_task_and_never_their_words(world: World) -> None:
-    """The test compares a whole entry. The entry contains neither a prompt nor a reply."""
+    """An entry names the person and the task. The test compares a whole entry, which contains neither a
+    prompt nor a reply."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 

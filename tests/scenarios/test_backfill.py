@@ -296,7 +296,7 @@ async def test_an_old_reply_is_asked_about(world: World) -> None:
 
 
 async def test_an_old_reply_can_be_left(world: World) -> None:
-    """A press of the button drops the old reply. Later replies are then delivered."""
+    """A press of *Don't send* drops the old reply. Later replies are then delivered."""
     thread, task = await a_waiting_agent(world)
     old = await writes_while_away(world, thread)
     await back(world)

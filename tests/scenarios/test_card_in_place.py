@@ -28,7 +28,7 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
 
     posted = [call for call in world.slack.calls if call.method == "chat.postMessage"]
     assert [kind(call) for call in posted] == ["card", "completed", "paused", "gone"]
-    # When the task is gone, the notice of the pause loses its buttons.
+    # One edit is not of the card: when the task is gone, the notice of the pause loses its buttons.
     paused = [str(m["ts"]) for m in world.slack.thread(thread.channel, thread.ts) if "Paused" in str(m)]
     assert {str(call.arguments["ts"]) for call in edits(world)} == {thread.ts, *paused[-1:]}
     assert len(thread.new_messages()) == 3
@@ -66,8 +66,8 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
 
 
 async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
-    """The notice of the end is posted at once. The card's next edit, up to three seconds later, shows the end
-    and skips the states in between."""
+    """A turn ends, and the bot posts its notice at once. The card's next edit, up to three seconds later,
+    shows the end and skips the states in between."""
     thread, task = await a_task(world)
     before = len(edits(world))
     task.becomes("working", "Step 1")

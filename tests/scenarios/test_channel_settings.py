@@ -147,8 +147,8 @@ async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
 
 
 async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) -> None:
-    """The agent gets only replies that mention the bot. The card says so, and its menu can let the agent get
-    every reply of the thread."""
+    """By the channel's setting, the agent gets only replies that mention the bot. The card says so, and its
+    menu can let the agent get every reply of the thread."""
     await set_channel(world, replies="Only replies that mention @Taskwire")
     thread, task = await a_task(world)
     task.becomes("idle", "Which login?")
@@ -183,8 +183,8 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 
 
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
-    """Every member can reply, pause and resume, but only the owner can delete. A person who leaves the
-    channel loses the right."""
+    """If a channel lets everybody steer, each member can reply, pause and resume. Only the owner can delete.
+    A person who leaves the channel loses the right."""
     await set_channel(world, steerers="Everybody in this channel")
     assert world.reader.new_roots() == [TOLD]
     thread, task = await a_task(world)

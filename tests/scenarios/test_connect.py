@@ -82,8 +82,8 @@ async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
 
 
 async def test_the_pasted_token_is_exchanged_and_deleted(both: World) -> None:
-    """The bot makes a token of its own with a name, few scopes and the longest lifetime that Coder allows. It
-    deletes the pasted token."""
+    """With the token that a person pastes, the bot makes a token of its own. This token has a name, few
+    scopes and the longest lifetime that Coder allows. The bot then deletes the pasted token."""
     pasted = await connects(both, both.alice)
 
     assert scopes_of(both, "alice") == [("taskwire", len(PERSON_SCOPES))]

@@ -86,7 +86,7 @@ async def page(world: World) -> AsyncIterator[World]:
         http_addr=f"127.0.0.1:{port}",
     )
     yield world
-    # A waiting renewal would count as a job that is left at the end.
+    # Disconnect both people, because a waiting renewal would count as a job that is left at the end.
     for person in (world.alice, world.bob):
         await person.types("/task disconnect")
         person.reads()

@@ -25,7 +25,7 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
 
 @pytest.mark.parametrize("verb", ["create", "new", "run", "Create"])
 async def test_create_has_synonyms(world: World, verb: str) -> None:
-    """People also say `new` and `run`, and phones capitalize the first letter."""
+    """`new` and `run` do what `create` does. A verb may begin with a capital letter, as phones write it."""
     await world.alice.runs(f"/task {verb} fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -105,7 +105,8 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
 
 
 async def test_among_several_templates_one_has_to_be_named(world: World) -> None:
-    """If there is no default, the bot does not guess a template."""
+    """Coder has several templates, and the deployment has no default. A command without a template creates
+    nothing, and the bot asks which template to use."""
     world.coder.add_template("big")
 
     await world.alice.types("/task create fix it")
@@ -214,8 +215,8 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
 
 
 async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
-    """A repeated command may be a mistake, so the bot asks. The button creates a second task, and only
-    one."""
+    """A person repeats a command within two minutes. This may be a mistake, so the bot asks. The button
+    creates a second task, and only one."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
@@ -307,8 +308,8 @@ async def test_missing_parameters_are_named(world: World) -> None:
 
 
 async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: World) -> None:
-    """The template's version was archived. Coder answers with an unusual error, and the bot does not try
-    again."""
+    """The template's version was archived before the task was created. Coder answers with an unusual error.
+    The bot tells the person at once, and does not try again."""
     old = world.coder.add_template("old")
     old.active.is_archived = True
 

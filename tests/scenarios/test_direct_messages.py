@@ -16,7 +16,8 @@ def _offer(world: World) -> Thread:
 
 
 async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
-    """Nothing is created before the person presses the button."""
+    """The bot answers a direct message with the offer of a task. Nothing is created before the person presses
+    the offer's button."""
     await world.alice.writes_directly("fix the login redirect")
 
     assert world.reader.new_roots() == [OFFER]
@@ -81,7 +82,8 @@ async def test_the_same_message_again_asks_before_a_second_task(world: World) ->
 
 
 async def test_options_work_in_a_direct_message(world: World) -> None:
-    """The bot uses the options of the message when the person presses *Create*."""
+    """A direct message contains options of `create`. When the person presses *Create*, the task gets these
+    options."""
     await world.alice.writes_directly("name=login-fix fix the login redirect")
     await world.alice.clicks(_offer(world), "Create")
 

@@ -301,8 +301,8 @@ async def test_the_helps_button_opens_the_form(world: World) -> None:
 
 
 async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: World) -> None:
-    """A response URL expires after half an hour. After that, the bot answers with an ephemeral message in the
-    channel."""
+    """A person submits a form that was open for more than half an hour, so the response URL has expired. The
+    bot shows its refusal as an ephemeral message in the channel."""
     world.coder.add_task("alice", "older", name="fix")
     await world.alice.types("/task create")
     await world.passes(seconds=45 * 60)

@@ -185,7 +185,7 @@ async def test_a_refused_press_is_explained_in_home(world: World) -> None:
 
 
 async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
-    """The tab keeps the last known state, and marks it as old until Coder is back."""
+    """While Coder is away, the tab shows the last known state, and says since when Coder is away."""
     await world.alice.opens_home()
     await a_task(world)
     world.coder.plan_fault("tasks.list", server_error(), times=2)

@@ -81,7 +81,7 @@ async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, d
     """A token is encoded or split up. The bot masks it in a reply, a prompt and a command."""
     thread, task = await a_waiting_agent(world)
     dressed = DRESSES[dress](tokens(world)[0])
-    # The store must not have a part of this length either.
+    # Neither the store nor an agent may get even 14 characters of the token.
     parts = [dressed[at : at + 14] for at in range(0, len(dressed) - 13, 7)]
 
     await world.alice.replies(thread, f"use {dressed} now")

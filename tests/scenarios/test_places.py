@@ -202,7 +202,8 @@ async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: 
 
 
 async def test_anothers_question_creates_nothing(world: World) -> None:
-    """Bob sends an invented press of a question to Alice. Nothing is created."""
+    """The bot asked Alice privately whether to create another task. Bob sends an invented press of her
+    button, and nothing is created."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     (asked,) = world.alice.reads()

@@ -78,7 +78,8 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
     ],
 )
 async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words: str, may_not: str) -> None:
-    """Only the owner can delete, detach or share the task."""
+    """Bob has a share in a task. The bot refuses to delete, detach or share the task for Bob, because only
+    the owner can do that."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")

@@ -17,7 +17,8 @@ async def _uses(world: World, ts: str, callback: str, channel: str = "general") 
 
 
 async def test_new_task_opens_the_form_from_anywhere(world: World) -> None:
-    """Slack names no channel, so the person chooses one in the form."""
+    """Alice uses the shortcut *New task*, for which Slack names no channel. The form opens, and she chooses a
+    channel in it."""
     answer = await world.slack.shortcut(world.alice.id, "new_task")
     await world.settles()
     assert answer.ok
@@ -34,7 +35,8 @@ async def test_new_task_opens_the_form_from_anywhere(world: World) -> None:
 
 
 async def test_a_message_becomes_the_prompt_of_the_form(world: World) -> None:
-    """The form has the message's text as people see it, and a link to the message."""
+    """Alice uses a shortcut in a message's menu. The form opens with the message's text as people see it, and
+    a link to the message."""
     ts = await world.slack.post(world.bob.id, "general", "the *login* is broken, @alice")
 
     await _uses(world, ts, "make_task")

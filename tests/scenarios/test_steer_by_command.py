@@ -173,7 +173,8 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
 
 
 async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
-    """The person does not see the task's thread, so the bot answers privately where they typed."""
+    """A person deletes a task from another channel, where they do not see its thread. The bot answers
+    privately in that channel."""
     thread = await started(world)
     world.slack.add_channel("random", ["alice"])
     await world.alice.types(f"/task delete {world.task('fix-it').name}", "random")
@@ -233,7 +234,8 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
 
 
 async def test_attach_gives_a_task_a_thread(world: World) -> None:
-    """The new card shows the present state at once. Replies reach the agent."""
+    """A person attaches a task without a thread. The new card shows the present state at once. Replies in its
+    thread reach the agent."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("working", "On it")
 
@@ -332,7 +334,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
 
 
 async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
-    """The person reads Coder's own sentence. The bot logs no error."""
+    """Coder refuses an act. The person reads Coder's own sentence, and the bot logs no error."""
     await started(world)
     name = world.task("fix-it").name
     world.coder.plan_fault(

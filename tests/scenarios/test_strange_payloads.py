@@ -161,8 +161,8 @@ async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
 async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
-    """A press has a value that names nothing that exists. The bot answers the person privately and does
-    nothing."""
+    """A press has a strange value in a field that the bot reads. The bot may answer the person privately, and
+    does nothing else."""
     found = {}
     for path in PRESSED:
         for strange in STRANGE:
@@ -171,7 +171,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 
     await world.settles()
     world.alice.reads()
-    # The status is 400 if Bolt does not accept it as a press.
+    # The status is 400 if Bolt does not accept the payload as a press.
     assert {answer: status for answer, status in found.items() if status not in (200, 400)} == {}
     assert list(found.values()).count(200) > len(found) / 2
 

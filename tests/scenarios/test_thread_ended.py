@@ -35,7 +35,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     await world.alice.replies(thread, "use main")
     thread.new_messages()
 
-    # Notes expire by the store's own clock.
+    # The record of the first answer expires by the store's own clock. Delete it instead of waiting.
     await world.connections.commands.delete(*await world.connections.commands.keys("*told:link_ended*"))
     await world.alice.replies(thread, "hello?")
     await world.passes(POST_SECONDS)

@@ -133,7 +133,8 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
 
 
 async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World) -> None:
-    """Coder allows a new prompt only while the task is paused."""
+    """`!edit` with a text changes the prompt of a paused task. Coder allows a new prompt only while a task is
+    paused."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -148,7 +149,8 @@ async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World
 
 
 async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so the answer has a button."""
+    """A message cannot open a dialog. So the answer to `!edit` without a text has a button that opens the
+    dialog for the prompt."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!edit")
@@ -164,7 +166,8 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
 
 
 async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
-    """The message itself deletes nothing. The button opens a dialog."""
+    """The message `!delete` deletes nothing. The bot's answer has a button that opens a dialog, which asks
+    whether to delete the task."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!delete")
@@ -266,7 +269,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
 
 async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
-    """The bot refuses Bob privately, and nothing happens."""
+    """Bob may not steer the task. The bot refuses his verbs privately, and nothing happens."""
     thread, task = await a_waiting_agent(world)
 
     for verb in ("!pause", "!detach", "!delete", "!foo", "!edit do mine"):

@@ -21,7 +21,8 @@ NOT_YOURS = (
 
 @pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])
 async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: World, verb: str) -> None:
-    """The bot tells the person the limit once. The person can continue a minute later."""
+    """A person writes more than ten verbs in a minute. The bot tells the person the limit once, and ignores
+    the rest. The person can continue a minute later."""
     thread, _ = await a_busy_agent(world)
 
     for _ in range(15):

@@ -18,8 +18,8 @@ async def started(world: World) -> Thread:
 
 
 async def test_mute_and_unmute_work_by_name(world: World) -> None:
-    """The commands work in any channel, like `!mute` and `!unmute` in the thread. The card shows the
-    result."""
+    """`/task mute` and `/task unmute` with a task's name work in any channel, like `!mute` and `!unmute` in
+    the thread. The card shows the result."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])

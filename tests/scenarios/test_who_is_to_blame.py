@@ -26,7 +26,8 @@ async def test_a_question_that_fails_in_slack_is_not_called_coder_s(world: World
 
 @pytest.mark.parametrize("fault", [CallFault.SERVER_ERROR, CallFault.REFUSE, CallFault.DONE_THEN_CUT])
 async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fault: CallFault) -> None:
-    """The message says that the command waits for Slack."""
+    """The connection to Slack breaks while the bot runs a command. The message says that the command waits
+    for Slack, and does not name Coder."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.slack.faults.add("users.info", fault, times=2)
 

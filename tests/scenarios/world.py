@@ -255,7 +255,7 @@ class World:
             # The card may still wait for its next edit and, after a press, for a second one.
             await self.passes(2 * CARD_SECONDS)
             for _ in range(MOST_IN_HOME):
-                # The Home tab is published three seconds after its last publication at the earliest.
+                # At least three seconds pass between two publications of a Home tab.
                 if any(name.startswith("home:") for name in await self.jobs()):
                     await self.passes(CARD_SECONDS)
             left = {name: jobs for name, jobs in (await self.jobs()).items() if jobs}
@@ -364,7 +364,7 @@ async def new_world(
         slack.add_channel("general", ["alice", "bob"])
         stack.enter_context(_listening(world))
         await world.starts()
-        # Without this, the bot might take messages of the story for missed ones.
+        # Without this wait, the bot might treat messages of the story as missed messages.
         await world.until(lambda: world.bot.has_recorded_gap, "it is known what is to be read")
         try:
             yield world

@@ -48,7 +48,8 @@ FIX = TaskName(name="fix-login")
 )
 @pytest.mark.parametrize("is_direct", [True, False])
 def test_a_sentence_is_a_prompt(text: str, prompt: str, *, is_direct: bool) -> None:
-    """The prompt keeps all words, even if the first one is a verb."""
+    """A message to the bot that is a sentence becomes a prompt. The prompt keeps all words, even if the first
+    word is a verb."""
     assert read_message(text, is_direct=is_direct) == Prompt(Create(AgentText(prompt)))
 
 

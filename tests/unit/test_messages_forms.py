@@ -59,7 +59,7 @@ def test_another_template_brings_its_own_presets() -> None:
 
 
 def test_a_chosen_preset_is_kept() -> None:
-    """A form that is shown again with an error keeps its values."""
+    """A form is shown again with an error. The form still has the preset that the person chose."""
     view = forms.create_form([DOCKER], preset="p-1", name="fix-it", error="That name is taken.")
 
     assert shown_view(view)[1:4] == [":warning: That name is taken.", "Template: Docker", "Preset: Small"]
@@ -106,7 +106,7 @@ def test_more_templates_than_a_menu_holds() -> None:
 
 
 def test_deleting_asks_once_and_says_what_is_lost() -> None:
-    """The dialog names the task, and has a way to cancel."""
+    """The dialog of *Delete* names the task, says what is lost, and has a way to cancel."""
     view = forms.delete_dialog("Fix the login", private_metadata="key", waiting=2)
 
     assert shown_view(view) == [
@@ -124,7 +124,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
 
 
 def test_editing_shows_the_prompt_as_it_is() -> None:
-    """The field of the dialog has the present prompt."""
+    """The dialog for editing a prompt shows the task's present prompt in its field."""
     view = forms.edit_dialog("Fix the login", "Old words", private_metadata="key", name="fix-login")
 
     assert shown_view(view) == [

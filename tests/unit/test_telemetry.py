@@ -47,7 +47,7 @@ def _lines(log: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_is_one_json_object(log: io.StringIO) -> None:
-    """A log collector finds the same field names in each line."""
+    """Each line of the log is one JSON object. A log collector finds the same field names in each line."""
     logger("taskwire.tests").info("something happened", count=3, ok=True)
 
     (line,) = _lines(log)
@@ -180,8 +180,8 @@ def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
 
 
 def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
-    """Each line says how often the event happened since the last line. After the end, the next event is
-    logged at once."""
+    """An event that goes on is logged at once, and then once a minute. Each line has the number of events
+    since the previous line. After the end, the next event is logged at once."""
     said: list[dict[str, object]] = []
     now = [0.0]
     away = ThrottledLog(

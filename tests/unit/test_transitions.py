@@ -302,7 +302,8 @@ def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> Non
 
 
 def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
-    """Polls do not repeat the notices. They name a person who acted in Slack, and nobody else."""
+    """Each pause and each resume gets one notice, which later polls do not repeat. The notice names the
+    person if they acted in Slack, and else nobody."""
     told = working().at(MINUTE, Acted(verb="pause", person=ALICE, build=2))
     for n in range(3):
         told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))
@@ -340,7 +341,7 @@ def test_a_resume_begins_a_turn() -> None:
     ],
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
-    """The card shows the state, and there is no notice of earlier events."""
+    """When a task is attached, the card shows its state. There is no notice of events before that."""
     told = TaskHistory().at(0, Observed(observation=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
@@ -436,7 +437,7 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
 @settings(deadline=None)
 @given(_STEPS)
 def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """A repeated observation, or a timer that fires early or twice, changes nothing."""
+    """For any events, a repeated observation, or a timer that fires early or twice, changes nothing."""
     once, often = TaskHistory(), TaskHistory()
     for ms, event in events(steps):
         once.at(ms, event)
@@ -463,7 +464,7 @@ def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str,
 @settings(deadline=None)
 @given(_STEPS)
 def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """In each turn, at most one notice says that the task needs somebody."""
+    """For any events, at most one notice in each turn says that the task needs somebody."""
     told, asked, build = TaskHistory(), 0, 0
     for ms, event in events(steps):
         before = len(told.notices)
@@ -485,7 +486,8 @@ def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str
 def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
     steps: list[tuple[int, str, str, str, str, int]],
 ) -> None:
-    """Each end in the agent's history gets a notice, whether a poll saw it then or later."""
+    """Each end in the agent's history gets a notice, whether a poll saw the end at that time, or the bot was
+    off and reads the history later."""
     made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
     awake, away = TaskHistory(), TaskHistory()
     for ms, event in made:

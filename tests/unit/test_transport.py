@@ -252,7 +252,8 @@ def _read_out(peer: socket.socket) -> int:
 
 
 async def test_sockets_reset_instead_of_lingering() -> None:
-    """Two socket options make the kernel discard unsent bytes when the socket closes."""
+    """Two socket options make the kernel discard bytes that were not sent: when the socket closes, and when
+    the other side confirms nothing for four seconds."""
     with transport.make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
 
@@ -308,7 +309,8 @@ async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
 def test_the_proxy_is_the_environments(
     monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
 ) -> None:
-    """The scheme selects the proxy. Hosts in NO_PROXY get none."""
+    """The environment names the proxies. The scheme of an address selects the proxy, and hosts in NO_PROXY
+    get no proxy."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
