@@ -76,8 +76,8 @@ class Bot:
         self._parts: Parts | None = None
         app_token = settings.slack_app_token
         self._socket = SlackSocket(app_token.get_secret_value() if app_token else None, self.metrics)
-        # The ports for Slack and Coder, and for health. Both are the same port unless the settings separate
-        # them.
+        # The port for requests of Slack and Coder, and the port for health. They are the same port unless the
+        # settings separate them.
         self.port = 0
         self.admin_port = 0
         self._slack_trouble = "Slack has not answered yet."
@@ -90,7 +90,7 @@ class Bot:
         self._downtime: Downtime | None = None
         # Resolves with the reason if this process must stop using the store.
         self.lockout: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
-        # The last data loss that this process has dealt with.
+        # The latest data loss from which this process has recovered.
         self.recovered_data_loss: DataLoss | None = None
 
     @property

@@ -66,7 +66,7 @@ class Framing:
         self._protocol = protocol
         self._check_head = check_head
         self._buffer = bytearray()
-        # No head ends before this position.
+        # How many bytes were searched for the end of the head, without result.
         self._searched = 0
         # Where the body begins and where the request ends. Both are 0 until the head is parsed.
         self._body_start = self._request_end = 0

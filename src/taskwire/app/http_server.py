@@ -58,7 +58,7 @@ class ConnectionLimits:
     """How many connections may be open at most in each state, and for how long."""
 
     waiting: int = 320
-    # Includes the connections that are kept open between two requests.
+    # This number includes the connections that are kept open between two requests.
     trusted: int = 256
     health: int = 32
     # The most bytes that all waiting connections together may have sent.

@@ -56,7 +56,7 @@ class HomePublisher:
         try:
             await self._deps.slack.views.publish(work.person, view)
         except SlackRefused as refused:
-            # Slack may refuse, for example, if the app's manifest is old and has no Home tab.
+            # Slack may refuse the tab, for example if the app's manifest is old and has no Home tab.
             _log.info(
                 "Home tab refused by Slack, published again after the next change",
                 person=work.person,

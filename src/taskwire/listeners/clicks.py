@@ -223,7 +223,7 @@ class Clicks:
             case None:
                 self._dialogs.refresh_presets(requester, clicked)
             case _:
-                # A button with a URL. Slack itself opens the page.
+                # This button has a URL, so Slack itself opens the page.
                 pass
 
     async def _logs(self, clicked: Click, requester: Requester) -> Message:

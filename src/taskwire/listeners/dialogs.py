@@ -206,8 +206,8 @@ class Dialogs:
         try:
             view = await self._create_form.with_template(clicked.person, *entered, metadata)
         except UserError as error:
-            # The person may no longer create tasks. In contrast, if Coder does not answer, the form stays
-            # unchanged.
+            # For example, the person is not allowed to create tasks any more. If Coder does not answer, in
+            # contrast, the form stays unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.views.update(view_id, view)
 

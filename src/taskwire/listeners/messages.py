@@ -50,12 +50,12 @@ from taskwire.slack.shared_links import SharedLinks, parse_shared_links
 from taskwire.tasks.link_previews import LinkPreviews
 from taskwire.telemetry import logger
 
-# The bot may be allowed to post again in a channel that was closed to it.
+# After these events, the bot may be allowed to post in a channel again.
 CHANNEL_OPENED_EVENTS = ("member_joined_channel", "channel_unarchive", "group_unarchive")
-# A person's rights may have changed.
+# After these events, a person may have other rights.
 PERSON_CHANGED_EVENTS = ("user_change", "subteam_updated", "subteam_members_changed")
 HOME_EVENT = "app_home_opened"
-# A person pressed Slack's own button that stops an agent.
+# The event that says that a person pressed Slack's own button that stops an agent.
 SESSION_STOPPED_EVENT = "agent_session_stopped"
 HANDLED_EVENTS = (
     "message",

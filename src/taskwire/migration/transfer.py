@@ -67,7 +67,7 @@ class Moved(NamedTuple):
 def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
     """Yield the commands that write this content to a key."""
     yield ("DEL", name)
-    # One XADD adds one entry.
+    # One XADD adds only one entry, so a command gets the words of one entry.
     each = ITEMS_PER_CALL * _ITEM_WORDS.get(value.kind, 1)
     each = WORDS_OF_STREAM_ENTRY if value.kind == "stream" else each
     for start in range(0, len(value.items), each):

@@ -30,7 +30,8 @@ from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
-# Half of the connections to Slack. The other half is for messages to everybody.
+# The most private answers that are shown at once. They use half of the connections to Slack. The other half
+# is for messages to everybody.
 MOST_CONCURRENT = 32
 HAND_OVER_TIMEOUT_SECONDS = 0.5
 # Slack accepts answers by a response URL for 30 minutes.

@@ -95,7 +95,7 @@ class TaskListReader:
             # observations.
             self.forget()
         self._last_poll_number = poll.number
-        # Parsing takes some milliseconds, so a worker thread does it and the event loop goes on.
+        # Hashing takes some milliseconds, so a worker thread does it. The event loop goes on in the meantime.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
         if digest == self._list_digest and linked == self._last_linked:
             return "unchanged"

@@ -207,7 +207,8 @@ class Inbox:
             answer, may_have_been_sent = await calls.call(*words)
             match answer:
                 case TimeoutError() | RedisTimeoutError():
-                    # The call may have arrived, or may still arrive. If so, the next try finds its claim.
+                    # The call may have arrived, or may still arrive. If so, the next try finds the claim of
+                    # this call.
                     is_outcome_unknown = is_outcome_unknown or may_have_been_sent
                 case NotReplicated():
                     is_outcome_unknown = True

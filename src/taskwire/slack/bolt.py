@@ -56,7 +56,7 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         )
 
     silent = logging.getLogger("taskwire.slack.bolt.silent")
-    # Bolt disables its own loggers if the given one is disabled.
+    # Bolt disables its own loggers if the logger that it is given is disabled.
     silent.disabled = True
     app = _App(
         # Without a name, Bolt reads the source files of its callers. Bolt's loggers get this name.

@@ -33,7 +33,7 @@ CLOSED_CHANNEL_TTL_MS = 400 * DAY_MS
 THREADLESS_LINK_TTL_MS = DAY_MS
 # How long an undelivered reply is stored, so that its button can send it again.
 KEPT_REPLY_TTL_MS = 7 * DAY_MS
-# For how many replies a link stores the receipt and whether the agent has the reply.
+# A link stores the receipt, and whether the agent has the reply, for at most this many replies.
 MAX_MARKED_REPLIES = 500
 # How long a link stores these receipts and deliveries.
 RECEIPT_TTL_MS = 7 * DAY_MS

@@ -42,8 +42,8 @@ async def refresh_tokens(deps: Dependencies, context: JobContext, known: Connect
     if deps.oauth is None:
         return await _ask_to_connect(deps, context, known, "the app is no longer configured")
     if context.is_outcome_unknown:
-        # If the call of an earlier try has arrived, Coder refuses this call. So the answer settles both
-        # calls.
+        # If the call of an earlier try has arrived, Coder refuses the call of this try. So Coder's answer
+        # settles both calls.
         context.record_reconciled()
     call = partial(deps.oauth.refresh, known.refresh_token)
     try:

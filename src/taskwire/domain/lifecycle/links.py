@@ -175,11 +175,12 @@ class Link(BaseModel):
     # The digest of the card when an update of the owner's Home tab was last queued.
     told_home: str = ""
     last_input_ts: Ts | None = None
-    # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if none does.
+    # Until when a message in the thread shows what the agent writes, in Unix milliseconds; 0 if no message
+    # shows it.
     follow_until_ms: int = 0
     # What Slack's agent surface shows: the status, the thread's ts, and when it was set in Unix milliseconds.
     session: str = ""
-    # When somebody last used the card's menu. The card is drawn again with nothing chosen in it.
+    # When somebody last used the card's menu. The card is then drawn again, so that its menu shows no choice.
     menu_used: Ts | None = None
     # When the owner last opened the result that the agent reported, in Unix milliseconds; 0 if never.
     opened_ms: int = 0

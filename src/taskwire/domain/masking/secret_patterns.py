@@ -145,8 +145,8 @@ _BY_NAME = (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
     ),
-    # In settings and arguments. After a name that ends in `password` or a similar word, any value is a
-    # secret. After the other names, only a likely secret is a secret.
+    # Secrets in settings and arguments. After a name that ends in `password` or a similar word, any value is
+    # a secret. After the other names, only a likely secret is a secret.
     (_after(_PASSWORDS, "=", "[A-Za-z0-9_.-]") + _QUOTE, rf"{_NO_VALUE}{_VALUE}{{4,}}+(?![(\[])"),
     (_after(_NAMES, "=") + _QUOTE, rf"{_NO_VALUE}{_LIKELY}(?:(?!&){_VALUE}){{6,}}+(?![(\[])"),
     # Between quotation marks a password may contain blanks.
@@ -159,18 +159,18 @@ _BY_NAME = (
         )
         for mark in "\"'"
     ),
-    # In YAML and in prose: a value that is certainly not a word.
+    # Secrets in YAML and in prose: values that are certainly not words.
     (
         _after(_NAMES, ":") + rf"(?<!(?i:unexpected token):)[ \t]{{1,4}}{_QUOTE}",
         f"(?:{_MIXED}|{_HEX})[A-Za-z0-9+/=_.-]{{16,}}",
     ),
-    # In XML.
+    # Secrets in XML.
     (_after(_NAMES, ">"), rf"{_LIKELY}[^\s\"'<>•]{{6,}}(?=</)"),
-    # In a .netrc file.
+    # Secrets in a .netrc file.
     (r"login\s{1,4}[^\s•]{1,80}\s{1,40}password\s{1,4}", r"[^\s•]{2,}"),
     (rf"[?&](?i:(?:[a-z]{{1,20}}_)?(?:{_NAMED}|sig)=)", r"[^\s&#\"'<>•]+"),
     (_after(_NAMES, "[\"']", then=rf"{_GAP}:{_GAP}[\"']"), rf"{_LIKELY}[^\s\"'•]{{6,}}"),
-    # JSON within JSON.
+    # Secrets in JSON within JSON.
     (_after(_NAMES, r"\\", then=rf"\"{_GAP}:{_GAP}\\\""), rf"{_LIKELY}[^\s\"'\\•]{{6,}}"),
     (
         rf"(?im:^[ \t]{{0,40}}[a-z0-9_.-]{{0,40}}passw(?:or)?d{_GAP}[:=]{_GAP}{_QUOTE})",

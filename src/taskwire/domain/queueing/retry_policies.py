@@ -91,7 +91,7 @@ ASKED_REPLY_SECONDS = WEEK.total_seconds()
 # `domain/lifecycle/reconcile.py` decides when the searches end.
 INPUT_LOOK_SECONDS = 5.0
 
-# An event that needs the agent's history from Coder. After the last try, the last report in Coder's list is
+# An event that needs the agent's history from Coder. After the last try, the latest report in Coder's list is
 # used.
 AGENT_HISTORY = replace(ANY_JOB, max_tries=4)
 # The search for the message of a file that may have been shared. After the last try, the same upload is

@@ -18,7 +18,7 @@ would run the text that follows. So only printable text, line breaks and tabs ar
 import re
 from typing import NewType
 
-# Only `sanitize_for_agent` makes this type.
+# Only `sanitize_for_agent` makes values of this type.
 AgentText = NewType("AgentText", str)
 
 # Common agents run text that begins with SHELL_COMMAND_MARK as a shell command. Some agents read the other

@@ -21,10 +21,11 @@ from taskwire.domain.text.terminal import extract_lines, join_cut_rows, remove_e
 # that are left out.
 MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
-# In characters. If a log is longer, only its end is read for an excerpt. Reading this many takes a second.
+# In characters. If a log is longer, only its end is read for an excerpt. To read this many characters takes a
+# second.
 MAX_LOG_CHARACTERS = 1_000_000
-# In lines. If a log has more, only its end is read, because each line costs some microseconds, even a short
-# one.
+# In lines. If a log has more lines, only its end is read, because each line costs some microseconds, even a
+# short line.
 MAX_LOG_LINES = 50_000
 _FINGERPRINTS_KEPT = 40
 # In characters. A longer word may be cut anywhere, because no token is so long.

@@ -234,7 +234,8 @@ def _find_width(lines: list[str]) -> _Width:
     """
     breaks = list(_list_breaks(lines))
     longest = max((len(above) for above, _ in breaks), default=0)
-    # A mark before the agent's words, and the indent of the words, may have been removed.
+    # A mark before the agent's words, and the indent of the words, may have been removed. So full lines may
+    # be shorter than the longest line.
     edge = longest - _WIDTH_TOLERANCE
     full = [below for above, below in breaks if len(above) + 1 + len(_first_word(below)) > edge]
     goes_on = sum(not below.lstrip()[0].isupper() for below in full)

@@ -103,7 +103,8 @@ def join_cut_rows(lines: list[str]) -> list[str]:
     joined: list[str] = []
     above = ""
     for line in lines:
-        # A row was full if it has the width, or one character less because a blank at its end was dropped.
+        # A row was full if it is as long as the terminal is wide. It is one character shorter if a blank at
+        # its end was dropped.
         is_cut = len(above) in (width, width - 1) and bool(line) and not line.startswith(STEP_MARK)
         if is_cut and joined:
             joined[-1] += line if len(above) == width else f" {line}"
