@@ -84,3 +84,42 @@ async def test_an_owner_may_write_the_sign_of_a_mask(world: World) -> None:
 
     assert world.task("dots").prompt == "show ••• for all passwords"
     thread.new_messages(), world.alice.reads()
+
+
+async def test_an_owner_makes_another_task_like_one_that_was_attached(world: World) -> None:
+    """The bot has kept that prompt with masks, so it asks Coder. A person with a share reads the masks, and
+    cannot send them."""
+    world.coder.add_task("alice", PROMPT, name="push")
+    thread = await world.alice.runs("/task attach push")
+    await world.polls()
+    await world.alice.types(f"/task share push <@{world.bob.id}>")
+    world.alice.reads(), world.bob.reads(), world.cards()
+
+    await world.bob.clicks(thread, "New like this")
+    shown_to_bob, refused = world.bob.dialog(), await world.bob.submits()
+    await world.alice.clicks(thread, "New like this")
+    shown_to_alice, errors = world.alice.dialog(), await world.alice.submits(name="again")
+
+    assert "fix the login with ghp_•••" in shown_to_bob
+    assert refused == {"form.prompt": HINT}
+    assert PROMPT in shown_to_alice
+    assert HINT not in shown_to_alice
+    assert errors == {}
+    assert [task.prompt for task in world.coder.tasks] == [PROMPT, PROMPT]
+    thread.new_messages(), world.alice.reads(), world.cards()
+
+
+async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
+    """Coder does not have the task that was attached any more, so nobody has its whole prompt."""
+    task = world.coder.add_task("alice", PROMPT, name="push")
+    thread = await world.alice.runs("/task attach push")
+    await world.polls()
+    task.delete()
+    await world.polls()
+    thread.new_messages(), world.alice.reads(), world.cards()
+
+    await world.alice.clicks(thread, "New like this")
+
+    assert "fix the login with ghp_•••" in world.alice.dialog()
+    assert await world.alice.submits() == {"form.prompt": HINT}
+    assert world.coder.tasks == []

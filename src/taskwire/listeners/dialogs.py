@@ -13,7 +13,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
-from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.person_settings import PersonSettings
@@ -222,9 +221,9 @@ class Dialogs:
         await self._fill(view_id, Dialog.SETTINGS, make_view)
 
     async def _form_like(self, requester: Requester, target: LinkId) -> View:
-        given = await self._card_questions.find_request(requester, target)
-        context = _context_of(requester).model_copy(update={"is_masked": MASK in given.text})
-        return await self._create_form.view(requester, given, partial(_metadata_for, context))
+        like = await self._card_questions.find_request(requester, target)
+        context = _context_of(requester).model_copy(update={"is_masked": like.is_masked})
+        return await self._create_form.view(requester, like.form, partial(_metadata_for, context))
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find("delete", requester, target)

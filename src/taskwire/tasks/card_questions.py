@@ -9,10 +9,13 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.messages import cards, refusals
 from taskwire.outbox.agent_log import read_last_output
+from taskwire.outbox.observing import LONGEST_PROMPT
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -43,6 +46,13 @@ class OpenQuestion(NamedTuple):
     link: Link
     written: str
     posted: PostedQuestion | None = None
+
+
+class LikeRequest(NamedTuple):
+    """What to ask for another task. `is_masked`: whether masks in the prompt stand for secrets."""
+
+    form: OpenForm
+    is_masked: bool
 
 
 class CardQuestions:
@@ -81,12 +91,36 @@ class CardQuestions:
         await self._people.require_account(requester.person)
         return link, cards.get_page_url(link, self._deps.coder_url)
 
-    async def find_request(self, requester: Requester, link_id: LinkId) -> OpenForm:
+    async def find_request(self, requester: Requester, link_id: LinkId) -> LikeRequest:
         """Return what to ask for another task like this one, with the prompt as the person may read it."""
         link = await self._lookup.find_link(requester, link_id)
         record = link.record
-        prompt = await self._show_prompt(requester.person, link, record.prompt)
-        return OpenForm(prompt, template=record.template or None, preset=record.preset)
+        if await self._people.can_read_prompt(requester.person, link):
+            whole = await self._find_whole_prompt(requester.person, link)
+            prompt, is_masked = (record.prompt, MASK in record.prompt) if whole is None else (whole, False)
+        else:
+            prompt = self._deps.mask(record.prompt)
+            is_masked = MASK in prompt
+        return LikeRequest(
+            OpenForm(prompt, template=record.template or None, preset=record.preset), is_masked=is_masked
+        )
+
+    async def _find_whole_prompt(self, person: UserId, link: Link) -> str | None:
+        """Return the prompt as Coder has it, if the link's record may not have the whole prompt.
+
+        The record of a task that was attached has a beginning of the prompt, with masks. Return None if the
+        record's prompt is to be used, because it is whole or because Coder does not return the task.
+        """
+        record = link.record
+        if record.task_id is None or (MASK not in record.prompt and len(record.prompt) < LONGEST_PROMPT):
+            return None
+        try:
+            coder = await self._people.accounts.get_client(person, record.owner_id, link)
+            return sanitize_for_agent((await coder.get_task(record.task_id)).initial_prompt)
+        except AccountNeeded:
+            raise
+        except OutsideError:
+            return None
 
     async def show_prompt(self, requester: Requester, seen: VisibleTask) -> str:
         """Return a task's prompt as the dialog that edits it shows it to the person."""
