@@ -17,7 +17,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
-from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
+from taskwire.queue.user_limits import MAX_UNCHECKED_OF_STRANGERS, MAX_UNCHECKED_REPLIES
 
 from .people import Thread
 from .waiting import a_busy_agent, takes_all
@@ -30,6 +30,11 @@ TOO_MANY = (
 TOO_MUCH = (
     "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "
     "minutes."
+)
+
+UNCHECKED = (
+    "Too many replies wait here until I can check them, so I accept no more of yours now. Write the others "
+    "again later."
 )
 
 
@@ -166,13 +171,43 @@ async def test_a_stranger_cannot_fill_a_queue_while_coder_is_away(world: World) 
     ((name, marks),) = [each for each in (await world.jobs()).items() if each[0].startswith("receipts")]
 
     assert waiting == 2 * MAX_UNCHECKED_REPLIES + 5
-    assert refused == [
-        "30 of your replies already wait here until I can check them, so I accept no more now. Write the "
-        "others again later."
-    ]
+    assert refused == [UNCHECKED]
     assert task.inputs == [f"step {number}" for number in range(len(own))]
     await world.bot.parts.deps.queues.write(without(QueueName(name), marks))
     world.bob.reads(), thread.new_messages()
+
+
+async def test_ten_strangers_together_cannot_fill_a_queue_while_coder_is_away(world: World) -> None:
+    """Half of the places are kept for the owner, and for people whom the bot knows to steer the task."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.alice.reads(), world.bob.hears()
+    strangers = [world.person(f"stranger{number}") for number in range(10)]
+    for stranger in strangers:
+        await world.slack.join(stranger.id, thread.channel)
+    await world.coder.go_down()
+    for number in range(11):
+        for stranger in strangers:
+            await world.slack.post(stranger.id, thread.channel, f"junk {number}", thread.ts)
+    for person in (world.bob, world.alice):
+        for number in range(5):
+            await world.slack.post(person.id, thread.channel, f"{person.name} {number}", thread.ts)
+    await world.settles()
+    waiting = sum(name.startswith("to_coder") * len(jobs) for name, jobs in (await world.jobs()).items())
+    refused = [stranger.reads() for stranger in strangers]
+
+    await world.coder.come_back()
+    await takes_all(world, task)
+
+    assert waiting == MAX_UNCHECKED_OF_STRANGERS + 10
+    assert refused == [[UNCHECKED]] * 10
+    assert task.inputs == [f"{name} {number}" for name in ("bob", "alice") for number in range(5)]
+    for name, marks in (await world.jobs()).items():
+        if name.startswith("receipts"):
+            await world.bot.parts.deps.queues.write(without(QueueName(name), marks))
+    for stranger in strangers:
+        stranger.reads()
+    thread.new_messages()
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:

@@ -159,11 +159,11 @@ def too_many_replies(most: int) -> Message:
     )
 
 
-def too_many_unchecked(most: int) -> Message:
-    """Tell a person that a reply was not accepted, because `most` of their replies wait for a check."""
+def too_many_unchecked() -> Message:
+    """Tell a person that a reply was not accepted, because too many replies wait for a check."""
     return statement(
-        f"{most} of your replies already wait here until I can check them, so I accept no more now. Write "
-        "the others again later."
+        "Too many replies wait here until I can check them, so I accept no more of yours now. Write the "
+        "others again later."
     )
 
 

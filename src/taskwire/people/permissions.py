@@ -25,6 +25,7 @@ from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
@@ -265,6 +266,9 @@ class People:
         if len(shares) > MOST_SHARES:
             raise UserError(*refusals.too_many_shares(link, MOST_SHARES))
         self._deps.writes.set_shares(batch, link.id, shares)
+        for each in who:
+            if not is_group(each):
+                self._deps.notes.keep_in(batch, "1", STEERER, link.id, each, ttl_ms=STEERER_TTL_MS)
         return shares
 
     async def find_people(

@@ -9,7 +9,8 @@ decision. A request above the limit is not carried out. The person is told this 
 
 Replies are not counted by the minute. While Coder is away, nobody can check whether their authors may steer,
 so only a few of each person wait. Otherwise a person without rights could fill the queue of somebody's agent.
-The replies of the task's owner have no such limit.
+Several people could fill it together, so people who are not known to steer share a part of its places. The
+replies of the task's owner have no such limits.
 """
 
 import json
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.text.message import Button
 from taskwire.queue.batch import Batch
@@ -31,6 +33,12 @@ MAX_REMEMBERED_REQUESTS = 200
 
 # How many replies of a person may wait to be checked for one agent, and the kind of this limit.
 MAX_UNCHECKED_REPLIES, UNCHECKED = 30, "unchecked"
+# How many of these replies may be of people who are not known to steer the task. The other places of the
+# queue are for its owner and for known people.
+MAX_UNCHECKED_OF_STRANGERS = 100
+# The note that a person may steer a task: the owner has shared it with them, or a reply of theirs was
+# accepted. It gives no right, only a place in the queue.
+STEERER, STEERER_TTL_MS = "steerer", 30 * DAY_MS
 
 # The constants of `lua/user_limits.lua`.
 CONSTANTS: dict[str, str | int] = {
@@ -38,6 +46,8 @@ CONSTANTS: dict[str, str | int] = {
     "REQUEST_TTL_MS": REQUEST_TTL_MS,
     "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
     "UNCHECKED": UNCHECKED,
+    "MAX_UNCHECKED_OF_STRANGERS": MAX_UNCHECKED_OF_STRANGERS,
+    "STEERER": STEERER,
 }
 
 

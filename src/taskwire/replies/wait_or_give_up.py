@@ -43,6 +43,7 @@ from taskwire.outbox.undelivered import (
     settle_sent_replies,
 )
 from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
@@ -104,6 +105,7 @@ class ReplyOutcomes:
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.with_work(is_admitted=True)
         batch = Batch().append(to_coder(link.id), job, score=input_score(reply.ts))
+        self._deps.notes.keep_in(batch, "1", STEERER, link.id, reply.person, ttl_ms=STEERER_TTL_MS)
         if await has_earlier_waiting_reply(self._deps, link, reply):
             show_receipt(link.id, reply.ts, "waiting", batch)
         return done(batch)

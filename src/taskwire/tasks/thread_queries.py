@@ -53,7 +53,6 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_REPLIES
-from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.metadata import Metadata
@@ -305,11 +304,7 @@ class ThreadQueries:
                 return await self._make_status(link, work, context)
             case "too_fast":
                 is_reply = work.text == REPLY_REFUSED
-                return (
-                    inputs.too_many_unchecked(MAX_UNCHECKED_REPLIES)
-                    if is_reply
-                    else answers.too_many_requests()
-                )
+                return inputs.too_many_unchecked() if is_reply else answers.too_many_requests()
             case "help":
                 return help_texts.thread_help()
             case "edit":

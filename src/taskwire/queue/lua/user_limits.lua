@@ -14,21 +14,30 @@ local function is_too_much(key, at, most)
   end
   return false
 end
--- Whether as many replies of the person as the limit allows wait to be checked for the link's agent.
+-- Whether as many replies wait to be checked for the link's agent as the limits allow: of this person, or of
+-- all people who are not known to steer the task.
 local function has_too_many_unchecked(limit, where)
   -- Text inside a value cannot look like this, because its quotation marks are escaped.
-  local function names_person(value, field)
-    return value and value:find('"' .. field .. '":"' .. limit.person .. '"', 1, true)
-  end
   local record = redis.call('HGET', prefix .. 'link:' .. where, 'record')
-  if names_person(record, 'owner_slack') then return false end
-  local order, jobs = queue_keys('to_coder:' .. where)
-  local count = 0
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, whole(IN_TURN / 2), '(' .. whole(IN_TURN))) do
-    local is_reply = id:match('^[%a_]*') == const.REPLY_KIND
-    if is_reply and names_person(redis.call('HGET', jobs, 'body|' .. id), 'person') then count = count + 1 end
+  local owner, known = record and record:match('"owner_slack":"([^"]+)"'), {}
+  if owner == limit.person then return false end
+  local function is_known(person)
+    if known[person] == nil then
+      local note = prefix .. 'notes:' .. const.STEERER .. ':' .. where .. ':' .. person
+      known[person] = person == owner or redis.call('EXISTS', note) == 1
+    end
+    return known[person]
   end
-  return count >= limit.most
+  local order, jobs = queue_keys('to_coder:' .. where)
+  local own, of_strangers = 0, 0
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, whole(IN_TURN / 2), '(' .. whole(IN_TURN))) do
+    local body = id:match('^[%a_]*') == const.REPLY_KIND and redis.call('HGET', jobs, 'body|' .. id)
+    local person = body and body:match('"person":"([^"]+)"')
+    if person == limit.person then own = own + 1 end
+    if person and not is_known(person) then of_strangers = of_strangers + 1 end
+  end
+  if own >= limit.most then return true end
+  return of_strangers >= const.MAX_UNCHECKED_OF_STRANGERS and not is_known(limit.person)
 end
 -- The limit, or nil. Both of its batches are checked here, because choosing one already writes.
 local function limit_of(encoded, link)
