@@ -2,6 +2,11 @@
 
 import pytest
 
+from taskwire.domain.allowed import Allowed
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.inbound import ThreadMessage
+
 from .running_tasks import a_task
 from .test_audit import entries
 from .world import World
@@ -113,6 +118,41 @@ async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
 
     assert world.alice.reads() == [f"{NO_INPUT} {NOT_HERE}", NOT_HERE]
     assert (task.inputs, task.status, thread.receipt(reply)) == ([], "active", [])
+    thread.new_messages()
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [("please add a test", f"{NO_INPUT} {NOT_HERE}"), ("!pause", NOT_HERE), ("stop", NOT_HERE)],
+)
+async def test_what_arrived_too_early_is_refused_although_the_channel_is_allowed_now(
+    world: World, words: str, refusal: str
+) -> None:
+    """The channel of a message is checked when the message arrives, and again when it is carried out."""
+    thread, task = await a_task(world)
+    parts = world.bot.parts
+    elsewhere = Allowed(channels=frozenset({"C0ELSEWHERE"}))
+    strict = ReplyReceiver(
+        parts.inbox, parts.deps.writes, parts.deps.bot.bot_user_id, parts.deps.mask_own, elsewhere
+    )
+    ts = Ts(f"{float(thread.ts) + 60:.6f}")
+
+    claim = await strict.claim_message(
+        ThreadMessage(
+            channel=ChannelId(thread.channel),
+            ts=ts,
+            person=UserId(world.alice.id),
+            text=words,
+            delivery=f"{thread.channel}:{ts}",
+            thread_ts=Ts(thread.ts),
+            is_bot_thread=True,
+        )
+    )
+    await world.settles()
+
+    assert claim == "claimed"
+    assert world.alice.reads() == [refusal]
+    assert (task.inputs, task.status) == ([], "active")
     thread.new_messages()
 
 

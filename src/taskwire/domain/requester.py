@@ -30,6 +30,8 @@ class Requester(SealedModel):
     # Whether the person may have asked in another channel. `channel` is then the channel for the result.
     is_elsewhere: bool = False
     surface: Surface = ""
+    # Whether the settings did not allow the bot in this channel when the person's message arrived.
+    is_out_of_place: bool = False
 
 
 class FileRef(SealedModel):

@@ -99,8 +99,8 @@ class Ingress:
 
         The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
         minute. Without this limit, a person could push other people's entries out of the audit trail.
-        Messages in threads are not checked here, because only the worker knows the link of a thread; the
-        worker refuses them later.
+        Messages in threads are only marked when they arrive, because only the worker knows the link of a
+        thread; the worker refuses them.
         """
         if self._allowed.has_channel(requester.channel):
             return None

@@ -1,9 +1,9 @@
 """Refuses requests from channels in which the settings do not allow the bot.
 
-`listeners/ingress.py` checks what arrives, except messages in threads: ingress does not know the thread's
-link. The worker checks each job of a person just before the job runs. `replies/deliver.py` checks a reply
-with the other rights of its author, because a refused reply gets a receipt. Jobs that follow from an accepted
-request are not checked again.
+`listeners/ingress.py` checks what arrives. A message in a thread is only marked (`replies/admit.py`), because
+the thread's link is not known yet. The worker checks the mark, and checks each job of a person again just
+before the job runs. `replies/deliver.py` does that for a reply, with the other rights of its author, because
+a refused reply gets a receipt. Jobs that follow from an accepted request are not checked again.
 """
 
 from taskwire.dependencies import Dependencies
@@ -55,7 +55,7 @@ def find_checked_place(work: Work) -> Requester | None:
 def require_allowed_place(deps: Dependencies, work: Work) -> None:
     """Raise PlaceNotAllowed if a person asked for this job in a channel that the settings do not allow."""
     if (requester := find_checked_place(work)) is not None:
-        require_allowed(deps, requester.channel)
+        require_allowed(deps, requester.channel, is_out_of_place=requester.is_out_of_place)
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:

@@ -430,9 +430,12 @@ class People:
             return ""
 
 
-def require_allowed(deps: Dependencies, channel: ChannelId) -> None:
-    """Raise PlaceNotAllowed if the settings do not allow the bot in this channel."""
-    if not deps.allowed.has_channel(channel):
+def require_allowed(deps: Dependencies, channel: ChannelId, *, is_out_of_place: bool = False) -> None:
+    """Raise PlaceNotAllowed if the settings do not allow the bot in this channel.
+
+    Also raise it if they did not when the person asked (`is_out_of_place`).
+    """
+    if is_out_of_place or not deps.allowed.has_channel(channel):
         raise PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")
 
 

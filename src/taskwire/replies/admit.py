@@ -1,13 +1,15 @@
 """Claims the messages that people write in threads, and makes the batch that each claim writes.
 
 The link of a thread may not be known yet. So each queue name and key in a batch contains `@`, and the claim
-replaces `@` by the link's id. This module checks no rights: a worker does that later.
+replaces `@` by the link's id. This module checks no rights: a worker does that later. It only marks what
+arrives in a channel that the settings do not allow.
 """
 
 import json
 from collections.abc import Callable
 from typing import Literal, cast
 
+from taskwire.domain.allowed import Allowed
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.display_jobs import Receipt
@@ -59,8 +61,16 @@ SEARCH_DELAY_MS = 30_000
 class ReplyReceiver:
     """Claims the messages that people write in threads."""
 
-    def __init__(self, inbox: Inbox, writes: LinkWrites, bot: UserId, mask_own: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        writes: LinkWrites,
+        bot: UserId,
+        mask_own: Callable[[str], str],
+        allowed: Allowed,
+    ) -> None:
         self._inbox = inbox
+        self._allowed = allowed
         self._writes = writes
         self._bot = bot
         self._mask_own = mask_own
@@ -126,7 +136,7 @@ class ReplyReceiver:
         self._append_answer(
             batch,
             message,
-            AnswerInThread(requester=_make_requester(message), question="rejection", text=what),
+            AnswerInThread(requester=self._make_requester(message), question="rejection", text=what),
         )
         second_claim = await self._claim(message, batch, is_ours=is_ours)
         return "duplicate" if second_claim == "duplicate" else "rejected"
@@ -174,7 +184,7 @@ class ReplyReceiver:
             self._writes.add_taken(Batch(), CLAIMED_LINK, message.ts) for _ in range(2)
         )
         what = REPLY_REFUSED if isinstance(read, replies.Input) else ""
-        tell = AnswerInThread(requester=_make_requester(message), question="too_fast", text=what)
+        tell = AnswerInThread(requester=self._make_requester(message), question="too_fast", text=what)
         self._append_answer(when_told, message, tell)
         match read:
             case replies.Input():
@@ -200,7 +210,7 @@ class ReplyReceiver:
                 return batch
             case replies.Input() if read.is_to_bot and not read.text.strip() and not message.files:
                 return self._append_answer(
-                    batch, message, AnswerInThread(requester=_make_requester(message), question="help")
+                    batch, message, AnswerInThread(requester=self._make_requester(message), question="help")
                 )
             case replies.Input():
                 return self._append_input(batch, message, was_away=was_away)
@@ -219,6 +229,17 @@ class ReplyReceiver:
             blocks=self.choose_blocks(message),
             files=message.files,
             was_away=was_away,
+            is_out_of_place=not self._allowed.has_channel(message.channel),
+        )
+
+    def _make_requester(self, message: ThreadMessage) -> Requester:
+        return Requester(
+            person=message.person,
+            channel=message.channel,
+            at=message.ts,
+            thread_ts=message.thread_ts,
+            surface="reply",
+            is_out_of_place=not self._allowed.has_channel(message.channel),
         )
 
     def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
@@ -249,7 +270,7 @@ class ReplyReceiver:
     def _append_verb(
         self, batch: Batch, message: ThreadMessage, verb: replies.ThreadCommand, *, was_away: bool
     ) -> Batch:
-        requester = _make_requester(message)
+        requester = self._make_requester(message)
         match verb.name:
             case "status" | "help" | "delete":
                 return self._append_answer(
@@ -285,7 +306,7 @@ class ReplyReceiver:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         reply = self._make_reply(message, was_away=was_away)
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply)
-        pause = Act(requester=_make_requester(message), verb="pause", reply_id=job_id, was_away=was_away)
+        pause = Act(requester=self._make_requester(message), verb="pause", reply_id=job_id, was_away=was_away)
         job = Job(id=f"pause:{message.ts}", work=pause)
         return batch.append(to_coder(CLAIMED_LINK), job, score=request_score("pause", message.ts))
 
@@ -293,7 +314,7 @@ class ReplyReceiver:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message))
         work = AnswerInThread(
-            requester=_make_requester(message),
+            requester=self._make_requester(message),
             question="not_a_verb",
             words=read.suggestions,
             text=read.text,
@@ -318,16 +339,6 @@ def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChang
 
 def _parse_blocks(message: WrittenMessage | PickedMessage) -> list[Block]:
     return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
-
-
-def _make_requester(message: ThreadMessage) -> Requester:
-    return Requester(
-        person=message.person,
-        channel=message.channel,
-        at=message.ts,
-        thread_ts=message.thread_ts,
-        surface="reply",
-    )
 
 
 def _make_search_batch(message: ThreadMessage) -> Batch:

@@ -136,7 +136,7 @@ class ReplySender:
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
-            require_allowed(self._deps, record.channel)
+            require_allowed(self._deps, record.channel, is_out_of_place=reply_job.reply.is_out_of_place)
             if await self._people.can_steer(person, reply_job.link):
                 return None
         except NoAccount as error:

@@ -165,6 +165,8 @@ class Reply(Work):
     files: tuple[FileRef, ...] = ()
     # Whether backfill found the message after the bot had been away.
     was_away: bool = False
+    # Whether the settings did not allow the bot in this channel when the message arrived.
+    is_out_of_place: bool = False
     # The author's name, if another person sends the message to the agent.
     author_name: str = ""
     # If another person sends the message: the hashes of the files' contents as that person could read them.
