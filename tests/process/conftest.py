@@ -22,8 +22,8 @@ from .processes import Place, Taskwire, end, new_place, start, until
 
 @pytest.fixture(autouse=True)
 def fork_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests fork their processes from a prepared parent. Tests marked `real_start` start real
-    programs."""
+    """Let tests fork their processes from a prepared parent, because this is faster. Tests marked
+    `real_start` start real programs instead."""
     if request.node.get_closest_marker("real_start") is None:
         monkeypatch.setattr(processes, "start_process", processes.fork)
 
@@ -39,8 +39,8 @@ StartTaskwire = Callable[..., Awaitable[Taskwire]]
 
 @pytest.fixture
 async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
-    """Start `taskwire` with these arguments and settings, in a separate directory. End all remaining
-    processes after the test."""
+    """Start `taskwire` with these arguments and settings, in a directory of its own. After the test, end all
+    processes that still run."""
     started: list[Taskwire] = []
 
     async def start_one(*words: str, **settings: str) -> Taskwire:
@@ -54,9 +54,10 @@ async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
 
 @contextlib.asynccontextmanager
 async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
-    """Run a Redis as an operator would: Debian's server if it is installed, else the embedded server.
+    """Inside the block, run a Redis as an operator would: Debian's server if it is installed, else the
+    embedded store's server.
 
-    Port 0 means any free port.
+    Port 0 stands for any free port.
     """
     port = port or free_port()
     server = await asyncio.create_subprocess_exec(

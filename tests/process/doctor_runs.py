@@ -4,7 +4,7 @@ from taskwire.redis import data_directory
 
 from .processes import Place
 
-# Doctor asks many systems one after the other and has no time limit. On a busy machine it takes long.
+# Doctor asks many systems one after the other and has no time limit. On a busy machine, a run takes long.
 LOOK_SECONDS = 60.0
 
 
@@ -15,7 +15,7 @@ async def doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, s
 
 
 def select_findings(output: str, *names: str) -> str:
-    """Return the findings with these names, each with its hint."""
+    """Return the findings with these names as text, each with its hint on the next line."""
     kept, keeps = [], False
     for line in output.splitlines():
         keeps = line[7:].startswith(names) if line[:1].strip() else keeps

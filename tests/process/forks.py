@@ -1,8 +1,9 @@
-"""Processes of `taskwire` that a parent forks. Each starts in a few milliseconds instead of a second.
+"""Processes of `taskwire` that a parent process forks. Each starts in a few milliseconds instead of a second.
 
 `python -m tests.process.forks DESCRIPTOR` is the parent. It imports Taskwire once and then only forks. A
 child gets its own environment, directory, arguments and streams. The child then calls the same `main` as
-`python -m taskwire`, and ends in the same way. A child has the limits and the umask of the parent.
+`python -m taskwire`, and ends in the same way. A child inherits the resource limits and the umask of the
+parent.
 """
 
 import atexit
@@ -28,7 +29,7 @@ STREAMS = 2
 
 
 class Given(BaseModel):
-    """The environment, directory, arguments and streams of one child."""
+    """The environment, working directory and arguments of one child."""
 
     arguments: list[str]
     environment: dict[str, str]
@@ -56,10 +57,10 @@ def _parent() -> socket.socket:
 
 
 def fork(given: Given, out: int, error: int) -> socket.socket:
-    """Let the parent fork a child that writes to these descriptors.
+    """Let the parent fork a child that writes to the descriptors `out` and `error`.
 
-    The first line from the returned socket is the child's process id. The second line is the child's exit
-    code, when the child has ended.
+    Return a socket. The first line from it is the child's process id. When the child has ended, the second
+    line is its exit code.
     """
     ours, theirs = socket.socketpair()
     with theirs:

@@ -13,8 +13,8 @@ FIELD = "    is_of_next_version: bool = True\n"
 
 
 def newer_version(directory: Path) -> dict[str, str]:
-    """Write the next version's code to disk. Return the settings that start the next version instead of this
-    version."""
+    """Write the code of the next version to disk. Return the settings with which a test starts this version
+    instead of the present one."""
     package = directory / "newer" / "taskwire"
     shutil.copytree(Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")

@@ -24,7 +24,7 @@ from . import forks
 PATIENCE_SECONDS = 60.0
 # The longest time that Taskwire may take from SIGTERM to its end.
 END_SECONDS = 20.0
-# The environment variables that a process may need. Proxies and settings are not among them.
+# The environment variables that a process may get from the test. Proxies and settings are not among them.
 PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
 LONGEST_LINE = 1 << 20
 
@@ -84,7 +84,7 @@ class ForkedProcess:
         self._watching: asyncio.Task[None] | None = None
 
     def watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Wait for the parent's report of the exit code."""
+        """Wait until the parent reports the exit code."""
 
         async def ended() -> None:
             self.returncode = int(await reader.readline())
@@ -113,8 +113,8 @@ class ForkedProcess:
 async def fork(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
     """Fork `taskwire` from the parent, which saves the second for its imports.
 
-    Start a new program instead if the environment has variables for Python or for libraries, which read them
-    during their imports.
+    If the environment has variables for Python or for libraries, start a new program instead. Python and
+    libraries read such variables during their imports.
     """
     ours = {
         *settings_module.list_names(),
@@ -153,7 +153,7 @@ class Taskwire:
     """One running process of `taskwire`, and its output so far."""
 
     process: Process
-    # The token with which operators see the details of /readyz.
+    # With this token, operators see the details of /readyz.
     admin_token: str = ""
     said: list[str] = field(default_factory=list)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -188,7 +188,7 @@ class Taskwire:
         return found
 
     async def port(self) -> int:
-        """Wait until the process listens for Slack and Coder. Return this port."""
+        """Return the port on which the process listens for Slack and Coder. Wait until it listens."""
         return int((await self.says(r'(?:"port": |listening .* port=)(\d+)'))[1])
 
     async def admin_port(self) -> int:
@@ -196,14 +196,14 @@ class Taskwire:
         return int((await self.says(r'(?:"admin_port": |listening .*admin_port=)(\d+)'))[1])
 
     async def ask(self, path: str) -> tuple[int, str]:
-        """Request a path on the port for operators."""
+        """Request a path on the port for operators. Return the status and the body."""
         url = f"http://127.0.0.1:{await self.admin_port()}{path}"
         headers = {"Authorization": f"Bearer {self.admin_token}"} if self.admin_token else {}
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
             return answer.status, await answer.text()
 
     async def readiness(self) -> tuple[int, dict[str, object]]:
-        """Return the status and the content of /readyz."""
+        """Return the status and the content of /readyz, as an operator sees it."""
         status, text = await self.ask("/readyz")
         return status, cast("dict[str, object]", json.loads(text))
 
@@ -236,8 +236,8 @@ class Taskwire:
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
-    """Check a condition repeatedly until it holds. If it never does, fail with the condition's
-    description."""
+    """Check a condition repeatedly until it holds. If it does not hold in time, fail with the description
+    `what`."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -269,7 +269,7 @@ class Place:
         return [str(message["text"]) for message in self.slack.messages("general")]
 
     async def clicks(self, person: str, ts: str, label: str) -> None:
-        """Press a button of a message."""
+        """Let a person press the button with this label in the message `ts`."""
         blocks = self.slack.message("general", ts)["blocks"]
         rows = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
         rows += [{"action_id": row["action_id"], **each} for row in rows for each in row.get("options", ())]
@@ -277,7 +277,7 @@ class Place:
         await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
 
     async def run(self, *arguments: str, **settings: str) -> Taskwire:
-        """Start `taskwire run`, or another command, with these additional settings."""
+        """Start `taskwire run` with these additional settings, or another command if arguments are given."""
         started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
         self._stack.push_async_callback(end, started)
         return started
@@ -290,7 +290,7 @@ class Place:
 
 
 async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -> Taskwire:
-    """Start `taskwire` with only these settings."""
+    """Start `taskwire` in this directory with only these settings."""
     around = {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ}
     process = await start_process(directory, {**around, **settings}, arguments)
     started = Taskwire(process, settings.get("TASKWIRE_ADMIN_TOKEN", ""))

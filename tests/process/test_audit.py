@@ -15,10 +15,10 @@ async def _audit(place: Place, *arguments: str) -> tuple[int, str]:
 
 
 async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str) -> None:
-    """`taskwire audit` prints who did what, with the number and hash from the log. The printing itself is
-    added to the trail.
+    """`taskwire audit` prints who did what, with the same number and hash as in the log.
 
-    If somebody has changed the trail, the command says so and exits with 1.
+    The trail then also has an entry about this run of the command. If somebody has changed the trail, the
+    command says so and exits with 1.
     """
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()

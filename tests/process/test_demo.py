@@ -34,7 +34,8 @@ async def _end(demo: Taskwire) -> int:
 
 
 async def _goes_through_a_story(page: Page) -> None:
-    """Let the visitor create a task, be mentioned, reply, and see the task finish."""
+    """Let the visitor create a task. Wait until the visitor is mentioned, let them reply, and wait until the
+    task finishes."""
     box = page.locator("#message-box")
     await box.fill("/task create split the customer name into two columns")
     await box.press("Enter")
@@ -58,8 +59,8 @@ async def _goes_through_a_story(page: Page) -> None:
 
 
 async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) -> None:
-    """A visitor creates a task, is mentioned, replies and sees the task finish. The demo connects to no other
-    machine. Ctrl-C ends the demo."""
+    """A visitor creates a task, is mentioned by the bot, replies and sees the task finish. Meanwhile the demo
+    connects to no other machine. Ctrl-C ends the demo."""
     async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
@@ -75,7 +76,8 @@ async def test_a_visitor_lives_through_one_story(start_taskwire: StartTaskwire) 
 
 
 async def test_a_visitor_connects_an_account(start_taskwire: StartTaskwire) -> None:
-    """The visitor copies a token from the page of the stand-in for Coder, and pastes it in Slack's dialog."""
+    """A visitor copies a token from the page of the stand-in for Coder and pastes it into the dialog in
+    Slack. The visitor's account is then connected."""
     async with launched() as browser, browsed(browser) as page:
         demo = await start_taskwire("demo")
         await page.goto(await _address(demo))
@@ -104,7 +106,7 @@ async def test_a_visitor_connects_an_account(start_taskwire: StartTaskwire) -> N
 # The agent works for three quarters of a minute; a busy machine needs longer.
 @pytest.mark.timeout(300)
 async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
-    """Every step of the tour shows its effect. A visitor can pause the tour and continue it step by step."""
+    """A visitor takes the tour, pauses it and continues it step by step. Every step shows its effect."""
     async with launched() as browser, browsed(browser) as page:
         failures: list[str] = []
         page.on("pageerror", lambda error: failures.append(str(error)))
@@ -131,8 +133,8 @@ async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
 
 
 async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
-    """If the default port is taken, a second demo uses another port. If the user chose a port that is taken,
-    the demo fails."""
+    """If another demo uses the default port, a second demo uses another port. If the user has chosen a port
+    that is taken, the demo ends with an error."""
     first, second = [await start_taskwire("demo") for _ in range(2)]
     addresses = [await _address(demo) for demo in (first, second)]
     port = addresses[0].rstrip("/").rpartition(":")[2]
@@ -149,7 +151,8 @@ async def test_two_demos_find_two_ports(start_taskwire: StartTaskwire) -> None:
 
 
 async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTaskwire) -> None:
-    """A port above 65535 is called invalid, not taken."""
+    """If the user chooses a port above 65535, the error says that the port is invalid, not that it is
+    taken."""
     demo = await start_taskwire("demo", "--port", "65536")
 
     assert await demo.wait_for_exit() == 2
@@ -157,8 +160,8 @@ async def test_a_port_that_cannot_be_is_not_called_taken(start_taskwire: StartTa
 
 
 async def test_nothing_around_it_changes_it(start_taskwire: StartTaskwire, tmp_path: Path) -> None:
-    """Real settings, a proxy and a `.env` file do not affect the demo. The demo changes none of them and
-    leaves no files behind."""
+    """Real settings in the environment, a proxy and a `.env` file do not affect the demo. The demo changes
+    none of them and leaves no files behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
     around = {
         "REDIS_URL": "redis://127.0.0.1:1",

@@ -91,7 +91,8 @@ async def _coder_token_end(place: Place) -> str:
 
 
 async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
-    """Before the first run, doctor creates no data directory, because another user may run the bot."""
+    """Before the first run, doctor does not create the data directory. The bot may later run as another user,
+    who could not use it."""
     code, said = await doctor(place)
 
     assert select_findings(said, "Store", "Dead") == (
@@ -102,8 +103,8 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
 
 
 async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(place: Place) -> None:
-    """If everybody may change the parent directory, doctor refuses it as `run` does, even before the data
-    directory exists."""
+    """If everybody may change the directory in which the data directory will be, doctor reports this before
+    the data directory exists. `run` refuses it too."""
     (open_place := place.data_dir.parent / "open").mkdir()
     open_place.chmod(0o777)
     data_dir = str(open_place / "data")
@@ -124,8 +125,8 @@ async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(plac
 
 
 async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
-    """Doctor names a data directory that cannot be created, and does not mention a log that does not
-    exist."""
+    """If the data directory cannot be created, doctor names it. Doctor does not mention the store's log,
+    which does not exist."""
     (place.data_dir.parent / "file").touch()
     nowhere = str(place.data_dir.parent / "file" / "data")
 
@@ -139,7 +140,7 @@ async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
 
 
 async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
-    """While no bot runs, doctor can list and forget the dead letters in the embedded store."""
+    """After a bot has ended, doctor lists the dead letters in its embedded store, and can forget them."""
     bot = await place.run_ready()
     await bot.stop()
 
@@ -152,7 +153,8 @@ async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> N
 
 
 async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
-    """Doctor reports each refused token with what to do, and still checks the other tokens."""
+    """If Slack or Coder refuses a token, doctor names the token and says what to do. It still checks the
+    other tokens."""
     place.coder.suspend("taskwire")
     wrong = {"SLACK_BOT_TOKEN": "xoxb-of-yesterday", "SLACK_APP_TOKEN": "xapp-of-yesterday"}
 
@@ -172,8 +174,8 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
 
 
 async def test_what_coder_lacks_is_told(place: Place) -> None:
-    """Doctor reports missing rights, a token that ends soon, a Coder without Tasks, and an unknown
-    template."""
+    """Doctor reports missing rights in Coder, a token that ends soon, a Coder without Tasks, and a template
+    that does not exist."""
     place.coder.settings.tasks_enabled = False
     token = place.coder.add_token("alice", lifetime=timedelta(hours=5))
 
@@ -194,8 +196,8 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path: Path) -> None:
-    """Doctor reports a certificate that the machine does not trust. A container does not trust a company's
-    own authority."""
+    """If Coder's certificate is not trusted by the machine, doctor reports this. A container does not know a
+    company's own authority."""
     tls = await certificates.make(tmp_path / "tls")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
@@ -213,8 +215,8 @@ async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path:
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:
-    """Doctor reports a mistyped preset or administrator. Otherwise nobody would notice the mistake until the
-    preset or administrator is needed."""
+    """If a preset or an administrator in the settings does not exist, doctor names it. Otherwise nobody would
+    notice the mistake until the preset or administrator is needed."""
     place.coder.add_template("tasks-vm", presets=[place.coder.new_preset("Large")])
     group = place.slack.add_group("operators", ["alice"])
     alice = place.slack.workspace.user("alice").id
@@ -253,7 +255,8 @@ async def test_systems_that_are_away_are_told(place: Place) -> None:
 
 
 async def test_missing_scopes_are_named(tmp_path: Path) -> None:
-    """Doctor names the scopes that the Slack app lacks. An app from an older manifest lacks newer scopes."""
+    """If the Slack app lacks scopes, doctor names them. An app that was made from an older manifest lacks
+    newer scopes."""
     older = manifest.make_manifest()
     older["oauth_config"] = {"scopes": {"bot": [scope for scope in manifest.SCOPES if "files" not in scope]}}
     async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
@@ -277,8 +280,8 @@ async def test_programs_can_read_it(place: Place) -> None:
 
 
 async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> None:
-    """Doctor reports a settings file that other users can read, because the file holds tokens. Doctor accepts
-    a file that only its owner can read."""
+    """If other users can read the settings file, doctor reports this, because the file holds tokens. If only
+    the file's owner can read it, doctor reports nothing."""
     env = place.directory / ".env"
     env.write_text("TASKWIRE_SETTLE=5\n")
     env.chmod(0o644)
@@ -316,8 +319,8 @@ async def test_missing_settings_are_findings(start_taskwire: StartTaskwire, tmp_
 
 
 async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Place) -> None:
-    """Doctor names the scopes that Coder's token lacks, and does not report the failures that the missing
-    scopes cause."""
+    """If Coder's token lacks scopes, doctor names the scopes. It does not also report the failures that the
+    missing scopes cause."""
     some = place.coder.add_token("taskwire", scopes=("api_key:*", "user:read", "task:read", "template:read"))
     none = place.coder.add_token("taskwire", scopes=("user:read",))
     enough = place.coder.add_token(
@@ -350,8 +353,8 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
 
 
 async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_path: Path) -> None:
-    """If a command or an event has never arrived, doctor says what to try. Slack does not tell an app which
-    commands and events it has."""
+    """If no command or no event has ever arrived from Slack, doctor says what to try. Slack does not tell an
+    app which commands and events it has."""
     lacking = cast("dict[str, Any]", manifest.make_manifest())
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
@@ -374,8 +377,8 @@ async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_
 
 
 async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
-    """Doctor reports a workspace that hides email addresses. Taskwire finds Coder accounts by their email
-    addresses."""
+    """If the Slack workspace hides email addresses, doctor reports this. Taskwire finds people's Coder
+    accounts by their email addresses."""
     for user in place.slack.workspace.users.values():
         user.email = None
 
@@ -391,7 +394,8 @@ async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
 
 
 async def test_no_administrators_are_worth_a_note(place: Place) -> None:
-    """Doctor notes that there are no administrators, because Taskwire then tells nobody about failures."""
+    """If the settings name no administrators, doctor notes this, because Taskwire then tells nobody about
+    failures."""
     code, said = await doctor(place)
 
     assert select_findings(said, "Administrators") == (
@@ -403,7 +407,8 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
 
 
 async def test_a_short_token_is_worth_a_note(place: Place) -> None:
-    """Doctor notes that a token of ours is short, because somebody could guess it."""
+    """If a token of the operator's own, such as the one for operators, is short, doctor notes that somebody
+    could guess it."""
     code, said = await doctor(place, TASKWIRE_ADMIN_TOKEN="adm1n-pw")
 
     assert (
@@ -414,7 +419,8 @@ async def test_a_short_token_is_worth_a_note(place: Place) -> None:
 
 
 async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None:
-    """Doctor reports a port that another program uses, but not the port of the running bot."""
+    """If another program uses Taskwire's port, doctor reports this. If the running bot uses the port, doctor
+    reports nothing."""
     bot = await place.run_ready()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
@@ -449,7 +455,7 @@ async def test_of_two_addresses_the_one_that_another_program_has_is_named(place:
 
 
 async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
-    """Doctor and the log of `run` both name settings that Taskwire does not know."""
+    """If the environment has settings that Taskwire does not know, doctor and the log of `run` name them."""
     unknown = "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?"
 
     code, said = await doctor(place, TASKWIRE_ADMIN="U0ALICE1")
@@ -461,7 +467,7 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
 
 
 async def test_quoted_tokens_are_named(place: Place) -> None:
-    """Doctor names a token in quotation marks, because Docker passes such marks in an env file on as part of
+    """If a token is in quotation marks, doctor names it. Docker passes the marks in an env file on as part of
     the value."""
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 

@@ -15,8 +15,8 @@ async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, 
 
 
 async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
-    """A channel was archived by mistake, so a notice became a dead letter. When the channel is back, the
-    operator sends the notice again."""
+    """A channel was archived, so a notice could not be posted and became a dead letter. When the channel is
+    back, the operator sends the dead letter again, and the notice is posted."""
     bot = await place.run_ready()
     ts = await _a_task_that_ends_in_an_archived_channel(place)
     letter = await _letter(place, bot)
@@ -36,7 +36,8 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
 
 @pytest.mark.parametrize("what", [("--dead-letters",), ("--resend", "all"), ("--forget",)])
 async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...]) -> None:
-    """If the store is away, the operator gets a sentence instead of a Python traceback."""
+    """If the store does not answer, the commands for dead letters print a sentence instead of a Python
+    traceback."""
     port = free_port()
 
     looked = await _doctor(place, *what, REDIS_URL=f"redis://127.0.0.1:{port}/0")
@@ -49,15 +50,15 @@ async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...])
 
 
 async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> None:
-    """With a wrong setting, the command prints no list of dead letters, and says that the setting is the
-    reason."""
+    """If a setting is wrong, the command for dead letters prints no list, and names the wrong setting."""
     looked = await _doctor(place, "--dead-letters", CODER_URL="coder")
 
     assert looked == (2, "CODER_URL is wrong: it must be an address that begins with https:// or http://.\n")
 
 
 async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
-    """If the store is read-only, such as a replica whose primary is away, the operator is told so."""
+    """If the store is read-only, such as a replica whose primary is away, the commands for dead letters say
+    so."""
     async with Redis.from_url(redis_url) as redis:
         await redis.replicaof("127.0.0.1", str(free_port()))
 
@@ -71,7 +72,8 @@ async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) 
 
 
 async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
-    """Let a task of Alice end in an archived channel. Return the ts of its card."""
+    """Let Alice's task end in an archived channel, so that its notice becomes a dead letter. Return the ts of
+    the task's card."""
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks and place.coder.tasks[0].status == "active", "the task")
     (card,) = place.slack.messages("general")
@@ -81,7 +83,7 @@ async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
 
 
 async def _letter(place: Place, bot: Taskwire) -> str:
-    """Wait until doctor lists dead letters, and return the list."""
+    """Wait until doctor lists dead letters. Return doctor's output."""
     await bot.says("thread closed to the bot")
     listed = ""
 

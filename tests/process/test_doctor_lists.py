@@ -5,7 +5,8 @@ from .processes import Place
 
 
 async def test_a_list_that_names_something_unknown_is_told(place: Place) -> None:
-    """Doctor reports a listed channel or group that does not exist, because its name may be mistyped."""
+    """If a list of allowed channels, groups or workspaces names one that does not exist, doctor reports this.
+    The name may be mistyped."""
     general = place.slack.workspace.channel("general").id
     group = place.slack.add_group("platform-team", ["alice"])
 

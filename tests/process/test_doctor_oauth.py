@@ -1,4 +1,4 @@
-"""What `taskwire doctor` says of the OAuth app in Coder, with which people connect their accounts."""
+"""What `taskwire doctor` says about the OAuth app in Coder with which people connect their accounts."""
 
 from taskwire_sandbox.coder import faults
 
@@ -9,7 +9,8 @@ ADDRESS = "https://taskwire.example.com"
 
 
 async def test_what_is_wrong_with_the_app_is_told_before_a_person_finds_it(place: Place) -> None:
-    """Nobody has to press a button for that. Coder gives no token, and nothing changes there."""
+    """If the OAuth app in Coder is wrong, or Coder has no OAuth, doctor says what to correct, before a person
+    presses a button. Coder gives doctor no token, and nothing changes in Coder."""
     app = place.coder.add_oauth_app("Taskwire", f"{ADDRESS}/coder/callback")
     well = {
         "TASKWIRE_ACCOUNTS": "both",

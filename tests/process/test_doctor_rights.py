@@ -8,8 +8,8 @@ from .processes import Place
 
 
 async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_told(place: Place) -> None:
-    """Doctor accepts a custom role with enough rights. For a role with too few rights, doctor names the
-    missing right. Doctor asks Coder about each right."""
+    """Doctor accepts a Coder account whose custom role has enough rights. If the role lacks a right, doctor
+    names the right. Doctor asks Coder about each right."""
     enough = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     custom = {"enough": enough, "less": [right for right in enough if right != "workspace:delete"]}
     place.coder.settings.rules = Rules(custom_roles=custom)
@@ -30,8 +30,8 @@ async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_tol
 
 
 async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place) -> None:
-    """Doctor reports a Coder that denies owners access to workspaces. The bot could create tasks, but no
-    reply would reach an agent."""
+    """If Coder denies owners access to the workspaces of others, doctor reports this. The bot could create
+    tasks, but no reply would reach an agent."""
     place.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
     code, said = await doctor(place)

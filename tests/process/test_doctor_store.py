@@ -22,7 +22,7 @@ from .processes import Place
 
 
 async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
-    """Doctor reports a Redis that may lose data. Redis must write its data to disk and must not evict
+    """If Redis may lose data, doctor reports why. Redis must write its data to disk and must not evict
     keys."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("appendonly", "no")
@@ -69,8 +69,8 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
 async def test_doctor_is_green_only_where_run_gets_ready(
     place: Place, redis_url: str, rules: str, said: str
 ) -> None:
-    """Doctor tests the rights that `run` needs, with the same Redis user. If a right is missing, `run` ends
-    with doctor's sentence."""
+    """Doctor tests every right that `run` needs, with the same Redis user. If the user lacks a right, doctor
+    reports it, and `run` ends with the same sentence."""
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rules.split())
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -94,8 +94,8 @@ async def test_doctor_is_green_only_where_run_gets_ready(
 
 
 async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: str) -> None:
-    """Doctor's hint names the prefix from the settings. A Redis user with the rights from the hint has enough
-    rights."""
+    """If the Redis user lacks rights, doctor's hint is a command with the key prefix from the settings. A
+    user that this command creates has enough rights."""
     team = place.slack.workspace.team_id
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", "~tw:*", "+@all")
@@ -111,8 +111,8 @@ async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: st
 
 
 async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: str) -> None:
-    """Doctor reports a Redis that refuses writes at present. `run` waits until Redis accepts writes, and is
-    then ready."""
+    """If Redis refuses writes at present, doctor reports this, and `run` waits. When Redis accepts writes
+    again, the bot is ready."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("min-replicas-to-write", 1)
 
@@ -130,7 +130,7 @@ async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: s
 
 
 async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
-    """Doctor reports how many queues wait for a newer version, and that somebody must start this newer
+    """If queues wait for a newer version of Taskwire, doctor says how many, and that somebody must start this
     version."""
     bot = await place.run_ready()
     keys = Keys(place.slack.workspace.team_id)
@@ -153,8 +153,8 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_has_ended(
     place: Place, redis_url: str
 ) -> None:
-    """If the token in the settings has ended, doctor checks the token that Taskwire made itself. Taskwire
-    renews such a token before it ends."""
+    """If Coder's token in the settings has ended, doctor checks the token that Taskwire has made for itself.
+    Taskwire renews its own token before it ends."""
     given, lifetime = place.settings["CODER_SESSION_TOKEN"].partition("-")[0], timedelta(days=6)
     own = place.coder.add_token("taskwire", name="taskwire-service", lifetime=lifetime)
     ends = place.coder.world.tokens[own.partition("-")[0]].expires_at
@@ -178,7 +178,7 @@ async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_ha
 
 
 async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place) -> None:
-    """Doctor names the URL of a store that does not answer. Only the password is left out."""
+    """If the store does not answer, doctor names its URL without the password."""
     _, said = await doctor(place, REDIS_URL="redis://127.0.0.1:1")
     _, with_password = await doctor(place, REDIS_URL="redis://:hunter2@127.0.0.1:1")
 

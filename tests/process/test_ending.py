@@ -1,4 +1,5 @@
-"""How a process ends: by a signal, by a kill, or without its store. The next process continues its work."""
+"""How a process ends: by a signal, by a kill, or because its store has ended. The next process continues its
+work."""
 
 import json
 import os
@@ -15,12 +16,12 @@ from .processes import END_SECONDS, Place, Taskwire, until
 
 
 def store_pid(place: Place) -> int:
-    """Return the process id of the embedded store."""
+    """Return the process id of the server of the place's embedded store."""
     return int((place.data_dir / data_directory.STORE_LOCK).read_text().splitlines()[0])
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs. A zombie does not."""
+    """Return whether a process runs. A zombie does not count as running."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -65,8 +66,8 @@ async def test_ctrl_c_ends_it_too(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
-    """After SIGTERM, the bot gives up a call that Slack does not answer. The next process continues the
-    job."""
+    """If SIGTERM comes while Slack does not answer a call, the bot gives up this call and ends. The next
+    process continues the job."""
     bot = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -76,7 +77,7 @@ async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
-    """A process that waits for Slack at its start ends on SIGTERM."""
+    """If SIGTERM comes while a starting bot waits for Slack, the bot ends."""
     await place.slack.go_down()
     bot = await place.run()
     await bot.says("Slack cannot be reached yet")
@@ -88,8 +89,8 @@ async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
 
 
 async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> None:
-    """After SIGKILL and a restart, an old thread still leads to its task, and accepted commands are
-    executed."""
+    """After SIGKILL and a restart, a thread from before still leads to its task, and commands that were
+    accepted before are executed."""
     bot = await place.run_ready()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -123,8 +124,8 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
 
 
 async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Place) -> None:
-    """A second process on the same data directory names the first process, says what to do, and ends. The
-    first process continues."""
+    """If a second process starts on the same data directory, it names the first process, says what to do, and
+    ends. The first process continues."""
     first = await place.run_ready()
     second = await place.run(TASKWIRE_LOG_LEVEL="warning")
 
@@ -139,8 +140,8 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 
 
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
-    """A restarted process waits until the old process has ended, however long the old one's last call
-    takes."""
+    """If a restarted process finds the old one still running, it waits until the old one has ended, however
+    long the old one's last call takes."""
     old = await place.run_ready()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")

@@ -33,7 +33,8 @@ async def forget(place: Place, who: str) -> tuple[int, str]:
 
 
 async def stored(url: str) -> str:
-    """Return everything in Redis, unsealed, except the audit trail and the job numbers of empty queues."""
+    """Return everything in Redis as text with opened seals, except the audit trail and the job numbers of
+    empty queues."""
     found = []
     async with Redis.from_url(url, decode_responses=True) as redis:
         async for key in redis.scan_iter("*"):
@@ -52,7 +53,8 @@ async def stored(url: str) -> str:
 
 
 async def _work_of_two_people(place: Place, bot: Taskwire) -> tuple[str, str]:
-    """Let Alice and Bob each have a task. Bob's task is shared with Alice. Return both threads."""
+    """Let Alice and Bob each create a task, and share Bob's task with Alice. Return the threads of both
+    tasks."""
     for person, prompt in (("alice", "the secret garden"), ("bob", "mend the fence")):
         await place.slack.command(person, "general", "/task", f"create {prompt}")
     await until(lambda: bot.output.count('"verb": "create"') == 2, "two tasks")
@@ -133,7 +135,7 @@ def _tokens(place: Place) -> list[str]:
 
 
 async def _connect(url: str, place: Place, alice: UserId) -> None:
-    """Write the job that a submitted dialog would write."""
+    """Write the job that Taskwire writes when Alice submits the dialog with her token."""
     keys = Keys(place.slack.workspace.team_id)
     requester = Requester(person=alice, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
     work = ConnectAccount(
@@ -145,8 +147,8 @@ async def _connect(url: str, place: Place, alice: UserId) -> None:
 
 
 async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: UserId) -> None:
-    """Let a request of the person `asked` wait for the account of each owner. The owner may be another
-    person."""
+    """Let a request of the person `asked` wait for the Coder account of each of these owners. An owner may be
+    `asked` or another person."""
     keys = Keys(place.slack.workspace.team_id)
     requester = Requester(person=asked, channel=ChannelId("C1"), at=Ts("1764072000.000000"))
     question = AnswerQuestion(requester=requester, line="list")
@@ -161,8 +163,8 @@ async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: User
 
 
 async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, redis_url: str) -> None:
-    """Without a running bot, `forget` removes everything except the person's threads, and exits with 1. The
-    next bot removes the person from the threads."""
+    """Without a running bot, `forget` leaves the person's threads as they are and exits with 1. It removes
+    everything else about the person. The next bot removes the person from the threads."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await _work_of_two_people(place, bot)
@@ -189,7 +191,7 @@ async def _is_gone(url: str, person: str) -> bool:
 
 
 async def test_a_person_who_is_not_known_is_a_sentence(place: Place) -> None:
-    """An unknown person gets a sentence, and nothing is removed."""
+    """If `forget` gets the name of an unknown person, it says so in a sentence and removes nothing."""
     assert await forget(place, "nobody@example.com") == (
         2,
         "Slack knows no active member with this address. Give the Slack id (U…) of a deactivated person.\n",

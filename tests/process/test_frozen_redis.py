@@ -23,8 +23,8 @@ def _through(network: FaultProxy, redis_url: str) -> str:
 async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_afterwards(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """While Redis is frozen, a command gets a true answer within Slack's three seconds. When Redis continues,
-    a later command is executed."""
+    """While Redis is frozen, a command is answered truthfully within Slack's three seconds. When Redis
+    continues, the bot executes the next command."""
     bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 

@@ -19,12 +19,12 @@ from .conftest import redis_on
 from .processes import Place, Taskwire, new_place, until
 
 RUNNING = Path(__file__).parents[2] / "docs" / "running.md"
-# Prometheus's default timeout for a scrape.
+# Prometheus waits this long for an answer to a scrape, by default.
 SCRAPE_SECONDS = 10.0
 
 
 async def _tells(bot: Taskwire, words: str) -> str:
-    """Wait until /readyz says these words about Coder. Return everything that it says about Coder."""
+    """Wait until the part of /readyz about Coder has these words. Return this part."""
     told: dict[str, object] = {}
 
     async def is_told() -> bool:
@@ -37,7 +37,7 @@ async def _tells(bot: Taskwire, words: str) -> str:
 
 
 async def test_all_is_well(place: Place) -> None:
-    """/readyz says that the bot is ready, and names the state of each system."""
+    """If everything works, /readyz says that the bot is ready, and shows the state of each system."""
     bot = await place.run_ready()
     await _tells(bot, "ok")
 
@@ -45,8 +45,8 @@ async def test_all_is_well(place: Place) -> None:
 
 
 async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:
-    """/readyz warns that the account lacks rights, but the bot is ready: it still accepts Slack's
-    payloads."""
+    """If the Coder account lacks rights, /readyz warns of this. The bot is ready nevertheless, because it
+    accepts Slack's payloads."""
     token = place.coder.add_token("alice")
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
 
@@ -60,7 +60,7 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
 
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
-    """/readyz warns two days before the token ends, so that an operator has time to make a new token."""
+    """Two days before Coder's token ends, /readyz warns, so that an operator has time to make a new token."""
     place.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
     bot = await place.run_ready(CODER_SESSION_TOKEN=token)
@@ -72,8 +72,7 @@ async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
 
 
 async def test_a_refused_token_is_told(place: Place) -> None:
-    """/readyz tells the operator what to do if Coder refuses the token. The bot still accepts Slack's
-    payloads."""
+    """If Coder refuses the token, /readyz says what to do. The bot still accepts Slack's payloads."""
     place.coder.suspend("taskwire")
     bot = await place.run_ready()
 
@@ -87,7 +86,7 @@ async def test_a_refused_token_is_told(place: Place) -> None:
 
 
 async def test_a_coder_without_tasks_is_told(place: Place) -> None:
-    """/readyz says that this Coder has no Tasks, and which Coder versions have them."""
+    """If Coder has no Tasks, /readyz says so, and names the versions of Coder that have them."""
     place.coder.settings.tasks_enabled = False
     bot = await place.run_ready()
 
@@ -100,7 +99,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 
 
 async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
-    """The warning in /readyz ends when Coder answers again."""
+    """If Coder does not answer, /readyz warns. When Coder answers again, the warning ends."""
     await place.coder.go_down()
     bot = await place.run_ready()
     await _tells(bot, "can't")
@@ -165,8 +164,8 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
 
 
 async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Place) -> None:
-    """If a lease cannot be completed because Redis is away, the log has only the one line about Redis.
-    Another worker later acquires the queue."""
+    """If Redis goes away while a job runs, so that the job's lease cannot be completed, the log has only the
+    one line about Redis. Later another worker acquires the queue."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.run_ready(REDIS_URL=url)
@@ -209,8 +208,8 @@ async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> N
 
 
 async def test_what_an_alert_looks_at_is_there_before_it_happens(place: Place) -> None:
-    """Each counter that an alert uses is present with 0 before its first event. Otherwise Prometheus would
-    miss the first increase."""
+    """Each counter that an alert uses is in /metrics with the value 0 before its first event. Otherwise
+    Prometheus would miss the first increase."""
     alerts = re.findall(r"`increase\((taskwire_\w+)(?:\{(.*?)\})?\[", RUNNING.read_text(encoding="utf-8"))
     bot = await place.run_ready()
 

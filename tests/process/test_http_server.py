@@ -22,7 +22,7 @@ from .processes import Place, Taskwire, new_place, until
 
 CROWD = 2_000
 DESCRIPTORS = 1_024
-# Parts of a head, a body that never ends, and an empty request.
+# Half-sent requests: parts of a head, a body that never ends, and a connection that sends nothing.
 HALVES = (
     b"",
     b"P",
@@ -45,7 +45,7 @@ async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def _one(place: Place, **settings: str) -> Taskwire:
-    """Start the bot, and set its URL in Slack."""
+    """Start the bot. Tell Slack the bot's URL."""
     bot = await place.run_ready(**settings)
     place.slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
     return bot
@@ -53,7 +53,8 @@ async def _one(place: Place, **settings: str) -> Taskwire:
 
 @contextlib.contextmanager
 def descriptors(ours: int) -> Iterator[None]:
-    """Limit the open files of this process inside the block, or skip the test."""
+    """Inside the block, this process may have at most `ours` open files. If the system does not allow this
+    limit, skip the test."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if before[1] != resource.RLIM_INFINITY and before[1] < ours:
         pytest.skip(f"needs a limit of {ours} open files (ulimit -Hn), and it is {before[1]}")
@@ -88,8 +89,8 @@ def _is_open(each: socket.socket) -> bool:
 
 @pytest.mark.real_start
 async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place) -> None:
-    """More half-sent requests are open than the process may open files. Slack, health checks and the store
-    still work."""
+    """While more half-sent requests are open than the bot may have open files, requests of Slack, health
+    checks and the store still work."""
     with contextlib.ExitStack() as stack:
         with descriptors(DESCRIPTORS):
             bot = await _one(http_place)
@@ -102,7 +103,8 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
         url = await embedded.find(http_place.data_dir)
         assert url is not None
         async with Redis.from_url(url) as redis:
-            # Cut all connections to the store. The bot must open new ones beside the half-sent requests.
+            # Cut all connections to the store. The bot must connect again while the half-sent requests are
+            # open.
             await redis.client_kill_filter(_type="normal", skipme=True)
         await until(lambda: http_place.coder.tasks, "the task")
         done_among = sum(_is_open(each) for each in crowd)
@@ -110,8 +112,8 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
 
     assert http_place.slack.violations == []
     assert status == 200
-    # Many half-sent requests were still open during these checks. Later the server closed them because they
-    # were late.
+    # Many half-sent requests were still open when these requests were answered. Later the server closed them,
+    # because they took too long.
     assert (acknowledged_among > 100, done_among > 100) == (True, True)
     closed = [
         await _figure(bot, "taskwire_http_connections_closed_total", why) for why in ("late", "crowded")
@@ -171,8 +173,8 @@ async def test_where_only_health_is_served_nothing_else_listens(place: Place) ->
 
 
 async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """If the address for health checks is taken, the bot ends with a sentence that names the wrong
-    setting."""
+    """If another program uses the address for health checks, the bot ends with a sentence that names the
+    wrong setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.run(TASKWIRE_ADMIN_ADDR=address)
@@ -191,7 +193,8 @@ async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place:
 async def test_nothing_of_what_people_say_is_logged(
     mode: str, form: str, place: Place, http_place: Place
 ) -> None:
-    """The log has no text of people, even at the lowest level, in both modes, for every kind of payload."""
+    """In both modes and for every kind of payload, the log has no text that people wrote, even at the lowest
+    level."""
     marked, where = "SENT-4711", place if mode == "socket" else http_place
     bot = await (where.run_ready if mode == "socket" else lambda **all: _one(where, **all))(
         TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form

@@ -37,7 +37,7 @@ async def _with_a_thread(place: Place) -> str:
 
 
 async def _age(redis: Redis, place: Place, minutes: int) -> None:
-    """Change the time of the last contact with Slack to this number of minutes ago."""
+    """Change the stored time of the last contact with Slack to this number of minutes ago."""
     keys = Keys(place.slack.workspace.team_id)
 
     async def is_kept() -> bool:
@@ -47,7 +47,7 @@ async def _age(redis: Redis, place: Place, minutes: int) -> None:
     seconds, _ = await redis.time()
     async for key in redis.scan_iter(keys.named("heartbeat*")):
         await redis.set(key, seconds * 1000 - minutes * MINUTE_MS)
-    # The gap that the start noted would have expired by then.
+    # In reality, the gap that the bot noted at its start would have expired after this time.
     await redis.delete(keys.named("gap"))
 
 
@@ -58,8 +58,8 @@ def _histories(place: Place) -> int:
 async def test_what_was_missed_is_read_when_slack_comes_again(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """When Slack sends a request again, the bot reads the messages that it missed. Nobody has to restart the
-    bot or write again."""
+    """If the bot missed messages and Slack then sends a request again, the bot reads the missed messages.
+    Nobody has to restart the bot or to write again."""
     place = http_place
     await _one(place, redis_url)
     ts = await _with_a_thread(place)
@@ -78,7 +78,8 @@ async def test_what_was_missed_is_read_when_slack_comes_again(
 async def test_a_quiet_place_is_not_read_through_at_each_start(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """A restart after an hour without messages reads no threads, because a quiet hour is not an absence."""
+    """If nobody has written for an hour, a restart of the bot reads no threads, because a quiet hour is not
+    an absence."""
     place = http_place
     bot = await _one(place, redis_url)
     await _with_a_thread(place)

@@ -22,7 +22,7 @@ HINT = (
 
 @pytest.fixture
 async def staging(place: Place, tmp_path: Path, redis_url: str) -> AsyncIterator[Place]:
-    """Make a second Coder, with a second Taskwire on the same Redis."""
+    """Prepare a second Taskwire with its own Coder, on the same Redis and in the same workspace."""
     place.settings["REDIS_URL"] = redis_url
     directory = tmp_path / "staging"
     directory.mkdir()
@@ -39,8 +39,8 @@ def _where(place: Place) -> str:
 
 
 async def test_another_coders_is_refused_at_the_start(place: Place, staging: Place) -> None:
-    """A Taskwire with another Coder is refused at its start. Otherwise a command could be executed in the
-    wrong Coder."""
+    """If a Taskwire with another Coder starts on the same keys in Redis, it is refused. Otherwise a command
+    could be executed in the wrong Coder."""
     await place.run_ready()
 
     other = await staging.run()
@@ -56,8 +56,8 @@ async def test_another_coders_is_refused_at_the_start(place: Place, staging: Pla
 
 
 async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, staging: Place) -> None:
-    """With a prefix of its own, a second installation works beside the first. Commands of each go to its own
-    Coder and get their own thread."""
+    """If a second Taskwire has a key prefix of its own, it works beside the first. The commands of each go to
+    its own Coder and get their own threads."""
     staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
     for each in (place, staging):
         await each.run_ready()
@@ -76,7 +76,7 @@ def _has_a_task(place: Place) -> bool:
 
 async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None:
     """Doctor says whether the store is unused, belongs to this installation, or belongs to another
-    installation. Doctor also says what to do."""
+    installation. In the last case, doctor says what to do."""
     said = []
     for each in (staging, place, staging):
         looking = await each.run("doctor")
@@ -104,8 +104,8 @@ async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None
 
 
 async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url: str) -> None:
-    """A bot whose Coder has another URL waits until this Coder answers. Only then it can know whether the
-    Coder is the same."""
+    """If the URL of Coder in the settings has changed, the bot waits until this Coder answers. Only then can
+    it know whether this is the same Coder."""
     place.settings["REDIS_URL"] = redis_url
     await (await place.run_ready()).stop()
     moved = place.coder.url.replace("127.0.0.1", "localhost")

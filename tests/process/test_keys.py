@@ -20,8 +20,8 @@ def _count_made(bot: Taskwire) -> int:
 
 
 async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
-    """The bot makes a key file for an embedded store. Only the bot's user can read the file, and the log
-    names it. A later start keeps the file."""
+    """If the settings have no key, the bot makes a key file for its embedded store. Only the bot's user can
+    read the file, and the log names it. The next start uses the same file."""
     del place.settings["TASKWIRE_SECRET_KEYS"]
     bot = await place.run_ready()
     await bot.stop()
@@ -40,8 +40,8 @@ async def test_the_embedded_store_makes_its_own_key_once(place: Place) -> None:
 
 
 async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(place: Place) -> None:
-    """If the settings have a key, the bot needs no key file. The key that an earlier start wrote into the
-    file still opens old data."""
+    """After a bot has made a key file, the settings may get another key. The key in the file still opens the
+    old data. If the file is gone, the bot ends with a sentence."""
     key = place.settings.pop("TASKWIRE_SECRET_KEYS")
     bot = await place.run_ready()
     await bot.stop()
@@ -60,7 +60,7 @@ async def test_a_key_in_the_settings_needs_no_file_and_the_file_still_opens(plac
 
 
 async def test_a_key_file_with_something_else_in_it_is_a_sentence(place: Place) -> None:
-    """If the key file has other content, the bot ends with a sentence and does not change the file."""
+    """If the key file does not contain a key, the bot ends with a sentence and does not change the file."""
     del place.settings["TASKWIRE_SECRET_KEYS"]
     place.data_dir.mkdir(mode=0o700)
     _file(place).write_text("hunter2")
@@ -76,8 +76,8 @@ async def test_a_key_file_with_something_else_in_it_is_a_sentence(place: Place) 
 
 
 async def test_a_wrong_key_is_a_sentence_and_a_rotation_is_none(place: Place, redis_url: str) -> None:
-    """With only a new key, the bot cannot read the store and ends with a sentence. With the new and the old
-    key, the bot runs."""
+    """If the settings have only a new key, the bot cannot read the store and ends with a sentence. If the
+    settings have the new and the old key, the bot runs."""
     place.settings["REDIS_URL"] = redis_url
     bot = await place.run_ready()
     await bot.stop()

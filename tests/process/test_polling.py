@@ -11,7 +11,7 @@ from .processes import Place, Taskwire, until
 
 
 class Look:
-    """Holds Coder's answer to the next poll."""
+    """Holds Coder's answer to the next poll until the test releases it."""
 
     def __init__(self, place: Place) -> None:
         self.later: set[str] = set()
@@ -20,7 +20,7 @@ class Look:
         place.coder.on_request = self._keep
 
     async def by(self) -> str:
-        """Wait for the next poll, and return the name of the account that polls."""
+        """Wait for the next poll. Return the name of the Coder account that polls."""
         async with asyncio.timeout(10):
             return await self._asked
 
@@ -78,7 +78,7 @@ def _told(place: Place) -> list[str]:
 
 
 async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url: str) -> None:
-    """A process is killed while it polls. Another process polls, and the thread gets the notice once."""
+    """If a process is killed while it polls, another process polls. The thread gets the notice once."""
     bots = await _pair(place, redis_url)
     task, look = await _task(place), Look(place)
     doomed = await look.by()
@@ -93,8 +93,8 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
-    """A process is stopped while it polls, and continues after another process has polled. The old result of
-    the stopped process is dropped."""
+    """If a process is frozen while it polls, another process polls. When the first process continues, its old
+    result is dropped."""
     bots = await _pair(place, redis_url)
     task = await _task(place)
     task.becomes("working", "Writing the test")

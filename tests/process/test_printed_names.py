@@ -1,4 +1,5 @@
-"""What the commands print of names that others choose: a terminal obeys nothing in them."""
+"""The commands print names that other people choose, such as names of presets and accounts. They print no
+control characters in these names, which a terminal would obey."""
 
 import json
 
@@ -7,13 +8,14 @@ from taskwire_sandbox.coder.rows import Preset
 from .doctor_runs import doctor
 from .processes import Place, until
 
-# Sets the window's title, clears the screen, and adds a line of its own.
+# A name that sets the window's title, clears the screen, and pretends to be a line of the output.
 EVIL = "\x1b]0;PWNED\x07\x9b2J\u202e\nok     Store            All is well"
 SHOWN = r"\u001b]0;PWNED\u0007\u009b2J\u202e"
 
 
 async def test_doctor_prints_no_control_characters_of_a_template(place: Place) -> None:
-    """A template's author chooses the names of its presets. The answer for programs stays valid JSON."""
+    """If the name of a preset has control characters, doctor prints them as escapes. With --json, doctor
+    prints valid JSON. A template's author chooses the names of its presets."""
     preset = Preset("00000000-0000-4000-8000-000000000001", f"fast{EVIL}", {}, is_default=True)
     place.coder.add_template("tasks-vm", presets=[preset])
 
@@ -28,7 +30,8 @@ async def test_doctor_prints_no_control_characters_of_a_template(place: Place) -
 
 
 async def test_the_audit_trail_prints_one_line_for_an_entry(place: Place) -> None:
-    """Coder chooses the names of accounts. A name must not hide an entry, or look like another one."""
+    """If the name of a Coder account has control characters, `taskwire audit` prints them as escapes, and one
+    line for each entry. A name can neither hide an entry nor look like another one."""
     bot = await place.run_ready()
     for user in place.coder.world.users.values():
         if user.username == "alice":

@@ -27,7 +27,7 @@ class Server:
         self.url = ""
 
     async def start(self) -> None:
-        """Start the server, so that each write is on disk before it is answered."""
+        """Start the server. It writes each write to disk before it answers."""
         self.url = await self._stack.enter_async_context(redis_on(self._port, self.directory))
         async with Redis.from_url(self.url) as redis:
             await redis.config_set("appendfsync", "always")
@@ -56,7 +56,7 @@ async def _bot_with_a_task(place: Place, server: Server) -> Taskwire:
 
 
 async def _is_sure(place: Place, server: Server) -> bool:
-    """Return whether this server is known and all processes have found their last writes on it."""
+    """Return whether the bots know this server and all of them have found their latest writes on it."""
     async with Redis.from_url(server.url, decode_responses=True) as redis:
         told = await redis.info("server")
         key = Keys(place.slack.workspace.team_id).named("server")
@@ -65,8 +65,8 @@ async def _is_sure(place: Place, server: Server) -> bool:
 
 
 async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, tmp_path: Path) -> None:
-    """Redis restarts without a loss. Both bots find their last writes, so they look for nothing in Slack or
-    Coder."""
+    """If Redis restarts without a loss, both bots find their latest writes. They then look for no earlier
+    effects in Slack or Coder."""
     async with _server(tmp_path / "redis") as server:
         bots = [await _bot_with_a_task(place, server), await place.run_ready(REDIS_URL=server.url)]
 
@@ -83,8 +83,8 @@ async def test_a_restart_that_lost_nothing_makes_nothing_suspect(place: Place, t
 
 
 async def test_a_restart_that_lost_the_last_words_is_noticed(place: Place, tmp_path: Path) -> None:
-    """Redis restarts from a copy without the last writes. The bots notice the loss and create no task a
-    second time."""
+    """If Redis restarts from a copy without the latest writes, the bots notice the loss. They create no task
+    a second time."""
     async with _server(tmp_path / "redis") as server:
         bot = await _bot_with_a_task(place, server)
         copy = shutil.copytree(server.directory, tmp_path / "copy")

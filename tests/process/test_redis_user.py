@@ -17,12 +17,12 @@ from .doctor_runs import doctor, select_findings
 from .processes import Place, until
 
 DOCS = Path(__file__).parents[2] / "docs" / "running.md"
-# Redis may refuse this command. Then Taskwire does not know how Redis is configured.
+# Redis may refuse this command to the user. Taskwire then does not know how Redis is configured.
 MAY_BE_REFUSED = {"config|get"}
 
 
 def documented(prefix: str) -> list[str]:
-    """Return the words of the documented command that creates the user, for this prefix."""
+    """Return the words of the command in the documentation that creates the user, with this key prefix."""
     found = re.search(
         r"^ACL SETUSER taskwire on >PASSWORD (~tw:\*.*)$", DOCS.read_text("utf-8"), re.MULTILINE
     )
@@ -31,7 +31,7 @@ def documented(prefix: str) -> list[str]:
 
 
 async def refused(redis: Redis) -> set[str]:
-    """Return the commands that Redis has refused to the user, from Redis's own log."""
+    """Return the commands that Redis has refused to the user, from Redis's own log of refusals."""
     log = await redis.execute_command("ACL", "LOG", 128)  # type: ignore[no-untyped-call] # redis-py says nothing of it
     rows = [{str(name): str(value) for name, value in row.items()} for row in log]
     return {row["object"].lower() for row in rows if row["username"] == "bot"} - MAY_BE_REFUSED
@@ -39,7 +39,8 @@ async def refused(redis: Redis) -> set[str]:
 
 @pytest.mark.parametrize("prefix", ["tw", "staging"])
 async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: str, prefix: str) -> None:
-    """Everything works for the documented user. According to Redis's own log, Redis refused no command."""
+    """With the documented user, everything that people do in Taskwire works. Redis's own log shows that Redis
+    refused no command."""
     rights = documented(prefix)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rights)
@@ -86,7 +87,7 @@ async def _answers(redis: Redis) -> bool:
 
 
 async def _work(place: Place) -> None:
-    """Start Taskwire, and let people do one thing of every kind."""
+    """Start Taskwire, and let people do one act of every kind."""
     await place.run_ready()
 
     await place.slack.command("alice", "general", "/task", "create fix it")
@@ -109,7 +110,8 @@ async def _work(place: Place) -> None:
 async def test_the_documented_user_can_be_moved_to_and_from(
     place: Place, redis_url: str, direction: str
 ) -> None:
-    """The documented user can move a store to this Redis and back, and doctor finds nothing wrong."""
+    """A store can be moved to this Redis and back with the documented user. Doctor then finds nothing
+    wrong."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -141,8 +143,8 @@ async def test_the_documented_user_can_be_moved_to_and_from(
     ],
 )  # fmt: skip
 async def test_the_documented_user_can_do_nothing_to_others(redis_url: str, command: str) -> None:
-    """The documented user can do nothing to other data in the same Redis. The user has no right to commands
-    that ignore the prefix."""
+    """Redis refuses the documented user every command on keys with another prefix, and every command that
+    ignores the prefix."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it

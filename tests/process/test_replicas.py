@@ -34,8 +34,8 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
 async def test_one_that_is_cut_from_redis_promises_nothing(
     place: Place, redis_url: str, silence: str
 ) -> None:
-    """A process that is cut off from Redis answers commands truthfully. Slack sends messages again to the
-    other process, and each message takes effect once."""
+    """If a process is cut off from Redis, it says so to people who type commands. Slack sends their messages
+    again to the other process, and each message takes effect once."""
     async with proxy(redis_url) as between:
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):
@@ -77,8 +77,8 @@ async def _thaws(between: FaultProxy) -> None:
 
 
 async def _ask(place: Place, count: int) -> dict[str, str]:
-    """Send commands that create tasks. Return the answer to each command. An empty answer means that the
-    command was accepted."""
+    """Type `count` commands that create tasks. Return the answer to each command. An empty answer means that
+    the command was accepted."""
     told = {}
     for number in range(count):
         words = f"mend page {number}"
@@ -93,7 +93,7 @@ def _prompts(place: Place) -> list[str]:
 
 
 def _inputs(place: Place) -> list[str]:
-    """Return the inputs of the first task's agent."""
+    """Return the inputs that the agent of the first task has got."""
     return place.coder.tasks[0].inputs
 
 
@@ -108,7 +108,7 @@ def _taken(figures: str) -> int:
 
 
 async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis_url: str) -> None:
-    """A process is killed while it posts a card. The other process posts the card, once."""
+    """If a process is killed while it posts a card, the other process posts the card, once."""
     doomed = await place.run_ready(REDIS_URL=redis_url)
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")

@@ -12,7 +12,7 @@ PACE_SECONDS = 0.15
 
 
 class Load:
-    """People who create tasks and reply in their threads, until the test stops them."""
+    """People who create tasks and reply in the tasks' threads, until the test stops them."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -20,7 +20,7 @@ class Load:
         self.commands = 0
         self._channels = [place.slack.add_channel(f"c{n}", ["alice", "bob"]).id for n in range(CHANNELS)]
         self._is_over = asyncio.Event()
-        # People wait for at most as many cards as there are channels.
+        # At most this many people wait for their cards at the same time: one for each channel.
         self._free = asyncio.Semaphore(CHANNELS)
         self._replies: set[asyncio.Task[None]] = set()
 
@@ -29,7 +29,7 @@ class Load:
         self._is_over.set()
 
     async def go_on(self) -> None:
-        """Create one task after the other, and reply in each thread."""
+        """Create one task after the other until stopped. Reply in the thread of each task."""
         while not self._is_over.is_set():
             await self._free.acquire()
             number = self.commands

@@ -21,8 +21,8 @@ from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
-    """With an app token, the bot uses Socket Mode, even if a signing secret is set too. It then accepts
-    nothing over HTTP."""
+    """If the settings have an app token, the bot uses Socket Mode, even if a signing secret is set too. It
+    then accepts nothing over HTTP."""
     bot = await place.run_ready(SLACK_SIGNING_SECRET=place.slack.signing_secret)
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -34,7 +34,8 @@ async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place)
 
 @pytest.mark.real_start
 async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
-    """With only a signing secret, commands, replies, buttons and dialogs all arrive over HTTP at one URL."""
+    """If the settings have a signing secret and no app token, commands, replies, buttons and dialogs all
+    arrive over HTTP at one URL."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -66,8 +67,8 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
 
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
-    """Over HTTP only requests from Slack count as contact, however long the process runs. After a silence,
-    the next request starts a backfill."""
+    """In HTTP mode, only requests from Slack count as contact with Slack, however long the process runs.
+    After a silence, Slack's next request starts a backfill."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -98,7 +99,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
 
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
-    """A request with a wrong signature, or with a signature from yesterday, is refused."""
+    """In HTTP mode, a request with a wrong signature, or with a signature from yesterday, is refused."""
     slack = SlackSandbox(
         mode="http", manifest=manifest.make_manifest("https://taskwire.example.com/slack/events")
     )
@@ -132,8 +133,8 @@ async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
 
 
 async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
-    """If Slack is away at the start, the bot is alive and says why it is not ready. When Slack is back, the
-    bot works."""
+    """If Slack does not answer at the start, the bot is alive and /readyz says why it is not ready. When
+    Slack answers, the bot works."""
     await place.slack.go_down()
     bot = await place.run()
     health = await bot.ask("/healthz")
@@ -178,8 +179,8 @@ async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
 
 
 async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """If the address is taken, the bot ends with a sentence that says what to set for a second bot on one
-    machine."""
+    """If another program uses the address for HTTP, the bot ends with a sentence that says what to set for a
+    second bot on one machine."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.run(TASKWIRE_HTTP_ADDR=address)
@@ -194,8 +195,8 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
 
 
 async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(place: Place) -> None:
-    """If the data directory cannot be used, the bot ends with a sentence. The path may be mistyped, or
-    another user may own the directory."""
+    """If the data directory cannot be used, the bot ends with a sentence that names the directory. The path
+    may be mistyped, or another user may own the directory."""
     (place.directory / "file").write_text("")
     data_dir = place.directory / "file" / "data"
     bot = await place.run(TASKWIRE_DATA_DIR=str(data_dir))
@@ -233,8 +234,8 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(
 
 @pytest.mark.real_start
 async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -> None:
-    """If the log format is text, the last sentence of a failed start is plain text, whether the settings are
-    valid or not."""
+    """If the log format is text and a start fails, the last line is a plain sentence, whether the settings
+    are valid or not."""
     place.settings["TASKWIRE_LOG_FORMAT"] = "text"
     bots = [
         await place.run(SLACK_BOT_TOKEN="xoxp-of-a-person"),
@@ -252,8 +253,8 @@ async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -
 
 
 async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) -> None:
-    """The bot runs without a home directory, as in a container whose user is only a number. slack_sdk asks
-    for this directory when it is imported."""
+    """The bot runs if its user has no home directory, as in a container whose user is only a number.
+    slack_sdk asks for this directory when it is imported."""
     (tmp_path / "nobody").mkdir()
     (tmp_path / "nobody" / "sitecustomize.py").write_text(
         "import os, pwd\n"
@@ -316,8 +317,8 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
 
 
 def _last_words(bot: Taskwire) -> str:
-    """Return the sentences with which the bot ended. Check that they are its whole output, as lines of
-    JSON."""
+    """Return the sentences with which the bot ended. Check that its whole output consists of these sentences,
+    as lines of JSON."""
     select_findings = [json.loads(line) for line in bot.output.splitlines()]
     assert {(line["level"], line["logger"]) for line in select_findings} == {("critical", "taskwire")}
     return "".join(f"{line['event']}\n" for line in select_findings)

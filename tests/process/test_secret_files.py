@@ -13,14 +13,14 @@ from .processes import Place, Taskwire, new_place, until
 
 
 def write(file: Path, token: str) -> None:
-    """Replace the file's content in one step, as an operator should."""
+    """Replace the file's content by the token in one step, as an operator should."""
     new = file.with_suffix(".new")
     new.write_text(f"{token}\n", encoding="utf-8")
     new.rename(file)
 
 
 def with_file(place: Place, setting: str = "CODER_SESSION_TOKEN") -> Path:
-    """Replace a secret in the settings by the name of a file with this secret."""
+    """Write the secret of a setting into a file. In the settings, replace the secret by the file's name."""
     file = place.directory / setting.lower()
     write(file, place.settings.pop(setting))
     place.settings[f"{setting}_FILE"] = str(file)
@@ -28,20 +28,21 @@ def with_file(place: Place, setting: str = "CODER_SESSION_TOKEN") -> Path:
 
 
 async def replace(running: Taskwire, file: Path, setting: str, secret: str) -> None:
-    """Write a new secret, let Taskwire read the file, and wait until the secret is used."""
+    """Write a new secret into the file, let Taskwire read the file, and wait until Taskwire uses the
+    secret."""
     write(file, secret)
     running.send_signal(signal.SIGHUP)
     await running.says(f'"setting": "{setting}", "event": "a secret was replaced"')
 
 
 def revoke(place: Place, token: str) -> None:
-    """Remove a token in Coder."""
+    """Delete a token in Coder."""
     del place.coder.world.tokens[token.partition("-")[0]]
 
 
 async def test_a_new_token_is_used_without_a_restart(place: Place) -> None:
-    """Taskwire reads a new Coder token from its file without a restart. After that it no longer needs the old
-    token."""
+    """If an operator replaces Coder's token in its file, Taskwire uses the new token without a restart. It
+    then no longer needs the old token."""
     old = place.settings["CODER_SESSION_TOKEN"]
     file = with_file(place)
     running = await place.run_ready()
@@ -58,8 +59,8 @@ async def test_a_new_token_is_used_without_a_restart(place: Place) -> None:
 
 
 async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
-    """Taskwire does not use a new token that Coder refuses. The old token stays in use until the file has a
-    valid one."""
+    """If Coder refuses the new token in the file, Taskwire does not use this token. It uses the old one until
+    the file has a valid token."""
     file = with_file(place)
     running = await place.run_ready()
 
@@ -76,8 +77,8 @@ async def test_a_token_that_coder_refuses_is_not_used(place: Place) -> None:
 
 
 async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) -> None:
-    """When Slack gets new tokens, the old ones are refused immediately. Taskwire reads the new tokens from
-    their files, and no request is lost or done twice."""
+    """If Slack's tokens are replaced, Slack refuses the old ones immediately. Taskwire reads the new tokens
+    from their files. No request is lost or done twice."""
     bot_file, app_file = with_file(place, "SLACK_BOT_TOKEN"), with_file(place, "SLACK_APP_TOKEN")
     running = await place.run_ready()
     place.slack.rotate(bot_token="xoxb-another-bot-token", app_token="xapp-another-app-token")
@@ -95,8 +96,8 @@ async def test_new_tokens_of_slack_are_used_and_nothing_is_lost(place: Place) ->
 
 
 async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
-    """Taskwire does not use a token of another bot, nor a token that Slack refuses. The old token stays in
-    use."""
+    """If the file has a token of another bot, or a token that Slack refuses, Taskwire does not use it. The
+    old token stays in use."""
     file = with_file(place, "SLACK_BOT_TOKEN")
     running = await place.run_ready()
 
@@ -110,8 +111,8 @@ async def test_a_token_of_another_bot_is_not_used(place: Place) -> None:
 
 
 async def test_slack_signs_with_a_new_secret(tmp_path: Path) -> None:
-    """After a new signing secret, requests with the old secret are accepted for five minutes, because they
-    may still be on their way."""
+    """For five minutes after a change of the signing secret, the bot also accepts requests that are signed
+    with the old secret. Such requests may still be on their way."""
     made = manifest.make_manifest("https://taskwire.example.com/slack/events")
     async with new_place(tmp_path, SlackSandbox(mode="http", manifest=made)) as place:
         former = place.slack.signing_secret
@@ -132,8 +133,8 @@ async def test_slack_signs_with_a_new_secret(tmp_path: Path) -> None:
 
 
 async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
-    """New connections use the new Redis password. Jobs that waited while Redis refused the old password are
-    done."""
+    """If Redis gets a new password, new connections use it. Jobs that waited while Redis refused the old
+    password are done."""
     place.settings["REDIS_URL"] = redis_url
     file = with_file(place, "REDIS_URL")
     running = await place.run_ready()
@@ -151,8 +152,8 @@ async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
 
 
 async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -> None:
-    """Of two replicas, one gets a new key first. Jobs that it writes wait until the other replica has the key
-    too."""
+    """If one of two replicas gets a new key first, the jobs that it writes wait until the other replica has
+    the key too."""
     place.settings["REDIS_URL"] = redis_url
     old, new = place.settings["TASKWIRE_SECRET_KEYS"], sealing.make_key()
     file = with_file(place, "TASKWIRE_SECRET_KEYS")
@@ -175,8 +176,8 @@ async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -
 
 
 async def test_a_directory_holds_all_secrets(place: Place) -> None:
-    """Taskwire reads all secrets from a directory, as the chart mounts them. Each file has the name of its
-    setting."""
+    """If all secrets are in one directory, as the chart mounts them, Taskwire reads them from there. The name
+    of each file is the name of its setting."""
     directory = place.directory / "secrets"
     directory.mkdir()
     for setting in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "CODER_SESSION_TOKEN"):

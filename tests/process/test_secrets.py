@@ -1,4 +1,4 @@
-"""No secret is ever written: in no log level, error or metric. What people write is not written there
+"""No secret is ever written: in no log level, error or metric. Texts that people write are not written there
 either."""
 
 import contextlib
@@ -41,8 +41,8 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
-    # The debug level, the error, the metrics and the health page must have been written. Otherwise the test
-    # proves nothing.
+    # The output must have debug lines, the error, the metrics and the health page. Otherwise the test proves
+    # nothing.
     assert [
         said for said in ("debug", "poll of Coder failed", "taskwire_", '"ready"') if said not in written
     ] == []
@@ -51,8 +51,7 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
 @ON_LINUX
 @pytest.mark.real_start
 async def test_no_secret_is_in_the_process_list(place: Place) -> None:
-    """No secret is in the process list. Anybody on the machine can read the command lines of all
-    processes."""
+    """No process of Taskwire has a secret in its command line, which anybody on the machine can read."""
     place.settings["SLACK_SIGNING_SECRET"] = place.slack.signing_secret
     bot = await place.run_ready()
 
@@ -80,8 +79,8 @@ async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
 
 
 def test_the_kernel_gives_the_memory_to_no_program() -> None:
-    """The bot marks its memory as not dumpable. A program that collects core files could ignore the limit on
-    core files."""
+    """The bot forbids Linux to dump its memory. Otherwise a program that collects core files could ignore the
+    limit on core files."""
     asks = (
         "import ctypes, sys; from taskwire.app.process import forbid_core_files; forbid_core_files(); "
         "print(ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0)"  # PR_GET_DUMPABLE

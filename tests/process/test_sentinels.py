@@ -21,7 +21,7 @@ from tests.faults.sentinels import SentinelCluster
 from .processes import Place, new_place, until
 
 RETRY_SECONDS = (0.5,) * 20
-# No agent needs a person while these tests run.
+# In these tests, no agent waits so long that it needs a person.
 SETTLE = "3600"
 
 
@@ -33,7 +33,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Make a place in which Slack soon repeats deliveries that the bot did not accept."""
+    """Make a place in which Slack soon sends a delivery again that the bot did not accept."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
         # Alice types as fast as she gets answers. She soon starts more tasks than one person may start.
@@ -43,7 +43,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 @dataclass
 class Alice:
-    """A person who keeps typing, whatever happens, and remembers the bot's answers."""
+    """A person who keeps typing commands and replies, whatever happens, and remembers the bot's answers."""
 
     place: Place
     accepted: list[str] = field(default_factory=list)
@@ -75,23 +75,23 @@ class Alice:
         await self.place.slack.post("alice", "general", self.replies[-1], thread_ts)
 
     async def goes_on(self, thread_ts: str) -> None:
-        """Create tasks and write replies in turn."""
+        """Create a task and write a reply by turns, until stopped."""
         while True:
             await self.types()
             await self.answers(thread_ts)
 
     def tasks(self, prompt: str) -> list[SandboxTask]:
-        """Return the tasks that a command created."""
+        """Return the tasks in Coder with this prompt."""
         return [task for task in self.place.coder.tasks if task.prompt == prompt]
 
     def cards(self, prompt: str) -> list[str]:
-        """Return the cards that a command created."""
+        """Return the cards of the command with this prompt."""
         return [card for card in self.place.cards() if prompt in card.lower()]
 
 
 async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluster: SentinelCluster) -> None:
-    """After a failover, accepted commands take effect once, and refused commands have no effect. The bot
-    recovers by itself."""
+    """After a failover of Redis, accepted commands take effect once, and refused commands have no effect. The
+    bot continues without help."""
     alice = Alice(place)
     bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     await alice.types()
@@ -113,7 +113,7 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluste
     await until(lambda: _is_done(alice, cluster), lambda: f"the effects of {alice.accepted}")
     assert await bot.stop() == 0
     _check(alice)
-    # A repeated delivery may arrive after a message that was written later.
+    # Slack may send a reply again that the bot did not accept. This reply then arrives after a later one.
     assert sorted(task.inputs) == sorted(alice.replies)
 
 
@@ -132,7 +132,7 @@ async def _fails_over(alice: Alice, cluster: SentinelCluster, thread_ts: str) ->
 
 
 async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
-    """Let the agent become ready repeatedly until it has all replies."""
+    """Let the agent become ready again and again until it has got all replies."""
 
     def has_them() -> bool:
         if not task.is_stable:
@@ -145,7 +145,7 @@ async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
 async def _is_done(alice: Alice, cluster: SentinelCluster) -> bool:
     """Return whether all accepted commands have taken effect, and no command or reply is waiting.
 
-    A command that the new master lacks is in no queue until the bot writes it again.
+    A command that the new master lacks is in no queue. The bot writes it again.
     """
     if not all(alice.tasks(prompt) and alice.cards(prompt) for prompt in alice.accepted):
         return False
@@ -166,8 +166,8 @@ def _check(alice: Alice) -> None:
 async def test_a_master_cut_from_its_replicas_promises_nothing(
     place: Place, cluster: SentinelCluster
 ) -> None:
-    """A master that is cut off from its replicas loses its writes. The bot accepted none of these commands,
-    and no command has an effect."""
+    """If a master is cut off from its replicas, its writes will be lost. Meanwhile the bot accepts no
+    command, and no command has an effect."""
     alice = Alice(place)
     bot = await place.run_ready(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     replicas = await cluster.replicas()

@@ -1,4 +1,4 @@
-"""`taskwire store` moves threads to another store. No bot ever works on two stores, or on a part of one."""
+"""`taskwire store` moves all data to another store. No bot ever works on two stores, or on a part of one."""
 
 import signal
 from pathlib import Path
@@ -29,7 +29,7 @@ async def _with_a_thread(place: Place, **settings: str) -> str:
 
 
 async def _goes_on(place: Place, ts: str, text: str, **settings: str) -> Taskwire:
-    """Start a bot, and check that a reply in the thread reaches the agent."""
+    """Start a bot. Check that a reply in the thread reaches the agent."""
     place.coder.tasks[0].becomes("idle")
     bot = await place.run_ready(**settings)
     await place.slack.post("alice", "general", text, ts)
@@ -47,7 +47,7 @@ def _where(url: str) -> str:
 
 
 async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> None:
-    """A user moves from the embedded store to Redis and back. No thread is lost."""
+    """An operator moves from the embedded store to Redis and back. All threads still work."""
     ts = await _with_a_thread(place)
 
     there = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
@@ -66,7 +66,7 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
 
 async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
-    """The command moves neither an embedded nor a shared store while a bot uses it."""
+    """While a bot uses a store, the command moves it neither from an embedded store nor from a shared one."""
     own, shared = (
         await place.run_ready(),
         await place.run_ready(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other"),
@@ -90,8 +90,8 @@ async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: 
 
 
 async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
-    """After a move between two prefixes, the output names both prefixes, because both stores have one URL. A
-    second move says that the first one was complete."""
+    """After a move between two prefixes on one Redis, the output names both prefixes, because both stores
+    have the same URL. A second move says that the first one was complete."""
     here, there = {"REDIS_URL": redis_url}, {"REDIS_URL": redis_url, "TASKWIRE_KEY_PREFIX": "staging"}
     await _with_a_thread(place, **here)
     words, where = ("--from", redis_url, "--from-prefix", "tw"), _where(redis_url)
@@ -109,8 +109,8 @@ async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) 
 
 
 async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> None:
-    """Until a killed move is continued and ends, no bot can use either store. After that, the thread is in
-    the new store."""
+    """If a move is killed, no bot can use either store until the move is continued and ends. After that, the
+    thread is in the new store."""
     ts = await _with_a_thread(place)
     words = ("--from", "embedded")
     async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
@@ -156,8 +156,8 @@ async def _has_keys(redis: Redis, count: int) -> bool:
 
 
 async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
-    """A process was frozen during the move, as on a sleeping machine. When this process continues, it is not
-    ready and accepts nothing."""
+    """If a process was frozen during a move, as on a sleeping machine, and then continues on the old store,
+    it is not ready and accepts nothing."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -179,7 +179,7 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
 
 
 async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> None:
-    """An operator who changes their mind can reopen the old store."""
+    """After a move, an operator who changes their mind can reopen the old store."""
     ts = await _with_a_thread(place)
     await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
 
@@ -206,8 +206,8 @@ async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> N
     ],
 )
 async def test_a_place_without_a_store_is_told(place: Place, redis_url: str, source: str, said: str) -> None:
-    """A move from a directory or URL without a store is refused. It creates nothing there, and the sentence
-    does not blame the settings."""
+    """If there is no store in the directory or at the URL from which to move, the move is refused. It creates
+    nothing there, and the sentence does not blame the settings."""
     named = source.format(place=place.directory)
 
     code, output = await _moves(place, "--from", named, REDIS_URL=redis_url)
@@ -231,8 +231,8 @@ async def test_the_same_place_twice_is_told(place: Place) -> None:
 async def test_the_same_place_in_another_spelling_is_told(
     place: Place, redis_url: str, words: tuple[str, ...]
 ) -> None:
-    """The move notices that two spellings name one store. The store keeps its threads, and the move does not
-    offer to overwrite it."""
+    """If two spellings name one store, a move from one to the other is refused. The store keeps its threads,
+    and the command does not offer to overwrite it."""
     ts = await _with_a_thread(place, REDIS_URL=redis_url)
     spelled = redis_url.replace("127.0.0.1", "localhost").removesuffix("/0")
 

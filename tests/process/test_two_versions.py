@@ -25,7 +25,7 @@ LONGEST_SECONDS = 150.0
 
 @pytest.fixture
 async def patient_place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Make a place whose Slack waits longer for acks, so that a slow machine refuses nobody."""
+    """Make a place whose Slack waits longer for acks. On a slow machine, no command is then refused."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), ack_seconds=LONGEST_SECONDS)
     async with new_place(tmp_path, slack) as made:
         yield made
@@ -59,8 +59,8 @@ class People:
         assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
 
     def served(self, number: int = 0) -> int:
-        """Return how many of the people's tasks have their reply. Only people who came after person `number`
-        count."""
+        """Return how many tasks of the people have their reply. Count only people who came after person
+        `number`."""
         later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
         return sum(
             task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
@@ -75,7 +75,8 @@ class People:
             answer = await self.place.slack.command(name, channel, "/task", f"create {prompt}")
             if not answer.ok or answer.reply:
                 self.refused.append(f"{prompt}: {answer}")
-                # A refused person may or may not get a task, and would wait for its card for ever.
+                # A refused command may or may not have created a task. Its author does not wait for the card,
+                # which may never come.
                 return
             self.prompts.append(prompt)
             while not (ts := self._card(channel, f"{name} time {number}.")):  # noqa: ASYNC110 - Slack tells nobody
@@ -116,7 +117,7 @@ async def test_forward_and_back_and_forward_again(
     words = [f"word {number}" for number in range(15)]
     for word in words[:12]:
         await place.slack.post("alice", "general", word, ts)
-    # The newer version has written all of these jobs, so the older version can read none of them.
+    # The newer version has written all jobs that wait now, so the older version can read none of them.
     await place.slack.wait_until_idle()
 
     # Roll back: only the older version runs.
@@ -150,7 +151,7 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
     place: Place, redis_url: str
 ) -> None:
     """A newer version may forbid older versions on its Redis. A running older version then says so and ends.
-    A restarted older version also ends."""
+    So does an older version that is started again."""
     bot = await place.run_ready(REDIS_URL=redis_url)
     keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
     async with Redis.from_url(redis_url) as redis:
@@ -169,8 +170,8 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
 
 
 async def left_over(place: Place, redis_url: str) -> list[str]:
-    """Wait until no jobs and no dead letters are left. If some stay, return the dead letters and the queues
-    of commands, input and notices."""
+    """Wait until no jobs and no dead letters are left. If this takes too long, return the dead letters and
+    the queues of commands, input and notices that have jobs."""
     keys = Keys(place.slack.workspace.team_id)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
 

@@ -28,7 +28,7 @@ class TestClock:
         self.now_ms = NOON_MS
 
     def stamp(self) -> str:
-        """Return the time that the scripts use as the present."""
+        """Return the time that the scripts take for the present."""
         return str(self.now_ms)
 
 
@@ -53,13 +53,13 @@ class Engine:
         delay_ms: int = 0,
         is_newest: bool = False,
     ) -> None:
-        """Append jobs. The text of each job is its id."""
+        """Append a job for each of these ids. The text of each job is its id."""
         for job_id in ids:
             batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
             await self.queues.write(batch)
 
     async def takes(self) -> Lease:
-        """Acquire a lease. Fail if no queue is due."""
+        """Acquire a lease and return it. Fail if no queue is due."""
         taken = await self.queues.acquire()
         assert isinstance(taken, Lease), taken
         return taken
@@ -81,7 +81,7 @@ class Engine:
         await self.queues.complete(lease, "done", batch or Batch())
 
     async def due(self) -> dict[str, float]:
-        """Return every queue that has jobs, with the seconds until it is due."""
+        """Return the seconds until each queue is due. Only queues that have jobs are listed."""
         found = await self.connections.commands.zrange(self.keys.named("ready"), 0, -1, withscores=True)
         scored = cast("list[tuple[str, float]]", found)
         return {name: (score - self.clock.now_ms) / 1000 for name, score in scored}
@@ -97,7 +97,7 @@ class Engine:
         return [await cast("Awaitable[str]", redis.hget(key, each)) for each in ids]
 
     async def written(self) -> list[str]:
-        """List all keys, except the write log of this connection."""
+        """List all keys, except the record of this connection's own writes."""
         own = self.keys.named("writes", self.connections.write_log.id)
         return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
@@ -107,5 +107,5 @@ class Engine:
 
 
 def job(job_id: str, text: str = "") -> Job:
-    """Make a job whose text is its id, or `text`."""
+    """Make a job with the id `job_id`. Its text is `text`, or else its id."""
     return Job(id=job_id, work=PostText(message=Message(text=text or job_id)))

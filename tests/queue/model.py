@@ -6,7 +6,7 @@ from taskwire.domain.queueing.queues import input_score
 
 from .engine import NOON_MS, TIMES
 
-# In a `to_coder` queue, replies that wait for their agent have at least this score.
+# In a `to_coder` queue, replies that wait for their agent have this score or a higher one.
 IN_TURN = input_score("0.000000")
 
 
@@ -40,13 +40,13 @@ class Held:
 
     @property
     def first(self) -> str | None:
-        """The job with the lowest score."""
+        """Return the job with the lowest score."""
         return min(self.jobs, key=lambda job: (self.jobs[job].score, job), default=None)
 
     @property
     def head(self) -> str | None:
-        """Return the job to run next. If an attempt is pinned, return its job, even if another job has gone
-        ahead."""
+        """Return the job to run next. If an attempt is pinned, this is the attempt's job, even if another job
+        has gone ahead of it."""
         return self.attempt.job if self.attempt else self.first
 
 
@@ -63,13 +63,13 @@ class Taken:
 
 
 class Model:
-    """All queues, and the time at which each queue is due."""
+    """All queues in plain Python, and the time at which each queue is due."""
 
     def __init__(self) -> None:
         self.now = NOON_MS
         self.lists: dict[str, Held] = {}
         self.ready: dict[str, int] = {}
-        # The priority of each queue in `ready`, at the time when the queue was last moved.
+        # For each queue in `ready`, the priority that the queue had when it was last moved.
         self.ranks: dict[str, int] = {}
         self._versions = 0
 
@@ -94,7 +94,8 @@ class Model:
         return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Append a job. If a job with this id already waits, leave the waiting job or replace it."""
+        """Append a job. If a job with this id already waits, leave the waiting job, or replace it if
+        `is_newest`."""
         held = self.lists.setdefault(name, Held())
         if job in held.jobs and not is_newest:
             return
@@ -106,7 +107,7 @@ class Model:
         self._settle(name)
 
     def redo(self, name: str, job: str) -> None:
-        """Request one run of a job after now. A waiting job keeps its place; a running job runs once more."""
+        """Ask for one more run of a job. A waiting job keeps its place; a running job runs once more."""
         held = self.lists.setdefault(name, Held())
         if job not in held.jobs:
             self.append(name, job, None, 0, is_newest=False)
@@ -120,8 +121,8 @@ class Model:
         self._settle(name)
 
     def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
-        """Acquire the due queue of the highest priority. Sometimes acquire the queue that has been due for
-        longest instead."""
+        """Acquire the due queue of the highest priority, or with `ignores_priority` the queue that has been
+        due for longest."""
         while self.ready:
             name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]
@@ -129,7 +130,7 @@ class Model:
                 return None
             entry = held.jobs.get(held.head) if held.head else None
             if held.head is None or entry is None:
-                # There is no job, or the job of the attempt was dropped.
+                # The queue has no job, or the attempt's job was dropped.
                 held.token, held.held_until, held.takes, held.attempt = None, 0, 0, None
                 del self.ready[name]
                 self._settle(name)
@@ -152,7 +153,8 @@ class Model:
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
 
     def begin(self, turn: Taken, timeout_ms: int) -> str:
-        """Pin the job. Refuse if the lease is lost or another job has gone ahead."""
+        """Pin the job for an attempt. Refuse if the lease is lost or another job has gone ahead of the
+        job."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -165,7 +167,7 @@ class Model:
         return "begun"
 
     def end(self, turn: Taken, verdict: str, delay: int) -> str:
-        """End a lease: remove the job, delay the job, or keep its attempt."""
+        """End a lease. The verdict says whether the job is removed, delayed, or kept with its attempt."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -196,6 +198,6 @@ class Model:
             return
         entry = held.jobs.get(held.head)
         when = held.attempt.until if held.attempt else entry.not_before if entry else 0
-        # A queue that is already due keeps its place among the queues.
+        # A queue that is already due keeps its place among the due queues.
         due = when if when > self.now else min(self.now, self.ready.get(name, self.now))
         self._due_at(name, due)

@@ -24,7 +24,7 @@ def reply(ts: str) -> Job:
 
 
 async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
-    """A job that is appended twice is one job."""
+    """If a job is appended a second time under the same id, the queue still has one job."""
     await engine.append("a", "a", "b", "a")
 
     done = []
@@ -46,7 +46,8 @@ async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
 
 
 async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine) -> None:
-    """If a job with the same id waits, the newest job replaces its place, its text and its delay."""
+    """If a job is appended as the newest while a job with the same id waits, it replaces the place, the text
+    and the delay of the waiting job."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
@@ -54,8 +55,8 @@ async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine)
 
 
 async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> None:
-    """A request to redo a job that still waits adds no second job. The waiting job serves the new request
-    too."""
+    """If somebody asks to redo a job that still waits, no second job is added. One run of the waiting job is
+    enough."""
     await engine.append("a", "b")
 
     await engine.queues.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
@@ -64,8 +65,8 @@ async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> N
 
 
 async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> None:
-    """If somebody asks to redo a running job, the job runs once more, because the running job may have read
-    old data."""
+    """If somebody asks to redo a job while it runs, the job runs once more, because the present run may have
+    read old data."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.write(Batch().redo(LIST, job("a")))
@@ -79,7 +80,7 @@ async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> No
 
 
 async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine) -> None:
-    """A replaced job keeps the time of its first append."""
+    """If a waiting job is replaced, the new job keeps the time at which the first one was appended."""
     await engine.append("a")
     began = engine.clock.now_ms
     engine.passes(30)
@@ -89,7 +90,8 @@ async def test_a_replaced_job_keeps_the_time_of_its_first_append(engine: Engine)
 
 
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
-    """A pause holds the waiting replies. A resume puts the held replies back before later replies."""
+    """If a task is paused, its waiting replies are held. If it is resumed, the held replies come before later
+    replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
         await engine.queues.write(Batch().append(STEER, reply(ts), score=input_score(ts)))
     held = engine.keys.named("held", "L1")
@@ -105,7 +107,8 @@ async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
 
 
 async def test_only_jobs_with_the_prefix_are_held(engine: Engine) -> None:
-    """A pause holds only replies, not an edit that a person asked for."""
+    """If a task is paused, only its waiting replies are held. An edit that a person asked for stays in the
+    queue."""
     await engine.append("edit:1.000000", name=STEER, score=input_score("1.000000"))
     held = engine.keys.named("held", "L1")
 
@@ -115,7 +118,7 @@ async def test_only_jobs_with_the_prefix_are_held(engine: Engine) -> None:
 
 
 async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) -> None:
-    """A change of the task makes a waiting reply due immediately, because the agent may be ready now."""
+    """If a task changes, its waiting reply becomes due immediately, because the agent may be ready now."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
 
     await engine.queues.write(Batch().hasten_input(STEER))
@@ -125,8 +128,8 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
 async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: Engine, seconds: int) -> None:
-    """A reply whose delay is over a minute waits for a person. If the task changes, this reply does not
-    become due earlier."""
+    """If a task changes, a reply with a delay of over a minute does not become due earlier. Such a reply
+    waits for a person."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
     await engine.queues.write(batch.hasten_input(STEER))
 
@@ -134,7 +137,7 @@ async def test_a_change_does_not_hasten_a_reply_that_waits_for_a_person(engine: 
 
 
 async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone(engine: Engine) -> None:
-    """When its task is gone, a reply that waits for a person becomes due immediately."""
+    """If a task is gone, its reply that waits for a person becomes due immediately."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
     await engine.queues.write(batch.hasten_input(STEER, longest_ms=3_600_000))
 
@@ -142,8 +145,8 @@ async def test_a_reply_that_waits_for_a_person_is_hastened_when_its_task_is_gone
 
 
 async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None:
-    """If the task changes, a reconciliation does not become due earlier, because the attempt's call could
-    still arrive."""
+    """If a task changes, a reconciliation (the job that finds out the outcome of an attempt) does not become
+    due earlier. The attempt's call could still arrive."""
     await engine.queues.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -155,7 +158,8 @@ async def test_a_change_does_not_hasten_a_reconciliation(engine: Engine) -> None
 
 
 async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
-    """Patterns, quotes, empty lists, large numbers and other alphabets in a batch are stored unchanged."""
+    """If a batch has texts with patterns, quotes, empty lists, large numbers or other alphabets, they are
+    stored unchanged."""
     text = "100% @ %1 %% \\ \"quoted\" '' [] {} \u0000 9007199254740993 1e400 é 漢字 🙂 @N@\nnew line"
     await engine.queues.write(Batch().append(LIST, job("a %1 @", text)))
 
@@ -213,7 +217,8 @@ async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> N
 
 
 async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engine: Engine) -> None:
-    """If a key has the wrong type, the batch fails before its first write, not halfway."""
+    """If a key that a batch writes has the wrong type in Redis, the batch fails before its first write, not
+    halfway."""
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
@@ -224,8 +229,8 @@ async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engi
 
 
 async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
-    """When a link adopts parked batches, a batch from a newer version becomes a job in its place. All other
-    batches are adopted as usual."""
+    """When a thread gets its link, the parked batches of the thread are written. A batch from a newer version
+    becomes a job in its place, and all other batches are written as usual."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
@@ -249,7 +254,8 @@ async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
 async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
-    """A link id with a percent sign, which is special in Lua patterns, is used as plain text."""
+    """If a link's id has a percent sign, which is special in Lua patterns, the id is still used as plain
+    text."""
     kept = engine.keys.named("parked", "C1:1.0")
     await engine.connections.commands.rpush(
         kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()

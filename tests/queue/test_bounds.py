@@ -1,4 +1,5 @@
-"""The number of waiting jobs is limited. Jobs over the limit are rejected, and the person can be told so."""
+"""The number of waiting jobs is limited. Jobs over the limit are rejected, and the person who caused such a
+job can be told so."""
 
 import pytest
 
@@ -44,7 +45,8 @@ def inbox(engine: Engine) -> Inbox:
 async def writes(
     inbox: Inbox, count: int, name: str = REPLY_ID_PREFIX, here: QueueName = HERE
 ) -> list[ClaimResult]:
-    """Claim `count` messages of the thread."""
+    """Let a thread get `count` messages, and claim each of them. Return the answers. `name` begins the id of
+    each job, and `here` is the jobs' queue."""
     return [
         await inbox.claim_in_thread(
             f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
@@ -54,12 +56,12 @@ async def writes(
 
 
 async def linked(engine: Engine) -> None:
-    """Store a link for the thread."""
+    """Store a link for the thread, so that its messages are not parked."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
 
 async def filled(engine: Engine, count: int) -> None:
-    """Append `count` replies that wait."""
+    """Append `count` replies, which then wait."""
     batch = Batch()
     for number in range(count):
         batch.append(to_coder("L1"), job(f"{REPLY_ID_PREFIX}old-{number}"))
@@ -72,8 +74,8 @@ async def waiting(engine: Engine, name: str) -> int:
 
 
 async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """Of a thousand replies, 200 are accepted. A rejected reply leaves nothing in the store, so that its
-    author can still be told."""
+    """If a thread gets a thousand replies while nothing is sent, 200 are accepted. A rejected reply leaves
+    nothing in the store, so that its author can still be told."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000)
@@ -86,7 +88,8 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
 
 async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
-    """An accepted reply that Slack sends again is a duplicate, even if too many replies wait by then."""
+    """If Slack sends an accepted reply again, the reply counts as a duplicate and not as rejected, even if
+    too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
     await filled(engine, MAX_WAITING_REPLIES)
@@ -95,8 +98,8 @@ async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engi
 
 
 async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine, inbox: Inbox) -> None:
-    """Redis loses accepted replies and commands. Their claims are accepted again, even if many other jobs
-    wait."""
+    """If Redis loses accepted replies and commands, their claims are made again and accepted, even if many
+    other jobs wait."""
     await linked(engine)
     await writes(inbox, 2)
     await inbox.claim("command", "T1", Batch().append(intake("U1"), job("asked")))
@@ -112,7 +115,7 @@ async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine
 
 
 async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox) -> None:
-    """Replies that a pause holds count toward the limit, because they wait too."""
+    """Replies that a pause holds count toward the limit of waiting replies."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES - 1)
     await engine.queues.write(
@@ -123,7 +126,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
 
 
 async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
-    """A pause is accepted even if too many replies wait, because a pause helps then."""
+    """If too many replies wait, a pause is accepted nevertheless, because a pause helps then."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES)
 
@@ -131,7 +134,8 @@ async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inb
 
 
 async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: Engine, inbox: Inbox) -> None:
-    """Acts on waiting replies are accepted, even if 400 replies wait or are held."""
+    """If 400 replies wait or are held by a pause, a pause or a press of a button about them is still
+    accepted."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MAX_WAITING_REPLIES):
@@ -154,8 +158,8 @@ async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: En
 async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Coder is away, 250 acts in a thread wait, and further acts are rejected. Edits of earlier replies
-    are still accepted."""
+    """If a thread gets a thousand acts while Coder is away, 250 are accepted and the others are rejected.
+    Edits of earlier replies are still accepted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="pause:")
@@ -171,8 +175,8 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If Slack is away, 300 questions in a thread are accepted. After that, 300 refusals are stored, and
-    further refusals are dropped."""
+    """If a thread gets a thousand questions while Slack is away, 300 are accepted. Then 300 refusals are
+    stored to be posted, and further refusals are dropped."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -183,8 +187,8 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
 
 
 async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """A thread that never gets a link keeps its newest 200 messages, so that its list does not grow for
-    ever."""
+    """If a thread never gets a link, its newest 200 messages are kept and older ones are dropped, so that its
+    list does not grow for ever."""
     taken = await writes(inbox, MAX_WAITING_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")
@@ -195,8 +199,8 @@ async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine,
 
 
 async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
-    """If Coder is away, 50 commands of one person wait, and further ones are rejected. Other people's
-    commands are in other queues."""
+    """If a person types many commands while Coder is away, 50 of them wait and the others are rejected.
+    Commands of other people are still accepted."""
     taken = [
         await inbox.claim("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
         for number in range(MAX_WAITING_REQUESTS + 2)
@@ -207,7 +211,7 @@ async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
-    """In a thread with very many replies, it is still known that the newest replies were delivered."""
+    """If a thread has had very many replies, it is remembered of the newest ones that they were delivered."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MAX_MARKED_REPLIES + 10):

@@ -1,4 +1,5 @@
-"""Concurrent calls are sent in few exchanges. An exchange that gets no answer delays no other exchange."""
+"""Calls of a script that are made at the same time are sent to Redis in few exchanges. If an exchange gets no
+answer, it delays no other exchange."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ TRY_SECONDS = 10.0
 
 
 class Counted(Script):
-    """A script that notes how many calls each exchange has, and gives the first exchange no answer."""
+    """A script that notes how many calls each exchange has. The first exchange gets no answer until the test
+    allows it."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine.connections.commands, engine.keys, engine.clock, "return ARGV[3]")
@@ -36,7 +38,7 @@ def script(engine: Engine) -> Counted:
 
 
 async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> None:
-    """Calls that begin while an exchange is under way share the next exchange."""
+    """If calls begin while an exchange with Redis is under way, they share the next exchange."""
     together = Coalescer(script, TRY_SECONDS)
     first = asyncio.create_task(together.call("first"))
     await script.has_begun.wait()
@@ -54,8 +56,8 @@ async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> N
 
 
 async def test_an_exchange_that_hangs_holds_up_no_other(script: Counted) -> None:
-    """Slack waits only three seconds for an ack. If an exchange gets no answer, the next exchange therefore
-    does not wait for it."""
+    """If an exchange with Redis gets no answer, the next exchange does not wait for it, because Slack waits
+    only three seconds for an ack."""
     together = Coalescer(script, TRY_SECONDS)
     hanging = asyncio.create_task(together.call("hangs"))
     await script.has_begun.wait()

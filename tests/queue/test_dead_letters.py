@@ -1,4 +1,5 @@
-"""The operator sees each job that was given up, and can send it again once, with all its contents."""
+"""The operator sees each job that was given up (a dead letter). The operator can send it again once, with all
+its contents."""
 
 import pytest
 
@@ -56,7 +57,7 @@ async def linked(engine: Engine) -> None:
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
-    """Give up a job of a queue. Return the id of its dead letter."""
+    """Append this job to a queue, and give it up. Return the id of its dead letter."""
     given = given or job("a")
     await engine.queues.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
@@ -80,8 +81,8 @@ async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters:
 
 
 async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
-    """A dead letter of an act names the act's verb. The operator can thus tell a pause from a deletion before
-    sending it again."""
+    """The dead letter of an act names the act's verb. So the operator can tell a pause from a deletion before
+    sending the act again."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -94,8 +95,8 @@ async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: D
 async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """A job that is sent again has no tries and no age. The job is marked as possibly done, so the worker
-    looks for its effect first."""
+    """If a dead letter is sent again, its job has no tries and no age. The job is marked as possibly done, so
+    the worker first looks for its effect."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -111,7 +112,8 @@ async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
 
 
 async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, letters: DeadLetters) -> None:
-    """A job that is given up twice has one dead letter, with the time when the job was first written."""
+    """If a job is given up, sent again and given up once more, it has one dead letter, with the time when the
+    job was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -127,8 +129,8 @@ async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, l
 
 
 async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters: DeadLetters) -> None:
-    """If an operator sends a dead letter again twice, its job waits once. The first call removes the dead
-    letter."""
+    """If an operator sends a dead letter again twice, its job waits only once. The first call removes the
+    dead letter."""
     await linked(engine)
     letter = await gives_up(engine)
 
@@ -140,7 +142,7 @@ async def test_a_job_that_is_sent_again_twice_waits_once(engine: Engine, letters
 
 
 async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, letters: DeadLetters) -> None:
-    """A dead letter does not replace a newer waiting job with the same id."""
+    """If a newer job with the same id waits, a dead letter that is sent again does not replace it."""
     await linked(engine)
     letter = await gives_up(engine)
     await engine.queues.write(Batch().append(LIST, job("a", "newer words")))
@@ -153,8 +155,8 @@ async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, let
 
 
 async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: DeadLetters) -> None:
-    """A reply that is sent again is placed before later replies. What was known about its delivery is
-    forgotten."""
+    """If a reply is sent again from its dead letter, it is placed before later replies. What was known about
+    its delivery is forgotten."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
     asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
@@ -174,8 +176,8 @@ async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: D
 async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """After a reply's author has pressed *Send again*, the operator cannot send the reply too. The press
-    removes its dead letter."""
+    """If a reply's author has pressed *Send again*, the dead letter of the reply is removed, so the operator
+    cannot send the reply too."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -187,8 +189,8 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
 async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If the author's *Send again* button has expired, the operator cannot send the reply. The author may
-    have written the reply again."""
+    """If the *Send again* button of a reply has expired, the operator cannot send the reply from its dead
+    letter. The author may have written the reply again."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -200,7 +202,7 @@ async def test_a_reply_whose_button_has_expired_is_not_sent_by_the_operator(
 async def test_a_job_without_an_open_link_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, ended: bool
 ) -> None:
-    """A job whose link has ended is not sent again, and its dead letter stays."""
+    """If the link of a dead letter's job has ended, the job is not sent again, and the dead letter stays."""
     act = Job(id="pause:1", work=Act(requester=ASKER, verb="pause"))
     letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
@@ -213,8 +215,8 @@ async def test_a_job_without_an_open_link_stays_a_dead_letter(
 
 
 async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: DeadLetters) -> None:
-    """A job of a newer version that was given up after a rollback is a dead letter. The older version cannot
-    send it again."""
+    """If an older version gives up a job of a newer version, the job becomes a dead letter. The older version
+    cannot send it again."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
     await engine.queues.complete(
@@ -229,7 +231,8 @@ async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: D
 
 
 async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, letters: DeadLetters) -> None:
-    """When the newer version is back, it can send the job that the older version could not read."""
+    """If the newer version of Taskwire is back, it can send a job again that the older version could not
+    read."""
     await linked(engine)
     await engine.queues.write(Batch().append(to_coder(LINK), REPLY))
     lease = await engine.takes()
@@ -251,7 +254,8 @@ async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, 
 async def test_an_observation_that_is_sent_again_shows_the_present_task(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """An observation that is sent again shows the present state of its task."""
+    """If the dead letter of an observation is sent again, the job shows the present state of the task and not
+    the old one."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))
@@ -273,7 +277,8 @@ async def test_an_observation_that_is_sent_again_shows_the_present_task(
 async def test_a_job_of_no_use_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
-    """A dead letter that cannot be sent again stays until the operator forgets it."""
+    """If a dead letter cannot be sent again, the answer says why. The dead letter stays until the operator
+    forgets it."""
     await linked(engine)
     letter = await gives_up(engine, receipts(LINK), given)
 
@@ -283,7 +288,7 @@ async def test_a_job_of_no_use_stays_a_dead_letter(
 
 
 async def test_a_thousand_dead_letters_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
-    """A thousand dead letters are kept, for a month. The oldest dead letters are removed first."""
+    """A thousand dead letters are kept for a month. If there are more, the oldest are removed first."""
     for number in range(3):
         await engine.queues.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)

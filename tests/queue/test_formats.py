@@ -1,5 +1,5 @@
-"""A job that only a newer version can read waits for this newer version, in order. Other queues are not
-delayed."""
+"""A job that only a newer version of Taskwire can read waits for this newer version, in its place. Other
+queues are not delayed."""
 
 import pytest
 from redis.exceptions import ResponseError
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 @pytest.fixture
 async def newer(engine: Engine) -> Queues:
-    """Return the queues as a process of the next version sees them. Such a process is running."""
+    """Return the queues as a process of the next version of Taskwire sees them. The process counts as
+    running."""
     queues = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER)
     await queues.formats.record_presence()
     return queues
@@ -45,8 +46,8 @@ async def leaves(engine: Engine) -> str:
 
 
 async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
-    """An older version leaves an unreadable job and does not get it again. The newer version gets the job
-    immediately."""
+    """If a version cannot read a job, it leaves the job and does not get it again. The newer version gets the
+    job immediately."""
     await newer_writes(engine)
 
     left = await leaves(engine)
@@ -61,7 +62,8 @@ async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: En
 
 
 async def test_nothing_overtakes_an_unreadable_job(engine: Engine, newer: Queues) -> None:
-    """A job that an older version appends behind an unreadable job waits until the unreadable job is done."""
+    """If an older version appends a job behind an unreadable job, the new job waits until the unreadable job
+    is done."""
     await newer_writes(engine)
     await leaves(engine)
     await engine.append("behind")
@@ -90,8 +92,8 @@ async def test_unreadable_jobs_keep_no_other_queue_waiting(engine: Engine, newer
 
 
 async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Queues) -> None:
-    """A pause goes ahead of an unreadable job. After the pause, the queue waits for the newer version
-    again."""
+    """If a task is paused, the pause goes ahead of an unreadable job. After the pause, the queue waits for
+    the newer version again."""
     await newer_writes(engine, score="5")
     await leaves(engine)
 
@@ -105,8 +107,8 @@ async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Qu
 
 
 async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine, newer: Queues) -> None:
-    """If a process of a newer version dies with its lease, a regular check makes the queue and its pause
-    available to this version."""
+    """If a process of a newer version dies while it holds a lease, the regular check makes the queue
+    available again. This version then gets a pause that goes ahead."""
     await newer_writes(engine, score="5")
     await leaves(engine)
     await newer.acquire()
@@ -121,8 +123,8 @@ async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine,
 async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
-    """A job with an attempt waits for a newer version, and its attempt stays. Only a version that can read
-    the job reconciles the attempt, when the attempt's call can no longer arrive."""
+    """If a job with an attempt waits for a newer version, its attempt stays. Only a version that can read the
+    job finds out the attempt's outcome, when the attempt's call can no longer arrive."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, UnreadableJob)
@@ -141,7 +143,7 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
 
 
 async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
-    """After this version has left a job, the token of its lease is no longer accepted."""
+    """If this version has left a job to a newer version, the token of its lease is no longer accepted."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)
@@ -153,8 +155,8 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """If an older version replaces an unreadable job, for example because a card has changed, the older
-    version can read the new job."""
+    """If an older version replaces an unreadable job, for example because a card has changed, it can read the
+    new job."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -164,8 +166,8 @@ async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) ->
 
 
 async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
-    """If no newer version is known, an unreadable job is tried each minute for a week. After the week, a
-    newer version is no longer expected."""
+    """If no newer version is known, this version tries an unreadable job each minute for a week. After the
+    week, a newer version is no longer expected."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -177,13 +179,13 @@ async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(eng
 
     assert found == [("deferred", 60), *[("deferred again", 60)] * (len(found) - 1)]
     assert engine.clock.now_ms - NOON_MS > WEEK * 1000
-    # The lease is kept, because the caller has to complete the job.
+    # The lease is kept, because its holder still has to complete the job.
     assert (await engine.due())[LIST] == 10
 
 
 async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) -> None:
-    """A job that no known version can read is listed until it is gone or a version that can read it
-    appears."""
+    """If no known version can read a job, the queue is listed until the job is gone or a version that can
+    read it appears."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queues.formats
     await newer_writes(engine)
@@ -209,8 +211,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """If the newer version is absent for a week, it is no longer expected. A regular check then makes the job
-    available again."""
+    """If the newer version is absent for a week, it is no longer expected. The regular check then makes the
+    job available to this version."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -226,7 +228,8 @@ async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engi
 
 
 async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer: Queues) -> None:
-    """Each time a process of the newer version is seen, the week of waiting starts again."""
+    """Each time that a process of the newer version is seen, the week in which it is expected starts
+    again."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -239,7 +242,8 @@ async def test_a_version_that_comes_back_is_expected_again(engine: Engine, newer
 
 
 async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, newer: Queues) -> None:
-    """Of three versions, the middle version leaves a job of the newest version to the newest version."""
+    """If there are three versions, the middle version leaves a job of the newest version to the newest
+    version."""
     newest = Queues(engine.connections, engine.keys, engine.clock, TIMES, own_format=NEWER + 1)
     await newest.formats.record_presence()
     await newer_writes(engine)
@@ -256,7 +260,8 @@ async def test_a_middle_version_leaves_the_job_to_the_newest(engine: Engine, new
 async def test_a_request_goes_before_a_card_that_was_left_to_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
-    """A newer version runs a new command before a card that an older version left to it."""
+    """If an older version has left a card to a newer version, the newer version still runs a new command
+    first."""
     await newer_writes(engine, name=QueueName("card:C"))
     await leaves(engine)
     engine.passes(10)
@@ -269,7 +274,7 @@ async def test_a_request_goes_before_a_card_that_was_left_to_a_newer_version(
 
 
 async def test_jobs_that_wait_for_a_newer_version_are_counted(engine: Engine) -> None:
-    """The statistics count the jobs that only a newer version can read."""
+    """Jobs that wait for a newer version are counted in the statistics, and so are the jobs behind them."""
     queue_stats = QueueStats(engine.connections, engine.keys, engine.clock)
     await newer_writes(engine)
     await engine.append("behind")
@@ -282,7 +287,7 @@ async def test_jobs_that_wait_for_a_newer_version_are_counted(engine: Engine) ->
 
 
 async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queues) -> None:
-    """A newer version can prevent older versions from starting on its store."""
+    """If a newer version forbids older versions on its store, an older version does not start there."""
     redis, key = engine.connections.commands, engine.keys.named("formats")
     await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
 
@@ -298,7 +303,8 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
 
 
 async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> None:
-    """If a newer version forbids older versions, the next call of a running older process is refused."""
+    """If a newer version forbids older versions on its store while an older process runs, the next call of
+    the older process is refused."""
     await engine.append("a")
     turn = await engine.takes()
     notes = Notes(engine.connections, engine.keys)
@@ -320,7 +326,7 @@ async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> N
 
 
 async def test_each_process_notes_its_format(engine: Engine) -> None:
-    """Each process stores its format and the time every few seconds."""
+    """Each process stores its format (the version of its data) and the time every few seconds."""
     formats = Formats(engine.connections, engine.keys, engine.clock)
     for _ in range(4):
         await formats.record_presence()

@@ -29,7 +29,8 @@ def inbox(engine: Engine) -> Inbox:
 
 
 async def test_a_delivery_is_claimed_once(engine: Engine, inbox: Inbox) -> None:
-    """A second delivery of an event is a duplicate. Slack sends an event again if our ack did not arrive."""
+    """If Slack sends an event again because our ack did not arrive, the second delivery counts as a
+    duplicate."""
     first = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
     second = await inbox.claim("event", "Ev1", Batch().append(LIST, job("a")))
@@ -39,7 +40,7 @@ async def test_a_delivery_is_claimed_once(engine: Engine, inbox: Inbox) -> None:
 
 
 async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) -> None:
-    """A claim is kept longer than Slack repeats deliveries, and then expires."""
+    """A claim is kept for longer than Slack sends deliveries again, and then expires."""
     await inbox.claim("event", "Ev1", Batch())
 
     lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
@@ -47,7 +48,7 @@ async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) 
 
 
 async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
-    """If a mention arrives as two events at the same time, perhaps at two replicas, only one claim
+    """If a mention arrives as two events at the same time, perhaps at two replicas, only one claim of it
     succeeds."""
     batch = Batch().append(LIST, job("a"))
 
@@ -57,8 +58,8 @@ async def test_of_many_claims_at_once_one_succeeds(inbox: Inbox) -> None:
 
 
 async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
-    """A wrong batch leaves no claim. Otherwise Slack's next delivery would count as a duplicate, and the
-    message would be lost."""
+    """If a delivery's batch is wrong, nothing is claimed. Otherwise Slack's next delivery would count as a
+    duplicate, and the message would be lost."""
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
@@ -69,7 +70,7 @@ async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> No
 
 
 async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inbox: Inbox) -> None:
-    """A message in a thread that is not ours writes nothing."""
+    """If a message is in a thread that is not ours, its claim writes nothing."""
     taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "not_ours"
@@ -90,7 +91,7 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
 async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, inbox: Inbox) -> None:
     """A reply to a card can arrive before Slack's answer to our post of the card.
 
-    The reply is parked until the thread has a link.
+    Such a reply is parked until the thread has a link.
     """
     for name in ("a", "b"):
         batch = Batch().append(HERE, job(name))
@@ -108,7 +109,8 @@ async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, in
 
 
 async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbox: Inbox) -> None:
-    """A wrong batch is refused before it is parked, because later nobody could be told."""
+    """If the batch of a message is wrong, it is refused before it is parked. Later nobody could be told of
+    the mistake."""
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
@@ -118,8 +120,8 @@ async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbo
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """After a lost answer, the claim is sent again and recognizes its own first try, so it is no
-    duplicate."""
+    """If the answer to a claim is lost, the claim is sent again. It recognizes its own first try, and does
+    not count as a duplicate."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -133,7 +135,8 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
 
 async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connections) -> None:
-    """A message is parked once, even if the answer to the first try was lost."""
+    """If a message is to be parked and the answer to the first try is lost, the message is still parked only
+    once."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -147,8 +150,8 @@ async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connec
 
 
 async def test_a_delivery_that_another_claimed_is_not_ours_after_a_lost_answer(real: Connections) -> None:
-    """Two replicas get the same delivery. Only one of them reports it as claimed, even after a lost
-    answer."""
+    """If two replicas get the same delivery, only one of them reports it as claimed, even if an answer of
+    Redis is lost."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -184,7 +187,7 @@ async def test_claims_that_begin_together_go_together(real: Connections) -> None
 
 
 async def test_each_call_of_a_failed_exchange_is_tried_again(real: Connections) -> None:
-    """If an exchange fails, each of its calls is tried again."""
+    """If an exchange with several claims fails, each of its claims is tried again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -197,7 +200,7 @@ async def test_each_call_of_a_failed_exchange_is_tried_again(real: Connections) 
 
 
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
-    """If Redis cannot be reached, certainly nothing was written, and the person may try again."""
+    """If Redis cannot be reached, nothing was written, and the error says that the person may try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network:
         port = network.port
@@ -209,7 +212,8 @@ async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Con
 
 
 async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
-    """If Redis does not answer, the outcome is unknown, and nobody is told to try again."""
+    """If Redis does not answer, the outcome of the claim is unknown. The error then does not tell the person
+    to try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -221,7 +225,7 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
 
 
 async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded_store: Connections) -> None:
-    """If the embedded store stops answering on its Unix socket, the outcome is unknown too."""
+    """If the embedded store stops answering on its Unix socket, the outcome of the claim is unknown too."""
     engine = Engine(embedded_store)
     inbox = Inbox(embedded_store, engine.keys, engine.clock)
     await inbox.claim("event", "Ev0", Batch())
@@ -235,7 +239,8 @@ async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded
 
 
 async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:
-    """If the answer to a first try was lost, the outcome stays unknown, even if the second try is refused."""
+    """If the answer to the first try of a claim is lost and the second try is refused, the outcome stays
+    unknown."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -252,7 +257,8 @@ def _url(real: Connections) -> str:
 
 
 async def test_a_claim_that_redis_has_lost_is_made_again(engine: Engine, inbox: Inbox) -> None:
-    """A claim of this process that Redis has lost is made again, with the same job id."""
+    """If Redis has lost a claim that this process made, the process makes the claim again, with the same job
+    id."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
 
@@ -263,7 +269,8 @@ async def test_a_claim_that_redis_has_lost_is_made_again(engine: Engine, inbox: 
 
 
 async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -> None:
-    """A lost claim is made again, even if the answer to its first try was lost too."""
+    """If the answer to a claim was lost and Redis then loses the claim, the process makes the claim again
+    too."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -279,7 +286,8 @@ async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -
 
 
 async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inbox: Inbox) -> None:
-    """If Redis still has a claim, it has the job too, and nothing is written again."""
+    """If Redis still has a claim of this process, it has the job too, and the process writes nothing
+    again."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
@@ -290,7 +298,7 @@ async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inb
 async def test_only_the_last_claims_are_remembered(
     engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process remembers only its last claims, up to a limited size."""
+    """A process remembers only its latest claims, up to a limited total size."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
         await inbox.claim("command", str(number), Batch().append(LIST, job(f"job-{number}")))
@@ -300,9 +308,9 @@ async def test_only_the_last_claims_are_remembered(
 
 
 async def test_a_search_for_an_unknown_thread_is_queued(engine: Engine, inbox: Inbox) -> None:
-    """A search for an unknown thread is queued.
+    """If a message is in an unknown thread, a search for the thread is queued.
 
-    If the thread gets a link before the search, the search is removed.
+    If the thread gets a link first, the search is removed.
     """
     looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)

@@ -29,7 +29,7 @@ async def test_a_queue_is_carried_out_in_its_order(engine: Engine) -> None:
 
 
 async def test_a_leased_queue_is_not_acquired_again(engine: Engine) -> None:
-    """While a queue is leased, a second worker does not get this queue."""
+    """While one worker has leased a queue, a second worker does not get this queue."""
     await engine.append("a")
     await engine.takes()
 
@@ -48,8 +48,8 @@ async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
 
 
 async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(engine: Engine) -> None:
-    """Each lease that ends without a completion is followed by a lease of twice the length, up to a minute. A
-    long job can thus end."""
+    """If a lease ends without a completion, the next lease is twice as long, up to a minute. A long job can
+    thus end."""
     await engine.append("a")
     leases = []
     for _ in range(5):
@@ -61,8 +61,8 @@ async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(eng
 
 
 async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engine: Engine) -> None:
-    """After ten leases without a completion, a job is tried only every ten minutes, because it may crash its
-    worker."""
+    """If ten leases of a job have ended without a completion, the job is tried only every ten minutes,
+    because it may crash its worker."""
     await engine.append("a")
     began_ms = engine.clock.now_ms
     for _ in range(10):
@@ -76,7 +76,8 @@ async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engi
 
 
 async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) -> None:
-    """A queue whose job may crash its worker can be left for a second. Other queues continue."""
+    """If a queue's job may crash its worker, a worker can ask for another queue. It skips this queue for a
+    second."""
     await engine.append("a")
     for _ in range(3):
         await engine.takes()
@@ -92,7 +93,7 @@ async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) 
 
 
 async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
-    """A queue stores how long it has failed, until a job succeeds.
+    """If a job fails, its queue stores since when, until a job succeeds.
 
     A wait for the rate limiter changes nothing.
     """
@@ -123,8 +124,8 @@ async def test_a_due_queue_keeps_its_place_when_a_job_is_appended(engine: Engine
 
 
 async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None:
-    """After a release, the queue is due again in a second. The lease does not count as a failure of the
-    job."""
+    """If a worker releases its lease, the queue is due again in a second. The lease does not count as a
+    failure of the job."""
     await engine.append("a")
     late = await engine.takes()
 
@@ -139,8 +140,8 @@ async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None
 
 
 async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
-    """A worker releases a lease with an attempt. The next worker gets the queue when the attempt's call can
-    no longer arrive, and reconciles the attempt."""
+    """If a worker releases a lease with an attempt, the next worker gets the queue when the attempt's call
+    can no longer arrive. It then finds out the attempt's outcome."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -153,7 +154,7 @@ async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arr
 
 
 async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
-    """A late release does not change another worker's lease."""
+    """If a worker releases a lease too late, this does not change the lease of another worker."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -178,7 +179,7 @@ async def test_a_completion_starts_the_count_of_leases_again(engine: Engine) -> 
 
 
 async def test_a_worker_whose_queue_another_has_acquired_cannot_begin(engine: Engine) -> None:
-    """A worker cannot begin an attempt if another worker has acquired the queue."""
+    """If another worker has acquired the queue, a worker with an old lease cannot begin an attempt."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -189,8 +190,8 @@ async def test_a_worker_whose_queue_another_has_acquired_cannot_begin(engine: En
 
 
 async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine: Engine) -> None:
-    """An expired lease is still valid if no other worker has acquired the queue. The token decides, not the
-    clock."""
+    """If a lease has expired and no other worker has acquired the queue, the lease is still valid. The token
+    decides, not the clock."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(25)
@@ -201,7 +202,7 @@ async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine:
 
 
 async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -> None:
-    """If the lease is lost, a complete writes only its compensation, not its batch."""
+    """If a worker completes a job after losing its lease, only its compensation is written, no batch."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -221,7 +222,7 @@ async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -
 
 
 async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
-    """If a complete is sent twice, the second one finds no token and changes nothing."""
+    """If a worker sends a completion twice, the second one finds no token and changes nothing."""
     await engine.append("a", "b")
     turn = await engine.takes()
     await engine.ends(turn)
@@ -233,7 +234,7 @@ async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
-    """A complete removes its own job, even if another job is now first in the queue."""
+    """If another job is first by then, a completion still removes the job that has run."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -244,7 +245,7 @@ async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -
 
 
 async def test_a_complete_writes_what_follows_in_the_same_call(engine: Engine) -> None:
-    """A complete removes the job and writes the following jobs in one call."""
+    """A completion removes the job and writes the jobs that follow from it in one call."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.ends(turn, Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1"))
@@ -254,8 +255,8 @@ async def test_a_complete_writes_what_follows_in_the_same_call(engine: Engine) -
 
 
 async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
-    """A wrong batch leaves the lease unchanged. Redis cannot roll back, so a batch is checked before its
-    first write."""
+    """If the batch of a completion is wrong, the lease stays as it was. Redis cannot roll back, so a batch is
+    checked before its first write."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.connections.commands.set(engine.keys.link("L1"), "no hash")
@@ -284,7 +285,7 @@ async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: En
 
 
 async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
-    """A lease that is longer than the attempt keeps its length."""
+    """If a lease is longer than the attempt that begins in it, the lease keeps its length."""
     await engine.append("a")
     for _ in range(4):
         turn = await engine.takes()
@@ -297,7 +298,7 @@ async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
 
 
 async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
-    """An empty intent record still means that an attempt has begun."""
+    """If an attempt begins with an empty intent record, it still counts as an attempt."""
     await engine.append("a")
     await engine.queues.begin(await engine.takes(), "", 1)
     engine.passes(60)
@@ -306,7 +307,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """An attempt is refused if another job, for example a pause, has gone ahead of the attempt's job."""
+    """If a pause or another job has gone ahead of a leased job, the leased job cannot begin an attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -320,7 +321,7 @@ async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
 
 
 async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """A pause that arrives during a call waits for the call. The holder of the lease can still renew the
+    """If a pause arrives during the call of an attempt, it waits for the call. The worker can still renew the
     attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
@@ -338,8 +339,8 @@ async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine:
 
 
 async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
-    """An attempt is refused if its job has changed. A reply that its author has edited is not sent with the
-    old text."""
+    """If a leased job was changed, the worker cannot begin an attempt. So a reply that its author has edited
+    is not sent with the old text."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("reply", score=10, is_newest=True)
@@ -349,7 +350,7 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: Engine) -> None:
-    """An attempt is refused if its job was removed and appended again, because the job has a new version."""
+    """If a leased job was removed and appended again, it has a new version and cannot begin an attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
@@ -359,7 +360,7 @@ async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: En
 
 
 async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> None:
-    """An attempt without an effect is repeated only if no other job, for example a pause, has gone ahead."""
+    """If an attempt had no effect, it is repeated only if no other job, such as a pause, has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -376,8 +377,8 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
 
 
 async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> None:
-    """After an unknown outcome, the next worker reconciles the attempt when its call can no longer arrive,
-    even before a pause that has gone ahead."""
+    """If the outcome of an attempt is unknown, the next worker finds it out when the attempt's call can no
+    longer arrive. It does so even before a pause that has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -394,7 +395,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
 
 
 async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
-    """A reconciliation can be delayed. An append does not make the queue due earlier."""
+    """If finding out an attempt's outcome is delayed, an append does not make the queue due earlier."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -406,7 +407,7 @@ async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
 
 
 async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
-    """A delayed job delays the jobs behind it in its queue, and no other queue."""
+    """If a job is delayed, the jobs behind it in its queue wait too. No other queue waits."""
     await engine.append("a", "b")
     await engine.append("c", name=OTHER)
     turn = await engine.takes()
@@ -417,7 +418,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 
 
 async def test_a_job_that_goes_ahead_of_a_delayed_one_is_due_at_once(engine: Engine) -> None:
-    """A job that goes ahead of a delayed job is due immediately. The delayed job keeps its time."""
+    """If a job goes ahead of a delayed job, it is due immediately. The delayed job keeps its time."""
     await engine.append("reply", score=10)
     await engine.queues.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
@@ -429,7 +430,7 @@ async def test_a_job_that_goes_ahead_of_a_delayed_one_is_due_at_once(engine: Eng
 
 
 async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> None:
-    """An append does not make a leased queue due."""
+    """If a job is appended to a leased queue, the queue does not become due."""
     await engine.append("a")
     await engine.takes()
     engine.passes(4)
@@ -440,8 +441,8 @@ async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> Non
 
 
 async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: Engine) -> None:
-    """If a card changes while a worker edits it, the end of the edit does not remove the newer job for the
-    card."""
+    """If a card changes while a worker edits it, the completion of the edit does not remove the newer job for
+    the card."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -481,7 +482,7 @@ async def test_a_busy_queue_does_not_starve_the_others(engine: Engine) -> None:
 
 
 async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
-    """An unreadable job can be completed. Then the job behind it is next."""
+    """An unreadable job can be completed. The job behind it is then the next one."""
     await engine.run("put(ARGV[3], 'new kind', '1', '0', 'new', '{\"id\": \"x\"}') return 1", LIST)
     await engine.append("b", score=2)
 
@@ -493,7 +494,7 @@ async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
 
 
 async def test_an_attempt_whose_job_is_gone_does_not_block_its_queue(engine: Engine) -> None:
-    """If the job of an attempt was dropped, the queue continues without the attempt."""
+    """If the job of an attempt was dropped, its queue continues without the attempt."""
     await engine.append("a", "b")
     await engine.queues.begin(await engine.takes(), "note", 15)
     await engine.queues.write(Batch().drop(LIST, "a"))
@@ -505,7 +506,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_queue(engine: Eng
 
 
 async def test_the_record_of_an_empty_queue_expires(engine: Engine) -> None:
-    """The record of an empty queue expires, unless a job is appended."""
+    """If a queue is empty, its record expires, unless a job is appended."""
     state = engine.keys.named("queue", LIST, "state")
     await engine.append("a")
     await engine.ends(await engine.takes())
@@ -517,7 +518,7 @@ async def test_the_record_of_an_empty_queue_expires(engine: Engine) -> None:
 
 
 async def test_two_workers_never_acquire_the_same_queue(engine: Engine) -> None:
-    """Eight workers that acquire at the same time never get the same queue."""
+    """If eight workers acquire leases at the same time, no two of them get the same queue."""
     await engine.append("a")
     await engine.append("b", name=OTHER)
 
@@ -527,7 +528,7 @@ async def test_two_workers_never_acquire_the_same_queue(engine: Engine) -> None:
 
 
 async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None:
-    """After a restart of Redis or SCRIPT FLUSH, the scripts are loaded again."""
+    """If Redis has forgotten the scripts, after a restart or SCRIPT FLUSH, they are loaded again."""
     await engine.append("a")
     await engine.connections.commands.script_flush()
 

@@ -33,8 +33,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
-    """A script contains each library once, before its own text, with the values of constants. The head of
-    each file is left out."""
+    """A script consists of each library that it requires, once, and then its own text, with the values of
+    constants. The head of each file is left out."""
     text = load("example/queue.look", NAME="ready", MOST=3)
 
     assert text == "\nlocal now = 1\n\nlocal name = 'ready'\n\nreturn now + 3\n"
@@ -61,7 +61,7 @@ def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
     ],
 )
 def test_a_wrong_script_is_refused(name: str, constants: dict[str, str | int], told: str) -> None:
-    """A wrong script is refused when its module is imported, before anything runs."""
+    """If a script is wrong, it is refused when its module is imported, before anything runs."""
     with pytest.raises(LuaFileError) as refused:
         load(name, **constants)
 

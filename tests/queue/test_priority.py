@@ -33,21 +33,21 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
-    """Return the name of the queue that is acquired next."""
+    """Acquire a lease. Return the name of its queue."""
     lease = await engine.queues.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
 
 
 async def cards_wait(engine: Engine) -> None:
-    """Append twenty cards that have been due for a second."""
+    """Append a job to each of twenty card queues. They have then been due for a second."""
     for name in CARDS:
         await engine.append("card", name=name, score="due", is_newest=True)
     engine.passes(1)
 
 
 async def much_is_said(engine: Engine) -> None:
-    """Append a notice without a mention to twenty threads. All have been due for a second."""
+    """Append a notice without a mention to each of twenty threads. They have then been due for a second."""
     for number in range(20):
         await engine.append("notice", name=to_thread(f"N{number:02}"))
     engine.passes(1)
@@ -59,8 +59,8 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
 async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: Job) -> None:
-    """A job that mentions somebody goes first. The jobs before it in the same queue go even earlier, to keep
-    the order."""
+    """If a job mentions somebody, its queue goes first. Jobs before it in the same queue run even earlier, to
+    keep the order."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(MENTION_LOOKAHEAD - 1)), name=to_thread("T"))
     await engine.queues.write(Batch().append(to_thread("T"), calling))
@@ -77,8 +77,8 @@ async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: 
 async def test_a_call_in_which_a_token_is_masked_is_still_a_call(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job with a mention keeps its priority if a token in its text is masked. The scripts find mentions in
-    the text."""
+    """If a text of a job mentions somebody and a token in the text is masked, the job keeps its priority. The
+    scripts find mentions in the text."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
     monkeypatch.setattr(sealing, "masked", masker.mask_own_in_json)
@@ -103,8 +103,8 @@ async def test_a_request_goes_before_notices(engine: Engine, ahead: tuple[QueueN
 
 
 async def test_a_reply_that_waits_for_its_agent_has_no_priority(engine: Engine) -> None:
-    """A reply that waits for its agent has no priority. Otherwise ten thousand busy agents would delay all
-    other queues."""
+    """A reply that waits for its agent has no priority. Otherwise the replies of ten thousand busy agents
+    would delay all other queues."""
     await much_is_said(engine)
     await engine.append("reply:1", name=to_coder("L1"), score=input_score(Ts("1764071000.000100")))
 
@@ -112,7 +112,7 @@ async def test_a_reply_that_waits_for_its_agent_has_no_priority(engine: Engine) 
 
 
 async def test_a_persons_text_gives_no_priority(engine: Engine) -> None:
-    """A person's text cannot give a job priority, whatever it contains."""
+    """Whatever text a person writes, the text cannot give a job priority."""
     await much_is_said(engine)
     await engine.queues.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
 
@@ -120,8 +120,8 @@ async def test_a_persons_text_gives_no_priority(engine: Engine) -> None:
 
 
 async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine) -> None:
-    """The first drawing of a card, which adds its task and buttons, goes before other cards and receipts.
-    Later edits wait."""
+    """The job that first draws a card goes before other cards and receipts, because it adds the task and the
+    buttons. Later edits of a card wait."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("card", name=card("N"), score="due", is_newest=True)
@@ -145,8 +145,8 @@ async def test_notices_go_before_receipts_and_receipts_before_cards(engine: Engi
 
 
 async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: Engine) -> None:
-    """One in five acquisitions takes the queue that has been due for longest, so receipts and cards get their
-    turn."""
+    """However many notices wait, one in five acquisitions takes the queue that has been due for longest. So
+    receipts and cards get their turn."""
     older, waiting = 10, {receipts("R"), card("C")}
     for number in range(older):
         await engine.append("notice", name=to_thread(f"A{number}"))
@@ -166,7 +166,8 @@ async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: E
 
 
 async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: Engine) -> None:
-    """If another version has moved 150 queues, cards behind these queues are not delayed."""
+    """If another version of Taskwire has moved 150 queues without priorities, cards behind these queues are
+    not delayed."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
@@ -186,10 +187,8 @@ async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None
 
 
 async def test_a_queue_that_another_version_has_moved_is_found(engine: Engine) -> None:
-    """A version of Taskwire that does not know priorities moves a queue.
-
-    This version still finds the queue when the queue is due.
-    """
+    """If a version of Taskwire that does not know priorities moves a queue, this version still finds the
+    queue when it is due."""
     await cards_wait(engine)
     await engine.append("notice", name=to_thread("T"))
     moved = {str(to_thread("T")): engine.clock.now_ms + 5_000}

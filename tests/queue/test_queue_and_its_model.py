@@ -1,4 +1,4 @@
-"""The Lua scripts do the same as the model in plain Python, for any events in any order."""
+"""The Lua scripts of the queue do the same as the model in plain Python, for any events in any order."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ places = st.none() | st.integers(0, 9) | st.integers(IN_TURN, IN_TURN + 1)
 jobs = st.sampled_from(["j1", "j2", "j3"])
 delays = st.sampled_from([0, 0, 0, 5_000, 90_000])
 verdicts = st.sampled_from(["done", "done", "retry", "unknown"])
-# Usually the newest lease. Sometimes the lease of a worker that stood still.
+# The newest lease is 0 and is chosen most often. The others are leases of workers that stood still.
 leases = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
 _teams = itertools.count()
 
@@ -56,7 +56,7 @@ class Lists(RuleBasedStateMachine):
 
     @rule(name=names, job=jobs, score=places, delay=delays, is_newest=st.booleans())
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Append a job."""
+        """Append a job, in the store and in the model."""
         place = "next" if score is None else score
         append = self.engine.append(
             job, name=QueueName(name), score=place, delay_ms=delay, is_newest=is_newest
@@ -66,14 +66,14 @@ class Lists(RuleBasedStateMachine):
 
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
-        """Request a run of a job after now."""
+        """Ask for one more run of a job, in the store and in the model."""
         self.does(self.engine.queues.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 
     @precondition(lambda self: len(self.model.ready) > 1)
     @rule(name=names, job=jobs)
     def drop(self, name: str, job: str) -> None:
-        """Drop a job."""
+        """Drop a job, in the store and in the model."""
         self.does(self.engine.queues.write(Batch().drop(QueueName(name), job)))
         self.model.drop(name, job)
 
@@ -87,7 +87,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.model.ready)
     @rule(ignores_priority=st.booleans())
     def take(self, *, ignores_priority: bool) -> None:
-        """Acquire a lease, as a worker with a free slot does."""
+        """Acquire a lease, as a worker with a free slot does. Check that the model gives the same lease."""
         taken = self.does(self.engine.queues.acquire(ignores_priority=ignores_priority))
         if isinstance(taken, NothingDue):
             assert self.model.take("", ignores_priority=ignores_priority) is None
@@ -102,7 +102,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, seconds=st.sampled_from([1, 15, 60]))
     def begin(self, which: int, seconds: int) -> None:
-        """Begin an attempt, possibly with a lost lease."""
+        """Begin an attempt, possibly with a lost lease. Check that the model gives the same answer."""
         lease, mirror = self._turn(which)
         try:
             self.does(self.engine.queues.begin(lease, "note", seconds))
@@ -116,7 +116,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, verdict=verdicts, delay=delays)
     def end(self, which: int, verdict: str, delay: int) -> None:
-        """Complete a lease, possibly a lost one."""
+        """Complete a lease, possibly a lost one. Check that the model gives the same answer."""
         lease, mirror = self._turn(which)
         try:
             self.does(
@@ -128,7 +128,7 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """Return one of the last leases. 0 is the newest."""
+        """Return one of the newest leases. 0 is the newest of all."""
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()
@@ -170,8 +170,8 @@ def _connected(runner: asyncio.Runner, kind: str, directory: Path) -> Iterator[C
 
 @pytest.mark.parametrize(("kind", "examples"), [("valkey", 120), ("fakeredis", 25)])
 def test_the_queues_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
-    """The queues and their model agree after appends, drops, leases, attempts and ends, in any order and also
-    by late workers."""
+    """After appends, drops, leases, attempts and completions in any order, some by late workers, the queues
+    in Redis and the model are in the same state."""
     with asyncio.Runner() as runner, _connected(runner, kind, tmp_path) as connections:
 
         class These(Lists):

@@ -1,4 +1,5 @@
-"""All replicas share the rate limits. Priorities decide who is next. A 429 blocks a method."""
+"""All replicas share the rate limits. Priorities decide which call is next. After a 429, Slack's method is
+blocked for a while."""
 
 from collections import Counter
 from itertools import pairwise
@@ -43,12 +44,13 @@ async def waits(
     where: str = "C1",
     priority: Priority = Priority.POST,
 ) -> list[float]:
-    """Ask for places, one claimant after the other. Return for each claimant the seconds to wait."""
+    """Let one claimant after the other ask for a place. Return for each the seconds until it may call."""
     return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
 async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: RateLimiter) -> None:
-    """Two posts may come at once, then one every 1.01 s. The hundredth is for clocks that differ a little."""
+    """Two posts to a channel may come at once, then one every 1.01 s. The hundredth of a second allows for
+    clocks that differ a little."""
     at_once = await waits(limiter, "a", "b", "c")
     engine.passes(1.01)
     later = await waits(limiter, "c", "d")
@@ -58,8 +60,8 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
 
 
 async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, limiter: RateLimiter) -> None:
-    """After two posts, a post that mentions somebody still gets a reserved place. The next post then waits a
-    second longer."""
+    """If two posts have used the burst of a silent channel, a post that mentions somebody still gets a
+    reserved place at once. The next post then waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
     engine.passes(2.02)
@@ -74,7 +76,7 @@ async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, li
 
 
 async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter) -> None:
-    """Each claimant gets a different time, and gets a place at that time."""
+    """Each claimant that has to wait gets a different time, and gets a place at that time."""
     told = await waits(slow, *"abcde")
     came = []
     for claimant in "bcde":
@@ -86,7 +88,7 @@ async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter)
 
 
 async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
-    """A claimant that asks again keeps its place, even if other claimants have asked since its first
+    """If a claimant asks again, it keeps its place, even if other claimants have asked since its first
     request."""
     await waits(slow, *"abc")
 
@@ -98,7 +100,7 @@ async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: 
 
 
 async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
-    """A caller without a claim waits behind all claims, and takes no place from a claimant."""
+    """If a caller has no claim, it waits behind all claims, and takes no place from a claimant."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -110,7 +112,7 @@ async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow:
 async def test_a_call_gets_the_next_place_although_others_asked_before(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """A post that mentions somebody goes before twenty earlier posts that mention nobody."""
+    """If twenty posts that mention nobody wait, a later post that mentions somebody goes before them."""
     await waits(slow, "first", *(f"post {number}" for number in range(20)))
     told = await waits(slow, "call", priority=Priority.MENTION)
     engine.passes(1)
@@ -123,7 +125,7 @@ async def test_a_call_gets_the_next_place_although_others_asked_before(
 
 
 async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimiter) -> None:
-    """Claims of each priority go before claims of the next priority, in whatever order they were made."""
+    """Claims of a higher priority go before claims of a lower priority, in whatever order they were made."""
     await waits(slow, "first", method=UPDATE)
     for priority in reversed(Priority):
         await waits(slow, priority.name, method=UPDATE, priority=priority)
@@ -140,8 +142,8 @@ async def test_each_priority_goes_before_the_next(engine: Engine, slow: RateLimi
 
 
 async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) -> None:
-    """If a waiting claimant asks with a new priority, its claim gets this priority. A card whose task ends
-    then goes before other cards."""
+    """If a waiting claimant asks again with a new priority, its claim gets this priority. So the card of a
+    task that has ended goes before other cards."""
     await waits(slow, "first", "one", "two", "three", method=UPDATE, priority=Priority.CARD)
 
     told = await waits(slow, "three", method=UPDATE, priority=Priority.FINAL_CARD)
@@ -151,7 +153,8 @@ async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) ->
 
 
 async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine, slow: RateLimiter) -> None:
-    """A claim expires after three seconds if its claimant, for example a dead process, does not ask again."""
+    """If a claimant, for example a dead process, does not ask again, its claim expires three seconds after
+    its time."""
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
     engine.passes(5)
@@ -165,8 +168,8 @@ async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine,
 async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """A claimant that asks after its claim has expired keeps the age of the claim, and goes before newer
-    claims."""
+    """If a claimant asks again after its claim has expired, it keeps the age of the claim, and goes before
+    newer claims."""
     await waits(slow, "first", "late")
     engine.passes(1 + CLAIM_GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
@@ -176,8 +179,8 @@ async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
 
 
 async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
-    """A post that has waited for a minute gets one in five places, even if posts that mention somebody never
-    stop."""
+    """If posts that mention somebody never stop, a post that has waited for a minute still gets one in five
+    places."""
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Priority.POST)
     await waits(slow, "first", *posts)
     waiting, took = posts, []
@@ -197,15 +200,15 @@ async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
-    """Posts are counted for each channel, so a post to one channel does not wait because of other
-    channels."""
+    """The limit of posts counts for each channel, so posts to one channel do not make a post to another
+    channel wait."""
     await waits(slow, "a", "b", "c")
 
     assert await waits(slow, "d", where="C2") == [0]
 
 
 async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimiter) -> None:
-    """If the workspace is at its limit, a post that mentions somebody goes before the posts of all
+    """If the workspace is at its limit, a post that mentions somebody goes before the waiting posts of all
     channels."""
     told = [
         await limiter.take_place(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)
@@ -218,7 +221,8 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
 
 
 async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter: RateLimiter) -> None:
-    """A card is edited once in three seconds. Edits of other cards do not wait for it."""
+    """A card is edited at most once in three seconds. Edits of other cards do not have to wait because of
+    it."""
     await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD)
 
     again = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD)
@@ -232,7 +236,7 @@ async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter:
 async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
     """Backfill uses at most half of the limit of conversations.replies.
 
-    The other half is for reconciling posts.
+    The other half is for calls that look for posts of unknown outcome.
     """
     reads = await waits(limiter, *[""] * 40, method="conversations.replies", priority=Priority.BACKFILL)
     read_backs = await waits(limiter, *[""] * 5, method="conversations.replies", priority=Priority.POST)
@@ -242,8 +246,8 @@ async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """After a 429 the method is blocked in every channel and for all replicas. Slack does not say which limit
-    was exceeded.
+    """After a 429, the method is blocked in every channel and for all replicas, because Slack does not say
+    which limit was exceeded.
 
     Other methods are not blocked.
     """
@@ -261,7 +265,7 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
-    """A 429 for the whole app also blocks methods without a limit of their own."""
+    """After a 429 for the whole app, all methods are blocked, even those without a limit of their own."""
     await limiter.block(ALL_METHODS, 7)
     methods = (POST, UPDATE, "users.info", "response_url", "a.new.method")
 
@@ -271,7 +275,7 @@ async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: 
 
 
 async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) -> None:
-    """If two replicas get different times from Slack, the longer block counts."""
+    """If two replicas get different waiting times from Slack, the longer block counts."""
     await limiter.block(POST, 30)
     await limiter.block(POST, 1)
 
@@ -279,7 +283,8 @@ async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) ->
 
 
 async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: RateLimiter) -> None:
-    """After a block there is no burst, because Slack has counted more calls than the limiter."""
+    """After a block, places come one by one and not in a burst, because Slack has counted more calls than the
+    limiter."""
     await limiter.block(UPDATE, 10)
     engine.passes(10)
 
@@ -292,7 +297,7 @@ async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: Rate
 
 
 async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
-    """A method without a stated limit, such as an upload, is blocked only by a 429."""
+    """If the limiter has no limit for a method, such as an upload, only a 429 blocks the method."""
     free = await waits(limiter, *[""] * 200, method="response_url")
     await limiter.block("response_url", 3)
 
@@ -322,7 +327,8 @@ async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLim
 
 
 async def test_asking_is_one_call_of_redis(real: Connections) -> None:
-    """Asking for a place takes one call of Redis, and no more commands if two hundred claims wait."""
+    """To ask for a place takes one call of Redis. This call runs no more commands if two hundred claims
+    wait."""
     engine = Engine(real)
     limiter = RateLimiter(real, engine.keys, engine.clock, Metrics())
     few = await _commands(limiter, real, "a", "b", "c", "d")

@@ -20,7 +20,7 @@ SECONDS = 180
 # Calls take different times to reach Slack. Posts of one channel must not arrive much closer together than
 # they left.
 UNDER_WAY_SECONDS, POST_UNDER_WAY_SECONDS = 2.0, 1.0
-# How much too late a worker asks. This is sometimes longer than its claim lasts.
+# A worker asks a little too late each time, sometimes later than its claim lasts.
 LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
 
 
@@ -54,8 +54,8 @@ class Crowd:
         ]
 
     async def runs(self, askers: list[Requester]) -> list[Arrival]:
-        """Let all claimants ask for three minutes. Return the calls in the order in which they reach
-        Slack."""
+        """Let all claimants ask for three minutes of the simulated clock. Return the calls in the order in
+        which they reach Slack."""
         start_ms, arrivals = self._engine.clock.now_ms, []
         heapq.heapify(askers)
         while askers[0].at < SECONDS:
@@ -100,12 +100,12 @@ def most_in_a_minute(arrivals: list[Arrival]) -> int:
 
 
 def a_minute(arrivals: list[Arrival]) -> float:
-    """Return the calls per minute, without the first minute and its burst."""
+    """Return the number of calls a minute. The first minute, which has the burst, does not count."""
     return sum(arrival.at >= 60 for arrival in arrivals) / (SECONDS - 60) * 60
 
 
 def askers(count: int, urgencies: tuple[Priority, ...], wheres: tuple[str, ...] = ("",)) -> list[Requester]:
-    """Make `count` claimants. They get these priorities and targets in turn."""
+    """Make `count` claimants. They get the priorities `urgencies` and the targets `wheres` by turns."""
     return [
         Requester(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
         for number in range(count)
@@ -124,7 +124,8 @@ TIERS = [
 async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
-    """Twenty claimants use at least 95 % of a tier's limit and never exceed it."""
+    """If twenty claimants call a method all the time, they use at least 95 % of its tier's limit and never
+    exceed it."""
     urgencies = (*ANY, Priority.BACKFILL) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 
@@ -135,7 +136,8 @@ async def test_a_tier_is_used_and_never_passed(
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int) -> None:
-    """Each of two channels gets 95 % of sixty posts a minute, and Slack refuses none."""
+    """If claimants post to two channels all the time, each channel gets 95 % of sixty posts a minute. Slack
+    refuses none."""
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed).runs(askers(20, ANY, ("C1", "C2")))
 
     assert refused("chat.postMessage", 0, arrivals) == []
@@ -144,7 +146,8 @@ async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int
 
 
 async def test_many_channels_share_what_the_workspace_may_post(real: Connections) -> None:
-    """Thirteen channels share three hundred posts a minute, and each channel gets some of them."""
+    """If claimants post to thirteen channels all the time, they share three hundred posts a minute. Each
+    channel gets some of them."""
     channels = tuple(f"C{number}" for number in range(13))
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed=1).runs(askers(39, ANY, channels))
 
@@ -155,7 +158,7 @@ async def test_many_channels_share_what_the_workspace_may_post(real: Connections
 
 
 async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
-    """Sixty cards share 45 edits a minute, and each card is edited."""
+    """If sixty cards change all the time, they share 45 edits a minute. Each card is edited."""
     cards = tuple(f"C1:{number}" for number in range(60))
     arrivals = await Crowd(Engine(real), "chat.update", seed=1).runs(askers(60, (Priority.CARD,), cards))
 
@@ -166,8 +169,8 @@ async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
 
 
 async def test_one_card_that_always_changes_is_edited_once_in_three_seconds(real: Connections) -> None:
-    """A card that always changes is edited once in three seconds. The second edit leaves three seconds after
-    the first."""
+    """If one card changes all the time, it is edited once in three seconds. The second edit leaves three
+    seconds after the first."""
     crowd = Crowd(Engine(real), "chat.update", seed=1)
     arrivals = await crowd.runs(askers(1, (Priority.FINAL_CARD,), ("C1:1.1",)))
 

@@ -10,11 +10,11 @@ from taskwire.queue.batch import Command
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# These modules do not work on the store of a running process.
+# These modules do not work on the store of a running process, so the self-test need not try their commands.
 OTHERS = ("transfer", "side", "embedded", "sentinels")
 NAMES = {"del": "delete"}
-# Methods of redis-py itself, commands that the script part of the self-test tries, and commands that Redis
-# may refuse.
+# Methods of redis-py itself, commands that another part of the self-test tries, and commands that Redis may
+# refuse.
 NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
 NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info", "type", "scan", "scan_iter"}
 STORE = ("queue", "state", "redis")
@@ -55,7 +55,8 @@ def test_each_call_of_its_own_is_tried() -> None:
 
 
 async def test_a_user_with_all_rights_passes_and_no_key_is_left(connections: Connections) -> None:
-    """For a user with all rights the self-test passes. After it, all its keys are gone."""
+    """If the Redis user has all rights, the self-test passes. Afterwards, all keys that it has written are
+    gone."""
     await self_test.check_rights(connections, Keys("T1"))
 
     assert await connections.commands.keys("*") == []

@@ -40,7 +40,7 @@ async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
 
 
 async def test_one_read_counts_at_most_a_thousand_queues(engine: Engine, queue_stats: QueueStats) -> None:
-    """One read covers at most a thousand queues, those that have been due for longest."""
+    """One read of the statistics covers at most a thousand queues: those that have been due for longest."""
     batch = Batch()
     for number in range(MAX_QUEUES_READ + 100):
         batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)

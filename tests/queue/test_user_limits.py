@@ -24,7 +24,8 @@ def inbox(engine: Engine) -> Inbox:
 
 
 async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimResult:
-    """Let one person make a request at this second."""
+    """Let one person make a request in a thread at this second. `is_ours` says whether the thread is known to
+    be ours."""
     ts = Ts(f"{BEGIN + second:.6f}")
     when_told, when_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
@@ -33,7 +34,7 @@ async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimRes
 
 
 async def presses(inbox: Inbox, number: int, link: str) -> ClaimResult:
-    """Let one person press a button that names this link."""
+    """Let one person press button number `number`, which names this link."""
     ts = Ts(f"{BEGIN + number}.000000")
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, link)
     return await inbox.claim("click", f"{ts}:U1", Batch(), user_limit)
@@ -53,8 +54,8 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """Of fifteen requests in a minute, ten are done. The person is told of the limit once, and the other four
-    requests write nothing."""
+    """If a person makes fifteen requests in a minute, ten are done, in whatever order they arrive. One tells
+    the person of the limit, and the other four write nothing."""
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]
@@ -70,7 +71,7 @@ async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox
 async def test_requests_within_the_limit_are_never_refused(
     engine: Engine, inbox: Inbox, order: list[int]
 ) -> None:
-    """Ten requests a minute are all done, even if backfill finds all of them at once."""
+    """If a person makes ten requests a minute, all are done, even if backfill finds all of them at once."""
     await linked(engine)
 
     taken = [await asks(inbox, number * 6) for number in order]
@@ -79,7 +80,8 @@ async def test_requests_within_the_limit_are_never_refused(
 
 
 async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None:
-    """Each delivery is counted once, whichever replica claims it."""
+    """If several replicas claim one person's deliveries, each delivery is counted once and all are counted
+    together."""
     await linked(engine)
     other = Inbox(engine.connections, engine.keys, engine.clock)
 
@@ -89,7 +91,7 @@ async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None
 
 
 async def test_a_refused_request_stays_refused_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
-    """A request over the limit stays refused, even if Slack sends it again after the minute."""
+    """If a request over the limit is sent again by Slack after the minute, it stays refused."""
     await linked(engine)
     for number in range(12):
         await asks(inbox, number)
@@ -101,7 +103,7 @@ async def test_a_refused_request_stays_refused_when_slack_retries(engine: Engine
 
 
 async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbox) -> None:
-    """Requests for links that do not exist are counted together. Requests for a real link are counted
+    """Requests for links that do not exist are counted together. Requests for each real link are counted
     separately."""
     await engine.connections.commands.hset(engine.keys.link("L1"), "record", "{}")
 
@@ -112,7 +114,8 @@ async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbo
 
 
 async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inbox: Inbox) -> None:
-    """The parked requests of a thread are counted too, before a link adopts them."""
+    """If fifteen requests come in a thread that has no link yet, all are parked and counted. When the thread
+    gets its link, ten of them are done."""
     for number in range(15):
         assert await asks(inbox, number) == "parked"
 
@@ -130,7 +133,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
-    """If any batch of a limited claim is wrong, nothing is written and nothing is counted."""
+    """If any batch of a claim with a limit is wrong, nothing is written and nothing is counted."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
