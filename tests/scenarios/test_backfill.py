@@ -89,7 +89,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
 
 
 async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
-    """Slack lost the event of one reply. A later reply, which did arrive, does not hide the lost reply."""
+    """Slack lost the event of one reply, and delivered a later one. Backfill still finds the lost reply."""
     thread, task = await a_waiting_agent(world)
     world.slack.backend.dispatcher.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)

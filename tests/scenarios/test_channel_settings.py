@@ -70,8 +70,7 @@ async def set_channel(world: World, person: Person | None = None, **values: str)
 
 
 async def test_what_was_set_stands_in_the_dialog_for_everybody(world: World) -> None:
-    """The bot answers only the person who saves. The dialog shows the new values to everybody in the
-    channel."""
+    """Only the person who saves the settings gets an answer. The dialog shows the new values to everybody."""
     await world.alice.types("/task settings")
     before = world.alice.dialog()
 

@@ -52,8 +52,8 @@ def notice(world: World, became: str, buttons: str = "") -> str:
 
 
 async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -> None:
-    """The bot posts the choice in the thread, with the person's name and a receipt. The notice loses its
-    buttons."""
+    """A person presses a choice. The bot posts the choice in the thread, with the person's name and a
+    receipt. The notice loses its buttons."""
     thread, task = await an_asking_agent(world)
     offered = thread.new_messages()
 

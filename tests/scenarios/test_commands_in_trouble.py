@@ -361,8 +361,8 @@ async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: W
 
 
 async def test_the_store_is_away(frail: World) -> None:
-    """Every command is answered with a sentence. The bot took no command, so none runs when the store is
-    back."""
+    """The store is away. Each command is answered with an error. The bot takes no such command, so none of
+    them runs when the store is back."""
     await frail.loses_its_store()
 
     for line in ("create fix it", "pause loose", "list", "status loose"):
@@ -380,8 +380,8 @@ async def test_the_store_is_away(frail: World) -> None:
 
 
 async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
-    """The store may have taken the command. The bot asks the person to look before they repeat the
-    command."""
+    """The store does not answer, so it may have taken the command. The bot asks the person to look before
+    they repeat the command."""
     assert frail.store is not None
     await frail.alice.runs("/task create fix that")
     await frail.passes(seconds=5)

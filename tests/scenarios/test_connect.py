@@ -198,7 +198,8 @@ async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
 
 
 async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World) -> None:
-    """Administrators can see when a person began to act in their own name."""
+    """The audit trail has an entry when a person connects or disconnects a Coder account. So administrators
+    know from when on that person acted in their own name."""
     await connects(both, both.alice)
     await both.alice.types("/task disconnect")
     both.alice.reads()
@@ -315,8 +316,8 @@ async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
 
 
 async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later(world: World) -> None:
-    """The bot stores the new token together with a job that deletes the old one. The job runs after the
-    restart."""
+    """The bot renews a token, and dies before Coder has deleted the old token. The bot has stored a job for
+    that deletion, and the job runs after the restart."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")

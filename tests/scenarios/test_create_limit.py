@@ -33,8 +33,8 @@ async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -
 
 
 async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World) -> None:
-    """A person at the limit can start a task when their first one is an hour old. Refused creations do not
-    count."""
+    """A person at the limit of tasks an hour can start another when their first task is an hour old. Refused
+    creations do not count."""
     await world.restarts(create_limit=3)
     for number in range(3):
         await world.alice.runs(f"/task create do {number}")

@@ -118,7 +118,8 @@ async def test_among_several_templates_one_has_to_be_named(world: World) -> None
 
 
 async def test_the_deployment_has_defaults(world: World) -> None:
-    """TASKWIRE_TEMPLATE and TASKWIRE_PRESET apply if the command names nothing else."""
+    """A command names no template and no preset. The task has those that TASKWIRE_TEMPLATE and
+    TASKWIRE_PRESET name."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", presets=[world.coder.new_preset("Slow", is_default=True), fast])
     await world.restarts(template="big", preset="fast")

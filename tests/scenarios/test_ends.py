@@ -116,7 +116,8 @@ async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
 
 
 async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: World) -> None:
-    """The deleted reply leaves the queue, and the agent never gets it."""
+    """A person deletes a reply that waits for the agent. The reply leaves the queue, and the agent never gets
+    it."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)
@@ -145,7 +146,8 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
 
 
 async def test_the_person_is_told_which_request_was_given_up(world: World) -> None:
-    """The bot gave a request up. The message names that request, because days may have passed."""
+    """The bot gives a person's request up. Its message to that person names the request, because days may
+    have passed."""
     thread, task = await a_task(world)
     await world.forgets()
     world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")

@@ -210,7 +210,8 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
 
 async def test_only_people_who_may_steer_follow(world: World) -> None:
-    """The bot refuses to follow for other people, because everybody in the thread sees the message."""
+    """Bob may not steer Alice's task, so the bot does not follow its agent for him. Everybody in the thread
+    would see the message."""
     thread, _ = await a_busy_agent(world)
 
     await world.bob.replies(thread, "!follow")

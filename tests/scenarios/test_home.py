@@ -55,7 +55,7 @@ async def asks(world: World, thread: Thread) -> None:
 
 
 async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
-    """A person without tasks sees a button and an example."""
+    """The Home tab of a person without tasks says what Taskwire is, and has a button and an example."""
     assert tasks_in(await world.alice.opens_home()) == EMPTY
 
     await world.alice.presses_in_home("New task")

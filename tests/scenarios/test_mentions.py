@@ -70,7 +70,8 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
     "text", ["run the tests", "create a login page", "list the open ports", "edit the readme"]
 )
 async def test_a_sentence_that_begins_like_a_verb_is_a_prompt(world: World, text: str) -> None:
-    """The prompt keeps the first word, even if that word is a verb."""
+    """A mention has a sentence whose first word is a verb. The sentence is a prompt, and the prompt keeps
+    that word."""
     await world.alice.mentions(text)
 
     assert [task.prompt for task in world.coder.tasks] == [text]
@@ -299,7 +300,8 @@ async def test_text_files_travel_with_the_mention(world: World) -> None:
 
 
 async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) -> None:
-    """The root of the thread is a person's message, so the new card is in the same thread."""
+    """Somebody deletes a card in a discussion. The root of this thread is a person's message, so the bot
+    posts the new card in the same thread."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     messages.remove(world.slack.backend, world.slack.workspace.channel(thread.channel), thread.card_ts)

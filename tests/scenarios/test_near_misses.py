@@ -361,8 +361,8 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
     ],
 )
 async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
-    """A person can name a task by the title on its card. The start of the title is enough, and capitals do
-    not matter."""
+    """A person can name a task by the title on its card, or by the start of that title. Capitals do not
+    matter."""
     thread, task = await a_question(world)
     thread.new_messages()
 
@@ -376,7 +376,8 @@ async def test_a_task_is_found_by_its_title(world: World, words: str) -> None:
 
 
 async def test_a_title_before_a_text_names_the_task(world: World) -> None:
-    """The first word alone fits two tasks. The words of the title are no part of what the agent gets."""
+    """A command has a task's title and then a text. The first word of the title alone would fit two tasks,
+    but the whole title names one. The agent gets only the text after the title."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("alice", "fix the header", name="fix-the-header")
@@ -398,7 +399,8 @@ async def test_a_title_before_a_text_names_the_task(world: World) -> None:
 
 
 async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None:
-    """Each row of the answer has the task's phase and age. The person's own tasks come first."""
+    """A command has a title that several of the person's tasks have. The answer shows each of them with its
+    phase, and has a button for each. Another person's task with this title is left out."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("bob", "fix the login redirect", name="of-bob")

@@ -118,7 +118,8 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
-    """An administrator has allowed this shared channel, so the bot does not warn anybody."""
+    """The settings allow the bot in this channel, although another company reads it. So the bot warns
+    nobody."""
     thread, peter = await _shared_since(world)
     await world.restarts(shared_channels=(thread.channel,))
 

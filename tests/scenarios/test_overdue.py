@@ -221,7 +221,7 @@ async def test_a_user_group_can_be_the_fallback(world: World) -> None:
 
 
 async def test_an_owner_is_not_the_own_fallback(world: World) -> None:
-    """The owner is set as the fallback too. The bot reminds them only once."""
+    """The owner of a task is also the channel's fallback. The bot reminds this person only once."""
     await set_channel(world, reminder="1 h", fallback=[world.alice.id])
     thread, _ = await a_question(world)
 
@@ -293,8 +293,8 @@ async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World)
 
 
 async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
-    """The bot repeats the reminder once, an hour later. The first reminder says who snoozed it, and until
-    when."""
+    """A person snoozes a reminder for an hour. The bot repeats the reminder once, an hour later. The first
+    reminder says who snoozed it, and until when."""
     await set_channel(world, reminder="4 h")
     thread, _ = await a_question(world)
     await world.passes(4 * HOURS)
@@ -318,7 +318,8 @@ async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
 
 
 async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> None:
-    """The reminder comes back at nine o'clock in the person's time zone, and not before."""
+    """A person snoozes a reminder until the morning. The bot repeats it at nine o'clock in the person's time
+    zone, and not before."""
     await set_channel(world, reminder="1 h")
     thread, _ = await a_question(world)
     await world.passes(HOURS)

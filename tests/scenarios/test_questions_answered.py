@@ -130,7 +130,8 @@ async def test_the_person_who_restarted_a_workspace_is_named_although_it_already
 
 
 async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: World) -> None:
-    """The question says that the replies were sent only after the agent has got them."""
+    """Coder refuses a resume after *Resume and send*. The question keeps its buttons, so that the person can
+    press again."""
     thread, _ = await held(world, "first")
     question = thread.new_messages()
     world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))

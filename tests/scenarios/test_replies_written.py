@@ -52,7 +52,8 @@ async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
 
 
 async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> None:
-    """The bot first quotes the words in the thread. The quotation gets the receipt."""
+    """A person sends words by `/task send`. The bot quotes the words in the thread, and the quotation gets
+    the receipt. The agent gets the words as they were typed."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.types("/task send fix-the-login use <b> & *x* &lt; `y`, @bob")

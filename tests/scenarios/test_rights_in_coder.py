@@ -139,7 +139,8 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
 
 
 async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path: Path) -> None:
-    """The bot tells the administrators before the first reply fails."""
+    """Coder closes people's workspaces to Taskwire's account. The bot notices this at its check of the
+    account. It tells the administrators, and /readyz reports it, before a reply fails."""
     async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
         keep_owners_out(world)
 

@@ -184,7 +184,8 @@ async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
 
 
 async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world: World) -> None:
-    """The log is masked before it is cut."""
+    """Only the end of a long build log is shown. The bot masks the log before it cuts the log, so that no
+    half of a secret is left."""
     thread, task = await a_waiting_agent(world)
     task.build_fails(f"{SECRET}{' x' * 1_375} no space left on device")
 

@@ -19,7 +19,8 @@ async def started(world: World, prompt: str = "fix it") -> Thread:
 
 
 async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: World) -> None:
-    """The thread shows the words with their author's name. That message gets the receipt."""
+    """A person uses `/task send`. The bot first shows the words in the thread with the person's name, and
+    then sends them. The message in the thread gets the receipt."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -35,7 +36,8 @@ async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: 
 
 
 async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None:
-    """The message in the thread says that the words are cut. The agent gets all of them."""
+    """A person sends a long text by command. The message in the thread shows only the beginning, and says so.
+    The agent gets the whole text."""
     thread = await started(world)
     words = "word " * 3_999 + "end"
 

@@ -16,7 +16,8 @@ HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it] [I meant it as
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*", "Could you stop it, please?"])
 async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -> None:
-    """The pause comes before the waiting reply, which the bot holds. The agent does not get the word."""
+    """A reply waits, and a person then replies only *stop* or a similar word. The task is paused at once, and
+    the bot holds the waiting reply. The agent does not get the word."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -73,8 +74,8 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
 
 
 async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(world: World) -> None:
-    """One message gives the texts back. The line says that they were dropped, and later who paused the
-    task."""
+    """A person drops the reply that a pause holds. One message gives the reply's text back. The line about
+    the pause says that the reply was dropped, and later who paused the task."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "stop")

@@ -104,7 +104,8 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_
 async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """A bot that remembers nothing does not send the delivered reply again."""
+    """The store has lost a delivered reply, and the bot that delivered it has ended. The next bot remembers
+    nothing, and still does not send the reply again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     ts = await world.alice.replies(thread, "use main")

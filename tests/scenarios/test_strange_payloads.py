@@ -144,7 +144,8 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 @pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
-    """The payload of the choice has strange values of the form. The bot creates and shows nothing."""
+    """A person chooses another template in the form, and the payload has strange values. The bot creates and
+    shows nothing."""
     for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
         whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
         assert await _sent(world, whole) == 200

@@ -64,8 +64,8 @@ async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: Worl
 
 
 async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
-    """A reply waits for a busy agent. The bot still answers a person who may not steer at once, and does not
-    mark their reply."""
+    """Alice's reply waits for a busy agent. Bob, who may not steer, replies too. The bot answers Bob at once,
+    and does not mark his reply."""
     thread, task = await a_busy_agent(world)
     waiting = await world.alice.replies(thread, "use main")
 

@@ -77,7 +77,8 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
 
 
 async def test_a_bare_mention_gets_the_help(world: World) -> None:
-    """A message with only the bot's name has no words for the agent."""
+    """A message in the thread has only the bot's name, so there are no words for the agent. The bot answers
+    with the help."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "", thread.ts)

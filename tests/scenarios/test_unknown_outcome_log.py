@@ -48,7 +48,8 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
 
 
 async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
-    """The agent's log does not have the input, so the bot sends it again."""
+    """The connection to Coder breaks before a request takes effect. The agent's log does not have the input,
+    so the bot sends it again once."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 

@@ -111,8 +111,8 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
 
 @pytest.mark.parametrize("label", ["It arrived", "Send again"])
 async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
-    """Coder saved the log at the pause, perhaps before the input. So the bot asks a person, and resumes
-    nothing."""
+    """The task is paused while the outcome of a reply is unknown. Coder saved the log at the pause, perhaps
+    before the input. So the bot asks a person, and resumes nothing by itself."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)

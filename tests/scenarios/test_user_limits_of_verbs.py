@@ -259,8 +259,8 @@ async def test_a_person_without_a_coder_account_is_refused_privately(world: Worl
 
 
 async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
-    """Only the person who got an answer can show it to everybody, and only once. The answer contains no other
-    person's answer."""
+    """A person presses *Show to everybody* below a private answer. The thread then has that answer, and the
+    button is gone."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.bob.replies(thread, "!logs")

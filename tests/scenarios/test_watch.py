@@ -57,7 +57,7 @@ async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) 
 
 
 async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
-    """The notice of a pause mentions nobody."""
+    """Bob watches a task, and Coder pauses it. The notice of the pause mentions nobody."""
     thread, task = await a_task(world)
     await world.bob.replies(thread, "!watch")
     world.bob.reads()

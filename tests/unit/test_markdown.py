@@ -94,7 +94,8 @@ def test_items_have_their_depth_and_their_mark() -> None:
     ],
 )
 def test_a_line_is_read_piece_by_piece(source: str, shown: list[Span]) -> None:
-    """A link becomes its label and, after it, its address."""
+    """A line of Markdown becomes pieces of text with their styles. A link becomes its label and, after it,
+    its address."""
     assert spans(source) == shown
 
 

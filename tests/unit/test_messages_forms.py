@@ -30,7 +30,8 @@ def action_of(block: dict[str, JsonValue]) -> JsonValue:
 
 
 def test_the_form_asks_for_what_a_task_needs() -> None:
-    """The form has the default preset, and the channel in which the person asked for the form."""
+    """The form asks for what a task needs. It begins with the default preset, and with the channel in which
+    the person opened the form."""
     view = forms.create_form([DOCKER, PLAIN], prompt="Fix it", channel="C1", private_metadata="key")
 
     assert shown_view(view) == [

@@ -99,7 +99,8 @@ def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
 
 
 def test_choices_are_buttons_that_fit() -> None:
-    """A long label is cut. Each button has its own id, because Slack refuses equal ids in a row."""
+    """Each choice of a question is a button. A long label is cut. Each button has its own id, because Slack
+    refuses equal ids in a row."""
     answer = "Which one?\n\n" + "\n".join(f"{number}. {'very ' * 30}long" for number in range(1, 9))
 
     message = told("needs_input", written=AgentOutput(answer=answer), key="k1")

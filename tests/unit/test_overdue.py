@@ -106,7 +106,8 @@ def test_without_times_nothing_is_ever_late(rules: ReducerSettings) -> None:
 
 
 def test_a_question_has_two_reminders_at_most() -> None:
-    """The first reminder goes to the owner. After the same time again, the second goes to the fallback."""
+    """Nobody answers a question. The first reminder goes to the owner. After the same time again, the second
+    goes to the fallback, and no other follows."""
     told = asking().until(99 * HOUR)
 
     assert reminded(told) == [(ASKED + HOUR, ""), (ASKED + 2 * HOUR, "U2")]
@@ -114,7 +115,7 @@ def test_a_question_has_two_reminders_at_most() -> None:
 
 
 def test_without_a_fallback_there_is_one_reminder() -> None:
-    """The channel has no fallback, so only the owner is reminded."""
+    """Nobody answers a question, and the channel has no fallback. Only the owner is reminded, and once."""
     assert reminded(asking(RULES._replace(fallback="")).until(99 * HOUR)) == [(ASKED + HOUR, "")]
 
 

@@ -224,7 +224,7 @@ def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path,
     ],
 )
 def test_a_file_without_a_token_is_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:
-    """The sentence does not quote the content of the file."""
+    """The error about a file without a token is a sentence that does not quote the file's content."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     if content is not None:
         file.write_bytes(content)

@@ -192,7 +192,8 @@ def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
 
 
 def test_an_agent_that_never_speaks_needs_somebody() -> None:
-    """An agent that says nothing for 30 seconds after a start counts as idle. The settle time follows."""
+    """An agent that says nothing for 30 seconds after a start counts as idle. If that lasts for the settle
+    time too, the task needs somebody."""
     told = TaskHistory().at(0, observed(seen())).until(30 * SECOND)
     assert (told.state.phase, told.kinds) == (Phase.STARTING, [])
 
