@@ -27,10 +27,10 @@ CONTROL_CHARACTERS = re.compile(
 )
 Logger = structlog.stdlib.BoundLogger
 
-# In seconds. A log line is repeated this often for an event that lasts long, or that strangers can cause.
+# In seconds. The time between two log lines about an event that lasts long, or that strangers can cause.
 LOG_INTERVAL_SECONDS = 60.0
 LIMITER_WAIT_BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-# In seconds. Slack repeats a delivery that was not acknowledged three times: at once, after one minute, and
+# In seconds. If a delivery is not acknowledged, Slack repeats it three times: at once, after one minute, and
 # after five minutes.
 DELIVERY_AGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
 

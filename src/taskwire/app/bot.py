@@ -350,7 +350,7 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # The poller notices first that Coder cannot be reached, and has the clearer text.
+        # If Coder cannot be reached, the poller notices it first, and the poller's text is clearer.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _store_health(self) -> str:

@@ -47,7 +47,8 @@ RESERVED_DESCRIPTORS = 256
 
 ConnectionState = Literal["waiting", "trusted", "kept", "health"]
 STATES: tuple[ConnectionState, ...] = ("waiting", "trusted", "kept", "health")
-# Reasons for closing a client's connection: too slow, to make room for another, or unused for too long.
+# Reasons for closing a client's connection: the client is too slow, another connection needs the place, or
+# the connection was unused for too long.
 CloseReason = Literal["late", "crowded", "idle"]
 CLOSE_REASONS: tuple[CloseReason, ...] = ("late", "crowded", "idle")
 _log = logger("taskwire.app.http_server")

@@ -39,8 +39,9 @@ class CoderTimeouts:
 
     connect: float = 10.0
     read: float = 15.0
-    # To read a live log or to send input, Coder dials the agent for up to 30 s. A send then waits until the
-    # agent has taken the input: up to 2 s for its echo, and up to 15 s until the agent shows that it works.
+    # To read a live log or to send input, Coder dials the agent for up to 30 s. To send input, Coder then
+    # waits until the agent has taken it: up to 2 s until the terminal shows the input, and up to 15 s until
+    # the agent shows that it works.
     logs: float = 45.0
     send: float = 60.0
     # Coder may ask a language model for the task's name before it answers.

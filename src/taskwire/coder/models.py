@@ -210,7 +210,7 @@ class Task(_Model):
         health = self.workspace_agent_health
         if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
             return False
-        # If the agent is also lost, Coder gives the loss as the reason instead.
+        # If Coder has also lost the connection to the agent, Coder gives that as the reason instead.
         return not health.reason or "startup script" in health.reason
 
     @property

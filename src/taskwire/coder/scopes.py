@@ -29,8 +29,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "delete tasks": ("task:read", "task:delete", "workspace:read", "workspace:delete"),
 }
 NEEDED_SCOPES = tuple(dict.fromkeys(scope for needed in FEATURES.values() for scope in needed))
-# The scopes of a token for one person. Each is a composed scope of Coder. It also covers what else Coder's
-# handlers read, such as the person's membership in an organization.
+# The scopes of a token for one person. Each is a composed scope of Coder. Such a scope also covers everything
+# else that Coder's handlers read, such as the person's membership in an organization.
 PERSON_SCOPES = (
     *("task:create", "task:read", "task:update", "task:delete"),
     *("coder:workspaces.create", "coder:workspaces.operate", "coder:workspaces.access"),

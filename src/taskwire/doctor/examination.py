@@ -188,7 +188,7 @@ class Examination:
             await self._use_own_token(coder)
             first = await _run_check("Coder token", self._scopes(coder))
             if first.state == "wrong":
-                # Without these rights nothing else can be checked.
+                # This finding is about rights without which nothing else can be checked.
                 yield first
                 return
             checks = {

@@ -75,7 +75,7 @@ class Preferences:
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # If a person changes the quiet hours, they may end twice on one day. Then each end gets its own
+        # If a person changes the quiet hours, the quiet hours may end twice. Then each end gets its own
         # message.
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)

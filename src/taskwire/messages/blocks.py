@@ -38,7 +38,7 @@ _WORD_END = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
 # U+1100.
 _SPACED_LETTER = re.compile("[!-~\u00a1-\u10ff\u1e00-\u1fff]")
 _SPACED_WORD_END = re.compile("(?<=[^!-~\u00a1-\u10ff\u1e00-\u1fff])[!-~\u00a1-\u10ff\u1e00-\u1fff]{1,80}\\Z")
-# The part of a link up to its last slash, if it has only characters of paths.
+# The part of a link up to its last slash, if this part has only characters of paths.
 _URL_DIRECTORIES = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
 # Characters that reverse the rest of a line. Right-to-left scripts do not need them.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069]")

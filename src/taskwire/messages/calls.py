@@ -12,7 +12,7 @@ from taskwire.messages.cards import get_name
 from taskwire.messages.notices import describe_notice, get_notice_label
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
 
-# How many tasks the summary lists of each kind.
+# The summary lists at most this many tasks of each kind.
 MOST_SUMMARIZED = 10
 
 

@@ -175,7 +175,8 @@ def _choice_field(choices: Sequence[Choice], *, is_optional: bool) -> Block:
 def _answer_field(*, is_beside_choices: bool) -> Block:
     if not is_beside_choices:
         return _prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year.")
-    # Slack's radio buttons cannot be cleared. So a person who has chosen may also write a text.
+    # A choice among Slack's radio buttons cannot be taken back. So a person who has chosen may also write a
+    # text.
     element: Block = {
         "type": "plain_text_input",
         "action_id": Field.PROMPT.value,

@@ -34,7 +34,8 @@ from taskwire.slack.metadata import Metadata
 # Marks a reaction that the message may have or may not have, because the outcome of the attempt to add it is
 # unknown.
 TRIED = "?"
-# Marks the reaction that a repair keeps, until the repair is complete. The message may not have it yet.
+# Marks the reaction that a repair keeps, until the repair is complete. Perhaps the message does not have this
+# reaction yet.
 REPAIRED = "="
 REACTIONS = {
     "taken": "eyes",

@@ -277,7 +277,8 @@ class Notifier:
             await return_replies(
                 self._agent_input, link, "gone", await list_held(self._deps, link), outcome.batch
             )
-            # Replies that wait, for example for a person's decision, are run now and given up.
+            # The jobs of waiting replies run now, even if they wait for a person's decision, and the replies
+            # are given up.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 

@@ -37,8 +37,8 @@ class Outsiders:
         if link is None or link.end_reason is not None or link.closed_error:
             return
         if not await claim_telling(self._deps, "outsiders", link_id):
-            # Another process is about to tell the owner and the administrators. If that process dies, the
-            # next event leads to the messages.
+            # Another process is about to tell the owner and the administrators. If that process dies, a
+            # process tells them at the next event.
             return
         # The administrators come first, because the last call records that everybody was told.
         await self._alerts.warn(

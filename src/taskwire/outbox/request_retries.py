@@ -112,7 +112,8 @@ async def _retry(deps: Dependencies, context: JobContext, link: Link | None, err
         tries=tries,
         error=str(error),
     )
-    # A short failure is over before a person can read a message about it.
+    # A short failure is over before a person can read a message about it. So the person is not told of the
+    # first failure.
     is_told = tries >= (0 if context.keeps_intent_record else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     outcome = _answer_requesters(

@@ -23,7 +23,8 @@ from taskwire.telemetry import logger
 
 # A new token must have another name than the token that it replaces.
 NAMES = ("taskwire-service", "taskwire-service-2")
-# A token is renewed when this much of its life is left. Administrators are told of its end only a day later.
+# A token is renewed when this much of its life is left. A day later, administrators are told that the token
+# ends.
 RENEWED_BEFORE_END = timedelta(days=3)
 # A token is renewed only if the new token lives longer than the present token by this much.
 LEAST_GAIN = timedelta(days=1)

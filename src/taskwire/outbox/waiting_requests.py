@@ -36,7 +36,8 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.queue.batch import Batch
 
 AccountProblem = AccountNeeded | PersonTokenRefused
-# A person is told of their account once in this time, unless they connect the account in the meantime.
+# A person is told only once in this time that requests wait for their account, unless they connect the
+# account in the meantime.
 PERSON_TOLD_MS = 7 * DAY_MS
 # The most requests that wait for one person's account: as many as may wait in their `intake` queue.
 MOST_WAITING = 50

@@ -91,8 +91,8 @@ class TaskListReader:
         Return the word `overtaken` if a newer poll has begun.
         """
         if poll.number not in (self._last_poll_number, self._last_poll_number + 1):
-            # Another process has polled in the meantime. So this process may not know the newest stored
-            # observations.
+            # Another process has polled in the meantime. So perhaps this process does not know the newest
+            # stored observations.
             self.forget()
         self._last_poll_number = poll.number
         # Hashing takes some milliseconds, so a worker thread does it. The event loop goes on in the meantime.

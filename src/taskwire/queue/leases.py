@@ -62,8 +62,8 @@ class LeaseTimes:
     quarantine_ms: int = 600_000
     # A call may still arrive this long after its timeout.
     late_arrival_ms: int = 5_000
-    # A reconciliation may not find an effect that was stored just before. It searches again after this time,
-    # and only then concludes that the effect is missing.
+    # A reconciliation may miss an effect that was stored just before. It searches again after this time, and
+    # only then concludes that the effect is missing.
     recheck_ms: int = 2_000
 
 

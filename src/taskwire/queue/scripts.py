@@ -23,7 +23,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.redis.write_log import WriteLog
 
-# How long WAIT waits for the replicas to confirm a write. One try of a claim takes longer.
+# How long WAIT waits for the replicas to confirm a write. One try of a claim may take longer than this.
 REPLICATION_WAIT_MS = 500
 
 ScriptArguments = tuple[str | int, ...]

@@ -145,7 +145,8 @@ def _client(
 ) -> Redis:
     options = cast("dict[str, Any]", parse_url(address.url))
     password.replace(options.pop("username", None), options.pop("password", None))
-    # Without this, redis-py would choose its own connection classes for TLS and for Unix sockets.
+    # If no class were set here, redis-py would choose its own connection classes for TLS and for Unix
+    # sockets.
     classes = _CONNECTION_CLASSES if masters is None else _MASTER_CONNECTION_CLASSES
     options["connection_class"] = classes[address.scheme]
     pool = ConnectionPool(

@@ -33,7 +33,7 @@ from taskwire.redis import child_process, data_directory
 # How long to wait for another owner to end, in seconds. A second start must fail within 10 s. On a busy
 # machine, imports take a part of this time.
 WAIT_SECONDS = 5.0
-# The server answers when it has loaded its file. On a slow disk, a large file takes long.
+# The server answers when it has loaded its file. On a slow disk, it takes long to load a large file.
 READY_SECONDS = 120.0
 SERVER_STOP_SECONDS = (
     3.0  # then the server is killed, which loses nothing: every write is synced before its answer

@@ -66,7 +66,8 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         client=client,
         authorize=authorize,
         logger=silent,
-        # Socket Mode has no signatures. In HTTP mode, `signatures` has verified them.
+        # Socket Mode has no signatures. In HTTP mode, the module `signatures` has verified the request's
+        # signature.
         request_verification_enabled=False,
         # Without this, Bolt asks every 10 ms whether a listener has acknowledged. Our listeners end with the
         # ack; later work is in `listeners/background.py`.

@@ -44,7 +44,7 @@ ALL_METHODS = "*"
 # The longest wait for a place if no caller would repeat the call, in seconds. Slack accepts an answer by
 # response URL for half an hour; five minutes are left for making the answer.
 LONGEST_CAPACITY_WAIT_SECONDS = 25 * 60.0
-# A waiting call asks for a place at least this often, because earlier calls may be gone.
+# A waiting call asks for a place at least this often, because earlier calls may have stopped waiting.
 LONGEST_SLEEP_SECONDS = 10.0
 # How many times `retry_while_rate_limited` tries again.
 MOST_RATE_LIMIT_RETRIES = 10

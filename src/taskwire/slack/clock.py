@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from taskwire.domain.ids import Ts, microseconds
 
-# Returned times always increase, unless a clock was set back by more than this. Then they follow the clock
-# again.
+# Returned times always increase, unless a clock was set back by more than this. Then the returned times
+# follow the clock again.
 MOST_SET_BACK = timedelta(seconds=2)
 MICROSECOND = timedelta(microseconds=1)
 

@@ -101,7 +101,8 @@ class Drafts:
 
     def _block(self, block: Block) -> Block:
         if block.get("type") in _LINES:
-            # Before each piece is masked: half of a masked secret would hide the other half from the search.
+            # Do this before each piece is masked. If half of a secret were masked already, the search would
+            # not find the other half.
             block = block | {"elements": [*self._mask_across(block.get("elements"))]}
         return {
             key: value if key in _UNMASKED_KEYS or key == _INITIAL_VALUE else self._masked(value)
@@ -134,7 +135,8 @@ class Drafts:
         if hidden in (shown, apart):
             return None
         for text, own in zip(texts, masked, strict=True):
-            # A word beside a secret can hide it, although the piece alone shows it.
+            # In the joined text, a word beside a secret can hide the secret. The mask may still find the
+            # secret in the piece alone.
             hidden = hidden.replace(text, own) if own != text else hidden
         return hidden
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from taskwire.domain.ids import ChannelId, Ts, UserId, find_channel, find_ts
 from taskwire.domain.requester import FileRef
 
-# The same characters as for conversations in `domain/ids.py`.
+# Ids of users may have the same characters as ids of conversations in `domain/ids.py`.
 _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
 _NOTHING: Mapping[str, object] = {}
 

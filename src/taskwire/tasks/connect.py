@@ -46,7 +46,7 @@ from taskwire.telemetry import logger
 
 # A new token must have another name than the token that it replaces.
 KEY_NAME, OTHER_KEY_NAME = "taskwire", "taskwire-2"
-# While one person connects a Coder user, no other person can connect that user for this time.
+# After one person has begun to connect a Coder user, no other person can connect that user for this time.
 CLAIM_MS = 60_000
 # The longest delay of jobs that wait for an account. They run at once when the account is connected.
 LONGEST_WAIT_MS = DAY_MS

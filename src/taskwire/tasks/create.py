@@ -48,7 +48,7 @@ from taskwire.tasks.offered_commands import keep_offers
 REPEAT_MS = 120_000
 # How long the buttons of the question about another task work.
 QUESTION_TTL_MS = 1_800_000
-# While one request attaches a task, no other request may attach it for this time.
+# After one request has begun to attach a task, no other request may attach that task for this time.
 ATTACH_CLAIM_MS = 60_000
 
 

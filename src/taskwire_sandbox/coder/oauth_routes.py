@@ -136,7 +136,7 @@ def _use_code(call: Call, app: OAuthApp, form: Mapping[str, str]) -> User:
         raise OAuthRefusal(
             400, "invalid_request", "The request is missing required parameters or is otherwise malformed"
         )
-    # The first try uses the code up, even if it fails.
+    # The first try uses the code up, even if that try fails.
     code = call.world.oauth.codes.pop(form["code"], None)
     if code is None or code.app is not app or code.expires_at <= call.world.schedule.now():
         raise OAuthRefusal(400, "invalid_grant", "The authorization code is invalid or expired")

@@ -62,8 +62,8 @@ class SocketMode:
         self._ping_seconds = ping_seconds
         self._tickets: set[str] = set()
         self._issued: set[str] = set()
-        # Counted by kind of payload. Otherwise, events about the bot's own posts would decide which
-        # connection gets the next command.
+        # The turns are counted by kind of payload. Otherwise, events about the bot's own posts would decide
+        # which connection gets the next command.
         self._turns: Counter[str] = Counter()
         self._count = 0
 

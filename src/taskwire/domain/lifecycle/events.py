@@ -36,7 +36,7 @@ class Notice(FrozenModel):
     report: Report | None = None
     build: int = 0
     person: UserId | None = None
-    # For the kinds `stuck` and `reminder`, in milliseconds: since when the state has lasted, and for how long
+    # For the kinds `stuck` and `reminder`, in milliseconds: when the state began, and how long it had lasted
     # when the notice was made.
     since_ms: int = 0
     lasted_ms: int = 0

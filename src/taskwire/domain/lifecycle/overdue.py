@@ -12,7 +12,7 @@ from taskwire.domain.lifecycle.link_state import LinkState, ReducerSettings
 from taskwire.domain.lifecycle.phases import Phase
 
 MORNING_HOUR = 9
-# The hour at which a day begins. Before this hour, the next morning is that of the same day.
+# The hour at which a day begins. Before this hour, the next morning is the morning of the same day.
 NIGHT_ENDS_HOUR = 5
 
 

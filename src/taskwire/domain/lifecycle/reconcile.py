@@ -70,7 +70,8 @@ def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Findin
         return "unclear"
     if copies == 1 and not marked.is_prompt:
         return "there"
-    # An agent that gets an input changes its screen. So the newest entry would have changed.
+    # An agent that gets an input changes its screen. So if the agent had got the input, the newest entry
+    # would be different.
     return "not_there" if _is_last_unchanged(marked, log) else "unclear"
 
 

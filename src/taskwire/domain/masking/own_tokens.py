@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from taskwire.domain.text.agent_text import ZERO_WIDTH
 
-# In characters. A shorter value is not masked, because it would mask ordinary words everywhere.
+# In characters. A shorter value is not masked, because it occurs in ordinary words everywhere.
 SHORTEST = 6
 # In characters. A token with this many letters and digits is in no text by chance. In base64 a smaller number
 # is enough, because base64 has no words.

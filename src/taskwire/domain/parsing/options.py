@@ -26,7 +26,7 @@ _WORD_START = re.compile(r"(?:^|(?<=\s))(?=\S)")
 DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
 _SINGLE = "'\u2018\u2019\u201a\u201b"
 QUOTES = DOUBLE_QUOTES + _SINGLE + "`"
-# A space must follow a single closing quote, because the same sign is an apostrophe.
+# A space must follow a single closing quote, because the same sign is also an apostrophe.
 _CLOSING = {mark: re.compile(f"[{DOUBLE_QUOTES}]") for mark in DOUBLE_QUOTES} | {
     mark: re.compile(rf"[{_SINGLE}](?=\s|$)") for mark in _SINGLE
 }

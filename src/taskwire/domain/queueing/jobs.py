@@ -196,7 +196,7 @@ class Reply(Work):
     was_rejected: bool = False
     was_repeated: bool = False
     wait_count: int = 0
-    # Since when Coder cannot reach the agent, in milliseconds of Redis's clock; 0 if it can.
+    # Since when Coder cannot reach the agent, in milliseconds of Redis's clock; 0 if Coder can reach it.
     unreachable_since_ms: int = 0
 
 
@@ -351,7 +351,8 @@ class ReplyChanged(Work):
     person: UserId | None = None
     # Whether backfill found the change.
     was_away: bool = False
-    # The text that the change replaces, if backfill found it. A reply with another text stays as it is.
+    # If backfill found the change: the text that the change replaces. If the reply has another text by now,
+    # the reply stays as it is.
     previous_text: str = ""
 
 

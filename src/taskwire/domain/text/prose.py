@@ -127,7 +127,7 @@ def _find_result(lines: list[str], at: int) -> int | None:
 def _find_end_of_result(lines: list[str], first: int) -> int:
     end = first + 1
     while end < len(lines):
-        # A result may contain a blank line.
+        # A result may contain a blank line. So if this line is blank, look at the next line.
         below = lines[end] or lines[min(end + 1, len(lines) - 1)]
         if not below.startswith("    "):
             break
