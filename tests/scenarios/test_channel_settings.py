@@ -13,7 +13,8 @@ from .running_tasks import TITLE, a_task, card
 from .world import SETTLE_SECONDS, World
 
 DIALOG = (
-    "[Settings]\n"
+    "[Settings]\nFor you, everywhere:\n"
+    "{own}"
     "For everybody in {place}:\n"
     "Template of new tasks: {template}\n"
     "{preset}"
@@ -24,12 +25,11 @@ DIALOG = (
     "A task in which nothing changes calls its owner after: {stuck}\n"
     "An open question calls its owner again after: {reminder}\n"
     "If the owner still does not answer, the question calls: \n"
-    "For you, everywhere:\n"
-    "{own}"
+    "[Save]"
 )
 OWN = (
     "When a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
-    "Times are in your time zone. Each notice is also in its thread.\n[Save]"
+    "Times are in your time zone. Each notice is also in its thread.\n"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="08:00")
 EVERYWHERE = {
@@ -394,7 +394,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
 
     assert world.alice.dialog() == (
         f"[Settings]\nYou are not in <#{quiet.id}>, or I am not. Nothing was changed. Join it, or choose "
-        f"another one.\nFor you, everywhere:\n{USUAL}"
+        f"another one.\nFor you, everywhere:\n{USUAL}[Save]"
     )
 
 
@@ -426,7 +426,7 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
     await world.alice.saves_own(calls="both")
 
     assert offered == ["The settings open in a dialog.\n[Settings]"]
-    assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}"
+    assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}[Save]"
     assert world.alice.reads() == ["Saved. I call you in the thread and by direct message."]
 
 

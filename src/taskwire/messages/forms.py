@@ -174,7 +174,7 @@ def _choice_field(choices: Sequence[Choice], *, is_optional: bool) -> Block:
 
 def _answer_field(*, is_beside_choices: bool) -> Block:
     if not is_beside_choices:
-        return _prompt_field("Your answer", "", hint="Use the new name, and keep the old one for a year.")
+        return _prompt_field("Your answer", "", hint="For example: use the new name.")
     # A choice among Slack's radio buttons cannot be taken back. So a person who has chosen may also write a
     # text.
     element: Block = {
@@ -274,7 +274,7 @@ def preset_block_id(template: str) -> str:
 
 
 def _prompt_field(
-    label: str, prompt: str, hint: str = "Fix the login redirect: after signing in, people land on /404."
+    label: str, prompt: str, hint: str = "For example: fix the login redirect, which leads to /404."
 ) -> Block:
     element: Block = {
         "type": "plain_text_input",

@@ -29,7 +29,8 @@ _LONGEST_LINES = 2_000
 
 def showing(link: Link, lines: str, until_ms: int) -> Message:
     """Show the last lines that the agent wrote. `lines` is empty if the agent has written nothing yet."""
-    words = f"Live from {bold_name(get_name(link))}, until {format_time(from_ms(until_ms))}:"
+    words = f"Live for everybody in this thread, from {bold_name(get_name(link))}, until "
+    words += f"{format_time(from_ms(until_ms))}:"
     written = cut(break_emoji(escape_line(lines, _LONGEST_LINES)), _LONGEST_LINES)
     layout = [section("live", words)]
     if lines.strip():

@@ -1,4 +1,4 @@
-"""The dialog of `/task settings`: the settings of one channel, and of the person who opens the dialog.
+"""The dialog of `/task settings`: the settings of the person who opens the dialog, and of one channel.
 
 Each menu has an option that leaves the setting to the deployment. `read_settings` turns a submitted dialog
 back into settings. A submission may contain any value, so a value that no menu offers counts as not set.
@@ -83,9 +83,11 @@ def settings_form(
 ) -> View:
     """Make the dialog with the present settings. Slack sends `private_metadata` back with the submission.
 
-    `groups` are the names of the workspace's user groups, by id. `own` are the person's own settings.
+    `groups` are the names of the workspace's user groups, by id. `own` are the person's own settings, which
+    come first.
     """
-    layout = [
+    layout: list[Block] = [
+        *_own_part(own),
         section("channel", f"For everybody in {name_place(channel)}:"),
         *_template_fields(settings, templates, defaults.template),
         _choice_field(
@@ -128,7 +130,6 @@ def settings_form(
             defaults.reminder_seconds,
         ),
         *_fallback_fields(settings.fallback, groups),
-        *_own_part(own),
     ]
     return make_view(Dialog.SETTINGS, layout, private_metadata, "Save")
 
