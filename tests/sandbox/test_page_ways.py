@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from taskwire_sandbox.slack import messages
+from tests.sandbox.page_bot import select_row, words
 from tests.sandbox.page_worlds import World, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -79,6 +81,26 @@ async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_agai
 
     await world.hears("select mute")
     await expect(row.get_by_role("button", name="More…")).to_be_visible()
+
+
+async def test_a_menu_stays_open_while_its_card_changes(world: World) -> None:
+    """The app draws the card again, in another block, while a person reads its menu. The choice still
+    reaches the app."""
+    await world.type("/task select")
+    row = world.page.locator("#messages .message").last
+    await row.get_by_role("button", name="More…").click()
+    place = world.slack.workspace.channel("shop")
+    changed = [
+        {"type": "section", "block_id": "note", "text": words("Changed meanwhile")},
+        *select_row("menu.2"),
+    ]
+    ts = str(await row.get_attribute("data-ts"))
+    messages.rewrite(world.slack.backend, place, ts, {"blocks": changed}, editor=world.slack.bot_user_id)
+    await expect(row).to_contain_text("Changed meanwhile")
+
+    await world.page.get_by_role("menuitem", name="Logs").click()
+
+    await world.hears("select logs")
 
 
 async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:

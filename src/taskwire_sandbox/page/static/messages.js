@@ -136,10 +136,20 @@ function placeOf(message, world) {
       channel: world.channel,
       message_ts: message.ts,
       action_id: element.action_id,
-      block_id: block.block_id,
+      block_id: blockOf(message, block, element),
       value,
     });
   return { world, press, suggest: async () => [] };
+}
+
+/**
+ * Return the id of the element's block if the message has several such elements. Otherwise the action's id is enough:
+ * while a menu is open, the app may draw the message again under another block id.
+ */
+function blockOf(message, block, element) {
+  const all = (message.blocks ?? []).flatMap((each) => [each.accessory, ...(each.elements ?? [])]);
+  const isOnly = all.filter((each) => each?.action_id === element.action_id).length === 1;
+  return isOnly ? undefined : block.block_id;
 }
 
 function reactions(message, world) {
