@@ -158,3 +158,19 @@ async def test_a_person_without_an_account_is_told_when_they_press(world: World)
         "No Coder user has your address eve@example.com. Sign in to Coder once with it, or ask a Coder "
         "administrator to add you."
     ]
+
+
+async def test_a_title_names_a_task_in_a_direct_message(world: World) -> None:
+    """The words after the verb are exactly the title of a task, so the message is a command. Other words are
+    a prompt."""
+    world.coder.add_task("alice", "Fix the login page", name="fix").becomes("working", "On it")
+
+    await world.alice.writes_directly("status fix the login page")
+    await world.alice.writes_directly("status fix the logout page")
+
+    [status] = world.alice.reads()
+    assert status.startswith("Working: Fix the login page. On it. Owner: alice.")
+    assert world.reader.new_roots() == [
+        "Start a task with this?\n> status fix the logout page\n[Create] [Change]"
+    ]
+    assert len(world.coder.tasks) == 1

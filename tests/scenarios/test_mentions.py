@@ -239,6 +239,19 @@ async def test_commands_work_after_a_mention(world: World) -> None:
     assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
 
 
+async def test_a_title_names_a_task_after_a_mention(world: World) -> None:
+    """The words after the verb are exactly the title of a task, so the mention starts no task."""
+    task = world.coder.add_task("alice", "Fix the login page", name="fix")
+    task.becomes("working", "On it")
+
+    await world.slack.mention("alice", "general", "stop Fix the login page")
+    await world.settles()
+    await world.passes(seconds=5)
+
+    assert (task.status, len(world.coder.tasks)) == ("paused", 1)
+    assert world.alice.reads() == ["Pausing *Fix the login page*. `/task resume fix` resumes it."]
+
+
 async def test_the_same_mention_again_asks_first(world: World) -> None:
     """The bot asks about a repetition within two minutes, as for the command. If the person agrees, the
     second card is in the thread of the second mention."""

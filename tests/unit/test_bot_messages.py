@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.parsing.bot_messages import Prompt, read_message
+from taskwire.domain.parsing.bot_messages import Prompt, find_title, read_message
 from taskwire.domain.parsing.commands import (
     Command,
     Create,
@@ -76,6 +76,32 @@ def test_a_command_is_read_as_after_task(text: str, command: Command, *, is_dire
     """A message that is a command means what the same text means after `/task`. The verb may begin with `!`
     or a capital letter."""
     assert read_message(text, is_direct=is_direct) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("status Fix the login page", "Fix the login page"),
+        ("!stop fix the login", "fix the login"),
+        ("logs Fix the login full", "Fix the login"),
+        ("delete the old flags from the code", "the old flags from the code"),
+    ],
+)
+def test_words_after_a_verb_may_be_a_title(text: str, title: str) -> None:
+    """The message is a prompt, unless a task has this title."""
+    found = find_title(text)
+
+    assert found is not None
+    assert found[1] == title
+    assert isinstance(read_message(text, is_direct=True), Prompt)
+
+
+@pytest.mark.parametrize(
+    "text", ["fix the login", "status fix-login", "list the open ports", "send fix use main", ""]
+)
+def test_other_messages_name_no_title(text: str) -> None:
+    """The message has no verb, or no words that can be a title."""
+    assert find_title(text) is None
 
 
 @pytest.mark.parametrize("before", ["with thread:", "With the thread: ", "with this thread :\n"])

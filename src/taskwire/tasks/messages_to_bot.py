@@ -16,7 +16,7 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
 from taskwire.domain.parsing import replies
-from taskwire.domain.parsing.bot_messages import Prompt, read_message
+from taskwire.domain.parsing.bot_messages import Prompt, find_title, read_message
 from taskwire.domain.parsing.commands import Command, Delete, Help, OpenForm, OpenSettings
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask
@@ -25,7 +25,7 @@ from taskwire.domain.queueing.queues import intake
 from taskwire.domain.queueing.requests import make_work
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.text.message import Block, Message
-from taskwire.domain.text.mrkdwn import label_mentions
+from taskwire.domain.text.mrkdwn import fold_words, label_mentions
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, help_texts, refusals
 from taskwire.messages.unknown_verbs import offer_commands
@@ -33,6 +33,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.request_retries import retry_for_person
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -91,9 +92,20 @@ class MessagesToBot:
             asked = read_message(text, is_direct=work.is_direct)
         except NearMiss as near_miss:
             return self._offer_commands(work, near_miss, digest("offered", context.job.id))
+        titled = find_title(text) if isinstance(asked, Prompt) else None
+        if titled is not None and await self._is_title(work.requester, titled[1]):
+            return await self._run_command(work, titled[0], context)
         if isinstance(asked, Prompt):
             return await self._start(work, asked, context)
         return await self._run_command(work, asked, context)
+
+    async def _is_title(self, requester: Requester, words: str) -> bool:
+        """Return whether a task that the person may see has exactly these words as its title."""
+        try:
+            seen = await self._lookup.list_visible(requester)
+        except AccountNeeded:
+            return False
+        return any(fold_words((each.link or each.task).title) == fold_words(words) for each in seen)
 
     async def _start(self, work: MessageToBot, asked: Prompt, context: JobContext) -> Outcome:
         prompt, refused = await self._add_files(work, asked.request.prompt)

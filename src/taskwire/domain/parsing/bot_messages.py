@@ -61,11 +61,29 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
         if len(rest.split()) > _MOST_WORDS_BEHIND_VERB:
             return _read_prompt(text)
         raise
-    name = getattr(command, "name", None)
-    # Only a command after `/task` names a task by its title.
-    has_title = isinstance(name, TaskName) and bool(name.title)
-    is_sentence = has_title or (isinstance(command, Send | Edit) and "-" not in str(name))
+    # Several words may be a title. Only the list of tasks tells that: `find_title` reads the words.
+    is_sentence = bool(_get_title(command)) or (
+        isinstance(command, Send | Edit) and "-" not in str(command.name)
+    )
     return _read_prompt(text) if is_sentence else command
+
+
+def find_title(text: str) -> tuple[Command, str] | None:
+    """Return the command and the title, if a message is a verb and words that can be a task's title.
+
+    `read_message` returns such a message as a prompt, because it may also be a sentence.
+    """
+    try:
+        command = commands.parse(text.strip().removeprefix("!"))
+    except UserError:
+        return None
+    title = _get_title(command)
+    return (command, title) if title else None
+
+
+def _get_title(command: Command) -> str:
+    name = getattr(command, "name", None)
+    return name.title if isinstance(name, TaskName) else ""
 
 
 def _read_prompt(text: str) -> Command | Prompt:
