@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing import commands
+from taskwire.domain.parsing.bare_words import is_stop
 from taskwire.domain.parsing.commands import Command, Create, Edit, Help, Send
 from taskwire.domain.parsing.grammar import find_nearest, find_thread_verb, find_verb
 from taskwire.domain.parsing.near_misses import raise_if_near_verb
@@ -43,6 +44,9 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
     word = word.lstrip("!") or word
     if not word or asks_for_help(word):
         return Help()
+    if rest and is_stop(text):
+        # The answer to `could you stop?` asks for the task's name, as the answer to `stop` does.
+        word, rest = "stop", ""
     verb = find_verb(word)
     if verb is None and find_thread_verb(word) and not rest:
         raise UserError("There is no task in this thread.", "Mention me and say what to do, and I start one.")
