@@ -46,7 +46,8 @@ from taskwire.telemetry import Metrics
 WINDOW_MS = 62_000
 # How long a claim is kept after the time at which its caller should ask again.
 CLAIM_GRACE_MS = 3_000
-# How long the age of an expired claim is remembered.
+# For this long, the time of the first request of an expired claim is remembered. If the caller asks again,
+# its claim has its old age.
 CLAIM_AGE_TTL_MS = 60_000
 # A caller whose wait is longer than SHORT_WAIT_MS is told half of the wait, but at least SHORT_WAIT_MS and at
 # most MAX_REPORTED_WAIT_MS. By then, earlier claims may be gone, and the caller's priority may have risen.

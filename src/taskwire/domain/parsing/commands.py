@@ -57,8 +57,8 @@ from taskwire.domain.text.mrkdwn import (
 )
 
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
-# Coder's own rule for task names. A task cannot be called "new", because its page would have the same address
-# as Coder's page for new tasks.
+# Coder's own rule for task names. A task cannot be called "new", because another page of Coder has the
+# address that the task's page would have.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 # A title in double quotes. It may contain spaces.
 _QUOTED_TITLE = re.compile(rf"[{DOUBLE_QUOTES}]([^{DOUBLE_QUOTES}]+)[{DOUBLE_QUOTES}](?=\s|$)")

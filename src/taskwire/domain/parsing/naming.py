@@ -36,8 +36,8 @@ def suggest_name(text: str) -> str:
     For example, `My Fix!!` gives `my-fix`.
     """
     near = _hyphenate(text)[:NAME_LENGTH].rstrip("-")
-    # A task cannot be called "new", because its page would have the same address as Coder's page for new
-    # tasks.
+    # A task cannot be called "new", because another page of Coder has the address that the task's page would
+    # have.
     return "new-task" if near == "new" else near
 
 

@@ -55,17 +55,17 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 # Any job that fails or ends its process. After the last try, the job becomes a dead letter, and the bot tells
 # the person who asked.
 ANY_JOB = RetryPolicy(300.0, DAY, is_exponential=True)
-# A job that raises an unexpected exception. After the last try, the job becomes a dead letter, and the person
-# gets a reference to the log.
+# A job that raises an unexpected exception. After the last try, the job is given up, and the person gets a
+# reference to the log.
 UNEXPECTED = replace(ANY_JOB, max_tries=5)
 # A request that is refused although an earlier attempt of it may have succeeded. Each try checks the earlier
-# attempt again. After the last try, the job becomes a dead letter.
+# attempt again. After the last try, the job is given up.
 REFUSED_AFTER_UNKNOWN_SECONDS = 5.0
-# A job whose account is refused, until the operator has mended the account. After the last try, the job
-# becomes a dead letter.
+# A job whose account is refused, until the operator has mended the account. After the last try, the job is
+# given up.
 REFUSED_ACCOUNT = RetryPolicy(10.0, WEEK)
 # A job of a person who has no connected account. The job runs at once when the person connects an account.
-# After the last try, the job becomes a dead letter.
+# After the last try, the job is given up.
 PERSON_WITHOUT_ACCOUNT = RetryPolicy(300.0, WEEK)
 # A job during which Redis did not answer. It continues when Redis answers again.
 WITHOUT_REDIS_SECONDS = 0.5
@@ -101,7 +101,7 @@ FILE_LOOK = RetryPolicy(5.0, max_tries=6)
 # counts as closed.
 CARD_MOVING = RetryPolicy(3.0, timedelta(minutes=1))
 # The backfill of a channel or a thread. Between two tries, other channels and threads are read. After the
-# last try, the job becomes a dead letter.
+# last try, the job is given up.
 BACKFILL = RetryPolicy(5.0, DAY)
 
 # The reading of a task whose change was announced, until Coder shows the change. These are the intervals
