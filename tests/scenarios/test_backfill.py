@@ -489,7 +489,7 @@ async def writes_while_away(world: World, thread: Thread) -> str:
 
 
 def without_notices(said: list[str]) -> list[str]:
-    """Leave out the notices that the agent needs somebody. They come only because much time passes."""
+    """Leave out notices that an agent needs somebody. Such notices come only because much time passes."""
     return [each for each in said if "Needs you" not in each]
 
 

@@ -414,7 +414,7 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
 
 
 async def test_a_message_offers_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so the bot's answer to it has a button that does.
+    """A message cannot open a dialog. So the answer to the message `settings` has a button that opens it.
 
     In a direct message, the dialog has only the person's own settings.
     """

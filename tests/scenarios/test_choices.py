@@ -117,8 +117,8 @@ async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
 
 
 async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) -> None:
-    """On a phone a button has one line, so its label is cut. The agent's answer, the notice and the thread
-    show the whole choice."""
+    """A choice is longer than one line of a phone, so the label of its button is cut. The agent's answer, the
+    notice and the thread show the whole choice."""
     keep = "Keep the old column and copy each value in the background while the site is up"
     drop = "Drop the old column at once and accept two minutes of downtime on Saturday night"
     thread, task = await a_task(world)
@@ -142,7 +142,8 @@ async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) 
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """The second person is told that the question was already answered. The agent gets one answer."""
+    """Alice presses two choices of one question at the same time. The agent gets the choice of the first
+    press. The second press is answered with a note that the question was already answered."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await an_asking_agent(world)
     thread.new_messages()

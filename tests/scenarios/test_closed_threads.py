@@ -27,7 +27,7 @@ def told_to_alice(world: World) -> list[str]:
 
 
 def sentence(thread: Thread, task: SandboxTask, why: str) -> str:
-    """Return the sentence that tells the owner of a closed thread."""
+    """Return the sentence with which the bot tells an owner that a thread is closed, and why."""
     why = why.format(channel=f"<#{thread.channel}>")
     return f"I can't write in the thread of *{TITLE}* any more: {why}. {IT_GOES_ON.format(name=task.name)}"
 
@@ -154,8 +154,8 @@ async def test_a_task_of_a_closed_thread_is_moved_by_attach(world: World) -> Non
 
 
 async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
-    """The bot is still a member of the channel. Slack now delivers the channel's messages as those of a
-    private channel."""
+    """A channel is made private, and the bot is still a member. Slack now delivers the channel's messages as
+    those of a private channel. Replies still reach the agent."""
     thread, task = await a_task(world)
     world.slack.workspace.channel("general").kind = PRIVATE
 

@@ -131,8 +131,8 @@ async def test_the_deployment_has_defaults(world: World) -> None:
 
 
 async def test_a_default_that_is_gone_is_said(world: World) -> None:
-    """The deployment's default template no longer exists. The sentence does not blame the person, who named
-    no template."""
+    """The deployment's default template no longer exists. The bot's answer says so, and does not blame the
+    person, who named no template."""
     await world.restarts(template="old")
 
     await world.alice.types("/task create fix it")
@@ -323,7 +323,8 @@ async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: Worl
 
 
 async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
-    """The bot creates nothing, and tells the person how to invite it."""
+    """A person types `/task create` in a channel without the bot. The bot creates nothing, and tells the
+    person how to invite it."""
     world.slack.add_channel("random", ["alice"], with_bot=False)
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 

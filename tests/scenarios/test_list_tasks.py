@@ -145,7 +145,7 @@ async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> No
 
 
 async def test_a_failure_needs_the_person(world: World) -> None:
-    """A failed task comes after the open questions and before the working tasks."""
+    """In a list, a failed task comes after the open questions and before the working tasks."""
     thread = await world.alice.runs("/task create lose it")
     await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")
@@ -266,7 +266,8 @@ async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
 
 
 async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
-    """The bot reads the task from Coder again. The answer links to the thread."""
+    """`/task status` shows what the card shows now. The bot reads the task from Coder again for this. The
+    answer links to the thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

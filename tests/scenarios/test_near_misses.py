@@ -151,7 +151,8 @@ async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(worl
 async def test_an_unknown_option_is_an_option_or_text(
     world: World, label: str, template: str, prompt: str
 ) -> None:
-    """`tmplate=big` may be a mistyped option or a part of the prompt. The question has a button for each."""
+    """`tmplate=big` may be a mistyped option or a part of the prompt. The bot asks, and has a button for each
+    meaning."""
     world.coder.add_template("big")
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task create tmplate=big fix it")

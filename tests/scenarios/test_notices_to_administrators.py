@@ -52,8 +52,8 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
 
 
 async def test_an_account_without_its_role_is_told(world: World) -> None:
-    """The account can read its own user but cannot act for other people. The bot tells the administrators
-    which role is missing."""
+    """Taskwire's Coder account can read its own user, but cannot act for other people. The bot tells the
+    administrators which role the account lacks."""
     await world.restarts(admins=(world.bob.id,))
     world.coder.user("taskwire").roles.clear()
 

@@ -54,7 +54,8 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
 
 
 async def test_a_member_of_two_workspaces_is_no_stranger(world: World) -> None:
-    """Slack may name the person's other workspace in the payload. The bot still accepts the person."""
+    """A person is a member of the bot's workspace and of another. The bot accepts the person, even if Slack
+    names the other workspace in the payload."""
     carol = _person(world, "carol", SISTER, "T0TASKWIRE")
     await _of_organization(world)
     world.slack.workspace.user("carol").teams = [SISTER, "T0TASKWIRE"]

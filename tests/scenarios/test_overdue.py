@@ -108,7 +108,8 @@ async def test_a_stuck_task_is_stopped_from_its_notice(world: World) -> None:
 
 
 async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None:
-    """The notice has no *Stop*, because the bot does not know of an agent that runs."""
+    """Coder's status of a task is unknown for too long. The notice has no *Stop*, because the bot does not
+    know whether an agent runs."""
     thread, task = await a_task(world)
     await next_list_shows(world, task, status="unknown")
     await world.bot.parts.poller.poll()

@@ -56,7 +56,8 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
 
 
 async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -> None:
-    """The card has the latest report, its age and the owner. A button opens the reported link."""
+    """The card of a working agent has its latest report, the report's age, and the owner. A button opens the
+    reported link."""
     thread, task = await a_task(world)
     task.becomes("working", "Opened a draft", PULL)
     await world.polls()

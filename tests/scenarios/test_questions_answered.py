@@ -200,8 +200,8 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 
 
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
-    """Coder refuses the reply again. The first question does not say that the reply was sent, and a new
-    question follows."""
+    """A person presses *Try again*, and Coder refuses the reply again. The first question does not say that
+    the reply was sent, and a new question follows."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
@@ -385,8 +385,8 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
 
 
 async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_sent(world: World) -> None:
-    """One press restarts the workspace and sends the reply. The notice and the question both say what
-    happened."""
+    """A workspace is broken, and a reply could not be sent. One press restarts the workspace and sends the
+    reply. The notice and the question both say what happened."""
     thread, task = await a_waiting_agent(world)
     task.build_fails()
     await world.polls()

@@ -74,7 +74,8 @@ async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being
 
 
 async def test_my_pause_and_resume_are_one_line(world: World) -> None:
-    """The pause posts a line without buttons. The resume edits this line, and its kind becomes `resumed`."""
+    """A person pauses and resumes a task. The pause posts a line without buttons. The resume edits this line,
+    and the kind of the message becomes `resumed`."""
     thread, _ = await a_task(world)
 
     await world.alice.replies(thread, "!pause")
@@ -92,7 +93,8 @@ async def test_my_pause_and_resume_are_one_line(world: World) -> None:
 
 
 async def test_each_pause_has_a_line_of_its_own(world: World) -> None:
-    """A resume edits only the line of the last pause."""
+    """A task is paused and resumed twice. Each pause posts a line, and each resume edits only the line of the
+    latest pause."""
     thread, task = await a_task(world)
     for _ in range(2):
         await world.alice.replies(thread, "!pause")
@@ -134,7 +136,8 @@ async def done(world: World) -> tuple[Thread, SandboxTask]:
 
 @pytest.mark.parametrize("words", [":+1:", "Thanks!", "great, thank you :tada:"])
 async def test_thanks_to_a_task_that_is_done_start_nothing(world: World, words: str) -> None:
-    """Alice only says thanks. The bot adds a reaction, and the agent gets nothing."""
+    """A task is done, and Alice replies only with thanks. The bot adds a reaction to her reply, and the agent
+    gets nothing."""
     thread, task = await done(world)
 
     reply = await world.alice.replies(thread, words)
@@ -145,7 +148,7 @@ async def test_thanks_to_a_task_that_is_done_start_nothing(world: World, words: 
 
 
 async def test_thanks_to_a_paused_task_that_was_done_do_not_resume_it(world: World) -> None:
-    """Alice only says thanks. The workspace stays stopped."""
+    """A task is done and paused, and Alice replies only with thanks. The workspace stays stopped."""
     thread, task = await done(world)
     task.pause()
     await world.polls()

@@ -8,7 +8,8 @@ from .world import World
 
 
 async def test_replies_arrive_in_the_order_in_which_they_were_written(world: World) -> None:
-    """The agent works between the replies, and gets each one once."""
+    """A person writes three replies, and the agent works after each. It gets each reply once, in the order of
+    writing."""
     thread, task = await a_busy_agent(world)
 
     texts = ["first", "second", "third"]

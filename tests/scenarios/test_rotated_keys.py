@@ -24,8 +24,8 @@ def _put_back() -> Iterator[None]:
 
 
 async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None:
-    """The bot encrypts waiting jobs with the new key in the background. It delivers them without the old
-    key."""
+    """After a new key was added, the bot encrypts waiting jobs with it in the background. The operator can
+    then remove the old key, and the jobs still run."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")
     keys = world.bot.parts.sweeps.stored_keys
@@ -77,7 +77,8 @@ async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world:
 
 
 async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
-    """The bot neither drops the job nor tries it without end. The job runs when the key is back."""
+    """The key of a waiting job is missing. The bot neither drops the job nor tries it without end. The job
+    runs when the key is back."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")

@@ -145,7 +145,8 @@ async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World)
 
 
 async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: World) -> None:
-    """The bot makes a new title from the edited prompt, and masks the whole passphrase first."""
+    """A person edits a prompt, and the new prompt has a passphrase. The bot makes a new title from this
+    prompt. It masks the whole passphrase before it cuts the title."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task pause {task.name}")
     await world.polls()

@@ -103,8 +103,8 @@ async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one
 
 
 async def test_a_token_that_may_make_no_other_stays_until_its_end(world: World) -> None:
-    """Coder does not let this token make another token. The bot tells administrators two days before the
-    end."""
+    """Coder does not let the service account's token make another token. The bot tells administrators two
+    days before the token expires."""
     scopes = ("task:*", "template:*", "user:read", "workspace:*", "organization:read", "api_key:read")
     await starts_with(world, days=2.5, scopes=scopes)
 

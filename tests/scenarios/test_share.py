@@ -242,8 +242,8 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
 
 
 async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) -> None:
-    """The task is in Bob's list in any channel, with the buttons that he may use. He can name it in
-    commands."""
+    """Alice shares a task with Bob. In any channel, the task is in Bob's list with the buttons that he may
+    use, and he can name it in commands."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
     await world.bob.types(f"/task status {task.name}", "random")

@@ -159,7 +159,8 @@ async def test_only_people_who_may_steer_send_a_message(world: World) -> None:
 
 
 async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None:
-    """The answer has a button that starts a task."""
+    """A person uses the shortcut that sends a message to a task, in a thread without a task. The answer has a
+    button that starts a task."""
     ts = await world.slack.post(world.alice.id, "general", "hello")
 
     await _uses(world, ts, "send_to_task")

@@ -51,7 +51,8 @@ async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """The bot answers the person at once. It tells the thread when the workspace has stopped or started."""
+    """A person pauses and resumes a task by command. The bot answers the person at once. It tells the thread
+    when the workspace has stopped or started."""
     thread = await started(world)
     name = world.task("fix-it").name
 

@@ -50,8 +50,8 @@ async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> Non
 
 
 async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
-    """The question about the waiting replies becomes the line about the pause. The resume edits the same
-    message."""
+    """A person stops a task while a reply waits. The bot's question about that reply becomes the line about
+    the pause. The resume edits the same message."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -266,7 +266,8 @@ async def test_the_command_stop_is_a_pause(world: World, verb: str) -> None:
 
 
 async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> None:
-    """Coder cannot stop a workspace that is starting. The pause waits for it and holds the replies."""
+    """A person stops a task whose workspace is starting. Coder cannot stop the workspace yet, so the pause
+    waits, and holds the replies."""
     world.coder.template.plan = BuildPlan(provision=20)
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
@@ -296,7 +297,8 @@ async def the_messages(world: World, thread: Thread) -> tuple[str, str]:
 
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: int) -> None:
-    """The person reacts with a stop sign. The bot answers in the thread."""
+    """A person reacts to the card or to a notice with a stop sign. The task is paused, and the bot answers
+    privately in the thread."""
     thread, task = await a_waiting_agent(world)
     messages = await the_messages(world, thread)
 
@@ -310,7 +312,8 @@ async def test_a_stop_sign_on_the_card_or_a_notice_pauses(world: World, which: i
 
 
 async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: World) -> None:
-    """The bot tells Bob privately that he may not stop the task."""
+    """Bob, who may not stop the task, reacts with a stop sign. The task goes on, and the bot tells Bob
+    privately that he may not stop it."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")

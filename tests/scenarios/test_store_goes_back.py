@@ -136,7 +136,8 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, st
 
 
 async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, store_copy: StoreCopy) -> None:
-    """The agent got the reply before a person paused the task. The lost reply does not resume the task."""
+    """The agent got a reply, a person paused the task, and the store then lost both events. The lost reply
+    does not resume the task."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.replies(thread, "use main")
@@ -152,8 +153,8 @@ async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, st
 
 
 async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -> None:
-    """The poll shows the same change again. The bot finds its notice in the thread and posts no second
-    one."""
+    """The store has lost a change that the bot had posted, and the next poll shows the same change. The bot
+    finds its notice in the thread and posts no second notice."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     task.becomes("complete", "Opened PR #12")
@@ -215,7 +216,8 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
 
 
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
-    """No process remembers the thread. The bot reads the task's id from the card's metadata."""
+    """The store has lost a thread, and no process remembers it. When somebody replies there, the bot reads
+    the task's id from the card's metadata. The reply reaches the agent."""
     await store_copy.take()
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")

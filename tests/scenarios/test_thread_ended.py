@@ -61,7 +61,8 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
 
 
 async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
-    """The bot refuses Bob's press. The button stays for the owner and administrators."""
+    """Bob may not steer a detached task, so the bot refuses his press of *Attach again*. The button stays for
+    the owner and administrators."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()

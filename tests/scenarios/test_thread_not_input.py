@@ -99,7 +99,8 @@ async def test_a_guest_is_told_why(world: World) -> None:
 
 
 async def test_an_administrator_may_steer(world: World) -> None:
-    """The settings list the administrator by id, so they need no Coder account."""
+    """An administrator may steer another person's task. The settings list administrators by id, so an
+    administrator needs no Coder account."""
     thread, task = await a_waiting_agent(world)
     admin = world.person("root", in_coder=False)
     await world.slack.join(admin.id, "general")

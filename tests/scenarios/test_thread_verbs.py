@@ -90,7 +90,8 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """The bot answers the person after each verb. The thread gets one line, which the resume edits."""
+    """A person writes `!pause`, and later `!resume`. The bot answers the person after each verb. The thread
+    gets one line, which the resume edits."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!pause")

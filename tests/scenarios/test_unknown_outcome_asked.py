@@ -40,7 +40,8 @@ async def test_send_again(world: World) -> None:
 
 
 async def test_deciding_twice_does_it_once(world: World) -> None:
-    """The second press is answered with a note that somebody has decided already."""
+    """A person presses the buttons of the question several times. The first decision counts. Each further
+    press is answered with a note that somebody has decided already."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 

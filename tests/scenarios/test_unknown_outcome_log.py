@@ -78,7 +78,8 @@ async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
 
 
 async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
-    """Coder answered with an error, but the log shows the input."""
+    """Coder answers an input with an error, but the agent's log shows the input. So the bot does not send it
+    again."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_after_typing")
 

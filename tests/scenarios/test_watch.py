@@ -74,7 +74,8 @@ async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["verb", "button"])
 async def test_a_person_stops_watching(world: World, way: str) -> None:
-    """Bob can use the verb or the button below the bot's answer. A press replaces that answer."""
+    """Bob stops watching, by the verb or by the button below the bot's answer. After a press, the new answer
+    replaces the old one."""
     thread, task = await a_task(world)
     await world.bob.clicks(thread, "Watch")
     world.bob.reads()

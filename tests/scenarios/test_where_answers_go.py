@@ -80,7 +80,8 @@ async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
 
 
 async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: World) -> None:
-    """The bot answers where the command was typed. It asks about the held replies in the task's thread."""
+    """A person pauses a task by command while replies wait. The bot answers where the command was typed. It
+    asks about the held replies in the task's thread."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 

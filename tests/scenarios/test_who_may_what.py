@@ -236,7 +236,8 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
 
 
 async def test_a_person_who_leaves_the_administrators_is_refused_at_once(world: World) -> None:
-    """The bot checks rights for each action. It remembers the members of the group for some minutes only."""
+    """A person has left the administrators' group. The bot refuses the person when it next looks the group
+    up, because it remembers the members for some minutes only."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))

@@ -41,8 +41,8 @@ from .test_markdown import texts
 def test_the_question_or_else_the_first_sentence_comes_first(
     answer: str, first: str, rest: list[str]
 ) -> None:
-    """The first line is the question, or else the first sentence. The rest of the answer does not repeat
-    it."""
+    """The first line of a notice is the question in the agent's answer or, without a question, its first
+    sentence. The rest of the answer follows, without that sentence."""
     found = headline(parse(answer))
 
     assert found.text == first

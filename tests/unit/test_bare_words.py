@@ -123,7 +123,7 @@ def test_a_bare_word_to_other_people_is_an_aside() -> None:
     st.text(alphabet="abc def?,:`>0", min_size=1),
 )
 def test_a_word_more_is_never_a_stop(word: str, more: str) -> None:
-    """Only blanks may stand before or after the stop word."""
+    """A reply with a stop word stops the task only if nothing but blanks is before and after the word."""
     assert isinstance(classify(f"{word}{more}", BOT), Stop) == (not more.strip())
     assert isinstance(classify(f"{more}{word}", BOT), Stop) == (not more.strip())
 

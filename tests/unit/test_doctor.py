@@ -266,7 +266,8 @@ LOST = RedisError("no answer in time")
 def test_sentinels_are_judged_by_what_they_know(
     seen: list[SentinelView], errors: list[RedisError], said: str
 ) -> None:
-    """A failover needs enough sentinels that agree about the primary."""
+    """Doctor reports Sentinels that know too little. A failover needs enough Sentinels that agree about the
+    primary."""
     assert _said(judge_sentinels(seen, errors)) == said
 
 

@@ -35,8 +35,8 @@ COMMON = ("Watch", "Mute", "New like this", "Share", "Detach", "Delete")
     ],
 )
 def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
-    """The first control is what the phase needs, then *Stop* while an agent runs, then the menu. Each has the
-    link's id."""
+    """On a card, the first control is what the phase needs. Then come *Stop*, while an agent runs, and the
+    menu. Each control has the link's id."""
     message = card(link(phase, None, status))
     found = buttons(message)
 

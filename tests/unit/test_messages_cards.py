@@ -95,7 +95,7 @@ def test_of_a_long_link_whole_parts_are_kept() -> None:
 
 
 def test_a_working_task() -> None:
-    """The card has the title, the phase with the report, one line of facts, the prompt and the buttons."""
+    """A working task's card has title, phase with report, one line of facts, prompt and buttons."""
     message = card(link())
 
     assert shown(message) == [
@@ -414,7 +414,7 @@ def test_status_leads_to_the_thread() -> None:
 
 
 def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
-    """The status has no buttons that act, because the task has no link."""
+    """The status names `/task attach`, and has no buttons that act, because the task has no link."""
     seen = Observation(
         task_id=TaskId("t-2"),
         name="other-task",

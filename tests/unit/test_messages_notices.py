@@ -129,7 +129,8 @@ def test_the_steps_are_counted(steps: int, passed: int, failed: int, says: str) 
 
 
 def test_a_broken_task_shows_the_end_of_its_build() -> None:
-    """The notice has the last lines of the build's log, which give the reason, and *Retry*."""
+    """The notice of a failed build has *Retry* and the last lines of the build's log, which give the
+    reason."""
     log = "".join(f"line {n}\n" for n in range(1_000)) + "Error: quota exceeded"
 
     message = told("error", build_log=log)

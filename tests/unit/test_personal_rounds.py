@@ -13,7 +13,8 @@ from taskwire.polling.personal_poller import split_round
 def test_a_round_is_split_into_parts_of_equal_size(
     people: int, interval: float, parts: int, largest: int
 ) -> None:
-    """The number of parts is what the interval has room for. Each account is in exactly one part."""
+    """The accounts are split into as many parts as the interval has room for. Each account is in exactly one
+    part."""
     names = [UserId(f"U{number}") for number in range(people)]
 
     split = split_round(names, interval)

@@ -259,7 +259,8 @@ def test_a_finding_decides_once_nothing_can_land_any_more(
 def test_what_was_rejected_or_repeated_is_never_sent_again(
     found: Finding | None, *, was_rejected: bool, was_repeated: bool
 ) -> None:
-    """The agent may have a rejected input. An input that was repeated once is not repeated again."""
+    """An input that was rejected, or that was sent a second time already, is not sent again. Unless the log
+    has it, a person decides, because the agent may have it."""
     decision = decide(found, LONG_AGO, was_rejected=was_rejected, was_repeated=was_repeated)
 
     assert decision == ("delivered" if found == "there" else "ask")

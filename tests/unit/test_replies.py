@@ -266,7 +266,7 @@ def test_mentions_lists_each_id_once() -> None:
     ],
 )
 def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
-    """After the change, the text reads the same but mentions nobody."""
+    """A text of an agent is changed so that it mentions nobody. The changed text reads the same."""
     assert break_mentions(written) == shown
 
 

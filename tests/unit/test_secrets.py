@@ -66,7 +66,7 @@ tokens = st.text(alphabet=LETTERS + "-_.+/=", min_size=8, max_size=60)
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
-    """The result still shows the kind of the secret."""
+    """Text that looks like a secret is masked. The result still shows what kind of secret it was."""
     assert Masker().mask(text) == masked
 
 
@@ -378,7 +378,8 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
 @patient
 @given(st.integers(0, 300), st.sampled_from(["x ", "ghp_" + A36 + " ", "it is\n"]), st.integers(0, 50))
 def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit: str, shift: int) -> None:
-    """Masking shortens a text, so the cut keeps more of the original. All of the kept text must be masked."""
+    """Only the beginning of a long text is kept. Masking shortens a text, so more of the original fits. A
+    secret at the edge is masked whole, too."""
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 

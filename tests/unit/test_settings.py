@@ -332,7 +332,7 @@ def test_a_shared_redis_needs_a_key() -> None:
 
 
 def test_a_signing_secret_alone_means_http_mode() -> None:
-    """With a signing secret, the app token is not required."""
+    """A signing secret without an app token selects HTTP mode, which needs no app token."""
     found = settings.from_values({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
 
     assert not found.is_socket_mode

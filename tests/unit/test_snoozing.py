@@ -42,7 +42,8 @@ def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, unt
 @settings(deadline=None)
 @given(MOMENTS, ZONES)
 def test_the_morning_is_the_next_one_after_some_sleep(now: datetime, name: str) -> None:
-    """The morning is between four and 28 hours away. A change of the clock moves these limits by an hour."""
+    """The morning to which a reminder is snoozed is between four and 28 hours away. A change of the clock
+    moves these limits by an hour."""
     zone = make_zone(name, 0)
 
     found = find_next_morning(now, zone)

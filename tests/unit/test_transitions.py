@@ -392,7 +392,8 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     ],
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
-    """The task gets the phase that polls since its last report would have given."""
+    """A task without a link has a phase too. It is the phase that polls since the task's last report would
+    have given."""
     assert (
         initial_state(Observed(observation=observation), ReducerSettings(SETTLE), T0 + 60 * MINUTE).phase
         is phase

@@ -79,7 +79,8 @@ def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: 
 
 
 def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -> None:
-    """The resumed agent's history has the old reports. They are older than the posted notice."""
+    """A turn's end was posted while the task was paused. After a resume, the agent's history shows this end
+    again. Its reports are older than the posted notice, so there is no second notice."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE))
     told.at(70 * MINUTE, observed(seen(build=3), report(0, "working"), end, idle)).until(70 * MINUTE + SECOND)

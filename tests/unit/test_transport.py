@@ -287,7 +287,7 @@ async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
 
 
 async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
-    """The caller gets the cancellation, and not an error about the server."""
+    """A caller is cancelled during a call. It gets the cancellation, and not an error about the server."""
     async with raw_server(never_respond) as server:
         call = asyncio.ensure_future(door("POST", server.url, b"words"))
         await server.has_read(1)
