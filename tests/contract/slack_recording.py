@@ -166,8 +166,11 @@ async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.list_channels_of(alice)
     await outbound.list_group(group.id)
     await outbound.list_groups()
-    slack.workspace.org_teams = ("T1", "T2")
+    slack.workspace.org_teams = (home := slack.workspace.team_id, "T2")
     await outbound.list_teams()
+    await outbound.list_profiles(team=home)
+    await outbound.list_group(group.id, (home,))
+    await outbound.list_groups(home)
     slack.workspace.org_teams = ()
 
 

@@ -86,14 +86,17 @@ METHODS = {
     "reactions.remove": Method(2, "channel name! timestamp", "", "reactions:write", "no_reaction"),
     "users.info": Method(4, "user!", _each("user.", _PERSON), "users:read"),
     "users.list": Method(
-        2, "limit cursor", _each("members[].", _PERSON) + " response_metadata.next_cursor", "users:read"
+        2,
+        "limit cursor team_id",
+        _each("members[].", _PERSON) + " response_metadata.next_cursor",
+        "users:read",
     ),
     "users.lookupByEmail": Method(3, "email!", "user.id", "users:read.email", "users_not_found"),
     "users.conversations": Method(
         3, "user types limit cursor", "channels[].id response_metadata.next_cursor", READ_CONVERSATIONS
     ),
-    "usergroups.list": Method(2, "", "usergroups[].id usergroups[].name", "usergroups:read"),
-    "usergroups.users.list": Method(2, "usergroup!", "users", "usergroups:read"),
+    "usergroups.list": Method(2, "team_id", "usergroups[].id usergroups[].name", "usergroups:read"),
+    "usergroups.users.list": Method(2, "usergroup! team_id", "users", "usergroups:read"),
     "views.open": Method(4, "trigger_id view!", "view.id"),
     "views.update": Method(4, "view_id view!"),
     "views.publish": Method(4, "user_id! view!"),

@@ -177,6 +177,30 @@ async def test_user_groups_are_listed(api: Api) -> None:
     assert (members["users"], unknown["error"]) == (group.members, "no_such_subteam")
 
 
+async def test_an_organizations_token_names_the_workspace_whose_people_it_lists(api: Api) -> None:
+    """Without a workspace, or with one that has not the app, Slack refuses the call."""
+    group = api.slack.add_group("admins", ["alice"])
+    home = api.slack.workspace.team_id
+    api.slack.workspace.org_teams = (home, "T0OTHER")
+    methods: dict[str, dict[str, str]] = {
+        "users.list": {},
+        "usergroups.list": {},
+        "usergroups.users.list": {"usergroup": group.id},
+    }
+
+    refused = [(await api.call(method, **given))["error"] for method, given in methods.items()]
+    strange = [
+        (await api.call(method, team_id="T0ELSE", **given))["error"] for method, given in methods.items()
+    ]
+    named = [(await api.call(method, team_id=home, **given))["ok"] for method, given in methods.items()]
+    others = await api.call("users.list", team_id="T0OTHER")
+
+    assert refused == ["missing_argument"] * 3
+    assert strange == ["team_access_not_granted"] * 3
+    assert named == [True] * 3
+    assert others["members"] == []
+
+
 async def test_lists_come_in_pages(api: Api) -> None:
     """A list comes in pages. The cursor leads to the next page and is empty at the end. A wrong cursor is
     refused."""

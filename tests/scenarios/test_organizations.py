@@ -75,6 +75,29 @@ async def test_an_organizations_install_is_for_its_installed_workspaces(world: W
     assert world.task("fix-it").row.owner.username == "carol"
 
 
+async def test_an_organization_names_the_workspace_whose_people_and_groups_it_reads(world: World) -> None:
+    """The person who is typed, and the group, are looked for in every workspace that has the app."""
+    carol = _person(world, "carol", "T0OTHER")
+    world.slack.workspace.user("carol").real_name = "Robert Berg"
+    group = world.slack.add_group("platform-team", ("bob",))
+    await _of_organization(world, installed=("T0OTHER", "T0TASKWIRE"))
+    await world.restarts(admins=(group.id,))
+    await world.alice.runs("/task create fix it")
+    name = world.task("fix-it").name
+
+    await world.alice.types(f"/task share {name} @Robert Berg")
+    await world.bob.types(f"/task pause {name}")
+
+    assert world.alice.reads() == [
+        "Robert Berg can steer *Fix it*, but not delete, detach or share it. `!unshare @who` ends that."
+    ]
+    assert carol.hears() == [
+        "Alice lets you steer *Fix it*. To tell the agent something, reply in its thread. You can also stop, "
+        "resume and edit it.\n[Open thread]"
+    ]
+    assert world.bob.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
+
+
 HOME = "T0TASKWIRE"
 # What a payload may claim about its origin and its person. Only Slack's user information counts.
 CLAIMS: dict[str, dict[str, object]] = {

@@ -2,7 +2,7 @@
 
 from taskwire.doctor.findings import Finding
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId
+from taskwire.domain.ids import ChannelId, UserId
 from taskwire.settings import Settings
 from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.outbound import Outbound
@@ -21,7 +21,7 @@ async def check_allowed(settings: Settings, slack: Outbound, team: str | None) -
         )
     channels = [each for each in settings.allowed_channels if not await _has_channel(slack, each)]
     shared = [each for each in settings.shared_channels if not await _has_channel(slack, each)]
-    groups = [each for each in settings.allowed_groups if not await _has_group(slack, each)]
+    groups = [each for each in settings.allowed_groups if not await is_known(slack, each)]
     for setting, unknown, hint in (
         ("TASKWIRE_ALLOWED_CHANNELS", channels, "Invite Taskwire there, or take it from the list."),
         ("TASKWIRE_SHARED_CHANNELS", shared, "Invite Taskwire there, or take it from the list."),
@@ -40,9 +40,13 @@ async def _has_channel(slack: Outbound, name: str) -> bool:
     return True
 
 
-async def _has_group(slack: Outbound, name: str) -> bool:
+async def is_known(slack: Outbound, name: str) -> bool:
+    """Return whether Slack knows a user group or a person, by its id."""
     try:
-        await slack.list_group(name)
+        if name.startswith("S"):
+            await slack.list_group(name, await slack.list_teams_to_ask())
+        else:
+            await slack.get_profile(UserId(name))
     except SlackRefused:
         return False
     return True

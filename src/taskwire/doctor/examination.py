@@ -21,7 +21,7 @@ from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.coder.models import Template
 from taskwire.coder.oauth import OAuthClient
 from taskwire.coder.rights import find_rights
-from taskwire.doctor.allowed_lists import check_allowed
+from taskwire.doctor.allowed_lists import check_allowed, is_known
 from taskwire.doctor.data_dir import check_directory, check_disk
 from taskwire.doctor.findings import (
     Finding,
@@ -46,7 +46,7 @@ from taskwire.doctor.findings import (
 from taskwire.doctor.oauth_app import NAME, check_oauth_app
 from taskwire.doctor.opening import open_slack, open_store, open_workspace
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import UserId, to_ms
+from taskwire.domain.ids import to_ms
 from taskwire.messages import refusals, troubles
 from taskwire.outbox.coder_health import find_expiry_trouble, find_scope_trouble
 from taskwire.outbox.service_token import can_renew
@@ -61,7 +61,7 @@ from taskwire.redis.keys import Keys
 from taskwire.sealing import key_ring
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack import manifest
-from taskwire.slack.errors import SlackRefused, TokenProblem
+from taskwire.slack.errors import TokenProblem
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
 from taskwire.state.heartbeat import ReceivedKinds
@@ -144,7 +144,7 @@ class Examination:
         return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {identity.team_name}.")
 
     async def _emails(self, slack: Outbound) -> Finding:
-        profiles, _ = await slack.list_profiles()
+        profiles, _ = await slack.list_profiles(team=(await slack.list_teams_to_ask())[0])
         return judge_emails(profiles)
 
     async def _admins(self, slack: Outbound) -> Finding:
@@ -154,12 +154,7 @@ class Examination:
                 "goes back in time, or work waits for another version."
             )
             return Finding("Administrators", "note", said, f"Set it to their Slack ids. {COPY_ID_HINT}")
-        unknown = []
-        for name in self._settings.admins:
-            try:
-                await (slack.list_group(name) if name.startswith("S") else slack.get_profile(UserId(name)))
-            except SlackRefused:
-                unknown.append(name)
+        unknown = [name for name in self._settings.admins if not await is_known(slack, name)]
         if unknown:
             raise UserError(
                 f"TASKWIRE_ADMINS names {', '.join(unknown)}, whom Slack does not know here.",

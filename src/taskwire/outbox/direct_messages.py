@@ -59,7 +59,8 @@ class AdminAlerts:
                 found[UserId(name)] = None
                 continue
             try:
-                found |= dict.fromkeys(sorted(await self._deps.slack.list_group(name)))
+                teams = await self._deps.slack.list_teams_to_ask()
+                found |= dict.fromkeys(sorted(await self._deps.slack.list_group(name, teams)))
             except OutsideError as error:
                 _log.warning(
                     "user group not readable, its members are not alerted", group=name, error=str(error)

@@ -67,7 +67,10 @@ class Directory:
         The result is empty if Slack does not show the groups to the bot.
         """
         try:
-            return await self._deps.slack.list_groups()
+            found: dict[str, str] = {}
+            for team in await self._list_teams_to_ask():
+                found |= await self._deps.slack.list_groups(team)
+            return found
         except SlackRefused as refused:
             _log.warning("user groups not readable, none offered", code=refused.code)
             return {}
@@ -89,20 +92,23 @@ class Directory:
 
         Return nobody if the workspace has too many people to look at all of them.
         """
-        found: dict[str, list[UserId]] = {}
-        cursor = ""
+        found: dict[str, dict[UserId, None]] = {}
+        teams, cursor = [*await self._list_teams_to_ask()], ""
         for _ in range(MOST_PAGES_OF_PEOPLE):
             try:
-                profiles, cursor = await self._deps.slack.list_profiles(cursor)
+                profiles, cursor = await self._deps.slack.list_profiles(cursor, teams[0])
             except SlackRefused as refused:
                 _log.warning("people of the workspace not readable, name not found", code=refused.code)
                 return {}
             for profile in profiles:
                 if not profile.is_bot and not profile.is_deleted:
                     for name in {fold_words(profile.real_name), fold_words(profile.name)}.intersection(names):
-                        found.setdefault(name, []).append(profile.id)
+                        # A person may be in several workspaces of an organization.
+                        found.setdefault(name, {})[profile.id] = None
             if not cursor:
-                return found
+                del teams[0]
+            if not teams:
+                return {name: [*people] for name, people in found.items()}
         return {}
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
@@ -133,6 +139,10 @@ class Directory:
             return frozenset({bot.team_id})
         found = await self._get_cached("teams", "own", self._ask_teams, LONGEST_TTL_MS)
         return frozenset(found.split())
+
+    async def _list_teams_to_ask(self) -> tuple[str, ...]:
+        """Return the workspaces that a call about people or groups has to name, as the client does."""
+        return tuple(sorted(await self.list_own_teams())) if self._deps.bot.is_org_wide else ("",)
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
         """Return a conversation.
@@ -210,7 +220,8 @@ class Directory:
 
     async def _ask_group(self, group: str) -> str:
         try:
-            return " ".join(sorted(await self._deps.slack.list_group(group)))
+            teams = await self._list_teams_to_ask()
+            return " ".join(sorted(await self._deps.slack.list_group(group, teams)))
         except SlackRefused as refused:
             if refused.code != "no_such_subteam":
                 raise

@@ -9,7 +9,7 @@ bot's token is sent only in the Authorization header.
 """
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -24,7 +24,7 @@ from taskwire.slack.calls import MOST_PAGES, PAGE_SIZE, Calls, Method, SlackTime
 from taskwire.slack.client import make_client
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
-from taskwire.slack.errors import MessageGone
+from taskwire.slack.errors import MessageGone, SlackRefused
 from taskwire.slack.files import Files
 from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.metadata import Metadata, is_copy, make_metadata, read_metadata
@@ -356,12 +356,12 @@ class Outbound:
         call = self._client.users_info(user=user)
         return models.parse_profile(await self._calls.make(Method.USER, self.timeouts.read, call))
 
-    async def list_profiles(self, cursor: str = "") -> tuple[tuple[Profile, ...], str]:
-        """Return a page of the workspace's profiles, and the cursor of the next page.
+    async def list_profiles(self, cursor: str = "", team: str = "") -> tuple[tuple[Profile, ...], str]:
+        """Return a page of a workspace's profiles, and the cursor of the next page.
 
-        The cursor is empty after the last page.
+        The cursor is empty after the last page. `team` is from `list_teams_to_ask`.
         """
-        call = self._client.users_list(limit=PROFILES_PAGE_SIZE, cursor=cursor or None)
+        call = self._client.users_list(limit=PROFILES_PAGE_SIZE, cursor=cursor or None, team_id=team or None)
         answer = await self._calls.make(Method.USERS, self.timeouts.read, call)
         return models.parse_profiles(answer), read_text(answer, "response_metadata", "next_cursor")
 
@@ -393,15 +393,23 @@ class Outbound:
                 break
         return frozenset(found)
 
-    async def list_group(self, group_id: str) -> frozenset[UserId]:
-        """Return the members of a user group."""
-        call = self._client.usergroups_users_list(usergroup=group_id)
-        answer = await self._calls.make(Method.GROUP, self.timeouts.read, call)
-        return frozenset(UserId(user) for user in read_strings(answer, "users"))
+    async def list_group(self, group_id: str, teams: Sequence[str] = ("",)) -> frozenset[UserId]:
+        """Return the members of a user group, which is in one of these `teams` (from `list_teams_to_ask`)."""
+        for team in teams:
+            call = self._client.usergroups_users_list(usergroup=group_id, team_id=team or None)
+            try:
+                answer = await self._calls.make(Method.GROUP, self.timeouts.read, call)
+            except SlackRefused as refused:
+                if refused.code != "no_such_subteam" or team == teams[-1]:
+                    raise
+            else:
+                return frozenset(UserId(user) for user in read_strings(answer, "users"))
+        return frozenset()
 
-    async def list_groups(self) -> dict[str, str]:
-        """Return the names of the workspace's user groups by id."""
-        answer = await self._calls.make(Method.GROUPS, self.timeouts.read, self._client.usergroups_list())
+    async def list_groups(self, team: str = "") -> dict[str, str]:
+        """Return the names of a workspace's user groups by id. `team` is from `list_teams_to_ask`."""
+        call = self._client.usergroups_list(team_id=team or None)
+        answer = await self._calls.make(Method.GROUPS, self.timeouts.read, call)
         found = {read_text(row, "id"): read_text(row, "name") for row in read_objects(answer, "usergroups")}
         return {group: name for group, name in found.items() if group and name}
 
@@ -417,6 +425,14 @@ class Outbound:
             if not cursor:
                 break
         return frozenset(found)
+
+    async def list_teams_to_ask(self) -> tuple[str, ...]:
+        """Return the workspaces that a call about people or groups has to name, one a call.
+
+        The token of an organization's install must name one. Any other token means its own workspace (`""`).
+        """
+        is_org_wide = (await self._get_own()).is_org_wide
+        return tuple(sorted(await self.list_teams())) if is_org_wide else ("",)
 
     async def get_permalink(self, channel: ChannelId, ts: Ts) -> str:
         """Return the URL of a message."""

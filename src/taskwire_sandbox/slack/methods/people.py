@@ -25,8 +25,22 @@ def _lookup_by_email(slack: Backend, arguments: Json) -> Json:
     raise ApiError("users_not_found")
 
 
+def _check_team(slack: Backend, arguments: Json) -> str:
+    """Return the workspace that is meant. The token of an organization's install must name one of its own."""
+    installed, team = slack.workspace.org_teams, str(arguments.get("team_id") or "")
+    if not installed:
+        return slack.workspace.team_id
+    if not team:
+        raise ApiError("missing_argument")
+    if team not in installed:
+        raise ApiError("team_access_not_granted")
+    return team
+
+
 def _list(slack: Backend, arguments: Json) -> Json:
-    everybody = [user.id for user in slack.workspace.users.values() if not user.is_stranger]
+    team = _check_team(slack, arguments)
+    users = slack.workspace.users.values()
+    everybody = [user.id for user in users if not user.is_stranger and team in (user.team_id, *user.teams)]
     found, cursor = page(everybody, arguments, default=1000, bad_limit="limit_required")
     members = [_shown(slack, slack.workspace.users[user]) for user in found]
     following = {"response_metadata": {"next_cursor": cursor}}
@@ -35,17 +49,18 @@ def _list(slack: Backend, arguments: Json) -> Json:
 
 def _groups(slack: Backend, arguments: Json) -> Json:
     with_users = bool(arguments.get("include_users"))
-    team_id = slack.workspace.team_id
+    team_id = _check_team(slack, arguments)
     shown = [
         group.payload(team_id, with_users=with_users)
         for group in slack.workspace.groups.values()
-        if arguments.get("include_disabled") or not group.is_disabled
+        if team_id == slack.workspace.team_id and (arguments.get("include_disabled") or not group.is_disabled)
     ]
     return {"usergroups": shown}
 
 
 def _group_users(slack: Backend, arguments: Json) -> Json:
-    group = slack.workspace.groups.get(arguments["usergroup"])
+    is_home = _check_team(slack, arguments) == slack.workspace.team_id
+    group = slack.workspace.groups.get(arguments["usergroup"]) if is_home else None
     if group is None or (group.is_disabled and not arguments.get("include_disabled")):
         raise ApiError("no_such_subteam")
     return {"users": list(group.members)}
@@ -70,7 +85,7 @@ METHODS = (
         "cursor limit:int include_locale:bool team_id",
         tier=2,
         scopes="users:read",
-        errors="invalid_cursor limit_required",
+        errors="invalid_cursor limit_required missing_argument team_access_not_granted",
     ),
     method(
         "usergroups.list",
@@ -78,6 +93,7 @@ METHODS = (
         "include_count:bool include_disabled:bool include_users:bool team_id",
         tier=2,
         scopes="usergroups:read",
+        errors="missing_argument team_access_not_granted",
     ),
     method(
         "usergroups.users.list",
@@ -85,6 +101,6 @@ METHODS = (
         "usergroup! include_disabled:bool team_id",
         tier=2,
         scopes="usergroups:read",
-        errors="no_such_subteam",
+        errors="missing_argument no_such_subteam team_access_not_granted",
     ),
 )
