@@ -25,12 +25,12 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """Return the body as JSON."""
+        """Return the body, parsed as JSON."""
         return json.loads(self.text)
 
     @property
     def said(self) -> tuple[int, str, str]:
-        """Return the status, message and detail of the answer, to compare them with the tables."""
+        """Return the status, message and detail of an error, to compare them with the tables."""
         body = self.json
         return self.status, body["message"], body.get("detail", "")
 
@@ -87,19 +87,21 @@ class Scene:
     session: ClientSession
 
     def person(self, username: str, **options: Any) -> Person:
-        """Return a client for this user. Add the user if necessary."""
+        """Return a client with a new session key of this user. Add the user if the stand-in does not know the
+        name."""
         if self.sandbox.world.find_user(username) is None:
             self.sandbox.add_user(username, **options)
         return Person(self.session, self.sandbox.url, self.sandbox.add_token(username))
 
     def with_key(self, key: str) -> Person:
-        """Return a client that uses this key."""
+        """Return a client that uses this session key."""
         return Person(self.session, self.sandbox.url, key)
 
 
 @asynccontextmanager
 async def scene(settings: Settings | None = None, **options: Any) -> AsyncIterator[Scene]:
-    """Start a stand-in with two people. At the end, check that it has recorded no violations."""
+    """Start a stand-in for Coder with Alice and an administrator. At the end, check that it has recorded no
+    violations."""
     async with (
         CoderSandbox(clock=SteppedClock(), settings=settings, **options) as sandbox,
         ClientSession() as session,

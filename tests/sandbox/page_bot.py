@@ -27,7 +27,7 @@ def button(action_id: str, label: str, **more: object) -> Json:
 
 
 def card(prompt: str, phase: str, created: int) -> list[Json]:
-    """Return blocks like those of a task's card."""
+    """Return the blocks of a message that looks like a task's card."""
     title: Json = {
         "type": "link",
         "url": "https://coder.test/tasks/1",
@@ -92,7 +92,7 @@ def _options(*names: str) -> list[Json]:
 
 
 def loading() -> Json:
-    """Return the dialog that opens immediately, before its content is loaded."""
+    """Return the dialog that the bot opens immediately, before its content is ready."""
     view: Json = {"type": "modal", "callback_id": "form", "title": words("New task", "plain_text")}
     return view | {"blocks": [{"type": "section", "text": words("Asking Coder…")}]}
 
@@ -181,7 +181,7 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
 
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
-        # Published only once, so that the Home tab is not redrawn while a test clicks on it.
+        # The bot publishes the Home tab only once, so that it is not redrawn while a test clicks on it.
         if event["tab"] == "messages":
             await client.views_publish(user_id=event["user"], view=_home())
 
@@ -246,7 +246,7 @@ def _add_shortcuts(app: AsyncApp, heard: list[str]) -> None:
 
 @asynccontextmanager
 async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
-    """Run the bot. Yield the list of the payloads that it has received, in order."""
+    """Run the bot. Yield the list of the payloads that it has received so far, in order."""
     heard: list[str] = []
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
     app = AsyncApp(client=client, signing_secret=slack.signing_secret)

@@ -131,10 +131,10 @@ async def browsed(browser: Browser) -> AsyncIterator[Page]:
 
 
 def _watch(world: World) -> None:
-    """Record errors, and requests to other machines."""
+    """Note errors of the page, and its requests to other machines, in `world.troubles`."""
     shown, ours = world.page, world.slack.backend.base_url
     shown.on("pageerror", lambda error: world.troubles.append(f"error: {error}"))
-    # A reload aborts the requests of the page. This is no error.
+    # If the page is reloaded, its pending requests are aborted. This is no error.
     shown.on(
         "requestfailed",
         lambda failed: (
@@ -153,7 +153,8 @@ def _watch(world: World) -> None:
 
 @asynccontextmanager
 async def opened(browser: Browser, coder: CoderSandbox | None = None) -> AsyncIterator[World]:
-    """Open the page as Alice, with a running bot. Fail at the end if the browser has reported anything."""
+    """Open the demo's page as Alice, with a running bot. At the end, fail if the browser has reported an
+    error or a request to another machine."""
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
     async with SlackSandbox(routes=routes, manifest=_MANIFEST) as slack:
         _furnish(slack)

@@ -1,7 +1,7 @@
-"""Makes the pictures of `docs/using.md` and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
+"""Makes the pictures of `docs/using.md`, and `docs/demo.png`: `python -m tests.sandbox.pictures [FOLDER]`.
 
-Most pictures come from the demo. Messages that are rare or come after half an hour are drawn from examples.
-The program needs chromium, and some minutes, because the demo's agents work slowly.
+Most pictures come from the demo. Messages that are rare, or that come only after half an hour, are drawn from
+examples. The program needs chromium, and some minutes, because the demo's agents work slowly.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from tests.unit.message_examples import BOND, CODER, OPENED, STATUS_OF_PHASE, li
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PATIENCE_MS = 120_000
-# At this width, a line of a message has about as many words as in Slack's own window.
+# In a window of this width, a line of a message has about as many words as in Slack's own window.
 NARROW: ViewportSize = {"width": 600, "height": 1500}
 WIDE: ViewportSize = {"width": 1000, "height": 620}
 PHONE: ViewportSize = {"width": 360, "height": 480}
-# The prompt of a task, the last phase on its card, and the name of its picture.
+# For each task: its prompt, the last phase on its card, and the name of its picture.
 TASKS = (
     ("upgrade the project to Python 3.14", "Working", "working"),
     ("split the customer name into two columns", "Needs you", "needs-you"),
@@ -43,7 +43,7 @@ TASKS = (
     ("update the base image", "Broken", "broken"),
     ("audit every module", "Paused", "paused"),
 )
-# Letters without colored edges make the files smaller.
+# Without colored edges on the letters, the files are smaller.
 ARGUMENTS = ("--no-sandbox", "--disable-lcd-text")
 DEMO = "demo"
 # What the agents of the examples said last.
@@ -89,7 +89,7 @@ async def _says(page: Page, text: str) -> None:
 
 
 async def _take(shown: Locator, folder: Path, name: str) -> None:
-    """Save a picture, without traces of the mouse and the keyboard focus."""
+    """Save a picture of what is shown, without traces of the mouse and the keyboard focus."""
     await shown.page.evaluate("document.activeElement.blur()")
     await shown.page.mouse.move(0, 0)
     await shown.screenshot(path=folder / f"{name}.png", animations="disabled")
@@ -114,7 +114,7 @@ async def _cards_and_notices(page: Page, folder: Path) -> None:
 
 
 async def _answer(page: Page, folder: Path) -> None:
-    """Take a picture of the dialog in which a person answers a question with choices."""
+    """Take a picture of the dialog in which a person answers an agent's question that offers choices."""
     await _card(page, TASKS[1][0]).get_by_role("button", name="Answer").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("radio").first.wait_for(timeout=PATIENCE_MS)

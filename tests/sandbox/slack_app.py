@@ -15,7 +15,7 @@ Json = dict[str, Any]  # Slack's open payloads, as in the stand-in itself
 
 
 class Api:
-    """Calls the Web API without an SDK, so that no call is corrected on the way."""
+    """Calls the Web API without an SDK, so that nothing in a call is corrected before it is sent."""
 
     def __init__(self, slack: SlackSandbox, session: aiohttp.ClientSession) -> None:
         self.slack = slack
@@ -45,8 +45,8 @@ class Api:
 
 
 class SocketApp:
-    """One Socket Mode connection. `reply` makes the payload of an ack. With `is_silent` the app sends no
-    acks."""
+    """One Socket Mode connection of the app. `reply` makes the payload of an ack, or None. With `is_silent`
+    the app sends no acks."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -57,12 +57,12 @@ class SocketApp:
 
     @property
     def envelopes(self) -> list[Json]:
-        """The envelopes that were delivered."""
+        """Return the envelopes that were delivered."""
         return [frame for frame in self.frames if "envelope_id" in frame]
 
     @property
     def events(self) -> list[Json]:
-        """The events that were delivered."""
+        """Return the events that were delivered."""
         return [e["payload"]["event"] for e in self.envelopes if e["type"] == "events_api"]
 
     async def run(self) -> None:

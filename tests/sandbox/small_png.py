@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The bytes of a pixel, by PNG's color type: RGB, RGBA.
+# How many bytes a pixel has, by PNG's number of the color type: 2 is RGB, 6 is RGBA.
 _PIXEL_BYTES = {2: 3, 6: 4}
 _COLORS = 256
-# This many colors are chosen because they are used most. Each other color differs from the chosen ones by at
-# least this square of the distance.
+# The colors that are used most are chosen first, this many. Every other color is chosen only if the square of
+# its distance to each chosen color is at least this.
 _MOST_USED, _FAR_APART = 80, 250
 
 
@@ -43,7 +43,8 @@ def shrink(path: Path) -> None:
 
 
 def _palette(uses: Counter[bytes]) -> list[bytes]:
-    """Choose the colors that are used most. Then choose colors that differ from these.
+    """Choose the colors of the palette: first those that are used most, then others that differ from the
+    chosen ones.
 
     Otherwise the shades of the letters would leave no place for the colors of emoji.
     """
@@ -60,7 +61,8 @@ def _distance(one: bytes, other: bytes) -> int:
 
 
 def _number(pixel: bytes, palette: list[bytes], numbers: dict[bytes, int]) -> int:
-    """Return the number of the nearest color in the palette."""
+    """Return the number of the palette's color that is nearest to the pixel. `numbers` remembers the
+    results."""
     if pixel not in numbers:
         distances = [_distance(pixel, color) for color in palette]
         numbers[pixel] = distances.index(min(distances))
@@ -80,7 +82,8 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _rows(filtered: bytes, length: int, step: int) -> Iterator[bytes]:
-    """Undo PNG's filters, which store each byte as the difference from its neighbours."""
+    """Return each row of pixels. PNG's filters store each byte as the difference from its neighbors; undo
+    this."""
     above = bytes(length)
     for start in range(0, len(filtered), length + 1):
         row = bytearray(filtered[start + 1 : start + 1 + length])

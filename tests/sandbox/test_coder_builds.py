@@ -39,7 +39,7 @@ async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> 
 
 
 async def test_a_build_may_make_another_app(stage: Scene) -> None:
-    """If a build creates a new app, this app has a new id and an empty history."""
+    """If a build makes a new app instead of the old one, the new app has a new id and an empty history."""
     stage.sandbox.template.plan = BuildPlan(recreates_app=True)
     task = stage.sandbox.add_task("alice", "Do it")
     before = task.row.workspace.app.id
@@ -80,8 +80,8 @@ async def test_a_deletion_that_fails_keeps_the_name(stage: Scene) -> None:
 
 
 async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) -> None:
-    """If a workspace is deleted in the dashboard, its task and agent are gone. The workspace says that it was
-    deleted."""
+    """If somebody deletes a workspace in the dashboard, its task and agent are gone. The workspace says that
+    it was deleted."""
     task = stage.sandbox.add_task("alice", "Do it")
     shown = await stage.alice.task(task.id)
     task.delete()
@@ -103,8 +103,8 @@ async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) 
 
 
 async def test_the_dashboard_builds_too(stage: Scene) -> None:
-    """A stop through the workspace's own route pauses the task, and the build's reason names the
-    dashboard."""
+    """If somebody stops a workspace by the workspace's own route, its task is paused. The reason of the build
+    names the dashboard."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaces/{task.row.workspace.id}/builds"
 
@@ -144,7 +144,7 @@ async def test_a_log_is_read_from_a_line_on(stage: Scene) -> None:
 
 
 async def test_a_lost_agent_leaves_no_snapshot(stage: Scene) -> None:
-    """An unreachable agent uploads no snapshot when its workspace stops."""
+    """If an agent is unreachable when its workspace stops, there is no snapshot of its log."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agent_is_unreachable()
     task.pause()

@@ -23,7 +23,7 @@ async def stage() -> AsyncIterator[Scene]:
 
 
 async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
-    """Over HTTP, another process controls the stand-in's users, tasks, states, texts, time and faults."""
+    """Another process controls the stand-in over HTTP: its users, tasks, states, texts, time and faults."""
     nobody = stage.with_key("")
     bob = (await nobody.asks("POST", "/_control/users", {"username": "bob", "email": "bob@acme.test"})).json
     await nobody.asks("POST", "/_control/tasks", {"user": "bob", "prompt": "Do it", "name": "it"})
@@ -72,7 +72,7 @@ async def _is_there(person: Person) -> bool:
 
 
 async def test_a_broken_script_is_recorded_as_a_violation(stage: Scene) -> None:
-    """An error in an agent's script is recorded as a violation. Other agents continue."""
+    """If an agent's script has an error, the stand-in records a violation. Other agents continue."""
 
     def then(answer: str) -> Steps:
         raise ZeroDivisionError(answer)
@@ -90,7 +90,7 @@ async def test_a_broken_script_is_recorded_as_a_violation(stage: Scene) -> None:
 
 
 async def test_an_agent_may_never_report(stage: Scene) -> None:
-    """An active task may have no state because its agent never reports, as often after a resume."""
+    """If an agent never reports, its task is active and has no state. This is usual after a resume."""
     stage.sandbox.template.is_silent = True
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -102,7 +102,8 @@ async def test_an_agent_may_never_report(stage: Scene) -> None:
     [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
 )
 async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
-    """Each control of a task changes its status as the control's name says."""
+    """If a test uses one of the stand-in's controls of a task, the task's status changes as the control's
+    name says."""
     stage.sandbox.add_task("alice", "Do it", name="it")
 
     reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})
@@ -123,7 +124,7 @@ async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str)
 async def test_a_wrong_control_request_says_so(
     stage: Scene, method: str, path: str, body: object, status: int
 ) -> None:
-    """A wrong control request is answered with a sentence that says what is wrong."""
+    """If a request to the control interface is wrong, the answer says in a sentence what is wrong."""
     reply = await stage.with_key("").asks(method, path, body)
 
     assert (reply.status, bool(reply.json["error"])) == (status, True)
@@ -141,8 +142,8 @@ async def test_the_same_seed_makes_the_same_world() -> None:
 
 
 async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
-    """If another process moves the clock, a scheduled action still runs at its own time, even if the stand-in
-    notices late."""
+    """If another process moves the clock of the stand-in, a scheduled action still gets its own time, even if
+    the stand-in runs it late."""
     clock = SteppedClock()
     async with CoderSandbox(clock=clock) as sandbox:
         sandbox.add_user("alice")
@@ -159,7 +160,7 @@ async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
 
 
 async def test_real_time_runs_by_itself() -> None:
-    """With the real clock, builds and scripts run without any request."""
+    """With the real clock, builds and scripts go on without any request."""
     script = Script((Work(0.05, "Quick"), Complete("Done")))
     async with CoderSandbox(clock=RealClock()) as sandbox:
         sandbox.add_user("alice")
@@ -177,7 +178,8 @@ async def test_real_time_runs_by_itself() -> None:
 async def received(
     act: Callable[[CoderSandbox], Any], wanted: int, *, turned_on: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    """Return the bodies that the webhook received after an act."""
+    """Do an act, and return the first `wanted` bodies that the webhook gets after it. `turned_on` names the
+    notifications that Alice turns on."""
     bodies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
@@ -198,7 +200,7 @@ async def received(
 
 
 async def test_a_pause_is_notified_within_a_round() -> None:
-    """By default Coder announces a pause and a resume within a second, with the task's id.
+    """Without a setting, the stand-in announces a pause and a resume within a second, with the task's id.
 
     A second pause on the same day is not announced.
     """
@@ -221,7 +223,7 @@ async def test_a_pause_is_notified_within_a_round() -> None:
 
 
 async def test_a_state_is_notified_once_it_was_turned_on() -> None:
-    """Coder sends the four notifications about states only after their recipient has turned them on."""
+    """The stand-in sends the four notifications about states only to a recipient who has turned them on."""
 
     def act(sandbox: CoderSandbox) -> None:
         task = sandbox.add_task("alice", "Do it", name="it")
@@ -311,7 +313,8 @@ async def test_the_demo_has_agents_of_several_kinds(
     ],
 )
 async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: str, report: str) -> None:
-    """If a person answers with a question, a demo's agent explains and asks its own question again."""
+    """If a person answers a demo's agent with a question, the agent explains and asks its own question
+    again."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Split the name column")
     await stage.sandbox.advance(60)
@@ -335,7 +338,8 @@ async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
 
 
 async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
-    """After its end, a demo's agent accepts further input. After a resume, the agent says that it is back."""
+    """If a person writes to a demo's agent after its end, the agent accepts the input. After a resume, the
+    agent says that it is back."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Fix the login redirect")
     await stage.sandbox.advance(60)

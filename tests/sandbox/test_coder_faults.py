@@ -47,7 +47,8 @@ async def create(stage: Scene) -> Reply:
 async def test_an_answer_can_be_wrong(
     stage: Scene, fault: faults.Fault, status: int, message: str, has_happened: bool
 ) -> None:
-    """A planned error is answered once, before or after the call takes effect.
+    """If a test plans an error for a call, the stand-in answers the call with it once, before or after the
+    call takes effect.
 
     The next call is answered normally.
     """
@@ -66,8 +67,8 @@ async def test_an_answer_can_be_wrong(
 
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
-    """After a planned reset, the client does not know whether its call took effect, but the stand-in
-    knows."""
+    """If a test plans a reset for a call, the client does not know whether the call took effect, but the
+    stand-in knows."""
     stage.sandbox.plan_fault("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
@@ -79,7 +80,7 @@ async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_ha
 
 
 async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
-    """After a planned fault, a call takes effect, but its answer is not JSON."""
+    """If a test plans a nonsense answer for a call, the call takes effect, but its answer is not JSON."""
     stage.sandbox.plan_fault("tasks.create", faults.nonsense(b"<html>"))
 
     assert (await create(stage)).text == "<html>"
@@ -88,7 +89,7 @@ async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "at_once"), [(faults.late(0.2), 0), (faults.late_after(0.2), 1)])
 async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once: int) -> None:
-    """A delayed call takes effect before or after the delay."""
+    """If a test plans a delay for a call, the call takes effect before or after the delay."""
     stage.sandbox.plan_fault("tasks.create", fault)
     asking = asyncio.create_task(create(stage))
     await stage.sandbox.until(
@@ -103,7 +104,8 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """A call that gets no answer has no effect. The call's connection ends when the faults are cleared."""
+    """If a test plans that a call gets no answer, the call has no effect. Its connection ends when the test
+    clears the faults."""
     stage.sandbox.plan_fault("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}
@@ -139,7 +141,7 @@ async def test_a_planned_fault_skips_calls_and_has_a_probability(stage: Scene) -
 
 
 async def test_it_can_be_away(stage: Scene) -> None:
-    """During an outage the stand-in refuses connections. After the outage, it has the same URL."""
+    """During an outage, the stand-in refuses connections. Afterwards it has the same URL as before."""
     async with stage.sandbox.outage():
         with pytest.raises(ClientConnectorError):
             await stage.alice.asks("GET", TASKS)
@@ -148,8 +150,8 @@ async def test_it_can_be_away(stage: Scene) -> None:
 
 
 async def test_every_request_is_remembered(stage: Scene) -> None:
-    """The stand-in records the sender and the result of each request. A hook runs before and after each
-    effect."""
+    """The stand-in records the sender and the result of each request. A hook of the test runs before and
+    after each request takes effect."""
     moments: list[tuple[str, str, int]] = []
 
     async def hook(seen: RecordedRequest, moment: str) -> None:

@@ -1,5 +1,5 @@
-"""Behaviour of a real Coder that its reference does not mention or describes differently. The stand-in
-behaves in the same way."""
+"""Behavior of a real Coder that its reference does not mention or describes differently. The stand-in behaves
+in the same way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def agent_of(stage: Scene, task: SandboxTask) -> str:
     ],
 )
 def test_a_report_is_kept_for_a_web_page(reported: str, kept: str) -> None:
-    """Coder removes tags from a report and escapes its text for HTML."""
+    """The stand-in removes tags from a report and escapes the report's text for HTML, as Coder does."""
     assert sanitized(reported) == kept
 
 
@@ -68,7 +68,7 @@ async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> Non
 
 
 async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) -> None:
-    """After a failed start or stop the task is in error immediately, and stays in error."""
+    """If a start or a stop fails, the task is in error immediately, and stays in error."""
     stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
     stops = stage.sandbox.add_task("alice", "Stop it")
     stops.pause()
@@ -82,9 +82,9 @@ async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) ->
 
 
 async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> None:
-    """After a stop the agent is not found, its token no longer works, and no build lists it.
+    """Until a stop has ended, the agent can be read.
 
-    The last report is still shown.
+    Then it is not found, its token no longer works, and no build lists it. Its last report is still shown.
     """
     stage.sandbox.template.plan = BuildPlan(stop=3)
     task = stage.sandbox.add_task("alice", "Do it")
@@ -113,7 +113,7 @@ async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> No
 
 
 async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
-    """An app keeps its history over a pause and a resume, although each start has a new agent."""
+    """If a task is paused and resumed, its app keeps its history, although each start has a new agent."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Done")
     before = await stage.alice.task(task.id)
@@ -129,7 +129,7 @@ async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
 
 
 async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
-    """Coder announces a pause 0.1 seconds after the request, while the workspace is still stopping."""
+    """A pause is announced 0.1 seconds after its request, while the workspace is still stopping."""
     stage.sandbox.template.plan = BuildPlan(stop=8)
     task = stage.sandbox.add_task("alice", "Do it")
     rounds: list[str] = []
@@ -142,7 +142,8 @@ async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
 
 
 async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
-    """Send a request. When it has arrived, advance the clock by `seconds`."""
+    """Send a request. When it has arrived, move the clock forward until `seconds` have passed. Check that the
+    answer comes only at the end."""
     before = len(stage.sandbox.requests)
     asking = asyncio.create_task(stage.alice.asks(*asked))
     await stage.sandbox.until("the request is there", lambda: stage.sandbox.requests[before:] != [])
@@ -159,8 +160,8 @@ async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
 async def test_an_agent_that_is_cut_off_is_waited_for(
     stage: Scene, method: str, part: str, body: object
 ) -> None:
-    """A call to an agent that has lost its connection waits for thirty seconds. Within a minute the list
-    shows the lost agent.
+    """If an agent has lost its connection, a call to the agent waits for thirty seconds and fails. Within a
+    minute the task shows the lost agent.
 
     The task's status stays active.
     """
@@ -179,7 +180,7 @@ async def test_an_agent_that_is_cut_off_is_waited_for(
 
 
 async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) -> None:
-    """An agent whose startup script failed accepts input. The agent's health names the script."""
+    """If an agent's startup script has failed, the agent accepts input. Its health names the script."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -195,8 +196,8 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """A deployment can deny owners access to workspaces. Such owners can list and read tasks, but not talk to
-    agents. The authcheck route reports this."""
+    """If a deployment denies owners access to workspaces, they can list and read tasks, but not talk to
+    agents. The route authcheck reports this."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"
@@ -218,8 +219,8 @@ async def test_owners_may_be_kept_out_of_workspaces() -> None:
 
 @pytest.mark.parametrize("roles", [(), ("user-admin",)])
 async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: tuple[str, ...]) -> None:
-    """An account with few rights gets a list of only its own tasks. The answer does not show that other tasks
-    exist."""
+    """If an account with few rights lists tasks, it gets only its own tasks. The answer does not show that
+    there are others."""
     stage.sandbox.add_task("alice", "Do it")
     clara = stage.person("clara", roles=roles)
 
@@ -237,7 +238,8 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
-    """The answer to a create already shows the first build. The list may show this build later."""
+    """The answer to a create already shows the first build. The list of tasks may show this build only
+    later."""
     made = await stage.alice.creates(stage.sandbox)
 
     assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
@@ -245,7 +247,8 @@ async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
 
 
 async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
-    """A create with an unknown preset is a server error. A preset of another template version is accepted."""
+    """If a create names an unknown preset, the answer is a server error. A preset of another template version
+    is accepted."""
     other = stage.sandbox.add_template("other", presets=[stage.sandbox.new_preset("EU", {"region": "eu"})])
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
@@ -261,8 +264,8 @@ async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
 
 
 async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scene) -> None:
-    """If a parameter is missing, only the validations name it. The message is the same for every
-    parameter."""
+    """If a create lacks a parameter, only the validations in the answer name it. The message is the same for
+    every parameter."""
     strict = stage.sandbox.add_template("strict", parameters=[Parameter("region", is_required=True)])
 
     reply = await stage.alice.asks(
@@ -274,8 +277,8 @@ async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scen
 
 
 async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
-    """Of six concurrent creates of one name, five fail in the database. A later create is told that the name
-    is taken."""
+    """If six creates of one name come at the same time, five fail in the database. A later create of this
+    name is told that it is taken."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
     async def gather(seen: RecordedRequest, moment: str) -> None:
@@ -297,8 +300,8 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
 
 
 async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
-    """A list with an unknown status fails in the database if there are tasks. Without tasks, the list is
-    empty."""
+    """If the list is asked for an unknown status, the query fails in the database if there are tasks. Without
+    tasks, the list is empty."""
     async with scene() as stage:
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")
@@ -314,7 +317,7 @@ async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks()
 
 
 async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
-    """A request of a suspended user gets a message of its own, without a detail."""
+    """If a suspended user sends a request, the answer has a special message without a detail."""
     stage.sandbox.suspend("alice")
 
     assert (await stage.alice.asks("GET", TASKS)).said == (
@@ -325,7 +328,7 @@ async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
 
 
 async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
-    """A key of an owner with a lifetime of over a week is refused."""
+    """If an owner asks for a key that lives longer than a week, the key is refused."""
     body = {"lifetime": 8 * 24 * 3600 * 1_000_000_000, "token_name": "bot"}
 
     reply = await stage.admin.asks("POST", "/api/v2/users/me/keys/tokens", body)
@@ -335,8 +338,8 @@ async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
 
 
 async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
-    """The answer about a deleted workspace is a 410, and names the query parameter that shows the
-    workspace."""
+    """If somebody asks for a deleted workspace, the answer is a 410. It names the query parameter that shows
+    such a workspace."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = workspace_path(task)
     task.delete()
@@ -347,7 +350,8 @@ async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
 
 
 async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
-    """If the program in the workspace refuses an input, Coder's detail contains the program's answer."""
+    """If the program in the workspace refuses an input, the detail of the stand-in's answer quotes the
+    program's answer."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agentapi_fails("message")
 
@@ -371,7 +375,7 @@ async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
 
 
 async def test_no_two_users_have_one_address(stage: Scene) -> None:
-    """Coder answers 409 to a second user with the same email address."""
+    """If a second user gets the email address of another user, the answer is a 409."""
     with pytest.raises(ValueError, match="409"):
         stage.sandbox.add_user("twin", email="Alice@acme.test")
 
@@ -389,8 +393,8 @@ async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
 
 
 async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
-    """As in real answers, optional keys are absent, some values are null, and some keys are not in the
-    reference."""
+    """As in Coder's real answers, optional keys are absent, some values are null, and some keys are not in
+    the reference."""
     sandbox = stage.sandbox
     task = sandbox.add_task("alice", "Do it")
     user = await shape(stage, "/api/v2/users/me")
@@ -410,8 +414,8 @@ async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
 
 
 async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_not(stage: Scene) -> None:
-    """Below /tasks, an unknown route gets the same answer as a missing task. Elsewhere the answer names the
-    route."""
+    """If a route below /tasks does not exist, the answer is the same as for a missing task. Elsewhere the
+    answer names the route."""
     below = await stage.alice.asks("GET", f"{TASKS}/me/it/nothing")
     elsewhere = await stage.alice.asks("GET", "/api/v2/nothing")
     stage.sandbox.world.violations.clear()
@@ -433,7 +437,8 @@ async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: 
 
 
 async def test_the_watcher_may_take_the_end_for_work(stage: Scene) -> None:
-    """After complete, the watcher may report working with the same message, and then idle."""
+    """If an agent reports complete, the watcher of its screen may report working with the same message, and
+    then idle."""
     stage.sandbox.template.reports_work_after_the_end = True
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Opened PR #12")

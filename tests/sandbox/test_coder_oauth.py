@@ -15,8 +15,8 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 async def test_a_code_and_a_refresh_token_work_once_and_for_their_app() -> None:
-    """A code and a refresh token work once, and only for their app. Each refusal has the status and the error
-    code that Coder takes from RFC 6749."""
+    """A code and a refresh token work once, and only for the app that they were made for. Each refusal has
+    the status and the error code that Coder takes from RFC 6749."""
     async with CoderSandbox() as coder, httpx.AsyncClient(base_url=coder.url) as http:
         user = coder.add_user("alice")
         app = coder.add_oauth_app("Taskwire", CALLBACK)
@@ -67,8 +67,8 @@ async def test_a_code_and_a_refresh_token_work_once_and_for_their_app() -> None:
     ids=lambda wrong: next(iter(wrong)),
 )
 async def test_a_wrong_request_shows_no_page_and_gives_no_code(wrong: dict[str, str]) -> None:
-    """A wrong authorization request shows no page and gives no code. The browser is not redirected, because
-    the URL may be an attacker's."""
+    """If an authorization request is wrong, it shows no page and gives no code. The browser is not sent to
+    the request's URL, which may be an attacker's."""
     async with CoderSandbox() as coder, httpx.AsyncClient(base_url=coder.url) as http:
         user = coder.add_user("alice")
         app = coder.add_oauth_app("Taskwire", CALLBACK)

@@ -53,7 +53,7 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """For each role, the table lists the calls that the role allows on the task of another user."""
+    """If a person has this role, they may make exactly the calls of the table on another user's task."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"
@@ -73,8 +73,8 @@ async def test_a_role_reaches_so_far(
 
 
 async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
-    """An organization's admin cannot read the live log of another user's task, but can read the snapshot of a
-    paused task."""
+    """If an admin of the organization reads another user's log, the live log is refused. The snapshot of a
+    paused task is shown."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.pause()
     admin = somebody(stage, "organization-admin")
@@ -85,7 +85,8 @@ async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
 
 
 async def test_rules_of_the_deployment_narrow_the_roles() -> None:
-    """A deployment's settings can deny owners access to workspaces, and hide members from each other."""
+    """By its settings, a deployment can deny owners access to workspaces, and hide members from each
+    other."""
     rules = Rules(shares_workspaces=False, owner_may_access_workspaces=False)
     async with scene(Settings(rules=rules)) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
@@ -100,8 +101,8 @@ async def test_rules_of_the_deployment_narrow_the_roles() -> None:
 
 @pytest.mark.parametrize(("role", "patch"), [("use", 500), ("admin", 204)])
 async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: str, patch: int) -> None:
-    """Both roles of a share allow a person to see, send, pause and resume. Only the role `admin` allows an
-    edit, and neither allows a deletion."""
+    """If a task is shared, a person with either role of a share can see it, send input, pause and resume.
+    Only the role `admin` allows an edit. Neither allows a deletion."""
     task = stage.sandbox.add_task("alice", "Do it")
     bob = stage.person("bob")
     acl = f"/api/v2/workspaces/{task.row.workspace.id}/acl"
@@ -128,8 +129,8 @@ async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: 
 
 
 async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
-    """An owner can create a task for another user. The task belongs to that user, and its first build names
-    the owner as initiator."""
+    """If an owner creates a task for another user, the task belongs to that user. Its first build names the
+    owner as initiator."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
     task = (await stage.admin.asks("POST", f"{TASKS}/alice", body)).json
@@ -149,12 +150,13 @@ async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
     ],
 )
 async def test_a_wrong_key_signs_nobody_in(stage: Scene, key: str, detail: str) -> None:
-    """Every wrong key gets the same message, with different details."""
+    """If a request has a wrong key, the answer has the same message for every wrong key, with different
+    details."""
     assert (await stage.with_key(key).asks("GET", TASKS)).said == (401, SIGNED_OUT, detail)
 
 
 async def test_a_key_ends(stage: Scene) -> None:
-    """A key shows its expiry. The key stops working when it expires or when its user is suspended."""
+    """A key shows when it ends. It no longer works after this time, or when its user is suspended."""
     key = stage.sandbox.add_token("alice", lifetime=timedelta(days=1))
     alice = stage.with_key(key)
 
@@ -172,7 +174,7 @@ async def test_a_key_ends(stage: Scene) -> None:
 
 @pytest.mark.parametrize("place", ["bearer", "cookie", "query", "access_token"])
 async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
-    """A key may be in a cookie, in the query, or in either of two headers."""
+    """A request may have its key in a cookie, in the query, or in either of two headers."""
     key = stage.alice.token
     nobody = stage.with_key("")
     options: dict[str, dict[str, dict[str, str]]] = {
@@ -186,9 +188,9 @@ async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
 
 
 async def test_keys_are_made_and_deleted(stage: Scene) -> None:
-    """A named key can be created once, works, is listed, and can be deleted.
+    """A user can make a key with a name, once for each name.
 
-    A key of an owner lives for at most a week.
+    The key works, is listed, and can be deleted. An owner's key lives for at most a week.
     """
     path = "/api/v2/users/me/keys/tokens"
     hour = 3600 * 10**9
@@ -255,7 +257,7 @@ async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
 
 
 async def test_only_the_scope_for_keys_lets_a_key_make_keys(stage: Scene) -> None:
-    """Without the scope for keys, a key cannot see, make or delete keys."""
+    """If a key lacks the scope for keys, it cannot see, make or delete keys."""
     path = "/api/v2/users/me/keys"
     narrow = stage.with_key(stage.sandbox.add_token("alice", scopes=("task:*", "user:read")))
     wide = stage.with_key(stage.sandbox.add_token("alice", scopes=("coder:apikeys.manage_self", "task:read")))
@@ -272,7 +274,7 @@ async def test_only_the_scope_for_keys_lets_a_key_make_keys(stage: Scene) -> Non
 
 
 async def test_a_scope_narrows_a_key(stage: Scene) -> None:
-    """A key with only the scope to read tasks cannot create or pause tasks."""
+    """If a key has only the scope to read tasks, it cannot create or pause tasks."""
     task = stage.sandbox.add_task("alice", "Do it")
     reader = stage.with_key(
         stage.sandbox.add_token("alice", scopes=("task:read", "workspace:read", "user:read"))
@@ -317,7 +319,8 @@ def test_the_window_slides() -> None:
 
 
 async def test_the_bypass_is_for_owners(stage: Scene) -> None:
-    """Only an owner may use the bypass header. Another user gets a refusal in plain text."""
+    """If an owner sends the header that bypasses the rate limit, it is obeyed. Another user gets a refusal in
+    plain text."""
     reply = await stage.alice.asks("GET", TASKS, headers={"X-Coder-Bypass-Ratelimit": "true"})
 
     assert reply.status == 428
@@ -326,7 +329,8 @@ async def test_the_bypass_is_for_owners(stage: Scene) -> None:
 
 
 async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
-    """A search for users compares emails and usernames. A member finds only themselves."""
+    """A search for users compares emails and usernames. A member without other roles finds only
+    themselves."""
     stage.person("bob", email="bob@acme.test", github_id=77)
 
     by_admin = await stage.admin.asks("GET", "/api/v2/users", query={"q": "acme.test"})
@@ -359,7 +363,8 @@ async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
 
 
 async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
-    """The query finds task templates that are not deprecated. An unknown key in the query is refused."""
+    """The query for templates finds task templates that are not deprecated. If the query has an unknown key,
+    it is refused."""
     stage.sandbox.add_template("plain", has_ai_task=False)
     stage.sandbox.add_template("old").deprecation = "Use another"
     path = "/api/v2/templates"
@@ -379,8 +384,8 @@ async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
 
 
 async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
-    """Presets of a version have Go's field names, or are null if there are none. External accounts are those
-    of the viewer."""
+    """A template version lists its presets with Go's field names, or null if it has none. It also lists the
+    external accounts that it needs, and whether the viewer has linked them."""
     preset = stage.sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)
     full = stage.sandbox.add_template(
         "full",
@@ -413,8 +418,8 @@ async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
 
 
 async def test_what_the_real_one_does_not_know_is_recorded_as_a_violation(stage: Scene) -> None:
-    """Unknown routes, methods, query keys and malformed ids get Coder's answers, and are recorded as
-    violations."""
+    """If a route, a method, a query key or an id is unknown or malformed, the answer is Coder's own, and the
+    stand-in records a violation."""
     replies = [
         await stage.alice.asks("GET", "/api/v2/task"),
         await stage.alice.asks("PUT", TASKS),
@@ -448,8 +453,8 @@ async def test_organizations_have_members(stage: Scene) -> None:
 
 
 async def test_a_check_of_rights_counts_custom_roles_in_their_organization() -> None:
-    """A check of rights counts all roles, including custom ones, and the scopes of the key. A check must name
-    its resource."""
+    """A check of rights takes all roles into account, including custom ones, and the scopes of the key. If a
+    check names no resource, it is refused."""
     async with scene(Settings(rules=Rules(custom_roles={"reader": ["task:read", "workspace:*"]}))) as stage:
         stage.sandbox.add_user("carol", organizations={"coder": ["reader"]})
         here = stage.sandbox.template.organization.id

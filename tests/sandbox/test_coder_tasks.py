@@ -62,8 +62,8 @@ async def test_a_running_task_shows_its_agent(stage: Scene) -> None:
 
 
 async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
-    """An answer is compact JSON as Go writes it, with escaped HTML characters, a line break at the end and a
-    charset."""
+    """An answer is written as Go writes it: compact JSON with escaped HTML characters, a line break at the
+    end and a charset."""
     made = await stage.alice.creates(stage.sandbox, "Compare a < b && c > d \u2028")
 
     reply = await stage.alice.asks("GET", f"{TASKS}/me/{made['id']}")
@@ -142,8 +142,8 @@ async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[st
 async def test_a_wrong_query_is_refused_by_field(
     stage: Scene, query: str, field: str, detail: str, is_unknown: bool
 ) -> None:
-    """A wrong query gets Coder's message for the rule that it breaks. An unknown key is recorded as a
-    violation."""
+    """If a query is wrong, the answer is Coder's message for the rule that the query breaks. If the query has
+    an unknown key, the stand-in also records a violation."""
     reply = await stage.alice.asks("GET", TASKS, query={"q": query})
 
     assert reply.status == 400
@@ -156,8 +156,8 @@ async def test_a_wrong_query_is_refused_by_field(
 
 
 async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> None:
-    """Coder does not check the status in a query. The database refuses an unknown status, so the answer is a
-    500."""
+    """If a query has an unknown status, the answer is a 500. Coder does not check the status, so its database
+    refuses the query."""
     stage.sandbox.add_task("alice", "Do it")
     reply = await stage.alice.asks("GET", TASKS, query={"q": "status:done"})
 
@@ -202,7 +202,7 @@ async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> N
 async def test_a_create_that_is_wrong_says_why(
     stage: Scene, fields: dict[str, object], said: tuple[int, str, str]
 ) -> None:
-    """A wrong create is refused with its reason."""
+    """If a create is wrong, it is refused with the reason."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "Do it", **fields}
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me", body)
@@ -212,7 +212,8 @@ async def test_a_create_that_is_wrong_says_why(
 
 
 async def test_a_create_depends_on_the_template(stage: Scene) -> None:
-    """A create is refused if the template has no tasks, is deprecated, archived, forbidden or incomplete."""
+    """If the template of a create has no tasks, or is deprecated, archived, forbidden or incomplete, the
+    create is refused."""
     sandbox = stage.sandbox
     plain = sandbox.add_template("plain", has_ai_task=False)
     old = sandbox.add_template("old")
@@ -239,7 +240,7 @@ async def test_a_create_depends_on_the_template(stage: Scene) -> None:
 
 
 async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
-    """A preset provides a required parameter that has no default."""
+    """If a parameter is required and has no default, a preset can provide it."""
     preset = stage.sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)
     picky = stage.sandbox.add_template(
         "picky", presets=[preset], parameters=[Parameter("region", is_required=True)]
@@ -256,7 +257,8 @@ async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
 
 
 async def test_a_name_can_be_taken_once(stage: Scene) -> None:
-    """Two users may have tasks with the same name, but one user may not have two."""
+    """If two users give their tasks the same name, both are accepted. If one user does so twice, the second
+    is refused."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "Fix-Login"}
 
@@ -285,7 +287,8 @@ async def test_a_name_can_be_taken_once(stage: Scene) -> None:
     ],
 )
 def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | None) -> None:
-    """A generated name is valid: the first words of the prompt as a slug, and four hexadecimal digits."""
+    """If a create has no name, the stand-in makes one: the first words of the prompt as a slug, and four
+    hexadecimal digits."""
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug
@@ -318,7 +321,8 @@ async def test_a_task_is_found_by_id_under_every_user(stage: Scene) -> None:
 
 
 async def test_a_deleted_task_is_gone_at_once(stage: Scene) -> None:
-    """Delete answers 202 without a body. The task is gone immediately, although its build still runs."""
+    """If a task is deleted, the answer is 202 without a body. The task is gone immediately, although its
+    build still runs."""
     stage.sandbox.template.plan = BuildPlan(delete=60)
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
     await stage.sandbox.catch_up()
@@ -371,8 +375,8 @@ async def test_pause_and_resume_answer_with_their_build(stage: Scene) -> None:
 
 
 async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
-    """Only the prompt of a paused task can be edited, and not to an empty text. The new prompt is typed at
-    the next start."""
+    """If a task is paused, its prompt can be edited, but not to an empty text. At the next start the new
+    prompt is typed. In other states, an edit is refused."""
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
 
@@ -404,7 +408,7 @@ async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
     ],
 )
 async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detail: str) -> None:
-    """A body that is not JSON is refused. The detail is the message of Go's decoder."""
+    """If a body is not JSON, it is refused. The detail is the message of Go's decoder."""
     task = await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task['id']}/send", raw=raw)
@@ -414,7 +418,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
 
 
 async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Scene) -> None:
-    """Coder ignores an unknown field. The stand-in ignores it too, and records a violation."""
+    """If a body has an unknown field, the stand-in ignores it, as Coder does, and records a violation."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
     assert task["status"] == "initializing"
@@ -423,8 +427,8 @@ async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Sce
 
 
 async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
-    """If a server has no routes for tasks, its message differs from the message for a missing task. Since
-    2.36 these routes are off by default."""
+    """If a server has no routes for tasks, a request gets another message than for a missing task. Since
+    Coder 2.36 these routes are off by default."""
     async with scene(Settings(tasks_enabled=False, version="v2.36.0+1")) as stage:
         listing = await stage.alice.asks("GET", TASKS)
         version = await stage.with_key("").asks("GET", "/api/v2/buildinfo")
@@ -443,7 +447,7 @@ async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
 
 
 async def test_settings_of_the_deployment_refuse_a_create() -> None:
-    """A create is refused if the license is missing. On newer servers it is also refused if an external
+    """If the license is missing, a create is refused. On newer servers it is also refused if an external
     account is not linked."""
     settings = Settings(requires_external_auth=True, rules=Rules(shares_workspaces=False))
     async with scene(settings) as stage:

@@ -30,7 +30,7 @@ async def upload(
 
 
 async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) -> None:
-    """A paused task shows the uploaded messages unchanged."""
+    """If an agent uploads a snapshot, the paused task shows the uploaded messages unchanged."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     said = await upload(stage, task, {"messages": [MESSAGE]})
@@ -43,7 +43,7 @@ async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) ->
 
 
 async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
-    """A wrong upload of a snapshot is refused with its reason."""
+    """If an agent uploads a wrong snapshot, it is refused with the reason."""
     task = stage.sandbox.add_task("alice", "Do it")
     other = stage.sandbox.add_task("alice", "Do that")
     body = {"messages": [MESSAGE]}
@@ -82,7 +82,8 @@ async def test_a_person_is_no_agent(stage: Scene) -> None:
 
 
 async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
-    """A report that an agent sends over HTTP shows immediately. A message of over 160 bytes is refused."""
+    """If an agent sends a report over HTTP, it shows immediately. If its message has more than 160 bytes, it
+    is refused."""
     task = stage.sandbox.add_task("alice", "Do it")
     agent = stage.with_key(task.agent_token)
     path = "/api/v2/workspaceagents/me/app-status"
@@ -97,7 +98,8 @@ async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
 
 
 async def test_nobody_can_puppeteer_what_coder_would_refuse(stage: Scene) -> None:
-    """A control refuses what Coder would refuse: a long message, or an unknown state, status or task."""
+    """If a test asks the stand-in for something that Coder would refuse, such as a long message or an unknown
+    state, status or task, the stand-in refuses it."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     with pytest.raises(ValueError, match="Message is too long"):

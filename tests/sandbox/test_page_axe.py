@@ -1,4 +1,5 @@
-"""axe-core finds no barriers on the demo's page for people without a mouse or without sight."""
+"""axe-core, a program that checks web pages, finds no barriers on the demo's page for people without a mouse
+or without sight."""
 
 from collections.abc import AsyncIterator, Sequence
 from importlib import resources
@@ -25,8 +26,8 @@ either_look = pytest.mark.parametrize(("look", "size"), [("light", WIDE), ("dark
 
 
 async def barriers(page: Page) -> Sequence[str]:
-    """List the barriers that axe-core finds on the page now. Nothing may be loading, because loading text
-    hides words."""
+    """List the barriers that axe-core finds on the page now. Nothing may be loading meanwhile, because the
+    loading text covers words."""
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
     found: Sequence[str] = await page.evaluate(_RUN)
     return found

@@ -1,4 +1,4 @@
-"""The side panel of the demo's page shows what Coder sees, and has buttons for acts in Coder."""
+"""The demo's page has a side panel, which shows what Coder sees and has buttons for acts in Coder."""
 
 from collections.abc import AsyncIterator
 
@@ -29,8 +29,8 @@ def task(world: World) -> Locator:
 
 
 async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: Locator) -> None:
-    """The panel shows the agent's status, state, prompt, screen and inputs from Coder. The values change
-    without a click."""
+    """The panel shows the agent's status, state, prompt, screen and inputs, as Coder has them. The panel
+    follows changes without a click."""
     assert world.coder is not None
     await expect(task).to_contain_text("fix the login redirect")
     puppet = world.coder.task("fix-login")
@@ -44,8 +44,8 @@ async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: 
 
 
 async def test_a_task_is_paused_resumed_and_deleted_behind_the_bots_back(world: World, task: Locator) -> None:
-    """A person pauses, resumes and deletes a task in the panel, as another person could in Coder. Delete asks
-    first."""
+    """A person pauses, resumes and deletes a task in the panel, as another person could do in Coder. The
+    panel asks before it deletes."""
     await task.get_by_role("button", name="Pause by idle time-out").click()
     await expect(task).to_contain_text("paused")
     await task.get_by_role("button", name="Resume").click()
@@ -59,8 +59,8 @@ async def test_a_task_is_paused_resumed_and_deleted_behind_the_bots_back(world: 
 
 
 async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> None:
-    """A person makes Coder unreachable in the panel, and calls to Coder fail. The panel still works and
-    brings Coder back."""
+    """If a person makes Coder unreachable in the panel, calls to Coder fail. The panel still works and can
+    bring Coder back."""
     assert world.coder is not None
     panel = world.page.get_by_role("complementary", name="What Coder sees")
     await panel.get_by_role("button", name="Make Coder unreachable").click()
@@ -76,7 +76,8 @@ async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> N
 
 
 async def test_open_in_coder_shows_the_task_in_the_panel(world: World, task: Locator) -> None:
-    """*Open in Coder* opens the panel at the task, because the demo has no pages of Coder."""
+    """If a person clicks *Open in Coder* on a card, the panel opens at the task, because the demo has no
+    pages of Coder."""
     assert world.coder is not None
     await world.page.get_by_role("button", name="What Coder sees").click()
     await expect(task).to_be_hidden()

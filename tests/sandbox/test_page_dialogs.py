@@ -21,8 +21,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> None:
-    """If required fields are empty, the page sends nothing. Each empty field shows an error, and the first
-    one gets the focus."""
+    """If required fields of a dialog are empty, the page sends nothing. Each empty field shows an error, and
+    the first of them gets the focus."""
     await world.dialog.get_by_role("button", name="Create").click()
 
     await expect(world.dialog.locator(".error:visible")).to_have_text(["Please fill this in."] * 2)
@@ -32,7 +32,8 @@ async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> 
 
 
 async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
-    """An error of the bot is shown at the field that it names. All entered values stay."""
+    """If the bot answers a submission with an error, the dialog shows the error at the field that the bot
+    names. All entered values stay."""
     await world.dialog.get_by_label("Template").select_option("Docker")
     await world.dialog.get_by_label("Prompt").fill("fix the login")
     await world.dialog.get_by_label("Name").fill("taken")
@@ -49,7 +50,8 @@ async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
 
 
 async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
-    """Chosen and typed values of every kind of input arrive at the bot in Slack's form."""
+    """If a person fills in a dialog, the chosen and typed values of every kind of input arrive at the bot in
+    Slack's form."""
     dialog = world.dialog
     await dialog.get_by_label("Template").select_option("Cloud")
     await dialog.get_by_label("Prompt").fill("fix it, please")
@@ -74,7 +76,7 @@ async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
 
 
 async def test_a_dialog_is_its_persons_alone(world: World) -> None:
-    """A dialog is shown only in its person's window, and stays open until this person closes it."""
+    """If a person opens a dialog, it is shown only in this person's window, until this person closes it."""
     other = await world.page.context.new_page()
     await other.goto(f"{world.slack.backend.base_url}/?as=bob")
     await other.locator("[data-ready]").wait_for()

@@ -25,7 +25,7 @@ async def height(shown: Locator) -> float:
 
 
 async def hidden_pixels(shown: Locator) -> list[int]:
-    """Return how many pixels of an element's content its box hides, across and down."""
+    """Return how many pixels of an element's content are hidden by the element's box, across and down."""
     found = await shown.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
     return [int(each) for each in found]
 
@@ -99,8 +99,8 @@ async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
 
 
 async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:
-    """On a telephone the message box shows its placeholder in one complete line, even after the window was
-    resized."""
+    """In a narrow window, the message box shows its placeholder in one complete line, even after the window
+    was resized."""
     await expect(world.box).to_have_attribute("placeholder", "Message #shop, or type / for a command")
     await world.page.set_viewport_size(TELEPHONE)
 
@@ -109,7 +109,8 @@ async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: Worl
 
 
 async def test_the_message_box_names_its_channel_before_the_stream_is_open(world: World) -> None:
-    """The placeholder names the channel even before the page has connected and read the people again."""
+    """Before the page has connected and read the people again, the placeholder of the message box already
+    names the channel."""
     asked: list[str] = []
 
     async def answer_once(route: Route) -> None:
@@ -128,7 +129,7 @@ async def test_the_message_box_names_its_channel_before_the_stream_is_open(world
 
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> None:
-    """Nothing covers the name of a file, in the channel or in a thread."""
+    """At this width of the window, nothing covers the name of a file, in the channel or in a thread."""
     await world.page.set_viewport_size({"width": width, "height": 844})
     file = Attachment("log-of-the-failed-nightly-deployment.txt", b"one line")
     ts = await world.slack.post("bob", "shop", "the root", files=[file])
@@ -141,8 +142,8 @@ async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> No
 
 
 async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: World) -> None:
-    """In a narrow window the Coder panel covers the page. The panel's own button closes it and returns the
-    focus to the button that opens it."""
+    """In a narrow window, the Coder panel covers the page. The panel's own button closes the panel and
+    returns the focus to the button that opens it."""
     await world.page.set_viewport_size(TELEPHONE)
     switch = world.page.get_by_role("button", name="What Coder sees")
     await switch.click()
@@ -158,7 +159,8 @@ async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: Worl
 
 
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
-    """The menu of a reply stays over the thread, and does not reach the panel beside it."""
+    """If a person opens the menu of a reply, it stays over the thread, and does not reach the panel beside
+    the thread."""
     ts = await world.slack.post("bob", "shop", "the root")
     await world.slack.post("alice", "shop", "mine", ts)
     await world.message("the root").get_by_role("button", name="1 reply").click()
@@ -175,7 +177,7 @@ async def test_a_menu_stays_in_its_pane(world: World) -> None:
 
 
 async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
-    """A line of an excerpt without spaces is wrapped, and no line below it is cut off."""
+    """If a line of an excerpt has no spaces, it is wrapped, and no line below it is cut off."""
     lines = "\n".join(["/srv/" + "long" * 80, *(f"line {number}" for number in range(40))])
     await world.slack.post("bob", "shop", f"```{lines}```")
 
@@ -185,8 +187,8 @@ async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
 
 
 async def test_a_channel_keeps_its_end_in_view_when_a_thread_opens_beside_it(world: World) -> None:
-    """When a thread opens, the channel gets narrower and its lines wrap more. The last message stays in
-    view."""
+    """When a thread opens, the channel gets narrower and its lines wrap more. The last message of the channel
+    stays in view."""
     for number in range(12):
         await world.slack.post("bob", "shop", f"message {number} " + "with many words " * 12)
     ts = await world.slack.post("bob", "shop", "the root")

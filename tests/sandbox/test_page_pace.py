@@ -33,7 +33,8 @@ async def _fill(world: World, thread_ts: str = "") -> None:
 
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
-    """The page scrolls to a person's own message and to a command's answer."""
+    """If a person has scrolled up and then writes a message or a command, the page scrolls to the message or
+    to the command's answer."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
     await world.type("/task create fix it")
@@ -46,7 +47,7 @@ async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
 
 
 async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
-    """The thread scrolls to its end when the person replies."""
+    """If a person has scrolled up in a thread and then replies, the thread scrolls to its end."""
     ts = await world.slack.post("bob", "shop", "the root")
     await _fill(world, ts)
     await world.message("the root").get_by_role("button", name="replies").click()
@@ -59,7 +60,8 @@ async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
 
 
 async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
-    """The page scrolls to the ephemeral message that answers a press of a button."""
+    """If a person has scrolled up and the bot sends them an ephemeral message, as in answer to a button, the
+    page scrolls to this message."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 
@@ -71,7 +73,8 @@ async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
 
 
 async def test_what_is_being_edited_outlives_a_change(world: World) -> None:
-    """A reaction does not disturb an open edit. After saving, the message shows the edit and the reaction."""
+    """If a reaction arrives while a person edits a message, the open edit stays. After saving, the message
+    shows the edit and the reaction."""
     ts = await world.slack.post("alice", "shop", "first words")
     mine = world.page.locator(f'#messages [data-ts="{ts}"]')
     await mine.hover()

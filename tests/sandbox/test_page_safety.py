@@ -13,7 +13,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_markup_in_messages_is_shown_and_never_run(browser: Browser) -> None:
-    """Tags, script URLs and handlers are shown as text, in every kind of block and in typed messages."""
+    """If a message has tags, script URLs or handlers, the page shows them as text, in every kind of block and
+    in typed messages."""
     async with opened(browser) as world:
         await world.type("/task hostile")
         await world.type(HOSTILE)
@@ -25,8 +26,8 @@ async def test_markup_in_messages_is_shown_and_never_run(browser: Browser) -> No
 
 
 async def test_links_of_the_demo_open_here_and_others_apart(browser: Browser) -> None:
-    """A link to a message opens its thread on the page. A link to another site opens in a new tab, which
-    cannot access this page."""
+    """If a person clicks a link to a message, its thread opens on the page. A link to another site opens in a
+    new tab, which cannot access this page."""
     async with opened(browser) as world:
         ts = await world.slack.post("bob", "shop", "the root")
         shop = world.slack.workspace.channel("shop").id
@@ -46,7 +47,8 @@ async def test_links_of_the_demo_open_here_and_others_apart(browser: Browser) ->
     [("/", "text/html"), ("/page/main.js", "text/javascript"), ("/page/base.css", "text/css")],
 )
 async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind: str) -> None:
-    """Each file of the page has a fixed content type, and a policy that allows no other origin."""
+    """Each file of the page has a fixed content type, and a policy that lets the browser load nothing from
+    other origins."""
     async with (
         SlackSandbox(routes=page.routes()) as slack,
         aiohttp.ClientSession() as session,
@@ -60,7 +62,8 @@ async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind:
 
 
 async def test_a_foreign_page_reaches_neither_slack_nor_coder() -> None:
-    """Requests from a page of another origin are refused, also by the Coder panel."""
+    """If a page of another origin sends a request, it is refused, also if the request is for the Coder
+    panel."""
     routes = page.routes(coder_url="http://127.0.0.1:9")
     async with SlackSandbox(routes=routes) as slack, aiohttp.ClientSession() as session:
         address = f"{slack.backend.base_url}/_control/coder"

@@ -18,8 +18,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World) -> None:
-    """A click on a suggestion fills the message box and sends nothing. Enter sends the command, which makes a
-    task."""
+    """If a visitor clicks a suggestion, the page fills the message box and sends nothing. Enter then sends
+    the command, which makes a task."""
     await world.page.get_by_role("button", name="Get something fixed").click()
 
     await expect(world.box).to_be_focused()
@@ -34,7 +34,8 @@ async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World
 
 
 async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
-    """A reply in a thread has its author and the bot's reaction. A person opens the thread from the card."""
+    """If a person opens the thread from the card and replies there, the reply shows its author and the bot's
+    reaction."""
     await world.type("/task create fix it")
     card = world.message("Reply in this thread")
     await card.hover()
@@ -51,7 +52,8 @@ async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
 
 
 async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> None:
-    """A file of the bot shows its first lines. A person can show all lines, and download the file."""
+    """If the bot posts a file, the page shows its first lines. A person can show all lines, and download the
+    file."""
     await world.type("/task create fix it")
     ts = await world.message("Reply in this thread").get_attribute("data-ts")
     await world.slack.post("alice", "shop", "logs", ts)
@@ -69,7 +71,7 @@ async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> Non
 
 
 async def test_a_person_attaches_a_file(world: World) -> None:
-    """The chosen file is sent with the message."""
+    """If a person attaches a file to a message, the chosen file is sent with the message."""
     content = FilePayload(name="trace.log", mimeType="text/plain", buffer=b"boom in line 7")
     await world.page.locator(".conversation input[type=file]").set_input_files(content)
     await expect(world.page.get_by_role("list", name="Attached files")).to_contain_text("trace.log")
@@ -79,7 +81,7 @@ async def test_a_person_attaches_a_file(world: World) -> None:
 
 
 async def test_a_button_asks_before_it_does_harm(world: World) -> None:
-    """A click on a dangerous button first shows a question. The bot gets the click only if the person
+    """If a person clicks a dangerous button, the page first asks. The bot gets the click only if the person
     confirms."""
     await world.type("/task create fix it")
     delete = world.message("Reply in this thread").get_by_role("button", name="Delete", exact=True)
@@ -96,9 +98,10 @@ async def test_a_button_asks_before_it_does_harm(world: World) -> None:
 
 
 async def test_one_can_be_somebody_else(world: World) -> None:
-    """A visitor becomes Bob. Bob sees the channel, but not Alice's ephemeral message or private channel.
+    """If a visitor becomes Bob, they see the channel, but not Alice's ephemeral message or her private
+    channel.
 
-    His reaction has his name.
+    A reaction of theirs has Bob's name.
     """
     await world.type("/task create fix it")
     await expect(world.message("I am on it.")).to_be_visible()
@@ -115,7 +118,8 @@ async def test_one_can_be_somebody_else(world: World) -> None:
 
 
 async def test_messages_elsewhere_are_counted(world: World) -> None:
-    """A conversation that is not open shows the number of its new messages until it is opened."""
+    """If messages arrive in a conversation that is not open, the list shows their number until the
+    conversation is opened."""
     await world.slack.post("bob", "shop", "hello alice")
     await expect(world.message("hello alice")).to_be_visible()
     await expect(world.page.get_by_role("log")).to_contain_text("Bob Brown: hello alice")
@@ -129,7 +133,7 @@ async def test_messages_elsewhere_are_counted(world: World) -> None:
 
 
 async def test_a_visitor_joins_a_channel(world: World) -> None:
-    """A visitor reads a public channel before joining it, and writes in it after joining."""
+    """A visitor can read a public channel before joining it. After joining, the visitor can write there."""
     await world.page.get_by_role("button", name="random").click()
     await expect(world.box).to_be_hidden()
     await world.page.get_by_role("button", name="Join channel").click()
@@ -140,7 +144,7 @@ async def test_a_visitor_joins_a_channel(world: World) -> None:
 
 
 async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> None:
-    """A command in a thread gets Slack's refusal, which only this person sees in the thread."""
+    """If a person types a command in a thread, the page shows Slack's refusal there, only to this person."""
     ts = await world.slack.post("bob", "shop", "a thread begins")
     await world.slack.post("bob", "shop", "and goes on", ts)
     await world.page.get_by_role("button", name="1 reply").click()
@@ -151,8 +155,8 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 
 
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
-    """The Home tab shows what the bot publishes. Presses in the Home tab, and direct messages, reach the
-    bot."""
+    """The Home tab shows what the bot publishes. If a person presses a button there or writes a direct
+    message, it reaches the bot."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
     await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
     await world.type("fix the footer")
@@ -165,7 +169,7 @@ async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
 
 
 async def test_everything_goes_by_keyboard_alone(world: World) -> None:
-    """A person writes a reply, adds a reaction and fills in a dialog with only the keyboard."""
+    """With only the keyboard, a person can write a reply, add a reaction and fill in a dialog."""
     keys = world.page.keyboard
     await keys.type("/task c")
     await expect(world.page.get_by_role("option")).to_have_count(1)
@@ -206,7 +210,8 @@ async def test_everything_goes_by_keyboard_alone(world: World) -> None:
 
 
 async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: World) -> None:
-    """The app's first direct message opens a conversation, which shows the number of its new messages."""
+    """If the app writes its first direct message, a conversation appears, with the number of its new
+    messages."""
     await world.type("/task write to me")
 
     await world.page.get_by_role("button", name=", 1 new").click()
@@ -215,8 +220,8 @@ async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: Worl
 
 
 async def test_a_choice_of_channels_offers_channels(world: World) -> None:
-    """The menu for choosing a channel offers only channels, because its filter excludes direct
-    conversations."""
+    """If a dialog has a menu for choosing a channel whose filter excludes direct conversations, the menu
+    offers only channels."""
     await world.type("/task write to me")
     await world.page.get_by_role("button", name=", 1 new").wait_for()
 

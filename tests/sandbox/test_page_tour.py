@@ -40,8 +40,8 @@ async def test_a_step_acts_and_says_what_happens_behind_it(world: World, tour: L
 
 
 async def test_the_tour_goes_by_keyboard(world: World, tour: Locator) -> None:
-    """Enter and the arrow keys move through the tour, also backwards. Escape closes the tour, and the focus
-    returns to its button."""
+    """A visitor can go through the tour by Enter and the arrow keys, also backwards. Escape closes the tour,
+    and the focus returns to the button that opens it."""
     switch = world.page.get_by_role("button", name="Tour", exact=True)
     await switch.focus()
     await world.page.keyboard.press("Enter")
@@ -65,7 +65,8 @@ async def test_the_tour_goes_by_keyboard(world: World, tour: Locator) -> None:
 
 
 async def test_the_tour_does_not_type_for_those_who_want_no_motion(world: World, tour: Locator) -> None:
-    """For a visitor who prefers no motion, the whole command is in the box immediately."""
+    """If a visitor prefers reduced motion, the tour does not type the command letter by letter. The whole
+    command is in the box immediately."""
     await world.page.emulate_media(reduced_motion="reduce")
     await world.page.evaluate(
         "window.typed = []; document.querySelector('#message-box').addEventListener('focus', "

@@ -21,7 +21,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_mention_is_completed(world: World) -> None:
-    """Enter completes a mention with the first name. A second Enter sends the message with the mention."""
+    """If a person types `@` and a part of a name, Enter completes the mention with the first suggestion. A
+    second Enter sends the message with the mention."""
     await world.box.press_sequentially("@task")
     await expect(world.page.get_by_role("option", selected=True)).to_have_text("@taskwireTaskwire")
     await world.box.press("Enter")
@@ -34,7 +35,8 @@ async def test_a_mention_is_completed(world: World) -> None:
 
 
 async def test_channels_and_emoji_are_completed(world: World) -> None:
-    """Names of channels and emoji are completed in the same way as names of people."""
+    """If a person types `#` or `:` and a part of a name, Tab completes the name of the channel or the
+    emoji."""
     await world.box.press_sequentially("see #sec")
     await world.box.press("Tab")
     await world.box.press_sequentially(":ey")
@@ -44,8 +46,7 @@ async def test_channels_and_emoji_are_completed(world: World) -> None:
 
 
 async def test_a_commands_suggestions_never_change_what_enter_sends(world: World) -> None:
-    """Enter completes a name, but sends a command exactly as the person typed it, whatever suggestions are
-    shown."""
+    """If a person types a command, Enter sends it exactly as it was typed, whatever suggestions are shown."""
     await world.box.press_sequentially("/task create")
     await world.box.press("Enter")
 
@@ -53,7 +54,8 @@ async def test_a_commands_suggestions_never_change_what_enter_sends(world: World
 
 
 async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
-    """Each choice in the menu of a card reaches the bot. A choice with a URL also opens the URL's page."""
+    """If a person chooses an entry of a card's menu, the bot gets the choice. An entry with a URL opens the
+    URL's page in a new tab."""
     await world.type("/task create fix it")
     card = world.message("Reply in this thread")
     await card.get_by_role("button", name="More", exact=True).click()
@@ -67,8 +69,8 @@ async def test_the_menu_of_a_card_acts_and_opens_pages(world: World) -> None:
 
 
 async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_again(world: World) -> None:
-    """As in Slack, an option of a select can be chosen again only after the app has drawn the row with a new
-    block id."""
+    """If a person chooses an option of a card's select, the select shows this option. When the app draws the
+    row again with a new block id, the select shows its placeholder again."""
     await world.type("/task select")
     row = world.page.locator("#messages .message").last
     await row.get_by_role("button", name="More…").click()
@@ -118,7 +120,7 @@ async def test_the_shortcuts_are_where_slack_has_them(world: World) -> None:
 
 
 async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
-    """The visitor can become a guest, who is marked as a guest and sees only their own channels."""
+    """If a visitor becomes the guest, they are marked as a guest and see only their own channels."""
     await world.page.get_by_role("button", name="Be Dora Diaz, a guest").click()
 
     await expect(world.page.get_by_role("button", name="shop", exact=True)).to_be_visible()
@@ -128,7 +130,7 @@ async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
 
 
 async def test_the_ideas_stay_at_hand(world: World) -> None:
-    """When the strip of ideas is closed, the ideas are beside the message box."""
+    """If a visitor closes the strip of ideas, the ideas are still in a menu beside the message box."""
     await world.page.get_by_role("button", name="Close these suggestions").click()
     await expect(world.page.locator("#welcome")).to_be_hidden()
 

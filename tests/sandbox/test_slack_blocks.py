@@ -76,7 +76,7 @@ TASK = {"type": "task_card", "task_id": "1", "title": "Fix it", "status": "in_pr
     ],
 )  # fmt: skip
 def test_a_message_may_hold(block: Json) -> None:
-    """The stand-in finds no problem in a block that Slack accepts."""
+    """If Slack accepts a block, the stand-in finds no problem in it."""
     assert problems([block], MESSAGE) == []
 
 
@@ -114,7 +114,7 @@ def test_a_message_may_hold(block: Json) -> None:
     ],
 )  # fmt: skip
 def test_a_message_may_not_hold(block: Json, trouble: str, at: str) -> None:
-    """For a block that Slack refuses, the stand-in names the problem and its place."""
+    """If Slack refuses a block, the stand-in names the problem and where it is."""
     assert problems([block], MESSAGE) == [f"[ERROR] {trouble} [json-pointer:/blocks/0{at}]"]
 
 
@@ -135,13 +135,15 @@ def test_blocks_of_a_message_together(blocks: object, trouble: str, at: str) -> 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, False), (MODAL, True), (HOME, True)])
 def test_dialogs_and_home_hold_twice_as_many_blocks(surface: str, *, taken: bool) -> None:
-    """A dialog and a Home tab may have a hundred blocks, and a message fifty."""
+    """The stand-in accepts a hundred blocks in a dialog and in the Home tab, and fifty in a message. It
+    refuses one more."""
     assert (problems([{"type": "divider"}] * 100, surface) == []) is taken
 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, True), (MODAL, False), (HOME, False)])
 def test_markdown_and_tables_are_for_messages(surface: str, *, taken: bool) -> None:
-    """Only messages may have blocks of the types markdown and table. Dialogs and the Home tab refuse them."""
+    """The stand-in accepts blocks of the types markdown and table only in messages. It refuses them in
+    dialogs and in the Home tab."""
     blocks = [
         {"type": "markdown", "text": "*x*"},
         {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]},
@@ -170,12 +172,12 @@ MODAL_VIEW = {"type": "modal", "title": plain("New task"), "blocks": [section()]
     ],
 )  # fmt: skip
 def test_views_that_slack_refuses(view: Json, kind: str, trouble: str, at: str) -> None:
-    """For a view that Slack refuses, the stand-in names the problem and its place in the view."""
+    """If Slack refuses a view, the stand-in names the problem and where it is in the view."""
     assert f"[ERROR] {trouble} [json-pointer:/view{at}]" in view_problems(view, kind)
 
 
 def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
-    """A dialog with a submit button may have inputs of several kinds."""
+    """If a dialog has a submit button, the stand-in accepts inputs of several kinds in it."""
     inputs = [
         TYPED | {"multiline": True, "max_length": 3000, "initial_value": "x", "placeholder": plain("…")},
         select(),
@@ -189,8 +191,8 @@ def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
 
 
 async def test_invalid_blocks_are_refused_with_their_troubles() -> None:
-    """A message with invalid blocks is refused. The answer names the problems, and the stand-in records a
-    violation."""
+    """If a message has invalid blocks, the stand-in refuses it. The answer names the problems, and a
+    violation is recorded."""
     trouble = "[ERROR] unsupported type: heading [json-pointer:/blocks/0/type]"
 
     async with world() as api:

@@ -120,8 +120,8 @@ async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
 
 
 async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
-    """A mention is acked, and the app posts a card in the thread. A click on the card's button replaces the
-    card."""
+    """If a person mentions the app, the app acks the event and posts a card in the thread. A click on the
+    card's button replaces the card."""
     slack = api.slack
     async with running(slack):
         ts = await slack.mention("alice", "general", "hello")
@@ -137,7 +137,7 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
 
 
 async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
-    """When Slack asks Bolt to connect again, no command is lost."""
+    """If the stand-in asks Bolt to connect again, no command is lost."""
     slack = api.slack
     async with running(slack):
         (before,) = slack.sockets.connections
@@ -151,7 +151,7 @@ async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
 
 
 async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
-    """A lost event is delivered again, is marked as a retry, and is acked."""
+    """If an event is lost, it is delivered again, marked as a retry, and acked."""
     slack = api.slack
     slack.faults.add("app_mention", DeliveryFault.LOST)
     async with running(slack):

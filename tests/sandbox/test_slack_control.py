@@ -25,7 +25,8 @@ async def act(api: Api, path: str = "act", **body: object) -> Json:
 
 
 async def test_a_person_acts_and_looks(api: Api) -> None:
-    """Another process lets a person act, and reads the result. Each act has the name of its Python method."""
+    """Over HTTP, another process lets a person act, and reads the result. The acts have the names of the
+    stand-in's Python methods."""
     files = [{"name": "a.txt", "text": "x"}]
     ts = (await act(api, act="post", user="alice", channel="general", text="hello", files=files))["result"]
     await act(api, act="react", user="bob", channel="general", ts=ts, name="eyes")
@@ -39,7 +40,8 @@ async def test_a_person_acts_and_looks(api: Api) -> None:
 
 
 async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
-    """Another process types commands and fills dialogs. The answers and the dialogs come back as JSON."""
+    """Over HTTP, another process types commands and fills in dialogs. It gets the answers and the dialogs as
+    JSON."""
     view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
 
     async with connected(api) as app:
@@ -58,8 +60,8 @@ async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
 
 
 async def test_what_cannot_be_done_says_why(api: Api) -> None:
-    """The error for an impossible act names the unknown act, the unknown person, or the reason of Slack's
-    client."""
+    """If another process asks for an impossible act, the error names the unknown act or person, or has the
+    reason of Slack's client."""
     unknown = await act(api, act="shout")
     nobody = await act(api, act="post", user="zoe", channel="general", text="x")
     outside = await act(api, act="post", user="bob", channel="secret", text="x")
@@ -88,7 +90,7 @@ async def test_changes_come_as_a_stream(api: Api) -> None:
 
 
 async def test_faults_are_planned_and_cleared(api: Api) -> None:
-    """Another process plans and clears faults. Each fault has its Python name."""
+    """Over HTTP, another process plans and clears faults. The faults have their Python names."""
     await act(api, "faults", name="auth.test", fault="error", error="fatal_error", times=5)
     failed = await api.call("auth.test")
     async with api.session.delete(f"{api.slack.backend.base_url}/_control/faults") as response:
@@ -102,7 +104,8 @@ async def test_faults_are_planned_and_cleared(api: Api) -> None:
 
 
 async def test_other_web_pages_are_kept_out(api: Api) -> None:
-    """A web page of another origin cannot use the control interface through a person's browser."""
+    """If a web page of another origin asks a person's browser to use the control interface, the request is
+    refused."""
     headers = {"Origin": "https://evil.test"}
 
     async with api.session.get(f"{api.slack.backend.base_url}/_control/state", headers=headers) as response:

@@ -1,11 +1,12 @@
-"""Events about changes of people and user groups, and the answers for an organization."""
+"""When people and user groups change, the stand-in sends events. For an organization, it gives additional
+answers."""
 
 from tests.sandbox.slack_app import connected
 from tests.sandbox.slack_worlds import world
 
 
 async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
-    """After a change of a person, the app gets an event with the whole user, as in users.info."""
+    """If a person's profile changes, the app gets an event with the whole user, as in users.info."""
     async with world() as api, connected(api) as app:
         await api.slack.change_user("alice", is_restricted=True, deleted=True)
         await api.slack.wait_until_idle()
@@ -18,8 +19,8 @@ async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
 
 
 async def test_a_change_of_a_group_is_two_events() -> None:
-    """After a change of a user group, the app gets two events: one with the whole group, and one with the
-    people who were added and removed."""
+    """If a user group changes, the app gets two events: one with the whole group, and one with the people who
+    were added and removed."""
     async with world() as api, connected(api) as app:
         group = api.slack.add_group("ops", ["alice"])
         alice, bob = (api.slack.workspace.user(name).id for name in ("alice", "bob"))
@@ -37,8 +38,8 @@ async def test_a_change_of_a_group_is_two_events() -> None:
 
 
 async def test_a_member_of_an_organization_is_shown_with_their_workspaces() -> None:
-    """auth.test shows the organization, and whether the app is installed for the whole organization. A member
-    is shown with their workspaces."""
+    """If the app is installed in an organization, auth.test shows the organization and whether the app is
+    installed for all of it. A member is shown with their workspaces."""
     async with world() as api:
         alice = api.slack.workspace.user("alice")
         before = await api.call("users.info", user=alice.id)

@@ -43,8 +43,8 @@ def texts(api: Api) -> list[str]:
 async def test_a_call_is_answered_badly(
     api: Api, general: str, fault: CallFault, status: int, *, done: bool
 ) -> None:
-    """A planned fault gives a call a bad answer, in some cases after its execution. The next call is answered
-    normally."""
+    """If a test plans a bad answer for a call, the call gets this answer, in some cases after it was
+    executed. The next call is answered normally."""
     api.slack.faults.add("chat.postMessage", fault, seconds=0.01)
 
     async with api.raw("chat.postMessage", channel=general, text="hello") as response:
@@ -59,7 +59,7 @@ async def test_a_call_is_answered_badly(
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.REFUSE, False), (CallFault.DONE_THEN_CUT, True)])
 async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """A planned fault cuts the connection before or after the execution of a call."""
+    """If a test plans a cut for a call, the connection is cut before or after the call is executed."""
     api.slack.faults.add("chat.postMessage", fault)
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -71,7 +71,7 @@ async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, 
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.HANG, False), (CallFault.DONE_THEN_HANG, True)])
 async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """A call with a planned fault gets no answer until the client closes the connection."""
+    """If a test plans silence for a call, the call gets no answer until the client closes the connection."""
     api.slack.faults.add("chat.postMessage", fault)
 
     waiting = asyncio.create_task(api.call("chat.postMessage", channel=general, text="hello"))
@@ -82,7 +82,7 @@ async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault
 
 
 async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: str) -> None:
-    """A test chooses the error of an answer and the seconds of Retry-After."""
+    """If a test plans a 429 or an error, it can choose the seconds of Retry-After or the error's name."""
     api.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=7)
     api.slack.faults.add("chat.postMessage", CallFault.ERROR, error="fatal_error")
 
@@ -95,7 +95,7 @@ async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: s
 
 
 async def test_chance_follows_the_seed() -> None:
-    """If faults depend on chance, the same seed fails the same calls."""
+    """If faults depend on chance, stand-ins with the same seed fail the same calls."""
     runs = []
     for _ in range(2):
         async with world(seed=11) as api:
@@ -107,7 +107,8 @@ async def test_chance_follows_the_seed() -> None:
 
 
 async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
-    """A rule can read the arguments of calls, and so select one message among many."""
+    """If a planned fault has a condition on the arguments of calls, it affects only the calls that fulfill
+    it, for example one message of many."""
     api.slack.faults.add(
         "chat.postMessage", CallFault.ERROR, where=lambda arguments: arguments["text"] == "b"
     )
@@ -128,7 +129,7 @@ async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
 
 
 async def test_a_call_may_be_held(api: Api, general: str) -> None:
-    """If the hook waits, its call waits too."""
+    """If the test's hook around calls waits, the call that it belongs to waits too."""
     given_up = asyncio.Event()
 
     async def hold(phase: str, _: Call) -> None:
@@ -145,7 +146,7 @@ async def test_a_call_may_be_held(api: Api, general: str) -> None:
 
 
 async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: str) -> None:
-    """A server that was down keeps its port and its data."""
+    """If the server was down and is up again, it has the same port and the same data."""
     await api.post(general, "before")
     url = api.slack.api_url
 
@@ -159,7 +160,8 @@ async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: s
 
 
 async def test_an_event_is_delivered_twice(api: Api) -> None:
-    """An event is delivered twice with the same event id. Neither delivery is marked as a retry."""
+    """If a test plans that an event comes twice, it is delivered twice with the same event id. Neither
+    delivery is marked as a retry."""
     api.slack.faults.add("message", DeliveryFault.TWICE)
 
     async with connected(api) as app:
@@ -183,7 +185,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
 
 
 async def test_events_come_out_of_order(api: Api) -> None:
-    """A delayed event arrives after the next event."""
+    """If a test plans a delay for an event, it arrives after the next event."""
     api.slack.faults.add("message", DeliveryFault.OUT_OF_ORDER)
 
     async with connected(api) as app:
@@ -212,7 +214,8 @@ async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
 
 
 async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
-    """Just before an event, the app is asked to reconnect. The event waits for the new connection."""
+    """If a test plans a refresh for an event, the app is asked to reconnect just before the event. The event
+    waits for the new connection."""
     api.slack.faults.add("message", DeliveryFault.REFRESH)
 
     async with connected(api) as old:
@@ -223,7 +226,8 @@ async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
 
 
 async def test_a_lost_command_fails_to_the_person(api: Api) -> None:
-    """The person sees an error for a lost command, because Slack does not retry commands."""
+    """If a command is lost, the person sees an error. The stand-in does not send the command again, because
+    Slack does not."""
     api.slack.faults.add("/task", DeliveryFault.LOST)
 
     async with connected(api) as app:

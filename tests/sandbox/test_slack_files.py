@@ -24,7 +24,8 @@ async def upload(api: Api, name: str, content: bytes) -> str:
 
 
 async def test_an_upload_is_shared_a_moment_later(api: Api) -> None:
-    """The answer to an upload does not list where the file was shared. files.info lists it a moment later."""
+    """When an upload is completed, the answer does not say where the file was shared. A moment later,
+    files.info says it."""
     channel = api.slack.workspace.channel("general").id
     root = await api.post(channel, "root")
     file_id = await upload(api, "log.txt", b"all of it")
@@ -50,7 +51,7 @@ async def test_an_upload_is_shared_a_moment_later(api: Api) -> None:
     ("place", "error"), [("random", "not_in_channel"), ("secret", "channel_not_found"), ("general", None)]
 )
 async def test_a_file_goes_where_the_bot_is(api: Api, place: str, error: str | None) -> None:
-    """The bot can share a file only where it could post a message."""
+    """If the bot could not post a message in a place, it cannot share a file there."""
     file_id = await upload(api, "a.txt", b"x")
     channel = api.slack.workspace.channel(place).id
 
@@ -60,7 +61,8 @@ async def test_a_file_goes_where_the_bot_is(api: Api, place: str, error: str | N
 
 
 async def test_what_was_not_uploaded_cannot_be_completed(api: Api) -> None:
-    """If a file has the wrong length or an unknown id, completing its upload answers "not found"."""
+    """If a file has the wrong length or an unknown id, its upload cannot be completed. The answer is the
+    error "not found"."""
     opened = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
     async with api.session.post(opened["upload_url"], data=b"four") as response:
         assert response.status == 400
@@ -75,7 +77,8 @@ async def test_what_was_not_uploaded_cannot_be_completed(api: Api) -> None:
 
 
 async def test_an_attachment_is_read_with_the_bots_token(api: Api) -> None:
-    """An attachment can be read with the bot's token. Without it, Slack answers with its sign-in page."""
+    """If a person attaches a file, the app can read it with the bot's token. Without the token, the answer is
+    Slack's sign-in page."""
     ts = await api.slack.post("alice", "general", "look", files=[Attachment("a.diff", b"+1")])
     file: Json = api.slack.message("general", ts)["files"][0]
 

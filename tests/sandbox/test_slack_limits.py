@@ -15,8 +15,8 @@ class Clock:
 
 
 def test_a_tier_is_a_sliding_minute() -> None:
-    """If fifty calls of tier 3 were made within a minute, the next call must wait until the first call is a
-    minute old."""
+    """If an app has made fifty calls of tier 3 within a minute, the next call must wait until the first of
+    them is a minute old."""
     clock = Clock()
     limiter = MethodRateLimiter(is_on=True, clock=clock)
 
@@ -46,7 +46,8 @@ def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
 
 
 async def test_too_many_calls_are_told_when_to_come_back() -> None:
-    """Too many calls get HTTP 429 with Retry-After. Without the option, the stand-in has no limits."""
+    """If an app makes too many calls, it gets HTTP 429 with Retry-After. If the test has not turned on the
+    limits, there are none."""
     async with world(limits="documented") as api:
         for _ in range(20):
             assert (await api.call("usergroups.list"))["ok"]

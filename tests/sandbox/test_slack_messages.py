@@ -48,7 +48,8 @@ async def test_a_posted_message_is_the_bots(api: Api, general: str) -> None:
     ],
 )
 async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, posted: str, stored: str) -> None:
-    """In a posted text, stray control characters become entities, and bare URLs become links."""
+    """If a posted text has control characters of Slack's markup, they become entities. Bare URLs become
+    links."""
     ts = await api.post(general, posted)
 
     assert api.slack.message("general", ts)["text"] == stored
@@ -59,8 +60,8 @@ async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, poste
     [("random", "not_in_channel"), ("secret", "channel_not_found"), ("C404", "channel_not_found")],
 )
 async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: str) -> None:
-    """The bot cannot post to a channel that it has not joined. If the channel is private, the error says that
-    there is no such channel."""
+    """If the bot has not joined a channel, it cannot post there. If the channel is private, the error says
+    that there is no such channel."""
     found = api.slack.workspace.find_channel(place)
 
     answer = await api.call("chat.postMessage", channel=found.id if found else place, text="hello")
@@ -69,7 +70,7 @@ async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: 
 
 
 async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None:
-    """An archived channel accepts neither messages nor reactions."""
+    """If a channel is archived, it accepts neither messages nor reactions."""
     ts = await api.post(general, "before")
     await api.slack.archive("alice", "general")
 
@@ -80,7 +81,7 @@ async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None
 
 
 async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
-    """A post to a person's id goes to the direct conversation with this person."""
+    """If the bot posts to a person's id, the message goes to the direct conversation with this person."""
     alice = api.slack.workspace.user("alice")
 
     answer = await api.call("chat.postMessage", channel=alice.id, text="psst")
@@ -101,14 +102,15 @@ async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
     ],
 )
 async def test_content_that_slack_refuses(api: Api, general: str, arguments: Json, error: str) -> None:
-    """Each kind of wrong content is refused with its own error."""
+    """If a message has wrong content, it is refused. Each kind of wrong content has its own error."""
     answer = await api.call("chat.postMessage", channel=general, **arguments)
 
     assert answer["error"] == error
 
 
 async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, general: str) -> None:
-    """A post is cut after 40,000 characters. An edit of more than 4,000 characters is refused."""
+    """If a post has more than 40,000 characters, it is cut. If an edit has more than 4,000 characters, it is
+    refused."""
     ts = await api.post(general, "x" * 40_001)
 
     edited = await api.call("chat.update", channel=general, ts=ts, text="x" * 4_001)
@@ -128,9 +130,9 @@ async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
 
 
 async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -> None:
-    """History and replies show metadata only with include_all_metadata.
+    """The history and the replies show metadata only if the call has include_all_metadata.
 
-    An edit without metadata keeps the old metadata. An edit with {} removes it.
+    If an edit has no metadata, the old metadata stays. If it has {}, the metadata is removed.
     """
     ts = await api.post(general, "root", metadata=METADATA)
     await api.post(general, "reply", thread_ts=ts, metadata=METADATA)
@@ -149,7 +151,7 @@ async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -
 
 
 async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api, general: str) -> None:
-    """If metadata has a bad event type, the message is posted without it. The stand-in records a
+    """If metadata has a bad event type, the message is posted without metadata. The stand-in records a
     violation."""
     bad = {"event_type": "task wire", "event_payload": {}}
 
@@ -162,8 +164,8 @@ async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api
 
 
 async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) -> None:
-    """An edit without blocks keeps the old blocks, and an edit with an empty list removes them. The message
-    is marked as edited."""
+    """If an edit has no blocks, the old blocks stay. If it has an empty list of blocks, they are removed. The
+    message is marked as edited."""
     ts = await api.post(general, "a", blocks=[{"type": "divider"}])
 
     await api.call("chat.update", channel=general, ts=ts, text="b")
@@ -175,8 +177,8 @@ async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) ->
 
 
 async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str) -> None:
-    """The app can change only its own messages. A missing message is not found, and another person's message
-    is refused."""
+    """If the app edits or deletes a message of another person, this is refused. If the message is missing,
+    the error says that it is not found."""
     theirs = await api.slack.post("alice", "general", "mine")
 
     update = await api.call("chat.update", channel=general, ts=theirs, text="x")
@@ -205,7 +207,8 @@ async def test_a_thread_comes_parent_first(api: Api, general: str) -> None:
 
 
 async def test_history_is_newest_first_and_without_replies(api: Api, general: str) -> None:
-    """The history has the newest message first and no replies, except broadcast replies."""
+    """The history has the newest message first. It has no replies, except those that were also sent to the
+    channel."""
     root = await api.post(general, "root")
     await api.post(general, "hidden", thread_ts=root)
     await api.post(general, "shown", thread_ts=root, reply_broadcast=True)
@@ -232,8 +235,8 @@ async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, g
 
 
 async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None:
-    """The history comes in pages, which new messages do not shift. Messages at the ends of a range count only
-    with `inclusive`."""
+    """The history comes in pages, which new messages do not shift. Messages exactly at the ends of a range
+    count only with `inclusive`."""
     stamps = [await api.post(general, str(number)) for number in range(5)]
 
     first = await api.call("conversations.history", channel=general, limit=2)
@@ -266,7 +269,8 @@ async def test_every_page_of_a_thread_begins_with_the_parent(api: Api, general: 
 
 
 async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> None:
-    """A deleted parent leaves a tombstone, and its replies stay. A message without replies is removed."""
+    """If the root of a thread is deleted, a tombstone takes its place, and its replies stay. If a message
+    without replies is deleted, nothing stays."""
     root = await api.post(general, "root")
     reply = await api.post(general, "reply", thread_ts=root)
 
@@ -279,7 +283,7 @@ async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> No
 
 
 async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -> None:
-    """The second add of a reaction is an error, and so is the second remove. The two errors have different
+    """If a reaction is added or removed a second time, the answer is an error. The two errors have different
     names."""
     ts = await api.slack.post("alice", "general", "look")
     item = {"channel": general, "timestamp": ts, "name": "eyes"}
@@ -298,8 +302,8 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """Only the addressed person, who must be a member of the channel, sees an ephemeral message. It is not in
-    the history."""
+    """If the bot posts an ephemeral message, only the addressed person sees it. This person must be a member
+    of the channel. The history does not have the message."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 
@@ -324,7 +328,7 @@ async def test_a_permalink_leads_into_the_thread(api: Api, general: str) -> None
 
 
 async def test_the_bot_joins_what_is_public(api: Api) -> None:
-    """When the bot joins a public channel, the channel gets a message. The bot cannot join a private
+    """If the bot joins a public channel, the channel gets a message about this. The bot cannot join a private
     channel."""
     random, secret = (api.slack.workspace.channel(name).id for name in ("random", "secret"))
 

@@ -47,8 +47,8 @@ def general(api: Api) -> str:
 
 
 async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api, general: str) -> None:
-    """In a command's text, mentions have an id and a name, URLs are links, and control characters are
-    entities."""
+    """If a person types a command, the app gets its text with mentions as ids and names, URLs as links, and
+    control characters as entities."""
     answer = await api.slack.command(
         "alice", "general", "/task", "ask @bob in #random & see https://x.test <b>"
     )
@@ -76,8 +76,8 @@ async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api,
 
 
 async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: Api) -> None:
-    """The person sees the message in the ack of a command. With `in_channel`, everybody in the channel sees
-    it."""
+    """If the ack of a command has a message, the person sees it. If the message has `in_channel`, everybody
+    in the channel sees it."""
     app.reply = lambda payload: {"text": payload["text"], "response_type": payload["text"]}
 
     await api.slack.command("alice", "general", "/task", "ephemeral")
@@ -88,7 +88,8 @@ async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: 
 
 
 async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) -> None:
-    """Slack itself refuses a command in a thread, and the app gets nothing."""
+    """If a person types a command in a thread, the stand-in refuses it as Slack does, and the app gets
+    nothing."""
     root = await api.slack.post("alice", "general", "root")
 
     answer = await api.slack.command("alice", "general", "/task", "help", thread_ts=root)
@@ -98,7 +99,8 @@ async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) ->
 
 
 async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> None:
-    """A response URL accepts five answers. The sixth is refused and recorded as a violation."""
+    """If the app answers a response URL six times, the first five answers are accepted. The sixth is refused
+    and recorded as a violation."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     statuses = []
@@ -113,8 +115,8 @@ async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> No
 
 
 async def test_a_response_url_lives_half_an_hour() -> None:
-    """A response URL expires after half an hour of the stand-in's clock. An unknown field in an answer is a
-    violation."""
+    """A response URL expires after half an hour of the stand-in's clock. If an answer to it has an unknown
+    field, this is a violation."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -133,7 +135,8 @@ async def test_a_response_url_lives_half_an_hour() -> None:
 
 
 async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
-    """A mention causes two events about one message, with different event ids."""
+    """If a person mentions the bot, the app gets two events about the one message, with different event
+    ids."""
     ts = await api.slack.mention("alice", "general", "fix it")
     await api.slack.wait_until_idle()
 
@@ -142,8 +145,8 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 
 
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
-    """The app also gets events for its own messages. The bot id in an event shows that the message is the
-    app's."""
+    """If the app posts a message, it gets an event for it too. The bot id in the event shows that the message
+    is the app's own."""
     await api.post(general, "hello")
     await api.slack.wait_until_idle()
 
@@ -151,7 +154,8 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 
 
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
-    """The app gets no events from a channel that the bot has not joined, not even a mention."""
+    """If something is written in a channel that the bot has not joined, even a mention, the app gets no
+    event."""
     await api.slack.mention("alice", "random", "hello?")
     await api.slack.wait_until_idle()
 
@@ -180,8 +184,8 @@ async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
 
 
 async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general: str) -> None:
-    """The event for an edit has the text before and after, and its own ts. The message keeps its ts and is
-    marked as edited."""
+    """If a message is edited, the app gets an event with the text before and after, and with a ts of its own.
+    The message keeps its ts and is marked as edited."""
     ts = await api.slack.post("alice", "general", "one")
     await api.slack.edit("alice", "general", ts, "two <3")
     await api.slack.wait_until_idle()
@@ -194,7 +198,7 @@ async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general:
 
 
 async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
-    """When Slack unfurls a link, the message changes but is not marked as edited."""
+    """If Slack itself adds a preview of a link, the message changes but is not marked as edited."""
     ts = await api.slack.post("alice", "general", "see https://example.test")
     await api.slack.unfurl("general", ts, "https://example.test")
     await api.slack.wait_until_idle()
@@ -205,8 +209,8 @@ async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None:
-    """The app gets an event for a posted link, even if the bot is no member. The app's unfurl is shown below
-    the message."""
+    """If a link is posted, the app gets an event, even if the bot is no member. The preview that the app then
+    sends is shown below the message."""
     ts = await api.slack.post("alice", "random", "see https://coder.test/tasks/1")
     await api.slack.until(lambda: app.events, "the event")
     shared = app.events[0]
@@ -223,8 +227,8 @@ async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None
 
 
 async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> None:
-    """The app gets an event for a reaction. The event names the message's author, but not the message's
-    thread."""
+    """If a person adds a reaction, the app gets an event. It names the message's author, but not the
+    message's thread."""
     ts = await api.post(general, "card")
     await api.slack.react("alice", "general", ts, ":octagonal_sign:")
     await api.slack.unreact("alice", "general", ts, "octagonal_sign")
@@ -239,8 +243,8 @@ async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> N
 
 
 async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, api: Api, general: str) -> None:
-    """A click sends the message and a response URL to the app. An answer to this URL may replace the
-    message."""
+    """If a person clicks a button, the app gets the message and a response URL. An answer to this URL may
+    replace the message."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     answer = await api.slack.click("alice", "general", ts, "go")
@@ -266,8 +270,8 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
 async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """In a thread, a response URL can answer only with `in_channel`. chat.postEphemeral can show a message to
-    one person there."""
+    """If a button was clicked in a thread, the app's answer to the response URL must have `in_channel`. Only
+    chat.postEphemeral can show a message to one person in the thread."""
     del app
     root = await api.post(general, "root")
     ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)
@@ -285,7 +289,8 @@ async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
 
 
 async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, general: str) -> None:
-    """A choice in a menu sends the option to the app. A test names the option by its value or its text."""
+    """If a person chooses an option in a menu, the app gets the option. A test names the option by its value
+    or its text."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     await api.slack.click("alice", "general", ts, "pick", "One")
@@ -297,8 +302,8 @@ async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, g
 async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """A click on an ephemeral message sends no message to the app. Only the response URL can change or delete
-    it."""
+    """If a person clicks a button of an ephemeral message, the app does not get the message. Only the
+    response URL can change or delete it."""
     alice = api.slack.workspace.user("alice").id
     shown = await api.call("chat.postEphemeral", channel=general, user=alice, text="a", blocks=BUTTONS)
 
@@ -312,7 +317,7 @@ async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
 
 
 async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) -> None:
-    """A message shortcut sends the message to the app, also in a thread."""
+    """If a person uses a message shortcut, also in a thread, the app gets the message."""
     root = await api.slack.post("alice", "general", "root")
     reply = await api.slack.post("alice", "general", "reply", root)
 
@@ -329,7 +334,7 @@ async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) 
 
 
 async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
-    """If a person's act is impossible in Slack, the error says why."""
+    """If a test lets a person do something that is impossible in Slack, the error says why."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     with pytest.raises(ImpossibleAction, match="only one's own messages"):
@@ -343,7 +348,8 @@ async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
 
 
 async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api) -> None:
-    """A typed message has rich text. Mentions, links and code are elements of their own."""
+    """If a person types a message, the app gets it with rich text, in which mentions, links and code are
+    elements."""
     await api.slack.post("alice", "general", "hey @bob see https://x.test and `run` ```\na < b\n```")
     await api.slack.wait_until_idle()
 
@@ -368,7 +374,7 @@ async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api
 
 
 async def test_only_subscribed_events_are_delivered() -> None:
-    """An event is delivered only if the manifest subscribes to it and has its scope."""
+    """If the manifest does not subscribe to an event or lacks its scope, the app does not get the event."""
     manifest = {
         "display_information": {"name": "Small"},
         "oauth_config": {"scopes": {"bot": ["app_mentions:read"]}},
@@ -386,7 +392,8 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
 
 async def test_only_declared_commands_and_shortcuts_exist() -> None:
-    """A command or shortcut that the manifest does not declare is refused, and the app gets nothing."""
+    """If a person uses a command or shortcut that the manifest does not declare, it is refused, and the app
+    gets nothing."""
     manifest = {
         "display_information": {"name": "Small"},
         "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},

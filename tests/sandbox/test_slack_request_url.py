@@ -1,4 +1,5 @@
-"""The stand-in in HTTP mode: signed requests, retries with their headers, the URL handshake, and forms."""
+"""The Slack stand-in in HTTP mode: signed requests, retries with their headers, the URL handshake, and
+forms."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,7 @@ class HttpApp:
         self.url = ""
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer one request of Slack."""
+        """Record a request of the stand-in, and answer as the test says."""
         body = await request.text()
         self.requests.append((dict(request.headers), body))
         if '"url_verification"' in body:
@@ -65,7 +66,8 @@ async def test_events_are_signed(app: HttpApp, api: Api) -> None:
 
 
 async def test_a_retry_has_its_number_in_a_header(app: HttpApp, api: Api) -> None:
-    """The headers of a retry have its number and reason. After the last retry, Slack gives up the event."""
+    """If an event is sent again, the request's headers have the number and the reason of the retry. After the
+    last retry, the event is given up."""
     app.answer = lambda: web.Response(status=503)
 
     await api.slack.post("alice", "general", "hello")
@@ -78,7 +80,7 @@ async def test_a_retry_has_its_number_in_a_header(app: HttpApp, api: Api) -> Non
 
 
 async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
-    """With a header in its answer, the app can refuse further retries."""
+    """If the app's answer has the header that refuses retries, the event is not sent again."""
     app.answer = lambda: web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
 
     await api.slack.post("alice", "general", "hello")
@@ -88,14 +90,15 @@ async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
 
 
 async def test_the_handshake_returns_the_challenge(app: HttpApp, api: Api) -> None:
-    """When a person enters a URL in the app's settings, Slack sends a challenge, which the app must
-    return."""
+    """If a person enters a URL in the app's settings, the stand-in sends a challenge there, which the app
+    must return."""
     assert await api.slack.requests.verify()
     assert len(app.requests) == 1
 
 
 async def test_commands_are_forms(app: HttpApp, api: Api) -> None:
-    """A command arrives as a form. The person sees the body of the app's answer."""
+    """If a person types a command, the app gets it as a form. The person sees the body of the app's
+    answer."""
     app.answer = lambda: web.json_response({"text": "on it"})
 
     await api.slack.command("alice", "general", "/task", "help")
@@ -105,7 +108,8 @@ async def test_commands_are_forms(app: HttpApp, api: Api) -> None:
 
 
 async def test_interactions_are_json_in_a_form(app: HttpApp, api: Api) -> None:
-    """A click or a dialog arrives as JSON in the form field `payload`."""
+    """If a person clicks a button or submits a dialog, the app gets it as JSON in the form field
+    `payload`."""
     await api.slack.shortcut("alice", "new_task")
 
     assert json.loads(app.form()["payload"])["callback_id"] == "new_task"

@@ -19,14 +19,14 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def test_hello_counts_the_connections(api: Api) -> None:
-    """The hello of the second connection says that there are two connections."""
+    """If an app opens a second connection, the hello on it says that there are two connections."""
     async with connected(api) as first, connected(api) as second:
         assert (first.hello["num_connections"], second.hello["num_connections"]) == (1, 2)
         assert first.hello["connection_info"] == {"app_id": "A0TW000001"}
 
 
 async def test_a_ticket_opens_one_connection(api: Api) -> None:
-    """The URL of a ticket opens only one connection."""
+    """The URL that an app gets for a new connection opens only one connection."""
     url = await socket_url(api)
 
     async with api.session.ws_connect(url):
@@ -37,7 +37,7 @@ async def test_a_ticket_opens_one_connection(api: Api) -> None:
 
 
 async def test_the_eleventh_connection_is_turned_away(api: Api) -> None:
-    """Ten connections are allowed, and the eleventh is refused."""
+    """If an app has ten connections, the eleventh is refused."""
     async with AsyncExitStack() as stack:
         for _ in range(10):
             await stack.enter_async_context(connected(api))
@@ -73,7 +73,7 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
 
 
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
-    """The envelope of an event names the recipient and the conversation, and whether the channel is
+    """The envelope of an event names the app's workspace and the conversation, and whether the channel is
     shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
@@ -104,8 +104,8 @@ async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
 
 
 async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
-    """An event without an ack is delivered three more times, with the number of the retry. Then the stand-in
-    records a violation."""
+    """If an event gets no ack, it is delivered three more times, each with the number of the retry. Then the
+    stand-in records a violation."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -140,8 +140,7 @@ async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> N
 
 
 async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None:
-    """A command without an ack fails, and the person sees an error. Slack does not deliver the command
-    again."""
+    """If a command gets no ack, it fails, and the person sees an error. It is not delivered again."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -169,7 +168,7 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
 
 
 async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) -> None:
-    """Before Slack closes a socket, it sends refresh_requested and then nothing more on this socket. A
+    """Before the stand-in closes a socket, it sends refresh_requested and then nothing more on this socket. A
     warning before that changes nothing."""
     async with connected(api) as old:
         await api.slack.sockets.warn()
@@ -183,7 +182,8 @@ async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) ->
 
 
 async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
-    """A pong has the content of its ping. The SDK measures its connection by this content."""
+    """If the app sends a ping, the pong has the same content. The SDK uses this content to measure its
+    connection."""
     async with api.session.ws_connect(await socket_url(api), autoping=False) as socket:
         await socket.receive_json()
         await socket.ping(b"sdk-ping-pong:1.5")
@@ -193,7 +193,8 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
 
 
 async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> None:
-    """A frame that is no ack is a violation, and so is an ack for an unknown envelope."""
+    """If the app sends a frame that is no ack, or an ack for an unknown envelope, the stand-in records a
+    violation."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")
         await app.socket.send_json({"envelope_id": "e404"})

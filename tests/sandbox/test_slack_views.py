@@ -81,7 +81,8 @@ def submitted(app: SocketApp) -> Json:
 
 
 async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
-    """A trigger opens one dialog. A used trigger and an invented trigger have different errors."""
+    """A trigger opens one dialog. If a trigger was already used or was invented, the call is refused. The two
+    errors are different."""
     used = next(iter(api.slack.backend.tickets.triggers))
 
     again = await api.call("views.open", trigger_id=used, view=FORM)
@@ -104,8 +105,8 @@ async def test_a_trigger_lives_three_seconds() -> None:
 
 
 async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp, api: Api) -> None:
-    """An open dialog has a state, a hash and ids, which Slack adds. A press sends the dialog with them to the
-    app."""
+    """The stand-in adds a state, a hash and ids to an open dialog, as Slack does. If a person presses a
+    button in it, the app gets the dialog with them."""
     answer = await api.slack.press("alice", form, "reload")
 
     payload = submitted(app)
@@ -118,8 +119,8 @@ async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp
 
 
 async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp, api: Api) -> None:
-    """A submission sends the values by block id and action id, and closes the dialog. A menu that was not
-    changed sends its initial choice."""
+    """If a person submits a dialog, the app gets the values by block id and action id, and the dialog closes.
+    A menu that the person did not change has its initial choice."""
     result = await api.slack.submit("alice", form, {"prompt": "fix it"})
 
     payload = submitted(app)
@@ -130,7 +131,8 @@ async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp
 
 
 async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketApp, api: Api) -> None:
-    """Slack's client checks required fields and lengths before the app gets a submission."""
+    """If a required field is empty or a text is too long, the dialog shows an error, and the app gets no
+    submission."""
     with pytest.raises(ImpossibleAction, match="Prompt: this is a required field"):
         await api.slack.submit("alice", form)
     with pytest.raises(ImpossibleAction, match="Prompt: at most 10 characters"):
@@ -140,8 +142,8 @@ async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketAp
 
 
 async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: Api) -> None:
-    """If the ack has errors, the dialog stays open and shows them. An error for a block that is no input is a
-    violation."""
+    """If the ack of a submission has errors, the dialog stays open and shows them. An error for a block that
+    is no input is a violation."""
     app.reply = lambda _: {"response_action": "errors", "errors": {"prompt": "Too short", "more": "?"}}
 
     result = await api.slack.submit("alice", form, {"text": "x"})
@@ -151,8 +153,8 @@ async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: A
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:
-    """An ack with an update keeps the dialog's id. An ack with a push opens another dialog on top. An ack
-    with a clear closes all dialogs."""
+    """If the ack of a submission has an update, the dialog keeps its id. If it has a push, another dialog
+    opens on top. If it has a clear, all dialogs close."""
     app.reply = lambda _: {"response_action": "push", "view": FORM}
     pushed = (await api.slack.submit("alice", form, {"text": "x"})).view
     assert pushed is not None
@@ -169,7 +171,7 @@ async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api:
 async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
     form: View, app: SocketApp, api: Api
 ) -> None:
-    """If a submission gets no ack, the dialog stays open and shows that Slack had trouble."""
+    """If a submission gets no ack, the dialog stays open and says that there was trouble with Slack."""
     app.is_silent = True
     api.slack.sockets.ack_seconds = 0.05
 
@@ -180,8 +182,8 @@ async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
 
 
 async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
-    """At most three dialogs may be open on top of each other, and a fourth is refused. A push needs a trigger
-    from an open dialog."""
+    """If three dialogs are open on top of each other, a fourth is refused. A push is accepted only with a
+    trigger from an open dialog."""
     errors = []
     assert api.slack.views("alice") == [form]
     for _ in range(3):
@@ -195,8 +197,8 @@ async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
 
 
 async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> None:
-    """An update with an old hash is a conflict. An update of a closed view fails, because the view is not
-    found."""
+    """If the app updates a dialog with an old hash, the answer is a conflict. If the dialog was closed, it is
+    not found."""
     stale = form.hash
     fresh = await api.call("views.update", view_id=form.id, hash=stale, view=LOADING)
     conflict = await api.call("views.update", view_id=form.id, hash=stale, view=FORM)
@@ -208,7 +210,7 @@ async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> No
 
 
 async def test_an_external_id_is_unique(form: View, api: Api) -> None:
-    """An external id is unique, and can name the view in an update."""
+    """An external id can belong to only one view. An update can name the view by it."""
     await api.call("views.update", view_id=form.id, view=FORM | {"external_id": "mine"})
     trigger = (await api.slack.shortcut("bob", "new_task")).trigger_id
 
@@ -219,7 +221,7 @@ async def test_an_external_id_is_unique(form: View, api: Api) -> None:
 
 
 async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api) -> None:
-    """The app gets a view_closed payload only for a view with notify_on_close."""
+    """If a person closes a view, the app gets a view_closed payload only if the view has notify_on_close."""
     await api.call("views.update", view_id=form.id, view=FORM | {"notify_on_close": True})
 
     await api.slack.close("alice", form)
@@ -229,7 +231,7 @@ async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api
 
 
 async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -> None:
-    """When a person types into an external menu, Slack asks the app for options."""
+    """If a person types into an external menu, the stand-in asks the app for options."""
     app.reply = lambda payload: {"options": [{"text": plain(payload["value"]), "value": "1"}]}
 
     offered = await api.slack.suggest("alice", form, "find", "dock")
@@ -238,7 +240,8 @@ async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -
 
 
 async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
-    """The event for an opened Home tab has the tab's present view. A publish with an old hash is refused."""
+    """If a person opens the Home tab, the app gets an event with the tab's present view. A publish with an
+    old hash is refused."""
     alice = api.slack.workspace.user("alice").id
 
     await api.slack.open_home("alice")
@@ -256,8 +259,8 @@ async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_view_that_slack_refuses_is_named(app: SocketApp, api: Api) -> None:
-    """If Slack refuses a view, the answer names the place of the problem. A very large view has an error of
-    its own."""
+    """If the app sends a view that Slack would refuse, the answer names where the problem is. If the view is
+    very large, the error is a different one."""
     assert app.hello
     trigger = (await api.slack.shortcut("alice", "new_task")).trigger_id
 

@@ -45,8 +45,8 @@ async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> Non
 
 
 async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api) -> None:
-    """A call of an unknown method is refused and recorded as a violation, because it is a mistake of the
-    app."""
+    """If an app calls an unknown method, the call is refused and recorded as a violation, because it is a
+    mistake of the app."""
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
@@ -54,7 +54,7 @@ async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api
 
 
 async def test_an_unknown_argument_is_ignored_and_recorded_as_a_violation(api: Api) -> None:
-    """An unknown argument is ignored, as in Slack, and recorded as a violation."""
+    """If a call has an unknown argument, it is ignored, as in Slack, and recorded as a violation."""
     answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
 
     assert answer["ok"]
@@ -73,7 +73,7 @@ async def test_a_missing_argument_is_named(api: Api) -> None:
 
 
 async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
-    """In a form, blocks and metadata are JSON strings, and booleans are words."""
+    """If an app sends a form, blocks and metadata in it are JSON strings, and booleans are words."""
     channel = api.slack.workspace.channel("general").id
 
     answer = await api.form(
@@ -91,7 +91,7 @@ async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
 
 
 async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
-    """A JSON body needs its token in the header. A token in the body does not count."""
+    """If the body of a call is JSON, the token must be in the header. A token in the body does not count."""
     async with api.session.post(
         api.slack.api_url + "auth.test", json={"token": api.slack.bot_token}
     ) as response:
@@ -101,7 +101,7 @@ async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
 
 
 async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
-    """A method that accepts only forms, such as the first step of an upload, refuses JSON."""
+    """If a method accepts only forms, as the first step of an upload does, it refuses JSON."""
     as_json = await api.call("files.getUploadURLExternal", filename="a.txt", length=3)
     as_form = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
 
@@ -115,7 +115,7 @@ async def test_every_answer_has_a_date(api: Api) -> None:
 
 
 async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
-    """A body that is not JSON is refused, with an error in JSON."""
+    """If the body of a call is not JSON, it is refused, with an error in JSON."""
     headers = {"Content-Type": "application/json"}
 
     async with api.session.post(api.slack.api_url + "auth.test", data=b"{", headers=headers) as response:
@@ -137,7 +137,7 @@ async def test_a_missing_scope_is_named_and_recorded_as_a_violation() -> None:
 
 
 async def test_a_violation_can_be_ignored(api: Api) -> None:
-    """A test that causes a violation on purpose can ignore it."""
+    """If a test causes a violation on purpose, it can tell the stand-in to ignore this violation."""
     await api.call("chat.shout")
 
     api.slack.ignore_violations("chat.shout")
