@@ -18,7 +18,8 @@ TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 @dataclass
 class RateLimiter:
-    """A rate limiter that lets every call pass or tells every call to wait. It records all calls."""
+    """A rate limiter that lets every call pass, or tells every call to wait for `seconds`. It records all
+    calls."""
 
     seconds: float = 0.0
     waits: list[tuple[str, str, Priority]] = field(default_factory=list)
@@ -39,7 +40,7 @@ class RateLimiter:
 
 
 def mask(words: str) -> str:
-    """Mask the only secret that these tests use."""
+    """Mask the only secret that is in these tests."""
     return words.replace(SECRET, "*****")
 
 
@@ -50,7 +51,8 @@ def rate_limiter() -> RateLimiter:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """Run a workspace with alice, bob and #dev. At the end, check that it has recorded no violations."""
+    """Run a workspace with alice, bob and the channel #dev. At the end, check that it has recorded no
+    violations."""
     async with SlackSandbox(retry_seconds=()) as sandbox:
         sandbox.add_user("alice")
         sandbox.add_user("bob")

@@ -13,7 +13,8 @@ T0 = 1_800_000_000.0
 
 
 class Host:
-    """A host whose clock is off by `off` seconds. A network with delays is between the host and Slack."""
+    """A host whose clock is ahead of the real time by `off` seconds. A network with delays is between the
+    host and Slack."""
 
     def __init__(self, off: float) -> None:
         self.real = T0
@@ -21,7 +22,8 @@ class Host:
         self.clock = SlackClock(lambda: self.real + self.off)
 
     def asks(self, there: float = 0.1, back: float = 0.1) -> None:
-        """Call Slack, and read the `Date` header of the answer."""
+        """Call Slack, and read the `Date` header of the answer. The call takes `there` seconds to Slack, and
+        the answer `back` seconds."""
         sent = self.clock.local_time()
         self.real += there
         date = datetime.fromtimestamp(int(self.real), UTC)
@@ -29,7 +31,8 @@ class Host:
         self.clock.record_answer(date, sent)
 
     def posts(self, there: float = 0.01, back: float = 0.01) -> None:
-        """Post a message, and read the message's ts."""
+        """Post a message, and read the message's ts. The call takes `there` seconds to Slack, and the answer
+        `back` seconds."""
         sent = self.clock.local_time()
         self.real += there
         ts = Ts(f"{self.real:.6f}")
@@ -67,8 +70,8 @@ def test_before_any_answer_our_own_clock_counts() -> None:
 def test_one_answer_is_enough_to_be_right_within_a_second(
     off: float, calls: list[tuple[float, float, float]]
 ) -> None:
-    """After one answer, the error is at most a second plus the duration of the call. More answers do not
-    increase the error."""
+    """After one answer of Slack, the error is at most a second plus the duration of the call. More answers do
+    not increase the error."""
     host = Host(off)
     bound = 1.0 + 0.8 + 0.001
     for there, back, pause in calls:
@@ -78,7 +81,8 @@ def test_one_answer_is_enough_to_be_right_within_a_second(
 
 
 def test_many_answers_narrow_it_down() -> None:
-    """Answers come at different parts of a second, so many answers make the error smaller."""
+    """If answers of Slack come at different parts of a second, the error gets smaller than after one
+    answer."""
     host = Host(off=600.0)
     for _ in range(40):
         host.asks(there=0.02, back=0.02)
@@ -98,7 +102,7 @@ def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
 
 @pytest.mark.parametrize("steps", [-600.0, 600.0])
 def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> None:
-    """If our clock or Slack's clock is set, the estimate is right again after the next answer."""
+    """If somebody sets our clock or Slack's clock, the estimate is right again after Slack's next answer."""
     host = Host(off=600.0)
     host.asks()
     host.off += steps
@@ -111,7 +115,7 @@ def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> Non
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.booleans()), max_size=20))
 def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None:
-    """A later command gets a later time, even while the estimate changes."""
+    """If one command is later than another, it gets a later time, even while the estimate changes."""
     host = Host(off=600.0)
     host.asks()
     told = [host.clock.now()]
@@ -125,8 +129,8 @@ def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None
 
 
 def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
-    """A command gets a later time than a message that arrived before it, although `Date` has only whole
-    seconds."""
+    """If a command arrives after a message, it gets a later time than the message, although `Date` has only
+    whole seconds."""
     host = Host(off=-600.0)
     host.real += 0.9
     host.asks(there=0.0, back=0.0)
@@ -138,8 +142,8 @@ def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
 
 
 def test_an_old_message_tells_nothing() -> None:
-    """An old message does not change the estimate, because Slack may deliver a message again after
-    minutes."""
+    """If an old message arrives, the estimate does not change, because Slack may deliver a message again
+    after minutes."""
     host = Host(off=0.0)
     host.asks()
     host.is_brought(late=300.0)

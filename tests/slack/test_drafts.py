@@ -1,4 +1,4 @@
-"""The Slack client refuses messages that Slack would damage silently."""
+"""The Slack client refuses messages that Slack would damage without an error."""
 
 import pytest
 

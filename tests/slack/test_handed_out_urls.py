@@ -1,4 +1,5 @@
-"""The URLs that Slack hands out: which of them the bot may call, and what it sends to them."""
+"""Slack hands out URLs for answers, uploads and files. The tests check which of them the bot may call, and
+what it sends to them."""
 
 import aiohttp
 import pytest
@@ -145,8 +146,8 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
 
 
 async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
-    """After a 429 from such a URL, all replicas stop calling URLs of the same kind. URLs of another kind are
-    not affected."""
+    """If such a URL answers 429, all replicas stop calling URLs of the same kind for a while. URLs of another
+    kind are not affected."""
     rate_limiter, limited = RateLimiter(), respond(429, "slow down", "Retry-After: 3")
     async with raw_server(limited, limited, limited) as server, transport.make_session() as session:
         urls = make_urls(session, f"{server.url}/api/", rate_limiter)
@@ -162,8 +163,8 @@ async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
 
 
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
-    """While these URLs are blocked, a call raises NoCapacity immediately, so that the caller can show its
-    message in another way."""
+    """While URLs of a kind are blocked after a 429, a call in a job raises NoCapacity immediately and is not
+    sent. The caller can then show its message in another way."""
     async with raw_server(respond(200, "ok")) as server, transport.make_session() as session:
         urls = make_urls(session, f"{server.url}/api/", RateLimiter(seconds=3))
         with as_claimant("to_coder:L1 job"), pytest.raises(errors.NoCapacity):

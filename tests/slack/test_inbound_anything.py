@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = dict[str, object]
 Strategy = st.SearchStrategy[object]
 
-# Lone surrogates are included, because JSON can contain them.
+# The texts include lone surrogates (halves of a character), because JSON can contain them.
 WORDS = st.text(st.characters(), max_size=6)
 LEAVES: Strategy = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 ANYTHING: Strategy = st.recursive(
@@ -32,7 +32,7 @@ def usually(right: Strategy) -> Strategy:
 
 
 def record(**fields: Strategy) -> st.SearchStrategy[Body]:
-    """Generate objects that have some of these fields."""
+    """Generate objects that have some of these fields, each with a generated value."""
     return st.fixed_dictionaries({}, optional={key: usually(value) for key, value in fields.items()})
 
 

@@ -1,5 +1,5 @@
-"""The models of Slack's answers about the bot and about people accept answers with fewer fields than
-today."""
+"""The models of Slack's answers about the bot and about people accept answers that lack fields which Slack
+sends today."""
 
 import pytest
 

@@ -235,7 +235,7 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
 
 
 async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Values that Slack sends back to us are not masked.
+    """A value that Slack sends back to us is not masked, even if it contains a secret.
 
     A masked response URL would not work, and a person would submit the mask in a field.
     """
@@ -261,8 +261,8 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
 async def test_a_field_with_a_token_of_ours_is_left_empty(
     slack: SlackSandbox, rate_limiter: RateLimiter
 ) -> None:
-    """A form field that would contain a token of ours is left empty. The token must not be shown, and its
-    mask must not be submitted."""
+    """If a form field would contain a token of ours, the field is left empty. The token must not be shown,
+    and its mask must not be submitted."""
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     element: Block = {"type": "plain_text_input", "action_id": "a", "initial_value": f"use {SECRET}"}
     field: Block = {"type": "input", "block_id": "b", "element": element, "label": _plain("A")}
@@ -307,7 +307,7 @@ async def test_people_are_found_by_address(slack: SlackSandbox, outbound: Outbou
 
 
 async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox, outbound: Outbound) -> None:
-    """For an organization's install, the client reads all pages of the list of workspaces."""
+    """If the app is installed in an organization, the client reads all pages of the list of workspaces."""
     slack.workspace.enterprise_id = "E0ORG"
     slack.workspace.org_teams = tuple(f"T{number}" for number in range(250))
 
@@ -397,8 +397,8 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client lists root messages backwards from a message, with the time of each last reply. It reads one
-    page at a time, at the lowest priority."""
+    """The client lists the root messages before a given message, with the time of each last reply. It reads
+    one page at a time, at the lowest priority."""
     monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
@@ -456,9 +456,9 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
 async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """In a job, a call without a place in the rate limit fails immediately.
+    """In a job, a call that gets no place in the rate limit fails immediately.
 
-    The queue runs the job again later, under the same claimant.
+    The queue runs the job again later. The job then asks for a place under the same name.
     """
     rate_limiter.seconds = 1.5
     with as_claimant("receipts:L1 card"):
@@ -499,8 +499,8 @@ async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None
 async def test_a_place_that_is_too_far_off_is_not_waited_for(
     outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """Outside a job, a call does not wait if its place is too late, because the trigger of a dialog would
-    expire."""
+    """Outside a job, a call fails if it would have to wait too long for its place. The trigger of a dialog
+    would expire meanwhile."""
     rate_limiter.seconds = 2.0
 
     with pytest.raises(errors.NoCapacity):
@@ -510,8 +510,8 @@ async def test_a_place_that_is_too_far_off_is_not_waited_for(
 
 
 async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
-    """If Redis is away, a call outside a job is made without a place, so that a dialog opens. A call in a job
-    fails."""
+    """If Redis is away, a call outside a job is made without asking the rate limiter, so that a dialog opens.
+    A call in a job fails."""
 
     class Away(RateLimiter):
         async def take_place(
@@ -533,8 +533,8 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """A call of an attempt takes no place in the rate limit, because the caller has taken it before. An
-    attempt therefore never waits for a place."""
+    """A call of an attempt does not ask the rate limiter for a place, because the caller has done so before.
+    An attempt therefore never waits for a place."""
     await post(outbound, dev(slack), "n1")
 
     assert rate_limiter.waits == []

@@ -50,9 +50,9 @@ async def post(outbound: Outbound) -> Ts:
 
 
 async def outcome(act: Behavior, seconds: float = 5.0) -> tuple[OutsideError, RateLimiter]:
-    """Post once to a server with this behavior, and return the error.
+    """Post once to a server with this behavior.
 
-    Check that the server got one request.
+    Return the error and the rate limiter. Check that the server got only one request.
     """
     async with slack_that(act, seconds=seconds) as (outbound, server, rate_limiter):
         with pytest.raises(OutsideError) as raised:
@@ -139,7 +139,8 @@ NOT_SLACKS = [
 
 @pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
 async def test_a_limit_that_names_nothing_rests_everything(act: Behavior, rest: float) -> None:
-    """A 429 without Slack's own error code blocks all methods, because it may be about all calls."""
+    """If a 429 does not have Slack's own error code, all methods are blocked, because the limit may be about
+    all calls."""
     found, rate_limiter = await outcome(act)
 
     assert isinstance(found, errors.SlackRateLimited)

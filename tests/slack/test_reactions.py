@@ -24,7 +24,7 @@ EVENT: dict[str, object] = {
 
 
 def last(slack: SlackSandbox) -> Mapping[str, object]:
-    """Return the last event of a reaction that was delivered."""
+    """Return the last reaction event that the stand-in has delivered."""
     return next(one.payload for one in reversed(slack.deliveries) if one.name == "reaction_added")
 
 
@@ -69,8 +69,8 @@ async def test_a_reaction_of_the_bot_is_ignored(slack: SlackSandbox, outbound: O
     ],
 )
 def test_what_an_event_says(change: dict[str, object], name: str, *, is_on_own: bool) -> None:
-    """The parsed name of a reaction has no skin tone. If the event names no author, the message may be the
-    bot's."""
+    """A parsed reaction has the emoji's name without a skin tone. If the event does not name the author of
+    the message, the message may be the bot's."""
     found = parse_reaction({"event_id": "Ev1", "event": EVENT | change}, BOT)
 
     assert isinstance(found, ReactionAdded)
@@ -91,5 +91,6 @@ def test_what_an_event_says(change: dict[str, object], name: str, *, is_on_own: 
     ],
 )
 def test_other_payloads_are_ignored(body: Mapping[str, object]) -> None:
-    """Other payloads are ignored, and parsing never raises."""
+    """If a payload is no valid event of a person's reaction to a message, it is ignored, and parsing raises
+    no error."""
     assert isinstance(parse_reaction(body, BOT), IgnoredPayload)

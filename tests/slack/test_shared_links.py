@@ -44,12 +44,13 @@ async def test_a_posted_link_names_its_message_and_its_author(slack: SlackSandbo
     ],
 )
 def test_other_links_are_ignored(change: dict[str, object]) -> None:
-    """Links in the bot's own messages, in unfinished messages and in malformed events are ignored."""
+    """If a shared link is in the bot's own message, in an unfinished message or in a malformed event, the
+    event is ignored."""
     assert isinstance(parse_shared_links({"event": EVENT | change}, BOT), IgnoredPayload)
 
 
 def test_links_without_an_address_are_left_out() -> None:
-    """Links without a URL are left out, and parsing never raises."""
+    """If a link in the event has no URL, it is left out, and parsing raises no error."""
     found = parse_shared_links({"event": EVENT | {"links": [{}, 7, {"url": "https://coder.test/"}]}}, BOT)
 
     assert isinstance(found, SharedLinks)

@@ -21,7 +21,8 @@ from taskwire_sandbox.slack import SlackSandbox
 async def _connecting(
     slack: SlackSandbox, url: str = "", taking: Callable[[AsyncAck], Awaitable[None]] | None = None
 ) -> AsyncIterator[SocketModeConnection]:
-    """Make a socket that starts to connect, with a URL that Slack hands out or with the given URL."""
+    """Run a connection that starts to connect, with a URL that Slack hands out or with the given `url`.
+    `taking` is the listener for `/task`."""
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         url = url or await Outbound(client, NoLimiter(), str).open_socket(slack.app_token)
@@ -37,7 +38,7 @@ async def _connecting(
 
 
 async def test_it_connects_with_the_address_that_was_asked_for() -> None:
-    """The first connection uses the URL that was already requested. No second URL is requested."""
+    """The connection first uses the URL that it was given. It requests no second URL."""
     async with SlackSandbox() as slack, _connecting(slack) as socket:
         await slack.wait_for_sockets()
 
@@ -47,8 +48,8 @@ async def test_it_connects_with_the_address_that_was_asked_for() -> None:
 
 
 async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.LogCaptureFixture) -> None:
-    """If a URL does not work, the next try requests a new URL, because a URL opens one connection and soon
-    expires.
+    """If a URL does not work, the connection requests a new one for the next try. A URL opens only one
+    connection and soon expires.
 
     The log has no stack trace.
     """
@@ -64,7 +65,7 @@ async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.L
 
 
 async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
-    """If Slack is away, closing the socket ends the tries to connect without waiting."""
+    """If Slack is away and the connection is closed, it stops trying to connect, without waiting."""
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:
@@ -75,7 +76,7 @@ async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
 
 
 async def test_what_has_come_is_answered_before_it_closes() -> None:
-    """A command that is being claimed while the process ends is still acked, so that it does not fail for its
+    """If the process ends while it claims a command, the command is still acked. So it does not fail for its
     person."""
     began, written = asyncio.Event(), asyncio.Event()
 
@@ -103,7 +104,8 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
 
 
 async def test_many_that_come_together_all_begin_while_none_is_acknowledged() -> None:
-    """While the store does not answer for seconds, all payloads begin to be claimed, even the last one."""
+    """If the store does not answer for seconds while many payloads arrive, each of them begins to be claimed,
+    even the last."""
     many, begun, written = 3 * MOST_IN_FLIGHT, 0, asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -130,8 +132,8 @@ async def test_many_that_come_together_all_begin_while_none_is_acknowledged() ->
 async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Many payloads that arrive at the same time are handled in order, a few at a time. The first ones are
-    acked before the last ones are parsed."""
+    """If many payloads arrive at the same time, they are handled in order, a few at a time. The first ones
+    are acked before the last ones are parsed."""
     monkeypatch.setattr(socket_mode, "LONGEST_WAIT_SECONDS", 60.0)
     in_flight, begun = ConcurrencyLimit(), list[int]()
     may_end = [asyncio.Event() for _ in range(MOST_IN_FLIGHT + 3)]
@@ -171,7 +173,7 @@ async def test_one_that_is_broken_off_gives_its_place_back() -> None:
         await asyncio.sleep(0)
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)
-    # This place has just passed to the next waiting payload, which is cancelled before it runs again.
+    # The next payload that waits has just got this place. It is cancelled before it runs again.
     waiting[1].cancel()
     await asyncio.gather(waiting[1], return_exceptions=True)
     may_end.set()

@@ -26,10 +26,9 @@ from taskwire_sandbox.slack import Attachment, SlackSandbox
 async def test_a_file_is_text_in_an_encoding_that_it_tells(
     slack: SlackSandbox, outbound: Outbound, content: bytes, read: str | None
 ) -> None:
-    """A file is text if it is UTF-8, or UTF-16 with a byte order mark, as Windows tools write it. No encoding
-    is guessed.
+    """A file counts as text if it is UTF-8, or UTF-16 with a byte order mark, as Windows tools write it.
 
-    Nothing is decoded twice: text that looks like UTF-7 stays unchanged.
+    No other encoding is guessed. Nothing is decoded twice: text that looks like UTF-7 stays unchanged.
     """
     ts = await slack.post("alice", "dev", "here", files=[Attachment("a.log", content)])
     (file,) = slack.message("dev", ts)["files"]

@@ -1,4 +1,4 @@
-"""The store and the clock from the queue's tests, for tests of state."""
+"""Tests of state use the store and the clock of the queue's tests."""
 
 from tests.queue.conftest import connections, engine, real
 

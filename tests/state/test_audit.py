@@ -29,7 +29,7 @@ def trail_of(engine: Engine, most: int = 100, days: int = 30) -> AuditTrail:
 
 
 async def acts(engine: Engine, count: int, trail: AuditTrail | None = None) -> None:
-    """Write `count` entries, each in its own call. The number of an entry is in its task's name."""
+    """Write `count` entries, each in its own call. An entry's number is in the name of its task."""
     trail = trail or trail_of(engine)
     for number in range(1, count + 1):
         entry = AuditEntry(person="U1", verb="pause", task=f"t{number}", outcome="done", reference="r")
@@ -63,8 +63,8 @@ async def test_entries_are_numbered_and_read_in_their_order(engine: Engine) -> N
 
 
 async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: Engine) -> None:
-    """The call that ends a job returns the entry's number and hash. They go into the log, where nobody can
-    change them by writing to Redis."""
+    """The call that ends a job returns the number and the hash of the job's audit entry. Taskwire logs them.
+    A person who can write to Redis cannot change the log."""
     trail = trail_of(engine)
     await engine.append("a")
     entry = AuditEntry(person="U1", verb="pause", outcome="done", reference="r")
@@ -77,8 +77,8 @@ async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: 
 
 
 async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: Engine) -> None:
-    """Too many or too old entries are trimmed without a break in the chain. Old entries are trimmed even if
-    nobody acts."""
+    """If there are too many entries, or some are too old, the oldest are removed, and the chain of hashes is
+    not broken. Old entries are removed even if nobody acts."""
     trail = trail_of(engine, most=3, days=1)
     await acts(engine, 5, trail)
     await trail.seal()
@@ -98,8 +98,8 @@ async def test_too_many_and_too_old_entries_are_trimmed_without_a_break(engine: 
 
 
 async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
-    """If the clock goes back, an entry still gets a later id, because ids of a stream must rise. The act is
-    not refused."""
+    """If Redis's clock goes back, an entry still gets a later id than the entry before, because ids of a
+    stream must rise. The act is not refused."""
     await acts(engine, 2)
     engine.passes(-3_600)
 
@@ -110,8 +110,8 @@ async def test_a_clock_that_goes_back_loses_no_entry(engine: Engine) -> None:
 
 
 async def test_only_wanted_entries_are_read(engine: Engine) -> None:
-    """A filter selects entries by a person's Slack or Coder name, the beginning of a task's name, a verb, and
-    a time."""
+    """A reader can ask for entries by a person's Slack or Coder name, by the beginning of a task's name, by a
+    verb, and by a time."""
     trail = trail_of(engine)
     for person, verb in (("U1", "pause"), ("U2", "delete")):
         entry = AuditEntry(
@@ -148,7 +148,7 @@ async def rewrite(engine: Engine, written: Rows) -> None:
 async def test_an_entry_that_somebody_removed_is_missed(
     engine: Engine, left: tuple[int, ...], found: BrokenChain
 ) -> None:
-    """If somebody removes an entry, the check names the first entry that does not follow."""
+    """If somebody removes an entry, the check names the first entry that does not follow the one before."""
     await acts(engine, 4)
     before = await rows(engine)
 
@@ -171,8 +171,8 @@ async def test_an_entry_that_somebody_changed_is_found(engine: Engine, number: i
 
 
 async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine) -> None:
-    """If somebody removes the first entries, the check reports them as missing. Only the signed seal says
-    which entries were trimmed."""
+    """If somebody removes the first entries, the check reports them as missing, because only the signed seal
+    says which entries Taskwire itself has removed."""
     await acts(engine, 3)
     await trail_of(engine).seal()
     written = await rows(engine)
@@ -183,7 +183,7 @@ async def test_nobody_can_pretend_that_kept_entries_were_trimmed(engine: Engine)
 
 
 def chained(written: Rows) -> Rows:
-    """Return the rows with the hashes that the script would compute."""
+    """Return the rows, each with the hash that the script would compute."""
     before, made = "", []
     for row_id, fields in written:
         text = f"{before} {row_id} {fields['entry']}"
@@ -208,8 +208,8 @@ async def write_head(engine: Engine, **fields: str | int) -> None:
 async def test_a_chain_that_somebody_computed_anew_is_found(
     engine: Engine, change: Callable[[str], str], why: str
 ) -> None:
-    """If somebody computes all hashes again, the check still finds the change, because the signatures need
-    the key."""
+    """If somebody changes entries and computes all hashes again, the check still finds the change, because
+    the entries have signatures that need the key."""
     await acts(engine, 3)
     written = await rows(engine)
     row_id, fields = written[1]
@@ -223,8 +223,7 @@ async def test_a_chain_that_somebody_computed_anew_is_found(
 
 
 async def test_an_entry_cannot_be_copied(engine: Engine) -> None:
-    """If somebody copies an entry, the check finds the copy, because each entry has a word that occurs only
-    once."""
+    """If somebody copies an entry, the check finds the copy, because each entry has a random word."""
     await acts(engine, 2)
     written = await rows(engine)
     at_ms = int(written[-1][0].partition("-")[0]) + 1
@@ -254,7 +253,8 @@ async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
 
 
 async def test_a_break_stays_known(engine: Engine) -> None:
-    """After a break, later entries are protected again. The break is still reported."""
+    """If the chain is broken and later entries follow, they are protected as before. The check still reports
+    the break."""
     trail = trail_of(engine)
     await acts(engine, 3, trail)
     await engine.connections.commands.xdel(engine.keys.named("audit"), (await rows(engine))[1][0])
@@ -268,8 +268,8 @@ async def test_a_break_stays_known(engine: Engine) -> None:
 
 
 async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
-    """If the old key is removed after a key rotation, sealed entries are still valid, because they need no
-    signature."""
+    """If the old key is removed after a key rotation, sealed entries are still valid. They do not need their
+    old signatures any more."""
     trail, new = trail_of(engine), sealing.make_key()
     await acts(engine, 2, trail)
     await trail.seal()
@@ -287,7 +287,7 @@ async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
 
 
 async def test_two_processes_seal_one_trail(engine: Engine) -> None:
-    """Two processes seal the same trail. Each continues where the other has ended."""
+    """If two processes seal the same trail, each continues where the other has ended."""
     one, other = trail_of(engine), trail_of(engine)
     await acts(engine, 2)
     await one.seal()
@@ -299,8 +299,8 @@ async def test_two_processes_seal_one_trail(engine: Engine) -> None:
 
 
 async def test_a_head_that_somebody_removed_stops_no_act(engine: Engine) -> None:
-    """If somebody removes the head of the trail, the next entry is still written. The check reports the
-    break."""
+    """If somebody removes the stored head (number and hash of the newest entry), the next entry is still
+    written. The check reports the break."""
     await acts(engine, 3)
     await engine.connections.commands.delete(engine.keys.named("audit", "head"))
 

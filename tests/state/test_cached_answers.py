@@ -16,7 +16,7 @@ HOUR = 3_600
 async def test_an_answer_serves_processes_whose_clocks_differ(
     real: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slack and Coder are asked once for all replicas, even if the clock of a host is wrong."""
+    """All replicas use the same cached answer of Slack and Coder, even if the clock of one host is wrong."""
     engine = Engine(real)
     await Notes(engine.connections, engine.keys).keep_cached("alice", "", "profile", "U1", ttl_ms=5_000)
     right = time.time
@@ -31,8 +31,8 @@ async def test_an_answer_serves_processes_whose_clocks_differ(
 
 
 async def test_an_old_answer_that_was_put_back_is_not_used(engine: Engine) -> None:
-    """An old answer that somebody writes back into Redis is not used. A right that was lost a minute ago
-    stays lost."""
+    """If somebody writes an old answer back into Redis, it is not used. So a right that somebody lost a
+    minute ago stays lost."""
     key = engine.keys.named("cached", "profile", "U1")
     seconds, _ = await engine.connections.commands.time()
     old = sealing.key_ring().seal("\nalice", key, seconds - OLDEST_CACHED_SECONDS - 2)

@@ -30,7 +30,7 @@ async def polls(engine: Engine) -> Observations:
 
 
 def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation:
-    """Return an observation of the task, with a report from `seconds` after noon."""
+    """Return an observation of the task that has this report. The report's time is `seconds` after noon."""
     at = NOON + timedelta(seconds=seconds)
     report = Report(id=message, at=at, state="working", message=message)
     return StoredObservation.of(
@@ -49,7 +49,7 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
 
 
 async def _told(engine: Engine) -> list[str]:
-    """Complete the jobs of the `to_thread` queue. Return the message or the event of each job."""
+    """Complete all due jobs. Return the report or the event of each job."""
     told = []
     while await engine.due():
         turn = await engine.takes()
@@ -72,7 +72,8 @@ async def _can_poll(polls: Observations) -> bool:
 
 
 async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observations) -> None:
-    """A newer observation is stored. Each observation that differs from the last one appends one job."""
+    """An observation that differs from the stored one is stored, and one job is appended for it. An equal one
+    appends nothing."""
     poll = await _claim(polls)
 
     await polls.observe("service", poll, [seen("a")])
@@ -85,8 +86,8 @@ async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observati
 async def test_while_nothing_can_be_told_only_the_newest_look_waits(
     engine: Engine, polls: Observations
 ) -> None:
-    """While Slack is away, only the newest observation of each condition waits as a job, not one for every
-    poll."""
+    """While Slack is away, an observation that waits as a job is replaced by a newer one with the same build,
+    status and health. So not every poll adds a job."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -99,7 +100,8 @@ async def test_while_nothing_can_be_told_only_the_newest_look_waits(
 
 
 async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, polls: Observations) -> None:
-    """At most two hundred conditions of a task wait to be posted, even if the task changes all the time."""
+    """If a task changes all the time while nothing can be posted, at most two hundred of its observations
+    wait."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -116,7 +118,7 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine,
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
-    """Observations of an older poll are not stored after those of a newer poll."""
+    """If an older poll ends after a newer one, its observations are not stored."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -130,8 +132,8 @@ async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, p
 async def test_an_older_build_or_report_is_none(
     engine: Engine, polls: Observations, older: StoredObservation
 ) -> None:
-    """An older observation of a build or a report is ignored. Coder may answer from a replica that lags
-    behind."""
+    """If a poll reads an older build or an older report than before, it is ignored. Coder may have answered
+    from a replica that lags behind."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("new", build=2, seconds=5)])
 
@@ -141,7 +143,8 @@ async def test_an_older_build_or_report_is_none(
 
 
 async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) -> None:
-    """Reports of a new build are stored, even if their times are earlier."""
+    """If a new build reports something, it is stored, even if its time is earlier than that of the old
+    build's report."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("before", build=1, seconds=50)])
 
@@ -151,7 +154,7 @@ async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) 
 
 
 async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Observations) -> None:
-    """A poll ignores tasks without a link."""
+    """If a poll reads a task that has no link, nothing is stored or appended."""
     poll = await _claim(polls)
     await engine.queues.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
 
@@ -161,7 +164,8 @@ async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Obs
 
 
 async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Observations) -> None:
-    """A task is gone if two polls in a row do not list it. A poll that lists the task resets the count."""
+    """If two polls in a row do not list a task, it is gone. If a poll lists the task, counting starts
+    again."""
     poll = await _claim(polls)
 
     assert await polls.count_missing("service", poll, [TASK]) == []
@@ -171,8 +175,8 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
-    """If an older poll ends after a newer poll, it counts no task as missed, and learns that it was
-    overtaken."""
+    """If an older poll ends after a newer one, it does not count tasks as missed. It learns that a newer poll
+    was faster."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -181,7 +185,7 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
 
 
 async def test_one_replica_polls_at_a_time(engine: Engine, polls: Observations) -> None:
-    """Only one replica polls, until its lease ends or until it releases the account."""
+    """Only one replica polls an account, until its lease ends or until it releases the account."""
     other = Observations(engine.connections, engine.keys, engine.clock)
     await _claim(polls)
 
@@ -201,7 +205,7 @@ async def test_each_poll_has_a_higher_number(polls: Observations) -> None:
 
 
 async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
-    """A due timer is returned once."""
+    """If a timer is due, it is returned once."""
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
     await engine.queues.write(
         writes.write_state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000)
@@ -216,7 +220,8 @@ async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
 
 
 async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> None:
-    """At most two hundred due timers are returned at once, so that Redis is not blocked for long."""
+    """If very many timers are due, at most two hundred are returned at once, so that Redis is not blocked for
+    long."""
     links = Links(engine.connections, engine.keys, engine.clock)
     batch = Batch()
     for number in range(250):

@@ -11,12 +11,12 @@ US = Owner("U0BOT", "d-1", "https://coder.example.com")
 
 @pytest.fixture
 def ownership(engine: Engine) -> Ownership:
-    """Return the record of who owns one workspace's store."""
+    """Return the record that says which installation owns the store of the workspace."""
     return Ownership(engine.connections, engine.keys, engine.clock)
 
 
 async def test_the_first_installation_owns_the_store(ownership: Ownership) -> None:
-    """The first installation owns the store. Later installations learn who the owner is."""
+    """The installation that uses a store first owns it. Later installations get the owner's record."""
     before = await ownership.find()
 
     heard = [await ownership.claim(US), await ownership.claim(Owner("U0OTHER", "d-2", "https://else"))]
@@ -26,7 +26,8 @@ async def test_the_first_installation_owns_the_store(ownership: Ownership) -> No
 
 
 async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
-    """A Coder with the same id and a new URL is still the owner, and the new URL is stored."""
+    """If the Coder of the owner has the same id and a new URL, it is still the owner, and the new URL is
+    stored."""
     await ownership.claim(US)
     moved = Owner("U0BOT", "d-1", "https://tasks.example.com")
 
@@ -37,7 +38,8 @@ async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership: Ownership) -> None:
-    """If Coder's id is unknown at first, its URL is compared. The id is stored when Coder answers."""
+    """If Coder does not answer at first, its id is unknown and its URL is compared. When Coder answers, the
+    id is stored."""
     unknown = Owner("U0BOT", "", US.url)
     await ownership.claim(unknown)
 
@@ -48,7 +50,8 @@ async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership
 
 
 async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> None:
-    """An installation with another Slack app or another Coder changes nothing in the stored owner."""
+    """If an installation with another Slack app or another Coder uses the store, nothing in the owner's
+    record changes."""
     await ownership.claim(US)
 
     for other in (
@@ -82,8 +85,8 @@ async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> 
     ],
 )
 def test_another_installation_is_told_what_to_do(who: Owner, belongs: str) -> None:
-    """An installation is refused with a sentence only if the store certainly belongs to another
-    installation."""
+    """An installation is refused only if the store certainly belongs to another one. The error says to whom,
+    and what to do."""
     refused = owners.refusal(US, who, "redis://redis:6379")
 
     assert ("" if refused is None else refused.sentence) == (

@@ -1,4 +1,4 @@
-"""A shorter retention time also applies to data that is already stored."""
+"""If the retention time in the settings gets shorter, this also applies to data that is already stored."""
 
 import pytest
 
@@ -54,8 +54,8 @@ async def write_links(engine: Engine) -> None:
 
 
 async def test_a_shorter_time_holds_for_links_that_have_ended_already(engine: Engine) -> None:
-    """An ended link, its thread and its list of messages expire together, at the shorter time. An open link
-    stays."""
+    """If the retention time gets shorter, an ended link, its thread and its list of messages all expire after
+    the shorter time. An open link stays."""
     await write_links(engine)
     before = await days_left(engine, "link", "over")
 
@@ -69,7 +69,8 @@ async def test_a_shorter_time_holds_for_links_that_have_ended_already(engine: En
 
 
 async def test_what_was_shown_of_a_log_goes_earlier_too(engine: Engine) -> None:
-    """Text that was shown from a log also expires earlier. Other notes keep their own times."""
+    """If the retention time gets shorter, text that was shown from a log expires earlier too. Other notes
+    keep their own times."""
     redis = engine.connections.commands
     for name in ("steps", "told"):
         await redis.set(engine.keys.named("notes", name, "L1", "a"), "sealed", px=7 * DAY_MS)
@@ -81,7 +82,7 @@ async def test_what_was_shown_of_a_log_goes_earlier_too(engine: Engine) -> None:
 
 
 async def test_a_longer_time_prolongs_nothing(engine: Engine) -> None:
-    """A longer retention time does not prolong the life of links that have already ended."""
+    """If the retention time gets longer, links that have already ended do not live longer."""
     await write_links(engine)
 
     await retention(engine, ended_days=90).look()
@@ -90,7 +91,8 @@ async def test_a_longer_time_prolongs_nothing(engine: Engine) -> None:
 
 
 async def test_a_large_store_is_swept_in_parts_and_then_left_alone(engine: Engine) -> None:
-    """A large store is swept in parts, so no call takes long. The next round follows after an hour."""
+    """A large store is searched in parts, so that no call takes long. The next search follows after an
+    hour."""
     redis, count = engine.connections.commands, 2 * KEYS_PER_LOOK
     async with redis.pipeline(transaction=False) as pipe:
         for number in range(count):

@@ -1,8 +1,8 @@
 """The people of a storm. They create tasks, write in the threads, and do what the bot asks them to do.
 
-They know only what Slack shows them. They remember what they typed and what the bot told them. If a command
-may have failed, its author looks for the card, as the bot has asked. If there is no card, the author repeats
-the command with other words.
+People know only what Slack shows them. They remember what they typed and what the bot told them. If the bot
+says that a command may have failed, its author looks for the card. If there is no card, the author repeats
+the command with another prompt.
 """
 
 import asyncio
@@ -27,18 +27,19 @@ from .surfaces import Surfaces
 
 # How many seconds a person looks for the card of a command whose outcome is unknown.
 CARD_SECONDS = 6.0
-# The same for the card of a mention or a reaction: longer than Slack tries to deliver the event.
+# How many seconds a person looks for the card after a mention or a reaction. Slack tries to deliver the event
+# for a shorter time.
 EVENT_SECONDS = 25.0
-# Pauses before a reply, as shares of the longest pause: immediately, while the agent works, when it is done,
+# Pauses before a reply, as parts of the longest pause: immediately, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 # One task of this many is paused between its replies.
 TASKS_PER_PAUSE = 6
-# How often a person tries to create a task. A storm refuses few commands.
+# A person tries at most this many times to create a task. A storm refuses few commands.
 MOST_ATTEMPTS = 30
 DECIDE_SECONDS = 1.0
-# In a storm with this many tasks, each surface must have worked once. In a smaller storm, each surface must
-# have been tried.
+# If a storm has at least this many tasks, each kind of act must have been done once. In a smaller storm, each
+# must have been tried.
 THOROUGH_TASKS = 100
 # The ways to stop a task.
 STOPS = ("!pause", "stop", "Halt!", "!stop", "command", "reaction", "button")
@@ -73,7 +74,7 @@ class Actors:
         self.connecting = Connecting(self._surfaces)
 
     async def act(self) -> None:
-        """Create all planned tasks and write all planned replies."""
+        """Create all planned tasks, write all planned replies, and do the other planned acts."""
         async with asyncio.TaskGroup() as lives:
             for number in range(self.plan.tasks):
                 lives.create_task(self._run_person(number))
@@ -81,7 +82,7 @@ class Actors:
                 lives.create_task(self._connect(person, self.channels[number % len(self.channels)]))
 
     def untried(self) -> list[str]:
-        """Return the surfaces that nobody has used."""
+        """Return the kinds of acts that nobody has tried, or in a large storm that nobody has done."""
         return self._surfaces.untried(must_be_done=self.plan.tasks >= THOROUGH_TASKS)
 
     async def watch(self) -> None:
@@ -107,7 +108,7 @@ class Actors:
                     self._surfaces.note("snooze", is_done=is_done)
 
     async def resume_all(self) -> None:
-        """Resume each paused task that holds replies. Press the button of the bot's question, or write
+        """Resume each paused task that holds replies: press the button of the bot's question, or write
         `!resume` if there is no question."""
         for question in self.asked:
             if not question.is_answered and _has(question.message, Button.RESUME_AND_SEND):
@@ -125,7 +126,7 @@ class Actors:
                 )
 
     def owner(self, prompt: str) -> str:
-        """Return the person who typed the command."""
+        """Return the person who typed the command with this prompt."""
         return next(typed.person for typed in self.typed if typed.prompt == prompt)
 
     async def _connect(self, person: str, channel: str) -> None:
@@ -160,7 +161,8 @@ class Actors:
             self.written.append(WrittenReply(text, ts, place, typed.prompt))
 
     async def _pause(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
-        """Pause the task. In half of the cases write `!resume`; otherwise the next reply resumes the task."""
+        """Stop the task. Then, in half of the cases, write `!resume`. In the other half, the next reply
+        resumes the task."""
         await self._stop(typed, place, self._stops.deal())
         await asyncio.sleep(dice.uniform(0, 3))
         if dice.random() < 0.5:
@@ -168,9 +170,11 @@ class Actors:
             await self.slack.post(typed.person, place.channel, "!resume", place.ts)
 
     async def _stop(self, typed: TypedCommand, place: ThreadKey, way: str) -> None:
-        """Stop the task in one of the ways. Count it, because no way may stop a task twice."""
+        """Stop the task in this way. Count the stop, because the task must not be stopped more often than
+        people asked."""
         if typed.is_mention_only and way not in ("!pause", "!stop", "command"):
-            # The thread's root is a person's message, so a bare stop there is a message between people.
+            # The root of this thread is a person's message and not the card. There, a bare stop is for
+            # people, a stop sign on the root is not for the task, and the root has no buttons.
             way = "mention"
         self.acts[f"stop by {way}"] += 1
         task = next((each for each in self.coder.tasks if each.prompt == typed.prompt), None)
@@ -198,7 +202,7 @@ class Actors:
             typed = await self._creating.begin(person, channel, prompt, dice)
             self.acts[f"commands {typed.told}"] += 1
             self.typed.append(typed)
-            # Slack may give up an event without an error for anybody.
+            # Slack may give up an event without telling anybody. Then nobody knows about the command.
             is_sure = typed.told == "taken" and not typed.event
             seconds = EVENT_SECONDS if typed.event else CARD_SECONDS
             if is_sure or (typed.told != "refused" and await self._wait_for_card(typed.prompt, seconds)):
@@ -206,7 +210,7 @@ class Actors:
         return None
 
     async def _wait_for_card(self, prompt: str, seconds: float) -> ThreadKey | None:
-        """Return the thread of a command's card, or None if there is no card in time."""
+        """Return the thread of the card with this prompt, or None if no card comes within `seconds`."""
         found = PROMPT.search(prompt)
         key = found[0].lower() if found else prompt
         return await self._surfaces.wait(lambda: self._cards.get(key), seconds)
@@ -241,7 +245,8 @@ class Actors:
     async def _press(self, question: BotQuestion, button: Button) -> None:
         person = next((w.prompt for w in self.written if w.place == question.place), "")
         if not person:
-            # Nobody has written in this thread yet, so its owner is not known. It is looked at again.
+            # Nobody has written in this thread yet, so its owner is not known. The question is looked at
+            # again later.
             return
         try:
             answer = await self.slack.click(
@@ -262,7 +267,7 @@ def _elements(message: Json) -> list[Json]:
 
 
 def _quoted(message: Json) -> str:
-    """Return the words that a question quotes, for example those of a pressed choice."""
+    """Return the words that a question of the bot quotes, for example those of a pressed choice."""
     rows = [block for block in message.get("blocks", []) if block["type"] == "rich_text"]
     pieces = [piece for row in rows for part in row["elements"] for piece in part["elements"]]
     return "".join(str(piece.get("text", "")) for piece in pieces)

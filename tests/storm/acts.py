@@ -19,7 +19,7 @@ class ThreadKey(NamedTuple):
 
 
 class Deck(Generic[T]):
-    """Deals items in shuffled rounds, so that even a short storm has each item."""
+    """Deals items at random, in rounds that each have all items. So even a short storm has each item."""
 
     def __init__(self, cards: Sequence[T], seed: str) -> None:
         self._cards = cards
@@ -35,22 +35,23 @@ class Deck(Generic[T]):
 
 @dataclass
 class TypedCommand:
-    """A command, and the bot's answer to its author."""
+    """A command that a person typed, and what the bot told its author."""
 
     person: str
     channel: str
     prompt: str
     told: CommandOutcome
-    # Whether the card is in the thread of a person's message. Replies must then mention the bot.
+    # Whether the card is a reply in the thread of a person's message. Replies to the agent must then mention
+    # the bot.
     is_mention_only: bool = False
-    # The event that tells the bot about the command, and the ts of its message. Slack may give up such an
-    # event.
+    # The kind of event that tells the bot about the command. Below it, the ts of the event's message. Slack
+    # may give up such an event.
     event: str = ""
     ts: str = ""
 
     @property
     def subject(self) -> str:
-        """The first line of the prompt, which is different for each task."""
+        """Return the first line of the prompt, which is different for each task."""
         return self.prompt.partition("\n")[0]
 
 

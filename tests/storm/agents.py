@@ -32,7 +32,7 @@ def _goes(answer: str) -> Steps:
 
 
 def _picks(text: str) -> Steps:
-    """Offer two choices about the prompt. After an input, report what was chosen."""
+    """Offer two choices. After the next input, report what was chosen."""
     if not text.startswith("pick"):
         return _goes(text)
     number = text.split()[2]

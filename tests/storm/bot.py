@@ -24,8 +24,8 @@ from .plan import GAP_SECONDS, TIMINGS
 
 
 def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_seconds: float) -> None:
-    """Run the bot until the process is killed, and append output to `log`. The process's clock is off by
-    `clock_off_seconds`."""
+    """Run the bot until the process is killed, and append its output to `log`. `window_ms` is how long a call
+    waits after its deadline was checked. The clock of the process is off by `clock_off_seconds`."""
     os.environ.update(settings)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
@@ -39,7 +39,7 @@ def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_second
 async def _main() -> None:
     parent = parent_process()
     assert parent is not None
-    # A killed parent cannot end its child processes, so they end themselves.
+    # If the parent is killed, it cannot end its child processes. They notice its death and end themselves.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
     loaded = settings_module.load()
     configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
@@ -48,8 +48,8 @@ async def _main() -> None:
 
 
 def _widen(seconds: float) -> None:
-    """Lengthen the time between the last check of a deadline and the write (docs/guarantees.md), so that
-    races are more likely."""
+    """Let each call wait for `seconds` between the last check of its deadline and its write
+    (docs/guarantees.md). Races are then more likely."""
     mark_sent = transport._mark_sent  # noqa: SLF001 - the place itself is what is widened
 
     def slow_mark_sent(conn: Connection) -> None:
@@ -60,6 +60,7 @@ def _widen(seconds: float) -> None:
 
 
 def _set_clock(seconds: float) -> None:
-    """Shift the host's clock. The bot must rely only on the clocks of Redis and of the other servers."""
+    """Set the process's clock off by `seconds`. The bot must rely only on the clocks of Redis and of the
+    other servers."""
     right = time.time
     time.time = lambda: right() + seconds

@@ -11,13 +11,13 @@ from .promises import Press, find_button
 from .surfaces import Surfaces
 from .tally import Wrong
 
-# How often a person tries to connect. They submit a token only once, because a new connection ends the token
-# that other jobs use.
+# A person asks at most this many times for the dialog. They submit only one token, because a new connection
+# deletes the token that other jobs use.
 MOST_ATTEMPTS = 5
 
 
 class Connecting:
-    """Connects accounts, and checks their tokens at the end."""
+    """Connects people's accounts. Checks their tokens at the end of the storm."""
 
     def __init__(self, surfaces: Surfaces) -> None:
         self._surfaces = surfaces
@@ -34,7 +34,8 @@ class Connecting:
                 return
 
     async def _paste(self, person: str, channel: str) -> bool:
-        """Ask for the dialog, and submit a token from Coder's page."""
+        """Ask for the dialog, and submit a token from Coder's page in it. Return false if the bot did not
+        offer the dialog in time."""
         before = len(self._slack.ephemerals(person))
         async with self._surfaces.dialog(person) as opened:
             await self._slack.command(person, channel, "/task", "connect")
@@ -61,8 +62,8 @@ class Connecting:
         return sum(seen.user in people for seen in self._coder.requests)
 
     def judge(self) -> dict[Wrong, list[str]]:
-        """Check that each connected person has one token of the bot, and that the tokens that they pasted are
-        deleted."""
+        """Return a sentence for each wrong token, by its kind. Each connected person must have one token of
+        the bot. The tokens that they pasted must be deleted."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         for person, pasted in self._pasted.items():
             own, is_kept_to = self._list_own(person), self._surfaces.promises.is_kept_to

@@ -11,7 +11,8 @@ from .acts import CommandOutcome, Deck, TypedCommand
 from .promises import Press, find_button
 from .surfaces import WAYS, Surfaces
 
-# How often a person presses *Create* below a direct message. Only the first press creates a task.
+# A person presses *Create* below a direct message at most this many times. Only the first press creates a
+# task.
 MOST_PRESSES = 5
 
 
@@ -44,8 +45,8 @@ class Creating:
         return TypedCommand(person, channel, prompt, _told(answer.ok, answer.reply))
 
     async def _slip(self, person: str, channel: str, prompt: str) -> TypedCommand:
-        """Misspell the verb, and press the button that the bot offers. Before the press, no task is
-        created."""
+        """Misspell the verb of a command, and press the button that the bot offers. Before the press, no task
+        is created."""
         surfaces = self._surfaces
         async with surfaces.dialog(person):
             before = len(self._slack.ephemerals(person))

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-# The log event for a refused cached answer. The clocks of the replicas differ and only Taskwire writes into
-# Redis, so any such event is an error.
+# The log event for a cached answer that the bot did not use. In a storm any such event is an error: only
+# Taskwire writes into Redis, and different clocks of the replicas must not matter.
 CACHE_REFUSED = "cached answer not trusted, asked for again"
 # Log events, and the names under which they are counted.
 COUNTED = {
@@ -40,7 +40,7 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
             if line.get("level") == "error" or line.get("event") == CACHE_REFUSED:
-                # The end of a stack trace says most.
+                # Of a stack trace, the end says most.
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
                 about = line.get("job") or line.get("why")
                 errors.append(f"{log.name}: {said}, {about}: {trace[-300:]}")

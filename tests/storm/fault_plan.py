@@ -19,8 +19,8 @@ from .plan import LATE_SECONDS, NEW_KEY, STOP_SECONDS, Plan
 from .replicas import Replica
 from .store import Store
 
-# Slack's faults. Each has the share of calls that it affects and its seconds: first for posts, then for all
-# calls.
+# Slack's faults. For each, the share of calls that it affects and its length in seconds. The first table is
+# for posts, the second for all calls.
 POST_FAULTS = (
     (CallFault.DONE_THEN_CUT, 0.02, 0.0),
     (CallFault.DONE_THEN_SERVER_ERROR, 0.02, 0.0),
@@ -39,14 +39,15 @@ CALL_FAULTS = (
     (CallFault.RATE_LIMITED, 0.002, 1.0),
     (CallFault.DONE_THEN_HANG, 0.002, 0.0),
 )
-# Faults of payloads on their way to the app.
+# Faults of payloads on their way to the app, with the same two numbers.
 DELIVERY_FAULTS = (
     (DeliveryFault.TWICE, 0.08, 0.0),
     (DeliveryFault.LATE, 0.05, 0.7),
     (DeliveryFault.OUT_OF_ORDER, 0.05, 2.0),
     (DeliveryFault.LOST, 0.03, 0.0),
 )
-# Coder's faults: first for requests that change something, then for all requests.
+# Coder's faults, each with the share of requests that it affects. The first ones are for requests that change
+# something; the others are for all requests.
 CHANGES = ("tasks.create", "tasks.send", "tasks.pause", "tasks.resume")
 CHANGE_FAULTS = (
     (faults.cut_after(), 0.03),
@@ -68,10 +69,11 @@ SEND_FAULTS = (
     (faults.bad_gateway(), 0.02),
     (faults.bad_gateway("Failed to get status from task app."), 0.01),
 )
-# How many seconds a network is silent, or a whole server is away.
+# For how many seconds a network is silent. Below it, for how many seconds a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
-# How many times, five a second, the storm checks whether a stopped replica runs steadily again.
+# Before the storm restarts a replica with other keys, it waits until the replica runs steadily. It checks at
+# most this many times, five times a second.
 LONGEST_UNSTEADY_LOOKS = 75
 
 
@@ -153,8 +155,8 @@ class FaultPlan:
             await happen()
 
     async def _wait(self, seconds: float) -> None:
-        """Wait for this number of seconds, but at most until the end of all faults. Every fault is then
-        undone."""
+        """Wait for this number of seconds, or until all faults end if that is earlier. So every fault is
+        undone at the end."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_over.wait(), seconds)
 
@@ -167,7 +169,8 @@ class FaultPlan:
             await replica.start()
 
     async def _rotate_keys(self) -> None:
-        """Restart all replicas with a second key, and then again with the second key first."""
+        """Restart all replicas one after the other with a second key. Later, restart them again with the
+        second key as the first one."""
         for keys in (f"{KEY},{NEW_KEY}", f"{NEW_KEY},{KEY}"):
             await self._wait(self.plan.seconds / 3)
             for replica in self.replicas:
@@ -195,8 +198,8 @@ class FaultPlan:
         replica.continue_process()
 
     async def _cut(self) -> None:
-        """Disturb connections to Redis, Slack's sockets, or all connections to Slack or Coder. Or let agents
-        fail."""
+        """Disturb one of these: connections to Redis, Slack's sockets, or all connections to Slack or Coder.
+        Or let agents fail."""
         dice, between = self._dice, self._dice.choice(self.store.proxies)
         way = dice.choice(("redis cut", "redis answer lost", "redis silent", "redis slow", "sockets cut",
                            "sockets refreshed", "slack away", "coder away", "agent stumbles"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Reads the stand-ins' own records after a storm, as the few values that the tally compares.
+"""Reads the stand-ins' own records after a storm, and returns the few values that the tally compares.
 
 The module does not ask the bot or its Redis. Only what Slack shows and what Coder has counts.
 """
@@ -20,8 +20,8 @@ from .acts import ThreadKey
 
 FINISHED = ("complete", "failed")
 # Coder's list shows only an agent's newest report. Earlier reports can be read only until the workspace
-# stops. The replica that read a report may have died. Then another replica takes over within 10 s, or later
-# if Redis is away.
+# stops. If the replica that read a report has died, another replica reads it again within 10 s, or later if
+# Redis is away.
 UNREAD_WITHIN = timedelta(seconds=20)
 
 
@@ -35,12 +35,13 @@ class BotMessage:
     place: ThreadKey
     ts: str
     text: str
-    # Whether the message has replaced another one. The message about a pause replaces an earlier question.
+    # Whether the message has taken the place of another one. For example, the message about a pause takes the
+    # place of an earlier question.
     is_in_place: bool = False
 
 
 class Finish(NamedTuple):
-    """An agent's report that its turn is complete or has failed."""
+    """A report of an agent that its turn is complete or has failed."""
 
     id: str
     state: str
@@ -63,7 +64,7 @@ class TaskLedger:
     prompt: str
     inputs: list[str]
     finishes: list[Finish]
-    # The ends of the ids of all notices that the bot may post, in the order of the events.
+    # The ends of the ids of all notices that the bot may post about the task, in the order of the events.
     story: list[str]
     label: str
 
@@ -136,7 +137,8 @@ def _task(puppet: SandboxTask, shown: Set[str]) -> TaskLedger:
 
 
 def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
-    """Return whether the agent may have stopped before any bot could read its report."""
+    """Return whether the agent may have stopped before any bot could read its report. `shown` are the ids of
+    the reports that Coder has shown."""
     builds = task.workspace.builds
     stops = [each.completed_at for each in builds if each.transition == "stop" and each.completed_at]
     gone_at = min((at for at in stops if at >= report.created_at), default=None)
@@ -146,8 +148,8 @@ def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
 
 
 def _story(task: Task, finishes: list[Finish]) -> list[str]:
-    """Return the events of a task in order. A stopped workspace counts as paused, and a started one as
-    resumed."""
+    """Return the events of a task as the ends of their notices' ids, in order. A stopped workspace counts as
+    paused, and a started one as resumed."""
     moments = [(finish.at, finish.notice) for finish in finishes]
     for build in task.workspace.builds[1:]:
         agent, is_stop = build.agent, build.transition == "stop"
@@ -162,8 +164,8 @@ def _state(report: AppStatus) -> str:
 
 
 def _label(puppet: SandboxTask, finishes: list[Finish]) -> str:
-    """Return the word that the card of an idle task must show: how the present turn ended, or that somebody
-    is needed."""
+    """Return the word with which the card of an idle task must begin. It says how the present turn ended, or
+    that the task needs somebody."""
     if puppet.program is None:
         return puppet.status.title()
     written = [entry.time for entry in puppet.log if entry.role == "user"]

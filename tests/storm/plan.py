@@ -1,8 +1,7 @@
 """The length and severity of a storm, and the shortened times of all its parts.
 
 Times are shorter than in production, so that other processes take over the jobs of a killed process within
-seconds. The proportions are those of production: a stand-in never acts later than the times that the bot
-assumes.
+seconds. The proportions are those of production: a stand-in never executes a call later than the bot assumes.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +18,7 @@ FASTER = 20
 
 
 def _faster(limit: Limit | None) -> Limit | None:
-    """Shorten the interval of a limit, and remove its limit for each minute."""
+    """Shorten the interval of a limit. Remove the limit for each minute."""
     return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
 
 
@@ -36,16 +35,17 @@ TIMINGS = Timings(
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
     other_limits=_all_faster(DEFAULT_LIMITS),
 )
-# How late a call may be executed: after its caller has given up, but within the landing margin.
+# After how many seconds a late call is executed: after its caller has given up, but before the bot counts it
+# as impossible.
 LATE_SECONDS = CALL_SECONDS + 0.8
-# How long a process is stopped: longer than its lease, and in half of the cases beyond the attempt's deadline
-# too.
+# For how many seconds a process is stopped: longer than its lease, and in half of the cases beyond the
+# deadline of an attempt.
 STOP_SECONDS = (2.0, 6.0)
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 3.0
 REMINDER_SECONDS = 4.0
-# Slack's retries of a delivery: immediately, later, and last. Slack's own retries come immediately, after one
-# minute and after five minutes.
+# After how many seconds Slack's stand-in repeats a delivery: immediately, later, and a last time. The real
+# Slack does so immediately, after one minute and after five minutes.
 RETRY_SECONDS = (0.0, 3.0, 15.0)
 GAP_SECONDS = 3.0
 

@@ -1,7 +1,7 @@
 """What the bot has promised to people besides commands and replies, and whether the bot did it.
 
-A press, a dialog or a shortcut counts as promised if Slack got an ack and the bot has not said that the act
-may be lost. Without a promise, the effect may be missing, but it must not come twice.
+A press, a dialog or a shortcut counts as promised if Slack got an ack for it and the bot has not said that it
+may be lost. If an act was not promised, its effect may be missing, but the effect must not come twice.
 """
 
 from collections import Counter
@@ -25,7 +25,8 @@ DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown(), NO_TAS
 
 @dataclass
 class Press:
-    """A press, a submission or a choice of a person, and whether Slack got an ack for it."""
+    """A press, a submission or a choice of a person, with its time. `is_acked` says whether Slack got an ack
+    for it."""
 
     person: str
     at: str
@@ -48,8 +49,8 @@ class SentInput:
 
 @dataclass
 class AnsweredMessage:
-    """A message of the bot whose buttons must be gone after a press. `choice` is the text of the pressed
-    button."""
+    """A message of the bot with buttons. After the press, the buttons must be gone. `choice` is the text of
+    the pressed button."""
 
     place: ThreadKey
     ts: str
@@ -68,13 +69,13 @@ class Promises:
     answered: list[AnsweredMessage] = field(default_factory=list)
     # The tasks whose cards must offer *Unmute*.
     muted: list[tuple[str, ThreadKey]] = field(default_factory=list)
-    # The values that must be stored, by key: one for each channel and each person.
+    # What must be stored after a dialog, with its key in Redis: one setting for each channel and each person.
     saved: list[tuple[Press, str, str, str]] = field(default_factory=list)
-    # How often each task was stopped.
+    # How often people asked to stop each task.
     stops: Counter[str] = field(default_factory=Counter)
 
     def is_kept_to(self, press: Press | None) -> bool:
-        """Return whether the bot has promised the effect of a press."""
+        """Return whether the bot has promised the effect of this press."""
         return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
 
     def has_doubt(self, person: str, at: str) -> bool:
@@ -85,7 +86,7 @@ class Promises:
         )
 
     def judge(self, ledger: Ledger, stored: Mapping[str, str]) -> dict[Wrong, list[str]]:
-        """Return a sentence for each broken promise, by its kind: lost, twice or untrue."""
+        """Return a sentence for each broken promise, by its kind: `lost`, `twice` or `untrue`."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         inputs = {task.prompt: Counter(task.inputs) for task in ledger.tasks}
         told = {said.id.partition(":")[2] for said in ledger.said if ":twice:" in said.id}
@@ -149,7 +150,8 @@ def elements(content: Json) -> list[Json]:
 
 
 def find_button(content: Json, button: Button, label: str = "") -> Json | None:
-    """Return the first button with this action. A number at the end of the action's id is ignored."""
+    """Return the first button with this action and this label, or None. An empty label fits every button. A
+    number at the end of the action's id is ignored."""
     for element in elements(content):
         action = str(element.get("action_id", ""))
         is_it = action == button or action.rpartition(".")[0] == button

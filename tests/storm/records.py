@@ -1,7 +1,8 @@
 """Keeps records of a storm that failed, so that a person can find the cause.
 
-The records are files of JSON lines: every call to Slack, every payload that Slack sent, and the last requests
-to Coder. Beside them are the logs of the bots, and Redis's append-only file with every write and its time.
+The records are files of JSON lines: every call to Slack, every payload that Slack sent, and the latest
+requests to Coder. In the same directory are the logs of the bots, and Redis's append-only file with every
+write and its time.
 """
 
 import json

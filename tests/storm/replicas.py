@@ -12,14 +12,15 @@ from pathlib import Path
 
 from .bot import live
 
-# In seconds. When a stopped process continues, its late writes are complete or refused within this time.
+# After a stopped process continues, it takes at most this many seconds until its late writes are complete or
+# refused.
 STEADY_SECONDS = 3.0
 SUPERVISOR_SECONDS = 0.5
 
 
 @dataclass
 class Replica:
-    """The place of one process. After a kill, a new process takes the place."""
+    """One replica. If its process is killed, a new process takes its place."""
 
     number: int
     settings: dict[str, str]
@@ -27,8 +28,8 @@ class Replica:
     window_ms: int
     clock_off_seconds: float = 0.0
     is_stopped: bool = False
-    # How often the process ended by itself, for example because there was no Redis at its start. Then it is
-    # restarted.
+    # How often the process ended by itself, for example because there was no Redis at its start. It is then
+    # started again.
     ends: int = 0
     _process: ForkServerProcess | None = None
     _went_on_at: float = 0.0
@@ -62,8 +63,8 @@ class Replica:
     def is_steady(self) -> bool:
         """Return whether the process runs and has not just continued after a stop.
 
-        A process that has just continued may have written too late. If it is killed before it logs this,
-        nobody knows about the late write.
+        A process that has just continued may have written too late, and logs this. If it is killed before it
+        logs this, nobody knows about the late write.
         """
         is_up = self._process is not None and self._process.exitcode is None
         return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS

@@ -58,16 +58,16 @@ class Store:
             await self._server.wait()
 
     async def queues(self, team: str) -> list[str]:
-        """Return every queue that has jobs."""
+        """Return the names of all queues that have jobs. `team` is the id of the workspace."""
         return cast("list[str]", await self._client.zrange(Keys(team).named("ready"), 0, -1))
 
     async def dead_letters(self, team: str) -> list[str]:
-        """Return the dead letters."""
+        """Return the stored text of each dead letter."""
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
 
     async def read(self, team: str, name: str) -> str:
-        """Return the value of a key, or an empty text."""
+        """Return the value of a key of the workspace, or an empty text."""
         return cast("str | None", await self._client.get(Keys(team).named(*name.split(":")))) or ""
 
     async def count_old_values(self, team: str) -> int:

@@ -22,7 +22,7 @@ from .store import Store, store
 from .tally import Tally, judge
 
 CHECK_SECONDS = 1.0
-# Longer than any call takes, so that no effect can come later.
+# A call takes at most this long. After this time, no effect can come any more.
 QUIET_SECONDS = 6.0
 
 
@@ -50,7 +50,7 @@ class Storm:
         coder.on_request = self._note_shown
 
     async def run(self) -> Tally:
-        """Run until all people have finished and nothing more happens. Return the counts."""
+        """Run until all people have finished and nothing more happens. Return the tally."""
         began = time.monotonic()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
         await self.slack.wait_for_sockets(len(self.replicas), 30)
@@ -61,8 +61,7 @@ class Storm:
             faulty = round(time.monotonic() - began)
             await self._wait_until_settled()
             await asyncio.sleep(QUIET_SECONDS)
-            # In this time, the bot may have reminded people of a question, and they may have pressed a
-            # button.
+            # Meanwhile, the bot may have reminded people of a question, and they may have pressed a button.
             tally = await self._settle(time.monotonic() + QUIET_SECONDS)
             if old := await self._count_old_values():
                 tally.wrongs["stuck"].append(f"{old} values are encrypted with the old key")
@@ -99,17 +98,16 @@ class Storm:
                 self._shown |= {status.id for status in statuses if status.agent_id == agent}
 
     async def _wait_until_settled(self) -> None:
-        """Wait until no promise is broken, for at most `patience_seconds`. A promise that is still broken
-        then counts."""
+        """Wait until no promise is broken, for at most `patience_seconds`."""
         ends = time.monotonic() + self.plan.patience_seconds
         await self._settle(ends)
         while time.monotonic() < ends and await self._count_old_values():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _settle(self, ends: float) -> Tally:
-        """Tally until no promise is broken, or until this time. Return the last tally.
+        """Make tallies until one has no broken promise, or until the time `ends`. Return the latest tally.
 
-        Cancel nothing: a connection to Redis with an unread answer would block the next call.
+        Do not cancel a tally: a connection to Redis with an unread answer would block the next call.
         """
         while not (tally := await self._tally()).is_good and time.monotonic() < ends:
             await self.actors.resume_all()
@@ -131,7 +129,7 @@ class Storm:
         return tally
 
     async def _count_old_values(self) -> int:
-        """Count the values that still need the key that was replaced."""
+        """Count the stored values that only the replaced key can open."""
         if not self.plan.rotations:
             return 0
         return await self.store.count_old_values(self.slack.workspace.team_id)
@@ -152,7 +150,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
         CoderSandbox(seed=plan.seed) as coder,
         store(directory, plan.replicas) as store_server,
     ):
-        # A storm has more deliveries and calls than the stand-in usually keeps.
+        # The stand-in usually keeps only the latest deliveries and calls. A storm needs all of them.
         slack.backend.ledger.deliveries = deque()
         slack.backend.ledger.calls = deque()
         coder.add_template("storm-agents", display_name="Storm", script=agents.script)
@@ -175,7 +173,8 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
             "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
             "TASKWIRE_REMINDER": str(REMINDER_SECONDS),
-            # A few people create all tasks of a storm within minutes.
+            # Otherwise the few people of a storm would soon reach the limit: they create all tasks within
+            # minutes.
             "TASKWIRE_CREATE_LIMIT": "0",
         }
         replicas = [

@@ -1,6 +1,7 @@
 """What people of a storm do besides commands and replies: buttons, dialogs, shortcuts, the Home tab, verbs.
 
-If the bot does not offer an act in time, the person gives up. `promises.py` judges all other acts.
+If the bot does not offer an act in time, the person gives up. `promises.py` judges every act that a person
+has done.
 """
 
 import asyncio
@@ -26,13 +27,13 @@ Act = Callable[[TypedCommand, ThreadKey, random.Random], Awaitable[bool]]
 LOOK_SECONDS = 0.1
 DOUBT_SECONDS = 1.5
 NOT_OFFERED = " (not offered)"
-# The ways in which people begin a task. Half of the tasks are begun by the command.
+# The ways in which people begin a task. More than half of the tasks are begun by the command.
 WAYS = ("command", "slip", "mention", "direct message", "reaction", "form", "shortcut")
 
 
 @dataclass
 class Surfaces:
-    """The acts of people, and what must be true after each act."""
+    """Does acts of people, and notes what must be true after each act."""
 
     slack: SlackSandbox
     coder: CoderSandbox
@@ -40,7 +41,7 @@ class Surfaces:
     acts: Counter[str]
     promises: Promises
     seed: int
-    # How long a person waits for a private answer, a dialog or a button, which may not come.
+    # How many seconds a person waits for a private answer, a dialog or a button. It may never come.
     offer_seconds: float
     _hands: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _set_up: set[str] = field(default_factory=set)
@@ -63,12 +64,12 @@ class Surfaces:
         self._deck = Deck(tuple(self._acts), f"{self.seed} acts")
 
     def note(self, what: str, *, is_done: bool) -> None:
-        """Count an act that a person has done, or has tried in vain."""
+        """Count an act that a person has done, or has tried in vain because the bot did not offer it."""
         self.acts[what if is_done else f"{what}{NOT_OFFERED}"] += 1
 
     def untried(self, *, must_be_done: bool) -> list[str]:
-        """Return the acts that nobody has tried. With `must_be_done`, also return the acts that were never
-        offered."""
+        """Return the kinds of acts that nobody has tried. With `must_be_done`, return those that nobody has
+        done."""
         names = [*(f"task by {way}" for way in WAYS), *self._acts, "choose", "connect"]
         if must_be_done:
             return [name for name in (*names, "snooze") if not self.acts[name]]
@@ -84,7 +85,8 @@ class Surfaces:
         self.note(name, is_done=is_done)
 
     async def choose(self, typed: TypedCommand, place: ThreadKey, number: int) -> bool:
-        """Press the second choice that an agent offers."""
+        """Press the second of the choices that an agent offers. Return false if the bot does not show them in
+        time."""
         label = f"2. right {number}"
         message = await self.wait(
             lambda: self._find_message(place, Button.CHOOSE, label), 2 * self.offer_seconds
@@ -107,7 +109,8 @@ class Surfaces:
         return False
 
     async def _answer(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Answer the agent's question by the dialog of the card."""
+        """Answer the agent's question by the dialog of the card. Return false if the card or the dialog does
+        not offer it."""
         card = await self.wait(lambda: self._find_message(place, Button.ANSWER))
         if card is None:
             return False
@@ -122,7 +125,7 @@ class Surfaces:
         return True
 
     async def _answer_at_home(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Answer a question of any of the person's tasks in the Home tab."""
+        """Answer an open question of any of the person's tasks in the Home tab."""
         if not await self._open_home(typed, place, dice):
             return False
         home = await self.wait(lambda: self._find_home(typed.person, Button.ANSWER))
@@ -144,7 +147,7 @@ class Surfaces:
         return home if home is not None and find_button(home.content, button) else None
 
     async def _pass_on(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Let a teammate ask the owner to pass on the teammate's reply."""
+        """Let a teammate write a reply, and ask the owner to pass it on."""
         mate, sent = await self._write_as_mate(typed, place, dice)
         offer = await self.wait(lambda: self.find_private(mate, Button.ASK_OWNER, sent.ts))
         if offer is None:
@@ -177,7 +180,7 @@ class Surfaces:
         return mate, sent
 
     async def _send_aside(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Post a message that begins with `//`, which no agent gets, and use *Send to its task* on it."""
+        """Post a message that begins with `//`, which goes to no agent. Then use *Send to its task* on it."""
         words = f"// aside {dice.randrange(10**6)} for {typed.subject}"
         ts = await self.slack.post(typed.person, place.channel, words, place.ts)
         at = self.now()
@@ -207,7 +210,7 @@ class Surfaces:
         return await self.wait(lambda: self.slack.home(typed.person)) is not None
 
     async def _set_preferences(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Choose direct messages in addition to mentions, once for each person."""
+        """Let a person choose to be called by direct messages too. Each person does this once."""
         if typed.person in self._set_up or not await self._open_home(typed, place, dice):
             return False
         self._set_up.add(typed.person)
@@ -244,7 +247,7 @@ class Surfaces:
         return True
 
     async def _list_tasks(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """List all tasks. If there is a second page, turn to this page."""
+        """List all tasks. If the list has a second page, turn to it."""
         del dice
         before = len(self.slack.ephemerals(typed.person))
         await self.slack.command(typed.person, place.channel, "/task", "list all")
@@ -261,7 +264,8 @@ class Surfaces:
     # Methods that acts use.
 
     async def wait(self, find: Callable[[], T | None], seconds: float | None = None) -> T | None:
-        """Check a condition for some seconds. Return its result, or None if the condition never held."""
+        """Call `find` again and again, for `seconds` or else `offer_seconds`. Return its first result that is
+        not None, or None."""
         seconds = self.offer_seconds if seconds is None else seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -272,8 +276,8 @@ class Surfaces:
 
     @contextlib.asynccontextmanager
     async def dialog(self, person: str) -> AsyncIterator[Callable[[], Awaitable[View | None]]]:
-        """Prevent other dialogs of a person inside the block. Yield a function that returns the dialog when
-        it is filled."""
+        """Make sure that the person has no other dialog open inside the block. Yield a function that waits
+        for the filled dialog and returns it, or None if it does not come in time."""
         async with self._hands[person]:
 
             async def opened() -> View | None:
@@ -291,20 +295,21 @@ class Surfaces:
         return views[-1] if views and "submit" in views[-1].content else None
 
     async def submit(self, person: str, view: View, values: Json) -> Press:
-        """Submit a dialog."""
+        """Submit a dialog with these values."""
         at = self.now()
         submitted = await self.slack.submit(person, view, values)
         return Press(person, at, not submitted.failure and not submitted.errors and submitted.view is None)
 
     async def is_taken(self, press: Press) -> bool:
-        """Return whether a press was accepted. After the ack, the bot may still say that the press may be
-        lost."""
+        """Return whether the bot has promised the effect of a press. After the ack, the bot may still say
+        that the press may be lost, so wait a while."""
         if press.is_acked:
             await self.wait(lambda: self.promises.has_doubt(press.person, press.at) or None, DOUBT_SECONDS)
         return self.promises.is_kept_to(press)
 
     def find_private(self, person: str, button: Button, part: str, label: str = "") -> Ephemeral | None:
-        """Find a private answer with a button. The button's value or text must contain the given part."""
+        """Find a private answer that has this button. The button's value, or the answer's text, must contain
+        `part`."""
         for told in reversed(self.slack.ephemerals(person)):
             found = find_button(told.body, button, label)
             if found is not None and (part in str(found.get("value")) or part in str(told.body)):

@@ -1,6 +1,7 @@
 """Compares the bot's promises with the stand-ins' records after a storm.
 
-Each judge checks one promise and writes a sentence for each case in which it was broken.
+Each function `_judge_…` checks one promise, and writes a sentence for each case in which the promise was
+broken.
 """
 
 import itertools
@@ -49,7 +50,8 @@ def judge(
     queues: Sequence[str],
     dead_letters: Sequence[str],
 ) -> Tally:
-    """Check commands, replies, notices and cards against the results in both stand-ins."""
+    """Compare commands, replies, notices and cards with what is in both stand-ins. `promised` are the broken
+    promises about other acts."""
     tally = Tally()
     wrongs = tally.wrongs
     _count(tally.counts, ledger, typed, written)
@@ -87,7 +89,7 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
 def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand]) -> None:
     """Check that an accepted command has one card and one task, and that a refused command has neither.
 
-    If Slack has given up an event, the command was not accepted.
+    If Slack has given up the event of a command, the bot has not accepted the command.
     """
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
@@ -115,7 +117,7 @@ def _prompt_of(card: BotMessage, prompts: dict[str, str]) -> str:
 
 
 def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """Check that each reply is once in its agent's input and has the right reaction. If a reply is there
+    """Check that each reply is once in its agent's inputs and has the right reaction. If a reply is there
     twice, the thread must say so."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
     for task in ledger.tasks:
@@ -135,7 +137,8 @@ def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]
 
 
 def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """Check that a reply is not in the agent's input before an earlier reply that had already arrived."""
+    """Check that no reply is in the agent's inputs before an earlier reply, if the earlier one had arrived
+    when the later one was sent."""
     threads: dict[ThreadKey, list[WrittenReply]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)
@@ -153,7 +156,7 @@ def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) 
 
 
 def _had_arrived(ledger: Ledger, first: WrittenReply, second: WrittenReply) -> bool:
-    """Return whether Slack had the ack of the first reply before it sent the second reply."""
+    """Return whether Slack got the ack of the first reply before it sent the second reply to the bot."""
     one, other = (_arrival(ledger, reply) for reply in (first, second))
     if one is None or other is None or one.acked_at is None or other.sent_at is None:
         return False
@@ -165,8 +168,8 @@ def _arrival(ledger: Ledger, reply: WrittenReply) -> Delivery | None:
 
 
 def _judge_notices(tally: Tally, ledger: Ledger) -> None:
-    """Check that each completed and each failed turn is announced once, and that notices are in the order of
-    the events."""
+    """Check that each turn that is complete or has failed is announced once, and that notices are in the
+    order of the events."""
     threads, places = ledger.threads(), {card.task_id: card.place for card in ledger.cards()}
     for task in ledger.tasks:
         place = places.get(task.id)

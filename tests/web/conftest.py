@@ -1,4 +1,5 @@
-"""A running HTTP server whose log is checked. The log must contain no stack trace and no sent text."""
+"""A running HTTP server with a log that is checked. The log must have no stack trace and none of the text
+that clients sent."""
 
 import io
 import logging
@@ -13,7 +14,8 @@ from .site import Site, new_site
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Return the log at the lowest level. At the end, check that it has no sent text and no stack trace."""
+    """Return the log at the lowest level. At the end, check that it has no text that clients sent and no
+    stack trace."""
     root, stream = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
     configure_logs("debug", "json", str, stream)

@@ -52,7 +52,8 @@ def request(
     headers: str = "",
     path: str = REQUEST_PATH,
 ) -> bytes:
-    """Return a request to the URL for Slack. By default it is signed now, with the right secret."""
+    """Return a request to the URL for Slack. By default it is signed now with the right secret. The arguments
+    change parts of the request."""
     at = timestamp if timestamp is not None else str(int(time.time()))
     sign = signed if signed is not None else signature(body, at, secret)
     head = (
@@ -75,7 +76,7 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        # The head of the last answer.
+        # The head of the server's latest answer.
         self.head = ""
 
     async def send(self, data: bytes) -> None:
@@ -101,7 +102,7 @@ class Client:
         return await self.answer()
 
     async def is_closed(self) -> bool:
-        """Wait until the server has closed the connection without sending more."""
+        """Wait until the server has closed the connection. Return false if it sent anything more."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._reader.read() == b""
@@ -110,7 +111,7 @@ class Client:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the connection still looks open."""
+        """Return whether the server has not closed the connection so far."""
         return not self._reader.at_eof() and self._reader.exception() is None
 
     def close(self) -> None:
@@ -120,7 +121,7 @@ class Client:
 
 @dataclass
 class Site:
-    """The running server, and the payloads that its app has received."""
+    """The running server, and the payloads that its app has got."""
 
     log: io.StringIO
     requests: SlackRequests
@@ -129,7 +130,7 @@ class Site:
     accepted: list[Mapping[str, Any]] = field(default_factory=list)
     hints: list[bytes] = field(default_factory=list)
     reply: str = "taken"
-    # The health that the server reports. A metrics request waits until `is_measured` is set.
+    # The health that the server reports. A metrics request gets no answer until `is_measured` is set.
     health: dict[str, str] = field(default_factory=lambda: {"slack": "ok", "store": "ok", "coder": "ok"})
     is_measured: asyncio.Event = field(default_factory=asyncio.Event)
     _clients: list[Client] = field(default_factory=list)
@@ -145,7 +146,7 @@ class Site:
         return await (await self.connect()).ask(data)
 
     def count_refused(self, why: str) -> float:
-        """Return the number of requests that were refused for this reason."""
+        """Return the number of requests that the server has refused for this reason."""
         return self.metric("taskwire_requests_refused_total", why=why)
 
     def metric(self, name: str, **labels: str) -> float:

@@ -1,5 +1,5 @@
-"""The server closes slow connections, and closes the oldest to make room. Slack and health checks have
-reserved places."""
+"""The server closes slow connections. If it has no place left, it closes the oldest connection. Slack and
+health checks have places of their own."""
 
 import asyncio
 import io
@@ -15,8 +15,8 @@ from tests.process.processes import until
 
 from .site import Client, Site, command, new_site, request
 
-# Requests that never become complete. Each is made when it is sent, because a signature that is five minutes
-# old is refused immediately.
+# Requests that never become complete. Each test makes its request when it sends it, because a signature that
+# is five minutes old is refused immediately.
 HALVES: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "a letter": lambda: b"P",
@@ -31,8 +31,8 @@ SOON_SECONDS = 1.0
 
 @pytest.mark.parametrize("name", HALVES)
 async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, name: str) -> None:
-    """A connection with an incomplete request is closed after a time limit, whatever part of the request was
-    sent."""
+    """If a request stays incomplete, whatever part of it was sent, its connection is closed after a time
+    limit."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         await client.send(HALVES[name]())
@@ -42,8 +42,8 @@ async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, 
 
 
 async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.StringIO) -> None:
-    """A request that arrives byte by byte is closed at the time limit for the whole request. The bytes do not
-    extend the limit."""
+    """If a request arrives byte by byte, its connection is closed at the time limit for the whole request.
+    The bytes do not extend the limit."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         closed = asyncio.create_task(client.is_closed())
@@ -58,7 +58,8 @@ async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.Strin
 
 
 async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
-    """A client that does not read its answers is closed, because it holds a place and memory."""
+    """If a client does not read its answers, its connection is closed, because it holds a place and
+    memory."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         site.reply = "x" * 900_000
         with socket.create_connection(("127.0.0.1", site.port)) as deaf:
@@ -69,10 +70,10 @@ async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None
 
 
 async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
-    """The server keeps a connection after a signed request, because a proxy sends many of Slack's requests on
-    one connection.
+    """If a request was signed, the server keeps its connection, because a proxy sends many of Slack's
+    requests on one connection.
 
-    A connection with other requests is closed after one answer.
+    If a request was not signed, its connection is closed after the answer.
     """
     async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         slack = await site.connect()
@@ -89,7 +90,7 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
 
 
 async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
-    """A kept connection that sends half a request is closed.
+    """If a kept connection sends half a request, it is closed.
 
     The time limit applies to each new request, even after a signed one.
     """
@@ -103,7 +104,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
 
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
-    """An unused connection is closed after a while, and is not counted as late."""
+    """If nobody uses a kept connection, it is closed after a while. It is not counted as late."""
     async with new_site(log, keep_alive_seconds=SOON_SECONDS) as site:
         client = await site.connect()
         await client.ask(request(command("1")))
@@ -113,8 +114,8 @@ async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.String
 
 
 async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -> None:
-    """If too many connections wait, the oldest is closed. Slack's connections and health checks are not
-    affected."""
+    """If too many connections wait with incomplete requests, the oldest is closed. Slack's connections and
+    health checks are not affected."""
     async with new_site(log, waiting=3) as site:
         kept = await site.connect()
         await kept.ask(request(command("0")))
@@ -129,8 +130,8 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
 
         assert (by_slack, again) == ((200, "taken"), (200, "taken"))
         assert by_probe[0] == 200
-        # At most three connections wait. The newest is the probe, so the last two of the crowd are still
-        # open.
+        # At most three connections may wait. The probe was the newest of them, so the last two of the crowd
+        # are still open.
         for client in crowd[:6]:
             assert await client.is_closed()
         assert [client.is_open for client in crowd[-2:]] == [True, True]
@@ -138,8 +139,8 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
 
 
 async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> None:
-    """The total size of unfinished requests is limited, because long unfinished bodies could fill the
-    memory."""
+    """If the unfinished requests together are too large, the connection that has sent most is closed. Long
+    bodies could otherwise fill the memory."""
     async with new_site(log, waiting_bytes=100_000) as site:
         small, large = await site.connect(), await site.connect()
         await small.send(HALVES["half a body, unsigned"]())
@@ -151,8 +152,8 @@ async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> No
 
 
 async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> None:
-    """Metrics requests that take long have a limited number of places, and do not take the places of other
-    requests."""
+    """If metrics requests take all places for health checks, a further one is refused. Slack's requests and
+    /healthz are still answered."""
     async with new_site(log, health=2) as site:
         waiting_clients = await _asking_for_figures(site, 2)
 
@@ -178,10 +179,10 @@ async def _asking_for_figures(site: Site, count: int) -> list[Client]:
 async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_without_end(
     log: io.StringIO,
 ) -> None:
-    """While other clients take all places for health checks, a readiness probe gets the result of the last
+    """While other clients take all places for health checks, a readiness probe gets the result of the latest
     check.
 
-    Otherwise an orchestrator would send no more of Slack's requests to the process.
+    Otherwise an orchestrator would send no more of Slack's requests to this process.
     """
     readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
     async with new_site(log, health=2) as site:
@@ -203,7 +204,8 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
 
 
 async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
-    """Metrics requests may not take all places for health checks, because they take longest."""
+    """If as many metrics requests as allowed wait, a further one is refused, and a readiness probe is still
+    answered. Metrics requests take longest."""
     async with new_site(log) as site:
         waiting_clients = await _asking_for_figures(site, MAX_METRICS_REQUESTS)
 
@@ -217,8 +219,8 @@ async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io
 
 
 async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO) -> None:
-    """The oldest kept connection is closed for a new one, so a proxy that opens a connection for each request
-    is always accepted."""
+    """If there is no place for another kept connection, the oldest kept one is closed. So a proxy that opens
+    a connection for each request is always accepted."""
     async with new_site(log, trusted=2) as site:
         clients = [await site.connect() for _ in range(4)]
 
@@ -231,7 +233,8 @@ async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO
 
 @pytest.mark.parametrize("descriptors", [10, 100, 256, 512, 671, 672, 768, 1 << 20])
 def test_the_limits_fit_into_what_the_system_gives(descriptors: int) -> None:
-    """With few file descriptors there are fewer places of each kind, but at least one."""
+    """If the system allows only few file descriptors, there are fewer places for connections of each kind,
+    but at least one."""
     limits = ConnectionLimits().scaled_to(descriptors)
 
     places = astuple(limits)[:3]

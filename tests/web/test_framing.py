@@ -107,7 +107,7 @@ REJECTED = {
 
 @pytest.mark.parametrize("name", REJECTED)
 async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site, name: str) -> None:
-    """A bad request is refused after its head. No answer quotes the request or names the server's
+    """If a request is bad, it is refused after its head. No answer quotes the request or names the server's
     software."""
     sent, answer, why = REJECTED[name]
     client = await site.connect()
@@ -123,8 +123,8 @@ async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site,
 
 
 async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: Site) -> None:
-    """A signed request whose Content-Length is too long is refused after its head. The refusal is counted for
-    operators."""
+    """If the Content-Length of a signed request is too long, the request is refused after its head. The
+    refusal is counted for operators."""
     announced = request(b"").replace(b"Content-Length: 0", b"Content-Length: 999999999")
 
     assert await site.ask_once(announced) == TOO_LONG
@@ -135,8 +135,8 @@ async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: 
 
 
 async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> None:
-    """After a refusal, the server reads nothing more of the request. Parsing many small chunks would delay
-    other requests."""
+    """After a request was refused, the server reads nothing more of it. To parse many small chunks would
+    delay other requests."""
     client = await site.connect()
     assert await client.ask(_head("Transfer-Encoding: chunked")) == IN_CHUNKS
     sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 2_000_000))
@@ -163,7 +163,7 @@ async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> Non
     ],
 )
 async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site: Site, path: str) -> None:
-    """A request with another spelling of the URL does not get past the signature check."""
+    """If a request spells the URL in another way, it does not get past the signature check."""
     unsigned = await site.ask_once(_head(f"Host: {SENT}", first=f"POST {path} HTTP/1.1\r\n"))
     forged = await site.ask_once(request(b"", secret="another", path=path))
 
@@ -172,8 +172,8 @@ async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site
 
 
 async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log: io.StringIO) -> None:
-    """Bodies with a wrong signature stay in memory once, and all of them within the limit. Only the last byte
-    shows that the signature is wrong."""
+    """While bodies of strangers wait for their last byte, they stay in memory once, and all of them within
+    the limit. Only after the last byte is it known that the signature is wrong."""
     most = 1_000_000
     async with new_site(log, waiting_bytes=most) as site:
         crowd = [await site.connect() for _ in range(40)]
@@ -205,8 +205,8 @@ async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site)
 
 
 async def test_requests_that_come_together_are_answered_in_their_order(site: Site) -> None:
-    """Several requests on one connection are answered in their order, even if a proxy does not wait for
-    answers.
+    """If several requests come on one connection before the first is answered, they are answered in their
+    order.
 
     An unreadable request ends the connection.
     """
@@ -222,7 +222,8 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
 
 
 async def test_no_answer_says_what_runs_here(site: Site) -> None:
-    """No answer to accepted requests, health checks or unknown paths names the server's software."""
+    """Whether a request is accepted, is a health check, or has an unknown path: its answer does not name the
+    server's software."""
     heads = []
     for sent in (request(command("list")), GET, b"GET /nothing HTTP/1.1\r\nHost: taskwire\r\n\r\n"):
         client = await site.connect()
@@ -267,8 +268,8 @@ def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
     cuts=st.lists(st.integers(0, 1_000), max_size=12),
 )
 def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: list[int]) -> None:
-    """Requests are parsed with the same result if they arrive byte by byte, all at once, or with parts of two
-    requests in one packet."""
+    """Whether requests arrive byte by byte, all at once, or with parts of two requests in one packet, they
+    are parsed with the same result."""
     sent = [request(body) for body in bodies]
     stream = b"".join(sent)
 
@@ -297,7 +298,7 @@ def test_whatever_comes_is_half_a_request_a_whole_one_or_rejected(data: bytes) -
         for prefix in (b"", b"GET ", POST.encode(), POST.encode() + b"Content-Length: "):
             framing, _ = _framing(40)
             framing.add(prefix + data + b"\r\n\r\n")
-            # It does not matter whether the request is complete. This depends on the generated bytes.
+            # The request may be complete or not, because that depends on the generated bytes.
             with contextlib.suppress(Rejected):
                 framing.take_request()
 

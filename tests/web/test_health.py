@@ -19,8 +19,8 @@ def _readyz(authorization: str = "") -> bytes:
 
 
 async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
-    """Without the token, /readyz says only which system is not ok. The answer has no names of accounts or
-    settings."""
+    """If a client asks /readyz without the token for operators, it learns only which system is not ok. The
+    answer has no names of accounts or settings."""
     async with new_site(log, admin_token=TOKEN) as site:
         well = await site.ask_once(_readyz())
         site.health = TROUBLED
@@ -37,8 +37,8 @@ async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None
 
 
 async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
-    """With the token, /readyz also has the reasons, and counts of refused requests that are shown nowhere
-    else."""
+    """If a client asks /readyz with the token for operators, the answer also has the reasons. Only there it
+    also has counts of refused requests."""
     async with new_site(log, admin_token=TOKEN) as site:
         site.health = TROUBLED
         await site.ask_once(request(command("list"), secret="another"))
@@ -55,8 +55,8 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 
 
 async def test_another_token_is_refused(log: io.StringIO) -> None:
-    """A wrong token is refused, even if it is not valid text. The answer differs from the answer to a request
-    without a token."""
+    """If a client asks with a wrong token, even one that is not valid text, it is refused. A request without
+    a token gets a different answer."""
     async with new_site(log, admin_token=TOKEN) as site:
         wrong = [await site.ask_once(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 
@@ -64,7 +64,7 @@ async def test_another_token_is_refused(log: io.StringIO) -> None:
 
 
 async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
-    """If no token is set, every token is refused, even an empty one."""
+    """If no token for operators is set, every token is refused, even an empty one."""
     async with new_site(log) as site:
         answers = [(await site.ask_once(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
 

@@ -99,7 +99,7 @@ SIGNED = {
 
 @pytest.mark.parametrize("name", UNSIGNED)
 async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, name: str) -> None:
-    """An unsigned request gets 401 and is counted. No listener gets it."""
+    """If a request is not signed by Slack, it gets 401 and is counted. No listener gets it."""
     status, _ = await site.ask_once(UNSIGNED[name]())
 
     assert status == 401
@@ -111,7 +111,8 @@ async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, nam
 async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trace(
     site: Site, name: str
 ) -> None:
-    """A signed request that Slack never sends is refused, without a stack trace in the log.
+    """If a request is signed but Slack never sends such a request, it is refused, without a stack trace in
+    the log.
 
     Either a stranger has the secret, or a proxy has changed the request.
     """
@@ -136,8 +137,8 @@ async def test_what_slack_has_signed_is_taken(site: Site) -> None:
 
 
 async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
-    """A command whose text has the word "payload" arrives as a command. Bolt itself would take it for a
-    click."""
+    """If the text of a command contains the word "payload", it still arrives as a command. Bolt itself would
+    take it for a click."""
     status, said = await site.ask_once(request(command("create fix the payload parser")))
 
     assert (status, said) == (200, "taken")
@@ -145,7 +146,7 @@ async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
 
 
 async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
-    """Bolt's own headers in a request have no effect. They are not signed, and they could choose a
+    """If a request has Bolt's own headers, they have no effect. They are not signed, and they could choose a
     listener."""
     steering = "X-Slack-Bolt-Lazy-Only: 1\r\nX-Slack-Bolt-Lazy-Function-Name: take\r\n"
 
@@ -155,7 +156,7 @@ async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
 
 
 async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: Site) -> None:
-    """If a listener fails, only the type and the place of the error are logged. The error's text may quote a
+    """If a listener fails, the log has only the type and the place of the error. The error's text may quote a
     person."""
     status, _ = await site.ask_once(request(_event(type="app_mention"), JSON))
 
@@ -169,8 +170,8 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
 
 
 async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> None:
-    """A payload without a listener is logged without its content. Bolt itself would log the payload and a
-    code suggestion."""
+    """If no listener handles a payload, the log does not have its content. Bolt itself would log the payload
+    and suggest code."""
     status, _ = await site.ask_once(request(_payload('{"type":"shortcut","callback_id":"SENT"}')))
 
     assert status == 404
@@ -194,8 +195,8 @@ async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(lo
 
 
 async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
-    """The log tells an operator that requests are refused because of a wrong secret. Slack says only that the
-    app did not respond."""
+    """If requests are refused because the secret is wrong, the log tells the operator so. Slack says only
+    that the app did not respond."""
     assert site.requests.refusals.describe() == "ok"
     for _ in range(3):
         await site.ask_once(request(SENT, secret="another"))
@@ -217,7 +218,7 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:
-    """The example from Slack's documentation has the right signature, so signing and verifying do not share a
+    """The signature in the example of Slack's documentation fits. So signing and verifying do not share a
     mistake."""
     body = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
