@@ -34,7 +34,7 @@ class StoreCopy:
         self._store = directory / "store"
         self._copy = directory / "copy"
         self._stack = stack
-        # If true, the new server keeps the poll numbers, so that only observations are lost.
+        # If true, the new server also keeps the numbers of the polls, so that only observations are lost.
         self.keeps_numbers = False
 
     async def take(self) -> None:

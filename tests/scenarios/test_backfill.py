@@ -265,7 +265,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     told = (await world.bot.health())["store"]
     # A claim has to be copied to a replica only while the store demands a replica.
     await world.until(lambda: world.bot.parts.connections.required_replicas == 1, "a promise needs a copy")
-    # The bot could not take the delivery, so Slack has given it up.
+    # The bot cannot take a delivery now. Let Slack give the next delivery up.
     world.slack.faults.add("message", DeliveryFault.LOST)
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await store.config_set("min-replicas-to-write", 0)
@@ -329,7 +329,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
 
 async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
-    """Backfill treats asides, and replies of people who may not steer, as events do."""
+    """Backfill treats a missed aside, or a reply of a person who may not steer, as if Slack delivered it."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "// a joke")
     await away(world)

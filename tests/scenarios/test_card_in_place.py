@@ -28,7 +28,7 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
 
     posted = [call for call in world.slack.calls if call.method == "chat.postMessage"]
     assert [kind(call) for call in posted] == ["card", "completed", "paused", "gone"]
-    # One edit is not of the card: when the task is gone, the notice of the pause loses its buttons.
+    # One other message is edited: when the task is gone, the notice of the pause loses its buttons.
     paused = [str(m["ts"]) for m in world.slack.thread(thread.channel, thread.ts) if "Paused" in str(m)]
     assert {str(call.arguments["ts"]) for call in edits(world)} == {thread.ts, *paused[-1:]}
     assert len(thread.new_messages()) == 3

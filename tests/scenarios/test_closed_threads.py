@@ -77,8 +77,8 @@ async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: W
 
 
 async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(world: World) -> None:
-    """The bot got no events while it was not a member. After the invitation it reads the replies, so that
-    nobody has to write them again."""
+    """The bot got no events while it was not a member of the channel. When somebody invites it again, it
+    reads the missed replies, so that nobody has to write them again."""
     thread, task = await a_task(world)
     await world.slack.leave(world.slack.bot_user_id, "general")
     task.becomes("complete", "Opened PR #12")

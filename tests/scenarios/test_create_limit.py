@@ -130,7 +130,7 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
     for number, person in enumerate((world.alice, world.bob, carol)):
         await person.types(f"/task create do {number}", "busy", settles=False)
     for _ in range(3):
-        # The bot counts the requests one after the other.
+        # The bot handles these requests one after the other, which takes time.
         await world.passes(seconds=5)
     refused = [said for person in (world.alice, world.bob, carol) for said in person.reads()]
     await world.bob.types("/task create do that")

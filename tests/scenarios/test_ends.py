@@ -63,8 +63,8 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
 
 
 async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World) -> None:
-    """The bot checks the author's rights again before it delivers the reply. Other people's replies do not
-    wait for this reply."""
+    """A person leaves Slack while their reply waits. The bot checks the author's rights again before it
+    delivers the reply, so the agent never gets it. Other people's replies do not wait for this reply."""
     world.person("carol", roles=("owner",))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
@@ -77,7 +77,7 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
     assert task.inputs == []
     assert thread.receipt(reply) == []
     assert (await world.jobs()) == {}
-    # The real Slack would show this message to nobody.
+    # The stand-in shows this message to a person who has left. The real Slack would show it to nobody.
     assert len(world.alice.reads()) == 1
     thread.new_messages()
 

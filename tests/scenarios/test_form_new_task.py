@@ -212,7 +212,8 @@ async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) 
 
 
 async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> None:
-    """A field of a dialog takes 3,000 characters. The form says that a command takes more."""
+    """A person opens the form with a prompt of more than 3,000 characters, the limit of a dialog's field. The
+    form says that a command takes longer prompts."""
     await world.alice.types("/task " + "word " * 1_000)
 
     assert world.alice.dialog().startswith(

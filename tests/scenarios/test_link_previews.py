@@ -112,7 +112,8 @@ async def test_a_channel_that_another_company_reads_gets_no_preview(world: World
 
 
 async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> None:
-    """The bot is not in the private channel, so it does not know who reads there."""
+    """A link in a private channel without the bot gets no preview, because the bot does not know who reads
+    there."""
     task = world.coder.add_task("alice", "fix the login")
     world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
 
@@ -120,7 +121,8 @@ async def test_a_conversation_without_the_bot_gets_no_preview(world: World) -> N
 
 
 async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
-    """The link gets no preview. The bot says nothing, because nobody asked it for anything."""
+    """While Coder is away, a link gets no preview. The bot says nothing, because nobody asked it for
+    anything."""
     task = world.coder.add_task("alice", "fix the login")
     url = f"{world.coder.url}/tasks/alice/{task.id}"
     world.coder.plan_fault("tasks.get", server_error(), times=1)
@@ -129,7 +131,8 @@ async def test_while_coder_is_away_a_link_stays_as_it_is(world: World) -> None:
 
 
 async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None:
-    """The bot posts the texts of the waiting replies in the old thread. The old card links to the new one."""
+    """The owner presses *Attach here* on a preview in another channel. In the old thread, the bot posts the
+    texts of the waiting replies. The old card links to the new card."""
     world.slack.add_channel("elsewhere", ["alice"])
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")

@@ -165,7 +165,8 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     assert "secret" not in said
     assert "Fix it" not in said
     assert STRANGER in said or not said.strip()
-    # At least these payloads must pass the listener and be refused with a message, or nothing was tried.
+    # At least the payload that claims our workspace must pass the listener and be refused with a message.
+    # Otherwise the test has tried nothing.
     assert STRANGER in said or claims is not CLAIMS["our workspace"]
     assert [(each.status, each.is_deleted, each.inputs) for each in world.coder.tasks] == [
         ("active", False, [])

@@ -349,8 +349,8 @@ async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -
 
 
 async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_agent(world: World) -> None:
-    """The passed reply could not be delivered, and Bob edits it. When Alice tries again, the agent gets the
-    text that she passed on."""
+    """A reply that Alice passed on could not be delivered, and Bob edits it. When Alice tries again, the
+    agent gets the text that she passed on."""
     thread, task = await a_busy_agent(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()

@@ -128,7 +128,8 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
 
 
 async def test_a_teammate_with_a_share_needs_no_account(personal: World) -> None:
-    """Everything that a share allows is done through the owner's account, also by command and dialog."""
+    """Carol has a share in Alice's task and no connected account. The bot does everything that the share
+    allows with Alice's account, also by command and dialog."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
     thread, task = await a_task(personal)

@@ -13,7 +13,7 @@ from .test_secrets_kept import stored
 from .world import World
 
 DAY_SECONDS = 86_400.0
-# Longer than the claim with which one process keeps the others from renewing the token.
+# This time is longer than the claim by which one process keeps other processes from renewing the token.
 CLAIM_SECONDS = 61.0
 
 

@@ -103,7 +103,8 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
     cards = [str(card["text"]) for card in world.slack.messages("general")]
     assert len(said) == 1
-    # Up to three edits may have been allowed by then. One of them must be this task's.
+    # Slack's limit may have allowed up to three edits by this moment. One of them must be of this task's
+    # card.
     assert finished.id in edited[: before + 3]
     assert most_in_a_minute(calls(world, UPDATE)) <= 45
     assert len(calls(world, UPDATE)) <= 120 + before
@@ -126,7 +127,7 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
     await world.passes(CARD_SECONDS)
     edited = [payload(call)["task_id"] for call in calls(world, UPDATE)]
 
-    # Up to three edits may have been allowed by then.
+    # Slack's limit may have allowed up to three edits by this moment. One of them must be of the new card.
     assert world.task("fix-it").id in edited[: before + 3]
     assert thread.card().endswith(
         "[Stop] [⋯ Open in Coder, Watch, Mute, New like this, Share, Detach, Delete]"

@@ -59,7 +59,7 @@ async def test_replies_are_not_counted(world: World) -> None:
 
     for number in range(15):
         await world.alice.replies(thread, f"step {number}")
-    # Slack limits the rate of the marks.
+    # Slack limits how fast the bot may add marks. Wait until all are there.
     await world.passes(seconds=20)
 
     assert task.inputs == [f"step {number}" for number in range(15)]
@@ -204,8 +204,8 @@ async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -
 
 
 async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
-    """The bot answers a mention at the top level of a channel privately. The limit counts such mentions
-    too."""
+    """A person mentions the bot at the top level of a channel, and gets a private answer. The limit counts
+    such mentions too."""
     for _ in range(15):
         await world.slack.mention(world.alice.id, "general", "list")
         await world.settles()

@@ -123,7 +123,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert [message.partition(":")[0] for message in thread.new_messages()] == [
-        # A reply waits, so this turn calls nobody.
+        # A reply waits, so the notice of this turn's end mentions nobody.
         "Opened PR #12.\nDone"
     ]
     for message in world.slack.messages(direct):

@@ -9,7 +9,7 @@ from .world import World
 QUESTION = "Not sure that this arrived. Later replies wait.\n> use main\n[It arrived] [Send again]"
 # An input can take effect until 65 seconds after its call began.
 LANDING_SECONDS = 66
-# For how many seconds the bot tries to read an unreadable log.
+# For this number of seconds, the bot tries to read a log that cannot be read.
 UNREADABLE_SECONDS = 130
 
 

@@ -44,7 +44,7 @@ for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
 end
 return busy
 """
-# Redis expires keys in real time.
+# Redis expires keys in real time, which a story cannot move. So shorten the lifetimes of the keys.
 _AGE = """
 for _, kind in ipairs({'notes', 'cached', 'cache_change'}) do
   for _, key in ipairs(redis.call('KEYS', ARGV[1] .. kind .. ':*')) do
@@ -171,7 +171,8 @@ class World:
         await self.slack.wait_until_idle()
 
     async def _is_settled(self) -> bool:
-        # Work that ends during the request to the store may write a job, which the answer does not count.
+        # Work that ends while the store counts the jobs may write another job, which that count does not
+        # have.
         if not self._is_idle():
             return False
         words = (self.keys.prefix, str(self.clock.passed_ms))

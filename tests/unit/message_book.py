@@ -99,7 +99,7 @@ def _find_several_tasks() -> NearMiss:
     return offer_tasks(SeveralTasks("", "", "fix-login", names, rows), VERBS[2])
 
 
-# How long nothing has changed in a task, or a question has been open.
+# In the examples, nothing has changed in a task for this time, or a question has been open for this time.
 _LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
 
 # Examples by the name of a parameter, or of a function and its parameter. The page shows each example.

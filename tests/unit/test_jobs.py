@@ -10,7 +10,7 @@ from taskwire.domain.queueing.queues import (
     urgent_score,
 )
 
-# Microseconds until the year 2040.
+# Times in microseconds since 1970, up to the year 2040.
 MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)
 
 

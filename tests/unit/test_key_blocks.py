@@ -15,7 +15,7 @@ patient = settings(deadline=None)
 KINDS = ("PRIVATE KEY", "OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK")
 BASE64 = string.ascii_letters + string.digits + "+/"
 BORDER = 8_192
-# The end of a window of masking, with the window's margin of 2,048 characters.
+# The position at which a window of masking ends. The window has a margin of 2,048 characters.
 EDGE = BORDER + 2_048
 
 

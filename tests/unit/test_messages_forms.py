@@ -139,8 +139,8 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
 
 
 def test_a_long_choice_is_whole_above_its_button() -> None:
-    """A radio button's label has at most 75 characters, so the whole choice is above it. A menu of the
-    agent's program accepts only the number of a choice."""
+    """A radio button's label has at most 75 characters, so the dialog shows a long choice whole above its
+    button. A menu of the agent's program accepts only the number of a choice."""
     keep = "1. Keep the old column and copy each value in the background while the site is up"
     written = f"What shall I do?\n\n{keep}\n2. Drop it"
     offered = [Choice(keep, keep), Choice("2. Drop it", "2. Drop it")]

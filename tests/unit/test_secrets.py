@@ -36,7 +36,7 @@ tokens = st.text(alphabet=LETTERS + "-_.+/=", min_size=8, max_size=60)
         ("xoxe.xoxp-1-Mi0yLTEyMzQ xoxe-1-My0xLTEy", "xoxe.xoxp-••• xoxe-•••"),
         (f"sk-{A36} sk-ant-api03-{A36} sk-proj-{A36}", "sk-••• sk-ant-••• sk-proj-•••"),
         (f"sk_live_{A22}", "sk_live_•••"),
-        # Titles begin with a capital letter.
+        # A title begins with a capital letter, so a token at its beginning does too.
         (f"*Ghp_{A36}* Github_pat_{A36}", "*Ghp_•••* Github_pat_•••"),
         (f"Glpat-{A22} Npm_{A36} Sk_live_{A22}", "Glpat-••• Npm_••• Sk_live_•••"),
         ("AKIAIOSFODNN7EXAMPLE", "AKIA•••"),

@@ -80,7 +80,7 @@ KEYS = (
 )
 WORD = "it must be one word of plain letters, digits and signs."
 PREFIX = "it must be a word of at most 40 letters, digits, dots, dashes and underscores."
-# (setting, value, what follows "NAME is wrong: ")
+# Each row has a setting, a wrong value, and the words that follow "NAME is wrong: " in the error.
 WRONG = [
     ("SLACK_BOT_TOKEN", "xapp-1-swapped", "it must be the bot's own token, which begins with xoxb-."),
     ("SLACK_BOT_TOKEN", "xoxp-somebodys", "it must be the bot's own token, which begins with xoxb-."),

@@ -19,7 +19,7 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.
     [
         (BERLIN, "2026-05-01 14:00", "2026-05-02 07:00"),
         (TOKYO, "2026-05-01 14:00", "2026-05-02 00:00"),
-        # Somebody who is awake at 02:00 means the morning of the same day.
+        # For a person who is awake at 02:00, "the morning" is the morning of the same day.
         (BERLIN, "2026-05-01 00:00", "2026-05-01 07:00"),
         # In the night to the last Sunday of March, summer time begins; in October it ends.
         (BERLIN, "2026-03-28 14:00", "2026-03-29 07:00"),
