@@ -33,11 +33,11 @@ MAX_REMEMBERED_REQUESTS = 200
 
 # How many replies of a person may wait to be checked for one agent, and the kind of this limit.
 MAX_UNCHECKED_REPLIES, UNCHECKED = 30, "unchecked"
-# How many of these replies may be of people who are not known to steer the task. The other places of the
-# queue are for its owner and for known people.
+# At most this many replies of strangers may wait to be checked. A stranger is a person without the note
+# below. The other places of the queue are for the task's owner and for people with that note.
 MAX_UNCHECKED_OF_STRANGERS = 100
-# The note that a person may steer a task: the owner has shared it with them, or a reply of theirs was
-# accepted. It gives no right, only a place in the queue.
+# The note that says that a person may steer a task: the owner has shared the task with the person, or a reply
+# of the person was accepted. The note gives no right, only a place in the queue.
 STEERER, STEERER_TTL_MS = "steerer", 30 * DAY_MS
 
 # The constants of `lua/user_limits.lua`.

@@ -49,7 +49,7 @@ class OpenQuestion(NamedTuple):
 
 
 class LikeRequest(NamedTuple):
-    """What to ask for another task. `is_masked`: whether masks in the prompt stand for secrets."""
+    """The values of the form for another task. `is_masked`: whether masks in its prompt stand for secrets."""
 
     form: OpenForm
     is_masked: bool
@@ -106,7 +106,7 @@ class CardQuestions:
         )
 
     async def _find_whole_prompt(self, person: UserId, link: Link) -> str | None:
-        """Return the prompt as Coder has it, if the link's record may not have the whole prompt.
+        """Return the prompt as Coder has it, if a part of the prompt may be missing in the link's record.
 
         The record of a task that was attached has a beginning of the prompt, with masks. Return None if the
         record's prompt is to be used, because it is whole or because Coder does not return the task.

@@ -58,7 +58,7 @@ _LINK_END = re.compile(LINK_END)
 # Underscores that may be a mark. Underscores inside a word are letters.
 _OUTER_UNDERSCORES = re.compile("(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
 
-# Maps a span of a changed text to the span of the text that it was made from.
+# Maps a span of a changed text to the same span of the text before the change.
 _Placing = Callable[[SecretSpan], SecretSpan]
 
 
@@ -181,9 +181,10 @@ def _is_sendable(text: str) -> bool:
 
 
 def _list_views(text: str) -> Iterator[tuple[str, _Placing]]:
-    """Yield a text as it is shown, if that differs: without marks, and also without the addresses of links.
+    """Yield a text as people see it: first without marks, then also without the addresses of links.
 
-    With each text, yield a function that maps a span of it to the span of the old text.
+    Yield only a text that differs from the old text. With it, yield a function that maps a span of the new
+    text to the span of the old text.
     """
     bare, placed = _remove(_find_each(_UNSEEN_RUN, text), text)
     # An underscore may become a mark when the marks beside it are gone.

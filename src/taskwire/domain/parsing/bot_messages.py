@@ -65,7 +65,8 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
         if len(rest.split()) > _MOST_WORDS_BEHIND_VERB:
             return _read_prompt(text)
         raise
-    # Several words may be a title. Only the list of tasks tells that: `find_title` reads the words.
+    # Several words may be a task's title. Only the list of tasks shows whether they are one. A caller with
+    # that list uses `find_title`.
     is_sentence = bool(_get_title(command)) or (
         isinstance(command, Send | Edit) and "-" not in str(command.name)
     )

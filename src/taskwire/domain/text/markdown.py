@@ -58,7 +58,7 @@ _CODE_INDENT = 4
 # A nested item is at least this many columns deeper than its parent.
 _NESTED = 2
 
-# What follows the label of a link, and a whole link.
+# A pattern for the part of a link after its label, and a pattern for a whole link.
 LINK_END = (
     r"\]\(<?(?P<target>[^\s<>()]{1,2000}(?:\([^\s<>()]{0,300}\)[^\s<>()]{0,300})?)>?"
     r"(?: +\"[^\"\n]{0,300}\")?\)"
