@@ -5,9 +5,10 @@ These keys expire. `taskwire run` makes the test when it starts, and `taskwire d
 
 import re
 import secrets
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
+from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from taskwire.domain.errors import UserError
@@ -31,8 +32,9 @@ DIRECT_COMMANDS = (
     "TIME", "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a",
     "HMGET @h a", "HGETALL @h", "HKEYS @h",
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
-    "XRANGE @x - +", "XREVRANGE @x + -", "BRPOP @l 0.01", "DEL @s @h @z @l @x",
+    "XRANGE @x - +", "XREVRANGE @x + -", "DEL @s @h @z @l @x",
 )  # fmt: skip
+BLOCKING_COMMANDS = ("BRPOP @l 0.01",)
 # The rights that the user needs, in the words of `ACL SETUSER`; docs/running.md names these rights too. A key
 # pattern does not restrict commands without a key. So without the two minus signs, FLUSHALL, SWAPDB or
 # FUNCTION FLUSH would be allowed.
@@ -61,13 +63,22 @@ async def check_rights(connections: Connections, keys: Keys) -> None:
         refused |= dict(zip(answers[::2], answers[1::2], strict=True))
     except ResponseError as error:
         refused |= _denied(error, "scripts (EVALSHA, SCRIPT LOAD, TIME)")
-    for command in _with_prefix(beginning, DIRECT_COMMANDS):
-        client = connections.blocking if command.startswith("BRPOP") else connections.commands
-        try:
-            await cast("Awaitable[object]", client.execute_command(*command.split()))  # type: ignore[no-untyped-call] # redis-py says nothing of it
-        except ResponseError as error:
-            refused |= _denied(error, command.partition(" ")[0])
+    refused |= await _find_refused(connections.blocking, _with_prefix(beginning, BLOCKING_COMMANDS))
+    refused |= await _find_refused(connections.commands, _with_prefix(beginning, DIRECT_COMMANDS))
     _raise_if_refused(refused, keys)
+
+
+async def _find_refused(client: Redis, commands: Sequence[str]) -> dict[str, str]:
+    """Run commands in one exchange. Return the refused ones with Redis's words."""
+    async with client.pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command.split())
+        answers = await pipe.execute(raise_on_error=False)
+    refused: dict[str, str] = {}
+    for command, answer in zip(commands, answers, strict=True):
+        if isinstance(answer, ResponseError):
+            refused |= _denied(answer, command.partition(" ")[0])
+    return refused
 
 
 def _with_prefix(beginning: str, commands: Iterable[str]) -> Sequence[str]:
