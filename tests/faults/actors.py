@@ -83,8 +83,8 @@ class Actor:
         self.is_going, self.is_struck, self.is_held = True, False, False
         self.is_waiting = False
         self.run_number, self.taken, self.failure = self.run_number + 1, 0, ""
-        self.earlier.clear()
         self._count_anew()
+        self.earlier.clear()
 
     def _count_anew(self) -> None:
         self.earlier += self.points
