@@ -170,6 +170,7 @@ class FlowRun:
         for actor in actors:
             try:
                 (self.flow.check_untaken if actor.is_untaken else self.flow.check)(actor)
+                await self.flow.check_store(actor)
             except Exception as failed:
                 failed.add_note(f"{actor.name} has had: {actor.aim}")
                 raise

@@ -15,7 +15,7 @@ from html import escape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from taskwire_sandbox.coder.calls import Call
-from taskwire_sandbox.coder.oauth_rows import OAuthApp, OAuthCode, OAuthGrant
+from taskwire_sandbox.coder.oauth_rows import OAuthApp, OAuthCode, OAuthGrant, OAuthProvider
 from taskwire_sandbox.coder.people_routes import add_token
 from taskwire_sandbox.coder.rows import User
 from taskwire_sandbox.coder.sign_in_page import page
@@ -23,6 +23,7 @@ from taskwire_sandbox.coder.wire import Response, json_response, timestamp
 
 CODE_LIFETIME = timedelta(minutes=10)
 REFRESH_LIFETIME = timedelta(days=30)
+TOKENS_ROUTE = "oauth.tokens"
 TOKEN_FIELDS = {"grant_type", "client_id", "client_secret", "code", "redirect_uri", "refresh_token"} | {
     "code_verifier",
     "resource",
@@ -109,6 +110,16 @@ def revoke(call: Call) -> Response:
     if grant is not None and grant.app is app:
         call.world.tokens.pop(grant.key.id, None)
     return Response(200)
+
+
+def find_sender(provider: OAuthProvider, body: bytes) -> str:
+    """Return the name of the user whose refresh token a request for tokens has, or had before its renewal.
+
+    Return an empty text if there is no such token.
+    """
+    form = dict(parse_qsl(body.decode(errors="replace")))
+    grant = provider.grants.get(form.get("refresh_token", ""))
+    return grant.key.user.username if grant is not None else ""
 
 
 def _give_tokens(call: Call, form: Mapping[str, str]) -> Response:

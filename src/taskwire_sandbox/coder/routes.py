@@ -169,7 +169,7 @@ PAGES = (
         oauth_routes.AUTHORIZE_KEYS,
         "anyone",
     ),
-    Route("oauth.tokens", "POST", "/oauth2/tokens", oauth_routes.give_tokens, key_kind="anyone"),
+    Route(oauth_routes.TOKENS_ROUTE, "POST", "/oauth2/tokens", oauth_routes.give_tokens, key_kind="anyone"),
     Route("oauth.revoke", "POST", "/oauth2/revoke", oauth_routes.revoke, key_kind="anyone"),
 )
 EXPERIMENTAL = "/api/experimental"

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from taskwire_sandbox.coder import oauth_routes
 from taskwire_sandbox.coder.access import Viewer
 from taskwire_sandbox.coder.calls import Call, Deployment, Route
 from taskwire_sandbox.coder.faults import Fault, PlannedFaults
@@ -107,6 +108,10 @@ class Server:
         found = self._routes.find(request.method, path, has_tasks=self._world.settings.tasks_enabled)
         name = found[0].name if found else UNKNOWN_ROUTE
         seen = self._record(request, name)
+        if name == oauth_routes.TOKENS_ROUTE:
+            # Such a request has no key: a refresh token in its body says whose it is.
+            seen.body = await request.read()
+            seen.sender = oauth_routes.find_sender(self._world.oauth, seen.body)
         fault = self._fault_for(seen) if found else None
         seen.fault = fault.name if fault else ""
         if fault is not None and fault.cuts and not fault.executes:

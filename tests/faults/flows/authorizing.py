@@ -1,7 +1,7 @@
-"""A flow in which a person's account gets tokens of Coder's OAuth2 provider.
+"""Flows in which a person's account gets tokens of Coder's OAuth2 provider, and new tokens for these.
 
-Coder accepts a code only once. If Coder's answer to the code is lost, nobody can know the tokens. The bot
-then asks the person to begin again.
+Coder accepts a code or a refresh token only once. If Coder's answer is lost, nobody can know the tokens. The
+bot then asks the person to begin again.
 """
 
 import base64
@@ -11,17 +11,20 @@ from datetime import timedelta
 
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import AuthorizeAccount
+from taskwire.domain.queueing.person_jobs import AuthorizeAccount, RenewToken
 from taskwire.domain.queueing.queues import account
 from taskwire.domain.requester import Requester
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.redis.connection import Connections
+from taskwire.state.accounts import AccountStore
 from taskwire.state.authorizations import Grant
 from taskwire_sandbox.coder.oauth_rows import OAuthCode
 from taskwire_sandbox.coder.rows import Token
 from tests.faults.actors import Actor
+from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
+from tests.scenarios.reading import shown
 
 from .flow import LEASE_KINDS, Flow
 
@@ -30,6 +33,10 @@ VERIFIER = "v" * 64
 # Tokens live so long that Taskwire does not renew them by itself during a run. Otherwise new renewals would
 # come without end.
 LIFETIME = timedelta(days=400)
+CONNECT_AGAIN = (
+    "Coder refuses my token for your account *{name}*. Connect it again: what you asked for waits, and then "
+    "goes on by itself.\n[Connect with Coder] [Paste a token instead]"
+)
 BEGIN_AGAIN = "Coder did not let me connect your account. `/task connect` begins again."
 
 
@@ -59,7 +66,7 @@ class Authorizing(Flow):
         await self.deployment.start_bot()
         self._give_codes(actors)
         for actor in actors:
-            await self.go(actor)
+            await self.connect(actor)
         await self.deployment.run_until(
             lambda: all(len(self.tokens(actor)) == 1 for actor in actors), "everybody is connected"
         )
@@ -81,17 +88,24 @@ class Authorizing(Flow):
             world.oauth.codes[code] = OAuthCode(code, app, user, challenge, ends)
 
     async def go(self, actor: Actor) -> None:
+        """Bring the code back."""
+        await self.connect(actor)
+
+    async def connect(self, actor: Actor) -> None:
         """Write the job that Taskwire writes when it claims the code."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
         grant = Grant(code=code_of(actor), verifier=VERIFIER, confirmation="12345678")
         work = AuthorizeAccount(requester=requester, sealed_grant=grant.seal(person))
+        # In production a job's id has the digest of the person's own state.
+        await self.write_job(actor, Job(id=f"authorize:{actor.name}:{actor.run_number}", work=work))
+
+    async def write_job(self, actor: Actor, job: Job) -> None:
+        """Write a job of the actor's account."""
         store = Connections(self.deployment.store, self.deployment.store, "")
         queues = Queues(store, self.deployment.keys, self.deployment.clock)
-        # In production a job's id has the digest of the person's own state.
-        job = Job(id=f"authorize:{actor.name}:{actor.run_number}", work=work)
-        await queues.write(Batch().append(account(person), job))
+        await queues.write(Batch().append(account(UserId(actor.person)), job))
 
     def is_over(self, actor: Actor) -> bool:
         """Return whether the actor's code has been used."""
@@ -110,6 +124,62 @@ class Authorizing(Flow):
         """Return the actor's tokens in Coder."""
         tokens = self.deployment.coder.world.tokens.values()
         return [token for token in tokens if token.user.username == actor.name]
+
+
+class Refreshing(Authorizing):
+    """Taskwire renews the tokens of a person's account before they end.
+
+    If Coder's answer is lost, the person is asked once to connect again.
+    """
+
+    floor = 8
+    meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
+    dies_twice = ("coder oauth.tokens",)
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._former: dict[Actor, str] = {}
+        self._sent_before: dict[Actor, int] = {}
+
+    async def reach_start(self, actors: Sequence[Actor]) -> None:
+        """Note each actor's token, and how many direct messages the actor has."""
+        for actor in actors:
+            (token,) = self.tokens(actor)
+            self._former[actor] = token.id
+            self.deployment.watch.names.add(actor, self.deployment.slack.open_direct(actor.person).id)
+            self._sent_before[actor] = len(self._list_direct(actor))
+
+    async def go(self, actor: Actor) -> None:
+        """Write the job that renews the token."""
+        key_id = self._former[actor]
+        work = RenewToken(person=UserId(actor.person), key_id=key_id)
+        await self.write_job(actor, Job(id=f"renew:{key_id}", work=work))
+
+    def is_over(self, actor: Actor) -> bool:
+        """Return whether Coder has replaced the token."""
+        return self._former[actor] not in {token.id for token in self.tokens(actor)}
+
+    def check(self, actor: Actor) -> None:
+        """Check that one token is left, and that the person was asked at most once to connect again."""
+        assert len(self.tokens(actor)) == 1
+        assert self._list_new(actor) in ([], [CONNECT_AGAIN.format(name=actor.name)])
+        assert (self.told(actor), self.said(actor)) == ([], [])
+
+    async def check_store(self, actor: Actor) -> None:
+        """Check that the bot has the new token, or else has asked the person to connect again."""
+        store = Connections(self.deployment.store, self.deployment.store, "")
+        found = await AccountStore(store, self.deployment.keys).find(UserId(actor.person))
+        (token,) = self.tokens(actor)
+        assert found is not None
+        assert found.is_refused == bool(self._list_new(actor))
+        assert found.is_refused or found.token == token.key
+
+    def _list_direct(self, actor: Actor) -> list[str]:
+        slack = self.deployment.slack
+        return [shown(message) for message in slack.messages(slack.open_direct(actor.person).id)]
+
+    def _list_new(self, actor: Actor) -> list[str]:
+        return self._list_direct(actor)[self._sent_before[actor] :]
 
 
 def code_of(actor: Actor) -> str:

@@ -77,6 +77,9 @@ class Flow:
         effect."""
         raise NotImplementedError
 
+    async def check_store(self, actor: Actor) -> None:
+        """Check what the bot has stored, if no call outside shows it."""
+
     def check_untaken(self, actor: Actor) -> None:
         """Check that a delivery had no effect. Slack reported the delivery as failed to the person, and the
         bot did not claim it."""
