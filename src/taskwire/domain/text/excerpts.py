@@ -17,8 +17,8 @@ from taskwire.domain.text.mrkdwn import break_mentions
 from taskwire.domain.text.prose import make_readable
 from taskwire.domain.text.terminal import extract_lines, join_cut_rows, remove_escape_codes
 
-# In characters. A block of a message may have 3,000. The rest is for escaping and for the note about lines
-# that are left out.
+# In characters. A block of a message may have 3,000 characters. The other 200 are for escaping and for the
+# note about lines that are left out.
 MAX_EXCERPT_CHARACTERS = 2_800
 MAX_EXCERPT_LINES = 60
 # In characters. If a log is longer, only its end is read for an excerpt. To read this many characters takes a
