@@ -38,7 +38,7 @@ async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call)
 
 
 async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    """The token is in no log line, even if all libraries log at their lowest level."""
+    """Even if all libraries log at their lowest level, no log line has the token."""
     for name in ("", "httpx", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
     play = [*map(answers, CALLS.values()), close_connection]
@@ -81,7 +81,7 @@ async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_no_call_waits_for_ever(call: Call) -> None:
-    """Every call ends with an error if Coder never answers."""
+    """If Coder never answers, every call of the client ends with an error."""
     short = CoderTimeouts(*[0.05] * 6)
     async with (
         raw_server(never_respond) as server,
@@ -117,7 +117,8 @@ async def server() -> AsyncIterator[RawServer]:
 
 
 async def test_a_deadline_stops_a_change_before_it_is_written(server: RawServer) -> None:
-    """If the deadline of an attempt has passed, the client sends no change."""
+    """If the deadline of an attempt has passed before a change is sent, the client does not send the
+    change."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
             await coder.send("a-task", AgentText("words"))
@@ -132,8 +133,8 @@ async def test_the_client_shows_its_server_and_not_its_token(server: RawServer) 
 
 
 async def test_people_are_found_by_exact_address_over_all_pages() -> None:
-    """A person is found only by their exact address, on every page of 100. Coder's search also returns
-    similar addresses."""
+    """The client finds a person only by their exact email address, on every page of 100 people. Coder's
+    search also returns similar addresses."""
     near = {"id": "n", "username": "n", "email": "malice@example.com"}
     first = respond(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
     second = respond(200, json.dumps({"users": [USER], "count": 101}), JSON)
@@ -148,8 +149,8 @@ async def test_people_are_found_by_exact_address_over_all_pages() -> None:
     "other", ["\u212aim@example.com", "\uff4bim@example.com", "k\u0131m@example.com", "KIM@EXAMPLE.COM.test"]
 )
 async def test_letters_that_only_look_alike_make_another_address(other: str) -> None:
-    """An address with the Kelvin sign belongs to another person, although Unicode lower-casing turns this
-    sign into a k."""
+    """If two email addresses differ only in a letter k and the Kelvin sign, they belong to different people,
+    although Unicode lower-casing makes them equal."""
     users = [
         {"id": "1", "username": "other", "email": other},
         {"id": "2", "username": "kim", "email": "KIM@example.com"},
@@ -164,7 +165,8 @@ async def test_letters_that_only_look_alike_make_another_address(other: str) -> 
 
 
 async def test_the_agents_history_is_told_oldest_first() -> None:
-    """The reports of an agent are sorted by time, even if they are less than a microsecond apart."""
+    """The client returns an agent's reports sorted by time, the oldest first, even if they are less than a
+    microsecond apart."""
     call = CALLS["list_reports"]
     async with raw_server(answers(call)) as server, CoderClient.open(server.url, TOKEN) as coder:
         reports = await coder.list_reports("a", "app")
@@ -222,7 +224,7 @@ async def test_a_server_without_tasks_says_so() -> None:
 
 @pytest.mark.parametrize("body", ['{"message":"Route not found."}', "404: Not Found"])
 async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
-    """A Coder without presets gives an empty list, because a task needs no preset."""
+    """If Coder has no route for presets, the client returns an empty list, because a task needs no preset."""
     async with raw_server(respond(404, body)) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await coder.list_presets("v") == ()
 
@@ -246,7 +248,7 @@ async def test_the_list_comes_as_it_was_sent() -> None:
     ],
 )
 async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Behavior) -> None:
-    """A Coder without the route for rights gives no rights and no error. Taskwire must not treat this as an
-    outage of Coder."""
+    """If Coder has no route for rights, the client returns no rights and raises no error. Taskwire must not
+    treat this as an outage of Coder."""
     async with raw_server(act) as server, CoderClient.open(server.url, TOKEN) as coder:
         assert await rights.find_rights(coder, ACCOUNT) is None

@@ -1,6 +1,6 @@
 """The least rights of the service account: which scopes, which role and which rights each feature needs.
 
-The stand-in for Coder enforces roles, custom roles and scopes. The tests compare it with the tables in
+The tests compare the stand-in for Coder, which enforces roles, custom roles and scopes, with the tables in
 `docs/security.md`.
 """
 
@@ -49,7 +49,7 @@ class Attempt:
         return bool(await self.client.list_users_by_email("alice@example.com"))
 
     async def lists_tasks(self) -> bool:
-        """Read the list of all tasks, and one of them by itself."""
+        """Read the list of all tasks. Then read one task alone."""
         await self.client.get_task(self.task.id)
         return bool(lists.split_list(await self.client.list_tasks_raw()))
 

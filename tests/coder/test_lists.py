@@ -50,8 +50,8 @@ def test_a_long_list_comes_in_pieces() -> None:
 
 
 def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
-    """A list inside a task is not taken for the list of tasks, even if the items of the inner list have ids.
-    A newer Coder may add such lists."""
+    """If a task contains a list whose items have ids, the client does not take it for the list of tasks. A
+    newer Coder may add such lists."""
     filler = "x" * lists.CHUNK_BYTES
     tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
 
@@ -72,7 +72,8 @@ def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
 
 
 def test_null_is_an_empty_list() -> None:
-    """A list that is `null` counts as empty, because Go writes a nil slice as null."""
+    """If Coder answers `null` instead of a list, the list counts as empty, because Go writes a nil slice as
+    null."""
     assert lists.split_list(b'{"tasks":null,"count":0}') == []
     assert lists.split_list(b'{"tasks":[],"count":0}\n') == []
 

@@ -15,7 +15,7 @@ from taskwire.coder import errors
 from taskwire.coder.client import LARGEST_ANSWER_BYTES, LARGEST_LIST_BYTES, CoderClient
 
 ROOT = Path(__file__).parents[2]
-# By how much the memory may grow. The memory of imported code is not counted.
+# The memory may grow by this much. The memory of imported code is not counted.
 MEGABYTES = 249
 PIECE = 64 * 1024
 Handler = Callable[[web.Request], AsyncIterator[bytes]]
@@ -110,8 +110,8 @@ async def test_what_is_compressed_is_refused_before_it_swells() -> None:
     ids=["list", "log", "people"],
 )
 async def test_an_answer_is_borne_up_to_its_length(most: int, ask: Callable[[CoderClient], object]) -> None:
-    """Each answer is read up to its own limit. The limit for lists of tasks is higher than the limit of other
-    answers."""
+    """The client reads each answer up to the limit for its kind. The limit for lists of tasks is higher than
+    the limit for other answers."""
     async with _answering(_without_end) as url, CoderClient.open(url, "a-token") as coder:
         with pytest.raises(errors.TooLong, match=f"longer than {most:,} bytes"):
             await ask(coder)  # type: ignore[misc] # each of these is a coroutine

@@ -84,8 +84,8 @@ def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | No
     ],
 )
 def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -> None:
-    """A report is unescaped once, in the list and in the history. Coder escapes five characters of a report
-    for its web pages."""
+    """The client removes the escapes from a report once, in the list and in the history. Coder escapes five
+    characters of a report for its web pages."""
     state: JsonValue = {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     report = {"id": "r", "created_at": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     shown = task(current_state=state).current_state
@@ -128,8 +128,8 @@ def test_a_known_status_is_its_member(word: TaskStatus) -> None:
 
 
 def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
-    """A status that Taskwire does not know is kept and causes no error. A newer Coder may have such a
-    status."""
+    """If Coder sends a status that Taskwire does not know, the client keeps it and raises no error. A newer
+    Coder may have such a status."""
     read = task(status="hibernating", workspace_status="melting")
 
     assert (read.status, read.raw_status) == (TaskStatus.OTHER, "hibernating")
@@ -161,8 +161,8 @@ def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) ->
 
 
 def test_a_task_needs_little_and_ignores_the_rest() -> None:
-    """A task is read although fields are missing or new. Missing fields get defaults, and new fields are
-    ignored."""
+    """If fields of a task are missing or new, the client reads the task. Missing fields get defaults, and new
+    fields are ignored."""
     bare = {key: TASK[key] for key in ("id", "name", "status", "created_at", "updated_at")}
 
     read = models.parse_task(json.dumps({**bare, "mood": {"deep": [1]}}).encode())
@@ -182,8 +182,8 @@ def test_presets_come_with_gos_names_or_with_jsons() -> None:
 
 
 def test_null_is_an_empty_list() -> None:
-    """A list that is null counts as empty, at the top level and inside objects. Go writes a nil slice as
-    null."""
+    """If Coder writes null instead of a list, the list counts as empty, at the top level and inside objects.
+    Go writes a nil slice as null."""
     assert models.parse_list(Preset, b"null", "x") == ()
     assert models.parse(models.TaskLogs, b'{"logs":null,"snapshot":true}', "x").logs == ()
 
@@ -200,7 +200,7 @@ def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
 
 
 def test_what_was_wrong_is_said_without_what_was_sent() -> None:
-    """The error for an unreadable answer does not quote the answer. A prompt in it may hold a secret, and
+    """If an answer cannot be read, the error does not quote it. A prompt in the answer may hold a secret, and
     errors are logged."""
     with pytest.raises(UnexpectedCoderAnswer) as caught:
         models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())

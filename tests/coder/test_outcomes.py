@@ -94,7 +94,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
 
 @pytest.mark.parametrize("null", ['"detail":null,"validations":null', '"extra":1'])
 async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
-    """An answer without `detail` and `validations` is read."""
+    """If an error of Coder has no `detail` and no `validations`, the client still reads its message."""
     error = await outcome_of_send(respond(409, '{"message":"Task is paused.",' + null + "}", JSON))
 
     assert type(error) is errors.TaskPaused
@@ -127,8 +127,8 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
     ],
 )
 async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[OutsideError]) -> None:
-    """The outcome is unknown if the answer has an undocumented status, is a proxy's page, is incomplete, or
-    never comes."""
+    """If an answer has an undocumented status, is a proxy's page, is incomplete or never comes, the outcome
+    of the call is unknown."""
     error = await outcome_of_send(act)
 
     assert type(error) is kind
@@ -164,7 +164,7 @@ async def test_a_date_to_wait_for_is_read_by_the_senders_clock() -> None:
 
 
 async def test_the_token_is_in_no_error() -> None:
-    """No error contains the token, even if an error page echoes the request."""
+    """Even if an error page repeats the request, the client's error does not contain the token."""
     echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}
 
     error = await outcome_of_send(respond(401, json.dumps(echo), JSON))

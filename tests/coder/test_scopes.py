@@ -10,7 +10,7 @@ from taskwire_sandbox.coder.access import COMPOSITES, is_known_scope
     "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED_SCOPES)], ids=str
 )
 def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
-    """A token without a list of scopes, as from an older Coder, lacks nothing."""
+    """If a token has no list of scopes, as in an older Coder, it lacks no scope."""
     assert list_missing(scopes) == []
 
 

@@ -86,8 +86,8 @@ async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> No
 
 
 async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
-    """Coder refuses a name that is too long, an unknown version and an unknown owner. The error keeps Coder's
-    reason."""
+    """If a name is too long, or the version or the owner is unknown, Coder refuses to create the task. The
+    client's error keeps Coder's reason."""
     version = here.template.active.id
 
     with pytest.raises(errors.BadRequest) as caught:
@@ -114,8 +114,8 @@ async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
 
 
 async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(here: Deployment) -> None:
-    """Coder refuses input while the task is starting, busy, paused or broken. The error's type tells
-    which."""
+    """If the task is starting, busy, paused or broken, Coder refuses input. The type of the client's error
+    tells which of these it is."""
     starting = here.starting("another")
     with pytest.raises(errors.NotReady):
         await here.client.send(starting.id, AgentText("words"))
@@ -193,7 +193,7 @@ async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
 
 
 async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
-    """The job's error and the build's log explain a failed build."""
+    """If a build fails, the client can read the job's error and the build's log, which say why."""
     task = await here.running()
     task.build_fails("Error: no space left on device")
     seen = await here.client.get_task(task.id)
@@ -234,7 +234,8 @@ async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
 
 
 async def test_a_server_without_tasks_is_recognised() -> None:
-    """A Coder without the route for tasks is recognized. The client can still read its version."""
+    """If Coder has no route for tasks, the client's error says so. The client can still read Coder's
+    version."""
     async with deployed(Settings(tasks_enabled=False)) as here:
         assert (await here.client.get_build_info()).version.startswith("v2.")
         with pytest.raises(errors.TasksNotSupported):

@@ -122,12 +122,13 @@ OTHER_SCOPES = {"commands": "a slash command"}
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
 # The longest text in characters. Slack cuts a longer post and refuses a longer edit.
 POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
-# The most blocks of a message, of a dialog and of a Home tab.
+# The greatest number of blocks in a message, in a dialog and in the Home tab.
 MOST_BLOCKS = {"message": 50, "modal": 100, "home": 100}
 # The arguments sent to a response URL. A response URL answers a command or a press of a button.
 RESPONSE = "text blocks response_type replace_original"
 
-# The scope that Slack requires to send an event; empty if the event needs no scope.
+# The events, each with the scope without which Slack does not send it. An empty scope means that the event
+# needs none.
 EVENTS = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",

@@ -58,13 +58,13 @@ MAY_BE_NULL = {
 # The server writes the keys of these types with capital letters, as in Go's code. The reference has these
 # keys in lower case.
 GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
-# Fields that a real server wrote differently from the reference.
+# Fields that a real Coder server wrote in another form than the reference says.
 MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("codersdk.APIKey", "allow_list"): {"type": "array", "items": {"type": "string"}},
     ("codersdk.APIKey", "scope"): {"type": "string"},
     ("codersdk.APIKey", "scopes"): {"type": "array", "items": {"type": "string"}},
 }
-# Routes of Coder that the reference lacks. The reference was cut down to tasks.
+# Routes that Coder has and the reference lacks. The reference file has only what concerns tasks.
 NOT_IN_THE_REFERENCE = {
     "authcheck",
     "users.organizations",

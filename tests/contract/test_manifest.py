@@ -193,8 +193,8 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 
 
 def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """The manifest declares the app as an agent only on request. The declaration adds one scope and one
-    event."""
+    """If the operator asks for it, the manifest declares the app as an agent. The declaration adds one scope
+    and one event."""
     usual = manifest.make_manifest()
 
     assert main(["manifest", "--agent"]) == 0
@@ -209,8 +209,8 @@ def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest
 
 
 def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:
-    """The manifest declares exactly the commands and shortcuts that have a listener. Others would get no
-    answer."""
+    """The manifest declares exactly the commands and shortcuts that have a listener. Any other command would
+    get no answer."""
     assert list(_listened("command")) == ["SLASH_COMMAND"]
     assert list(_listened("shortcut")) == ["NEW_TASK", "MAKE_TASK", "SEND_TO_TASK"]
     features = manifest.make_manifest()["features"]

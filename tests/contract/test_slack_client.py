@@ -25,7 +25,7 @@ from .slack_table import METHODS, RESPONSE, list_arguments, list_reads, list_req
 SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
 # These calls go to URLs that Slack hands out. They are not methods of the Web API.
 NOT_METHODS = {"upload", "response_url"}
-# Errors that only reads get. For a read, an unknown outcome is treated as a refusal.
+# Errors that only calls that read can get. If the outcome of such a call is unknown, it counts as refused.
 READ_ERRORS = {"missing_args", "invalid_limit", "invalid_types"}
 
 

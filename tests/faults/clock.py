@@ -1,6 +1,6 @@
-"""One clock for the bots, the store and both stand-ins: real time plus the time that the test has skipped.
+"""The one clock of the bots, the store and both stand-ins: real time plus the time that the test has skipped.
 
-The bots run in other processes, so the skipped time is in a file that all of them map into memory.
+The bots run in other processes, so the skipped time is in a file that all processes map into memory.
 """
 
 import math
@@ -17,8 +17,8 @@ START_SECONDS = 24 * 3600.0
 
 
 class SharedClock:
-    """A clock that runs like real time. It is in a file, and each process that maps the file can move the
-    clock."""
+    """A clock that runs like real time and can be moved. What was skipped is in a file, and each process that
+    maps this file can move the clock."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():

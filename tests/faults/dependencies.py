@@ -1,5 +1,5 @@
-"""Opens real dependencies for tests of single jobs. Slack's limits come only from its 429 answers, and
-timeouts are short."""
+"""Opens the dependencies of handlers, with a real store and a stand-in for Slack, for tests of single jobs.
+Without limits, only Slack's 429 answers make a call wait. Timeouts are short."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

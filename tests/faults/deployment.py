@@ -35,7 +35,7 @@ from .queue_scripts import HEAD, ROWS
 from .snapshot import ObjectSnapshot, StoreSnapshot
 from .wire import Proxy
 
-# The longest wait in real time for any event.
+# No wait may be longer than this, in real time.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS, MOST_LOOK_SECONDS = 0.003, 0.04
 # The clock is not moved farther than this in one step. A job that is due later is a question to a person, or
@@ -224,7 +224,7 @@ class Deployment:
                 # If there were calls since the last check, or a call is under way, the bot is busy. Then the
                 # test need not ask the bot.
                 while passed != self.watch.calls or self.proxy.is_busy or not await self._is_idle():
-                    # The longer the bot waits for something, the less often it is asked.
+                    # The longer the bot stays busy without calls, the less often the test asks it.
                     is_quiet = passed == self.watch.calls
                     pause = min(1.5 * pause, MOST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
                     passed = self.watch.calls

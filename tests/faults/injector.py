@@ -26,7 +26,7 @@ from .wire import Exchange, Verdict
 
 # A bot makes these calls when it starts. They belong to no actor.
 AT_START = ("auth.test", "apps.connections.open")
-# Longer than any deployment lasts.
+# A call that gets no answer is held for this long, which is longer than any deployment lasts.
 NEVER_SECONDS = 3600.0
 
 _SLACKS = {
@@ -66,7 +66,7 @@ class FaultInjector:
         self.is_stuck = False
         # Set when the bot was killed. It releases the calls that were held for the kill.
         self.death = asyncio.Event()
-        # The number of calls so far.
+        # How many calls the bots have made so far, to Redis, Slack and Coder.
         self.calls = 0
         self._slack = slack
         self._coder = coder

@@ -162,7 +162,7 @@ def fails_in_handler(point: Point) -> bool:
 
 
 def faults_of(point: Point) -> tuple[Fault, ...]:
-    """Return everything that can go wrong at a point."""
+    """Return all faults that can happen at a point."""
     return OF_OUTSIDE if is_outside(point) else OF_REDIS
 
 

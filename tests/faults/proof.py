@@ -46,7 +46,7 @@ class Tally:
     same: int = 0
     # How many faults were left to another flow, which tries them in the same situation.
     elsewhere: int = 0
-    # The number of kills of the recovering bot, by the call whose outcome was unknown.
+    # How often the recovering bot is to be killed, by the call whose outcome was unknown.
     again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
@@ -70,7 +70,7 @@ def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
     proof fails if there is any."""
     found = {point.call.kind for point in tally.points}
     short = [f"{kind.value} was not met" for kind in Kind if kind in flow.meets - found]
-    # A flow that inherits from another flow must set its own floor.
+    # The floor counts only for the flow that sets it, not for flows that inherit from it.
     floor = vars(flow).get("floor", 0)
     if not floor:
         short.append("it says no floor")

@@ -165,8 +165,8 @@ class _Over(Exception):
 
 @contextlib.asynccontextmanager
 async def proxy(target_url: str) -> AsyncIterator[FaultProxy]:
-    """Run a proxy in front of the server at a URL (with a port, or unix://). The proxy listens on 127.0.0.1
-    at `port`."""
+    """Inside the block, run a proxy in front of the server at a URL (with a port, or unix://). The proxy
+    listens on 127.0.0.1 at its `port`."""
     between = FaultProxy(target_url)
     await between.start()
     try:

@@ -32,8 +32,8 @@ class Round(NamedTuple):
 def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
     """Put aims into as few rounds as possible.
 
-    If the start of the flow changes with time, it would have changed before the last actor starts. Then each
-    aim that must be alone gets a separate round.
+    With `is_timed`, the state at the start of the flow changes with time. Each aim that must be alone then
+    gets a round of its own.
     """
     if is_timed:
         own = [rounds_of([aim]) for aim in aims if aim.is_alone]

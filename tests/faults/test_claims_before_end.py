@@ -27,7 +27,7 @@ QUEUE = QueueName("to_thread:L1")
 LOST = Job(id="lost", work=PostText(message=Message(text="Lost.")))
 # The product waits 10 s for the last jobs. One claim is tried for 2.4 s.
 WITHIN_SECONDS = 10.0
-# The least number of calls to interrupt. Fewer calls mean that the proof does not see some of them.
+# At least this many calls must be interrupted. Fewer calls mean that the test does not see some of them.
 FLOOR = 6
 
 Fault = Callable[[FaultProxy, int], None]

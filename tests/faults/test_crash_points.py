@@ -1,4 +1,4 @@
-"""Every flow survives every fault at every call: nothing is lost or doubled, and the person is told the
+"""Every flow survives every fault at every call: nothing is lost or done twice, and the person is told the
 result."""
 
 from collections.abc import Callable

@@ -307,7 +307,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
-    """A job that fails by a bug is given up after a few tries. Its dead letter and the log entry have the
+    """If a job fails by a bug, it is given up after a few tries. Its dead letter and the log entry have the
     same reference."""
     await bench.append("a", unexpected_errors=5)
 

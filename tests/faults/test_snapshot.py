@@ -20,8 +20,8 @@ MINUTE_MS = 60_000
 
 
 def test_containers_and_sources_of_chance_are_restored_in_place() -> None:
-    """Lists, dicts, sets and random generators get back their contents and stay the same objects, at any
-    depth."""
+    """After a restore, lists, dicts, sets and random generators have their old contents and are the same
+    objects, at any depth."""
     inner, names, waiting = {"a": [1, 2]}, {"x"}, deque([1])
     chance = random.Random(1)  # noqa: S311 - repeatable on purpose
     kept = ObjectSnapshot((inner, names, waiting, chance))

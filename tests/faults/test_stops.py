@@ -20,7 +20,8 @@ from .proxy import proxy
 
 QUEUE = QueueName("to_thread:L1")
 JOB = Job(id="hello", work=PostText(message=Message(text="Hello.")))
-# The least number of answers to hold. Fewer answers mean that the proof does not see some of them.
+# At least this many answers of Redis must be held. Fewer answers mean that the test does not see some of
+# them.
 FLOOR = 4
 
 

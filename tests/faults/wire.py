@@ -131,7 +131,7 @@ class Proxy:
 
 
 class _Near(asyncio.Protocol):
-    """The bot's end of a proxied connection."""
+    """The proxy's connection to the bot."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -218,7 +218,7 @@ class _Near(asyncio.Protocol):
 
 
 class _Far(asyncio.Protocol):
-    """Redis's end of a proxied connection."""
+    """The proxy's connection to Redis."""
 
     def __init__(self, near: _Near, proxy: Proxy) -> None:
         self._near = near

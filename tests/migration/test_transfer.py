@@ -363,7 +363,7 @@ async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places)
 
 
 async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
-    """A finished move whose last answer was lost is not repeated. Later data in the new store stays."""
+    """If a move has finished and only its last answer was lost, it is not made again. Newer data stays."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await _moves(source, target)
@@ -416,7 +416,7 @@ async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
 
 @pytest.mark.parametrize("owner", [OTHERS, Owner("U0BOT", "d-2", "https://staging.example.com")])
 async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> None:
-    """A store of another Slack app or another Coder can be neither the source nor the target of a move."""
+    """If a store belongs to another Slack app or Coder, it can be neither source nor target of a move."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await Ownership(target.connections, target.keys, ServerClock()).claim(owner)
@@ -489,7 +489,7 @@ async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
 
 
 async def test_a_part_is_not_gone_on_with(places: Places) -> None:
-    """An incomplete copy of a store cannot be reopened."""
+    """If a move has left an incomplete copy of a store, the copy cannot be reopened."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
@@ -502,7 +502,7 @@ async def test_a_part_is_not_gone_on_with(places: Places) -> None:
 
 
 async def test_nothing_is_no_store(places: Places) -> None:
-    """A move refuses an empty source, because the URL or the prefix may be wrong."""
+    """If the source of a move is empty, the move is refused. The URL or the prefix may be wrong."""
     source, target = await places.side(places.own, "typo"), await places.side(places.redis)
 
     assert await _refused(source, target) == (

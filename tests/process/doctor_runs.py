@@ -15,7 +15,8 @@ async def doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, s
 
 
 def select_findings(output: str, *names: str) -> str:
-    """Return the findings with these names as text, each with its hint on the next line."""
+    """Return these findings from doctor's output, each with its hint on the next line. `names` are the names
+    of the checks."""
     kept, keeps = [], False
     for line in output.splitlines():
         keeps = line[7:].startswith(names) if line[:1].strip() else keeps

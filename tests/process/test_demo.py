@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real_start
 
 # An agent of the demo works for some seconds, so that a visitor can follow it.
 PATIENCE_MS = 60_000
-# The tour waits 40 s for a step. In the test it waits longer, for a busy machine.
+# The tour usually waits 40 s for a step. In this test it waits longer, because the machine may be busy.
 STEP_MS = 200_000
 GAVE_UP = "This takes longer than usual"
 
@@ -103,7 +103,7 @@ async def test_a_visitor_connects_an_account(start_taskwire: StartTaskwire) -> N
         assert await _end(demo) == 0
 
 
-# The agent works for three quarters of a minute; a busy machine needs longer.
+# The tour's agent works for three quarters of a minute. On a busy machine it takes longer.
 @pytest.mark.timeout(300)
 async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
     """A visitor takes the tour, pauses it and continues it step by step. Every step shows its effect."""

@@ -24,7 +24,7 @@ from .processes import Place, new_place, until
 
 @pytest.mark.real_start
 async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
-    """Beside a running bot, doctor reads the bot's embedded store and exits with 0."""
+    """If a bot is running and everything is right, doctor reads the bot's embedded store and exits with 0."""
     await place.run_ready()
 
     await _something_of_each_kind_comes(place)
@@ -240,7 +240,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
 
 
 async def test_systems_that_are_away_are_told(place: Place) -> None:
-    """Doctor reports each unreachable system as a separate finding."""
+    """If several systems do not answer, doctor reports each of them as a separate finding."""
     await place.slack.go_down()
     await place.coder.go_down()
 

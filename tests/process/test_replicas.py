@@ -15,7 +15,8 @@ from .processes import Place, until
 
 
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
-    """Slack delivers each command twice, to either process. Each command makes one card and one task."""
+    """If Slack delivers each command twice, to either of two processes, each command makes one card and one
+    task."""
     bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.wait_for_sockets(2)
     place.slack.faults.add("*", DeliveryFault.TWICE, times=None)

@@ -214,7 +214,7 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
 async def test_missing_settings_are_named_and_nothing_else_is_said(
     start_taskwire: StartTaskwire, tmp_path: Path
 ) -> None:
-    """The first start prints one sentence for each missing setting, and nothing else."""
+    """If settings are missing, `taskwire run` prints one sentence for each of them, and nothing else."""
     bot = await start_taskwire("run")
 
     code = await bot.wait_for_exit()
@@ -275,8 +275,8 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
 
 @pytest.mark.real_start
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
-    """The bot reads settings from a `.env` file in the working directory. The environment overrides the
-    file."""
+    """If the working directory has a `.env` file, the bot reads settings from it. A setting in the
+    environment overrides the same setting in the file."""
     select_findings = [f"{name}={value}\n" for name, value in place.settings.items()]
     (place.directory / ".env").write_text("".join(select_findings) + "TASKWIRE_LOG_FORMAT=text\n")
     place.settings.clear()

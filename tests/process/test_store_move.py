@@ -174,7 +174,8 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
     answer = await place.slack.command("alice", "general", "/task", "create try another")
 
     assert (answer.reply or {}).get("text") == answers.store_unreachable()
-    # Earlier calls may have timed out while the process was frozen.
+    # While the process was frozen, earlier calls may have timed out. Only the log after the process noticed
+    # the move counts.
     assert "redis is away" not in bot.output[knew.end() :]
 
 

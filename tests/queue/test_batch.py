@@ -38,7 +38,8 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
 
 
 async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
-    """A repeated append of a job changes nothing."""
+    """If a job with the same id already waits, an append changes neither its text nor its place nor its
+    delay."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), score=1))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
 
@@ -208,7 +209,7 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
     "wrong", ["[[1]]", '[["append","to_thread:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]']
 )
 async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> None:
-    """A malformed batch, for example from another version, writes nothing."""
+    """If a batch is malformed, for example because another version wrote it, nothing is written."""
     # fakeredis raises the error of its own JSON reader.
     with pytest.raises((ResponseError, ValueError)):
         await engine.run("run(checked(ARGV[3])) return 1", wrong)

@@ -113,7 +113,7 @@ async def test_a_failing_queue_stores_since_when(engine: Engine) -> None:
 
 
 async def test_a_due_queue_keeps_its_place_when_a_job_is_appended(engine: Engine) -> None:
-    """A due queue keeps its place when a job is appended."""
+    """If a job is appended to a due queue, the queue keeps its place among the due queues."""
     await engine.append("a")
     engine.passes(1)
     await engine.append("b", name=OTHER)
@@ -454,7 +454,8 @@ async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: En
 
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
-    """In a receipts queue each job has its own time. The job with the earliest time runs first."""
+    """If a card in a receipts queue is delayed, receipts behind it run first: here each job has its own
+    time."""
     name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()

@@ -307,7 +307,7 @@ async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
 
 
 async def test_an_unlisted_method_has_the_limit_of_most_methods(limiter: RateLimiter) -> None:
-    """A method that is not listed may be called twenty times a minute, ten of them at once."""
+    """If the limiter does not list a method, it may be called twenty times a minute, ten of them at once."""
     told = await waits(limiter, *[""] * 12, method="a.new.method")
 
     assert told == [0] * 10 + [3.1] * 2

@@ -180,7 +180,8 @@ async def test_a_server_that_is_not_there_is_named(unused_tcp_port: int) -> None
 
 
 async def test_a_cluster_is_refused(tmp_path: Path) -> None:
-    """A Redis Cluster is refused, because a script there cannot use all keys of a workspace."""
+    """If REDIS_URL names a Redis Cluster, it is refused, because a script there cannot use all keys of a
+    workspace."""
     async with cluster_node(tmp_path) as url, connection.open(url) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -240,7 +241,7 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
-    """An invalid REDIS_URL is refused, and the sentence does not show it, because it may contain the
+    """If REDIS_URL is invalid, it is refused. The error does not show it, because it may contain the
     password."""
     with pytest.raises(UserError) as caught:
         connection.open(url)

@@ -35,7 +35,7 @@ def _said(data_dir: Path, who: str, command: str, directory: Path | None = None)
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
 async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
-    """A directory that everybody may write to is refused, even with the sticky bit."""
+    """If everybody may write to the data directory, it is refused, even with the sticky bit."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     data_dir.chmod(mode)
@@ -45,7 +45,7 @@ async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path
 
 @needs_root
 async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
-    """A directory that another group may write to is refused."""
+    """If another group may write to the data directory, it is refused."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, os.geteuid(), OTHERS_GROUP)
@@ -57,7 +57,8 @@ async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
 
 @needs_root
 async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
-    """A directory of another user is refused, because its owner can always write to it."""
+    """If the data directory belongs to another user, it is refused, because its owner can always write to
+    it."""
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
     os.chown(data_dir, OTHERS_USER, os.getegid())
@@ -153,8 +154,8 @@ async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path: Path) -> None:
-    """A data directory in a directory like /tmp is accepted. With the sticky bit, only its owner can remove
-    it."""
+    """If the data directory is in a directory like /tmp, it is accepted. With the sticky bit, only the owner
+    of the data directory can remove it."""
     _, data_dir = _within(tmp_path, 0o1777)
 
     async with embedded.store(data_dir):

@@ -50,7 +50,7 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
 
 
 async def test_another_process_sends_it_away(stage: Scene) -> None:
-    """On request of another process, the stand-in refuses connections for a given time and then accepts them
+    """If another process asks for it, the stand-in refuses connections for a given time and then accepts them
     again."""
     nobody = stage.with_key("")
 

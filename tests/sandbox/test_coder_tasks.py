@@ -102,8 +102,8 @@ async def test_the_list_has_the_newest_task_first(stage: Scene) -> None:
     ],
 )
 async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[str]) -> None:
-    """The list can be filtered by owner, organization and status. A bare word is an owner. Case does not
-    matter."""
+    """A query filters the list by owner, organization and status. A bare word in the query is an owner. Upper
+    and lower case do not matter."""
     stage.person("bob")
     stage.sandbox.add_task("admin", "One", name="mine")
     stage.sandbox.add_task("bob", "Two", name="theirs")

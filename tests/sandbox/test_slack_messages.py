@@ -120,7 +120,8 @@ async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, 
 
 
 async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
-    """All blocks of a message may have about 13,200 characters in total."""
+    """If the texts of all blocks of a message have more than about 13,200 characters, the message is
+    refused."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}
 
     fits = await api.call("chat.postMessage", channel=general, text="t", blocks=[section] * 4)

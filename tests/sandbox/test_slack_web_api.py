@@ -35,7 +35,7 @@ async def test_auth_test_says_who_the_bot_is(api: Api) -> None:
     [("", "not_authed"), ("xoxb-other", "invalid_auth"), ("app", "not_allowed_token_type")],
 )
 async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> None:
-    """A call with a wrong token gets HTTP 200 with Slack's error."""
+    """If a call has a wrong token, the answer is HTTP 200 with Slack's error."""
     token = api.slack.app_token if token == "app" else token
 
     async with api.raw("auth.test", token=token) as response:

@@ -160,7 +160,8 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 
 
 async def test_one_that_is_broken_off_gives_its_place_back() -> None:
-    """If a payload is cancelled while it waits or is handled, other payloads are not blocked."""
+    """If the handling of a payload is cancelled, or the payload is cancelled while it waits, other payloads
+    are not blocked."""
     in_flight, may_end = ConcurrencyLimit(), asyncio.Event()
 
     async def take() -> None:

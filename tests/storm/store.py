@@ -77,7 +77,8 @@ class Store:
         return sum(count for key, count in found.items() if key != sealing.key_ring().newest_id)
 
     async def read_audit(self, team: str) -> tuple[int, list[str]]:
-        """Return the number of entries of the audit trail, and a sentence for each problem in it."""
+        """Return how many entries the audit trail has, and a sentence for each problem that its check
+        finds."""
         trail = AuditTrail(
             Connections(self._client, self._client, ""), Keys(team), ServerClock(), AuditLimits()
         )

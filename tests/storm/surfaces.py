@@ -317,7 +317,7 @@ class Surfaces:
         return None
 
     async def click_private(self, person: str, told: Ephemeral, button: Button, label: str = "") -> Press:
-        """Press a button of a private answer."""
+        """Press this button of a private answer. Raise ImpossibleAction if the button is gone."""
         found = find_button(told.body, button, label)
         if found is None:
             raise ImpossibleAction("the button is gone")

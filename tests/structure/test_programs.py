@@ -31,7 +31,8 @@ async def _tests(*words: str, **environment: str) -> tuple[int, str]:
 
 
 async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
-    """The TLS tests are skipped without a redis-server, because the embedded server has no TLS."""
+    """If the machine has no redis-server, the TLS tests are skipped with a reason. The embedded server has no
+    TLS."""
     (tmp_path / "openssl").symlink_to(find_openssl())
     code, said = await _tests(STARTING, PATH=str(tmp_path))
 

@@ -25,7 +25,7 @@ HALVES: dict[str, Callable[[], bytes]] = {
     "half a body, unsigned": lambda: request(command("list"), secret="another")[:-5],
     "half a body, signed": lambda: request(command("list"))[:-5],
 }
-# Longer than a busy machine needs for one request.
+# A busy machine needs less than this for one request.
 SOON_SECONDS = 1.0
 
 

@@ -236,7 +236,7 @@ async def test_no_answer_says_what_runs_here(site: Site) -> None:
 
 
 async def test_a_hint_is_taken_by_either_address(site: Site) -> None:
-    """The webhook accepts its token in the path of the URL or in the query."""
+    """A webhook call is accepted if it has the right token in the path of the URL or in the query."""
     body = b'{"notification": 1}'
     head = f"Host: taskwire\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for path in (f"/coder/webhook/{HINT_TOKEN}", f"/coder/webhook?token={HINT_TOKEN}"):

@@ -1,5 +1,5 @@
-"""The base of all flows: what a person or an agent does, when the flow is over, and what must be true
-then."""
+"""The base of all flows. A flow says what a person or an agent does, when this has ended, and what must be
+true then."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar

@@ -31,7 +31,7 @@ class SettingUp(Direct):
         await self.open_dialogs(dict.fromkeys(actors, "settings"))
 
     async def go(self, actor: Actor) -> None:
-        """Submit the dialog."""
+        """Submit the dialog of `/task settings`."""
         values = {"settings.stuck": "10 min", "settings.steerers": "Everybody in this channel"}
         await self.submit(actor, values | {"person.calls": "By a direct message"})
 
