@@ -128,7 +128,8 @@ async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
 async def test_what_arrived_too_early_is_refused_although_the_channel_is_allowed_now(
     world: World, words: str, refusal: str
 ) -> None:
-    """The channel of a message is checked when the message arrives, and again when it is carried out."""
+    """The bot checks the channel of a message when the message arrives, and again when it carries the request
+    out."""
     thread, task = await a_task(world)
     parts = world.bot.parts
     elsewhere = Allowed(channels=frozenset({"C0ELSEWHERE"}))

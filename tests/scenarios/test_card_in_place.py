@@ -84,7 +84,7 @@ async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
 
 
 async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None:
-    """Polls that show no change cause no calls to Slack."""
+    """Polls show no change of a task. The bot makes no call to Slack for the card."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = len(edits(world))

@@ -374,7 +374,7 @@ async def comes_up_again(world: World) -> None:
 
 
 async def test_a_guest_sees_no_settings(world: World) -> None:
-    """The dialog refuses a guest before the guest can enter anything."""
+    """The dialog shows a refusal to a guest, before the guest can enter anything."""
     guest = world.person("gina", is_restricted=True)
     world.slack.add_channel("guests", ["gina"])
 

@@ -250,7 +250,8 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:
-    """The agent works again without an answer. The notice says that and loses its buttons."""
+    """An agent that asked a question works again without an answer. The notice of the question says that, and
+    loses its buttons."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -262,7 +263,7 @@ async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> N
 
 
 async def test_a_newer_question_closes_the_one_above(world: World) -> None:
-    """Only the choices of the newest question can be pressed."""
+    """An agent asks a second question. The choices of the first question can no longer be pressed."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
     old = thread.button("2. release-2")
@@ -284,7 +285,7 @@ async def test_a_newer_question_closes_the_one_above(world: World) -> None:
 
 
 async def test_a_thread_without_its_task_offers_nothing_any_more(world: World) -> None:
-    """The task is gone, so the notice of the question loses its buttons."""
+    """A task with an open question is deleted. The notice of the question loses its buttons."""
     thread, task = await an_asking_agent(world)
 
     task.delete()

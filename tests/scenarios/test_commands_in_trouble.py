@@ -171,7 +171,8 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
 async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
     world: World, line: str, wish: str
 ) -> None:
-    """The bot tells the person once that the command waits. The person need not repeat the command."""
+    """A person types a command while Coder is away. The bot tells the person once that the command waits, and
+    runs it when Coder is back."""
     task = world.coder.add_task("alice", "older", name="loose")
     async with world.coder.outage():
         await world.alice.types(f"/task {line}")

@@ -48,7 +48,8 @@ async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World
 
 
 async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
-    """Only tasks that exist count against the limit."""
+    """Coder or Slack refuses a creation. The creation does not count against the limit, because only tasks
+    that exist count."""
     await world.restarts(create_limit=2)
     world.slack.add_channel("elsewhere", ["alice"], with_bot=False)
     await world.alice.types("/task create do nothing", "elsewhere")

@@ -11,7 +11,8 @@ LONG = "word " * 7_999 + "words"
 
 
 async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: World) -> None:
-    """Coder gets the prompt as it was typed. The card shows the prompt."""
+    """A person types `/task create` with a prompt. Coder gets the prompt as it was typed, and the card shows
+    it."""
     thread = await world.alice.runs("/task create fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -154,7 +155,8 @@ async def test_a_default_that_is_gone_is_said(world: World) -> None:
     ],
 )
 async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prompt: str, name: str) -> None:
-    """Coder's names are ASCII. The task's title keeps the person's own words."""
+    """The bot makes a task's name from the Latin letters of the prompt, because Coder's names are ASCII. The
+    task's title keeps the person's own words."""
     thread = await world.alice.runs(f"/task create {prompt}")
 
     task = world.coder.tasks[0]
@@ -165,7 +167,7 @@ async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prom
 
 
 async def test_a_very_long_prompt_arrives_whole(world: World) -> None:
-    """The agent gets all 40,000 characters. The card shows the beginning of the prompt."""
+    """A prompt has 40,000 characters. The agent gets all of them, and the card shows the beginning."""
     await world.alice.runs(f"/task create {LONG}")
 
     assert world.coder.tasks[0].prompt == LONG
@@ -262,7 +264,8 @@ async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
 
 
 async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
-    """The bot asks about a repetition only if the first command created a task."""
+    """A command created no task, and the person repeats it at once. The bot does not ask, because it asks
+    only if the first command created a task."""
     world.coder.settings.lacks_agent_license = True
     thread = await world.alice.runs("/task create fix it")
     assert thread.card().startswith("Not created: fix it.")
@@ -345,7 +348,8 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
 
 async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World) -> None:
-    """The card is in the direct messages. A reply in the card's thread reaches the agent."""
+    """A person starts a task in their direct messages with the bot. The card is there, and a reply in its
+    thread reaches the agent."""
     here = world.slack.open_direct("alice").id
 
     thread = await world.alice.runs("/task create fix it", here)

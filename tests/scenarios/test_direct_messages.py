@@ -92,7 +92,7 @@ async def test_options_work_in_a_direct_message(world: World) -> None:
 
 
 async def test_commands_work_without_the_slash(world: World) -> None:
-    """A message that begins with a verb does what the verb does after `/task`."""
+    """A direct message that begins with a verb does what the verb does after `/task`."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("pause fix-it")
@@ -110,7 +110,8 @@ async def test_create_in_a_direct_message_needs_no_confirmation(world: World) ->
 
 
 async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> None:
-    """A message cannot open a dialog, so the bot's answer has a button that does."""
+    """A person writes `delete` in a direct message. A message cannot open a dialog, so the bot's answer has a
+    button that opens it."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("delete fix-it")

@@ -83,7 +83,8 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
 
 
 async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) -> None:
-    """The bot tells the author privately how to get the reply delivered. The task continues."""
+    """The author of a reply no longer has an active Coder account. The agent does not get the reply, and the
+    bot tells the author privately whom to ask. The task continues."""
     thread, task = await a_busy_agent(world)
     world.coder.suspend("alice")
     await world.forgets()

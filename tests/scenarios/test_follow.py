@@ -82,7 +82,8 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
 
 
 async def test_following_ends_with_the_turn(world: World) -> None:
-    """The agent finishes its turn. The message is no longer edited, and the notice has the answer."""
+    """An agent that Alice follows finishes its turn. The message is no longer edited, and the notice has the
+    answer."""
     thread, task, ts = await _followed(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -174,7 +175,8 @@ async def test_what_an_agent_writes_stays_text(world: World) -> None:
 
 
 async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
-    """Coder fails once. The message stays as it is, and the next tick reads the log again."""
+    """Coder fails once while Alice follows an agent. The message stays as it is, and the bot reads the log
+    again at the next tick."""
     thread, task, ts = await _followed(world)
     task.says("Reading")
     await world.passes(6)

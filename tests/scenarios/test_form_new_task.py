@@ -185,7 +185,8 @@ async def test_a_preset_can_be_left_out(world: World) -> None:
 
 
 async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
-    """The form has the template and the preset of the command. The form names an option that is wrong."""
+    """A command with options opens the form. The form has the template and the preset of these options, and
+    names an option that is wrong."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[fast])
     await world.alice.types("/task create template=big preset=fast")
@@ -314,7 +315,8 @@ async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: Wo
 
 
 async def test_a_free_name_is_used_in_the_channel_that_the_form_names(world: World) -> None:
-    """The entered name is taken. The button with a free name keeps all other entered values."""
+    """A person enters a name that is taken. The bot offers a free name, and a press creates the task with all
+    other values that the person entered."""
     world.coder.add_task("alice", "older", name="fix")
     shop = world.slack.add_channel("shop", ["alice", "taskwire"]).id
     await world.alice.types("/task create")

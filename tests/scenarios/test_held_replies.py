@@ -217,7 +217,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
 
 
 async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World) -> None:
-    """The reply has no words, so the message shows the names of its files."""
+    """The bot gives back a reply that has files and no words. The message shows the names of the files."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "", (Attachment("build.log", b"at line 7"),))
 
@@ -260,7 +260,8 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
 
 
 async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: World) -> None:
-    """The message shows the end of the texts, and a file has all of them."""
+    """The bot gives back more text than a message holds. The message shows the end of the text, and a file
+    has all of it."""
     thread, _ = await a_busy_agent(world)
     for number in range(3):
         await world.alice.replies(thread, f"{number} " + "long words " * 300)

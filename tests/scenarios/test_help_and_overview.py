@@ -10,7 +10,8 @@ from .world import World
 
 
 async def test_templates_are_listed_with_their_presets(world: World) -> None:
-    """Each template has a button that opens the form with that template."""
+    """`/task templates` lists each template with its presets, and with a button that opens the form with that
+    template."""
     presets = [world.coder.new_preset("Small", is_default=True), world.coder.new_preset("Large")]
     world.coder.add_template("big", display_name="Big ones", description="For builds", presets=presets)
     world.coder.add_template("plain", has_ai_task=False)

@@ -166,7 +166,8 @@ async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -
 
 
 async def test_a_refused_press_is_explained_in_home(world: World) -> None:
-    """Somebody deleted the task after the tab was shown. The tab explains why nothing was done."""
+    """A person presses a button of the tab after somebody deleted the task. The tab explains why nothing was
+    done."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()

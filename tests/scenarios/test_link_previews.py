@@ -22,7 +22,8 @@ def _previews(world: World, channel: str, ts: str) -> list[dict[str, object]]:
 
 
 async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> None:
-    """Everybody in the thread's channel may see the task, so a link of anybody there gets a preview."""
+    """Anybody posts a link to a task in the channel of the task's thread. The link gets a preview, because
+    everybody there may see the task."""
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")
     task.becomes("working", "Reading the code")

@@ -238,7 +238,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
 
 
 async def test_a_long_list_has_pages(world: World) -> None:
-    """The buttons show another page in the same message. The newest tasks come first."""
+    """A long list has pages, with the newest tasks first. A button shows another page in the same message."""
     world.coder.add_tasks(23, "alice")
 
     await world.alice.types("/task list")
@@ -315,7 +315,8 @@ async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
 
 
 async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
-    """The answer lists every task whose name begins with the typed text."""
+    """A person types the start of a task's name, and several names begin so. The answer lists all these
+    tasks."""
     world.coder.add_task("alice", "one", name="fix-login")
     world.coder.add_task("alice", "two", name="fix-logout")
 
@@ -416,7 +417,7 @@ async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so
 
 
 async def test_a_log_of_more_than_a_million_characters_comes_whole(world: World) -> None:
-    """The file with the whole log leaves nothing out."""
+    """A log has more than a million characters. The file with the whole log leaves nothing out."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("working", "On it")
     calls = "\n\n".join(f"⏺ Read(src/module_{number}.py)\n  ⎿  {'long ' * 30}" for number in range(7_000))

@@ -52,7 +52,8 @@ async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
 
 
 async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world: World) -> None:
-    """The card is in the reply's thread. The agent does not get the other messages of the thread."""
+    """A person puts the reaction on a reply. The card of the new task is in the reply's thread. The agent
+    does not get the other messages of the thread."""
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.bob.id, "general", "the redirect is wrong", root)
 
@@ -63,7 +64,8 @@ async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world
 
 
 async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
-    """Slack names no person as the alert's author. The person who reacted owns the task."""
+    """A person puts the reaction on an alert of an app. Slack names no person as its author, so the person
+    who reacted owns the task."""
     ts = await _alert(world)
 
     await _marks(world, ts)
@@ -72,7 +74,8 @@ async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:
 
 
 async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None:
-    """The prompt leaves an image out. The bot tells the person which file was not sent."""
+    """A person puts the reaction on a message with files. The prompt has the text files and leaves an image
+    out. The bot tells the person which file was not sent."""
     files = (Attachment("app.log", b"line 1"), Attachment("shot.png", b"\x89PNG", "image/png"))
     ts = await world.slack.post(world.bob.id, "general", "why?", files=files)
 

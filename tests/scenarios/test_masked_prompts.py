@@ -110,7 +110,8 @@ async def test_an_owner_makes_another_task_like_one_that_was_attached(world: Wor
 
 
 async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
-    """Coder does not have the task that was attached any more, so nobody has its whole prompt."""
+    """An attached task is no longer in Coder, so nobody has its whole prompt. The form of *New like this*
+    refuses the prompt as long as it has a mask."""
     task = world.coder.add_task("alice", PROMPT, name="push")
     thread = await world.alice.runs("/task attach push")
     await world.polls()

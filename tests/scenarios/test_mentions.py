@@ -19,7 +19,8 @@ async def _a_discussion(world: World) -> str:
 
 
 async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world: World) -> None:
-    """The prompt is the text after the mention. The agent gets no other message of the thread."""
+    """A person mentions the bot in a discussion. The text after the mention is the prompt of a new task. The
+    agent gets no other message of the thread."""
     root = await _a_discussion(world)
 
     thread = await world.alice.mentions("fix the login redirect", root)
@@ -147,7 +148,7 @@ async def test_an_edit_between_people_is_not_input(world: World) -> None:
 
 
 async def test_a_verb_works_in_a_discussion(world: World) -> None:
-    """A reply such as `!pause` works without a mention."""
+    """In a discussion with a task, a reply such as `!pause` works without a mention."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     world.task("fix-it").becomes("working", "On it")
@@ -181,7 +182,7 @@ async def test_a_button_makes_every_reply_input(world: World) -> None:
 
 
 async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
-    """The bot refuses a press of *Read every reply* by other people."""
+    """A person who may not steer presses *Read every reply*. The bot refuses."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     await world.polls()
@@ -253,8 +254,8 @@ async def test_a_title_names_a_task_after_a_mention(world: World) -> None:
 
 
 async def test_the_same_mention_again_asks_first(world: World) -> None:
-    """The bot asks about a repetition within two minutes, as for the command. If the person agrees, the
-    second card is in the thread of the second mention."""
+    """A person repeats a mention within two minutes. The bot asks whether to create another task, as after a
+    repeated command. If the person agrees, the second card is in the thread of the second mention."""
     await world.alice.mentions("fix it")
     ts = await world.slack.mention(world.alice.id, "general", "fix it")
     await world.settles()
@@ -328,7 +329,8 @@ async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) ->
 
 
 async def test_a_bot_that_was_away_finds_only_what_was_for_it(world: World) -> None:
-    """Backfill reads the thread. The agent gets only the reply that mentions the bot."""
+    """Backfill reads a discussion that the bot missed. The agent gets only the reply that mentions the
+    bot."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")

@@ -109,7 +109,8 @@ async def test_the_form_opens_though_coder_cannot_say_which_tasks_exist(world: W
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """A double press, or a press of the question's other button, does nothing more."""
+    """A person presses a button of the bot's question. A second press of the same or the other button does
+    nothing more."""
     _, task = await a_task(world)
     await world.alice.types(f"/task umute {task.name}")
     assert world.alice.reads() == [f"I don't know `umute`.\n[Mute {task.name}] [Unmute {task.name}]"]
@@ -169,7 +170,8 @@ async def test_an_unknown_option_is_an_option_or_text(
 
 
 async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None:
-    """The question about the second mistake replaces the question about the first."""
+    """A command has two mistakes. After a press, the bot's question about the second mistake replaces the
+    question about the first."""
     await world.alice.types("/task create tmplate=tasks-docker name=My_Fix fix it")
     await world.alice.presses("Use template=…")
 
@@ -182,7 +184,8 @@ async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None
 
 
 async def test_a_question_that_was_meant_is_answered_in_place(world: World) -> None:
-    """`/task staus` becomes a query. Its answer replaces the question, so there is one message."""
+    """A person types `/task staus` and presses the button for `status`. The answer replaces the bot's
+    question, so there is one message."""
     world.coder.add_task("alice", "fix it", name="fix").becomes("working", "On it")
 
     await world.alice.types("/task staus fix")
@@ -219,7 +222,8 @@ async def test_a_misspelt_create_without_a_prompt_opens_the_form(world: World) -
 
 
 async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> None:
-    """Bob sends an invented press of Alice's button. The bot does not run the command."""
+    """The bot offers Alice a corrected command. Bob sends an invented press of her button, and the bot does
+    not run the command."""
     _, task = await a_task(world)
     await world.alice.types(f"/task stpo {task.name}")
     value = buttons(world.slack.ephemerals("alice")[-1].body, "Stop")[0]["value"]

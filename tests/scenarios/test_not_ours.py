@@ -74,8 +74,8 @@ async def test_what_another_workspace_and_its_people_send_is_counted(world: Worl
 
 
 async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
-    """No part of the bot handles such payloads, and their authors see an error. The log does not contain
-    their content."""
+    """A payload arrives that no part of the bot handles, so its author sees an error. The metrics count each,
+    and the log has one line about them without their content."""
     alice = world.slack.workspace.user("alice")
     shortcut = common_fields(world.slack.backend, "shortcut", alice) | {
         "callback_id": "SENT",

@@ -132,7 +132,8 @@ async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(w
 
 
 async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_finished(world: World) -> None:
-    """The bot posts the end and the pause. After a resume, it does not post the old end again."""
+    """A task was finished and then paused while the bot was off. The bot posts both notices. After a resume,
+    it does not post the old end again."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")

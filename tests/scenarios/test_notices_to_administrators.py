@@ -33,7 +33,8 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
-    """The account has its rights. The bot checks the account once and tells administrators nothing."""
+    """Taskwire's Coder account has its rights. The bot checks the account once and tells administrators
+    nothing."""
     await world.restarts(admins=(world.bob.id,))
     requests = len(world.coder.requests)
 

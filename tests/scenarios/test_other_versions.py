@@ -288,7 +288,8 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
 
 
 async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
-    """The older version drops the held replies, and removes the marks on them."""
+    """A newer version stored replies, and a pause holds them. The older version can drop these replies, and
+    removes their marks."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")

@@ -93,7 +93,8 @@ async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world
 
 
 async def test_a_stuck_task_is_stopped_from_its_notice(world: World) -> None:
-    """The owner presses *Stop* on the notice, and the task is paused."""
+    """Nothing changes in a task, and the bot posts a notice about it. The owner presses *Stop* on this
+    notice, and the task is paused."""
     thread, task = await a_task(world)
     await world.passes(30 * MINUTES)
     told = thread.new_messages()
@@ -144,7 +145,8 @@ async def test_a_task_that_coder_does_not_show_is_not_stuck(world: World) -> Non
 
 
 async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
-    """The channel's new time also holds for tasks that exist already."""
+    """A channel gets a new time after which a task counts as stuck. The time also holds for tasks that exist
+    already."""
     thread, _ = await a_task(world)
     await world.passes(11 * MINUTES)
 
@@ -209,7 +211,8 @@ async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
 
 
 async def test_a_user_group_can_be_the_fallback(world: World) -> None:
-    """The reminder mentions the group, so Slack notifies all its members."""
+    """The fallback of a channel is a user group. The reminder mentions the group, so Slack notifies all its
+    members."""
     group = world.slack.add_group("leads", ["bob"])
     await set_channel(world, reminder="1 h", group="leads")
     thread, _ = await a_question(world)
@@ -255,7 +258,8 @@ async def test_an_answer_settles_the_reminder(world: World) -> None:
 
 
 async def test_a_reply_that_waits_is_an_answer(world: World) -> None:
-    """Coder fails, so the agent does not have the reply yet. The bot still posts no reminder."""
+    """A person answers a question while Coder fails, so the agent does not have the reply yet. The bot still
+    posts no reminder."""
     await set_channel(world, reminder="30 min")
     thread, task = await a_question(world)
     world.coder.plan_fault("tasks.logs", server_error())

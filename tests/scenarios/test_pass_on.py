@@ -31,7 +31,7 @@ async def bob_asks(world: World, thread: Thread, words: str = "please add a test
 
 
 async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
-    """The author asks, and the owner agrees. The receipts are on the author's message."""
+    """Bob asks, and Alice passes his reply on with his name. The receipts are on Bob's message."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     reply = await world.bob.replies(thread, "please add a test")
@@ -414,7 +414,8 @@ async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
 
 
 async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World) -> None:
-    """Alice shares the task with Bob. His button then sends his reply to the agent."""
+    """Alice shares the task with Bob after his reply. A press of his button then sends the reply to the
+    agent."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.bob.replies(thread, "please add a test")

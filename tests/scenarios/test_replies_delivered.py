@@ -60,7 +60,8 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
 
 
 async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
-    """The task is pending or initializing. The agent gets the reply when it is ready."""
+    """A person replies while the task is pending or initializing. The agent gets the reply when it is
+    ready."""
     thread, task = await a_waiting_agent(world)
     task.status_is("initializing")
 
@@ -120,7 +121,7 @@ async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
 
 
 async def test_a_very_long_reply_arrives_whole(world: World) -> None:
-    """The agent gets all 40,000 characters, which is also Slack's limit."""
+    """A reply has 40,000 characters, which is Slack's limit. The agent gets all of them."""
     thread, task = await a_waiting_agent(world)
     text = ("all work and no play " * 2_000)[:39_999] + "!"
 
@@ -144,8 +145,8 @@ async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(w
 
 
 async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(world: World) -> None:
-    """Slack's answer to the card's post is lost. The bot finds the card by its id, and sends the replies
-    below it."""
+    """Slack's answer to the card's post is lost. The bot finds the card by its id, and the replies in the
+    card's thread reach the agent."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id
@@ -165,7 +166,8 @@ async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(worl
 
 
 async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
-    """The bot does not know the card's ts yet. The agent still gets the edited text."""
+    """A person edits a reply below a new card before the bot knows the card's ts. The agent gets the edited
+    text."""
     thread = await a_card_before_slack_answers(world)
 
     reply = await world.slack.post(world.alice.id, thread.channel, "and add a tset", thread.ts)

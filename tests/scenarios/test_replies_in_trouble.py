@@ -84,7 +84,8 @@ async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World)
 
 
 async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> None:
-    """The bot tells people once what their replies wait for, however long the agent is unreachable."""
+    """An agent stays unreachable while replies wait. The bot tells people once what their replies wait
+    for."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
     world.coder.plan_fault("tasks.logs", bad_gateway(), times=None)
@@ -245,7 +246,8 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
 
 
 async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
-    """Coder accepts the token for the read and then refuses it. The bot keeps the reply."""
+    """Before it sends a reply, the bot reads from Coder. Coder accepts the token for this read, and refuses
+    it for the sending. The bot keeps the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("You are signed out or your session has expired.", 401))
 

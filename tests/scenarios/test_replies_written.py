@@ -69,7 +69,7 @@ async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> 
 
 
 async def test_text_files_come_with_the_words_under_their_names(world: World) -> None:
-    """The agent gets the words first, and then each file with its name."""
+    """A reply has words and text files. The agent gets the words first, and then each file with its name."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "look at this", (LOG, SNIPPET))
@@ -143,7 +143,7 @@ async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world
 
 
 async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None:
-    """A text file is typed into a terminal, so its length is limited."""
+    """The bot does not send a text file that is too long, because the file is typed into a terminal."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "all of it", (Attachment("huge.txt", b"x" * 100_001),))

@@ -56,8 +56,8 @@ async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world:
 
 
 async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
-    """An account with a custom role sees every task, so the bot believes it that a task is gone. This holds
-    after a restart, and when a person deletes a task that is gone."""
+    """An account with a custom role sees every task. So if it does not see a task, the bot treats this task
+    as gone. This holds after a restart, and when a person deletes a task that is gone."""
     has_custom_role(world)
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")

@@ -86,7 +86,8 @@ async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
 async def test_a_person_who_lost_their_coder_account_steers_nothing(
     world: World, loses: Callable[[World], Awaitable[None]], says: str
 ) -> None:
-    """Coder sends no event about a lost account, so the bot asks Coder again after ten seconds."""
+    """A person loses their Coder account. Coder sends no event about that, so the bot asks Coder again after
+    ten seconds, and then refuses the person."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 

@@ -172,7 +172,8 @@ async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -
 
 
 async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
-    """Somebody put Taskwire's own token into a prompt in Coder. The dialog's field is empty."""
+    """Somebody put Taskwire's own token into a prompt in Coder. The dialog for that prompt has an empty
+    field."""
     token = world.settings.service_token
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")

@@ -296,7 +296,8 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
 
 
 async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: World) -> None:
-    """The thread is in a private channel, so Bob gets a command and no link."""
+    """Alice shares a task whose thread is in a private channel without Bob. The bot tells Bob a command, and
+    no link to the thread."""
     world.slack.add_channel("secret", ["alice"], kind="private")
     thread = await world.alice.runs("/task create fix the login redirect", "secret")
     name = world.task("fix-the-login-redirect").name
@@ -345,7 +346,8 @@ async def test_a_share_ends(world: World, way: str) -> None:
 
 
 async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> None:
-    """The bot checks the share again before it delivers Bob's waiting reply."""
+    """Bob's share ends while his reply waits. The bot checks the share again before it delivers, so the agent
+    never gets the reply."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     reply = await world.bob.replies(thread, "please add a test")
@@ -464,7 +466,7 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
-    """A share belongs to the link of a thread, so the bot refuses."""
+    """The bot refuses to share a task without a thread, because a share belongs to the link of a thread."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types(f"/task share loose <@{world.bob.id}>")

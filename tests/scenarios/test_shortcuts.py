@@ -112,7 +112,8 @@ async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> 
 
 
 async def test_a_message_that_was_no_input_is_sent_to_its_task(world: World) -> None:
-    """The agent gets the message with its author's name. The message gets the receipt."""
+    """A person uses a shortcut to send an earlier message of the thread to its task. The agent gets the
+    message with its author's name, and the message gets the receipt."""
     thread, task = await a_waiting_agent(world)
     ts = await world.bob.replies(thread, "use the staging database")
     world.bob.reads()
@@ -146,7 +147,8 @@ async def test_a_message_is_sent_once(world: World) -> None:
 
 
 async def test_only_people_who_may_steer_send_a_message(world: World) -> None:
-    """Bob can read the thread, but the task is Alice's. The bot refuses him."""
+    """Bob can read the thread of Alice's task, but he may not steer it. The bot refuses to send a message to
+    the agent for him."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "@bob what do you think?")
 

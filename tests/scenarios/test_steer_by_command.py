@@ -153,7 +153,8 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
 
 async def test_delete_asks_once_in_a_dialog(world: World) -> None:
-    """The dialog names the task and what will be lost. Nothing happens before the person submits it."""
+    """`/task delete` opens a dialog, which names the task and what will be lost. Nothing happens before the
+    person submits it."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -189,7 +190,8 @@ async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
 
 
 async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> None:
-    """The person submits the dialog, and the answer says that the task is gone."""
+    """A task vanishes while a person has its dialog of *Delete* open. The person submits the dialog, and the
+    answer says that the task is gone."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
     task.delete()
@@ -227,7 +229,8 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
 
 
 async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: World) -> None:
-    """The dialog is open already, so it shows the answer. It has no button to submit."""
+    """A person types `/task delete` for a task that does not exist. The dialog is open by then, so it says
+    that, and has no button to submit."""
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
@@ -252,7 +255,8 @@ async def test_attach_gives_a_task_a_thread(world: World) -> None:
 
 
 async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world: World) -> None:
-    """Coder's own title comes from the first prompt. The card keeps the title of the edited prompt."""
+    """A task with an edited prompt gets a new thread. The card keeps the title of the edited prompt, although
+    Coder's own title comes from the first prompt."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task pause {task.name}")
@@ -269,7 +273,8 @@ async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world
 
 
 async def test_a_task_has_one_thread(world: World) -> None:
-    """The bot answers `attach` with a link to the existing thread."""
+    """A person attaches a task that has a thread. The bot answers with a link to this thread, and posts no
+    card."""
     thread = await started(world)
     where = world.slack.backend.permalink(thread.channel, thread.ts)
 

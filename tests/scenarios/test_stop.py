@@ -32,7 +32,8 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
 
 
 async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> None:
-    """Alice asks twice. The second message is no input, so the task stays paused."""
+    """Alice asks twice, politely, to stop the task. The second message is no input, so the task stays
+    paused."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "pause please")
     await world.passes(seconds=5)
@@ -177,7 +178,8 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
 
 
 async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: World) -> None:
-    """The second press is answered with a note that Alice has decided already."""
+    """Alice presses *I meant it as text* twice. The agent gets the word once, and the second press is
+    answered with a note that she has decided already."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "stop")
     await world.passes(seconds=3)
@@ -208,7 +210,8 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
 
 
 async def test_a_word_with_a_file_is_input(world: World) -> None:
-    """The message has more than the word, so the agent gets it."""
+    """A reply has a stop word and a file. It has more than the word, so the agent gets it and the task goes
+    on."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "stop", (Attachment("why.txt", b"it is wrong"),))

@@ -68,7 +68,8 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
 async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
     world: World, store_copy: StoreCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot is stopped before it has recovered. It first stores what only it remembers."""
+    """The store has lost a task, and the bot is stopped before it has recovered. Before the bot ends, it
+    stores what only it remembers."""
     with monkeypatch.context() as patched:
         patched.setattr(bot, "MONITOR_SECONDS", 3_600)
         await store_copy.take()
@@ -171,7 +172,8 @@ async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -
 
 
 async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -> None:
-    """In the copy, the file is not shared yet. The bot does not share the file a second time."""
+    """In the older copy of the store, a file is not shared yet. The bot has shared it since, and does not
+    share it a second time."""
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")

@@ -28,7 +28,7 @@ async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World)
 
 
 async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) -> None:
-    """The agent never gets the deleted reply."""
+    """The author deletes a reply that waits. The reply leaves the queue, and the agent never gets it."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "never mind")
     await world.alice.replies(thread, "use main")
@@ -71,7 +71,8 @@ async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
 
 
 async def test_a_deletion_after_delivery_is_said(world: World) -> None:
-    """The bot tells the author that the agent still has the deleted reply."""
+    """The author deletes a reply that was delivered. The bot tells the thread that the agent already has
+    it."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
 

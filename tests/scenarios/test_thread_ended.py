@@ -170,7 +170,8 @@ async def test_what_people_say_to_each_other_there_is_not_answered(world: World)
 
 
 async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
-    """The bot forgets a link a month after its end. It still recognizes its card, and answers."""
+    """A person replies in a thread more than a month after its link ended. The bot has forgotten the link,
+    but still recognizes its card, and answers."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()

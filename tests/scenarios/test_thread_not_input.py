@@ -16,7 +16,8 @@ from .world import World
     ],
 )
 async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
-    """The agent does not get the message, and the bot does not mark it."""
+    """A message in the thread is for other people. The agent does not get the message, and the bot does not
+    mark it."""
     thread, task = await a_waiting_agent(world)
 
     aside = await world.alice.replies(thread, words)

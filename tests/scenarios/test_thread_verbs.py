@@ -23,7 +23,7 @@ async def test_status_shows_the_card_anew(world: World) -> None:
 
 
 async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World) -> None:
-    """The task has changed since the last poll. The answer shows the change."""
+    """The task has changed since the last poll. The answer to `!status` shows the change."""
     thread, task = await a_busy_agent(world)
     task.pause()
 
@@ -359,7 +359,8 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 async def test_a_single_word_after_a_bang_may_still_be_meant_as_text(world: World, is_deleted: bool) -> None:
-    """The button *Send as text* sends the message, if its author has not deleted it."""
+    """The bot asks about a message such as `!foo`. The button *Send as text* sends the message, if its author
+    has not deleted it."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!important")
     asked = world.alice.reads()

@@ -55,7 +55,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
 
 
 async def test_a_stranger_cannot_decide(world: World) -> None:
-    """Bob may not steer, so the bot refuses his press."""
+    """Bob, who may not steer, presses a button of the question about a reply. The bot refuses him."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
@@ -116,7 +116,8 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
-    """The first decision counts. The other person is told that somebody has decided."""
+    """Two people press different buttons of the question at the same time. The first decision counts, and the
+    other person is told that somebody has decided."""
     await world.restarts(admins=(world.bob.id,))
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)

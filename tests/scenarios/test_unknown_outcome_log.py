@@ -62,7 +62,8 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
 
 
 async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
-    """The second try has an unknown outcome too. The bot asks a person and makes no third try."""
+    """The bot sends a reply again, and the second try has an unknown outcome too. The bot asks a person and
+    makes no third try."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused(), times=2)
 
@@ -202,7 +203,8 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """After a while, the bot can read the log again. The log then shows whether the input arrived."""
+    """The agent's log cannot be read for a while, so the bot waits. After that, the log shows whether the
+    input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)
@@ -255,7 +257,8 @@ async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
 
 
 async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) -> None:
-    """After a day the bot asks a person, because the agent may have the reply."""
+    """Coder is away for a day after an input of unknown outcome. Then the bot asks a person, because the
+    agent may have the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)

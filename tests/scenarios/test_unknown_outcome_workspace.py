@@ -16,7 +16,8 @@ from .world import World
 
 
 async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> None:
-    """The restart deletes the log that would show the input. The bot asks a person."""
+    """The workspace restarts after an input of unknown outcome. The restart deletes the log that would show
+    the input, so the bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error())
 

@@ -40,7 +40,7 @@ async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: 
 
 
 async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
-    """A person who has reached the limit can still pause the task."""
+    """A person who has used as many verbs as the limit allows can still pause the task."""
     thread, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!help")
@@ -52,7 +52,8 @@ async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
 
 
 async def test_replies_are_not_counted(world: World) -> None:
-    """The agent gets every reply, however many a person writes."""
+    """Plain replies do not count against the limit of verbs. The agent gets every reply, however many a
+    person writes."""
     thread, task = await a_waiting_agent(world)
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")

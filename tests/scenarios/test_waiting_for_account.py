@@ -129,7 +129,8 @@ async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: Worl
 
 
 async def test_a_question_in_the_thread_waits_too(both: World) -> None:
-    """The bot answers the query privately after Alice has connected her account again."""
+    """Alice's token was revoked, so her query in the thread waits. The bot answers it privately when she has
+    connected her account again."""
     thread, _ = await loses_her_token(both)
 
     await both.alice.replies(thread, "!logs")
@@ -141,7 +142,8 @@ async def test_a_question_in_the_thread_waits_too(both: World) -> None:
 
 
 async def test_a_request_is_given_up_after_a_week_without_an_account(both: World) -> None:
-    """The bot creates no task, because nobody expects it any more."""
+    """A request has waited a week for a connected account, so the bot gives it up. It creates no task later,
+    because nobody expects the task any more."""
     carol = await a_stranger(both)
     await carol.types("/task create fix the logout")
     carol.reads()

@@ -183,7 +183,8 @@ async def test_a_person_who_cannot_see_a_task_cannot_watch_it(world: World) -> N
 
 
 async def test_a_teammate_watches_from_the_menu_of_the_card(world: World) -> None:
-    """Everybody sees the whole menu. Everybody may use *Watch*."""
+    """A teammate chooses *Watch* in the menu of a card. Everybody sees the whole menu, and everybody may use
+    *Watch*."""
     thread, _ = await a_task(world)
 
     await world.bob.clicks(thread, "Watch")

@@ -61,7 +61,8 @@ async def test_the_address_says_who_a_person_is(world: World) -> None:
 
 
 async def test_a_suspended_account_starts_nothing(world: World) -> None:
-    """The person's Coder account is suspended. The bot tells the person whom to ask."""
+    """A person with a suspended Coder account types a command. The bot does nothing, and tells the person
+    whom to ask."""
     world.coder.suspend("alice")
 
     await world.alice.types("/task create fix it")
@@ -163,7 +164,8 @@ async def test_only_its_owner_steers_a_task(world: World, line: str, may_not: st
 
 
 async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
-    """The dialog refuses Bob at once, after a command and after a press on the card."""
+    """Bob asks to delete Alice's task, by command and by a press on the card. The dialog refuses him at
+    once."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     name = world.task("fix-it").name
@@ -216,7 +218,8 @@ async def test_administrators_see_and_steer_all(world: World, listed: str) -> No
 
 
 async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
-    """The owner stays the same. Notices mention the owner, and the owner may reply."""
+    """An administrator attaches another person's task. The owner stays the same: notices mention the owner,
+    and the owner may reply."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)

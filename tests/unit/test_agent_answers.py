@@ -262,7 +262,8 @@ CASES = [
 def test_the_answer_is_told_from_the_steps(
     screen: str, answer: str, steps: int, passed: int, failed: int
 ) -> None:
-    """The answer has no banners, boxes, spinners, prompts or wrapped lines of the program."""
+    """The bot finds the answer in a screen of an agent's program. The answer has no banners, boxes, spinners,
+    prompts or wrapped lines of the program."""
     found = turn(screen)
 
     assert found.answer == answer

@@ -72,7 +72,8 @@ hostile = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), max_size=40).
 
 
 def test_an_answer_keeps_its_form() -> None:
-    """Headings are bold, lists are nested, and a list continues after code. Tables are text."""
+    """An agent's Markdown becomes rich text. Headings are bold, lists are nested, and a list continues after
+    code. Tables are text."""
     block = answer_block("prose", parse(ANSWER))
 
     assert answer_lines(block) == [

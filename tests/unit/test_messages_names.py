@@ -46,7 +46,8 @@ def pieces(block: Block) -> list[Block]:
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Message]) -> None:
-    """A star in the name ends no bold text, and a backtick begins no code."""
+    """A task's name has marks of mrkdwn. A star in the name ends no bold text, and a backtick begins no
+    code."""
     message = say(titled(MARKED))
 
     assert {"type": "text", "text": MARKED, "style": {"bold": True}} in pieces(first(message))

@@ -88,7 +88,8 @@ def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
 
 
 def test_what_an_agent_wrote_is_shown_as_text_if_it_is_no_answer() -> None:
-    """The notice shows the end of the output, and says where the whole output is."""
+    """The agent wrote output but no answer. The notice shows the end of the output, and says where the whole
+    output is."""
     message = told("completed", OPENED, written=AgentOutput(text="\nI changed `login.py`.\n", full_text="…"))
 
     assert shown(message)[:3] == [
@@ -234,7 +235,8 @@ def test_an_agent_that_wrote_nothing_is_still_told_of(kind: NoticeKind, says: st
 
 
 def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
-    """The end of an excerpt matters most. The notice says how to get the whole text."""
+    """The excerpt of a notice is too long. The notice keeps its end, which matters most, and says how to get
+    the whole text."""
     message = told("completed", written=AgentOutput(text="x" * 50_000 + "\nthe end"))
 
     assert shown(message)[1].endswith("\nthe end")

@@ -48,7 +48,8 @@ def test_a_task_in_which_nothing_changes_is_stuck_once_a_turn() -> None:
 
 
 def test_the_next_turn_can_be_stuck_again() -> None:
-    """An input begins a turn. The second notice has another id than the first."""
+    """A task is stuck in one turn and, after an input, in the next turn too. The second notice has another id
+    than the first."""
     told = working(RULES).until(HOUR).at(HOUR, Delivered(last_report_at=when(0))).until(9 * HOUR)
 
     assert told.times == [(30 * MINUTE, "stuck"), (90 * MINUTE, "stuck")]
@@ -66,7 +67,8 @@ def test_a_task_is_stuck_only_as_long_as_nothing_changes() -> None:
 
 @pytest.mark.parametrize("workspace", ["running", "stopping"])
 def test_a_task_of_unknown_status_is_stuck_after_the_same_time(workspace: str) -> None:
-    """Coder does not say what the workspace does, or the workspace never finishes its stop."""
+    """Coder does not say what the workspace does, or the workspace never finishes its stop. Such a task
+    counts as stuck after the usual time."""
     told = working(RULES).at(MINUTE, observed(seen("unknown", workspace=workspace))).until(HOUR)
 
     assert told.times == [(31 * MINUTE, "stuck")]
@@ -162,7 +164,8 @@ def test_a_person_who_pauses_the_task_needs_no_reminder() -> None:
 
 @pytest.mark.parametrize(("already", "to"), [(1, ""), (2, "U2")])
 def test_a_snoozed_reminder_is_repeated_once(already: int, to: str) -> None:
-    """The repeated reminder goes to the same person. The next reminder then comes as usual."""
+    """A person snoozes a reminder. It is repeated once, to the same person. The next reminder then comes as
+    usual."""
     told = asking().until(ASKED + already * HOUR)
     assert len(reminded(told)) == already
 
@@ -177,7 +180,7 @@ def test_a_snoozed_reminder_is_repeated_once(already: int, to: str) -> None:
     "event", [Delivered(last_report_at=when(MINUTE)), observed(seen("initializing", build=2))]
 )
 def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
-    """After an answer, or a start of the workspace, the reminder is not repeated."""
+    """A person snoozes a reminder. After an answer, or a start of the workspace, it is not repeated."""
     told = asking().until(ASKED + HOUR).at(ASKED + HOUR + MINUTE, Snoozed(until_ms=T0 + 20 * HOUR))
 
     told.at(ASKED + HOUR + 2 * MINUTE, event).until(30 * HOUR)
@@ -186,7 +189,8 @@ def test_a_snoozed_reminder_does_not_outlive_its_question(event: Event) -> None:
 
 
 def test_a_snoozed_reminder_comes_although_reminders_were_turned_off_since() -> None:
-    """A person was told that the reminder will come, so it comes. No other reminder follows."""
+    """A person snoozes a reminder, and reminders are then turned off. The snoozed reminder still comes,
+    because the person was told so. No other follows."""
     told = asking().until(ASKED + 2 * HOUR).at(ASKED + 2 * HOUR, Snoozed(until_ms=T0 + 20 * HOUR))
     without = TaskHistory(told.state, look_at=told.look_at, rules=ReducerSettings(SETTLE)).until(99 * HOUR)
 

@@ -185,7 +185,8 @@ def test_json_is_masked_without_being_written_anew() -> None:
 
 
 def test_deep_json_is_masked() -> None:
-    """Python's JSON parser accepts deeper nesting than a recursive function can walk through."""
+    """A token in deeply nested JSON is masked. Python's JSON parser accepts deeper nesting than a recursive
+    function can walk through."""
     deep = "[" * 600 + f'"{BOT}"' + "]" * 600
 
     assert MASKER.mask_own_in_json(deep) == deep.replace(BOT, "•••")

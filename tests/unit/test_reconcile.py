@@ -191,7 +191,8 @@ def test_no_finding_is_ever_false(
     between: list[Happening],
     after: list[Happening],
 ) -> None:
-    """The result is "there" only if the agent got the words, and "not there" only if it did not."""
+    """Whatever happens to an agent's log, the result is "there" only if the agent got the words, and "not
+    there" only if it did not."""
     agent = ModelAgent(keeps_history=keeps_history)
     for each in before:
         each(agent)
@@ -280,7 +281,8 @@ def test_what_was_rejected_or_repeated_is_never_sent_again(
 def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
     minutes: list[int], finding: Finding
 ) -> None:
-    """The agent's clock may differ from Slack's by minutes."""
+    """There is no record of the log before the input. Then the times in the log decide, except within some
+    minutes, by which the agent's clock may differ from Slack's."""
     log = [
         AgentLogEntry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
         for number, at in enumerate(minutes)

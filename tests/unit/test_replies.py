@@ -133,7 +133,7 @@ def test_naming_oneself_is_no_mention_of_another() -> None:
     ],
 )
 def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
-    """The message has no blocks, so its plain text counts."""
+    """A message has no blocks, so the agent gets its plain text, as people see it."""
     assert to_agent_text(to_markdown(message), NAMES) == seen
 
 
@@ -197,7 +197,8 @@ FORMATTED = [
 
 @pytest.mark.parametrize(("blocks", "seen"), FORMATTED)
 def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
-    """The blocks of a message have more formatting than its plain text."""
+    """The blocks of a message have more formatting than its plain text. The agent gets that formatting as
+    Markdown."""
     assert to_agent_text(to_markdown("ignored", blocks), NAMES) == seen
 
 
@@ -211,7 +212,8 @@ def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -
 
 
 def test_a_verb_is_found_in_blocks_too() -> None:
-    """The text after the verb keeps the formatting of the blocks."""
+    """A message with blocks begins with a verb. The verb is found, and the text after it keeps the formatting
+    of the blocks."""
     user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
     blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
 
@@ -248,7 +250,8 @@ def test_what_a_message_does_not_show_is_no_text_of_it(block: Block) -> None:
 
 
 def test_mentions_lists_each_id_once() -> None:
-    """The caller looks up each id of a person or channel."""
+    """A text mentions the same person or channel twice. Its id is listed once, because the caller looks each
+    id up."""
     found = list_mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
 
     assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), has_channel_mention=True)

@@ -257,7 +257,7 @@ End."""
     ],
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
-    """The agent's text stays. What the program draws around it is removed."""
+    """From a screen, people get the agent's text. What the program draws around the text is removed."""
     assert read_screen(screen) == read
     assert read_screen(read) == read
 
@@ -291,6 +291,6 @@ ADDRESS = "https://x.example/a/very/long/address/that/fills/a/line/of/a/terminal
     ],
 )
 def test_only_wrapped_paragraphs_are_joined(screen: str, read: str) -> None:
-    """Code, lists and tables keep their lines."""
+    """Lines of a wrapped paragraph are joined. Code, lists and tables keep their lines."""
     assert read_screen(screen) == read
     assert read_screen(read) == read

@@ -83,7 +83,7 @@ def test_a_missing_key_is_named() -> None:
 
 
 def test_a_hash_cannot_be_computed_without_the_key() -> None:
-    """Otherwise anybody could guess a short text from its hash."""
+    """A hash of a text needs the key. Otherwise anybody could guess a short text from its hash."""
     old, new = KeyRing([OLD]), KeyRing([NEW])
 
     assert new.digest("a", "b") == KeyRing([NEW, OLD]).digest("a", "b")

@@ -253,7 +253,7 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    """Code that only mentions tokens does not change."""
+    """Text without secrets does not change, even code that mentions tokens."""
     assert Masker().mask(text) == text
 
 
@@ -270,19 +270,21 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     ],
 )
 def test_a_known_token_is_masked_by_value(known: str, text: str, masked: str) -> None:
-    """The token may be plain, URL-encoded, or broken into two lines by a terminal."""
+    """A token that the bot knows is masked, whether it is plain, URL-encoded, or broken into two lines by a
+    terminal."""
     assert Masker([known, ""]).mask(text) == masked
 
 
 def test_a_token_that_the_terminal_broke_is_masked() -> None:
-    """The line break is at the edge of the screen. Both lines keep the words beside the token."""
+    """A terminal breaks a token at the edge of the screen. Both parts are masked, and both lines keep the
+    words beside the token."""
     text = f"{CUT[:SPLIT]}\n  {CUT[SPLIT:]} and go"
 
     assert Masker().mask(text) == f"{CUT[: CUT.index('ghp_')]}ghp_•••\n  and go"
 
 
 def test_a_token_over_many_lines_is_masked() -> None:
-    """A web token can fill several lines of a terminal."""
+    """A web token that fills several lines of a terminal is masked."""
     token = "eyJhbGciOiJIUzI1NiJ9." + "eyJz" * 50 + "." + "dozj" * 10
     lines = [token[at : at + 80] for at in range(0, len(token), 80)]
 
@@ -354,7 +356,8 @@ def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
 
 
 def test_a_secret_that_is_longer_than_a_window_is_masked_whole() -> None:
-    """The masking looks for the end of the secret in the rest of the text."""
+    """A secret is longer than a window of masking. Masking looks for its end in the rest of the text, and
+    masks it whole."""
     assert Masker().mask("a ghp_" + "a" * 100_000 + " b") == "a ghp_••• b"
 
 

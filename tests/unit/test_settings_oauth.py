@@ -53,7 +53,7 @@ def test_the_address_of_the_callback_is_below_the_public_one() -> None:
 
 @pytest.mark.parametrize(("name", "value", "sentence"), WRONG)
 def test_what_is_wrong_is_named(name: str, value: str, sentence: str) -> None:
-    """The sentence says what the operator should do."""
+    """A setting for OAuth2 is wrong. The error is a sentence that says what the operator should do."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values({**GOOD, name: value})
 

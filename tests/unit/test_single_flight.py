@@ -85,7 +85,8 @@ async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
 
 
 async def test_the_first_callers_deadline_is_only_its_own() -> None:
-    """The first caller's deadline may pass long before the other callers get their answer."""
+    """A shared call does not have the deadline of its first caller, which may pass long before the other
+    callers get their answer."""
     marked: ContextVar[str] = ContextVar("marked", default="nobody's")
 
     async def whose() -> str:

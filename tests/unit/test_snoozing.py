@@ -31,7 +31,8 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.
     ],
 )
 def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, until: str) -> None:
-    """The time is nine o'clock even if the clock is changed in the night before."""
+    """A reminder is snoozed until nine in the morning, by the person's clock, even if that clock is changed
+    in the night before."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
     found = find_next_morning(moment, zone)  # type: ignore[arg-type] # a table of zones

@@ -99,7 +99,8 @@ def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
 
 
 def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
-    """An error message may quote a value with a secret in it."""
+    """A stack trace in the log shows no secret, although an error message may quote a value with a secret in
+    it."""
     try:
         raise ValueError(f"not a number: {SECRET}")
     except ValueError:

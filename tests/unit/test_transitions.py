@@ -123,7 +123,8 @@ def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() ->
 
 
 def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
-    """Coder's list shows only the idle report after the end. The agent's history has the end too."""
+    """Coder's list shows only the idle report after an end. The agent's history has the end too, so the
+    notice of the end is posted."""
     history = [
         report(0, "working"),
         report(MINUTE, "complete", "Done"),
@@ -136,7 +137,7 @@ def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
 
 
 def test_done_ends_when_the_agent_reports_something_else() -> None:
-    """A report with another message ends the state Done."""
+    """A task is Done, and the agent reports with another message. The task is then no longer Done."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done"))))
     told.at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "working", "Done"))))
     assert (told.state.phase, told.kinds) == (Phase.DONE, ["completed"])
@@ -159,7 +160,7 @@ def test_done_ends_with_an_input_or_another_build() -> None:
 
 
 def test_each_input_begins_a_turn() -> None:
-    """The agent is idle again after the next input. The thread gets another notice."""
+    """An agent gets another input, and is idle again after it. The thread gets another notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     assert told.state.phase is Phase.WORKING
@@ -322,7 +323,8 @@ def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
 
 
 def test_a_resume_begins_a_turn() -> None:
-    """The agent is idle again after the resume. The thread gets another notice."""
+    """An agent needed somebody before a pause, and is idle again after the resume. The thread gets another
+    notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
     told.at(4 * MINUTE, observed(seen(build=3))).until(9 * MINUTE)
@@ -371,7 +373,8 @@ def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
 
 
 def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
-    """The phase does not change. The state has the time since when the agent is unreachable."""
+    """An agent becomes unreachable. Its phase does not change, and the state has the time since when it is
+    unreachable."""
     told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     assert (told.state.phase, told.state.unreachable_since_ms) == (Phase.WORKING, T0 + MINUTE)

@@ -50,7 +50,8 @@ def test_a_stop_that_fails_is_told_at_once() -> None:
 
 
 def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
-    """The first observation already gives *Broken*, even in the first minutes of the task."""
+    """The build of a task without a link has failed. The first observation already gives *Broken*, even in
+    the first minutes of the task."""
     shown = Observed(observation=seen("error", workspace="failed"))
 
     assert initial_state(shown, ReducerSettings(SETTLE), T0 + SECOND).phase is Phase.BROKEN
@@ -70,7 +71,8 @@ def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
 
 @pytest.mark.parametrize(("state", "kind"), [("complete", "completed"), ("failed", "failed")])
 def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: str, kind: str) -> None:
-    """A stopped agent cannot be read any more, but Coder's list keeps the last report."""
+    """A stopped agent cannot be read any more, but Coder's list keeps its last report. From that report, the
+    end is posted before the pause."""
     end = report(MINUTE, state, "Opened PR", "https://x/1")
     told = working().at(60 * MINUTE, paused(end, 2 * MINUTE)).until(90 * MINUTE)
 
@@ -148,7 +150,7 @@ def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
 
 
 def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
-    """The card shows the last report, and no notice is posted."""
+    """A paused task is attached. The card shows the last report, and no notice is posted."""
     end = report(MINUTE, "complete", "Done")
     shown: Observation = seen("paused", end, build=2, workspace="stopped")
     told = (

@@ -277,7 +277,7 @@ async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None
 
 
 async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
-    """No chained exception keeps a frame or an object with the token in it."""
+    """An error of a call has no chained exception that keeps a frame or an object with the token in it."""
     async with raw_server(close_connection) as server:
         error = await broken(door("POST", server.url, b"words"))
 
