@@ -117,14 +117,14 @@ async def test_the_tour_goes_to_its_end(start_taskwire: StartTaskwire) -> None:
         await page.locator("#tour-switch").click()
         tour = page.get_by_role("region", name="Tour")
         await tour.get_by_role("button", name="Play").click()
-        await expect(tour).to_contain_text("Step 1 of 12")
+        await expect(tour).to_contain_text("Step 1 of 13")
         await tour.get_by_role("button", name="Pause").click()
 
-        for number in range(2, 13):
+        for number in range(2, 14):
             await expect(tour).to_have_attribute("data-busy", "false", timeout=STEP_MS)
             await expect(tour).not_to_contain_text(GAVE_UP)
             await tour.get_by_role("button", name="Next").click()
-            await expect(tour).to_contain_text(f"Step {number} of 12")
+            await expect(tour).to_contain_text(f"Step {number} of 13")
 
         await expect(tour).to_have_attribute("data-busy", "false", timeout=STEP_MS)
         await expect(page.locator("#home")).to_contain_text("Split the", timeout=PATIENCE_MS)

@@ -120,6 +120,16 @@ export class Hand {
     });
   }
 
+  /** Whether the newest message of the channel has this button. */
+  offers(label) {
+    const buttons = [...(this.newestInChannel()?.querySelectorAll(".actions :is(button, a)") ?? [])];
+    return buttons.some((each) => each.textContent === label);
+  }
+
+  newestInChannel() {
+    return document.querySelector("#messages .message:last-of-type");
+  }
+
   cardNode() {
     const { ts } = this.card() ?? {};
     return ts ? document.querySelector(`#messages [data-ts="${ts}"]`) : null;

@@ -146,6 +146,19 @@ export const STEPS = [
     seconds: 7,
   },
   {
+    title: "Alice’s own account",
+    words: [
+      "So far one account of Coder acted for everybody. Here Alice can connect her own: she pastes a token from Coder’s " +
+        "page into a dialog. ",
+      term("Secrets"),
+      ": the token is encrypted before it is stored, replaced by one with fewer rights, and shown nowhere.",
+    ],
+    act: (hand) => hand.command("/task connect"),
+    until: (hand) => hand.offers("Paste the token"),
+    spot: (hand) => hand.newestInChannel(),
+    seconds: 6,
+  },
+  {
     title: "What needs me?",
     words: [
       term("Home"),

@@ -124,7 +124,7 @@ export class Tour {
     const { at } = this;
     const { title, words } = STEPS[at] ?? {
       title: "A tour in two minutes",
-      words: ["It gives an agent a task, follows and answers it, passes on a colleague’s idea, stops it, and takes Coder away. Each step says what happens behind it."],
+      words: ["It gives an agent a task, follows and answers it, passes on a colleague’s idea, stops it, takes Coder away, and shows how to connect an account. Each step says what happens behind it."],
     };
     const number = el("span", { class: "note" }, at < 0 ? "" : `Step ${at + 1} of ${STEPS.length}`);
     fill(this.words, el("h2", {}, title, " ", number), el("p", {}, words.map(drawn)));
