@@ -346,7 +346,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
-    """A waiting reply gets the text of an edit in the gap. A deleted reply is dropped."""
+    """A reply that waits was edited in the gap, and gets its new text. A deleted reply is dropped."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")

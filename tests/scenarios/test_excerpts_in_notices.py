@@ -99,7 +99,8 @@ async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(worl
 
 
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
-    """The notice, the file, the card and the report mention nobody and show no secret."""
+    """An agent writes mentions and secrets. The notice, the file, the card and the report mention nobody and
+    show no secret."""
     thread, task = await a_task(world)
     secrets = [SECRET, world.settings.slack_bot_token.get_secret_value(), world.settings.service_token]
     live = f"<!channel> <@{world.bob.id}> @here <!subteam^S0123456>"

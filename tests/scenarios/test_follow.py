@@ -160,7 +160,8 @@ async def test_following_goes_on_after_a_restart(world: World) -> None:
 
 
 async def test_what_an_agent_writes_stays_text(world: World) -> None:
-    """The agent's lines mention nobody and show no secret."""
+    """An agent that Alice follows writes mentions and secrets. Its lines in the message mention nobody and
+    show no secret."""
     thread, task, ts = await _followed(world)
     task.says(f"<!channel> token {world.slack.bot_token} *bold*")
     await world.passes(6)

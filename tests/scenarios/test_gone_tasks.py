@@ -106,8 +106,8 @@ async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world
 
 
 async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
-    """Coder fails when the bot asks for the task alone. The bot does not know whether the task is gone, and
-    says nothing."""
+    """Lists lack a task, and Coder fails when the bot asks for this task alone. The bot says nothing, because
+    it does not know whether the task is gone. It asks again at the next poll."""
     thread, task = await a_task(world)
     task.delete()
     world.coder.plan_fault("tasks.get", server_error())

@@ -141,7 +141,8 @@ async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
 
 
 async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None:
-    """The person answered in their quiet hours, so the bot sends no summary."""
+    """A person answers a question in their quiet hours, so no notice is left for a summary. The bot sends
+    none when their quiet hours end."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, task = await a_task(world)
     await asks(world)

@@ -42,7 +42,8 @@ async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
 
 
 async def test_only_the_newest_state_shows(world: World) -> None:
-    """The bot replaces the eyes by the hourglass, and the hourglass by the tick."""
+    """A reply waits for a busy agent, and is then delivered. It shows only the hourglass at first, and later
+    only the tick."""
     thread, task = await a_busy_agent(world)
 
     reply = await world.alice.replies(thread, "use main")

@@ -282,7 +282,8 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
 
 
 async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
-    """An administrator needs no Coder account. But the bot refuses one whose Coder account is suspended."""
+    """An administrator needs no Coder account. But if an administrator's Coder account is suspended, the bot
+    refuses this administrator."""
     await world.restarts(admins=(world.bob.id,))
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

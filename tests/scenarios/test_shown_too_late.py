@@ -17,7 +17,8 @@ LATER_SECONDS = 31
 
 
 class Stopped:
-    """Holds the first call that fits, as if its process had been stopped just before the call."""
+    """Holds the first call that meets a condition, as if the calling process had been stopped just before the
+    call."""
 
     def __init__(self, world: World, fits: Callable[[Call], bool]) -> None:
         self._fits = fits

@@ -238,7 +238,8 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
 
 
 async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
-    """The bot waits while Coder is away. Then the log shows whether the input arrived."""
+    """Coder is away after an input of unknown outcome. The bot waits until Coder is back. Then the log shows
+    whether the input arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     away = world.coder.plan_fault("tasks.*", server_error(), times=None, skips=3)

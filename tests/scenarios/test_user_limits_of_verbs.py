@@ -295,8 +295,8 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
 
 
 async def test_the_cards_menu_works_again_after_a_choice_over_the_limit(world: World) -> None:
-    """The bot refuses a choice in the menu. It draws the card again, because Slack reports the chosen entry
-    only once."""
+    """A person over the limit chooses an entry in the menu, and the bot refuses. It draws the card again,
+    because otherwise Slack would not report the same choice a second time."""
     thread, _ = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!unwatch")

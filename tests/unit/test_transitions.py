@@ -220,8 +220,8 @@ def test_an_error_while_a_workspace_starts_may_pass() -> None:
     [(MINUTE, 5 * MINUTE), (299 * SECOND, 319 * SECOND), (10 * MINUTE, 10 * MINUTE + SETTLE)],
 )
 def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
-    """The notice comes after the start's five minutes or the settle time, whichever is later. It comes once
-    for each build."""
+    """An error of the workspace lasts. Its notice comes after five minutes from the start or after the settle
+    time, whichever is later, and once for each build."""
     told = working().at(error_at, observed(seen("error"))).until(60 * MINUTE)
     told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working"))))
     told.at(62 * MINUTE, observed(seen("error"))).until(90 * MINUTE)
