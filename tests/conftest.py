@@ -19,7 +19,7 @@ from tests.stores import running_store
 # These modules contain no tests, but tests call their assertions.
 pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 
-# A test of `tests/faults` stores under this property of its report how many faults it tried.
+# Under this property of its report, a test of `tests/faults` stores a line that says what it has tried.
 TRIED = "tried"
 
 

@@ -50,7 +50,8 @@ class PostCounter:
 
 
 async def measure_posts(directory: Path) -> Sequence[Figure]:
-    """Fill one thread beyond its channel's limit. Then fill twelve threads beyond the workspace's limit."""
+    """Post more into one thread than its channel's limit allows. Then post more into twelve threads than the
+    workspace's limit allows."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), limits="documented")
     async with new_bench_place(directory, slack) as place, run_module(place, "taskwire.cli", "run") as bot:
         await bot.wait_until_ready()

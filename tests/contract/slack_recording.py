@@ -1,6 +1,6 @@
 """Calls every method of Slack's Web API that Taskwire uses, and records the arguments sent and the keys read.
 
-The stand-in answers. Its answers record each key that the client looks up.
+The stand-in for Slack answers. Each answer records the keys that the client looks up in it.
 """
 
 import re

@@ -132,8 +132,8 @@ KINDS: dict[str, type] = {"string": str, "boolean": bool, "array": list}
 def test_its_values_are_of_the_kind_and_length_that_slack_takes(
     request_url: str, coder_host: str, is_agent: bool
 ) -> None:
-    """Each value of the manifest has a key, kind and length of the table. Slack checks this only when the app
-    is created."""
+    """Each value in the manifest has a key that is in the table, and the kind and the length that the table
+    gives for it. Slack checks this only when the app is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
     for path, value in _values(manifest.make_manifest(request_url, coder_host, is_agent=is_agent)):

@@ -185,7 +185,7 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """Resets connections from request `dies_at` on. All proxies of this class share one count of requests."""
+    """A proxy that resets every connection from request `dies_at` on. All such proxies count together."""
 
     passed = 0
     dies_at = 0
@@ -257,7 +257,7 @@ async def test_another_run_takes_over(places: Places) -> None:
 
 
 class _StandingStill(FaultProxy):
-    """Runs `meanwhile` before request `stands_at`. All proxies of this class share one count of requests."""
+    """A proxy that runs `meanwhile` before request `stands_at`. All such proxies count together."""
 
     passed = 0
     stands_at = 0

@@ -57,7 +57,7 @@ async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
 
 @pytest.mark.real_start
 async def test_ctrl_c_ends_it_too(place: Place) -> None:
-    """After SIGINT, which Ctrl-C sends, the bot ends as after SIGTERM."""
+    """After SIGINT, which Ctrl-C sends, the bot exits with 0, as after SIGTERM."""
     bot = await place.run_ready()
 
     bot.send_signal(signal.SIGINT)

@@ -65,8 +65,8 @@ async def _replace(place: Place, old: Taskwire, redis_url: str) -> tuple[Taskwir
 
 @pytest.mark.timeout(180)
 async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_url: str) -> None:
-    """During a rolling restart every command is accepted and every reply arrives. Each old process ends in
-    time with code 0."""
+    """If all replicas are replaced one after the other, every command is accepted and every reply arrives.
+    Each old process ends in time with code 0."""
     # Two people create more tasks than one person may create in an hour.
     place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
     bots = [await place.run_ready(REDIS_URL=redis_url) for _ in range(2)]

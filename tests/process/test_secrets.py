@@ -21,7 +21,8 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems hav
 @pytest.mark.real_start
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
-    """Normal work, failing stand-ins and a refused token write no secret anywhere."""
+    """During normal work, while the stand-ins fail, and after a token was refused, no secret is written
+    anywhere."""
     place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
     bot = await place.run_ready(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")

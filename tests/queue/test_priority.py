@@ -95,7 +95,7 @@ async def test_a_call_in_which_a_token_is_masked_is_still_a_call(
 
 @pytest.mark.parametrize("ahead", [(intake("U1"), 1), (to_coder("L1"), no_agent_score("1764071000.000100"))])
 async def test_a_request_goes_before_notices(engine: Engine, ahead: tuple[QueueName, int]) -> None:
-    """A command or a pause goes before twenty notices."""
+    """If twenty notices are due, a command or a pause that arrives later goes before them."""
     await much_is_said(engine)
     await engine.append("asked", name=ahead[0], score=ahead[1])
 

@@ -244,8 +244,8 @@ async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Star
 
 
 async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
-    """Ctrl-C reaches only the owner, not its server, because the owner still writes to the server before it
-    ends."""
+    """If a person presses Ctrl-C, only the owner gets it and not its server. The owner still writes to the
+    server before it ends."""
     async with embedded.store(data_dir):
         assert os.getsid(server_pid(data_dir)) != os.getsid(0)
 

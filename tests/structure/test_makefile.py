@@ -54,8 +54,8 @@ async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -
 
 
 async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) -> None:
-    """`make test` announces the collection of the tests, which takes half a minute without output on a busy
-    machine."""
+    """Before `make test` collects the tests, it says so. On a busy machine, this takes half a minute without
+    output."""
     said = await _made(tmp_path, "test")
 
     assert said[2:6] == [
