@@ -79,8 +79,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """After the deadline of an attempt, its worker does not send the call, because another worker may act
-    then. After each failed try, the next try has more time until the deadline."""
+    """If the deadline of an attempt has passed, its worker does not send the call, because another worker may
+    act then. The more often a job has failed, the later is the deadline of its next attempt."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)

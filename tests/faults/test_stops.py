@@ -67,8 +67,8 @@ async def _is_left_free(url: str, slack: SlackSandbox, number: int) -> bool:
 
 
 async def test_a_worker_that_stops_while_it_acquires_a_lease_releases_it(tmp_path: Path) -> None:
-    """If a worker is told to stop while it acquires a lease, it releases the lease, whichever answer of Redis
-    it waits for. Otherwise the queue would be blocked until the lease expires."""
+    """If a worker is told to stop while it acquires a lease, the worker releases the lease, whichever answer
+    of Redis it waits for. Otherwise the queue would be blocked until the lease expires."""
     number = 1
     async with SlackSandbox() as slack, embedded.store(tmp_path / "store") as store:
         while await _is_left_free(store.url, slack, number):

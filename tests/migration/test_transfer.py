@@ -246,7 +246,7 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A slow run of a move notices that another run has finished, and writes nothing to the new store."""
+    """A slow run of a move notices that another run has finished the move, and writes nothing more."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 

@@ -56,8 +56,8 @@ async def test_another_coders_is_refused_at_the_start(place: Place, staging: Pla
 
 
 async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, staging: Place) -> None:
-    """If a second Taskwire has a key prefix of its own, it works beside the first. The commands of each go to
-    its own Coder and get their own threads."""
+    """If a second Taskwire has a key prefix of its own, it works beside the first one. Commands to each
+    Taskwire go to its own Coder and get their own threads."""
     staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
     for each in (place, staging):
         await each.run_ready()

@@ -20,7 +20,7 @@ class Load:
         self.commands = 0
         self._channels = [place.slack.add_channel(f"c{n}", ["alice", "bob"]).id for n in range(CHANNELS)]
         self._is_over = asyncio.Event()
-        # At most this many people wait for their cards at the same time: one for each channel.
+        # At most this many tasks may be without a card at the same time: one for each channel.
         self._free = asyncio.Semaphore(CHANNELS)
         self._replies: set[asyncio.Task[None]] = set()
 

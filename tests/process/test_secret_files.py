@@ -152,8 +152,8 @@ async def test_redis_gets_a_new_password(place: Place, redis_url: str) -> None:
 
 
 async def test_a_new_key_is_used_by_all_replicas(place: Place, redis_url: str) -> None:
-    """If one of two replicas gets a new key first, the jobs that it writes wait until the other replica has
-    the key too."""
+    """If one of two replicas gets a new key first, the jobs that this replica writes wait until the other
+    replica has the key too."""
     place.settings["REDIS_URL"] = redis_url
     old, new = place.settings["TASKWIRE_SECRET_KEYS"], sealing.make_key()
     file = with_file(place, "TASKWIRE_SECRET_KEYS")

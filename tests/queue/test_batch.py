@@ -47,8 +47,8 @@ async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
 
 
 async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine) -> None:
-    """If a job is appended as the newest while a job with the same id waits, it replaces the place, the text
-    and the delay of the waiting job."""
+    """If a job is appended as the newest while a job with the same id waits, the new job replaces the text,
+    the place and the delay of the waiting one."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 

@@ -46,8 +46,8 @@ async def leaves(engine: Engine) -> str:
 
 
 async def test_an_unreadable_job_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queues) -> None:
-    """If a version cannot read a job, it leaves the job and does not get it again. The newer version gets the
-    job immediately."""
+    """If an older version cannot read a job, the version leaves the job and does not get the job again. The
+    newer version gets the job immediately."""
     await newer_writes(engine)
 
     left = await leaves(engine)
@@ -155,8 +155,8 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """If an older version replaces an unreadable job, for example because a card has changed, it can read the
-    new job."""
+    """If an older version replaces an unreadable job, for example because a card has changed, the older
+    version can read the new job."""
     await newer_writes(engine)
     await leaves(engine)
 

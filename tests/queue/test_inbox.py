@@ -120,8 +120,8 @@ async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbo
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """If the answer to a claim is lost, the claim is sent again. It recognizes its own first try, and does
-    not count as a duplicate."""
+    """If the answer to a claim is lost, the claim is sent again. The second try recognizes the first one, and
+    does not count as a duplicate."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)

@@ -76,8 +76,8 @@ async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engi
 
 
 async def test_a_queue_that_may_crash_its_worker_can_be_skipped(engine: Engine) -> None:
-    """If a queue's job may crash its worker, a worker can ask for another queue. It skips this queue for a
-    second."""
+    """If a queue's job may crash its worker, a worker can ask for another queue. The risky queue is then due
+    again in a second."""
     await engine.append("a")
     for _ in range(3):
         await engine.takes()
@@ -141,7 +141,7 @@ async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None
 
 async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
     """If a worker releases a lease with an attempt, the next worker gets the queue when the attempt's call
-    can no longer arrive. It then finds out the attempt's outcome."""
+    can no longer arrive. The next worker then finds out the attempt's outcome."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -321,8 +321,8 @@ async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
 
 
 async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """If a pause arrives during the call of an attempt, it waits for the call. The worker can still renew the
-    attempt."""
+    """If a pause arrives during the call of an attempt, the pause waits for the call. The worker can still
+    renew the attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 2)
@@ -377,8 +377,8 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
 
 
 async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> None:
-    """If the outcome of an attempt is unknown, the next worker finds it out when the attempt's call can no
-    longer arrive. It does so even before a pause that has gone ahead."""
+    """If the outcome of an attempt is unknown, the next worker finds out the outcome when the attempt's call
+    can no longer arrive, even before a pause that has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -418,7 +418,8 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 
 
 async def test_a_job_that_goes_ahead_of_a_delayed_one_is_due_at_once(engine: Engine) -> None:
-    """If a job goes ahead of a delayed job, it is due immediately. The delayed job keeps its time."""
+    """If a job is appended ahead of a delayed job, the new job is due immediately. The delayed job keeps its
+    time."""
     await engine.append("reply", score=10)
     await engine.queues.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
@@ -454,8 +455,8 @@ async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: En
 
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
-    """If a card in a receipts queue is delayed, receipts behind it run first: here each job has its own
-    time."""
+    """If one job in a receipts queue is delayed, another one runs first, because in this kind of queue each
+    job has its own time."""
     name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()

@@ -34,7 +34,7 @@ async def _fill(world: World, thread_ts: str = "") -> None:
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
     """If a person has scrolled up and then writes a message or a command, the page scrolls to the message or
-    to the command's answer."""
+    to the answer to the command."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
     await world.type("/task create fix it")

@@ -129,7 +129,7 @@ async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
 
 
 async def test_a_call_may_be_held(api: Api, general: str) -> None:
-    """If the test's hook around calls waits, the call that it belongs to waits too."""
+    """If the test's hook around a call waits, the call waits too."""
     given_up = asyncio.Event()
 
     async def hold(phase: str, _: Call) -> None:

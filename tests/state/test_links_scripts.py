@@ -132,8 +132,8 @@ async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, p
 async def test_an_older_build_or_report_is_none(
     engine: Engine, polls: Observations, older: StoredObservation
 ) -> None:
-    """If a poll reads an older build or an older report than before, it is ignored. Coder may have answered
-    from a replica that lags behind."""
+    """If a poll reads an older build or an older report than an earlier poll, what it has read is ignored.
+    Coder may have answered from a replica that lags behind."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("new", build=2, seconds=5)])
 
@@ -143,8 +143,8 @@ async def test_an_older_build_or_report_is_none(
 
 
 async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) -> None:
-    """If a new build reports something, it is stored, even if its time is earlier than that of the old
-    build's report."""
+    """If the agent of a new build reports something, the report is stored, even if its time is earlier than
+    that of the old build's report."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("before", build=1, seconds=50)])
 

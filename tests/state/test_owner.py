@@ -26,8 +26,8 @@ async def test_the_first_installation_owns_the_store(ownership: Ownership) -> No
 
 
 async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
-    """If the Coder of the owner has the same id and a new URL, it is still the owner, and the new URL is
-    stored."""
+    """If an installation's Coder has the same id and a new URL, the installation still owns the store, and
+    the new URL is stored."""
     await ownership.claim(US)
     moved = Owner("U0BOT", "d-1", "https://tasks.example.com")
 

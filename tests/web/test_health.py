@@ -55,8 +55,8 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 
 
 async def test_another_token_is_refused(log: io.StringIO) -> None:
-    """If a client asks with a wrong token, even one that is not valid text, it is refused. A request without
-    a token gets a different answer."""
+    """If a client asks with a wrong token, even one that is not valid text, the request is refused. A request
+    without a token gets a different answer."""
     async with new_site(log, admin_token=TOKEN) as site:
         wrong = [await site.ask_once(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 
