@@ -211,7 +211,7 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
         return outcome
     if context.is_outcome_unknown:
         _log.error(
-            "handler asked for a retry while an outcome is unknown, intent record kept",
+            "handler asked for a retry although the outcome of its call is unknown",
             job=context.job.id,
             kind=context.job.work.kind,
         )

@@ -107,7 +107,7 @@ class Worker:
         # Only the worker logs that Redis is away, because it calls Redis all the time.
         self._log_redis_away = ThrottledLog(_log.warning, "redis is away")
         # Redis answers but gives no lease: for example, the store was moved, or belongs to a newer version.
-        self._log_redis_refusal = ThrottledLog(_log.warning, "redis refuses to hand out jobs")
+        self._log_redis_refusal = ThrottledLog(_log.warning, "redis answers but gives no jobs")
         self._is_stopping = asyncio.Event()
         # Why the last acquire of a lease failed; empty if it did not. Redis may still answer reads.
         self.store_trouble = ""
@@ -140,7 +140,7 @@ class Worker:
         if self._is_risky(acquired):
             # A warning and not an error: the cause may be another job, or a person who kills processes.
             _log.warning(
-                "job taken several times and never completed, one such job runs at a time",
+                "job started several times and never completed; it may crash workers",
                 job=acquired.job_id,
                 acquisitions=acquired.acquisitions,
             )
@@ -200,7 +200,7 @@ class Worker:
             self._risky = None
         self._free_slots.release()
         if not task.cancelled() and task.exception() is not None:
-            _log.error("unexpected exception in a lease, job will retry", exc_info=task.exception())
+            _log.error("unexpected exception while running a job, will retry", exc_info=task.exception())
 
     async def _acquire_next(self) -> Lease | UnreadableJob | None:
         try:

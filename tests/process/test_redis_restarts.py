@@ -95,7 +95,7 @@ async def test_a_restart_that_lost_the_last_words_is_noticed(place: Place, tmp_p
         server.directory = copy
         await server.start()
         await bot.says(BACK)
-        await bot.says("lost claims repeated")
+        await bot.says("claims that Redis had lost were written again")
         await place.slack.command("alice", "general", "/task", "create mend the footer")
         await until(lambda: len(place.coder.tasks) >= 3 and len(place.cards()) >= 3, "the third task")
 

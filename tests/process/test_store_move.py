@@ -170,7 +170,7 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
         return status == 503 and told["store"] == ELSEWHERE
 
     await until(knows, "that it knows")
-    knew = await bot.says("redis refuses to hand out jobs")
+    knew = await bot.says("redis answers but gives no jobs")
     answer = await place.slack.command("alice", "general", "/task", "create try another")
 
     assert (answer.reply or {}).get("text") == answers.store_unreachable()

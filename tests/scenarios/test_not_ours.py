@@ -11,7 +11,7 @@ from tests.metrics import value_of
 
 from .world import World
 
-SAID = "a payload of a workspace for which Taskwire is not installed, or that names none"
+SAID = "payload dropped: it names no workspace, or one for which Taskwire is not installed"
 UNKNOWN = "unknown payload from Slack, ignored; does the app have our manifest?"
 
 

@@ -214,7 +214,7 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
         "1 too old, or signed by another clock)."
     )
     lines = [json.loads(line) for line in site.log.getvalue().splitlines()]
-    assert [line["why"] for line in lines if line["event"] == "requests are refused"] == ["signature"]
+    assert [line["why"] for line in lines if line["event"] == "HTTP requests are refused"] == ["signature"]
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:

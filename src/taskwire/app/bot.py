@@ -260,7 +260,8 @@ class Bot:
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queues.formats
         log_away = ThrottledLog(_log.warning, "redis is away")
         log_unknown = ThrottledLog(
-            _log.warning, "cannot check yet that this store belongs to this Coder, start waits"
+            _log.warning,
+            "start waits: Coder does not answer, so it is unknown whether this store belongs to it",
         )
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)

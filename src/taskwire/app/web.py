@@ -85,7 +85,7 @@ class Refusals:
 
     def __init__(self, metrics: Metrics) -> None:
         self._counters = {why: metrics.requests_refused.labels(why) for why in REFUSAL_REASONS}
-        self._log_refusal = ThrottledLog(_log.warning, "requests are refused")
+        self._log_refusal = ThrottledLog(_log.warning, "HTTP requests are refused")
         self._counts: Counter[RefusalReason] = Counter()
         self._last_at = 0.0
         # Whether any request was accepted. If so, the signing secret is right.

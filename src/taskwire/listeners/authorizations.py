@@ -61,7 +61,9 @@ class AuthorizationReceiver:
                 return BrowserAnswer(callback_pages.NOT_VALID)
             return await self._claim(started, state, code)
         except (RedisError, TryLater, OutcomeUnknown) as error:
-            _log.warning("sign-in at Coder not claimed, browser asked to try again", error=str(error))
+            _log.warning(
+                "sign-in at Coder not recorded, person asked to load the page again", error=str(error)
+            )
             return BrowserAnswer(callback_pages.TRY_AGAIN)
 
     async def _claim(self, started: StartedAuthorization, state: str, code: str) -> BrowserAnswer:
@@ -85,4 +87,4 @@ class AuthorizationReceiver:
             await self._deps.queues.write(self._deps.authorizations.end(Batch(), state))
         except (RedisError, TryLater, OutcomeUnknown) as error:
             # The authorization expires after ten minutes.
-            _log.info("denied sign-in at Coder not removed, expires by itself", error=str(error))
+            _log.info("record of a denied sign-in not deleted, expires by itself", error=str(error))

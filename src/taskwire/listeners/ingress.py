@@ -27,7 +27,7 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 # Kinds of payloads whose deliveries can be rejected because too many jobs wait. Their counters exist from the
 # start, because an alert watches their increase.
 LIMITED_KINDS = ("click", "command", "dialog", "direct", "mention", "message", "reaction", "shortcut")
-_FOREIGN_PAYLOAD = "a payload of a workspace for which Taskwire is not installed, or that names none"
+_FOREIGN_PAYLOAD = "payload dropped: it names no workspace, or one for which Taskwire is not installed"
 _log = logger("taskwire.listeners.ingress")
 
 

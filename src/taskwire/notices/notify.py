@@ -208,7 +208,7 @@ class Notifier:
             if context.job.tries < AGENT_HISTORY.max_tries and not is_nowhere:
                 raise
             _log.warning(
-                "agent's reports not readable, the last one in the task list used",
+                "agent's reports not readable, latest report in the task list used instead",
                 link=link.id,
                 error=str(error),
             )

@@ -96,7 +96,7 @@ async def post_once(
         if not copies:
             raise
         _log.info(
-            "post of unknown outcome found in Slack at once, not repeated",
+            "outcome of a post unknown, message found in Slack, not posted again",
             job=context.job.id,
             message=note.message_id,
             copies=len(copies),
@@ -120,7 +120,7 @@ async def _find_earlier_post(
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
     copies = await _find_copies(deps, note)
     _log.info(
-        "looked in Slack for an earlier post, will post if there is none",
+        "searched Slack for an earlier copy, will post if there is none",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),
@@ -154,7 +154,7 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     looks = context.job.count_looks(note.attempt)
     copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
-        "post of unknown outcome searched for in Slack, repeated if not found",
+        "outcome of a post unknown, searched Slack for it, posted again if not found",
         job=context.job.id,
         message=note.message_id,
         copies=len(copies),

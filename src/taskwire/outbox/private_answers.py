@@ -82,7 +82,7 @@ async def show_privately(
     except NotDone as error:
         # For example, a response URL accepts only five answers within 30 minutes.
         _log.info(
-            "private answer failed, trying the other call",
+            "private answer not shown, trying another call",
             person=requester.person,
             failed=first.__name__,
             next=second.__name__,
@@ -198,7 +198,9 @@ class PrivateAnswers:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
                 await self._queues.write(batch)
         except (RedisError, TimeoutError):
-            _log.warning("private answers not handed over to another process, lost", count=len(answers))
+            _log.warning(
+                "process stops, private answers lost: no other process took them", count=len(answers)
+            )
 
     async def _show_all(self, pending: deque[PrivateAnswer]) -> None:
         with wait_for_capacity(self._release_place):

@@ -98,7 +98,9 @@ class Directory:
             try:
                 profiles, cursor = await self._deps.slack.list_profiles(cursor, teams[0])
             except SlackRefused as refused:
-                _log.warning("people of the workspace not readable, name not found", code=refused.code)
+                _log.warning(
+                    "list of people not readable in Slack, so a typed name was not found", code=refused.code
+                )
                 return {}
             for profile in profiles:
                 if not profile.is_bot and not profile.is_deleted:

@@ -180,7 +180,7 @@ class PersonalPoller:
         except PersonTokenRefused as error:
             self._metrics.polls.labels("failed").inc()
             _log.info(
-                "poll with a person's account refused, token renewed or person asked to connect again",
+                "Coder refused a poll with a person's token, renewed it or asked for a new one",
                 person=person,
                 error=str(error),
             )

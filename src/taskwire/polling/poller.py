@@ -214,7 +214,7 @@ class Poller:
             except OutsideError as error:
                 # The list has arrived, so polling works in spite of this error.
                 _log.info(
-                    "service account not readable, its roles recorded after a later poll", error=str(error)
+                    "roles of the service account not readable, recorded after a later poll", error=str(error)
                 )
                 return
             await self._deps.notes.keep(_roles(me), "account_roles", ACCOUNT, ttl_ms=ROLES_TTL_MS)

@@ -42,9 +42,9 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
             await alerts.warn(f"rewound {since}", troubles.data_loss(since))
         is_first = await deps.notes.keep_if_new("data_loss", str(data_loss.at_ms), ttl_ms=SUSPECT_MS)
     except (OutsideError, RedisError) as error:
-        _log.warning("lost claims not repeated, will retry", error=str(error))
+        _log.warning("claims that Redis has lost not written again yet, will retry", error=str(error))
         return None
-    _log.info("lost claims repeated", count=lost)
+    _log.info("claims that Redis had lost were written again", count=lost)
     return is_first
 
 
@@ -65,12 +65,12 @@ async def repeat_before_end(
                 try:
                     if await detector.find_new() is not None or is_loss_known():
                         lost = await inbox.repeat_lost_claims()
-                        _log.info("lost claims repeated before the process ends", count=lost)
+                        _log.info("process ends, claims that Redis had lost were written again", count=lost)
                     return
                 except ResponseError as error:
                     # For example, the store was moved.
                     _log.warning(
-                        "process ends before its recent deliveries were checked in Redis, some may be lost",
+                        "process ends, unknown whether Redis has its latest deliveries, some may be lost",
                         error=str(error),
                     )
                     return
@@ -78,6 +78,6 @@ async def repeat_before_end(
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
     except TimeoutError:
         _log.warning(
-            "process ends before its recent deliveries were checked in Redis, some may be lost",
+            "process ends, unknown whether Redis has its latest deliveries, some may be lost",
             error=f"no answer within {within_seconds} s",
         )

@@ -83,7 +83,9 @@ class LostThreads:
             task = await context.coder.get_task(card.task_id)
         except NotFound:
             return await self._answer(context, work, inputs.thread_task_gone())
-        _log.warning("lost thread linked again", channel=work.channel, task=task.id)
+        _log.warning(
+            "thread that Redis had lost is linked to its task again", channel=work.channel, task=task.id
+        )
         return done(self._restore_link(await self._make_record(work, card, task), task))
 
     def _is_link_lost(self, work: FindThread) -> bool:

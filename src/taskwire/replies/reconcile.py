@@ -134,7 +134,7 @@ class Reconciler:
         # No call may be made after this point. If a call failed, the reply would be sent again.
         context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
-            "reply of unknown outcome searched for in the agent's log",
+            "outcome of a reply unknown, searched the agent's log for it",
             job=context.job.id,
             found=found,
             decision=decision,

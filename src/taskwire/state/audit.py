@@ -234,7 +234,7 @@ class AuditTrail:
             return
         if why:
             _log.error(
-                "the seal of the audit trail was changed, every later seal records that",
+                "the seal of the audit trail was changed, every later seal will record this change",
                 why=why,
                 hint="Run taskwire audit.",
             )
@@ -250,7 +250,7 @@ class AuditTrail:
             check.look(row)
         if check.broken is not None and check.broken != seal.broken:
             _log.error(
-                "the audit trail was changed, every later seal records that",
+                "the audit trail was changed, every later seal will record this change",
                 number=check.broken.number,
                 why=check.broken.why,
                 hint="Run taskwire audit.",

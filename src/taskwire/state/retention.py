@@ -76,5 +76,7 @@ class Retention:
     def _end_round(self) -> None:
         self._next_round = time.monotonic() + ROUND_SECONDS
         if self._shortened:
-            _log.info("times to keep data were shortened, stored data expires earlier", keys=self._shortened)
+            _log.info(
+                "retention settings were shortened, stored data now expires earlier", keys=self._shortened
+            )
         self._shortened = 0

@@ -147,7 +147,7 @@ class AccountConnector:
                 token = await make_token(client, OTHER_KEY_NAME if has_first_name else KEY_NAME, scopes)
             except Refused as refused:
                 _log.info(
-                    "Coder refused to make a token, trying one with more rights or keeping the old one",
+                    "Coder refused to make a token, will try one with all rights or keep the present one",
                     person=person,
                     error=str(refused),
                 )
@@ -286,7 +286,7 @@ async def _works(client: CoderClient) -> bool:
         await client.list_tasks_raw("owner:me")
     except Refused as refused:
         _log.warning(
-            "new token has too few rights, trying one with more rights or keeping the old one",
+            "new token has too few rights, will try one with all rights or keep the present one",
             error=str(refused),
         )
         return False
