@@ -202,7 +202,7 @@ async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> N
 async def test_a_create_that_is_wrong_says_why(
     stage: Scene, fields: dict[str, object], said: tuple[int, str, str]
 ) -> None:
-    """If a create is wrong, it is refused with the reason."""
+    """If a request to create a task is wrong, the stand-in refuses it and says why."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "Do it", **fields}
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me", body)

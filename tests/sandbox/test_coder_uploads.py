@@ -82,8 +82,8 @@ async def test_a_person_is_no_agent(stage: Scene) -> None:
 
 
 async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
-    """If an agent sends a report over HTTP, it shows immediately. If its message has more than 160 bytes, it
-    is refused."""
+    """If an agent sends a report over HTTP, the task shows the report immediately. If the report's message
+    has more than 160 bytes, the report is refused."""
     task = stage.sandbox.add_task("alice", "Do it")
     agent = stage.with_key(task.agent_token)
     path = "/api/v2/workspaceagents/me/app-status"

@@ -86,8 +86,8 @@ async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_agai
 
 
 async def test_a_menu_stays_open_while_its_card_changes(world: World) -> None:
-    """The app draws the card again, in another block, while a person reads its menu. The choice still
-    reaches the app."""
+    """If the app draws a card again, in another block, while a person reads its menu, the person's choice
+    still reaches the app."""
     await world.type("/task select")
     row = world.page.locator("#messages .message").last
     await row.get_by_role("button", name="More…").click()

@@ -178,7 +178,8 @@ async def test_user_groups_are_listed(api: Api) -> None:
 
 
 async def test_an_organizations_token_names_the_workspace_whose_people_it_lists(api: Api) -> None:
-    """Without a workspace, or with one that has not the app, Slack refuses the call."""
+    """If the app's token is for an organization, a call that reads people must name a workspace that has the
+    app. Otherwise the stand-in refuses the call."""
     group = api.slack.add_group("admins", ["alice"])
     home = api.slack.workspace.team_id
     api.slack.workspace.org_teams = (home, "T0OTHER")

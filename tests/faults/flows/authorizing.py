@@ -88,7 +88,7 @@ class Authorizing(Flow):
             world.oauth.codes[code] = OAuthCode(code, app, user, challenge, ends)
 
     async def go(self, actor: Actor) -> None:
-        """Bring the code back."""
+        """Let the actor's browser bring the code back from Coder's page."""
         await self.connect(actor)
 
     async def connect(self, actor: Actor) -> None:
@@ -129,7 +129,8 @@ class Authorizing(Flow):
 class Refreshing(Authorizing):
     """Taskwire renews the tokens of a person's account before they end.
 
-    If Coder's answer is lost, the person is asked once to connect again.
+    If Coder's answer is lost, nobody can know the new tokens. The bot then asks the person once to connect
+    again.
     """
 
     floor = 8
@@ -142,7 +143,7 @@ class Refreshing(Authorizing):
         self._sent_before: dict[Actor, int] = {}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Note each actor's token, and how many direct messages the actor has."""
+        """Note which token each actor has, and how many direct messages each actor has got."""
         for actor in actors:
             (token,) = self.tokens(actor)
             self._former[actor] = token.id

@@ -78,7 +78,8 @@ class Flow:
         raise NotImplementedError
 
     async def check_store(self, actor: Actor) -> None:
-        """Check what the bot has stored, if no call outside shows it."""
+        """Check what the bot has stored in Redis. Flows need this check only for an effect that neither Slack
+        nor Coder shows."""
 
     def check_untaken(self, actor: Actor) -> None:
         """Check that a delivery had no effect. Slack reported the delivery as failed to the person, and the
