@@ -19,7 +19,7 @@ local function add_audit_entry(key, entry, most, longest)
   end
   local id = whole(at) .. '-' .. whole(number)
   local hash = redis.sha1hex((before[2] or '') .. ' ' .. id .. ' ' .. entry)
-  -- What is too much is trimmed with the seal (`audit.seal`). This bound holds if nobody seals for long.
+  -- `audit.seal` trims entries above the limit. This bound holds if no seal is written for long.
   redis.call('XADD', key, 'MAXLEN', whole(2 * tonumber(most) + 1000), id, 'entry', entry, 'hash', hash)
   redis.call('HSET', head, 'number', whole(number), 'hash', hash)
   redis.call('PEXPIRE', key, longest)

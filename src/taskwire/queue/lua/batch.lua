@@ -112,8 +112,8 @@ function ops.adopt(parked, link)
     if is_good then
       run(operations)
     else
-      -- Another version has parked this batch. It must not keep the link from being made, so it becomes a job
-      -- of its own, in the place of the job that is in it.
+      -- Another version has parked this batch. It must not prevent the link, so it becomes a job of its own,
+      -- in place of the job that it contains.
       local id, score = 'parked:' .. whole(now) .. ':' .. at, 'next'
       local is_json, decoded = pcall(cjson.decode, entry)
       for _, operation in ipairs(is_json and type(decoded) == 'table' and decoded or {}) do
@@ -126,7 +126,7 @@ function ops.adopt(parked, link)
     end
   end
   redis.call('DEL', parked)
-  -- The thread need not be searched for any more.
+  -- No search for this thread is needed any more.
   local lost = 'lost_threads:' .. parked:sub(#prefix + #'parked:' + 1)
   for _, id in ipairs(redis.call('ZRANGE', (queue_keys(lost)), 0, -1)) do drop(lost, id) end
   settle(lost)

@@ -43,7 +43,7 @@ local function data_loss_of(name, since)
   local data_loss = redis.call('GET', prefix .. 'data_loss')
   local at = data_loss and tonumber(data_loss:match('^(%d+)'))
   if not at or now - at >= const.SUSPECT_MS and since > at then return '' end
-  -- A task that was asked for after the loss has nothing from before it.
+  -- If a task was requested after the loss, none of its data is from before the loss.
   local record = redis.call('HGET', prefix .. 'link:' .. (name:match(':(.*)') or ''), 'record') or ''
   local made = tonumber(record:match('"made_at":"(%d+)') or '0') * 1000
   return made <= at + const.OWN_SERVER_SILENCE_MS and data_loss or ''

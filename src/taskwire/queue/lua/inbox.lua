@@ -6,7 +6,7 @@
 
 local function seen_before(claim, ttl, token, was_accepted_before, outcome)
   if redis.call('SET', claim, outcome .. ' ' .. token, 'NX', 'PX', ttl) then return nil end
-  -- WAIT covers the last write: after this one, the replicas are known to have the earlier ones too.
+  -- WAIT covers the latest write. When the replicas have it, they have all earlier writes too.
   redis.call('PEXPIRE', claim, ttl)
   local was, whose = redis.call('GET', claim):match('^([%a_]+) (%x+)$')
   return whose == token and not was_accepted_before and was or 'duplicate'
@@ -31,7 +31,7 @@ local function waiting_in(name, job_kind)
   if job_kind == const.REPLY_KIND then
     return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
   end
-  -- One press can send many replies again. Jobs that go before them are not rejected because of them.
+  -- One press can send many replies again. Jobs that go before them are not rejected because of the replies.
   return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
 end
 local function is_full(operations)

@@ -18,7 +18,7 @@ elseif trouble ~= 'unchanged' and (redis.call('HGET', state, 'trouble') or ''):m
   redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
 end
 if kind == 'unknown' then
-  -- The attempt stays pinned. The next lease reconciles it, when it can no longer arrive.
+  -- The attempt's intent record stays. The next lease reconciles the attempt when it can no longer arrive.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)
@@ -39,5 +39,5 @@ elseif kind == 'retry' and is_same then
 end
 run(operations)
 settle(name)
--- After the word: the number and the hash of an audit entry, if the batch had one.
+-- After the word come the number and the hash of the audit entry, if the batch had one.
 return newest_entry == '' and 'ended' or 'ended ' .. newest_entry

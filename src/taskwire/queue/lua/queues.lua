@@ -32,8 +32,8 @@ local function head_of(name)
   local order, jobs, state = queue_keys(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
--- A queue that has work stands in a place: in `ready`, or in `newer:FORMAT` if only versions from that format
--- on can read its next job. An older process never looks there, so that job keeps nothing else waiting.
+-- A queue with work is in a place: `ready`, or `newer:FORMAT` if only versions from that format on can read
+-- its next job. Older processes never look there, so such a job delays no other queue.
 local function place_for(format) return format == '' and ready or prefix .. 'newer:' .. format end
 local function format_of(name)
   local _, jobs = queue_keys(name)
@@ -45,9 +45,8 @@ local function place_of(name)
   local _, _, state = queue_keys(name)
   return place_for(redis.call('HGET', state, 'format') or '')
 end
--- A place holds all its queues. Beside it, three indexes hold those that go before the rest: first what
--- people ask for and what calls them, then what else is done and said, then the receipts. Of cards, only new
--- ones are in an index.
+-- A place lists all its queues. Three indexes list the queues that go first: what people asked for and calls,
+-- then other acts and messages, then receipts. Of cards, only new ones are in an index.
 local calls, acts, receipts = ':calls', ':acts', ':receipts'
 local ahead = {calls, acts, receipts}
 local function is_call_near(name)
@@ -69,7 +68,7 @@ local function index_of(name)
   if kind == 'live' or kind == 'session' then return nil end
   local is_of_person = kind == 'intake' or kind == 'handed_over_answers' or kind == 'direct_messages'
   if is_of_person or kind == 'to_thread' and is_call_near(name) then return calls end
-  -- Replies that wait for their agent are tried again and again; they must not keep others waiting.
+  -- Replies that wait for their agent are tried again and again; such replies must not keep others waiting.
   local first = kind == 'to_coder' and redis.call('ZRANGE', (queue_keys(name)), 0, 0, 'WITHSCORES')[2]
   return first and tonumber(first) < IN_TURN and calls or acts
 end

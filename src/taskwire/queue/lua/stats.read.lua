@@ -5,7 +5,7 @@
 -- ARGV: prefix, time
 local kinds, found = {}, {whole(redis.call('ZCARD', dead_letters_order))}
 local due = redis.call('ZRANGE', ready, 0, const.MAX_QUEUES_READ - 1, 'WITHSCORES')
--- What waits for a newer version is counted too.
+-- Queues that wait for a newer version are counted too.
 for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
   local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, const.MAX_QUEUES_READ - 1, 'WITHSCORES')
   for _, each in ipairs(there) do due[#due + 1] = each end
