@@ -409,6 +409,9 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
         "Muted: *Fix the login* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
         "*Fix the login* calls people again when it needs them.",
     ]
+    assert [each.replace(task.name, "NAME") for each in world.alice.hears()] == [
+        "Bob muted *Fix the login*, so it calls nobody. `/task unmute NAME` ends that.\n[Open thread]"
+    ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
         "Detached: the task goes on without this thread. `/task attach NAME` gives it a new one.\n"
         "[Attach again]"
