@@ -6,7 +6,7 @@
 local claim, ttl, batch, token, was_accepted_before = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8] == '1'
 local limit, operations, outcome = limit_of(ARGV[6]), checked(batch), 'claimed'
 if not was_accepted_before and redis.call('EXISTS', claim) == 0 then
-  if is_full(operations) then return 'rejected' end
+  if is_full(operations, limit) then return 'rejected' end
   local chosen
   outcome, chosen = apply_limit(limit, claim, nil, batch)
   if chosen ~= batch then operations = checked(chosen) end

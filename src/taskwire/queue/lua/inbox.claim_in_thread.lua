@@ -16,7 +16,7 @@ if link and not is_addressed and redis.call('HEXISTS', prefix .. 'link:' .. link
 end
 local limit, operations, outcome = limit_of(ARGV[11], link), checked(batch, link), 'claimed'
 if not was_accepted_before and redis.call('EXISTS', claim) == 0 then
-  if link and is_full(operations) then return 'rejected' end
+  if link and is_full(operations, limit) then return 'rejected' end
   local chosen
   outcome, chosen = apply_limit(limit, claim, link or thread, batch)
   if chosen ~= batch then batch, operations = chosen, checked(chosen, link) end

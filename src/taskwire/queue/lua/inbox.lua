@@ -34,12 +34,16 @@ local function waiting_in(name, job_kind)
   -- One press can send many replies again. Jobs that go before them are not rejected because of the replies.
   return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
 end
-local function is_full(operations)
+-- What strangers have brought into an agent's queue does not count against people who steer it.
+local function is_full(operations, limit)
   for _, operation in ipairs(operations) do
     if operation[1] == 'append' then
       local job_kind = operation[3]:match('^[%a_]*')
       local most = most_beside(operation[2]:match('^[%a_]*'), job_kind)
-      if most < math.huge and waiting_in(operation[2], job_kind) >= most then return true end
+      local waiting = most < math.huge and waiting_in(operation[2], job_kind) or 0
+      local link = operation[2]:match('^to_coder:(.*)$')
+      if waiting >= most and limit and link then waiting = waiting - strangers_before(limit.person, link) end
+      if waiting >= most then return true end
     end
   end
   return false

@@ -14,27 +14,53 @@ local function is_too_much(key, at, most)
   end
   return false
 end
--- Whether as many replies wait to be checked for the link's agent as the limits allow: of this person, or of
--- all people who are not known to steer the task.
-local function has_too_many_unchecked(limit, where)
+-- Returns a function that says whether a person is known to steer the task of a link, and the task's owner.
+local function steerers_of(link)
   -- Text inside a value cannot look like this, because its quotation marks are escaped.
-  local record = redis.call('HGET', prefix .. 'link:' .. where, 'record')
+  local record = redis.call('HGET', prefix .. 'link:' .. link, 'record')
   local owner, known = record and record:match('"owner_slack":"([^"]+)"'), {}
-  if owner == limit.person then return false end
   local function is_known(person)
     if known[person] == nil then
-      local note = prefix .. 'notes:' .. const.STEERER .. ':' .. where .. ':' .. person
+      local note = prefix .. 'notes:' .. const.STEERER .. ':' .. link .. ':' .. person
       known[person] = person == owner or redis.call('EXISTS', note) == 1
     end
     return known[person]
   end
-  local order, jobs = queue_keys('to_coder:' .. where)
-  local own, of_strangers = 0, 0
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, whole(IN_TURN / 2), '(' .. whole(IN_TURN))) do
-    local body = id:match('^[%a_]*') == const.REPLY_KIND and redis.call('HGET', jobs, 'body|' .. id)
+  return is_known, owner
+end
+-- The kind and the person of each job from score `lowest` that waits for a check of its person's rights.
+local function unchecked_jobs(link, lowest)
+  local order, jobs = queue_keys('to_coder:' .. link)
+  local found = {}
+  local waiting = redis.call('ZRANGEBYSCORE', order, lowest, '(' .. whole(IN_TURN))
+  for _, id in ipairs(waiting) do
+    local body = redis.call('HGET', jobs, 'body|' .. id)
     local person = body and body:match('"person":"([^"]+)"')
-    if person == limit.person then own = own + 1 end
-    if person and not is_known(person) then of_strangers = of_strangers + 1 end
+    if person then found[#found + 1] = {id:match('^[%a_]*'), person} end
+  end
+  return found
+end
+-- How many jobs of people who are not known to steer the task wait before those of a person who is.
+local function strangers_before(person, link)
+  local is_known, count = steerers_of(link), 0
+  if not is_known(person) then return 0 end
+  for _, job in ipairs(unchecked_jobs(link, '-inf')) do
+    if not is_known(job[2]) then count = count + 1 end
+  end
+  return count
+end
+-- Whether as many replies wait to be checked for the link's agent as the limits allow: of this person, or of
+-- all people who are not known to steer the task.
+local function has_too_many_unchecked(limit, where)
+  local is_known, owner = steerers_of(where)
+  if owner == limit.person then return false end
+  local own, of_strangers = 0, 0
+  for _, job in ipairs(unchecked_jobs(where, whole(IN_TURN / 2))) do
+    local kind, person = unpack(job)
+    if kind == const.REPLY_KIND then
+      if person == limit.person then own = own + 1 end
+      if not is_known(person) then of_strangers = of_strangers + 1 end
+    end
   end
   if own >= limit.most then return true end
   return of_strangers >= const.MAX_UNCHECKED_OF_STRANGERS and not is_known(limit.person)
