@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from taskwire import settings as settings_module
+from taskwire import worker
 from taskwire.app.bot import Bot, run_bot
 from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
@@ -40,6 +41,9 @@ from .clock import SharedClock
 LEASE_MS = 60_000
 # Limits are counted for each channel, so that no flow waits because of another flow.
 PACE = MethodLimits(None, per_target=Limit(interval_ms=100, burst=10))
+# The places for jobs, and for connections to Redis. Before a kill, the calls of up to nine actors are held.
+# Each actor may have four jobs, so all 32 places of production could be held.
+PLACES = 128
 # If the bot is busy, it waits for IDLE_SECONDS to become idle before it answers "no". It checks every
 # LOOK_SECONDS.
 IDLE_SECONDS, LOOK_SECONDS = 0.04, 0.003
@@ -76,6 +80,7 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
     key_file.install(loaded)
+    worker.MAX_CONCURRENT_JOBS = connection.COMMAND_CONNECTIONS = PLACES
     async with (
         connection.open(url, command_seconds=given.timeout_seconds) as connections,
         run_bot(
