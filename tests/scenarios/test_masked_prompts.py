@@ -124,3 +124,27 @@ async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
     assert "fix the login with ghp_•••" in world.alice.dialog()
     assert await world.alice.submits() == {"form.prompt": HINT}
     assert world.coder.tasks == []
+
+
+async def test_masks_in_a_message_of_the_bot_are_not_sent(world: World) -> None:
+    """A notice becomes the prompt of a new task. Its masks stand for a secret that the bot does not have."""
+    thread = await world.alice.runs("/task create fix the login")
+    task = world.task("fix-the-login")
+    task.becomes("complete", f"Pushed with {SECRET}")
+    await world.polls()
+    await world.passes(seconds=10)
+    await world.polls()
+    notice = next(m for m in world.slack.thread(thread.channel, thread.ts)[1:] if "Pushed" in str(m["text"]))
+    thread.new_messages(), world.cards()
+
+    answer = await world.slack.message_shortcut(
+        world.alice.id, thread.channel, str(notice["ts"]), "make_task"
+    )
+    await world.settles()
+
+    assert answer.ok
+    assert "Pushed with ghp_•••" in world.alice.dialog()
+    assert await world.alice.submits() == {"form.prompt": HINT}
+    assert await world.alice.submits(prompt="push it again") == {}
+    assert [each.prompt for each in world.coder.tasks] == ["fix the login", "push it again"]
+    world.reader.new_roots()

@@ -13,6 +13,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, UserId, ts_of
+from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.person_settings import PersonSettings
@@ -100,7 +101,9 @@ class Dialogs:
         The person may also give the message's thread to the agent.
         """
         source = {"source_channel": requester.channel, "source_thread": message.thread_ts}
-        context = _context_of(requester).model_copy(update=source)
+        # In a message of an app, a mask stands for a secret. A person may have typed the same sign.
+        is_masked = message.person is None and MASK in message.text
+        context = _context_of(requester).model_copy(update=source | {"is_masked": is_masked})
         metadata = partial(_metadata_for, context)
         make_view = partial(self._create_form.view_message, requester, message, metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
