@@ -339,7 +339,7 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
         "lost. *Resume* starts it again. Replies wait until then.\n[Resume] [Edit prompt]"
     ]
     assert waits == (
-        ["Paused. One reply waits.\n[Resume and send] [Drop it]"],
+        ["Paused. One reply waits.\n[Resume and send] [Drop the reply]"],
         ["hourglass_flowing_sand"],
     )
     assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
@@ -357,7 +357,7 @@ async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
     await world.alice.replies(thread, "use main")
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     task.resume()
     await comes_up_again(world)
 

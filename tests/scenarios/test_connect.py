@@ -372,8 +372,8 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     await both.alice.presses_in_home("Connect")
 
     assert before == (
-        "You act with your e-mail address. With a Coder account of your own, you act in your own name. "
-        "[Connect]"
+        "I act for you in Coder with my own account, and find your tasks by your e-mail address. Connect "
+        "your account to act in your own name. [Connect]"
     )
     assert connected.startswith("You are *alice* in Coder. My token for you ends on ")
     assert connected.endswith(". [Change]")

@@ -8,7 +8,7 @@ from .people import Thread
 from .waiting import a_busy_agent
 from .world import World
 
-STOPPED = "No longer following *Fix the login*."
+STOPPED = "Ended the live view of *Fix the login*, not the task."
 
 
 async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
@@ -42,8 +42,8 @@ async def _ends(world: World, thread: Thread) -> list[str]:
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
-    """The bot edits one message in place until somebody presses *Stop following*. The answer to this press is
-    private."""
+    """The bot edits one message in place until somebody presses *End live view*. The message then says that
+    the task goes on."""
     thread, task, ts = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -52,14 +52,14 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
     await world.passes(6)
     second = _shows(world, thread, ts)
 
-    await world.alice.clicks(thread, "Stop following")
+    await world.alice.clicks(thread, "End live view")
     await world.passes(6)
 
     assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
     assert thread.new_messages() == [
         f"{STOPPED}\nReading src/login.py Running the tests\n| Reading src/login.py\n| Running the tests"
     ]
-    assert world.alice.reads() == ["No message follows *Fix the login* now."]
+    assert world.alice.reads() == []
     meta = world.slack.backend.workspace.channels[thread.channel].messages[ts].metadata
     assert meta is not None
     assert meta["event_payload"]["kind"] == "live"
@@ -242,7 +242,7 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
 
 
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
-    """The menu has *Follow*, and while somebody follows, *Stop following*."""
+    """The menu has *Follow*, and while somebody follows, *End live view*."""
     thread = await world.alice.mentions("fix it")
     world.task("fix-it").becomes("working", "On it")
     await world.polls()
@@ -252,10 +252,10 @@ async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
     await world.alice.clicks(thread, "Follow")
     await world.passes(4)
     again = thread.card()
-    await world.alice.clicks(thread, "Stop following")
+    await world.alice.clicks(thread, "End live view")
     await world.passes(6)
 
     assert "[⋯ Open in Coder, Follow, Logs, " in offered
-    assert "[⋯ Open in Coder, Stop following, Logs, " in again
-    assert thread.new_messages() == ["No longer following *Fix it*."]
-    assert world.alice.reads() == ["No message follows *Fix it* now."]
+    assert "[⋯ Open in Coder, End live view, Logs, " in again
+    assert thread.new_messages() == ["Ended the live view of *Fix it*, not the task."]
+    assert world.alice.reads() == []

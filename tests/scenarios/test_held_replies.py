@@ -69,7 +69,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
     thread, _ = await held(world, "first")
     thread.new_messages()
 
-    await world.alice.clicks_at_once(thread, "Drop it", "Drop it")
+    await world.alice.clicks_at_once(thread, "Drop the reply", "Drop the reply")
 
     assert thread.new_messages() == ["Dropped one reply:\n| first"]
     assert world.alice.reads() == ["No reply waits in *Fix the login* any more."]
@@ -80,10 +80,10 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
     thread, _ = await held(world, "first")
     thread.new_messages()
 
-    await world.bob.clicks(thread, "Drop it")
+    await world.bob.clicks(thread, "Drop the reply")
     await world.bob.clicks(thread, "Resume and send")
     refused = world.bob.reads()
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
 
     assert (
         refused
@@ -131,7 +131,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
         ["hourglass_flowing_sand"],
         ["Pausing *Fix the login*. Your next reply resumes it."],
     )
-    assert asked == [HOLDING.format("One reply waits", "it")]
+    assert asked == [HOLDING.format("One reply waits", "the reply")]
     assert task.inputs == ["first"]
     assert world.alice.reads() == ["Resuming *Fix the login*."]
 
@@ -146,14 +146,14 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
     await world.slack.post(world.alice.id, thread.channel, "second", thread.ts)
     await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
     await world.until(lambda: thread.new_messages(), "the pause holds the second")
-    await world.slack.click(world.alice.id, thread.channel, *thread.button("Drop it"))
+    await world.slack.click(world.alice.id, thread.channel, *thread.button("Drop the reply"))
     await world.settles()
     await world.passes(seconds=5)
 
     assert (task.status, task.inputs) == ("paused", [])
     assert thread.new_messages() == [
         "Dropped one reply:\n| second",
-        HOLDING.format("One reply waits", "it"),
+        HOLDING.format("One reply waits", "the reply"),
     ]
     await world.alice.replies(thread, "!detach")
     assert len(thread.new_messages()) == 2

@@ -299,7 +299,7 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
     await world.alice.replies(thread, "!pause")
     await world.polls()
 
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     await world.passes(seconds=60)
 
     assert thread.receipt(reply) == []

@@ -44,7 +44,7 @@ async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: W
     await world.passes(seconds=3)
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     await world.passes(seconds=5)
 
     assert buttons_left(thread) == []
@@ -87,7 +87,7 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
     said = thread.all_messages()
     assert [each for each in said if "[Send without them]" in each] == []
     assert NO_NEED.format("the reply was edited") + "\n> see this" in said
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     thread.new_messages()
 
 

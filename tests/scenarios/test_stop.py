@@ -11,7 +11,7 @@ from .world import World
 
 PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
-HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop it] [I meant it as text]"
+HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]"
 
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*", "Could you stop it, please?"])
@@ -27,7 +27,7 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == []
     assert thread.new_messages() == [HOLDING]
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     assert thread.new_messages() == ["Dropped one reply:\n| use main"]
 
 
@@ -68,7 +68,7 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
 
     assert said == [
         HOLDING,
-        "Paused by Alice. One reply waits.\n[Resume and send] [Drop it] [I meant it as text]",
+        "Paused by Alice. One reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]",
     ]
     assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
     assert world.alice.reads() == ["Resuming *Fix the login*."]
@@ -81,7 +81,7 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "stop")
 
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     dropped = thread.new_messages()
     await world.passes(seconds=5)
     await world.polls()
@@ -110,7 +110,7 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
     await world.alice.clicks(thread, "Resume and send")
     await comes_up(world)
 
-    assert resumed == "Paused by Alice, then resumed. One reply waits.\n[Resume and send] [Drop it]"
+    assert resumed == "Paused by Alice, then resumed. One reply waits.\n[Resume and send] [Drop the reply]"
     assert task.inputs == ["use main"]
     assert thread.all_messages()[-1] == "Resumed: what waited goes to the agent."
     assert world.alice.reads() == ["*Fix the login* is already running."]
@@ -133,7 +133,7 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     ]
     assert sent == ["Pause!"]
     assert task.status == "paused"
-    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop it]"]
+    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop the reply]"]
     assert world.alice.sees() == PAUSING
 
 
@@ -286,7 +286,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
         "The workspace of *Fix the login* is starting or stopping right now. I'll stop it after that.",
     ]
     assert thread.new_messages() == [HOLDING]
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
     thread.new_messages()
 
 

@@ -236,7 +236,7 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
     thread.new_messages()
 
     await world.alice.edits(thread, reply, "!make tests")
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop the reply")
 
     assert thread.new_messages() == ["Dropped one reply:\n| !make tests"]
     assert task.inputs == []

@@ -65,7 +65,7 @@ async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
     await world.alice.clicks(thread, "Resume and send")
     await comes_up(world)
 
-    assert asked == ["Paused by Alice. One reply waits.\n[Resume and send] [Drop it]"]
+    assert asked == ["Paused by Alice. One reply waits.\n[Resume and send] [Drop the reply]"]
     assert task.inputs == ["use main"]
     assert "Paused by Alice, resumed by Alice." in thread.all_messages()[2]
     without_notices(thread)
@@ -104,7 +104,7 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
     assert before == ("active", [])
     assert said == [
         QUESTION,
-        "Pausing. One reply waits.\n[Resume and send] [Drop it]",
+        "Pausing. One reply waits.\n[Resume and send] [Drop the reply]",
     ]
     assert task.inputs == ["use main"]
     assert world.alice.reads() == ["Resuming *Fix the login*."]

@@ -99,8 +99,8 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
     assert carol.dialog() == (
         "[Connect Coder]\n"
         "Token from Coder: \n"
-        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I make one of my "
-        "own from it, keep that encrypted, and show neither again.\n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. With it I make a "
+        "token of my own, which I keep encrypted. I never show either of them.\n"
         "[Connect]"
     )
 

@@ -300,7 +300,9 @@ class TaskActions:
     async def _follow(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Post a message in the thread that shows what the agent writes, or end such a message."""
         if work.verb == "unfollow":
-            return done(stop_following(self._deps, link), (work.requester, live.not_following(link)))
+            # The message with the live output says itself that following has ended.
+            answer = () if link.follow_until_ms else ((work.requester, live.not_following(link)),)
+            return done(stop_following(self._deps, link), *answer)
         if is_followed(link, context.now_ms):
             return done(None, (work.requester, live.following(link)))
         return done(await start_following(self._deps, link, context.now_ms))

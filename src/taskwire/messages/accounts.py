@@ -57,7 +57,8 @@ def describe_account(account: ShownAccount) -> str:
     """Return a line about a person's own account, as mrkdwn."""
     if not account.username:
         return (
-            "You act with your e-mail address. With a Coder account of your own, you act in your own name."
+            "I act for you in Coder with my own account, and find your tasks by your e-mail address. Connect "
+            "your account to act in your own name."
             if account.is_optional
             else "You have connected no Coder account. What you ask for waits for it."
         )
@@ -268,7 +269,8 @@ def connect_dialog(coder_url: str, private_metadata: str) -> View:
     layout = [
         make_field(PASTE_FIELD, "Token from Coder", element),
         small_text(
-            "kept", f"{where}I make one of my own from it, keep that encrypted, and show neither again."
+            "kept",
+            f"{where}With it I make a token of my own, which I keep encrypted. I never show either of them.",
         ),
     ]
     return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

@@ -96,7 +96,7 @@ def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
     entries, pending = [_Entry(Button.PAGE, "Open in Coder")] if place.page else [], link.shown_pending
     if link.state.phase is Phase.WORKING and pending is None and rights >= Rights.STEER:
         is_followed = link.follow_until_ms > 0
-        follow = _Entry(Button.UNFOLLOW, "Stop following") if is_followed else _Entry(Button.FOLLOW, "Follow")
+        follow = _Entry(Button.UNFOLLOW, "End live view") if is_followed else _Entry(Button.FOLLOW, "Follow")
         entries.append(follow)
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
         entries.append(_Entry(Button.LOGS, "Logs"))

@@ -405,7 +405,7 @@ def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
     replies = "One reply waits" if count == 1 else f"{count} replies wait"
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
-        button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
+        button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop the reply", link.id),
     ]
     if link.hold is not None and link.hold.reply_id:
         choices.append(_stop_as_text_button(link, link.hold.reply_id))

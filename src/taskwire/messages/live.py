@@ -35,7 +35,7 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
     layout = [section("live", words)]
     if lines.strip():
         layout.append(code_block("text", lines))
-    layout += button_rows("buttons", [button(Button.UNFOLLOW, "Stop following", link.id)])
+    layout += button_rows("buttons", [button(Button.UNFOLLOW, "End live view", link.id)])
     return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=tuple(layout))
 
 
@@ -58,7 +58,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
     name = bold_name(get_name(link))
     match why:
         case "stopped":
-            return f"No longer following {name}."
+            return f"Ended the live view of {name}, not the task."
         case "time":
             return f"Followed {name} for ten minutes."
         case "turn":
@@ -80,8 +80,8 @@ def following(link: Link) -> Message:
 
 
 def not_following(link: Link) -> Message:
-    """Say that no message shows the agent's live output any more."""
-    return statement(f"No message follows {bold_name(get_name(link))} now.")
+    """Say that no message shows the agent's live output, to a person who wants to end it."""
+    return statement(f"There is no live view of {bold_name(get_name(link))}.")
 
 
 def not_working(link: Link) -> Refusal:
