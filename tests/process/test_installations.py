@@ -111,9 +111,7 @@ async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url:
     moved = place.coder.url.replace("127.0.0.1", "localhost")
     async with place.coder.outage():
         bot = await place.run(CODER_URL=moved)
-        await until(
-            lambda: "cannot check yet that this store belongs to this Coder" in bot.output, "that it waits"
-        )
+        await until(lambda: "unknown whether this store belongs to it" in bot.output, "that it waits")
         status, told = await bot.readiness()
 
     assert (status, told["store"]) == (

@@ -62,7 +62,7 @@ async def test_a_store_whose_coder_cannot_be_known_yet_is_told_once(
         await world.until(lambda: len(looks) >= 4, "several looks")
     await starting
 
-    assert _said(caplog, "cannot check yet that this store belongs to this Coder") == 1
+    assert _said(caplog, "start waits: Coder does not answer") == 1
 
 
 async def _is_noted(redis: Redis, world: World) -> bool:
