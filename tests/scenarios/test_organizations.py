@@ -89,7 +89,8 @@ async def test_an_organization_names_the_workspace_whose_people_and_groups_it_re
     await world.bob.types(f"/task pause {name}")
 
     assert world.alice.reads() == [
-        "Robert Berg can steer *Fix it*, but not delete, detach or share it. `!unshare @who` ends that."
+        "Robert Berg can steer *Fix it*, but not delete, detach or share it. "
+        f"`/task unshare {name} @who` ends that."
     ]
     assert carol.hears() == [
         "Alice lets you steer *Fix it*. To tell the agent something, reply in its thread. You can also stop, "

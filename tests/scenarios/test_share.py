@@ -21,8 +21,9 @@ LET_STEER = (
 NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
 
-def and_bob(who: str = "Bob") -> str:
-    return f"{who} can steer *{TITLE}*, but not delete, detach or share it. `!unshare @who` ends that."
+def and_bob(who: str = "Bob", name: str = "") -> str:
+    unshare = f"/task unshare {name}" if name else "!unshare"
+    return f"{who} can steer *{TITLE}*, but not delete, detach or share it. `{unshare} @who` ends that."
 
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
@@ -40,7 +41,7 @@ async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) 
     reply = await world.bob.replies(thread, "please add a test")
     await world.passes(seconds=3)
 
-    assert world.alice.reads() == [and_bob()]
+    assert world.alice.reads() == [and_bob(name=task.name if way == "command" else "")]
     assert world.bob.hears() == [LET_STEER]
     assert task.inputs == ["please add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -146,11 +147,13 @@ DIALOG = (
 
 async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
     """`!share` alone lists the people who may steer, and says how to add others."""
-    thread, _ = await a_task(world)
+    thread, task = await a_task(world)
 
     await world.alice.replies(thread, "!share")
+    await world.alice.types(f"/task share {task.name}")
 
-    assert world.alice.reads() == [ONLY_ALICE]
+    in_channel = f"Only Alice can steer *{TITLE}*. `/task share {task.name} @who` shares it."
+    assert world.alice.reads() == [ONLY_ALICE, in_channel]
 
 
 async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World) -> None:
@@ -170,8 +173,8 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
 
     assert before == DIALOG.format(people="", groups="User groups: \n")
     assert between == DIALOG.format(people=world.bob.id, groups="User groups: reviewers\n")
-    assert told == [and_bob(f"Bob and <!subteam^{group.id}>")]
-    assert world.alice.reads() == [and_bob("Carol")]
+    assert told == [and_bob(f"Bob and <!subteam^{group.id}>", task.name)]
+    assert world.alice.reads() == [and_bob("Carol", task.name)]
     assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
     assert (world.bob.reads(), task.status) == ([NOT_BOBS], "active")
 
@@ -179,14 +182,14 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
 async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World) -> None:
     """A share is made while somebody has the dialog *Share* open. This share stays when the dialog is saved,
     because the dialog changes only the shares that it has shown."""
-    thread, _ = await a_task(world)
+    thread, task = await a_task(world)
     carol = world.person("carol")
     await world.alice.clicks(thread, "Share")
     await world.alice.replies(thread, f"!share <@{carol.id}>")
 
     await world.alice.shares(people=[world.bob.id])
 
-    assert world.alice.reads() == [and_bob("Carol"), and_bob("Carol and Bob")]
+    assert world.alice.reads() == [and_bob("Carol"), and_bob("Carol and Bob", task.name)]
     assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
 
 
@@ -232,7 +235,7 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
     await world.forgets()
     await world.bob.replies(thread, "!pause")
 
-    assert world.alice.reads() == [and_bob(f"<!subteam^{group.id}>")]
+    assert world.alice.reads() == [and_bob(f"<!subteam^{group.id}>", task.name)]
     assert task.inputs == ["please add a test"]
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
@@ -339,7 +342,8 @@ async def test_a_share_ends(world: World, way: str) -> None:
     await (world.alice.types(f"/task {words}") if way == "command" else world.alice.replies(thread, words))
     await world.bob.clicks(thread, "Stop")
 
-    assert world.alice.reads() == [and_bob("Bob and Carol"), and_bob("Carol")]
+    in_channel = task.name if way == "command" else ""
+    assert world.alice.reads() == [and_bob("Bob and Carol"), and_bob("Carol", in_channel)]
     assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
@@ -406,7 +410,8 @@ async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words:
     await (world.alice.types(said) if said.startswith("/") else world.alice.replies(thread, said))
     await world.alice.replies(thread, "!unshare @Robert Berg")
 
-    assert world.alice.reads() == [and_bob("Carol and Robert Berg"), and_bob("Carol")]
+    in_channel = task.name if said.startswith("/") else ""
+    assert world.alice.reads() == [and_bob("Carol and Robert Berg", in_channel), and_bob("Carol")]
     assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
 
 

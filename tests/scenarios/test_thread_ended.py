@@ -60,6 +60,23 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
     assert task.status == "active"
 
 
+async def test_a_muted_task_stays_muted_when_it_is_attached_again(world: World) -> None:
+    """Alice mutes a task and detaches it. *Attach again* keeps the mute, so the task calls nobody."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!mute")
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+    world.alice.reads()
+
+    await world.alice.clicks(thread, "Attach again")
+    await world.passes(POST_SECONDS)
+    await world.alice.types(f"/task status {task.name}")
+
+    (status,) = world.alice.reads()
+    assert "Unmute" in status
+    assert len(world.cards()) == 1
+
+
 async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
     """Bob may not steer a detached task, so the bot refuses his press of *Attach again*. The button stays for
     the owner and administrators."""

@@ -314,7 +314,9 @@ class TaskActions:
         settings = await self._deps.person_settings.get(person)
         is_never = settings.calls == "nothing"
         if person == link.record.owner_slack:
-            return done(None, (work.requester, teammates.owner_watches(link, is_never_called=is_never)))
+            is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
+            answer = teammates.owner_watches(link, is_in_thread=is_in_thread, is_never_called=is_never)
+            return done(None, (work.requester, answer))
         if work.verb == "unwatch":
             batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)
             return done(batch, (work.requester, teammates.not_watching(link)))
@@ -330,20 +332,22 @@ class TaskActions:
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""
         verb: Literal["share", "unshare"] = "unshare" if work.verb == "unshare" else "share"
-        who = (*work.who, *await self._people.find_people(link, verb, work.text))
+        who = (*work.who, *await self._people.find_people(work.requester, link, verb, work.text))
         if not who:
             context.audit.is_nothing()
         batch = Batch()
         if verb == "share":
             kept = tuple(each for each in link.shares if each not in work.no_longer)
             remaining = link.model_copy(update={"shares": kept})
-            shares = await self._people.share_with(remaining, who, batch)
+            shares = await self._people.share_with(work.requester, remaining, who, batch)
         else:
             shares = tuple(each for each in link.shares if each not in who)
             self._deps.writes.set_shares(batch, link.id, shares)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         shown = await self._people.describe_shares(link.model_copy(update={"shares": shares}))
-        return done(batch, (work.requester, teammates.who_may_steer(link, shown)))
+        is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
+        answer = teammates.who_may_steer(link, shown, is_in_thread=is_in_thread)
+        return done(batch, (work.requester, answer))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Give the agent the earlier messages of the thread, from before the card."""

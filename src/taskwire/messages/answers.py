@@ -101,12 +101,18 @@ def settings_saved(channel: ChannelId) -> Message:
     return statement(f"Saved the settings of {name_place(channel)}.")
 
 
-def channel_may_steer(by_name: str) -> Message:
-    """Tell a channel that everybody in it may steer its new tasks, because a person has set that."""
+def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
+    """Tell a channel that everybody in it may steer its new tasks, or no longer any of its tasks.
+
+    The end of that right holds for all tasks, because nobody must keep it by accident.
+    """
     who = escape_line(by_name, 80) or "Somebody"
+    now = "everybody here can steer new tasks. Older tasks stay as they are"
+    if not is_everybody:
+        now = "only its owner can steer a task, and the people with whom it is shared"
     return statement(
-        f"{who} has changed the settings of this channel: from now on, everybody here can steer new tasks. "
-        "Who can steer the others stays as it is. `/task settings` shows and changes that."
+        f"{who} has changed the settings of this channel: from now on, {now}. "
+        "`/task settings` shows and changes that."
     )
 
 

@@ -32,12 +32,17 @@ _STEPS_BELOW = 3_000
 
 
 def last_output(
-    title: str, output: AgentOutput, snapshot_at: datetime | None = None, *, is_snapshot: bool = False
+    title: str,
+    output: AgentOutput,
+    snapshot_at: datetime | None = None,
+    *,
+    is_snapshot: bool = False,
+    whole: str = "`!logs full`",
 ) -> Message:
     """Show an agent's last answer and its steps. If there is no answer, show the end of the agent's output.
 
     If `is_snapshot` is true, Coder stored this output when the task was paused. `snapshot_at` is the time of
-    the pause; None if it is not known.
+    the pause; None if it is not known. `whole` is what the person types to get the whole log, as code.
     """
     written = output.answer or output.text
     if not written.strip() and not output.steps_text:
@@ -45,9 +50,7 @@ def last_output(
     words = f"What the agent of {bold_name(title)} wrote last{_age(snapshot_at, is_snapshot=is_snapshot)}:"
     layout = [section("log", words), *_answer_blocks(output)]
     if output.full_text:
-        layout.append(
-            context("whole", [mrkdwn("That is not all of it. `!logs full` sends you the whole log.")])
-        )
+        layout.append(context("whole", [mrkdwn(f"That is not all of it. {whole} sends you the whole log.")]))
     if output.steps_text:
         layout.append(section("steps", count_steps(output)))
         layout.append(code_block("steps.text", cut_beginning(output.steps_text, _STEPS_BELOW)))

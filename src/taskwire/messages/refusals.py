@@ -145,14 +145,14 @@ def nothing_to_export() -> Refusal:
     return ("No entry fits that, so there is no file.", "`/task audit` shows what there is.")
 
 
-def not_mentioned(text: str, verb: str, *, is_known: bool) -> Refusal:
+def not_mentioned(text: str, command: str, *, is_known: bool) -> Refusal:
     """Say that a name in `/task share` fits nobody or, if `is_known` is true, several people.
 
-    `verb` is `share` or `unshare`.
+    `command` is what the person types again, such as `!share @`, as code.
     """
     name = escape_line(text.replace("`", ""), 60)
     why = f"Several people are called `{name}`" if is_known else f"I don't know who `{name}` is"
-    return (f"{why}. Nothing was changed.", f"Type `!{verb} @` and choose from the list that Slack shows.")
+    return (f"{why}. Nothing was changed.", f"Type {command} and choose from the list that Slack shows.")
 
 
 def cannot_share_with(name: str, why: str = "") -> Refusal:
@@ -165,11 +165,14 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
     return (f"{shown} can't steer a task. {why}", "Nothing was shared.")
 
 
-def too_many_shares(link: Link, most: int) -> Refusal:
-    """Say that the task was not shared, because it is shared with `most` people and groups already."""
+def too_many_shares(link: Link, most: int, command: str) -> Refusal:
+    """Say that the task was not shared, because it is shared with `most` people and groups already.
+
+    `command` is what the person types to end a share, as code.
+    """
     return (
         f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
-        "Nothing was changed. Share it with a user group, or end other shares with `!unshare @who`.",
+        f"Nothing was changed. Share it with a user group, or end other shares with {command}.",
     )
 
 

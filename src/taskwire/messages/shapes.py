@@ -7,7 +7,15 @@ from pydantic import JsonValue
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import Block, Message
-from taskwire.messages.blocks import TEXT_LENGTH, bold_name, button_rows, cut, quote_block, section
+from taskwire.messages.blocks import (
+    TEXT_LENGTH,
+    bold_name,
+    button_rows,
+    cut,
+    escape_line,
+    quote_block,
+    section,
+)
 from taskwire.messages.cards import get_name
 
 QUOTE_LENGTH = 300
@@ -17,6 +25,15 @@ CHOICES_BLOCK_ID = "ask"
 def statement(words: str) -> Message:
     """Make a message of one paragraph, written in mrkdwn."""
     return Message(text=cut(words, TEXT_LENGTH), blocks=(section("answer", cut(words, 3_000)),))
+
+
+def typed_verb(verb: str, link: Link, words: str = "", *, is_in_thread: bool) -> str:
+    """Return what a person types to act on the task, as code. `words` follow the verb.
+
+    Only the task's thread knows a verb like `!share @who`. Elsewhere, the command names the task.
+    """
+    typed = f"!{verb}" if is_in_thread else f"/task {verb} {escape_line(link.record.name, 60)}"
+    return f"`{typed} {words}`" if words else f"`{typed}`"
 
 
 def with_note(message: Message, words: str) -> Message:

@@ -29,7 +29,7 @@ from taskwire.messages.blocks import (
     title_piece,
 )
 from taskwire.messages.cards import get_name, get_owner_name
-from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement
+from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement, typed_verb
 
 # In characters of JSON. The owner must see the whole reply before passing it on. Slack refuses blocks that
 # have about 13,000 characters together, and has refused some with 11,341 characters of text (bolt-js#2509,
@@ -60,14 +60,15 @@ def not_watching(link: Link) -> Message:
     return statement(f"You don't watch {bold_title(link)}, so it doesn't call you.")
 
 
-def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
+def owner_watches(link: Link, *, is_in_thread: bool, is_never_called: bool = False) -> Message:
     """Tell the owner that they need not watch the task, because its notices call the owner anyway.
 
     `is_never_called` is true if the owner's own settings turn all calls off.
     """
     if is_never_called:
         return statement(f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}")
-    return statement(f"{bold_title(link)} is yours, so it calls you anyway. `!mute` ends its calls.")
+    mute = typed_verb("mute", link, is_in_thread=is_in_thread)
+    return statement(f"{bold_title(link)} is yours, so it calls you anyway. {mute} ends its calls.")
 
 
 def too_many_watch(link: Link, most: int) -> Message:
@@ -90,15 +91,17 @@ def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def who_may_steer(link: Link, shared_with: str) -> Message:
+def who_may_steer(link: Link, shared_with: str, *, is_in_thread: bool) -> Message:
     """Say who may steer the task: its owner, and the people with whom it is shared."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     if shared_with:
+        unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
         return statement(
             f"{shared_with} can steer {bold_title(link)}, but not delete, detach or share it. "
-            "`!unshare @who` ends that."
+            f"{unshare} ends that."
         )
-    return statement(f"Only {owner} can steer {bold_title(link)}. `!share @who` shares it.")
+    share = typed_verb("share", link, "@who", is_in_thread=is_in_thread)
+    return statement(f"Only {owner} can steer {bold_title(link)}. {share} shares it.")
 
 
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
@@ -317,7 +320,9 @@ def _what_is_asked(asked: AskedLine) -> str:
     return f"{one_line(asked.name, 60) or 'Somebody'} asks you to pass this on{files}"
 
 
-def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message:
+def passed_on(
+    link: Link, name: str, *, is_always: bool, is_in_thread: bool, is_choice: bool = False
+) -> Message:
     """Tell the owner that a reply goes to the agent. With `is_always`, the author may steer from now on.
 
     `is_choice` is true if the author has pressed a choice instead of writing.
@@ -326,7 +331,8 @@ def passed_on(name: str, *, is_always: bool, is_choice: bool = False) -> Message
     where = "in the thread" if is_choice else f"on {shown}'s reply"
     words = f"Passed on. The reaction {where} shows when the agent has it."
     if is_always:
-        words += f" From now on {shown} can steer the task; `!unshare @who` ends that."
+        unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
+        words += f" From now on {shown} can steer the task; {unshare} ends that."
     return statement(words)
 
 

@@ -22,6 +22,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import missing_rights, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct
+from taskwire.messages.shapes import typed_verb
 from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
@@ -250,8 +251,10 @@ class People:
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
-    async def share_with(self, link: Link, who: tuple[str, ...], batch: Batch) -> tuple[str, ...]:
-        """Share the task with these people and groups.
+    async def share_with(
+        self, requester: Requester, link: Link, who: tuple[str, ...], batch: Batch
+    ) -> tuple[str, ...]:
+        """Share the task with these people and groups, as `requester` asked.
 
         Return all people and groups with whom it is shared now.
 
@@ -264,7 +267,9 @@ class People:
         owner = link.record.owner_slack or ""
         shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
         if len(shares) > MOST_SHARES:
-            raise UserError(*refusals.too_many_shares(link, MOST_SHARES))
+            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+            unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
+            raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
         self._deps.writes.set_shares(batch, link.id, shares)
         for each in who:
             if not is_group(each):
@@ -272,7 +277,7 @@ class People:
         return shares
 
     async def find_people(
-        self, link: Link, verb: Literal["share", "unshare"], text: str
+        self, requester: Requester, link: Link, verb: Literal["share", "unshare"], text: str
     ) -> tuple[UserId, ...]:
         """Return the people whose names a person typed in `text` as plain text, without mentions.
 
@@ -292,7 +297,9 @@ class People:
         for name in names:
             fitting = known.get(fold_words(name), [])
             if len(fitting) != 1:
-                raise UserError(*refusals.not_mentioned(name, verb, is_known=bool(fitting)))
+                is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+                command = typed_verb(verb, link, "@", is_in_thread=is_in_thread)
+                raise UserError(*refusals.not_mentioned(name, command, is_known=bool(fitting)))
             found += fitting
         return tuple(found)
 

@@ -246,11 +246,15 @@ class ReplyPasser:
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
-            shares = await self._people.share_with(link, (present.person,), batch)
+            shares = await self._people.share_with(work.requester, link, (present.person,), batch)
             await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         is_always, choice = work.step == "always", offered.choice
         is_choice, by_name = choice is not None, await self._people.find_name(work.requester.person)
-        outcome = _answer(work, teammates.passed_on(name, is_always=is_always, is_choice=is_choice), batch)
+        is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
+        passed_on = teammates.passed_on(
+            link, name, is_always=is_always, is_in_thread=is_in_thread, is_choice=is_choice
+        )
+        outcome = _answer(work, passed_on, batch)
         told = teammates.was_decided(by_name, was_passed=True, is_choice=is_choice)
         outcome = _tell_author(outcome, offered, told)
         if choice is not None:

@@ -135,8 +135,9 @@ class ChannelSettingsSaver:
         batch = self._deps.channel_settings.write(Batch(), requester.channel, now)
         if before.with_rules(self._deps.rules, None) != now.with_rules(self._deps.rules, None):
             await self._look_again(requester.channel, context.now_ms, batch)
-        if now.steerers == "channel" != before.steerers:
-            message = answers.channel_may_steer(await self._people.find_name(requester.person))
+        if now.steerers != before.steerers:
+            by_name = await self._people.find_name(requester.person)
+            message = answers.channel_may_steer(by_name, is_everybody=now.steerers == "channel")
             tell = Job(
                 id=f"steerers:{context.job.id}", work=TellChannel(channel=requester.channel, message=message)
             )

@@ -32,6 +32,7 @@ from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
+from taskwire.messages.shapes import typed_verb
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observe_first
@@ -273,7 +274,14 @@ class Queries:
         link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
         if not question.full:
             last = await read_last_output(self._deps, coder, link)
-            return logs.last_output(task.title, last.output, last.snapshot_at, is_snapshot=last.is_snapshot)
+            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+            return logs.last_output(
+                task.title,
+                last.output,
+                last.snapshot_at,
+                is_snapshot=last.is_snapshot,
+                whole=typed_verb("logs", link, "full", is_in_thread=is_in_thread),
+            )
         log = await read_full_log(coder, link)
         if not log.text:
             raise UserError(*refusals.log_empty(task.title))

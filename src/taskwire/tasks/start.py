@@ -155,6 +155,8 @@ class TaskBinder:
             return self._fail(link, requester, refusals.TASK_GONE)
         former = await self._find_former(link)
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
+        if former is not None and former.is_muted:
+            self._deps.writes.set_field(batch, link.id, "muted", "1")
         return done(await self._link_former_card(link, former, batch))
 
     async def _create_task(self, context: JobContext, record: LinkRecord) -> Task:

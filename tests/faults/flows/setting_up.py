@@ -44,7 +44,7 @@ class SettingUp(Direct):
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: from now on, everybody here can steer new "
-            "tasks. Who can steer the others stays as it is. `/task settings` shows and changes that.",
+            "tasks. Older tasks stay as they are. `/task settings` shows and changes that.",
             f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what the agent wrote last. "
             "*Stop* pauses the task.\n[Stop] [Logs]",
         ]

@@ -81,6 +81,10 @@ class LinkRecord(SealedModel):
         """The channel and the ts of the thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
+    def is_thread(self, channel: ChannelId, thread_ts: Ts | None) -> bool:
+        """Return whether this is the task's thread. `thread_ts` is None outside threads."""
+        return thread_ts is not None and self.thread == ThreadRef(channel, thread_ts)
+
     @property
     def has_other_clock(self) -> bool:
         """Whether the card's ts is over an hour before `made_at`, because Slack's clock is behind ours."""
