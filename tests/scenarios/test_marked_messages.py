@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack import Attachment
 
 from .people import Thread
@@ -12,6 +13,10 @@ from .world import World, new_world
 HAS_TASK = (
     "This thread has a task already. *Send to its task*, in the menu of the message, gives the message to "
     "its agent."
+)
+CHANGED = (
+    "That message was changed after your reaction. Nothing was created. Take your reaction away and react "
+    "again to make a task of it."
 )
 
 
@@ -61,6 +66,28 @@ async def test_a_reply_that_gets_the_reaction_becomes_a_task_in_its_thread(world
 
     assert world.task("the-redirect").prompt.startswith("the redirect is wrong\n\nFrom Slack: ")
     assert "Give it the thread" in thread.card()
+
+
+async def test_a_message_that_was_changed_after_the_reaction_starts_nothing(world: World) -> None:
+    """Alice puts the reaction on Bob's message while Coder is away. Bob then edits the message. No task
+    starts, and the bot tells Alice. After a second reaction, the task has the words that she has read."""
+    channel = world.slack.workspace.channel("general").id
+    ts = await world.slack.post(world.bob.id, "general", "fix the typo")
+    world.coder.plan_fault("templates.list", server_error(), times=None)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+    world.alice.reads()
+    await world.slack.edit(world.bob.id, "general", ts, "print all keys")
+    world.coder.clear_faults()
+    await world.passes(300)
+
+    assert (world.coder.tasks, world.alice.reads()) == ([], [CHANGED])
+    await world.slack.unreact(world.alice.id, "general", ts, "robot_face")
+    await _marks(world, ts)
+    assert [task.prompt for task in world.coder.tasks] == [
+        f"print all keys\n\nFrom Slack: {_link(world, ts)}"
+    ]
+    world.reader.new_in(channel, ts)
 
 
 async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:

@@ -196,6 +196,33 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
     ]
 
 
+async def test_only_the_owner_lets_the_agent_get_mentions_only(world: World) -> None:
+    """Bob, with whom the task is shared, presses *Read mentions only*. The bot refuses, because Alice's plain
+    replies would not reach her agent any more. Bob can still let the agent get every reply."""
+    root = await _a_discussion(world)
+    thread = await world.alice.mentions("fix it", root)
+    task = world.task("fix-it")
+    task.becomes("idle", "Which login?")
+    await world.polls()
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.alice.reads()
+    world.bob.hears()
+
+    await world.bob.clicks(thread, "Read every reply")
+    allowed = world.bob.reads()
+    await world.passes(CARD_SECONDS)
+    await world.bob.clicks(thread, "Read mentions only")
+    await world.alice.replies(thread, "the one for admins")
+    await world.passes(CARD_SECONDS)
+
+    assert allowed == ["Every reply in this thread goes to the agent now."]
+    assert world.bob.reads() == [
+        "*Fix it* belongs to Alice, so you can't change which replies its agent gets. "
+        "Ask Alice, or a Taskwire administrator."
+    ]
+    assert task.inputs == ["the one for admins"]
+
+
 async def test_a_mention_alone_brings_help(world: World) -> None:
     """A person mentions the bot without any other word. The bot answers with the help and its buttons, and
     starts nothing."""

@@ -423,6 +423,40 @@ async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None
     ]
 
 
+@pytest.mark.parametrize(("name", "prompt"), [("fix-the-login", "do it"), ("of-bob", "Fix the login")])
+async def test_a_shared_task_does_not_take_the_short_name_of_ones_own(
+    world: World, name: str, prompt: str
+) -> None:
+    """Alice names her task by its beginning. Bob shares a task with her whose whole name or title is that
+    beginning. The bot asks which task she means, and sends nothing before. Her whole name still names her
+    task."""
+    thread, task = await a_question(world)
+    thread.new_messages()
+    world.coder.add_task("bob", prompt, name=name)
+    await world.polls()
+    of_bob = await world.bob.runs(f"/task attach {name}")
+    await world.bob.types(f"/task share {name} <@{world.alice.id}>")
+    world.bob.reads()
+    world.alice.hears()
+    of_alice, typed = task.name, "fix-the-login" if name == "fix-the-login" else "Fix the login"
+
+    await world.alice.types(f"/task send “{typed}” use main")
+    [asked] = world.alice.reads()
+    await world.alice.types(f"/task send {of_alice} use main")
+    await world.passes(seconds=3)
+    before = [each.inputs for each in world.coder.tasks]
+    await world.alice.presses(f"Send {name}")
+    await world.passes(seconds=60)
+
+    assert asked.startswith(f"`{typed}` fits several tasks. Choose one, or type more of its name.\n")
+    assert asked.endswith(f"[Send {of_alice}] [Send {name}]")
+    assert before == [["use main"], []]
+    assert [each.inputs for each in world.coder.tasks] == [["use main"], ["use main"]]
+    thread.new_messages()
+    of_bob.new_messages()
+    world.alice.reads()
+
+
 @pytest.mark.parametrize("words", ["stop the music in the lobby", "status what we know", "delete old files"])
 async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, words: str) -> None:
     """The words match no title. The bot offers to start a task with them, and does nothing before the

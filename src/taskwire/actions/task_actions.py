@@ -367,8 +367,9 @@ class TaskActions:
         )
 
     async def _choose_replies(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Set whether only replies that mention the bot are input."""
-        is_mention_only = work.verb == "read_mentions"
+        """Set whether only replies that mention the bot are input, if the card offers that."""
+        is_offered = link.record.root_ts is not None or link.is_mention_only
+        is_mention_only = work.verb == "read_mentions" and is_offered
         batch = Batch()
         if is_mention_only:
             self._deps.writes.set_field(batch, link.id, "mention_only", "1")

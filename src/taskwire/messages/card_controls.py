@@ -105,7 +105,7 @@ def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
         return [*entries, watch, new_like]
     if link.state.phase is Phase.PAUSED and pending is None:
         entries.append(_Entry(Button.EDIT, "Edit prompt"))
-    entries += _discussion_entries(link)
+    entries += _discussion_entries(link, rights)
     entries += [watch, _Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute")]
     entries.append(new_like)
     if rights < Rights.MANAGE or pending == "delete":
@@ -119,7 +119,7 @@ def asked_for(link: Link, place: Place) -> list[Block]:
     return _asked_for(link, place, is_open=True, rights=Rights.MANAGE)
 
 
-def _discussion_entries(link: Link) -> list[_Entry]:
+def _discussion_entries(link: Link, rights: Rights) -> list[_Entry]:
     """Return the menu entries that choose which messages of the thread the agent gets.
 
     Only two kinds of cards have these entries: the card of a task in a discussion, and the card of a task
@@ -132,6 +132,8 @@ def _discussion_entries(link: Link) -> list[_Entry]:
     entries = [_Entry(Button.GIVE_THREAD, "Give it the thread")] if has_more else []
     if link.is_mention_only:
         return [*entries, _Entry(Button.READ_REPLIES, "Read every reply")]
+    if rights < Rights.MANAGE:
+        return entries
     return [*entries, _Entry(Button.READ_MENTIONS, "Read mentions only")]
 
 

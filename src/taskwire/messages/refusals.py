@@ -207,6 +207,14 @@ def message_unreadable() -> Refusal:
     )
 
 
+def message_changed() -> Refusal:
+    """Say that a message does not become a task, because it was edited after the reaction."""
+    return (
+        "That message was changed after your reaction. Nothing was created.",
+        "Take your reaction away and react again to make a task of it.",
+    )
+
+
 def message_without_text() -> Refusal:
     """Say that a message cannot become a task, because it has no text."""
     return (

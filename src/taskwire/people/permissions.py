@@ -37,7 +37,7 @@ PRESENCE_WINDOW = timedelta(seconds=10)
 # The names of this many accounts are remembered for the audit trail. No right depends on these names.
 MOST_KNOWN_ACCOUNTS = 10_000
 # The verbs that only the owner of a task and administrators may use.
-OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare"})
+OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "read_mentions"})
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})

@@ -37,6 +37,7 @@ class PickedMessage:
     files: tuple[FileRef, ...]
     person: UserId | None
     app_name: str = ""
+    edited_at: Ts | None = None
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,5 @@ def parse_picked(message: Body) -> PickedMessage | None:
         files=read_files(message),
         person=None if read_text(message, "bot_id") else read_user(message, "user"),
         app_name=read_text(message, "username") or read_text(message, "bot_profile", "name"),
+        edited_at=read_ts(message, "edited", "ts"),
     )

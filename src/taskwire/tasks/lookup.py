@@ -351,19 +351,14 @@ class Lookup:
         )
 
     async def _list_titled(self, seen: list[CatalogueEntry], title: str, own: str) -> list[CatalogueEntry]:
-        """List the tasks of exactly this title. If there are none, list those whose title begins with it.
-
-        If only one of these tasks is the person's own, list only that task.
-        """
+        """List the tasks of exactly this title. If there are none, list those whose title begins with it."""
         wanted = fold_words(title).removesuffix("…")
         titles = {
             each.task.id: fold_words((each.link or each.task).title) for each in await self._read_tasks(seen)
         }
-        listed = [each for each in seen if titles.get(each.entry.id) == wanted] or [
-            each for each in seen if titles.get(each.entry.id, "").startswith(wanted)
-        ]
-        mine = [each for each in listed if each.entry.owner_name == own]
-        return mine if len(mine) == 1 else listed
+        exact = [each for each in seen if titles.get(each.entry.id) == wanted]
+        longer = [each for each in seen if titles.get(each.entry.id, "").startswith(wanted)]
+        return _choose(exact, longer, own)
 
     async def _make_several(
         self, requester: Requester, name: TaskName, viewer: _Viewer, found: list[CatalogueEntry]
@@ -371,7 +366,7 @@ class Lookup:
         """Return the error that names these tasks. It shows the first tasks in the form of a list."""
         read = await self._read_tasks(found[:MOST_TASKS_OFFERED])
         names = [f"{each.task.owner_name}/{each.task.name}" for each in read]
-        names += [_full_name(each) for each in found[MOST_TASKS_OFFERED:]]
+        names += [f"{each.entry.owner_name}/{each.entry.name}" for each in found[MOST_TASKS_OFFERED:]]
         rows, hosts = [], Hosts(self._deps.coder_url, self._deps.forges)
         for number, each in enumerate(read):
             link = make_displayed_link(self._deps, each, microseconds(requester.at) // 1000)
@@ -417,16 +412,23 @@ def _is_named(link: Link, name: TaskName) -> bool:
 
 
 def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """List the tasks of exactly this name. If there are none, list the tasks whose name begins with it.
-
-    The person's own tasks come first.
-    """
+    """List the tasks of exactly this name. If there are none, list the tasks whose name begins with it."""
     candidates = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
-    if exact := [each for each in candidates if each.entry.name.lower() == name.name]:
-        return exact
-    prefixed = [each for each in candidates if each.entry.name.lower().startswith(name.name)]
-    mine = [each for each in prefixed if each.entry.owner_name == own]
-    return mine if len(mine) == 1 and not name.owner else prefixed
+    exact = [each for each in candidates if each.entry.name.lower() == name.name]
+    longer = [each for each in candidates if each.entry.name.lower().startswith(name.name)]
+    return _choose(exact, longer, own if not name.owner else "")
+
+
+def _choose(exact: list[CatalogueEntry], longer: list[CatalogueEntry], own: str) -> list[CatalogueEntry]:
+    """List the tasks that a person can mean. `longer` has the tasks that begin with the typed words.
+
+    If only one of the tasks that fit best is the person's own, list only that task. An exact name of another
+    person's task does not hide the person's own tasks: an owner can share a task with a person unasked.
+    """
+    fitting = exact or longer
+    mine = [each for each in fitting if each.entry.owner_name == own]
+    hidden = [each for each in longer if each.entry.owner_name == own] if exact and not mine else []
+    return mine if len(mine) == 1 else [*fitting, *hidden]
 
 
 async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
@@ -451,10 +453,6 @@ def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> L
     if seen.link is None:
         return make_unlinked(observed.observation, initial_state(observed, deps.rules, now_ms))
     return with_observation(seen.link, observed, deps.rules, now_ms)
-
-
-def _full_name(listed: CatalogueEntry) -> str:
-    return f"{listed.entry.owner_name}/{listed.entry.name}"
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:

@@ -2,6 +2,7 @@
 
 The prompt is the message, with its text files and a link back to the message. The task belongs to the person
 who reacted, and the task's card is in the message's thread. `create.py` checks the request, as for a mention.
+A message that was edited after the reaction starts nothing: the person has not read its words.
 """
 
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ThreadRef
+from taskwire.domain.ids import ThreadRef, Ts, microseconds
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage
 from taskwire.domain.requester import Requester
@@ -67,6 +68,9 @@ class MarkedMessages:
         link = await self._deps.links.find_by_thread(ThreadRef(requester.channel, root))
         if link not in (None, make_link_id(context.job.id)):
             raise UserError(*refusals.message_thread_has_task())
+        # Slack may give the time of an edit in whole seconds, so an edit in the same second counts as later.
+        if message.edited_at is not None and _second(message.edited_at) >= _second(requester.at):
+            raise UserError(*refusals.message_changed(), reason="changed")
         # If the message mentions the bot, its text is used without the mention.
         written = Reply(
             person=message.person or requester.person,
@@ -85,3 +89,7 @@ class MarkedMessages:
         refused = prepared.refused_files
         told = ((requester, answers.files_not_given(refused)),) if refused else ()
         return replace(outcome, private_messages=(*outcome.private_messages, *told))
+
+
+def _second(ts: Ts) -> int:
+    return microseconds(ts) // 1_000_000
