@@ -9,6 +9,7 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack.ledger import Call
 
 from .people import Person
+from .waiting import PROMPT, a_waiting_agent
 from .world import World
 
 NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
@@ -304,3 +305,30 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
     assert told == [suspended] * 4
     assert of_reply == f"{NOT_TO_THE_AGENT} {suspended}"
     assert (task.status, task.inputs) == ("active", [])
+
+
+@pytest.mark.parametrize("way", ["command", "reply"])
+async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: str) -> None:
+    """Bob, with whom Alice shares a task, presses *Stop, then change it*. The pause fails in Coder at first,
+    and Alice meanwhile ends the share. The prompt stays hers."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
+    world.alice.reads()
+    world.bob.hears()
+    await world.bob.replies(thread, "!edit print all keys")
+    world.bob.reads()
+    world.coder.plan_fault("tasks.pause", faults.server_error(), times=2)
+
+    await world.bob.presses("Stop, then change it")
+    if way == "command":
+        await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    else:
+        await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    for _ in range(4):
+        await world.passes(30)
+        await world.polls()
+
+    assert task.prompt == PROMPT
+    assert world.bob.reads() == []
+    thread.new_messages()
+    world.alice.reads()

@@ -11,7 +11,8 @@ from taskwire.domain.queueing.queues import (
 )
 
 # Times in microseconds since 1970, up to the year 2040.
-MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)
+MOMENTS_END = 2_208_988_800_000_000
+MOMENTS = st.integers(min_value=1, max_value=MOMENTS_END)
 
 
 def ts(microseconds: int) -> str:
@@ -26,6 +27,18 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
     assert urgent_score(ts(one)) < no_agent_score(ts(other)) < input_score(ts(one)) < 2**53
     assert request_score("pause", ts(one)) == urgent_score(ts(one))
     assert request_score("mute", ts(one)) == no_agent_score(ts(one))
+
+
+@settings(deadline=None)
+@given(MOMENTS)
+def test_the_end_of_a_share_goes_ahead_of_what_waits_in_its_lane(at: int) -> None:
+    """The end of a share goes ahead of other commands, also of years before. It delays no pause, and does not
+    overtake an earlier share."""
+    end = request_score("unshare", ts(at))
+
+    assert end <= no_agent_score(ts(max(1, at // 2)))
+    assert urgent_score(ts(MOMENTS_END)) < end
+    assert request_score("share", ts(at)) == end <= request_score("unshare", ts(at + 1))
 
 
 @settings(deadline=None)

@@ -137,6 +137,19 @@ def input_score(ts: str) -> int:
     return 2 * LANE_WIDTH + microseconds(ts)
 
 
+def share_score(ts: str) -> int:
+    """Return a score before the second lane's other jobs, for a share and for the end of a share.
+
+    What the other jobs may do depends on it. Shares and their ends keep their order, and delay no pause.
+    """
+    return LANE_WIDTH + microseconds(ts) // 2
+
+
 def request_score(verb: ActVerb, ts: str) -> int:
-    """Return the score of a command: first lane for pause, delete and detach, second lane for all others."""
-    return urgent_score(ts) if verb in ("pause", "delete", "detach") else no_agent_score(ts)
+    """Return the score of a command.
+
+    Pause, delete and detach are in the first lane, all others in the second lane, shares in front.
+    """
+    if verb in ("pause", "delete", "detach"):
+        return urgent_score(ts)
+    return share_score(ts) if verb in ("share", "unshare") else no_agent_score(ts)
