@@ -6,7 +6,7 @@ import pytest
 from taskwire_sandbox.slack import Attachment, messages
 from taskwire_sandbox.slack.text import rich_text
 
-from .people import Thread
+from .people import Thread, buttons
 from .reading import shown
 from .running_tasks import TITLE, a_task
 from .waiting import a_busy_agent, comes_up
@@ -464,11 +464,10 @@ async def test_a_person_with_a_share_may_pass_on_but_share_with_nobody(world: Wo
     await bob_asks(world, thread)
     world.alice.reads()
     carol.hears()
-    [link] = (await world.bot.parts.deps.links.list_open()).values()
-    reply = world.slack.thread(thread.channel, thread.ts)[-1]["ts"]
+    [pressed] = buttons(world.slack.ephemerals(world.alice.id)[-1].body, "Pass it on")
 
-    await carol.presses_made_up("teammate.always", f"{link} reply:{reply}")
-    await carol.presses_made_up("teammate.send", f"{link} reply:{reply}")
+    await carol.presses_made_up("teammate.always", pressed["value"])
+    await carol.presses_made_up("teammate.send", pressed["value"])
     await world.passes(seconds=3)
 
     refused, passed = carol.reads()[-2:]

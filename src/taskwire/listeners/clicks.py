@@ -97,9 +97,9 @@ _PASS_ON_STEPS: dict[Button, PassOnStep] = {
     Button.ALWAYS_LET: "always",
     Button.NOT_NOW: "not_now",
 }
-# The value of a button that counts towards a user limit is one id, or two ids separated by a space. Any other
-# value is made up, and the click is rejected.
-_IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200})?")
+# The value of a button that counts towards a user limit is one id, or two ids separated by a space. A hash
+# may follow. Any other value is made up, and the click is rejected.
+_IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200}(?: [0-9a-f]{64})?)?")
 
 
 class Clicks:
@@ -313,7 +313,8 @@ def _decision_of(
         chosen = int(number) if number.isdecimal() else -1
         return Choose(requester=requester, key=key, number=chosen, message_ts=ts)
     if button in _PASS_ON_STEPS:
-        return PassOn(requester=requester, job=rest, step=_PASS_ON_STEPS[button])
+        job_id, _, shown = rest.partition(" ")
+        return PassOn(requester=requester, job=job_id, step=_PASS_ON_STEPS[button], shown_hash=shown)
     if button in _SNOOZES:
         return SnoozeReminder(requester=requester, until=_SNOOZES[button], message_ts=ts)
     return None

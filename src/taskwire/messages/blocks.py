@@ -14,13 +14,14 @@ from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from taskwire.domain.lifecycle.phases import Phase
-from taskwire.domain.text.agent_text import remove_tags
+from taskwire.domain.text.agent_text import remove_tags, sanitize_for_agent
 from taskwire.domain.text.message import Block, Button
 from taskwire.domain.text.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
 
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
 TITLE_LENGTH = 120
 REPORT_LENGTH = 300
+SHOWN_NAME_LENGTH = 60
 # In characters. chat.update refuses a longer text (msg_too_long).
 TEXT_LENGTH = 4_000
 # Slack documents no limit for one rich_text. All blocks together fail at about 13,000 characters.
@@ -102,6 +103,12 @@ def one_line(text: str, limit: int) -> str:
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
         return ""
     return cut(break_mentions(shown).strip(), limit)
+
+
+def clean_name(name: str) -> str:
+    """Clean and cut the name of a person or of a file. The agent gets it exactly as people read it."""
+    shown = one_line(" ".join(sanitize_for_agent(name).split()), SHOWN_NAME_LENGTH)
+    return sanitize_for_agent(shown).replace("`", "'")
 
 
 def fit_cause(error: str, limit: int) -> str:

@@ -188,6 +188,7 @@ class AskedLine:
     `name` is the author's name. `files` are the names of the reply's files, and `contents` are those files
     that the agent gets. `job_id` is the id of the reply's job. `permalink` leads to the task's thread. If
     `is_hidden` is true, a part of the text or of a file is masked, and `message_url` leads to the message.
+    `shown_hash` is the hash of what this question shows.
     """
 
     link: Link
@@ -199,6 +200,12 @@ class AskedLine:
     permalink: str = ""
     is_hidden: bool = False
     message_url: str = ""
+    shown_hash: str = ""
+
+    @property
+    def value(self) -> str:
+        """The value of the buttons that decide about the reply."""
+        return f"{self.link.id} {self.job_id} {self.shown_hash}".rstrip()
 
 
 def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
@@ -213,7 +220,7 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     if is_changed:
         what = f"the reply to the agent of {bold_title(asked.link)}"
         words = f"{shown} has changed {what}, so nothing was sent yet. Pass this on{having}?"
-    value = f"{asked.link.id} {asked.job_id}"
+    value = asked.value
     choices = [button(Button.NOT_NOW, "Not now", value)]
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
@@ -240,7 +247,7 @@ def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -
     if is_short and (asked.contents or longest < _length(asked)) and _length(asked) <= HOME_TEXT_LENGTH:
         words = "The whole reply and its buttons: in my Home tab."
         return [*shown, context(f"{block_id}.more", [mrkdwn(words)])]
-    value = f"{asked.link.id} {asked.job_id}"
+    value = asked.value
     row = [_pass_button(value)] if _is_readable(asked, longest) else []
     row.append(button(Button.NOT_NOW, "Not now", value))
     row += [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []

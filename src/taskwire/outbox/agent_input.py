@@ -23,6 +23,7 @@ from taskwire.domain.text.agent_text import (
 )
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
+from taskwire.messages.blocks import clean_name
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage
@@ -185,9 +186,8 @@ def _hash(content: str | None) -> str:
 
 def _heading(file: FileRef) -> str:
     """Return the line above a file's content. The agent cannot take this line for a command."""
-    name = " ".join(sanitize_for_agent(file.name).split()) or "file"
-    code = name.replace("`", "'")
-    return f"`{code}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
+    name = clean_name(file.name) or "file"
+    return f"`{name}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
 
 
 def _make_safe_name(author: str) -> str:
@@ -195,7 +195,7 @@ def _make_safe_name(author: str) -> str:
 
     People choose their own names. The agent cannot take the returned name for a command.
     """
-    name = " ".join(sanitize_for_agent(author).split()) or "Somebody"
+    name = clean_name(author) or "Somebody"
     return f'"{name}"' if name.startswith(COMMAND_MARKS) else name
 
 

@@ -4,6 +4,8 @@ A reply is stored when its author is told that they may not steer. The replies a
 are also listed. `replies/pass_on.py` handles the buttons.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 from pydantic import BaseModel
@@ -17,6 +19,7 @@ from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import json_length
 from taskwire.domain.text.mrkdwn import break_mentions
+from taskwire.messages.blocks import clean_name
 from taskwire.messages.teammates import PASSED_TEXT_LENGTH, AskedFile, AskedLine
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.questions import find_choice
@@ -64,6 +67,17 @@ class OfferedReply(BaseModel):
         if self.choice is None:
             return f"{REPLY_ID_PREFIX}{self.reply.ts}"
         return f"choice:{self.choice.key}:{self.choice.number}:{self.reply.person}"
+
+    @property
+    def shown_hash(self) -> str:
+        """A hash of what the owner was shown: the author's name, the words, and the files.
+
+        The values of the question's buttons contain this hash, so a press counts only for what that question
+        showed. The hash needs no key, because only people who are asked get it.
+        """
+        names = [file.name for file in self.reply.files]
+        shown = json.dumps([self.author_name, self.words, names, self.reply.file_hashes])
+        return hashlib.sha256(shown.encode()).hexdigest()
 
     async def is_settled(self, deps: Dependencies, link: Link) -> bool:
         """Return whether the reply is a choice for a question that has been answered since."""
@@ -159,7 +173,7 @@ def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permal
     shown = break_mentions(offered.words.strip())
     reply = offered.reply
     files = tuple(
-        AskedFile(file.name, file.size, text, file.permalink if offered.can_open_files else "")
+        AskedFile(clean_name(file.name), file.size, text, file.permalink if offered.can_open_files else "")
         for file, known, text in zip(reply.files, reply.file_hashes, offered.file_texts, strict=False)
         if known
     )
@@ -167,11 +181,12 @@ def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permal
     return AskedLine(
         link=link,
         job_id=offered.job_id,
-        name=offered.author_name,
+        name=clean_name(offered.author_name),
         text=shown,
-        files=tuple(file.name for file in reply.files),
+        files=tuple(clean_name(file.name) for file in reply.files),
         contents=files,
         permalink=permalink,
         is_hidden=any(len(text) <= PASSED_TEXT_LENGTH and deps.mask(text) != text for text in texts),
         message_url=offered.message_url,
+        shown_hash=offered.shown_hash,
     )

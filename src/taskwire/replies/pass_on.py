@@ -234,13 +234,17 @@ class ReplyPasser:
         return teammates.ask_owner(describe_asked(self._deps, link, asked), is_changed=is_changed)
 
     async def _decide(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
-        """Pass the reply on, if its text is still the text that the owner has seen."""
+        """Pass the reply on, if it is still as the pressed question showed it. Otherwise ask again.
+
+        A question that was not replaced can show an older version of the reply.
+        """
         name = await self._get_author_name(offered.reply)
         present = await self._read_present(offered)
         if present is None:
             outcome = _answer(work, teammates.taken_back(name), await self._forget(link, work))
             return _tell_author(outcome, offered, teammates.nothing_to_pass_on())
-        if not await self._is_as_shown(offered.reply, present):
+        is_newest_shown = offered.is_asked and work.shown_hash == offered.shown_hash
+        if not is_newest_shown or not await self._is_as_shown(offered.reply, present):
             changed = await self._as_asked(link, offered, present)
             batch = await self._refresh_home(link, keep_offered(self._deps, link, changed, Batch(), now_ms))
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)

@@ -117,7 +117,7 @@ class Sharing(Flow):
         def find() -> tuple[str, str, str] | None:
             for told in self.deployment.slack.ephemerals(person):
                 for found in buttons(told.body, label):
-                    if found["value"].endswith(f":{self._passed[actor]}"):
+                    if f":{self._passed[actor]}" in found["value"]:
                         return told.ts, found["action_id"], found["value"]
             return None
 

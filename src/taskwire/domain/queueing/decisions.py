@@ -40,13 +40,14 @@ class PassOn(Work):
     """Ask a task's owner whether to send a teammate's reply to the agent, or carry out the owner's decision.
 
     The job is in the queue `to_coder`. `job` is the id of the reply's job. If `step` is `always`, the task is
-    also shared with the reply's author.
+    also shared with the reply's author. `shown_hash` is the hash of what the pressed question showed.
     """
 
     kind: Literal["pass_on"] = "pass_on"
     requester: Requester
     job: Readable
     step: PassOnStep
+    shown_hash: Readable = ""
 
 
 class Choose(Work):
