@@ -3,9 +3,10 @@
 import asyncio
 import json
 
-from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack import Attachment, CallFault
 
-from .waiting import a_waiting_agent
+from .test_pass_on_whole import change_content
+from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
 
@@ -123,6 +124,32 @@ async def test_a_message_that_was_no_input_is_sent_to_its_task(world: World) -> 
 
     assert task.inputs == ["Bob wrote:\nuse the staging database"]
     assert thread.receipt(ts) == ["white_check_mark"]
+
+
+async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: World) -> None:
+    """Alice sends Bob's message to her busy agent, and then Bob changes his file. The agent gets nothing.
+    When Alice uses the shortcut again, the agent gets the file as it is now."""
+    thread, task = await a_busy_agent(world)
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    ts = await world.bob.replies(thread, "look at this", files=(file,))
+    world.bob.reads()
+    await _uses(world, ts, "send_to_task")
+
+    change_content(world, b"rm -rf the lot")
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.passes(seconds=31)
+    before, told = list(task.inputs), thread.new_messages()
+    await _uses(world, ts, "send_to_task")
+    await world.passes(seconds=3)
+
+    assert before == []
+    assert told[0] == (
+        "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
+        "the message's menu sends it as it is now."
+    )
+    assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
+    thread.new_messages()
 
 
 async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:

@@ -357,7 +357,7 @@ def _handlers(
         TaskBinder(deps, people),
         ThreadQueries(deps, people),
         ReplySender(deps, people, texts),
-        MessageSender(deps, people),
+        MessageSender(deps, people, texts),
         ReplyEdits(deps, people, texts),
         ReplyDecisions(deps, people, texts),
         ReplyPasser(deps, people, texts, receiver),

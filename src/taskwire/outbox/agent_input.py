@@ -6,6 +6,7 @@ The input is the reply's text as its author saw it, and the content of the reply
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from taskwire.dependencies import Dependencies
@@ -89,13 +90,13 @@ class AgentInput:
         # log.
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused), tuple(changed))
 
-    async def hash_files(self, reply: Reply) -> tuple[str, ...]:
+    async def hash_files(self, files: Sequence[FileRef]) -> tuple[str, ...]:
         """Return a hash of the present content of each file. It is empty for a file that is no text."""
-        return tuple(each.hash for each in await self.read_files(reply))
+        return tuple(each.hash for each in await self.read_files(files))
 
-    async def read_files(self, reply: Reply) -> tuple[ReadFile, ...]:
+    async def read_files(self, files: Sequence[FileRef]) -> tuple[ReadFile, ...]:
         """Return the present content of each file."""
-        found = [await self._find_content(file) for file in reply.files]
+        found = [await self._find_content(file) for file in files]
         return tuple(ReadFile("" if each is None else _clean(each), _hash(each)) for each in found)
 
     async def link_back(self, channel: ChannelId, message: PickedMessage) -> str:

@@ -209,7 +209,7 @@ class ReplyPasser:
         If a part of the reply's text is masked, store the address of its message, where the owner can read
         that part.
         """
-        files, owner = await self._agent_input.read_files(present), link.record.owner_slack
+        files, owner = await self._agent_input.read_files(present.files), link.record.owner_slack
         frozen = {
             "file_hashes": tuple(file.hash for file in files),
             "shown_text": await self._agent_input.get_text(present),
@@ -283,7 +283,7 @@ class ReplyPasser:
         read = self._agent_input.get_plain
         if (read(present), present.files) != (read(shown), shown.files):
             return False
-        return await self._agent_input.hash_files(present) == shown.file_hashes
+        return await self._agent_input.hash_files(present.files) == shown.file_hashes
 
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
         """Return the reply as it is in Slack now. Return None if the reply was deleted or is no longer input.

@@ -1,8 +1,8 @@
 """Handles the shortcut *Send to its task*: a message of the thread that was not input becomes a reply.
 
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
-agent gets the author's name. A message that the agent already has, or that already waits for the agent, is
-not sent again.
+agent gets the author's name. If the author changes a file after that, the message is not sent. A message that
+the agent already has, or that already waits for the agent, is not sent again.
 """
 
 from functools import partial
@@ -12,8 +12,9 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
-from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, refusals
+from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import list_undelivered
@@ -24,9 +25,10 @@ from taskwire.queue.batch import Batch
 class MessageSender:
     """Handles the shortcut *Send to its task*."""
 
-    def __init__(self, deps: Dependencies, people: People) -> None:
+    def __init__(self, deps: Dependencies, people: People, agent_input: AgentInput) -> None:
         self._deps = deps
         self._people = people
+        self._agent_input = agent_input
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -38,9 +40,13 @@ class MessageSender:
         return await retry_for_person(self._deps, context, link, partial(self._send, link, work))
 
     async def _send(self, link: Link | None, work: SendToTask, context: JobContext) -> Outcome:
-        del context
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
+        if work.files and not work.file_hashes and work.author != work.requester.person:
+            # The person sends the files as they are now. Store their hashes before anything can make the job
+            # wait, because the author can change the files meanwhile.
+            hashes = await self._agent_input.hash_files(work.files)
+            return retry(0, context.job.with_work(file_hashes=hashes))
         await self._people.require_right_to("send", work.requester, link)
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
@@ -52,6 +58,7 @@ class MessageSender:
             text=work.text,
             blocks=work.blocks,
             files=work.files,
+            file_hashes=work.file_hashes,
             author_name=await self._get_author_name(work),
             is_confirmed=True,
             surface=work.requester.surface or "shortcut",

@@ -47,7 +47,7 @@ class PassOn(Work):
     requester: Requester
     job: Readable
     step: PassOnStep
-    shown_hash: Readable = ""
+    shown_hash: str = ""
 
 
 class Choose(Work):

@@ -203,7 +203,8 @@ class Reply(Work):
 class SendToTask(Work):
     """Send the agent a message of the thread that was no input before (queue `to_coder`).
 
-    `author` is None if an app wrote the message. Then `app_name` is the app's name.
+    `author` is None if an app wrote the message. Then `app_name` is the app's name. `file_hashes` is as in
+    `Reply`; it is empty until the job has run for the first time.
     """
 
     kind: Literal["send_to_task"] = "send_to_task"
@@ -212,6 +213,7 @@ class SendToTask(Work):
     text: str
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
+    file_hashes: tuple[str, ...] = ()
     author: UserId | None = None
     app_name: str = ""
 
