@@ -82,14 +82,15 @@ async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: Wo
 
 
 async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
-    """Bob presses *Answer* on Alice's card. The dialog has no field, and says whom to ask."""
+    """Bob presses *Answer* on Alice's card. The dialog has no field, and says how Bob's words can reach
+    the agent."""
     thread, _ = await a_question(world)
 
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
         f"[Answer]\n*{TITLE}* belongs to Alice, so you can't write to its agent. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Reply in its thread; you can then ask Alice to pass it on."
     )
 
 
@@ -259,3 +260,16 @@ def shown_cards(world: World, thread: Thread) -> list[str]:
     """Return the text of every edit of a card."""
     edits = [call.arguments for call in world.slack.calls if call.method == "chat.update"]
     return [str(each["text"]) for each in edits if each["ts"] == thread.ts]
+
+
+async def test_a_share_says_that_a_question_is_open(world: World) -> None:
+    """Alice shares a task whose agent waits for an answer. Bob's direct message says so."""
+    thread, _ = await a_question(world)
+
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+
+    assert world.bob.hears() == [
+        f"Alice lets you steer *{TITLE}*. Its agent waits for an answer now. To tell the agent something, "
+        "reply in its thread. You can also stop, resume and edit it.\n[Open thread]"
+    ]
+    world.alice.reads()

@@ -133,7 +133,7 @@ async def test_a_wrong_token_connects_nothing(both: World) -> None:
 
     assert both.alice.reads() == [
         OFFER,
-        "Coder refuses this token. Copy a new one from its page, then `/task connect` again.",
+        "Coder refuses this token. Copy a new one and paste it.\n[Get a token] [Paste the token]",
     ]
 
 

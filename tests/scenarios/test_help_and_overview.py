@@ -139,3 +139,17 @@ async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
     assert [secret for secret in world.settings.secrets() if secret in said] == []
     entries = [stored.entry async for stored in world.bot.parts.deps.audit.read(AuditFilter())]
     assert [(each.verb, each.outcome) for each in entries] == [("doctor", "done"), ("doctor", "refused")]
+
+
+async def test_a_word_for_a_list_offers_the_list(world: World) -> None:
+    """`mine` and `running` are no verbs. The bot offers the list that each names, and the form stays shut."""
+    world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
+
+    await world.alice.types("/task mine")
+    await world.alice.types("/task running tasks")
+    asked = world.alice.reads()
+    await world.alice.presses("Running tasks")
+
+    assert asked == ["Show your tasks?\n[My tasks]", "Show the tasks that run?\n[Running tasks]"]
+    assert "Fix the login" in world.alice.sees()
+    world.alice.reads()

@@ -271,7 +271,8 @@ async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) ->
 
 
 async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> None:
-    """Bob finds Alice's task in his tab while it waits for her, and when it is done."""
+    """Bob finds Alice's task in his tab while it waits for an answer, which he may give there, and when it is
+    done."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
@@ -285,11 +286,14 @@ async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> Non
         await world.passes(SETTLE_SECONDS)
         for _ in range(3):
             await world.passes(CARD_SECONDS)
-        shown.append(world.bob.home().partition(" · thread")[0])
+        shown.append(world.bob.home().partition("\n---")[0])
         thread.new_messages()
 
-    heading = "[New task]\nNothing needs you right now.\n*Shared with you*\n"
     assert shown == [
-        f"{heading}:raising_hand: {TITLE} · Needs you · … · Alice\nWhich config should I keep?",
-        f"{heading}:white_check_mark: {TITLE} · Done · … · Alice\nKept the new one",
+        "[New task]\nNone of your own tasks needs you right now.\n*Shared with you*\n"
+        f":raising_hand: {TITLE} · Needs you · … · Alice\nWhich config should I keep? · thread · "
+        f"{task.name}\n[Answer] [Open thread]",
+        "[New task]\nNothing needs you right now.\n*Shared with you*\n"
+        f":white_check_mark: {TITLE} · Done · … · Alice\nKept the new one · thread · "
+        f"{task.name}\n[Open thread]",
     ]

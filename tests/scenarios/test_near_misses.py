@@ -54,6 +54,7 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     [
         ("log fix", "Show the log of *fix*?\n[Logs fix] [Create a task]"),
         ("show Fix the login", "Show the status of *Fix the login*?\n[Status Fix the login] [Create a task]"),
+        ("retry Fix the login", "Resume *Fix the login*?\n[Resume Fix the login] [Create a task]"),
         ("kill fix", "Delete *fix*?\n[Delete… fix] [Create a task]"),
         (
             "umute Fix the login",
@@ -62,7 +63,8 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     ],
 )
 async def test_a_word_for_a_verb_before_a_task_offers_the_verb(world: World, typed: str, asked: str) -> None:
-    """`log` and `show` are no verbs, but the words after them name a task. The form does not open."""
+    """`log`, `show` and `retry` are no verbs, but the words after them name a task. The form stays
+    shut."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
 
     await world.alice.types(f"/task {typed}")

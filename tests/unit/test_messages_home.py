@@ -101,10 +101,10 @@ def test_more_tasks_than_fit_are_counted() -> None:
     ]
     assert more == [
         "35 more follow when these are decided.",
-        "26 more: `/task list needs-me`",
+        "27 more: `/task list needs-me`",
         "30 more: `/task list mine`",
-        "32 more: `/task list mine`",
-        "34 more: `/task list mine`",
+        "33 more: `/task list mine`",
+        "36 more: `/task list mine`",
     ]
 
 

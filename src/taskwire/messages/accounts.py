@@ -137,6 +137,11 @@ def offer_another(username: str, ways: ConnectWays) -> Message:
     return question(words, "", _connect_buttons(ways, "Paste another token"))
 
 
+def pasted_token_refused(ways: ConnectWays) -> Message:
+    """Say that Coder does not accept the token that the person has pasted, with the buttons to try again."""
+    return question("Coder refuses this token. Copy a new one and paste it.", "", _connect_buttons(ways))
+
+
 def request_waits(wish: str, ways: ConnectWays) -> Message:
     """Say that a request waits until the person has connected an account. `wish` describes the request."""
     words = f"Connect your Coder account, and I go on with {wish}: {ways.steps}."

@@ -19,7 +19,7 @@ from taskwire.messages.task_lists import Hosts, TaskLine, get_open_phase, task_r
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks in a Home tab. A task takes two blocks, and an answer takes a few.
-MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_SHARED, MOST_ANSWER_BLOCKS = 14, 10, 8, 6, 6
+MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_SHARED, MOST_ANSWER_BLOCKS = 13, 10, 7, 4, 6
 # The most replies that the tab asks about. Each has up to four blocks.
 MOST_ASKED_IN_HOME = 5
 
@@ -57,8 +57,7 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
         layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
         return _view([*layout, *_preferences(page.settings), *_account(page.account)])
     layout += _buttons()
-    heading = "*Needs you*" if page.needs or page.asked else "Nothing needs you right now."
-    layout.append(section("needs", heading))
+    layout.append(section("needs", _heading(page)))
     for number, asked in enumerate(page.asked[:MOST_ASKED_IN_HOME]):
         layout += get_asked_rows(f"asked.{number}", asked)
     if (hidden := len(page.asked) - MOST_ASKED_IN_HOME) > 0:
@@ -74,6 +73,15 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
         layout += [section("shared", "*Shared with you*")]
         layout += _rows("shared", page.shared, MOST_SHARED, "list mine", hosts)
     return _view([*layout, *_preferences(page.settings), *_account(page.account)])
+
+
+def _heading(page: HomePage) -> str:
+    """Return the heading of the tasks that need the person, or say that there are none."""
+    if page.needs or page.asked:
+        return "*Needs you*"
+    if any(get_open_phase(task.link) is Phase.NEEDS_YOU for task in page.shared):
+        return "None of your own tasks needs you right now."
+    return "Nothing needs you right now."
 
 
 def refused_home(words: str) -> View:
@@ -125,11 +133,11 @@ def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: 
 
 
 def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
-    """Return the buttons below a task that needs the person, or is paused and the person's own; else none.
+    """Return the buttons below a task that needs the person, is shared with them, or is their own and paused.
 
     The title of a task without buttons leads to its thread.
     """
-    is_asked = name == "needs" or (name == "lately" and task.link.state.phase is Phase.PAUSED)
+    is_asked = name in ("needs", "shared") or (name == "lately" and task.link.state.phase is Phase.PAUSED)
     if not is_asked:
         return []
     page, reported = get_page_url(task.link, hosts.coder_url), get_reported_url(task.link)

@@ -51,6 +51,9 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
     owner = owner or "its owner"
     if act in _NEVER_SHARED:
         return (sentence, f"Ask {owner}, or a Taskwire administrator.")
+    if act == "send" and link.record.owner_slack is not None and link.record.thread is not None:
+        reply = "Mention me in a reply" if link.is_mention_only else "Reply"
+        return (sentence, f"{reply} in its thread; you can then ask {owner} to pass it on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
     return (sentence, f"Ask {owner} to let you: `!share @{shared_with}` in its thread.")
 

@@ -93,11 +93,6 @@ def not_connected() -> Refusal:
     return ("I can't tell who you are in Coder.", "`/task connect` connects your account.")
 
 
-def pasted_token_refused() -> Refusal:
-    """Say that Coder does not accept the token that the person has pasted."""
-    return ("Coder refuses this token.", "Copy a new one from its page, then `/task connect` again.")
-
-
 def pasted_token_lost() -> Refusal:
     """Say that the pasted token cannot be read any more."""
     return ("I can't read your token any more.", "Please paste it again: `/task connect`.")

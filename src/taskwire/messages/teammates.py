@@ -141,18 +141,20 @@ def may_steer_now() -> Message:
     return statement("You can steer this task now, so your reply goes to its agent.")
 
 
-def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool) -> Message:
+def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_asking: bool) -> Message:
     """Tell a person that `sharer` lets them steer the task.
 
-    `is_readable` is true if the person can read the task's thread.
+    `is_readable` is true if the person can read the task's thread. `is_asking` is true if a question of the
+    task's agent is open.
     """
     shown = escape_line(sharer, 60) or "Somebody"
     how = f"`/task send {escape_line(link.record.name or 'NAME', 40)} TEXT` tells the agent something."
     if is_readable:
         reply = "mention me in a reply in its thread" if link.is_mention_only else "reply in its thread"
         how = f"To tell the agent something, {reply}."
+    asks = " Its agent waits for an answer now." if is_asking else ""
     return statement(
-        f"{shown} lets you steer {bold_title(link)}. {how} You can also stop, resume and edit it."
+        f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit it."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link, is_group
+from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import CallPerson
 from taskwire.domain.requester import Requester
@@ -27,19 +28,25 @@ async def tell_of_shares(
     link: Link,
     shares: Collection[str],
     batch: Batch,
+    *,
+    is_answered: bool = False,
 ) -> None:
     """Tell each person with whom the task is newly shared. `link` has the earlier shares.
+
+    If `is_answered`, a reply goes to the agent at the same time, so no question of the agent is open.
 
     Also publish the Home tabs of these people, and of the people whose share ends.
     """
     changed = set(shares) ^ set(link.shares)
-    sharer = requester.person
+    sharer, is_asking = requester.person, link.state.open_phase is Phase.NEEDS_YOU
     for person in sorted(UserId(each) for each in changed if not is_group(each)):
         await refresh_home_if_kept(deps, person, batch)
         if person not in shares or person == sharer:
             continue
         name, is_readable = await people.find_name(sharer), await _can_read(people, person, link)
-        message = teammates.may_steer_from_now_on(link, name, is_readable=is_readable)
+        message = teammates.may_steer_from_now_on(
+            link, name, is_readable=is_readable, is_asking=is_asking and not is_answered
+        )
         _tell(person, f"shared:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
 
 

@@ -251,7 +251,9 @@ class ReplyPasser:
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
             shares = await self._people.share_with(work.requester, link, (present.person,), batch)
-            await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
+            await tell_of_shares(
+                self._deps, self._people, work.requester, link, shares, batch, is_answered=True
+            )
         is_always, choice = work.step == "always", offered.choice
         is_choice, by_name = choice is not None, await self._people.find_name(work.requester.person)
         is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)

@@ -9,6 +9,7 @@ earlier try has made is deleted, and the record names the job that stored it.
 """
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 
 from taskwire.coder.client import CoderClient
@@ -90,7 +91,9 @@ class AccountConnector:
             await self.claim(user, person)
             token = await self._exchange(pasted, former, person) or pasted_token
         except PersonTokenRefused:
-            raise UserError(*refusals.pasted_token_refused()) from None
+            context.audit.is_refused("not_possible")
+            refusal = accounts.pasted_token_refused(self._deps.connect_ways)
+            return replace(done(None, (work.requester, refusal)), is_refusal=True)
         own = self._deps.service_coder.for_person(token, person)
         ends = await own.find_token_expiry()
         connected = ConnectedAccount(

@@ -245,9 +245,18 @@ VERBS_OF_OTHER_TOOLS = {
     "wait": "pause",
     "start": "resume",
     "continue": "resume",
+    "retry": "resume",
     "rm": "delete",
     "remove": "delete",
     "kill": "delete",
+}
+
+# Words for a list that people type as a verb, and the filter of `list` that each means.
+LISTS_WITHOUT_VERB = {
+    "mine": ListFilter.MINE,
+    "my": ListFilter.MINE,
+    "running": ListFilter.WORKING,
+    "working": ListFilter.WORKING,
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing.grammar import (
+    LISTS_WITHOUT_VERB,
     SUGGESTED_FILTERS,
     VERBS,
     VERBS_OF_OTHER_TOOLS,
@@ -106,11 +107,20 @@ _QUESTIONS = {
     "templates": "Show the templates?",
     "help": "Show the help?",
 }
+# For each list that is offered: what it shows, and the label of its button.
+_LISTS = {
+    ListFilter.MINE: ("your tasks", "My tasks"),
+    ListFilter.WORKING: ("the tasks that run", "Running tasks"),
+}
 _LABELS = {"create": "Create", "delete": "Delete…", "edit": "Replace prompt", "send": "Send"}
 
 
 def raise_if_near_verb(word: str, rest: str) -> None:
     """Raise NearMiss if a text is nearly a command. `word` is the text's first word, which is no verb."""
+    chosen = LISTS_WITHOUT_VERB.get(word.lower())
+    if chosen is not None and rest.lower() in ("", "tasks"):
+        whose, label = _LISTS[chosen]
+        raise NearMiss(f"Show {whose}?", [Offer(label, f"list {chosen.value}")])
     meant = [verb for verb in _find_likely_verbs(word) if _is_likely_command(verb, rest, word)]
     if not meant:
         return
