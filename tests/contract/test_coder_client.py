@@ -96,7 +96,7 @@ def to_coder_json(value: object) -> JsonValue:
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
-    """Each call uses a path, a method and a status of success from the table."""
+    """Each call's method and path are a row of the table of routes, and so is the status of success."""
     row = find_row(call)
 
     assert row in ROUTES

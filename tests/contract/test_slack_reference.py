@@ -12,7 +12,7 @@ from taskwire_sandbox.slack.methods import all_methods
 from . import references
 from .slack_table import MANIFEST, METHODS, TIERS, list_arguments, list_required_arguments
 
-Reference = dict[str, dict[str, Any]]  # as the file has it
+Reference = dict[str, dict[str, Any]]  # the entries of the file with Slack's reference
 
 # These methods are missing in the file of Slack's reference. The rows come from their pages at
 # https://docs.slack.dev/reference/methods. The first page could be read only in part: its tier and

@@ -220,8 +220,8 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
 
 
 async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: Bench) -> None:
-    """An attempt of unknown outcome stays recorded, even if the handler asks for a retry without reading back
-    the attempt."""
+    """If the outcome of an attempt is unknown, its intent record stays. The record stays even if the handler
+    asks for a retry without having found out the outcome."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:

@@ -47,7 +47,8 @@ async def _age(redis: Redis, place: Place, minutes: int) -> None:
     seconds, _ = await redis.time()
     async for key in redis.scan_iter(keys.named("heartbeat*")):
         await redis.set(key, seconds * 1000 - minutes * MINUTE_MS)
-    # In reality, the gap that the bot noted at its start would have expired after this time.
+    # At its start, the bot stored a gap: a time in which it did not listen. If `minutes` had really passed,
+    # this record would have expired.
     await redis.delete(keys.named("gap"))
 
 

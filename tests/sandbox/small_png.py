@@ -14,8 +14,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # How many bytes a pixel has, by PNG's number of the color type: 2 is RGB, 6 is RGBA.
 _PIXEL_BYTES = {2: 3, 6: 4}
 _COLORS = 256
-# The colors that are used most are chosen first, this many. Every other color is chosen only if the square of
-# its distance to each chosen color is at least this.
+# The `_MOST_USED` most frequent colors are always chosen. Another color is chosen only if the square of its
+# distance to each chosen color is at least `_FAR_APART`.
 _MOST_USED, _FAR_APART = 80, 250
 
 

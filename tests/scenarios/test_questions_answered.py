@@ -487,8 +487,8 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 
 
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
-    """The bot no longer has the reply behind the question. After a press, the question says that and loses
-    its button."""
+    """A reply was not delivered, and the bot has it no longer. A press on the button of the bot's message
+    replaces the message with one that says so and has no button."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")

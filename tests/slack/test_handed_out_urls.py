@@ -163,8 +163,9 @@ async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
 
 
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
-    """While URLs of a kind are blocked after a 429, a call in a job raises NoCapacity immediately and is not
-    sent. The caller can then show its message in another way."""
+    """After a 429, all URLs of the same kind (response, upload or download) are blocked for a while. In a
+    job, a request to such a URL is not sent and raises NoCapacity at once. The job can then show its message
+    in another way."""
     async with raw_server(respond(200, "ok")) as server, transport.make_session() as session:
         urls = make_urls(session, f"{server.url}/api/", RateLimiter(seconds=3))
         with as_claimant("to_coder:L1 job"), pytest.raises(errors.NoCapacity):

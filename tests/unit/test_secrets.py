@@ -284,7 +284,7 @@ def test_a_token_that_the_terminal_broke_is_masked() -> None:
 
 
 def test_a_token_over_many_lines_is_masked() -> None:
-    """A web token that fills several lines of a terminal is masked."""
+    """A JSON Web Token (JWT) that a terminal has broken into several lines is masked."""
     token = "eyJhbGciOiJIUzI1NiJ9." + "eyJz" * 50 + "." + "dozj" * 10
     lines = [token[at : at + 80] for at in range(0, len(token), 80)]
 

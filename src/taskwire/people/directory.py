@@ -88,9 +88,10 @@ class Directory:
         return known if known is not None else _name_of(await self.get_profile(person))
 
     async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
-        """Return the people who have one of these names in Slack. `fold_words` makes names comparable.
+        """Return, for each of these names, the people who have it in Slack.
 
-        Return nobody if the workspace has too many people to look at all of them.
+        The caller has folded the names with `fold_words`. Return an empty dict if the workspace has too many
+        people to read them all, or if Slack refuses the list.
         """
         found: dict[str, dict[UserId, None]] = {}
         teams, cursor = [*await self._list_teams_to_ask()], ""

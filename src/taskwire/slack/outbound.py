@@ -203,7 +203,10 @@ class Outbound:
     async def list_earlier(
         self, channel: ChannelId, thread_ts: Ts, before: Ts | None = None
     ) -> list[inbound.WrittenMessage]:
-        """Return people's messages in a thread, root included, from before the message at `before`."""
+        """Return the messages that people wrote in a thread, with its root.
+
+        If `before` is given, return only the messages that are older than this ts.
+        """
         own = await self._get_own()
         found = []
         async for message in self._calls.iter_messages(channel, thread_ts, thread_ts, self.timeouts.read):

@@ -35,7 +35,7 @@ THREADLESS_LINK_TTL_MS = DAY_MS
 KEPT_REPLY_TTL_MS = 7 * DAY_MS
 # A link stores the receipt, and whether the agent has the reply, for at most this many replies.
 MAX_MARKED_REPLIES = 500
-# How long a link stores these receipts and deliveries.
+# How long a link stores a reply's receipt, and whether the agent has the reply.
 RECEIPT_TTL_MS = 7 * DAY_MS
 # How long Redis stores which agents are followed. No agent is followed for longer.
 FOLLOWED_TTL_MS = DAY_MS

@@ -420,10 +420,11 @@ def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list
 
 
 def _choose(exact: list[CatalogueEntry], longer: list[CatalogueEntry], own: str) -> list[CatalogueEntry]:
-    """List the tasks that a person can mean. `longer` has the tasks that begin with the typed words.
+    """List the tasks that a person can mean.
 
-    If only one of the tasks that fit best is the person's own, list only that task. An exact name of another
-    person's task does not hide the person's own tasks: an owner can share a task with a person unasked.
+    `exact` are the tasks with the typed name or title; `longer` are those that begin with it. If just one of
+    the exact ones (if there are none, of the longer ones) is the person's own, list only that task. If all
+    exact ones belong to others, also list the person's own longer ones, because others choose those names.
     """
     fitting = exact or longer
     mine = [each for each in fitting if each.entry.owner_name == own]

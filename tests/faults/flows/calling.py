@@ -31,7 +31,7 @@ class Direct(Flow):
     async def prepare(self, actors: Sequence[Actor]) -> None:
         """Give each actor a task whose agent is working, and the person settings of the flow."""
         for actor in actors:
-            # A call that names the person's direct messages belongs to the actor.
+            # A request to Slack with the id of this person's direct messages counts as the actor's.
             self.deployment.watch.names.add(actor, self.deployment.slack.open_direct(actor.person).id)
         await give_tasks(self, actors)
         await self.set_up(actors)

@@ -34,8 +34,9 @@ class Mark(SealedModel):
 
     `text` is the input. `last_id` is the id of the newest entry; -1 if the log is empty. `last_digest` is the
     digest of the newest entry, which may still change. `earlier_digest` is the digest of all other entries,
-    which do not change. `is_prompt` is true if the input has the same text as the prompt, and the prompt was
-    not in the log yet. Then a copy in the log may be the prompt.
+    which do not change. `build` is the number of the workspace's build. `is_prompt` is true if the input has
+    the same text as the task's prompt, and the prompt was not in the log yet. Then one later entry with this
+    text does not prove that the input arrived, because the entry may be the prompt.
     """
 
     model_config = ConfigDict(frozen=True)

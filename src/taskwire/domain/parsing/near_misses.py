@@ -215,10 +215,11 @@ def offer_values(
 
 
 def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
-    """Return the refusal of a name that fits several tasks, with one button for each task.
+    """Return the refusal of a name that does not fit exactly one task.
 
-    The button carries out `verb` on its task. `text` is the text after the task's name, as Slack sends it. If
-    no task has the typed title, offer to create a task.
+    If several tasks fit, the refusal has a button for each, which carries out `verb` on this task. If no task
+    has the typed title, the button creates a task with the typed words. `text` is what followed the task's
+    name, as Slack sends it.
     """
     if isinstance(error, UnknownTitle):
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
