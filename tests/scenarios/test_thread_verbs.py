@@ -288,7 +288,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
             f"stop it. {let_me}",
             f"detach it. {owners}",
             f"delete it. {owners}",
-            f"write to its agent. {let_me}",
+            "write to its agent. Reply in its thread; you can then ask Alice to pass it on.",
             f"change its prompt. {let_me}",
         )
     ]

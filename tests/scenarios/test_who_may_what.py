@@ -4,6 +4,7 @@ import pytest
 
 from .world import World
 
+PASS_ON = "Reply in its thread; you can then ask Alice to pass it on."
 LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
 
 
@@ -147,7 +148,7 @@ async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
         ("pause {name}", "stop it", LET_ME),
         ("resume {name}", "resume it", LET_ME),
         ("edit {name} other", "change its prompt", LET_ME),
-        ("send {name} hello", "write to its agent", LET_ME),
+        ("send {name} hello", "write to its agent", PASS_ON),
         ("detach {name}", "detach it", "Ask Alice, or a Taskwire administrator."),
     ],
 )
