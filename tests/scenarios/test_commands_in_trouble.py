@@ -13,6 +13,7 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
+from .running_tasks import a_task
 from .world import World, new_world
 
 AWAY = "Coder is not answering. Try again in a minute."
@@ -494,3 +495,18 @@ async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: W
 
     assert "command" in await world.bot.parts.heard.list_latest()
     world.alice.reads()
+
+
+async def test_a_form_opens_if_the_offer_of_a_command_cannot_be_stored(world: World) -> None:
+    """A person types a wrong verb before a task's title, while Redis accepts no writes. The bot cannot store
+    what its button would do, so it opens the form with the person's words."""
+    await a_task(world)
+    store = world.connections.commands
+    await store.config_set("min-replicas-to-write", 1)
+
+    await world.alice.types("/task show Fix the login redirect", settles=False)
+    await world.until(lambda: "show Fix the login redirect" in world.alice.dialog(), "the form")
+    await store.config_set("min-replicas-to-write", 0)
+
+    await world.settles()
+    assert world.alice.reads() == []

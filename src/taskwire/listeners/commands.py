@@ -7,6 +7,7 @@ command is acknowledged.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 
@@ -190,14 +191,19 @@ class Commands:
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
     async def _open_form_or_offer(self, typed: SlashCommand, form: commands.OpenForm) -> None:
-        """Open the form, unless the text is nearly a command on an existing task. Then offer that command."""
+        """Offer the command on an existing task that the person probably meant. Otherwise open the form.
+
+        If the offer cannot be stored, the form opens too, so that the person is never left without an answer.
+        """
         near_miss = offer_command_on_task(typed.text.strip())
-        if near_miss is None or not await self._names_task(typed.requester, near_miss):
-            self._dialogs.open_form(typed.requester, typed.trigger_id, form)
-            return
-        key = digest("offered", typed.delivery)
-        await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
-        self._show(typed.requester, offer_commands(near_miss, key))
+        if near_miss is not None and await self._names_task(typed.requester, near_miss):
+            key = digest("offered", typed.delivery)
+            batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
+            with contextlib.suppress(RedisError, OutsideError):
+                await self._deps.queues.write(batch)
+                self._show(typed.requester, offer_commands(near_miss, key))
+                return
+        self._dialogs.open_form(typed.requester, typed.trigger_id, form)
 
     async def _names_task(self, requester: Requester, near_miss: NearMiss) -> bool:
         """Return whether the first offer names a task that the person may see. Do not wait long for Coder."""
