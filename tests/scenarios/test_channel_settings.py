@@ -46,7 +46,7 @@ EVERYWHERE = {
 BEGIN = "Alice has changed the settings of this channel: from now on, "
 END = " `/task settings` shows and changes that."
 TOLD = f"{BEGIN}everybody here can steer new tasks. Older tasks stay as they are.{END}"
-TOLD_BACK = f"{BEGIN}only its owner can steer a task, and the people with whom it is shared.{END}"
+TOLD_BACK = f"{BEGIN}only a task's owner can steer it, and the people with whom it is shared.{END}"
 WAITS = "Waits until somebody resumes it"
 
 

@@ -109,7 +109,7 @@ def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
     who = escape_line(by_name, 80) or "Somebody"
     now = "everybody here can steer new tasks. Older tasks stay as they are"
     if not is_everybody:
-        now = "only its owner can steer a task, and the people with whom it is shared"
+        now = "only a task's owner can steer it, and the people with whom it is shared"
     return statement(
         f"{who} has changed the settings of this channel: from now on, {now}. "
         "`/task settings` shows and changes that."
