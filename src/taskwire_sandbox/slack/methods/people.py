@@ -85,7 +85,7 @@ METHODS = (
         "cursor limit:int include_locale:bool team_id",
         tier=2,
         scopes="users:read",
-        errors="invalid_cursor limit_required missing_argument team_access_not_granted",
+        errors="invalid_cursor limit_required",
     ),
     method(
         "usergroups.list",
@@ -93,7 +93,6 @@ METHODS = (
         "include_count:bool include_disabled:bool include_users:bool team_id",
         tier=2,
         scopes="usergroups:read",
-        errors="missing_argument team_access_not_granted",
     ),
     method(
         "usergroups.users.list",
@@ -101,6 +100,6 @@ METHODS = (
         "usergroup! include_disabled:bool team_id",
         tier=2,
         scopes="usergroups:read",
-        errors="missing_argument no_such_subteam team_access_not_granted",
+        errors="no_such_subteam",
     ),
 )

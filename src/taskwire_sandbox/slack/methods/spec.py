@@ -16,8 +16,9 @@ from taskwire_sandbox.slack.workspace import IM, MPIM, PRIVATE, PUBLIC, Channel
 COMMON_ERRORS = frozenset(
     {
         "access_denied", "account_inactive", "fatal_error", "internal_error", "invalid_arguments",
-        "invalid_auth", "missing_scope", "not_allowed_token_type", "not_authed", "ratelimited",
-        "request_timeout", "service_unavailable", "unknown_method",
+        "invalid_auth", "missing_argument", "missing_scope", "not_allowed_token_type", "not_authed",
+        "ratelimited", "request_timeout", "service_unavailable", "team_access_not_granted",
+        "unknown_method",
     }
 )  # fmt: skip
 HISTORY_SCOPES = {
