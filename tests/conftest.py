@@ -24,16 +24,17 @@ TRIED = "tried"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option `--every-way`. With it, every flow tries all its faults. Without it, only one of several
-    flows tries a fault that is equal in these flows."""
+    """Add the option `--every-way`. If several flows can try the same fault, only one of them tries it. With
+    this option, each of them tries it."""
     parser.addoption("--every-way", action="store_true", help="try every fault in every flow (tests/faults)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long tests first, spread over the worker processes, so that no process ends with a long test.
-    pytest-xdist gives each worker process a contiguous part of the list.
+    """Put the long tests first, and spread them over the worker processes. Otherwise one process could start
+    a long test when all others have ended.
 
-    A test is long if it has a timeout of its own.
+    A test is long if it has a timeout of its own. pytest-xdist gives each worker process a contiguous part of
+    the list, so each part begins with long tests.
     """
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("timeout")]

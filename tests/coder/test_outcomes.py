@@ -1,5 +1,5 @@
-"""Each answer of Coder raises the error that tells the caller what to do. The messages in the answers are
-Coder's own."""
+"""If Coder answers with an error, the client raises the error class that tells the caller what to do. The
+messages in the tested answers are Coder's own."""
 
 import json
 from collections.abc import AsyncIterator
@@ -146,7 +146,8 @@ async def test_what_is_not_coders_answer_is_unknown(act: Behavior, kind: type[Ou
     ],
 )
 async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
-    """If Coder or a proxy answers 429, the client's error says how many seconds to wait."""
+    """If Coder or a proxy answers 429, the client's error says how many seconds to wait. It says None if the
+    answer has no valid `Retry-After`."""
     error = await outcome_of_send(respond(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
@@ -196,7 +197,8 @@ async def server() -> AsyncIterator[RawServer]:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
 async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: str) -> None:
-    """If a name would change the route of the URL, the client raises `NotFound` and sends no request."""
+    """If a name is empty or has a slash or only dots, its URL would be another route. The client raises
+    `NotFound` and sends no request."""
     async with CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.NotFound):
             await coder.get_task(name)
@@ -205,8 +207,8 @@ async def test_a_name_that_cannot_be_one_is_not_found(server: RawServer, name: s
 
 
 async def test_a_redirect_of_a_read_is_not_followed() -> None:
-    """If Coder redirects a read, the client does not follow the redirect, because the server of a sign-in
-    page must not get the token."""
+    """If the answer to a read is a redirect, the client raises an error and does not follow the redirect. The
+    redirect may lead to a sign-in page, whose server must not get the token."""
     async with (
         raw_server(respond(302, "", "Location: /login")) as server,
         CoderClient.open(server.url, TOKEN) as coder,

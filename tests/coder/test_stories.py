@@ -28,11 +28,11 @@ class Deployment:
     template: Template
 
     def starting(self, name: str) -> SandboxTask:
-        """Create a task of Alice whose first build is queued."""
+        """Create a task of Alice whose first build is queued. Return the stand-in's task."""
         return self.coder.add_task("alice", "Fix the login", name=name, template=self.template)
 
     async def running(self) -> SandboxTask:
-        """Create a task of Alice whose agent waits for input."""
+        """Create a task of Alice, and wait until its agent waits for input. Return the stand-in's task."""
         task = self.starting("fix-login")
         await self.coder.advance(300)
         assert (task.status, task.is_stable) == ("active", True)
@@ -74,8 +74,8 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
 
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
-    """Coder refuses a second task with the same name and owner. If the outcome of a create is unknown,
-    Taskwire can therefore repeat the call safely."""
+    """Coder refuses to create a second task with the same name and owner. Taskwire can therefore safely
+    repeat a call to create a task if the outcome of the first call is unknown."""
     version = here.template.active.id
     await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
@@ -86,8 +86,8 @@ async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> No
 
 
 async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
-    """If a name is too long, or the version or the owner is unknown, Coder refuses to create the task. The
-    client's error keeps Coder's reason."""
+    """If the name is too long, or the template version or the owner is unknown, Coder refuses to create the
+    task. The client's error keeps Coder's reason."""
     version = here.template.active.id
 
     with pytest.raises(errors.BadRequest) as caught:
@@ -211,8 +211,8 @@ async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
 
 
 async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
-    """The client asks Coder which account its token belongs to, when the token ends, and which resources it
-    may not see."""
+    """A client with Bob's token finds Bob's account and the token's expiry. It cannot see Alice's task. If
+    Bob is suspended, Coder refuses his token."""
     task = await here.running()
     bob = here.coder.add_user("bob")
     token = here.coder.add_token("bob", lifetime=timedelta(days=2))
@@ -234,8 +234,8 @@ async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
 
 
 async def test_a_server_without_tasks_is_recognised() -> None:
-    """If Coder has no route for tasks, the client's error says so. The client can still read Coder's
-    version."""
+    """If Coder has no route for tasks, the client raises `TasksNotSupported`. The client can still read
+    Coder's version."""
     async with deployed(Settings(tasks_enabled=False)) as here:
         assert (await here.client.get_build_info()).version.startswith("v2.")
         with pytest.raises(errors.TasksNotSupported):
@@ -298,8 +298,8 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
 
 
 async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
-    """If Coder is down, a call raises `Unreachable` and changes nothing. This is true on a new connection and
-    on a kept one."""
+    """If Coder is down, a call raises `Unreachable` and changes nothing. This is true both for a new
+    connection and for one that is still open from an earlier call."""
     task = await here.running()
     await here.client.get_own_user()
 

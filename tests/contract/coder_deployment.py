@@ -19,7 +19,8 @@ REFUSED: Mapping[tuple[str, str], int] = {
 
 @asynccontextmanager
 async def open_deployment() -> AsyncIterator[Scene]:
-    """Set up the deployment."""
+    """Run a Coder stand-in with Alice and a template `full`, which has a preset, a parameter and an external
+    login."""
     async with scene() as found:
         sandbox = found.sandbox
         sandbox.add_template(
@@ -32,7 +33,8 @@ async def open_deployment() -> AsyncIterator[Scene]:
 
 
 def add_task(deployment: Scene, state: str) -> None:
-    """Add Alice's task `it`, in this state."""
+    """Add Alice's task `it`, and bring it into `state`: "working", "paused" or "broken". Any other word
+    leaves the new task as it is."""
     task = deployment.sandbox.add_task("alice", "Do <it> & more", name="it")
     deployment.sandbox.share("it", "admin", "use")
     if state == "working":
@@ -47,7 +49,8 @@ def add_task(deployment: Scene, state: str) -> None:
 
 
 def fill_path(deployment: Scene, path: str) -> str:
-    """Return a path of the table of routes with its parameters filled in."""
+    """Return a path of the table of routes, with ids and names of this deployment instead of its
+    parameters."""
     sandbox = deployment.sandbox
     full = next(each for each in sandbox.world.templates.values() if each.name == "full")
     values = {

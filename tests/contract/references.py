@@ -1,8 +1,7 @@
-"""Reads Slack's and Coder's own references, which are in a folder beside the repository. The tables of this
-folder list what Taskwire uses.
+"""Reads the API references of Slack and Coder, which are files in a folder beside the repository.
 
-If the references are present, tests compare the tables and both stand-ins with the references. Otherwise
-these tests are skipped with a reason.
+If the files are present, tests compare the tables of this folder and both stand-ins with them. Otherwise
+these tests are skipped with a reason. The tables list what Taskwire uses of Slack and Coder.
 """
 
 import os
@@ -14,7 +13,7 @@ DEFAULT_FOLDER = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def read_reference(name: str) -> str:
-    """Read a file from `../shared/data`, or from the folder that TASKWIRE_SHARED_DATA names.
+    """Return the text of a file in `../shared/data`, or in the folder that TASKWIRE_SHARED_DATA names.
 
     Skip the test if the file is missing.
     """

@@ -51,7 +51,8 @@ def list_body_names(call: Call) -> set[str]:
 
 
 def make_value(field: Field, is_full: bool) -> JsonValue:
-    """Return a value of a field's kind."""
+    """Return a value of the field's kind, or a list with one such value. If the kind is a type of the table,
+    `is_full` says whether the value has its optional fields too."""
     if field.kind in TYPES:
         value: JsonValue = make_sample(field.kind, is_full=is_full)
     elif field.kind in WORDS:
@@ -62,7 +63,8 @@ def make_value(field: Field, is_full: bool) -> JsonValue:
 
 
 def make_sample(name: str, *, is_full: bool) -> dict[str, JsonValue]:
-    """Return a value of a type, with all fields or with only the required fields."""
+    """Return a value of the type `name`, with all fields if `is_full`, otherwise with only the required
+    fields."""
     return {
         field.name: make_value(field, is_full)
         for field in list_fields(name)
@@ -71,7 +73,8 @@ def make_sample(name: str, *, is_full: bool) -> dict[str, JsonValue]:
 
 
 def map_names(model: type[BaseModel]) -> dict[str, str]:
-    """Return the fields that a model reads: Coder's name and the model's name of each field."""
+    """Return the fields that a model reads: each key is Coder's name of a field, its value is the model's
+    name."""
     found = {}
     for name, field in model.model_fields.items():
         alias = field.validation_alias
@@ -96,7 +99,8 @@ def to_coder_json(value: object) -> JsonValue:
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
-    """Each call's method and path are a row of the table of routes, and so is the status of success."""
+    """For each call, the table of routes has a row with its method and path, and this row has the status that
+    the call takes for success."""
     row = find_row(call)
 
     assert row in ROUTES
@@ -166,8 +170,8 @@ def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
-    """Taskwire recognizes a task by fields of the table. The client finds these fields without parsing the
-    whole task."""
+    """A person names a task by its id, its name or its owner. The client reads these fields from Coder's list
+    without parsing whole tasks, so this test checks that the table has them."""
     assert set(TaskEntry.__struct_fields__) <= {field.name for field in list_fields("Task")}
 
 

@@ -100,19 +100,21 @@ OTHER_READS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Coder's reference, made strict: unknown keys are errors, and null is allowed only where Go has a
-    pointer."""
+    """Coder's API reference, made strict: unknown keys are errors, and null is allowed only where the type in
+    Coder's Go code is a pointer."""
 
     paths: dict[str, Any]
     definitions: dict[str, Any]
 
     def path_like(self, path: str) -> str | None:
-        """Return the reference's path for a path of the table. The names of parameters may differ."""
+        """Return the reference's path that equals a path of the table, or None if there is none. The names of
+        the parameters in the path may differ."""
         wanted = re.sub(r"{\w+}", "{}", path)
         return next((known for known in self.paths if re.sub(r"{\w+}", "{}", known) == wanted), None)
 
     def problems(self, path: str, method: str, status: int, body: object) -> list[str]:
-        """Return the differences between an answer and the reference."""
+        """Return how an answer differs from the reference. The list is empty if the answer has a documented
+        status and the documented shape."""
         responses = self.paths[self.path_like(path) or ""][method.lower()]["responses"]
         if str(status) not in responses:
             return [f"status {status} instead of {', '.join(responses)}"]
@@ -180,14 +182,16 @@ def _wrong_fields(reference: Reference) -> Iterator[str]:
 
 
 def _called(kind: str) -> str:
-    """Return the reference's name of a type or of a list of words."""
+    """Return the reference's name for a type or a list of words of the table. A kind in brackets keeps its
+    brackets."""
     name = kind.strip("[]")
     called = NAMES.get(name, name)
     return f"[{called}]" if kind.startswith("[") else called
 
 
 def _reference_name(schema: dict[str, Any]) -> str:
-    """Return the name of the type that a schema refers to. The name is in brackets for a list."""
+    """Return the name of the type that a schema refers to. If the schema is a list, return the name of its
+    items' type in brackets."""
     if schema.get("type") == "array":
         return f"[{_reference_name(schema['items'])}]"
     for each in (schema, *schema.get("allOf", ()), *schema.get("anyOf", ())):

@@ -19,8 +19,8 @@ URL = "https://taskwire.example.com"
 
 
 def _listened(kind: str) -> Iterator[str]:
-    """Yield the arguments of `app.event`, `app.command` or `app.shortcut` (`kind`), as the listeners' code
-    has them."""
+    """Yield the first argument of each call of `app.event`, `app.command` or `app.shortcut` in the listeners'
+    code. `kind` says which of the three."""
     for path in sorted((SOURCE / "listeners").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == f"app.{kind}":
@@ -193,8 +193,8 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 
 
 def test_an_app_is_declared_as_an_agent_only_if_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """If the operator asks for it, the manifest declares the app as an agent. The declaration adds one scope
-    and one event."""
+    """With `--agent`, the manifest declares the app as an agent, and has one more scope and one more event.
+    Without the option, it does not."""
     usual = manifest.make_manifest()
 
     assert main(["manifest", "--agent"]) == 0

@@ -49,7 +49,7 @@ async def recording(monkeypatch: pytest.MonkeyPatch) -> Recording:
 
 
 async def test_what_is_sent_is_what_the_table_has(recording: Recording) -> None:
-    """Each method sends exactly the arguments of the table, as Slack receives them."""
+    """For each method, the arguments that arrive at the stand-in for Slack are exactly those of the table."""
     arrived = {method: names for method, names in recording.sent.items() if method not in NOT_METHODS}
 
     assert arrived == {method: list_arguments(method) for method in METHODS}

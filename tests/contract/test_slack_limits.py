@@ -42,7 +42,8 @@ def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
 def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits) -> None:
-    """A burst and the calls after it stay within the limit of a minute."""
+    """A burst is not larger than the limit of a minute (two calls are always allowed). The interval after a
+    burst is long enough that the calls of one minute stay within the limit."""
     for limit in filter(None, limits):
         assert limit.burst <= max(limit.per_minute, 2)
         assert limit.per_minute == 0 or limit.interval_ms * limit.per_minute >= WINDOW_MS

@@ -40,8 +40,8 @@ def test_it_can_answer_with_an_error_that_is_as_good_as_success(method: str) -> 
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_it_sends_an_event_only_with_its_scope(event: str) -> None:
-    """The stand-in sends an event only if the app has the scope of the event. Slack, too, sends other events
-    to nobody and reports no error."""
+    """The stand-in requires the same scope for each event as the table. Without the scope, neither Slack nor
+    the stand-in sends the event, and no error says so."""
     assert EVENT_SCOPES[event] == EVENTS[event]
 
 

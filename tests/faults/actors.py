@@ -2,6 +2,7 @@
 
 Many actors use one bot at the same time. A call belongs to an actor if it contains the name of the actor's
 person, channel, task or link. A call without a name belongs to an actor only while no other actor is running.
+`points.py` defines points, faults and aims.
 """
 
 import re
@@ -78,7 +79,8 @@ class Actor:
         return f"{self.name} ({self.aim}): {points}. {seen}"
 
     def begin(self, aim: Aim | None) -> None:
-        """Start another run of the flow with this aim, or without a fault if the aim is None."""
+        """Start another run of the flow. `aim` is the fault that is planned for this run; with None, nothing
+        goes wrong."""
         self.aim, self.target, self.is_aimed = aim, aim, aim is not None
         self.is_going, self.is_struck, self.is_held = True, False, False
         self.is_waiting = False
@@ -95,14 +97,15 @@ class Actor:
         self.under_way = 0
 
     def continue_with_next_bot(self) -> None:
-        """Prepare the actor for the next bot. If a second kill is planned, the second kill is the next
-        fault."""
+        """Prepare the actor for the bot that is started after a kill. If the actor's aim has a second fault,
+        plan it for the new bot."""
         again = self.target.again if self.target is not None and self.is_held else None
         self.target, self.is_aimed, self.is_held = again, again is not None, False
         self._count_anew()
 
     def take_fault(self, point: Point) -> Fault | None:
-        """Return the fault that is planned for this point, or None. Each planned fault is returned once."""
+        """Return the fault that is planned for this point, or None if none is planned. A fault is returned
+        only once."""
         if self.target is None or not self.is_aimed or self.target.point != point:
             return None
         self.is_struck, self.is_aimed = self.target.again is None, False
@@ -110,8 +113,9 @@ class Actor:
         return self.target.fault
 
     def count_point(self, call: Call, *, is_alone: bool) -> Point:
-        """Count one more call with this name, and return the call's point. `is_alone` says whether the call
-        belongs to this actor only because no other actor is running."""
+        """Count this call, and return its point: the call with its number among the actor's calls of the same
+        name. `is_alone` says whether the call belongs to this actor only because no other actor is running.
+        """
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
         shown = self.shown()
@@ -124,7 +128,8 @@ class Actor:
         return point
 
     def shown(self) -> object:
-        """Return the task's state as Coder shows it now."""
+        """Return the state of the actor's task as Coder shows it now: "gone" if the task is deleted, None if
+        the actor has no task."""
         if self.task is None or self.task.is_deleted:
             return None if self.task is None else "gone"
         latest = self.task.builds[-1]
@@ -132,7 +137,8 @@ class Actor:
         return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
 
     def loses_answer_of(self, call: str) -> bool:
-        """Return whether the planned fault is that this call returns an error, or no answer, to the bot."""
+        """Return whether the actor's fault is planned for a call of this name and does not kill the bot. The
+        bot then gets an error, or no answer, from the call."""
         return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
     @property
@@ -158,7 +164,8 @@ class Names:
         return {self._actors[word] for word in _WORD.findall(text) if word in self._actors}
 
     def learn(self, text: str) -> None:
-        """If a text has links and names exactly one actor, register these links as names of this actor."""
+        """If a text contains ids of links and names exactly one actor, register these ids as names of this
+        actor."""
         links = _LINK.findall(text)
         named = self.find_actors(text) if links else set()
         if len(named) == 1:
@@ -177,7 +184,7 @@ def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
 
 
 def metadata(message: Mapping[str, object]) -> dict[str, str]:
-    """Return the content of the metadata of a message of the bot."""
+    """Return the content of the metadata that the bot has attached to a message."""
     return cast("dict[str, dict[str, str]]", message["metadata"])["event_payload"]
 
 

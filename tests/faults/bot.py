@@ -91,8 +91,8 @@ async def run_process(given: Given, loaded: Settings, mask: Mask) -> None:
 
 
 async def _is_soon_idle(bot: Bot) -> bool:
-    """Return whether the bot is idle now or becomes idle within IDLE_SECONDS. Because of this wait, the test
-    has to ask less often."""
+    """Return whether the bot is idle now or becomes idle within IDLE_SECONDS. Without this wait, the test
+    would have to ask again and again."""
     gives_up_at = time.monotonic() + IDLE_SECONDS
     while not _is_idle(bot) and time.monotonic() < gives_up_at:  # noqa: ASYNC110 - parts say it by properties
         await asyncio.sleep(LOOK_SECONDS)

@@ -1,5 +1,5 @@
-"""Opens the dependencies of handlers, with a real store and a stand-in for Slack, for tests of single jobs.
-Without limits, only Slack's 429 answers make a call wait. Timeouts are short."""
+"""Opens the dependencies of handlers, with a real store and a stand-in for Slack, for tests of single
+jobs."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -58,7 +58,12 @@ async def open_dependencies(
     clock: Clock | None = None,
     limits: Mapping[str, MethodLimits] = MappingProxyType({}),
 ) -> AsyncIterator[Dependencies]:
-    """Open dependencies on a stand-in for Slack and a store. No server answers at Coder's URL."""
+    """Open the dependencies of handlers on a stand-in for Slack and a store. No server answers at Coder's
+    URL.
+
+    `limits` are the rate limits of Slack's methods. A method without a limit is called at once; only a 429
+    answer makes it wait. All timeouts are short.
+    """
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)

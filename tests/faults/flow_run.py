@@ -1,4 +1,4 @@
-"""Runs one flow repeatedly in one deployment, with several actors."""
+"""Runs one flow repeatedly in one deployment, with several actors. `points.py` defines points and aims."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -43,8 +43,8 @@ class FlowRun:
         return actor
 
     async def _begin(self) -> None:
-        """Bring all actors to the start of the flow. This state is prepared once, and restored before each
-        run."""
+        """Bring all actors to the start of the flow. The first call prepares this state and keeps it; each
+        later call restores it."""
         deployment = self.deployment
         if not self._is_prepared:
             await give_tasks(self.flow, [self._bystander])
@@ -58,8 +58,8 @@ class FlowRun:
         await deployment.restore()
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
-        """Run the flow with one actor, without a fault, and return its points. If the kill `death` is given,
-        run the flow with it and return the points of the recovery."""
+        """Run the flow with one actor, and return all points of the run. If `death` is given, kill the bot at
+        its point, and return only the points of the next bot."""
         actors = self.actors[:1]
         await self._begin()
         await self._start_runs(actors, [death])
@@ -74,7 +74,8 @@ class FlowRun:
         return trace
 
     async def run_round(self, planned: Round) -> list[Aim]:
-        """Run the flow once for each aim of a round. Return the aims whose point never came."""
+        """Run the flow once for each aim of a round, and check the results. Return the aims whose fault never
+        happened, because the bot never made the call."""
         together, alone = self._parts(planned)
         try:
             await self._begin()

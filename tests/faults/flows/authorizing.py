@@ -1,7 +1,8 @@
-"""Flows in which a person's account gets tokens of Coder's OAuth2 provider, and new tokens for these.
+"""Flows in which Taskwire gets tokens for a person's account from Coder's OAuth2 provider, and later renews
+them.
 
-Coder accepts a code or a refresh token only once. If Coder's answer is lost, nobody can know the tokens. The
-bot then asks the person to begin again.
+Coder accepts a code or a refresh token only once. If Coder's answer is lost, the tokens in it are lost too.
+The bot then asks the person to connect the account again.
 """
 
 import base64
@@ -44,8 +45,8 @@ class Authorizing(Flow):
     """A person comes back from Coder's page. Taskwire exchanges the code for tokens, and deletes the tokens
     of the earlier connection.
 
-    None of the calls is an attempt (a call with a record in Redis), because Coder refuses a code that was
-    already used.
+    Taskwire writes no intent record before these calls. It may repeat them after a kill, because Coder
+    refuses a code that was already used.
     """
 
     floor = 24
@@ -92,7 +93,7 @@ class Authorizing(Flow):
         await self.connect(actor)
 
     async def connect(self, actor: Actor) -> None:
-        """Write the job that Taskwire writes when it claims the code."""
+        """Write the job that Taskwire writes in production when the person's browser brings the code."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
@@ -102,18 +103,18 @@ class Authorizing(Flow):
         await self.write_job(actor, Job(id=f"authorize:{actor.name}:{actor.run_number}", work=work))
 
     async def write_job(self, actor: Actor, job: Job) -> None:
-        """Write a job of the actor's account."""
+        """Append a job to the queue of the actor's account."""
         store = Connections(self.deployment.store, self.deployment.store, "")
         queues = Queues(store, self.deployment.keys, self.deployment.clock)
         await queues.write(Batch().append(account(UserId(actor.person)), job))
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the actor's code has been used."""
+        """Return whether Taskwire has exchanged the actor's code for tokens."""
         return code_of(actor) not in self.deployment.coder.world.oauth.codes
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot has one token for the person, and that the person got at most one of the
-        possible answers."""
+        """Check that the person has one token, and that the bot either confirmed the connection or asked the
+        person to begin again, but not both. Both private answers may be missing."""
         assert len(self.tokens(actor)) == 1
         connected = f"Connected: you are *{actor.name}* in Coder."
         self.told_at_most(actor, connected, BEGIN_AGAIN, wishes=["connecting your Coder account"])
@@ -127,10 +128,10 @@ class Authorizing(Flow):
 
 
 class Refreshing(Authorizing):
-    """Taskwire renews the tokens of a person's account before they end.
+    """Taskwire renews the tokens of a person's account before they expire.
 
-    If Coder's answer is lost, nobody can know the new tokens. The bot then asks the person once to connect
-    again.
+    If Coder's answer is lost, the new tokens in it are lost too. The bot then asks the person once to connect
+    the account again.
     """
 
     floor = 8

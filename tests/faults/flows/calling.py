@@ -83,8 +83,8 @@ class CallingDirectly(Direct, Failing):
 class EndingQuietHours(Direct):
     """A person ends their quiet hours and gets the summary of the failures in these hours.
 
-    Other flows prove how Taskwire claims a dialog. Here the flow saves the settings as that claim would save
-    them.
+    Other flows prove how Taskwire claims a submitted dialog. Here the flow itself writes the job that such a
+    claim would write.
     """
 
     floor = 28

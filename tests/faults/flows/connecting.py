@@ -22,11 +22,11 @@ from .flow import LEASE_KINDS, Flow
 
 class Connecting(Flow):
     """A person pastes a token from Coder's page. Taskwire exchanges this token for a token with few rights,
-    and stores the new token. None of these calls is an attempt (a call with a record in Redis).
+    and stores the new token. Taskwire writes no intent record before these calls.
 
     Taskwire then deletes the pasted token and the bot's former token, and answers a question that has waited
-    for the account. Other flows prove how Taskwire claims a dialog. Here the flow writes the job as that
-    claim would write it.
+    for the account. Other flows prove how Taskwire claims a submitted dialog. Here the flow itself writes the
+    job that such a claim would write.
     """
 
     floor = 40
@@ -54,8 +54,8 @@ class Connecting(Flow):
             self._replaced[actor] = {token.id for token in self._tokens(actor)}
 
     async def go(self, actor: Actor) -> None:
-        """Write the job that Taskwire writes for a pasted token, and a question that waits for the
-        account."""
+        """Write the job that Taskwire writes for a pasted token. Also write a question of the person that
+        waits until the account is connected."""
         person = UserId(actor.person)
         at = Ts(self.deployment.slack.backend.ids.ts())
         requester = Requester(person=person, channel=ChannelId(actor.channel), at=at)
@@ -92,7 +92,7 @@ class Connecting(Flow):
 
 
 def _make_waiting(actor: Actor, requester: Requester) -> Job:
-    """Return the job of a person's question, which waits until the person has connected an account."""
+    """Return a job that holds back a person's question until the person has connected an account."""
     asked = AnswerQuestion(requester=requester, line="help pause")
     question = Job(id=f"question:{actor.run_number}", work=asked)
     work = WaitForAccount(

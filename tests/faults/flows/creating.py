@@ -202,7 +202,8 @@ class Offering(Flow):
         self._earlier: dict[Actor, int] = {}
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """Register the person's conversation with the bot as a name of the actor."""
+        """Register the id of each person's direct messages with the bot as a name of the actor. Calls with
+        this id then belong to the actor."""
         for actor in actors:
             self.deployment.watch.names.add(actor, self._direct(actor))
 

@@ -26,8 +26,8 @@ CANNOT_TELL = (
 
 
 class Deciding(Flow):
-    """A person presses *Send again* on the question about a reply. The bot queues the reply again and
-    replaces the question."""
+    """Taskwire does not know whether a reply reached the agent, and asks the person. The person presses *Send
+    again*. The bot queues the reply again and replaces the question."""
 
     # Two calls that deliver the reply may come before or after the edit of the question.
     floor = 28
@@ -171,8 +171,8 @@ class Choosing(Flow):
         return _receipts(self, actor) == ["white_check_mark"]
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has each choice once. The choice was posted once, and the agent's question now
-        names the person who chose."""
+        """Check that the agent got each choice once, that the bot posted the latest choice once, and that the
+        agent's question now names the person who chose."""
         number = actor.run_number
         words = f"2. {_choice(number)}"
         assert task_of(actor).inputs == [f"2. {_choice(turn)}" for turn in range(1, number + 1)]
@@ -246,10 +246,11 @@ def _choice(number: int) -> str:
 async def press(
     flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
 ) -> None:
-    """Press the button that `find` finds. If the bot is killed or says that it does not know the outcome,
-    press the button again.
+    """Press the button that `find` returns. If Slack reports an error, or the bot is killed or does not know
+    the outcome, press again, until the flow is over or the button is gone.
 
-    The button is in the actor's channel, unless `channel` names another channel.
+    `find` returns the message's ts, the action's id and the value, or None if the button is gone. The button
+    is in the actor's channel, or in `channel` if it is given.
     """
     slack = flow.deployment.slack
     while (button := find()) and not flow.is_over(actor):
@@ -263,5 +264,6 @@ async def press(
 
 
 def _count_doubts(flow: Flow, actor: Actor) -> int:
-    """Count the bot's answers after which a person presses again."""
+    """Return how many private answers say that the bot does not know the outcome or cannot reach its store.
+    After such an answer, a person presses the button again."""
     return sum(flow.told(actor).count(said) for said in (CANNOT_TELL, AWAY))

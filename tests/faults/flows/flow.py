@@ -20,7 +20,8 @@ LEASE_KINDS = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
 class Flow:
-    """One flow for all actors of a deployment. Whatever differs between actors is stored in the actors."""
+    """The base of all flows. A deployment has one flow object for all its actors, so what differs between
+    actors is stored in the actors."""
 
     # Whether the flow depends on the bot's polls of Coder.
     is_watched: ClassVar[bool] = False
@@ -62,14 +63,15 @@ class Flow:
         """Prepare what the actors need, for example tasks."""
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Bring the actors to the start of the flow. This state is restored before each run."""
+        """Bring the actors to the start of the flow. The proof keeps this state and restores it before each
+        run."""
 
     async def go(self, actor: Actor) -> None:
         """Do the act of the person or of the agent that starts the flow."""
         raise NotImplementedError
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the flow has reached its end."""
+        """Return whether the actor's run of the flow has reached its end."""
         raise NotImplementedError
 
     def check(self, actor: Actor) -> None:
@@ -82,15 +84,16 @@ class Flow:
         nor Coder shows."""
 
     def check_untaken(self, actor: Actor) -> None:
-        """Check that a delivery had no effect. Slack reported the delivery as failed to the person, and the
-        bot did not claim it."""
+        """Check that the act had no effect. This is called if Slack showed the person an error and the bot
+        has not claimed the delivery."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
     # Methods that flows use.
 
     async def begin_turn(self, actors: Sequence[Actor]) -> None:
-        """Let each agent wait, get an answer of its person, and start to work."""
+        """Begin a new turn of each agent: the agent waits for input, its person writes a reply, and the agent
+        works again."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
             await self.write(actor, f"answer {actor.run_number + 1}")
@@ -120,8 +123,8 @@ class Flow:
         actor.failure = answer.failure or str((answer.reply or {}).get("text", ""))
 
     async def open_dialogs(self, words: Mapping[Actor, str]) -> None:
-        """Let each actor type its command of `words`, which opens a dialog. Wait until the dialogs are
-        filled."""
+        """Let each actor type its command, which opens a dialog: the values of `words` are the texts after
+        `/task`. Wait until the dialogs have their content."""
         slack = self.deployment.slack
         await self.open_each(
             list(words), lambda actor: slack.command(actor.person, actor.channel, "/task", words[actor])
@@ -130,7 +133,7 @@ class Flow:
     async def open_each(
         self, actors: Sequence[Actor], open_one: Callable[[Actor], Awaitable[ActionResult]]
     ) -> None:
-        """Let each actor open a dialog by `open_one`. Wait until the dialogs are filled."""
+        """Let each actor open a dialog with `open_one`. Wait until the dialogs have their content."""
         slack = self.deployment.slack
         for actor in actors:
             for left in slack.views(actor.person):
@@ -143,8 +146,8 @@ class Flow:
         return bool(views) and "submit" in views[-1].content
 
     async def submit(self, actor: Actor, values: Mapping[str, object] | None = None) -> None:
-        """Submit the open dialog with these values. Keep an error in `actor.failure` if the dialog does not
-        close."""
+        """Submit the actor's open dialog with these values. If Slack fails or the dialog does not close,
+        store an error in `actor.failure`."""
         view = self.deployment.slack.views(actor.person)[-1]
         submitted = await self.deployment.slack.submit(actor.person, view, dict(values or {}))
         actor.failure = submitted.failure or ("the dialog says so" if submitted.view is not None else "")
@@ -186,7 +189,7 @@ class Flow:
 
     def button(self, actor: Actor, text: str) -> tuple[str, str, str] | None:
         """Find a button by its text in the newest message of the actor's thread. Return the message's ts, the
-        action's id and the value."""
+        action's id and the value, or None if the message has no such button."""
         message = self.deployment.slack.thread(actor.channel, actor.thread_ts)[-1]
         for block in message.get("blocks") or []:
             for element in block.get("elements", ()) if block["type"] == "actions" else ():
@@ -195,11 +198,11 @@ class Flow:
         return None
 
     def marks(self, actor: Actor) -> list[str]:
-        """Return the reactions on the actor's last message."""
+        """Return the reactions on the latest message of the actor's person."""
         return list(self.deployment.slack.reactions(actor.channel, actor.message_ts))
 
     def new_builds(self, actor: Actor) -> list[str]:
-        """Return what kind of build (start, stop) the actor's workspace made in this run."""
+        """Return the kind ("start" or "stop") of each build that the actor's workspace got in this run."""
         builds = actor.task.builds if actor.task is not None else []
         return [build.transition for build in builds[actor.builds_before :]]
 
@@ -208,8 +211,9 @@ class Flow:
         return shown(self.deployment.slack.message(actor.channel, actor.thread_ts))
 
     def card_of(self, actor: Actor, phase: str, follow: str, buttons: str) -> str:
-        """Return the expected text of a card in a phase. `follow` is the text after the template. The prompt
-        is left out, because it is the title."""
+        """Return the expected text of the actor's card in a phase. `follow` is the text after the template's
+        name. `buttons` is the last line, empty if the card has none. The prompt does not appear, because it
+        is the title."""
         facts = f"{phase} Owner: {actor.name.capitalize()}. Template: Tasks on Docker.{follow}"
         return f"{facts}\n{buttons}" if buttons else facts
 

@@ -57,7 +57,7 @@ class Reminding(Flow):
         """Do nothing. The flow starts because time passes."""
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the fallback is called."""
+        """Return whether the bot has called the fallback."""
         return f"<@{self._fallbacks[actor]}>" in "".join(self.said(actor))
 
     def check(self, actor: Actor) -> None:
@@ -77,8 +77,8 @@ class Reminding(Flow):
 
 
 def timeless(flow: Flow, actor: Actor) -> list[str]:
-    """Return the bot's texts without the durations in them. A notice may come later if a killed bot has left
-    its lease."""
+    """Return the bot's texts of this run, with "N min" for each number of minutes. The number is not fixed: a
+    notice comes later if a killed bot has left its lease."""
     return [re.sub(r"\d+ min", "N min", said) for said in flow.said(actor)]
 
 
