@@ -1,10 +1,8 @@
 """A deployment: one workspace, one Coder, one store, and one bot at a time.
 
 When the bot is idle, the deployment moves the clock to the next moment at which the bot has work. Long waits
-therefore take no real time. The bot polls and runs its timers only when the deployment asks it to: it asks
-for a poll after a change in Coder, and for the timers when a timer is due.
-
-An actor is held while its call waits at the point at which the test will kill the bot.
+therefore take no real time. The deployment asks the bot for a poll after a change in Coder, and for its
+timers when one is due. While an actor is held, its call waits for the kill of the bot.
 """
 
 import asyncio
@@ -132,8 +130,7 @@ class Deployment:
         await self.wait_until_idle()
 
     async def kill(self) -> None:
-        """Kill the bot as a power cut would. Then release the calls of the held actors, and plan the next
-        fault of each actor."""
+        """Kill the bot as a power cut would. Then release the calls at which actors are held."""
         if self._line is None:
             return
         reader, writer = self._line
@@ -196,8 +193,7 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Let jobs run and the clock move until the condition holds. If it does not hold after
-        PATIENCE_SECONDS of real time, raise an AssertionError that contains `what`."""
+        """Let jobs run and the clock move until the condition holds. If it never does, raise an error."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait_until_idle()
@@ -209,8 +205,7 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.describe_state()}") from None
 
     async def run_to_end(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Let jobs run and the clock move until no jobs are left, except those of held actors. Stop earlier
-        if `unless` returns true."""
+        """Let jobs run and the clock move until only held actors have jobs, or `unless` returns true."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.wait_until_idle()
@@ -265,29 +260,25 @@ class Deployment:
         return any(token and token not in self._dead for _, _, token in rows)
 
     async def rows(self) -> tuple[Rows, list[str]]:
-        """Return two lists: each queue that has jobs, with its due time and the token of its lease, and the
-        earliest timer with its due time. Queues of held actors, and of actors that have not started, are left
-        out."""
+        """Return each queue that has jobs, with its due time and its lease's token, and the earliest timer
+        with its due time. Queues of held actors, and of actors that have not started, are left out."""
         found = self.store.eval(ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
 
     def _is_stopped(self, name: str, token: str) -> bool:
-        """Return whether a queue belongs to an actor that is held or has not started. `token` is the token of
-        the queue's lease, which may belong to such an actor too."""
+        """Return whether the actor of a queue, or of its lease, is held or has not started."""
         actors = self.watch.names.find_actors(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
         return any((actor.is_going and actor.is_held) or self._is_left(actor) for actor in actors)
 
     def _is_left(self, actor: Actor) -> bool:
-        """Return whether an actor has been prepared but has not started its flow. In some runs, only other
-        actors start."""
+        """Return whether an actor is prepared but has not started, because only other actors run."""
         return self._objects is not None and actor.is_waiting
 
     async def move_on(self) -> bool:
-        """Move the clock to the next job, timer or poll, and let the bot do it. Return false if nothing is
-        planned or the bot is still busy with an earlier poll or timer."""
+        """Move the clock to the bot's next work and let it run. Return false if none can start now."""
         rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):
@@ -359,8 +350,7 @@ class Deployment:
             await self.store.delete(*known)
 
     async def check(self) -> None:
-        """Check what must be true after every run of any flow: no job is left or given up, each temporary key
-        expires, the audit trail is correct, and nobody recorded a violation or an error."""
+        """Check what must be true after any run: no job is left or given up, and there was no error."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
         endless = await cast("Awaitable[list[str]]", self.store.eval(KEYS_WITHOUT_TTL, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
@@ -375,8 +365,7 @@ class Deployment:
         self.check_sight()
 
     def check_sight(self) -> None:
-        """Check that the test could name every call of the bot. The proof cannot try a fault at a call
-        without a name."""
+        """Check that every call has a name. The proof tries no fault at a call without a name."""
         assert not self.watch.namer.problems, f"the proof would be blind: {self.watch.namer.problems}"
 
     def _errors(self) -> list[str]:
@@ -433,12 +422,7 @@ async def new_deployment(
     is_agent: bool = False,
     accounts: str = "service",
 ) -> AsyncIterator[Deployment]:
-    """Start a deployment without actors, and its first bot.
-
-    `timeout_seconds` is the timeout of the bot's calls, in real time. `settle_seconds`, `reminder_seconds`
-    (0: no reminders) and `accounts` are the bot's settings. `is_agent` says whether the Slack app is declared
-    as an agent.
-    """
+    """Start a deployment without actors, and its first bot. 0 `reminder_seconds` mean no reminders."""
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
     async with (
