@@ -1,5 +1,5 @@
-"""The time of an act. Slack gives no time for a command, but gives one for a reply. The bot's own clock may
-be wrong."""
+"""In which order acts count if the bot's own clock may be wrong. Slack gives a time for a reply, but none for
+a command."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,8 +54,9 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
-    """The pause is a verb with Slack's time. The resume is a command, which has no time from Slack. The bot
-    still runs them in order."""
+    """The bot's clock is wrong. A person pauses a task by `!pause`, for which Slack gives a time. Five
+    seconds later, the person resumes it by `/task resume`, for which Slack gives no time. The task is active
+    afterwards."""
     thread, task = await a_waiting_agent(off)
     await off.alice.replies(thread, "!pause")
     await off.passes(seconds=5)

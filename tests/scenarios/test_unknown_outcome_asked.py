@@ -88,7 +88,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
 
 
 async def test_the_question_keeps_for_hours(world: World) -> None:
-    """A person answers six hours later, and the bot sends the reply."""
+    """A person presses *Send again* six hours after the bot's question. The bot sends the reply."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.passes(seconds=6 * 3600)

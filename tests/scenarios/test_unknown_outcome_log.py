@@ -35,7 +35,8 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 
 
 async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
-    """A proxy in front of Coder answers nonsense. The bot finds the input in the agent's log."""
+    """The bot sends an input, and a proxy in front of Coder answers nonsense. The bot finds the input in the
+    agent's log, so it does not send it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", nonsense())
 
@@ -94,7 +95,8 @@ async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("has_landed", [True, False])
 async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: bool) -> None:
-    """Two replies have the same text. The log entry of the first does not count for the second."""
+    """A second reply has the same text as the first one, and its outcome is unknown. The first reply's log
+    entry is no proof that the second arrived. The agent gets each reply once."""
     thread, task = await a_waiting_agent(world)
     first = await world.alice.replies(thread, "yes")
     task.becomes("idle")
@@ -122,7 +124,8 @@ async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
 
 
 async def test_words_without_an_entry_are_asked_about(world: World) -> None:
-    """The agent got the words, but its log only shows a changed screen. The bot asks a person."""
+    """The agent got an input of unknown outcome. Its log has no entry for the input, and only the screen has
+    changed. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_unlogged")
     world.coder.plan_fault("tasks.send", cut_after())
@@ -137,7 +140,8 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 
 
 async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
-    """The screen changed, but not because of the input. The bot asks a person."""
+    """An input of unknown outcome did not reach the agent, but the agent's screen has changed for another
+    reason. The bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -188,7 +192,8 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
 async def test_a_log_that_does_not_go_on_says_nothing(
     world: World, befalls: Callable[[SandboxTask], None]
 ) -> None:
-    """The agent's program was restarted, or its log is empty. The bot asks a person."""
+    """After an input of unknown outcome, the agent's program restarts or its log is emptied. The log cannot
+    show the input any more, so the bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -222,7 +227,8 @@ async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World)
 
 
 async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World) -> None:
-    """Coder answers but the agent does not. After a while, the bot asks a person."""
+    """After an input of unknown outcome, Coder answers, but it cannot reach the agent to read its log. After
+    a while, the bot asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)

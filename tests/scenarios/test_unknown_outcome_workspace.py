@@ -51,8 +51,9 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
 
 async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
-    """A reply waits, and Alice stops the task. Coder's answer is lost, and a poll sees the pause before the
-    job does. The thread gets one line, which also asks what to do with the reply."""
+    """A reply waits, and Alice types `!stop`. Coder's answer to the pause is lost. A poll sees the paused
+    task before the bot's own job does. The thread gets only one message about the pause, with buttons for the
+    waiting reply."""
     thread, task = await a_busy_agent(world)
     world.coder.plan_fault("tasks.pause", cut_after())
     await world.alice.replies(thread, "use main")
@@ -73,7 +74,8 @@ async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
 
 
 async def test_a_pause_keeps_the_question(world: World) -> None:
-    """The pause holds the reply of unknown outcome. The buttons of its question still work."""
+    """The bot has asked about a reply of unknown outcome, and then a person pauses the task. The buttons of
+    the question still work."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -87,7 +89,8 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
 
 
 async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
-    """A resume does not decide about the reply. The bot asks the question again."""
+    """The bot has asked about a reply of unknown outcome, and a person pauses the task. Even *Resume and
+    send* does not send this reply. The bot sends it when the person presses *Send again* at the question."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -135,7 +138,8 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
 
 @pytest.mark.parametrize("status", ["error", "unknown"])
 async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
-    """The bot waits until the workspace is healthy. The agent's log then shows the input."""
+    """The workspace is unhealthy for a moment after an input of unknown outcome. The bot waits until it is
+    healthy. Then the agent's log shows the input, and the bot asks nobody."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -154,7 +158,8 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 
 
 async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
-    """Later replies wait behind the reply of unknown outcome, so the bot asks a person after a while."""
+    """The workspace stays unhealthy after an input of unknown outcome. After a while, the bot asks a person,
+    because later replies wait behind this reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -209,8 +214,8 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
 
 
 async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(world: World) -> None:
-    """The bot says that the agent may have the first reply, and that the agent does not have the later
-    reply."""
+    """A person detaches a task while a reply of unknown outcome and a later reply wait. The bot writes that
+    it is not sure about the first reply, and that the agent did not get the later one."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)

@@ -112,7 +112,8 @@ async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: Wor
 
 
 async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:
-    """The limit also holds for `/task delete`, which has to ask Coder before its dialog opens."""
+    """A person types `/task delete` too often. The bot tells the limit before it asks Coder for the task and
+    opens a dialog."""
     _, task = await a_busy_agent(world)
 
     for _ in range(12):
@@ -150,8 +151,8 @@ async def test_verbs_and_presses_are_counted_together(world: World) -> None:
 
 @pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
 async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
-    """Bob sends presses with invented values. They share one limit, although each value names another
-    link."""
+    """Bob sends forged presses whose button values name no link. All these presses count against one limit,
+    although each has another value."""
     for number in range(7):
         await world.bob.presses_made_up(button, f"made-up x{number}")
         await world.bob.presses_made_up(button, f"x{number}\nof whatever length")
@@ -163,7 +164,8 @@ async def test_made_up_values_are_counted_together(world: World, button: str) ->
 
 
 async def test_made_up_values_of_one_link_are_counted_together(world: World) -> None:
-    """The invented values begin with the id of one link. They share the limit of that link."""
+    """Bob sends forged presses. Each button value begins with the id of the same link and ends in another
+    word. All these presses count against the limit of that link."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
     link = await _link(world, thread)
@@ -279,8 +281,8 @@ async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
 
 
 async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
-    """A person asks in a thread for the whole log. Anybody who may read the log gets the file in direct
-    messages, and nobody else is told."""
+    """Bob, who may read the log, types `!logs full` in the thread. The bot sends him the file in a direct
+    message. Nothing is posted in the thread."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
 

@@ -20,7 +20,8 @@ async def both(world: World) -> World:
 
 
 async def a_stranger(world: World) -> Person:
-    """Add a person whose e-mail address no Coder user has, and a Coder user for that person."""
+    """Add a person to Slack, and a user to Coder for that person. Their e-mail addresses differ, so the bot
+    cannot match the two. Return the person."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
     world.coder.add_user("cc", email="other@example.com")
@@ -35,7 +36,8 @@ async def connects(world: World, person: Person, username: str) -> str:
 
 
 def waits(wish: str) -> str:
-    """Return the bot's answer to a request of a person without an account."""
+    """Return what the bot answers if a person without an account makes a request. `wish` is how the answer
+    names the request."""
     return (
         f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then press "
         f"*Paste the token*.\n{BUTTONS}"
@@ -43,7 +45,8 @@ def waits(wish: str) -> str:
 
 
 def waits_again(wish: str) -> str:
-    """Return the bot's answer to Alice's request when Coder no longer accepts her token."""
+    """Return what the bot answers to a request of Alice if Coder no longer accepts her token. `wish` is how
+    the answer names the request."""
     return (
         "Coder refuses my token for your account *alice*. Connect it again, and I go on with "
         f"{wish}.\n{BUTTONS}"
@@ -62,8 +65,8 @@ async def loses_her_token(world: World) -> tuple[Thread, str]:
 
 
 async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> None:
-    """Carol has no account. After each request the bot tells her how to connect, and all requests run after
-    that."""
+    """Carol has no account and makes three requests. The bot answers each with how to connect. When she has
+    connected her account, all three requests run."""
     carol = await a_stranger(both)
 
     await carol.types("/task create fix the logout")
@@ -158,7 +161,8 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
 
 
 async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot refuses further requests, and tells the person how many already wait."""
+    """A person without an account already has as many waiting requests as allowed, and makes another one. The
+    bot refuses it, and says how many requests wait."""
     monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_WAITING", 1)
     carol = await a_stranger(both)
 

@@ -43,8 +43,8 @@ async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World)
 
 
 async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) -> None:
-    """Bob has turned notifications off. The answer says that watching brings none, and Alice, the owner, is
-    told the same."""
+    """Bob and Alice, the owner, have turned all notifications off, and both type `!watch`. The bot tells each
+    that their settings let no notice mention them."""
     thread, _ = await a_task(world)
     for person in (world.alice, world.bob):
         await saves(world, person, calls="nothing")
@@ -154,7 +154,8 @@ async def test_the_owner_need_not_watch(world: World) -> None:
 
 
 async def test_only_so_many_people_watch_one_task(world: World) -> None:
-    """The bot refuses more watchers, because a notice must not mention a whole company."""
+    """Twenty people watch a task. The bot refuses the next one, because a notice must not mention a whole
+    company."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]
     world.slack.workspace.channel("general").members += [person.id for person in people]

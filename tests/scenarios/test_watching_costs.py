@@ -109,8 +109,8 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
 
 
 async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
-    """A task changes and changes back. Only the other replica has stored the change. This replica must store
-    the earlier state again."""
+    """This replica has stored a task as working. Another replica stores a change of the task, and then the
+    task changes back. This replica must store *working* again, although that is what it has seen before."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
@@ -152,5 +152,5 @@ def polls(world: World, outcome: str) -> float:
 
 
 def figure(world: World, name: str, **labels: str) -> float:
-    """Return one metric of the bot."""
+    """Return the value of the bot's metric with this name and these labels."""
     return value_of(world.bot.parts.metrics.registry, name, **labels)

@@ -51,7 +51,8 @@ class Crowd:
             await deps.queues.write(batch)
 
     def becomes(self, number: int, message: str) -> None:
-        """Let a task report something, with a time after all earlier reports."""
+        """Let the task with this number report `message`. The report's time is later than that of all earlier
+        reports."""
         state = {"timestamp": "2126-06-18T10:46:50Z", "state": "working", "message": message, "uri": ""}
         self.tasks[number] = self.tasks[number] | {"current_state": state}
 
@@ -70,8 +71,8 @@ class Crowd:
 
 
 async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: Crowd) -> None:
-    """One request shows three changed tasks, and the bot writes three jobs. It only records that one task is
-    missing from the list."""
+    """Three of ten thousand tasks have changed, and one is missing. The bot makes one request and writes
+    three jobs, one for each change. For the missing task, it only records that one poll has missed it."""
     world = crowd.world
     await crowd.is_looked_at()
     first, read = await crowd.news(), tasks_read(world)

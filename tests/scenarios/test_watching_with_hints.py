@@ -101,7 +101,8 @@ def is_followed() -> bool:
     ],
 )
 async def test_what_a_notification_says_is_never_taken_for_true(world: World, body: bytes) -> None:
-    """A notification causes one poll. The bot requests the named task alone only if that task has a link."""
+    """A notification is malformed, or its task id is invalid. It only causes a poll. The bot requests no
+    single task."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 
@@ -126,7 +127,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
 
 
 async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: World) -> None:
-    """The replica that gets the notification makes the poll."""
+    """A notification reaches a replica that does not poll regularly. That replica polls at once."""
     thread, task = await a_task(world)
     hinted = world.settings.model_copy(update={"webhook_token": SecretStr(TOKEN)})
     async with run_bot(hinted, world.connections, clock=world.clock, has_timers=False) as other:

@@ -27,7 +27,8 @@ AWAY = "Coder has not answered since <{date_short_pretty} at {time}>, so this ma
     ids=lambda fault: f"{fault.name}-{fault.answer.status if fault.answer else 'cut'}",
 )
 async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world: World, fault: Fault) -> None:
-    """The cards do not show a single failure. The bot posts the missed changes when Coder is back."""
+    """After one failed poll, the card does not change. After more failed polls, it says that Coder is away.
+    When Coder answers again, the bot posts the changes that it has missed."""
     thread, task = await a_task(world)
     world.coder.plan_fault("tasks.list", fault, times=3)
     await world.polls()
@@ -70,7 +71,8 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
 
 
 async def test_list_and_status_show_what_was_last_known(world: World) -> None:
-    """Both answers say since when Coder is away. A person sees their own tasks and those of this channel."""
+    """Coder is away. `/task list` and `/task status` show the latest known state, and since when Coder is
+    away. The list has a person's own tasks and those with a thread in this channel."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice", "bob"])
 
@@ -131,7 +133,8 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
 
 async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
-    """The bot tries to read an agent's history for a while. After that, it uses only the list."""
+    """A task has a new report, but the bot cannot read the agent's history. After some tries, the bot posts
+    the notice with what the list of tasks says."""
     thread, task = await a_task(world)
     world.coder.plan_fault("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")

@@ -92,7 +92,8 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
 
 
 async def paused(world: World) -> Thread:
-    """Pause a task of Alice, so that its thread has a notice with *Resume*."""
+    """Create a task of Alice and pause it, so that its thread has a notice with *Resume*. Return the
+    thread."""
     thread = await started(world)
     world.task("fix-it").pause()
     await world.polls()
@@ -117,7 +118,8 @@ async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
 
 
 async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
-    """The card is at the top level of the channel, so the answer is there too."""
+    """A person presses a button of the card. The bot answers at the top level of the channel, where the card
+    is."""
     thread = await started(world)
     await world.alice.replies(thread, "// a remark")
     await card(world, thread)

@@ -65,7 +65,8 @@ async def test_two_hundred_people_ask_at_once_and_all_are_answered(
 async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a long wait, the bot looks a person up again. Every query is still answered."""
+    """Fifty people each type a query four times at once. The look-ups of these people in Slack have to wait
+    for Slack's limit. In the end, all two hundred queries are answered."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(50)]
     world.slack.add_channel("crowd", [person.name for person in people])
@@ -78,7 +79,8 @@ async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
 
 
 async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slack says when the bot may ask again. The bot waits, and answers the person after that."""
+    """Slack answers a look-up of a person with 429, and says when the bot may ask again. The bot waits that
+    long, and then answers the person."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     world.slack.faults.add("users.info", CallFault.RATE_LIMITED, seconds=30)
     await world.alice.types("/task list", settles=False)

@@ -34,8 +34,9 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
 async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
-    """The bot refuses such a person's commands and queries. A Coder account or a place among the
-    administrators does not help."""
+    """Carol is a guest, a member of another workspace or a bot, or has no confirmed e-mail address. The bot
+    refuses her commands and queries, although she has a Coder account. For all but the last, it refuses even
+    an administrator."""
     carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
     world.slack.workspace.channel("general").members.append(carol.id)
@@ -49,7 +50,8 @@ async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
 
 
 async def test_the_address_says_who_a_person_is(world: World) -> None:
-    """Exactly one Coder user must have the person's e-mail address. The user name does not matter."""
+    """The bot acts as the Coder user who has the person's e-mail address, whatever the user name. If two
+    Coder users have the address, the bot refuses the command."""
     world.coder.user("alice").email = "Alice@Example.COM"
     await world.alice.runs("/task create fix it")
     assert world.coder.tasks[0].row.owner.username == "alice"
@@ -131,7 +133,8 @@ async def test_a_hidden_task_is_in_no_answer(world: World, line: str) -> None:
 
 
 async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
-    """Bob deletes a hidden task. The dialog answers as if there were no such task."""
+    """Bob types `/task delete` with the name of a task that is hidden from him. The dialog says that there is
+    no such task."""
     world.coder.add_task("alice", "the secret plan", name="secret-plan")
 
     await world.bob.types("/task delete secret-plan")
@@ -240,8 +243,8 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
 
 
 async def test_a_person_who_leaves_the_administrators_is_refused_at_once(world: World) -> None:
-    """A person has left the administrators' group. The bot refuses the person when it next looks the group
-    up, because it remembers the members for some minutes only."""
+    """Dora has left the administrators' group in Slack. The bot caches the group's members for some minutes
+    only. When it next reads the group, it refuses her."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))

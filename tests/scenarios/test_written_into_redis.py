@@ -78,7 +78,8 @@ async def test_an_order_that_was_written_into_redis_is_not_carried_out(world: Wo
 
 
 async def test_rights_that_were_written_into_redis_are_none(world: World) -> None:
-    """The bot ignores a share and a channel setting that Taskwire has not signed."""
+    """Somebody writes into Redis that Bob may steer the task: as a share of the task, or as a setting of the
+    channel. Neither is signed by Taskwire, so the bot still refuses Bob."""
     thread, task = await a_waiting_agent(world)
     link, redis = await link_of(world), world.connections.commands
     await redis.hset(world.keys.named("shared"), link, world.bob.id)

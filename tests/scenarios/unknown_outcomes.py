@@ -14,8 +14,8 @@ UNREADABLE_SECONDS = 130
 
 
 async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, str]:
-    """Write a reply of unknown outcome, and wait for the bot's question about it. Return the thread, the task
-    and the reply."""
+    """Let Alice write a reply whose outcome is unknown to the bot, and let time pass until the bot has asked
+    about it. Return the thread, the task and the reply's ts."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use main")
@@ -26,6 +26,6 @@ async def reply_of_unknown_outcome(world: World) -> tuple[Thread, SandboxTask, s
 
 
 def without_notices(thread: Thread) -> list[str]:
-    """Return the bot's new messages, without the notices that the agent needs somebody. Such notices come
-    only because much time passes."""
+    """Return the bot's new messages, without notices that say *Needs you*. The bot posts such notices only
+    because much time passes in these stories."""
     return [said for said in thread.new_messages() if "Needs you" not in said]

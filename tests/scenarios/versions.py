@@ -37,7 +37,8 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
 
 
 async def switch_to_newer_version(world: World, *names: QueueName) -> None:
-    """Let the bot be the newer version from now on. The newer version can read these queues."""
+    """Let the running bot act as the newer version from now on, which can read the jobs of these queues.
+    Return when the bot has run all jobs that are due."""
     redis = world.connections.commands
     for name in names:
         key = world.keys.named("queue", name, "jobs")

@@ -25,7 +25,8 @@ async def a_busy_agent(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def takes_all(world: World, task: SandboxTask) -> None:
-    """Let the agent be ready for input now, and again after each input."""
+    """Let the agent become ready for input now, and let it become ready again after each input that it
+    gets."""
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")
     task.becomes("idle")
@@ -33,7 +34,8 @@ async def takes_all(world: World, task: SandboxTask) -> None:
 
 
 async def comes_up(world: World) -> None:
-    """Let time pass. When the workspace runs, let the agent take one waiting reply after the other."""
+    """Let some time pass, in which the workspace of the task *Fix the login* may start. While it runs, make
+    the agent ready again and again, so that it takes the waiting replies one by one."""
     task = world.task("fix-the-login")
     for _ in range(4):
         await world.passes(seconds=3)

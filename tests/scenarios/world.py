@@ -184,7 +184,8 @@ class World:
         return parts.worker.is_idle and parts.background.is_idle and parts.private_answers.is_idle
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until a condition holds, or fail with its description."""
+        """Wait until `condition` returns a true value. Fail after some seconds. `what` describes the
+        condition in the error."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
@@ -294,7 +295,7 @@ class World:
 
 
 class _Log(logging.Handler):
-    """Collects the log entries from a level on."""
+    """Collects the log entries that have at least the given level."""
 
     def __init__(self, level: int, lines: list[str]) -> None:
         super().__init__(level)
@@ -306,7 +307,7 @@ class _Log(logging.Handler):
 
 @contextlib.contextmanager
 def _listening(world: World) -> Iterator[None]:
-    """Collect what the bot logs, and the errors that libraries log."""
+    """Collect, inside the block, everything that the bot logs, and the errors that any library logs."""
     root, own = logging.getLogger(), logging.getLogger("taskwire")
     errors, everything = _Log(logging.ERROR, world.errors), _Log(logging.DEBUG, world.logged)
     # Earlier tests of this process may have used a browser. If its tasks are garbage-collected now, asyncio
@@ -348,7 +349,8 @@ async def new_world(
     """Make a world with a running bot, and check the world at its end.
 
     With `has_store_faults`, the bot can be cut off from its store. With `is_agent`, the Slack app is declared
-    as an agent. Without `store_url`, the world starts a store of its own.
+    as an agent. Without `store_url`, the world starts a store of its own. `bot_is_off` is by how many seconds
+    the bot's clock is wrong, and `given` are further settings of the bot.
     """
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
@@ -378,7 +380,8 @@ async def new_world(
 
 
 def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **given: str) -> Settings:
-    """Return settings that connect the bot with the stand-ins."""
+    """Return settings that connect the bot with the stand-ins. `given` are further settings, or replace the
+    usual ones."""
     service = coder.add_user("taskwire", roles=("owner",))
     words = {
         "slack_bot_token": slack.bot_token,

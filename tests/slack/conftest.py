@@ -40,7 +40,7 @@ class RateLimiter:
 
 
 def mask(words: str) -> str:
-    """Mask the only secret that is in these tests."""
+    """Return the text with these tests' only secret replaced by asterisks."""
     return words.replace(SECRET, "*****")
 
 

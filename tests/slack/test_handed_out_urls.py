@@ -146,8 +146,8 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
 
 
 async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
-    """If such a URL answers 429, all replicas stop calling URLs of the same kind for a while. URLs of another
-    kind are not affected."""
+    """If a URL that Slack handed out answers 429, all replicas stop calling URLs of the same kind for a
+    while. The kinds are response, upload and download. URLs of another kind are not affected."""
     rate_limiter, limited = RateLimiter(), respond(429, "slow down", "Retry-After: 3")
     async with raw_server(limited, limited, limited) as server, transport.make_session() as session:
         urls = make_urls(session, f"{server.url}/api/", rate_limiter)

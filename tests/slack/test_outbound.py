@@ -235,9 +235,11 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
 
 
 async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
-    """A value that Slack sends back to us is not masked, even if it contains a secret.
+    """The client masks a secret in a dialog's labels, but not in a value that Slack will send back to the
+    bot.
 
-    A masked response URL would not work, and a person would submit the mask in a field.
+    Such values are the dialog's metadata and the initial values of its fields. A masked response URL would
+    not work, and a person would submit the mask in a field.
     """
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     about = f'{{"response_url": "https://hooks.slack.com/commands/T1/2/{SECRET}"}}'
@@ -397,8 +399,8 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client lists the root messages before a given message, with the time of each last reply. It reads
-    one page at a time, at the lowest priority."""
+    """The client lists the root messages of a channel before a given message, each with the time of its
+    latest reply. It reads one page at a time, at the lowest priority."""
     monkeypatch.setattr(module, "ROOTS_PAGE_SIZE", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
@@ -458,7 +460,8 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
 ) -> None:
     """In a job, a call that gets no place in the rate limit fails immediately.
 
-    The queue runs the job again later. The job then asks for a place under the same name.
+    The queue runs the job again later. The rate limiter then knows the job by the same name, and keeps its
+    turn.
     """
     rate_limiter.seconds = 1.5
     with as_claimant("receipts:L1 card"):
@@ -533,8 +536,8 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, rate_limiter: RateLimiter
 ) -> None:
-    """A call of an attempt does not ask the rate limiter for a place, because the caller has done so before.
-    An attempt therefore never waits for a place."""
+    """A post does not ask the rate limiter for a place, because its caller has reserved one before. So a post
+    never waits for a place."""
     await post(outbound, dev(slack), "n1")
 
     assert rate_limiter.waits == []

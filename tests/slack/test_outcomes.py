@@ -38,7 +38,8 @@ IS_JSON = "Content-Type: application/json"
 async def slack_that(
     *play: Behavior, seconds: float = 5.0
 ) -> AsyncIterator[tuple[Outbound, RawServer, RateLimiter]]:
-    """Run a server with these behaviors, and a client for it."""
+    """Run a server that shows these behaviors, one for each request. Yield a client for it, the server and
+    the client's rate limiter. `seconds` is the client's timeout."""
     async with raw_server(*play) as server, transport.make_session() as session:
         rate_limiter, timeouts = RateLimiter(), SlackTimeouts(seconds, seconds, seconds, seconds)
         client = make_client(TOKEN, f"{server.url}/api", session=session)
@@ -50,7 +51,7 @@ async def post(outbound: Outbound) -> Ts:
 
 
 async def outcome(act: Behavior, seconds: float = 5.0) -> tuple[OutsideError, RateLimiter]:
-    """Post once to a server with this behavior.
+    """Post once to a server with this behavior, with a timeout of `seconds`.
 
     Return the error and the rate limiter. Check that the server got only one request.
     """

@@ -24,7 +24,7 @@ EVENT: dict[str, object] = {
 
 
 def last(slack: SlackSandbox) -> Mapping[str, object]:
-    """Return the last reaction event that the stand-in has delivered."""
+    """Return the latest reaction event that the stand-in has delivered."""
     return next(one.payload for one in reversed(slack.deliveries) if one.name == "reaction_added")
 
 
@@ -69,8 +69,8 @@ async def test_a_reaction_of_the_bot_is_ignored(slack: SlackSandbox, outbound: O
     ],
 )
 def test_what_an_event_says(change: dict[str, object], name: str, *, is_on_own: bool) -> None:
-    """A parsed reaction has the emoji's name without a skin tone. If the event does not name the author of
-    the message, the message may be the bot's."""
+    """A parsed reaction has the emoji's name without a skin tone. It counts as a reaction to the bot's own
+    message, unless the event names another author of the message."""
     found = parse_reaction({"event_id": "Ev1", "event": EVENT | change}, BOT)
 
     assert isinstance(found, ReactionAdded)

@@ -44,8 +44,8 @@ async def test_a_posted_link_names_its_message_and_its_author(slack: SlackSandbo
     ],
 )
 def test_other_links_are_ignored(change: dict[str, object]) -> None:
-    """If a shared link is in the bot's own message, in an unfinished message or in a malformed event, the
-    event is ignored."""
+    """An event of shared links is ignored if it is malformed, if the message is the bot's own, or if a person
+    is still writing the message."""
     assert isinstance(parse_shared_links({"event": EVENT | change}, BOT), IgnoredPayload)
 
 

@@ -104,8 +104,8 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
 
 
 async def test_many_that_come_together_all_begin_while_none_is_acknowledged() -> None:
-    """If the store does not answer for seconds while many payloads arrive, each of them begins to be claimed,
-    even the last."""
+    """Many commands arrive while the store does not answer. The listener of each command starts, although
+    none of the earlier commands is acked yet."""
     many, begun, written = 3 * MOST_IN_FLIGHT, 0, asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -160,8 +160,8 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 
 
 async def test_one_that_is_broken_off_gives_its_place_back() -> None:
-    """If the handling of a payload is cancelled, or the payload is cancelled while it waits, other payloads
-    are not blocked."""
+    """Only a limited number of payloads is handled at once. If a payload that waits for its place is
+    cancelled, even when it has just got the place, the place is free for the next payload."""
     in_flight, may_end = ConcurrencyLimit(), asyncio.Event()
 
     async def take() -> None:

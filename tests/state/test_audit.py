@@ -148,7 +148,8 @@ async def rewrite(engine: Engine, written: Rows) -> None:
 async def test_an_entry_that_somebody_removed_is_missed(
     engine: Engine, left: tuple[int, ...], found: BrokenChain
 ) -> None:
-    """If somebody removes an entry, the check names the first entry that does not follow the one before."""
+    """If somebody removes an entry, the check names the first missing number. If the latest entries are
+    removed, it says that all that follows is missing too."""
     await acts(engine, 4)
     before = await rows(engine)
 

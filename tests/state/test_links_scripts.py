@@ -30,7 +30,8 @@ async def polls(engine: Engine) -> Observations:
 
 
 def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation:
-    """Return an observation of the task that has this report. The report's time is `seconds` after noon."""
+    """Return what a poll has seen of the task: its latest report is `message`, and its build is `build`. The
+    report's time is `seconds` after noon."""
     at = NOON + timedelta(seconds=seconds)
     report = Report(id=message, at=at, state="working", message=message)
     return StoredObservation.of(
@@ -49,7 +50,8 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
 
 
 async def _told(engine: Engine) -> list[str]:
-    """Complete all due jobs. Return the report or the event of each job."""
+    """Complete all due jobs. Return one text for each job: the report of an observation, or else the event's
+    name."""
     told = []
     while await engine.due():
         turn = await engine.takes()

@@ -38,8 +38,8 @@ async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership: Ownership) -> None:
-    """If Coder does not answer at first, its id is unknown and its URL is compared. When Coder answers, the
-    id is stored."""
+    """If Coder does not answer at first, its id is unknown, and installations are compared by Coder's URL.
+    When Coder answers, the id is stored."""
     unknown = Owner("U0BOT", "", US.url)
     await ownership.claim(unknown)
 

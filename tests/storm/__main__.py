@@ -17,7 +17,7 @@ from .tally import Tally
 
 
 def main() -> int:
-    """Read the arguments, run a storm and print its counts."""
+    """Read the arguments, run a storm and print its counts. Return the program's exit code."""
     plan = _plan()
     sealing.install_keys([NEW_KEY, KEY] if plan.rotations else [KEY])
     directory = Path(tempfile.mkdtemp(prefix="storm-"))

@@ -74,7 +74,8 @@ class Actors:
         self.connecting = Connecting(self._surfaces)
 
     async def act(self) -> None:
-        """Create all planned tasks, write all planned replies, and do the other planned acts."""
+        """Let all people act at the same time: create the planned tasks, write the planned replies, do other
+        acts, and connect accounts."""
         async with asyncio.TaskGroup() as lives:
             for number in range(self.plan.tasks):
                 lives.create_task(self._run_person(number))
@@ -82,7 +83,8 @@ class Actors:
                 lives.create_task(self._connect(person, self.channels[number % len(self.channels)]))
 
     def untried(self) -> list[str]:
-        """Return the kinds of acts that nobody has tried, or in a large storm that nobody has done."""
+        """Return the kinds of acts that no person has tried. In a large storm, also return those that people
+        tried but never completed."""
         return self._surfaces.untried(must_be_done=self.plan.tasks >= THOROUGH_TASKS)
 
     async def watch(self) -> None:
@@ -267,7 +269,8 @@ def _elements(message: Json) -> list[Json]:
 
 
 def _quoted(message: Json) -> str:
-    """Return the words that a question of the bot quotes, for example those of a pressed choice."""
+    """Return the text that the bot quotes in its question, for example an agent's choice that a person
+    pressed."""
     rows = [block for block in message.get("blocks", []) if block["type"] == "rich_text"]
     pieces = [piece for row in rows for part in row["elements"] for piece in part["elements"]]
     return "".join(str(piece.get("text", "")) for piece in pieces)

@@ -62,8 +62,9 @@ class Connecting:
         return sum(seen.user in people for seen in self._coder.requests)
 
     def judge(self) -> dict[Wrong, list[str]]:
-        """Return a sentence for each wrong token, by its kind. Each connected person must have one token of
-        the bot. The tokens that they pasted must be deleted."""
+        """Return a sentence for each broken promise about tokens, by its kind: `lost`, `twice` or `untrue`.
+        Each connected person must have exactly one token that the bot has made. The tokens that people pasted
+        must be deleted."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         for person, pasted in self._pasted.items():
             own, is_kept_to = self._list_own(person), self._surfaces.promises.is_kept_to

@@ -1,4 +1,4 @@
-"""The ways in which people of a storm start a task, with the bot's answers."""
+"""The ways in which people of a storm create a task. Each way also notes what the bot answered."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,8 @@ class Creating:
         self._deck = Deck(WAYS, f"{surfaces.seed} ways")
 
     async def begin(self, person: str, channel: str, prompt: str, dice: random.Random) -> TypedCommand:
-        """Start a task in a randomly chosen way."""
+        """Create a task in a randomly chosen way. Return the command that the person typed, with the bot's
+        answer."""
         ways: dict[str, Callable[[str, str, str], Awaitable[TypedCommand]]] = {
             "command": self._type,
             "slip": self._slip,

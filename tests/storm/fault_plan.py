@@ -169,8 +169,8 @@ class FaultPlan:
             await replica.start()
 
     async def _rotate_keys(self) -> None:
-        """Restart all replicas one after the other with a second key. Later, restart them again with the
-        second key as the first one."""
+        """Add a second key, and restart all replicas one after the other. Later, make the second key the
+        first one, and restart all replicas again."""
         for keys in (f"{KEY},{NEW_KEY}", f"{NEW_KEY},{KEY}"):
             await self._wait(self.plan.seconds / 3)
             for replica in self.replicas:
@@ -198,8 +198,8 @@ class FaultPlan:
         replica.continue_process()
 
     async def _cut(self) -> None:
-        """Disturb one of these: connections to Redis, Slack's sockets, or all connections to Slack or Coder.
-        Or let agents fail."""
+        """Cause one randomly chosen fault. It is a fault of a connection to Redis, of Slack's sockets, of all
+        connections to Slack or Coder, or of agents."""
         dice, between = self._dice, self._dice.choice(self.store.proxies)
         way = dice.choice(("redis cut", "redis answer lost", "redis silent", "redis slow", "sockets cut",
                            "sockets refreshed", "slack away", "coder away", "agent stumbles"))  # fmt: skip

@@ -1,7 +1,8 @@
 """The length and severity of a storm, and the shortened times of all its parts.
 
 Times are shorter than in production, so that other processes take over the jobs of a killed process within
-seconds. The proportions are those of production: a stand-in never executes a call later than the bot assumes.
+seconds. They are shortened in proportion. So, as in production, a stand-in executes a call within the time
+that the bot allows for it, or never.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,7 +19,8 @@ FASTER = 20
 
 
 def _faster(limit: Limit | None) -> Limit | None:
-    """Shorten the interval of a limit. Remove the limit for each minute."""
+    """Return the limit with a shorter interval between calls and without a limit for each minute. Return None
+    for None, which means no limit."""
     return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
 
 

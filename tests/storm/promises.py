@@ -75,18 +75,20 @@ class Promises:
     stops: Counter[str] = field(default_factory=Counter)
 
     def is_kept_to(self, press: Press | None) -> bool:
-        """Return whether the bot has promised the effect of this press."""
+        """Return whether the bot has promised the effect of this press. Return false for None, which means no
+        press."""
         return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
 
     def has_doubt(self, person: str, at: str) -> bool:
-        """Return whether the bot has told a person, after this time, that the person's act may be lost."""
+        """Return whether the bot has told this person, at or after the time `at`, that an act may be lost."""
         return any(
             float(each.ts) >= float(at) and str(each.body.get("text", "")).startswith(DOUBTS)
             for each in self.slack.ephemerals(person)
         )
 
     def judge(self, ledger: Ledger, stored: Mapping[str, str]) -> dict[Wrong, list[str]]:
-        """Return a sentence for each broken promise, by its kind: `lost`, `twice` or `untrue`."""
+        """Return a sentence for each broken promise, by its kind: `lost`, `twice` or `untrue`. `stored` has
+        the settings that the bot has stored, by the names of their keys."""
         wrongs: dict[Wrong, list[str]] = {"lost": [], "twice": [], "untrue": []}
         inputs = {task.prompt: Counter(task.inputs) for task in ledger.tasks}
         told = {said.id.partition(":")[2] for said in ledger.said if ":twice:" in said.id}

@@ -68,15 +68,15 @@ class Surfaces:
         self.acts[what if is_done else f"{what}{NOT_OFFERED}"] += 1
 
     def untried(self, *, must_be_done: bool) -> list[str]:
-        """Return the kinds of acts that nobody has tried. With `must_be_done`, return those that nobody has
-        done."""
+        """Return the kinds of acts that nobody has tried. With `must_be_done`, also return those that people
+        tried in vain."""
         names = [*(f"task by {way}" for way in WAYS), *self._acts, "choose", "connect"]
         if must_be_done:
             return [name for name in (*names, "snooze") if not self.acts[name]]
         return [name for name in names if not self.acts[name] and not self.acts[f"{name}{NOT_OFFERED}"]]
 
     async def do_one(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> None:
-        """Do one randomly chosen act on a task."""
+        """Do one randomly chosen act on a task. Note whether it was done or was impossible."""
         name = self._deck.deal()
         try:
             is_done = await self._acts[name](typed, place, dice)
@@ -101,7 +101,7 @@ class Surfaces:
         return False
 
     async def snooze(self, person: str, place: ThreadKey, message: Json) -> bool:
-        """Snooze a reminder for an hour."""
+        """Snooze a reminder for an hour. Return false if its button is gone."""
         with contextlib.suppress(ImpossibleAction):
             press = await self.click(person, place, message, Button.SNOOZE_HOUR)
             self.promises.answered.append(AnsweredMessage(place, message["ts"], Button.SNOOZE_HOUR, press))
@@ -109,8 +109,8 @@ class Surfaces:
         return False
 
     async def _answer(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Answer the agent's question by the dialog of the card. Return false if the card or the dialog does
-        not offer it."""
+        """Press *Answer* on the card, and submit an answer in the dialog. Return false if the card has no
+        such button or the dialog does not open."""
         card = await self.wait(lambda: self._find_message(place, Button.ANSWER))
         if card is None:
             return False
@@ -125,7 +125,8 @@ class Surfaces:
         return True
 
     async def _answer_at_home(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Answer an open question of any of the person's tasks in the Home tab."""
+        """Answer an open question in the person's Home tab, of whichever of the person's tasks. Return false
+        if the Home tab offers no question or the dialog does not open."""
         if not await self._open_home(typed, place, dice):
             return False
         home = await self.wait(lambda: self._find_home(typed.person, Button.ANSWER))
@@ -147,7 +148,8 @@ class Surfaces:
         return home if home is not None and find_button(home.content, button) else None
 
     async def _pass_on(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Let a teammate write a reply, and ask the owner to pass it on."""
+        """Let a teammate write a reply and ask the owner to send it. Let the owner press one of the buttons
+        that send it. Return false if the bot does not offer one of these buttons in time."""
         mate, sent = await self._write_as_mate(typed, place, dice)
         offer = await self.wait(lambda: self.find_private(mate, Button.ASK_OWNER, sent.ts))
         if offer is None:
@@ -161,7 +163,8 @@ class Surfaces:
         return True
 
     async def _share(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Share the task with a teammate, who then replies. The share may take effect after the reply."""
+        """Share the task with a teammate, and let the teammate write a reply. The reply may be handled before
+        the share. Return true."""
         mate = dice.choice([each for each in self.people if each != typed.person])
         await self._post(typed, place, f"!share <@{self.slack.workspace.user(mate).id}>")
         await asyncio.sleep(dice.uniform(0, 3))
@@ -180,7 +183,8 @@ class Surfaces:
         return mate, sent
 
     async def _send_aside(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Post a message that begins with `//`, which goes to no agent. Then use *Send to its task* on it."""
+        """Post a message that begins with `//`, which the bot sends to no agent. Then use the shortcut *Send
+        to its task* on the message. Return true."""
         words = f"// aside {dice.randrange(10**6)} for {typed.subject}"
         ts = await self.slack.post(typed.person, place.channel, words, place.ts)
         at = self.now()
@@ -210,7 +214,8 @@ class Surfaces:
         return await self.wait(lambda: self.slack.home(typed.person)) is not None
 
     async def _set_preferences(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Let a person choose to be called by direct messages too. Each person does this once."""
+        """Let a person choose to be notified by direct messages too. Each person does this once. Return false
+        if this person has tried before, or if the bot does not offer the dialog in time."""
         if typed.person in self._set_up or not await self._open_home(typed, place, dice):
             return False
         self._set_up.add(typed.person)
@@ -231,7 +236,8 @@ class Surfaces:
         return True
 
     async def _set_channel(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """Save a setting of the channel, once for each channel."""
+        """Save a setting of the channel, once for each channel. Return false if it was tried before, in a
+        direct message, or if the dialog does not open."""
         del dice
         if place.channel in self._set_up or place.channel.startswith("D"):
             return False
@@ -247,7 +253,8 @@ class Surfaces:
         return True
 
     async def _list_tasks(self, typed: TypedCommand, place: ThreadKey, dice: random.Random) -> bool:
-        """List all tasks. If the list has a second page, turn to it."""
+        """Type `/task list all`. If the answer has a second page, turn to it. Return false if no answer comes
+        in time."""
         del dice
         before = len(self.slack.ephemerals(typed.person))
         await self.slack.command(typed.person, place.channel, "/task", "list all")
@@ -301,15 +308,18 @@ class Surfaces:
         return Press(person, at, not submitted.failure and not submitted.errors and submitted.view is None)
 
     async def is_taken(self, press: Press) -> bool:
-        """Return whether the bot has promised the effect of a press. After the ack, the bot may still say
-        that the press may be lost, so wait a while."""
+        """Return whether the bot has promised the effect of a press.
+
+        The bot may say that the press may be lost even after the ack. So wait a while for this before
+        returning.
+        """
         if press.is_acked:
             await self.wait(lambda: self.promises.has_doubt(press.person, press.at) or None, DOUBT_SECONDS)
         return self.promises.is_kept_to(press)
 
     def find_private(self, person: str, button: Button, part: str, label: str = "") -> Ephemeral | None:
-        """Find a private answer that has this button. The button's value, or the answer's text, must contain
-        `part`."""
+        """Return the newest private answer that has this button, or None. `part` must occur in the button's
+        value or in the answer. `label` is the button's text; an empty label fits every button."""
         for told in reversed(self.slack.ephemerals(person)):
             found = find_button(told.body, button, label)
             if found is not None and (part in str(found.get("value")) or part in str(told.body)):

@@ -50,8 +50,8 @@ def judge(
     queues: Sequence[str],
     dead_letters: Sequence[str],
 ) -> Tally:
-    """Compare commands, replies, notices and cards with what is in both stand-ins. `promised` are the broken
-    promises about other acts."""
+    """Compare what people did and what the bot said with what is in both stand-ins. Return the tally with a
+    sentence for each difference. `promised` are the broken promises that were found about other acts."""
     tally = Tally()
     wrongs = tally.wrongs
     _count(tally.counts, ledger, typed, written)
@@ -117,8 +117,8 @@ def _prompt_of(card: BotMessage, prompts: dict[str, str]) -> str:
 
 
 def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[WrittenReply]) -> None:
-    """Check that each reply is once in its agent's inputs and has the right reaction. If a reply is there
-    twice, the thread must say so."""
+    """Check that each reply is in its agent's inputs once, and has the right reaction. A reply may be there
+    twice only if the bot has said so in the thread."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
     for task in ledger.tasks:
         inputs[task.prompt].update(task.inputs)

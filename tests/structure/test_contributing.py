@@ -33,7 +33,8 @@ def _names_in_files() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL))
 def test_an_example_is_a_scenario_that_runs(example: str) -> None:
-    """The guide has an example scenario, which newcomers copy. This text is part of a test that runs."""
+    """Newcomers copy the example scenario of CONTRIBUTING.md. The same text is in a test file, so it is a
+    test that runs."""
     stories = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/scenarios").glob("test_*.py")
     )

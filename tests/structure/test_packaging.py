@@ -204,8 +204,8 @@ def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
 
 
 def test_the_chart_gives_room_for_the_longest_answer() -> None:
-    """The chart's memory limit is large enough for two lists of tasks. The last list stays in memory while
-    the next one is read."""
+    """The chart's memory limit is large enough for two of the longest lists of tasks. The list of the latest
+    poll stays in memory while the bot reads the next one."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     (gibibytes,) = re.findall(r"^(\d+)Gi$", values["resources"]["limits"]["memory"])
 
@@ -213,8 +213,8 @@ def test_the_chart_gives_room_for_the_longest_answer() -> None:
 
 
 def _deployment() -> Any:  # what YAML gives
-    """Return the YAML of the deployment without the chart's templates, so that the test does not need
-    helm."""
+    """Return the chart's deployment as parsed YAML. Its template expressions are removed, so that the test
+    does not need helm."""
     text = (ROOT / "helm" / "templates" / "deployment.yaml").read_text(encoding="utf-8")
     text = re.sub(r"{{-? */\*.*?\*/ *-?}}", "", text, flags=re.DOTALL)
     text = re.sub(r"^ *{{.*}} *$\n", "", text, flags=re.MULTILINE)

@@ -1,9 +1,9 @@
-"""The page docs/messages.md with everything that the bot says, made from the functions in
+"""Makes the page docs/messages.md, which has everything that the bot says, from the functions in
 `taskwire.messages`.
 
 Each public function that returns a message, a dialog or a sentence is called with example arguments. The
-names of its parameters select the examples. If a parameter has no example, the page fails with the
-parameter's name. `python -m tests.unit.message_book` writes the page again.
+names of its parameters select the examples. If a parameter has no example, an error names the parameter.
+`python -m tests.unit.message_book` writes the page again.
 """
 
 import importlib
@@ -316,7 +316,8 @@ def _module_section(name: str) -> Iterator[str]:
 
 
 def _entries(function: Callable[..., object]) -> Iterator[str]:
-    """Show the messages of a function: one for each example of each parameter, without repetitions."""
+    """Yield the messages of a function as the page shows them. Call the function with each example of each
+    parameter, and leave out repeated messages."""
     texts = list(dict.fromkeys(text for text in map(_render, _calls(function)) if text))
     if texts:
         yield f"*{_first_sentence(function)}*\n"
@@ -357,8 +358,8 @@ def _first_sentence(function: Callable[..., object]) -> str:
 
 
 def _render(made: object) -> str:
-    """Show a message, a dialog or a sentence as a person sees it; return an empty text for a part of a
-    message."""
+    """Return a message, a dialog or a sentence as a person sees it. Return an empty text for any other value,
+    for example a single block of a message."""
     match made:
         case Message():
             lines = shown(made) or [made.text]

@@ -17,8 +17,8 @@ _MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": 
 
 
 def faults(message: Message) -> list[str]:
-    """List what Slack would refuse in a message or show wrongly, and whether the message would mention a
-    whole channel."""
+    """Return a sentence for each fault of a message: what Slack would refuse or show wrongly, and a mention
+    of a whole channel."""
     found = problems([*message.blocks], MESSAGE)
     length = sum(_lengths([*message.blocks]))
     if length > BLOCKS_TEXT:
@@ -50,7 +50,7 @@ def shown_view(view: View) -> list[str]:
 
 
 def buttons(message: Message) -> dict[str, Block]:
-    """Return the buttons of a message and the options of its menus, by their labels."""
+    """Return the buttons and menus of a message and the options of its menus, each under its label."""
     rows = [block for block in message.blocks if block["type"] == "actions"]
     found = [each for row in rows for each in _blocks(row["elements"])]
     options = [option for each in found if "options" in each for option in _blocks(each["options"])]

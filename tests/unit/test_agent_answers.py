@@ -262,8 +262,9 @@ CASES = [
 def test_the_answer_is_told_from_the_steps(
     screen: str, answer: str, steps: int, passed: int, failed: int
 ) -> None:
-    """The bot finds the answer in a screen of an agent's program. The answer has no banners, boxes, spinners,
-    prompts or wrapped lines of the program."""
+    """The bot finds the agent's answer on a screen, and counts the agent's steps and the tests that passed
+    and failed. The answer lacks the banners, boxes, spinners, prompts and line breaks of the agent's
+    program."""
     found = turn(screen)
 
     assert found.answer == answer
@@ -286,7 +287,8 @@ def test_the_answer_is_told_from_the_steps(
     ],
 )
 def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
-    """An unknown agent does not mark its output. The answer lacks only text that is clearly output."""
+    """An unknown agent's program does not mark the output of tools. The bot leaves out only text that is
+    clearly such output. These texts could be the agent's own words, so they stay in the answer."""
     assert turn(f"I have looked at it.\n\n{text}").answer == f"I have looked at it.\n\n{text}"
 
 
@@ -309,12 +311,14 @@ def test_what_a_person_may_be_told_is_no_output(text: str) -> None:
     ],
 )
 def test_output_before_an_answer_is_left_out(output: str) -> None:
-    """A turn has words, output and more words. The answer is the text after the output."""
+    """A turn has the agent's words, then the output of a tool, then more words. The answer is only the words
+    after the output."""
     assert turn(f"I run it.\n\n{output}\n\nIt works now.").answer == "It works now."
 
 
 def test_the_steps_keep_what_was_said_on_the_way() -> None:
-    """The text of the steps has what the agent said between them, and the beginning of each result."""
+    """The text of the steps has each step with the beginning of its result, and what the agent said before
+    the steps."""
     assert turn(CLAUDE).steps_text == (
         "I'll look at the auth handler first, then reproduce the redirect loop with a small test; only "
         "then a change.\n"

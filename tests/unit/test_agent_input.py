@@ -31,8 +31,8 @@ TAKEN = (
 
 @pytest.mark.parametrize("ending", TAKEN)
 def test_text_and_code_are_known_by_their_endings(ending: str) -> None:
-    """A file is text or code if its name has such an ending. Slack's type does not count, because Slack often
-    gives such files the type `application/octet-stream`."""
+    """A file counts as text if its name has one of the known endings of text and code files. Slack's type
+    does not count, because Slack often gives such files the type `application/octet-stream`."""
     assert TEXT_ENDINGS.search(f"a.{ending}") is not None
 
 

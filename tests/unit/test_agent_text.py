@@ -204,7 +204,8 @@ def test_making_a_text_safe_twice_is_making_it_safe_once(text: str) -> None:
 @patient
 @given(st.lists(st.sampled_from(["\u200b", "\x1b[0m", " ", "\u202e", "\ufeff", "\r", "\0", "\u3164"])))
 def test_a_leading_mark_cannot_hide(before: list[str]) -> None:
-    """The check finds a leading `!` behind invisible characters."""
+    """A text that begins with invisible characters and then `!` is recognized as a shell command for the
+    agent."""
     assert is_shell_command(sanitize_for_agent("".join(before) + "!ls"))
 
 

@@ -100,7 +100,8 @@ def test_a_polite_request_stops(message: str) -> None:
     ],
 )
 def test_a_polite_sentence_with_something_to_do_is_input(message: str) -> None:
-    """The sentence says what the agent should do, so the agent gets it."""
+    """A polite sentence that says more than that the task should stop goes to the agent, for example `please
+    stop the server`."""
     assert isinstance(classify(message, BOT), Input)
 
 

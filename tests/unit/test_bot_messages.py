@@ -88,7 +88,8 @@ def test_a_command_is_read_as_after_task(text: str, command: Command, *, is_dire
     ],
 )
 def test_words_after_a_verb_may_be_a_title(text: str, title: str) -> None:
-    """The message is a prompt, unless a task has this title."""
+    """A message has a verb and then words that may be a task's title. `find_title` returns these words. If no
+    task has that title, the message is a prompt."""
     found = find_title(text)
 
     assert found is not None
@@ -100,7 +101,8 @@ def test_words_after_a_verb_may_be_a_title(text: str, title: str) -> None:
     "text", ["fix the login", "status fix-login", "list the open ports", "send fix use main", ""]
 )
 def test_other_messages_name_no_title(text: str) -> None:
-    """The message has no verb, or no words that can be a title."""
+    """A message without a verb, or without words after it that can be a title, names no title: `find_title`
+    returns None."""
     assert find_title(text) is None
 
 

@@ -6,8 +6,11 @@ from taskwire.cancelling import cancel_and_wait
 
 
 async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
-    """An asyncio task swallows two cancellations, and still ends. Such a loss is real: `wait_for` swallows a
-    cancellation if its call, for example to Redis, ends at the same moment."""
+    """An asyncio task swallows two cancellations. `cancel_and_wait` cancels it again, and the task ends.
+
+    This really happens: `wait_for` swallows a cancellation if its call, for example to Redis, ends at the
+    same moment.
+    """
     began, forgotten = asyncio.Event(), 0
 
     async def goes_on() -> None:

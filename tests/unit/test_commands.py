@@ -79,7 +79,8 @@ def refusal(text: str) -> str:
     ],
 )
 def test_create_reads_options_in_every_spelling(text: str, command: Command) -> None:
-    """A phone's quotes and dashes, a colon or an equals sign, and any order give the same command."""
+    """All spellings of an option of `create` give the same command: with a phone's quotes or dashes, with an
+    equals sign or a space, in any order."""
     assert parse(text) == command
 
 
@@ -118,7 +119,8 @@ def test_create_reads_options_in_every_spelling(text: str, command: Command) -> 
     ],
 )
 def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
-    """The parser adds nothing, and removes only blanks at both ends."""
+    """The prompt of `create` is the text that the person typed. Only options before it and blanks at both
+    ends are removed, and Slack's escapes and links are turned back into text."""
     command = parse(text)
 
     assert isinstance(command, Create)
@@ -151,7 +153,8 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
     ],
 )
 def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
-    """The refusal says what is wrong and how to write the option."""
+    """If an option of `create` is malformed or given twice, the command is refused. The refusal says what is
+    wrong and what to write."""
     assert refusal(text) == answer
 
 
@@ -174,7 +177,8 @@ def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
     ],
 )
 def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
-    """The form has the text. No workspace starts before the person submits it."""
+    """If the text after `/task` has no verb, or `create` has no prompt, the form opens with what was typed.
+    No task starts before the person submits the form."""
     assert parse(text) == form
 
 
@@ -248,7 +252,8 @@ def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
 
 
 def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> None:
-    """More than a name follows the verb, so the text is a prompt."""
+    """`watch` is a verb of threads only. If more than a name follows it after `/task`, the text is a prompt
+    and opens the form."""
     assert parse("watch the alarm of the login") == OpenForm("watch the alarm of the login")
 
 
@@ -284,7 +289,8 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
     ],
 )
 def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -> None:
-    """The refusal has a sentence and a hint, and never an error code."""
+    """A command with a missing or impossible argument is refused. The refusal says what is wrong and what to
+    write instead, and has no error code."""
     assert refusal(text) == answer
 
 

@@ -86,8 +86,8 @@ def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[
 
 
 def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
-    """A customer may not be able to change a managed store. So doctor explains the risk in a note and reports
-    no error."""
+    """The store has no append-only file. For a managed store, doctor reports this risk as a note and not as
+    an error, because the customer may not be able to change it."""
     own = replace(GOOD, is_append_only=False, fsync="everysec")
     managed = replace(GOOD, is_append_only=False, fsync=None)
 
