@@ -316,8 +316,7 @@ def _module_section(name: str) -> Iterator[str]:
 
 
 def _entries(function: Callable[..., object]) -> Iterator[str]:
-    """Yield the messages of a function as the page shows them. Call the function with each example of each
-    parameter, and leave out repeated messages."""
+    """Yield what a function returns for each example of each parameter. No text is yielded twice."""
     texts = list(dict.fromkeys(text for text in map(_render, _calls(function)) if text))
     if texts:
         yield f"*{_first_sentence(function)}*\n"
