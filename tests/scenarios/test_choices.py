@@ -67,7 +67,7 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
     assert thread.new_messages() == ["Alice says: 2. release-2\n> 2. release-2"]
     words = thread.last_message()
     assert thread.receipt(words) == ["white_check_mark"]
-    assert thread.all_messages()[0] == notice(world, "Alice chose “2. release-2”.")
+    assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
     assert world.alice.reads() == []
 
 
@@ -93,7 +93,7 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
     assert thread.new_messages() == [
         "Alice says: 2. release-2 !important: only the hotfix\n> 2. release-2\n> !important: only the hotfix"
     ]
-    assert thread.all_messages()[0] == notice(world, "Alice chose “2. release-2”.")
+    assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
     assert world.alice.home().startswith(
         f"Posted in the thread of *{TITLE}*. The reaction there shows when the agent has it.\n"
     )
@@ -111,7 +111,7 @@ async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
     await world.passes(seconds=3)
 
     assert task.inputs == ["2. release-2"]
-    assert thread.all_messages()[0] == notice(world, "Alice chose “2. release-2”.")
+    assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
     assert world.alice.reads() == ["This was already answered, so your words were not sent:\n| all of it"]
     assert len(thread.new_messages()) == 2
 
@@ -137,7 +137,7 @@ async def test_a_long_choice_has_a_short_button_and_is_sent_whole(world: World) 
         "[1. Keep the old column and copy…] [2. Drop the old column at once…]"
     ]
     assert task.inputs == [f"2. {drop}"]
-    assert thread.all_messages()[0] == f"{asked} Alice chose “2. {drop[:53]}…”.\n1. {keep}\n2. {drop}"
+    assert thread.all_messages()[0] == f"{asked} Answered by Alice.\n1. {keep}\n2. {drop}"
     assert thread.new_messages() == [f"Alice says: 2. {drop}\n> 2. {drop}"]
 
 
@@ -179,10 +179,7 @@ async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: Wor
     assert len(task.inputs) == 2
     question, words = thread.new_messages()
     chosen = task.inputs[1]
-    assert question.splitlines()[1] in (
-        f"Needs you: {TITLE}. Alice chose “2. release-2”.",
-        f"Needs you: {TITLE}. Alice chose “1. main, where all work goes”.",
-    )
+    assert question.splitlines()[1] == f"Needs you: {TITLE}. Answered by Alice."
     assert words == f"Alice says: {chosen}\n> {chosen}"
     assert world.alice.reads() == ["This was already answered."]
 
@@ -196,7 +193,7 @@ async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
     await world.passes(seconds=3)
 
     assert task.inputs == ["both of them"]
-    assert thread.all_messages()[0] == notice(world, "Answered in a reply.")
+    assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
 
 
 async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
@@ -244,9 +241,25 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
     )
     assert world.alice.sees() == "Passed on. The reaction in the thread shows when the agent has it."
     assert task.inputs == ["Bob wrote:\n2. release-2"]
-    assert thread.all_messages()[0] == notice(world, "Bob chose “2. release-2”, and Alice passed it on.")
+    assert thread.all_messages()[0] == notice(world, "Answered by Bob, passed on by Alice.")
     assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
     assert thread.receipt(thread.last_message()) == ["white_check_mark"]
+
+
+async def test_a_reply_that_is_passed_on_answers_in_its_authors_name(world: World) -> None:
+    """Bob may not steer, and Alice passes his reply on. The question names Bob, whose words answered it."""
+    thread, task = await an_asking_agent(world)
+    thread.new_messages()
+
+    await world.bob.replies(thread, "both of them")
+    world.bob.reads()
+    await world.bob.presses("Ask Alice to pass it on")
+    world.alice.reads()
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["Bob wrote:\nboth of them"]
+    assert thread.all_messages()[0] == notice(world, "Answered by Bob.")
 
 
 async def test_choices_close_when_the_agent_goes_on_by_itself(world: World) -> None:

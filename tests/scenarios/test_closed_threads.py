@@ -134,7 +134,8 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
     await world.passes(seconds=5)
 
     assert detached == [
-        f"*{TITLE}* has no thread any more; the task goes on. `/task attach {task.name}` gives it a new one."
+        f"Detached *{TITLE}*. The task itself stays as it is. `/task attach {task.name}` gives it a new "
+        "thread."
     ]
     assert moved.card().startswith(f"Done: {TITLE}. Opened PR #12.")
     assert len(await world.dead_letters()) == 1

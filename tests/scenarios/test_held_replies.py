@@ -210,8 +210,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
     assert task.inputs == []
     assert thread.new_messages() == [
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
-        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
-        "[Attach again]",
+        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
 

@@ -157,7 +157,7 @@ async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None
     assert shown(card).startswith("Working: Fix the login. Reading the code.")
     assert thread.new_messages() == [
         "The agent did not get this reply:\n| use main",
-        f"Attached again: the task has <{where}|another thread> now.",
+        f"The task has a <{where}|new thread>.",
     ]
     assert where in thread.card()
     assert world.alice.reads() == []

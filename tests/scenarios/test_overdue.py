@@ -250,7 +250,7 @@ async def test_an_answer_settles_the_reminder(world: World) -> None:
     await world.passes(20 * MINUTES)
 
     assert task.inputs == ["the new one"]
-    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. Answered in a reply.")
+    assert thread.all_messages()[1].endswith(f"Still needs you: {TITLE}. Answered by Alice.")
     assert thread.new_messages() == ["Alice says: the new one\n> the new one"]
     task.becomes("complete", "Done")
     await world.polls()

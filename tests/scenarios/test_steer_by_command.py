@@ -309,8 +309,7 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
     await world.alice.types(f"/task detach {task.name}")
 
     assert thread.new_messages() == [
-        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
-        "[Attach again]"
+        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
     ]
     assert (await card(world, thread)).startswith("Detached: Fix it.")
     assert task.status == "active"
@@ -332,9 +331,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
     await world.alice.replies(thread, "use main")
     where = world.slack.backend.permalink(again.channel, again.ts)
 
-    assert (await card(world, thread)).startswith(
-        f"Detached: Fix it. This thread is no longer the task's: it has <{where}|another one> now."
-    )
+    assert (await card(world, thread)).startswith(f"Moved: Fix it. The task has a <{where}|new thread>.")
     assert thread.new_messages() == [
         f"Your reply reached no agent: this task now has <{where}|another thread>."
     ]

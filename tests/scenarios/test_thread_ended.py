@@ -1,9 +1,11 @@
 """Threads whose task is gone, was detached, or was never created."""
 
+import pytest
+
 from taskwire_sandbox.coder.faults import server_error
 
 from .waiting import a_busy_agent, a_waiting_agent
-from .world import POST_SECONDS, World
+from .world import CARD_SECONDS, POST_SECONDS, World
 
 ENDED = "Your reply reached no agent: {}.\n[New task]"
 DETACHED = (
@@ -51,13 +53,43 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
 
     await world.alice.clicks(thread, "Attach again")
     await world.passes(POST_SECONDS)
+    await world.passes(CARD_SECONDS)
 
     (card,) = world.cards()
     assert card.startswith("Working: Fix the login.")
-    assert thread.all_messages()[-1].startswith("Attached again: the task has <")
-    assert thread.all_messages()[-1].endswith("|another thread> now.")
+    roots = [str(each["ts"]) for each in world.slack.messages(thread.channel) if "metadata" in each]
+    where = world.slack.backend.permalink(thread.channel, roots[-1])
+    assert thread.all_messages()[-1] == f"The task has a <{where}|new thread>."
+    assert thread.card().startswith(f"Moved: Fix the login. The task has a <{where}|new thread>.")
     assert thread.new_messages() == []
     assert task.status == "active"
+
+
+@pytest.mark.parametrize("ended", ["failed", "paused", "working"])
+async def test_detach_on_the_card_is_said_once(world: World, ended: str) -> None:
+    """Alice chooses *Detach* in the card's menu. The thread says so once, and she gets no private answer.
+    What it says is true whatever the task does."""
+    thread, task = await a_waiting_agent(world)
+    if ended == "paused":
+        task.pause()
+    else:
+        task.becomes(ended, "No such branch")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Detach")
+    await world.passes(CARD_SECONDS)
+
+    assert thread.new_messages() == [
+        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+    ]
+    assert world.alice.reads() == []
+    page = f"{world.coder.url}/tasks/alice/{task.id}"
+    assert (
+        thread.card()
+        == f"Detached: Fix the login. Owner: Alice. Template: Tasks on Docker. <{page}>\n[Open in Coder]"
+    )
 
 
 async def test_a_muted_task_stays_muted_when_it_is_attached_again(world: World) -> None:

@@ -193,8 +193,7 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
     await world.alice.replies(thread, "!detach")
 
     assert thread.new_messages() == [
-        f"Detached: the task goes on without this thread. `/task attach {task.name}` gives it a new one.\n"
-        "[Attach again]"
+        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
     ]
     assert task.status == "active"
 
@@ -413,8 +412,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
         "Bob muted *Fix the login*, so it calls nobody. `/task unmute NAME` ends that.\n[Open thread]"
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
-        "Detached: the task goes on without this thread. `/task attach NAME` gives it a new one.\n"
-        "[Attach again]"
+        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
     ]
 
 

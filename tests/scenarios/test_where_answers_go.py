@@ -60,7 +60,7 @@ async def test_detach_is_answered_where_it_was_typed(world: World, channel: str)
     await world.alice.types(f"/task detach {name}", channel)
 
     assert world.alice.reads() == [
-        f"*Fix it* has no thread any more; the task goes on. `/task attach {name}` gives it a new one."
+        f"Detached *Fix it*. The task itself stays as it is. `/task attach {name}` gives it a new thread."
     ]
     assert [said.channel for said in world.slack.ephemerals(world.alice.id)] == [
         world.slack.workspace.channel(channel).id

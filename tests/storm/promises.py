@@ -97,7 +97,7 @@ class Promises:
             got = inputs.get(sent.prompt, Counter()) if sent.prompt else everywhere
             self._judge_input(sent, got, ledger, told, wrongs)
         for answered in self.answered:
-            self._judge_answer(answered, inputs.get(answered.prompt, Counter()), wrongs)
+            self._judge_answer(answered, inputs.get(answered.prompt, Counter()), ledger, wrongs)
         for prompt, place in self.muted:
             cards = [said for said in ledger.cards() if said.place == place]
             shown = [str(self.slack.message(place.channel, card.ts).get("blocks")) for card in cards]
@@ -131,13 +131,18 @@ class Promises:
             wrongs["untrue"].append(f"{sent.texts[0]!r} is marked {marks}, and there {count} times")
 
     def _judge_answer(
-        self, answered: AnsweredMessage, inputs: Counter[str], wrongs: dict[Wrong, list[str]]
+        self,
+        answered: AnsweredMessage,
+        inputs: Counter[str],
+        ledger: Ledger,
+        wrongs: dict[Wrong, list[str]],
     ) -> None:
         message = self.slack.message(answered.place.channel, answered.ts)
         if self.is_kept_to(answered.press) and find_button(message, answered.button) is not None:
             wrongs["untrue"].append(f"still asked: {str(message['text'])[:80]!r} at {answered.place}")
         if answered.choice:
-            is_told, count = f"chose “{answered.choice}”" in str(message["text"]), inputs[answered.choice]
+            words, count = f"says: {answered.choice}", inputs[answered.choice]
+            is_told = any(said.place == answered.place and words in said.text for said in ledger.said)
             if count != is_told:
                 what = f"{answered.choice!r} of {answered.prompt!r}: there {count} times, told: {is_told}"
                 wrongs["twice" if count > 1 else "lost" if is_told else "untrue"].append(what)

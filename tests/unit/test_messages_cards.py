@@ -349,10 +349,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
         (
             "detached",
             ":link: Detached",
-            (
-                "This thread is no longer the task's; the task itself was left alone. "
-                "`/task attach fix-login-1a2b` gives it one again."
-            ),
+            ":link: Detached",
             ["View pull request", "Open in Coder"],
         ),
         (

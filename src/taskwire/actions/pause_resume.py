@@ -243,9 +243,14 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:
-    """Return `words` as a private answer if the person acted outside the thread, for example by a command.
+    """Return `words` as a private answer if the person acted elsewhere, for example by a command.
 
-    A person who acted in the thread gets no private answer, because the thread has a message for everybody.
+    A person who acted in the thread or on the card gets no private answer, because everybody sees the effect
+    there.
     """
     here = (work.requester.channel, work.requester.thread_ts)
-    return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)
+    return (
+        ()
+        if work.is_from_menu or here == (link.record.channel, link.record.thread_ts)
+        else ((work.requester, words),)
+    )

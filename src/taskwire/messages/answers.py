@@ -342,17 +342,15 @@ def task_deleted(link: Link) -> Message:
 
 def thread_detached(link: Link) -> Message:
     """Say in the thread that a person has detached the thread from its task."""
-    words = (
-        f"Detached: the task goes on without this thread. {_command_for('attach', link)} gives it a new one."
-    )
+    words = "Detached: replies here no longer reach the task. The task itself stays as it is."
     return question(words, "", [attach_button(link)])
 
 
 def task_detached(link: Link) -> Message:
     """Say that the task has no thread any more, to the person who named the task in a command."""
     return statement(
-        f"{bold_title(link)} has no thread any more; the task goes on. {_command_for('attach', link)} "
-        "gives it a new one."
+        f"Detached {bold_title(link)}. The task itself stays as it is. {_command_for('attach', link)} gives "
+        "it a new thread."
     )
 
 

@@ -218,12 +218,6 @@ def bold_name(text: str, limit: int = 80) -> str:
     return mark_name(shown) if _MRKDWN_MARKS.search(shown) else f"*{shown}*"
 
 
-def quote_words(text: str, limit: int) -> str:
-    """Put a person's words in quotation marks, as mrkdwn. Stars and back-ticks in them stay visible."""
-    shown = escape_line(text, limit)
-    return f"“{mark_name(shown) if _MRKDWN_MARKS.search(shown) else shown}”"
-
-
 def _rich_text_piece(part: Part) -> Block:
     kind, found = part
     match kind:

@@ -60,6 +60,7 @@ _ENDING_LABELS = {
     "detached": PhaseLabel("link", "Detached"),
     "failed": PhaseLabel("warning", "Not created"),
 }
+_MOVED_LABEL = PhaseLabel("link", "Moved")
 _NOT_ATTACHED_LABEL = PhaseLabel("warning", "Not attached")
 # What a card shows while an action is carried out, until the phase shows the effect of the action.
 _PENDING_LABELS = {
@@ -207,6 +208,8 @@ def get_phase_label(link: Link) -> PhaseLabel:
     ending = find_ending(link)
     if ending == "failed" and link.record.task_id is not None:
         return _NOT_ATTACHED_LABEL
+    if ending == "detached" and link.moved_to:
+        return _MOVED_LABEL
     if ending is not None:
         return _ENDING_LABELS[ending]
     if link.record.task_id is None:
@@ -368,7 +371,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     if ending == "failed":
         return [_failed_note(link)]
     if ending is not None:
-        return [_ENDING_NOTES.get(ending, _detached_note(link))]
+        return [_ENDING_NOTES[ending]] if ending in _ENDING_NOTES else _moved_notes(link)
     state, notes = link.state, []
     if outside.unreachable_since_ms is not None:
         waits = "" if outside.silence == "no_tasks" else " Replies wait."
@@ -429,12 +432,9 @@ def _failed_note(link: Link) -> str:
     return f"Coder did not make this task. {link.failure} `/task create` starts another.".replace("  ", " ")
 
 
-def _detached_note(link: Link) -> str:
-    if link.moved_to:
-        return f"This thread is no longer the task's: it has <{link.moved_to}|another one> now."
-    name = link.record.name
-    again = f" `/task attach {escape_line(name, 40)}` gives it one again." if name else ""
-    return f"This thread is no longer the task's; the task itself was left alone.{again}"
+def _moved_notes(link: Link) -> list[str]:
+    """List the sentence that leads to the task's new thread. Without one, the thread itself says enough."""
+    return [f"The task has a <{link.moved_to}|new thread>."] if link.moved_to else []
 
 
 def _no_thread_hint(name: str) -> str:

@@ -14,7 +14,6 @@ from taskwire.domain.lifecycle.links import Link, LinkEnd
 from taskwire.domain.parsing.bare_words import is_stop
 from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.text.message import Block, Button, Message
-from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
     CODE_LENGTH,
@@ -28,14 +27,11 @@ from taskwire.messages.blocks import (
     format_moment,
     one_line,
     quote_block,
-    quote_words,
     section,
 )
 from taskwire.messages.refusals import coder_said
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, bold_title, question, statement
 
-# The notice above shows the whole choice.
-_CHOICE_LENGTH = 60
 # The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
     "gone": "its task is no longer in Coder",
@@ -333,7 +329,7 @@ def attach_button(link: Link) -> Block:
 
 def attached_again(where: str) -> str:
     """Return the text that replaces *Attach again*. `where` is the permalink of the task's new thread."""
-    return f"Attached again: the task has <{where}|another thread> now."
+    return f"The task has a <{where}|new thread>."
 
 
 def thread_found_again() -> Message:
@@ -449,22 +445,17 @@ def workspace_restarted(by_name: str) -> str:
     return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
 
 
-def choice_passed_on(author: str, by_name: str, label: str) -> str:
-    """Return the text that replaces the choices after `by_name` has passed on the choice of `author`."""
-    chosen = choice_made(author, label).removesuffix(".")
-    return f"{chosen}, and {escape_line(by_name, 60) or 'the owner'} passed it on."
+def question_answered(author: str, passed_on_by: str = "") -> str:
+    """Return the text that replaces an agent's choices after the answer of `author`.
 
-
-def choice_made(by_name: str, label: str) -> str:
-    """Return the text that replaces the choices in a notice after `by_name` has chosen `label`.
-
-    A long choice is cut, because the notice shows the whole choice.
+    `passed_on_by` is the name of the person who has passed the answer on. The answer itself is a message of
+    the thread, so it is not repeated here.
     """
-    return f"{escape_line(by_name, 80)} chose {quote_words(break_emoji(label), _CHOICE_LENGTH)}."
+    passed = f", passed on by {escape_line(passed_on_by, 60)}" if passed_on_by else ""
+    return f"Answered by {escape_line(author, 80)}{passed}." if author else "Answered in a reply."
 
 
 STUCK_ENDED = "Something has changed since."
-CHOICE_REPLIED = "Answered in a reply."
 CHOICE_PASSED = "The agent went on without an answer."
 
 

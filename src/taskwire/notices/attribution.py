@@ -3,6 +3,8 @@
 A poll may show a change before the call that made the change has returned. While the call is under way or its
 outcome is unknown, its intent record in the link's `to_coder` queue says who asked for what. When the call
 has succeeded, an event `Acted` with the person waits in the `to_thread` queue, after the event of the change.
+
+The module also names the author of the input that has answered an agent's question.
 """
 
 from collections.abc import Iterable
@@ -12,13 +14,16 @@ from pydantic import ValidationError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import UserId
-from taskwire.domain.lifecycle.events import Acted, Event, Notice, Observed, Vanished
+from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Notice, Observed, Vanished
 from taskwire.domain.lifecycle.link_state import LinkState
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Observation
 from taskwire.domain.lifecycle.reconcile import ResumeNote
 from taskwire.domain.queueing.jobs import Act, ApplyEvent, Job, Reply
 from taskwire.domain.queueing.queues import to_thread
+from taskwire.messages import inputs
+from taskwire.outbox import questions
+from taskwire.people.permissions import People
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
@@ -33,6 +38,15 @@ async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
     if act is None:
         return (event,)
     return (act,) if isinstance(act, Vanished) else (act, event)
+
+
+async def describe_answer(deps: Dependencies, people: People, link: Link, event: Event) -> str:
+    """Return the text that replaces an agent's question after this event: whose answer the agent got."""
+    if not isinstance(event, Delivered):
+        return inputs.CHOICE_PASSED
+    is_asked = link.state.reminder_count or await deps.links.find_question(link.id, questions.CHOICES)
+    name = await people.find_name(event.person) if is_asked and not event.author_name else ""
+    return inputs.question_answered(event.author_name or name)
 
 
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:

@@ -34,7 +34,7 @@ from taskwire.job_context import (
     retry,
 )
 from taskwire.messages import inputs, notices
-from taskwire.notices.attribution import find_person_behind, prepend_act
+from taskwire.notices.attribution import describe_answer, find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
 from taskwire.notices.calls import decide_calls, may_mention, queue_calls
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
@@ -110,11 +110,11 @@ class Notifier:
             self._deps.writes.remove_field(batch, link.id, "pending")
         await self._append_notices(link, transition, batch)
         await self._settle_start_button(link, event, transition.state, batch)
-        await settle_overdue(self._deps, link, event, transition.state, batch)
-        if isinstance(event, Delivered):
-            await questions.close_choices(self._deps, link, inputs.CHOICE_REPLIED, batch)
-        elif link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING:
-            await questions.close_choices(self._deps, link, inputs.CHOICE_PASSED, batch)
+        answered = await describe_answer(self._deps, self._people, link, event)
+        is_working_again = link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING
+        if isinstance(event, Delivered) or is_working_again:
+            await questions.close_choices(self._deps, link, answered, batch)
+        await settle_overdue(self._deps, link, answered, transition.state, batch)
         if isinstance(event, Observed):
             self._release_waiting_for_resume(link, event, batch)
             # The agent may be ready now, so waiting replies are tried again at once.

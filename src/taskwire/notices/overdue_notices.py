@@ -9,7 +9,7 @@ import contextlib
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.lifecycle.events import Delivered, Event, Notice
+from taskwire.domain.lifecycle.events import Notice
 from taskwire.domain.lifecycle.link_state import LinkState
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.overdue import is_question_open, record_change
@@ -60,12 +60,14 @@ async def with_question(deps: Dependencies, coder: CoderClient, link: Link, noti
 
 
 async def settle_overdue(
-    deps: Dependencies, link: Link, event: Event, state: LinkState, batch: Batch
+    deps: Dependencies, link: Link, answered: str, state: LinkState, batch: Batch
 ) -> None:
-    """Remove the buttons of a notice if the task has changed, or if the question is answered."""
+    """Remove the buttons of a notice if the task has changed, or if the question is answered.
+
+    `answered` then replaces the buttons of a reminder.
+    """
     before = link.state
     if before.is_stuck and not state.is_stuck:
         await questions.settle_finally(deps, link, questions.STUCK, inputs.STUCK_ENDED, batch)
     if before.reminder_count and is_question_open(before) and not is_question_open(state):
-        words = inputs.CHOICE_REPLIED if isinstance(event, Delivered) else inputs.CHOICE_PASSED
-        await questions.settle_finally(deps, link, questions.REMINDER, words, batch)
+        await questions.settle_finally(deps, link, questions.REMINDER, answered, batch)

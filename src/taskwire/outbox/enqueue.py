@@ -11,7 +11,7 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
 from taskwire.domain.lifecycle.events import Delivered
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt, ReceiptState
-from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostText, ShareFile
+from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostText, Reply, ShareFile
 from taskwire.domain.queueing.maintenance import ReadThread
 from taskwire.domain.queueing.queues import (
     BACKFILL_THREADS,
@@ -53,14 +53,15 @@ def show_receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None 
 
 
 def record_delivery(
-    writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
+    writes: LinkWrites, link: Link, reply: Reply, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
     """Record that the agent has received a reply.
 
     `reported_at` is when the agent had last reported, at the time when it received the reply.
     """
+    ts = reply.ts
     batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
-    event = Delivered(last_report_at=reported_at)
+    event = Delivered(last_report_at=reported_at, person=reply.person, author_name=reply.author_name)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
     last = link.last_input_ts
     if last is None or microseconds(ts) > microseconds(last):

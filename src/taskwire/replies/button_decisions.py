@@ -2,7 +2,7 @@
 
 A question is about a reply that a pause holds, that was not delivered, or whose outcome is unknown.
 `messages/inputs.py` has the texts of the questions. If people press several of an agent's choices, only the
-first press counts. The notice then loses its buttons and says who has chosen what. The choice is posted in
+first press counts. The notice then loses its buttons and says who has answered. The choice is posted in
 the thread as that person's words, and goes to the agent as that person's reply.
 """
 
@@ -125,7 +125,7 @@ class ReplyDecisions:
         if work.decision == "drop":
             show_receipt(link.id, reply.ts, "none", batch)
         else:
-            record_delivery(self._deps.writes, link, reply.ts, None, batch)
+            record_delivery(self._deps.writes, link, reply, None, batch)
         await questions.settle_empty_hold(self._deps, link, work.job, batch)
         words = inputs.DECIDED_UNSENT if work.decision == "drop" else inputs.DECIDED_ARRIVED
         return await self._show_decision(link, work, words, batch)
@@ -230,10 +230,9 @@ class ReplyDecisions:
             offer = await offer_to_ask_for_choice(self._deps, link, work, choice, batch)
             return done(batch, (work.requester, offer))
         name = await self._people.get_name(work.requester.person)
-        words = inputs.choice_made(name, choice.label)
+        words = inputs.question_answered(name)
         if work.author is not None:
-            author = await self._people.find_name(work.author)
-            words = inputs.choice_passed_on(author, name, choice.label)
+            words = inputs.question_answered(await self._people.find_name(work.author), name)
         batch = await questions.settle_finally(
             self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
         )

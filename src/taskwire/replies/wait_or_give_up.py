@@ -146,7 +146,7 @@ class ReplyOutcomes:
         """Record that the agent has the reply. `reported_at` is when the agent had last reported."""
         link, reply = reply_job.link, reply_job.reply
         reply_job.context.audit.is_done()
-        batch = record_delivery(self._deps.writes, link, reply.ts, reported_at)
+        batch = record_delivery(self._deps.writes, link, reply, reported_at)
         await settle_sent_replies(self._deps, link, [reply], None, batch)
         last = link.last_input_ts
         # If another person sends a reply, it is late because that person decided late. That is not reported.

@@ -180,7 +180,7 @@ class Choosing(Flow):
         assert _receipts(self, actor) == ["white_check_mark"]
         thread = self.deployment.slack.thread(actor.channel, actor.thread_ts)
         asked = [shown(each) for each in thread if f"Which one, {number}?" in str(each["text"])]
-        assert [f"{actor.name.capitalize()} chose “{words}”." in text for text in asked] == [True]
+        assert [f"Answered by {actor.name.capitalize()}." in text for text in asked] == [True]
         assert set(self.told(actor)) <= {ANSWERED, CANNOT_TELL}
 
     def _button(self, actor: Actor, number: int) -> tuple[str, str, str] | None:

@@ -321,15 +321,12 @@ class Detaching(Steering):
     def check(self, actor: Actor) -> None:
         """Check that the bot said once that the link has ended, that the card shows this, and that the task
         was not changed."""
-        name = task_of(actor).name
         assert self.said(actor) == [
-            f"Detached: the task goes on without this thread. `/task attach {name}` gives it a new one.\n"
-            "[Attach again]"
+            "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
         ]
         assert self.card(actor) == self.card_of(
             actor,
-            f"Detached: {title_of(actor)}. This thread is no longer the task's; the task itself was left "
-            f"alone. `/task attach {name}` gives it one again.",
+            f"Detached: {title_of(actor)}.",
             f" {self.page(actor)}",
             "[Open in Coder]",
         )

@@ -65,11 +65,14 @@ class Delivered(FrozenModel):
     """The agent got an input, which begins a turn.
 
     `last_report_at` is when the agent had last reported before this input; None if never. Later reports
-    belong to the new turn.
+    belong to the new turn. `person` sent the input. If that person sent another person's words,
+    `author_name` is the name of the other person.
     """
 
     event: Literal["delivered"] = "delivered"
     last_report_at: datetime | None = None
+    person: UserId | None = None
+    author_name: str = ""
 
 
 class Acted(FrozenModel):
