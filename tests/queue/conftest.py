@@ -29,8 +29,9 @@ async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
 async def connections(
     request: pytest.FixtureRequest, shared_store: Connections
 ) -> AsyncIterator[Connections]:
-    """Return connections to Valkey and, in a second run of the test, to fakeredis. Only for tests without
-    blocking reads."""
+    """Yield connections to Valkey and, in a second run of the test, to fakeredis. Use this fixture only in
+    tests without blocking reads.
+    """
     if request.param == "valkey":
         yield shared_store
         return

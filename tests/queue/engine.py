@@ -28,7 +28,7 @@ class TestClock:
         self.now_ms = NOON_MS
 
     def stamp(self) -> str:
-        """Return the time that the scripts take for the present."""
+        """Return the clock's time in milliseconds, as text. The scripts use it as the present time."""
         return str(self.now_ms)
 
 
@@ -53,7 +53,10 @@ class Engine:
         delay_ms: int = 0,
         is_newest: bool = False,
     ) -> None:
-        """Append a job for each of these ids. The text of each job is its id."""
+        """Append a job for each of these ids to the queue `name`. The text of each job is its id.
+
+        The other parameters are those of `Batch.append`.
+        """
         for job_id in ids:
             batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
             await self.queues.write(batch)
@@ -71,13 +74,13 @@ class Engine:
         return taken.wait_seconds
 
     async def takes_unreadable(self) -> UnreadableJob:
-        """Acquire a queue whose next job this version cannot read."""
+        """Acquire a queue and return its next job, which this version must not be able to read."""
         taken = await self.queues.acquire()
         assert isinstance(taken, UnreadableJob), taken
         return taken
 
     async def ends(self, lease: Lease, batch: Batch | None = None) -> None:
-        """Complete a lease as done."""
+        """Complete a lease with its job done. In the same call write `batch`, if there is one."""
         await self.queues.complete(lease, "done", batch or Batch())
 
     async def due(self) -> dict[str, float]:
@@ -97,12 +100,14 @@ class Engine:
         return [await cast("Awaitable[str]", redis.hget(key, each)) for each in ids]
 
     async def written(self) -> list[str]:
-        """List all keys, except the record of this connection's own writes."""
+        """List all keys in Redis, except the key with the numbers of this connection's own writing calls."""
         own = self.keys.named("writes", self.connections.write_log.id)
         return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
     async def run(self, body: str, *words: str) -> ScriptAnswer:
-        """Run a script that may use the operations of batches."""
+        """Run a Lua script that may use the operations of batches. Return its result. The script gets `words`
+        as its arguments.
+        """
         return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 
 

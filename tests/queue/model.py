@@ -40,19 +40,22 @@ class Held:
 
     @property
     def first(self) -> str | None:
-        """Return the job with the lowest score."""
+        """Return the job with the lowest score. None means that the queue is empty."""
         return min(self.jobs, key=lambda job: (self.jobs[job].score, job), default=None)
 
     @property
     def head(self) -> str | None:
-        """Return the job to run next. If an attempt is pinned, this is the attempt's job, even if another job
-        has gone ahead of it."""
+        """Return the job to run next. None means that the queue is empty.
+
+        If an attempt has begun and its outcome is not known, this is the attempt's job, even if another job
+        has gone ahead of it.
+        """
         return self.attempt.job if self.attempt else self.first
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease."""
+    """A lease of a queue, and the job that runs under it."""
 
     name: str
     token: str
@@ -94,8 +97,10 @@ class Model:
         return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Append a job. If a job with this id already waits, leave the waiting job, or replace it if
-        `is_newest`."""
+        """Append a job. A score of None puts the job at the end of its queue.
+
+        If a job with this id already waits, replace it if `is_newest`; otherwise change nothing.
+        """
         held = self.lists.setdefault(name, Held())
         if job in held.jobs and not is_newest:
             return
@@ -121,8 +126,11 @@ class Model:
         self._settle(name)
 
     def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
-        """Acquire the due queue of the highest priority, or with `ignores_priority` the queue that has been
-        due for longest."""
+        """Acquire the due queue of the highest priority and return its lease. None means that no queue is
+        due.
+
+        With `ignores_priority`, acquire the queue that has been due for longest.
+        """
         while self.ready:
             name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]
@@ -153,8 +161,11 @@ class Model:
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
 
     def begin(self, turn: Taken, timeout_ms: int) -> str:
-        """Pin the job for an attempt. Refuse if the lease is lost or another job has gone ahead of the
-        job."""
+        """Begin an attempt, and return `begun`. Until its outcome is known, no other job of the queue runs.
+
+        If the lease is lost, do nothing and return `lost`. If the job was changed or another job has gone
+        ahead of it, do nothing and return `passed`.
+        """
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -167,7 +178,11 @@ class Model:
         return "begun"
 
     def end(self, turn: Taken, verdict: str, delay: int) -> str:
-        """End a lease. The verdict says whether the job is removed, delayed, or kept with its attempt."""
+        """End a lease, and return `ended`. If the lease was lost, do nothing and return `lost`.
+
+        `verdict` is `done` to remove the job, `retry` to run it again after `delay`, and `unknown` to keep
+        its attempt.
+        """
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"

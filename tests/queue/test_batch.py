@@ -270,7 +270,7 @@ async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
 @settings(deadline=None)
 @given(words=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_a_batch_reads_as_it_was_written(words: list[str]) -> None:
-    """An encoded batch is plain JSON."""
+    """A batch is encoded as JSON. If the JSON is parsed, each operation has the same words as before."""
     batch = Batch()
     for word in words:
         batch.write("SET", word, word)

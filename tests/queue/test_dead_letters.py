@@ -1,5 +1,5 @@
-"""The operator sees each job that was given up (a dead letter). The operator can send it again once, with all
-its contents."""
+"""The operator sees each job that was given up (a dead letter), and can send it again, with all its contents.
+"""
 
 import pytest
 
@@ -57,7 +57,9 @@ async def linked(engine: Engine) -> None:
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
-    """Append this job to a queue, and give it up. Return the id of its dead letter."""
+    """Append the job `given` to a queue, and give it up. Return the id of its dead letter. Without `given`,
+    use a simple post.
+    """
     given = given or job("a")
     await engine.queues.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
@@ -81,8 +83,9 @@ async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters:
 
 
 async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
-    """The dead letter of an act names the act's verb. So the operator can tell a pause from a deletion before
-    sending the act again."""
+    """The dead letter of a person's act says which act it is. The operator can thus tell a pause from a
+    deletion before sending the act again.
+    """
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -95,8 +98,9 @@ async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: D
 async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If a dead letter is sent again, its job has no tries and no age. The job is marked as possibly done, so
-    the worker first looks for its effect."""
+    """If a dead letter is sent again, the count of its job's tries and the age of the job start at zero. The
+    worker first checks whether an earlier try had an effect.
+    """
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -155,8 +159,9 @@ async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, let
 
 
 async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: DeadLetters) -> None:
-    """If a reply is sent again from its dead letter, it is placed before later replies. What was known about
-    its delivery is forgotten."""
+    """If a reply is sent again from its dead letter, it is placed before later replies. The record of its
+    earlier tries is removed.
+    """
     await linked(engine)
     keeping = LinkWrites(engine.keys)
     asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
@@ -277,8 +282,9 @@ async def test_an_observation_that_is_sent_again_shows_the_present_task(
 async def test_a_job_of_no_use_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
-    """If a dead letter cannot be sent again, the answer says why. The dead letter stays until the operator
-    forgets it."""
+    """If a dead letter cannot be sent again, because it is out of date or too long, the answer says so. The
+    dead letter stays until the operator deletes it.
+    """
     await linked(engine)
     letter = await gives_up(engine, receipts(LINK), given)
 

@@ -41,7 +41,9 @@ async def newer_writes(
 
 
 async def leaves(engine: Engine) -> str:
-    """Let this version acquire the job and leave it to a newer version."""
+    """Let this version acquire the unreadable job and leave it to a newer version. Return what `Queues.defer`
+    returns.
+    """
     return await engine.queues.defer(await engine.takes_unreadable())
 
 
@@ -107,8 +109,9 @@ async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Qu
 
 
 async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine, newer: Queues) -> None:
-    """If a process of a newer version dies while it holds a lease, the regular check makes the queue
-    available again. This version then gets a pause that goes ahead."""
+    """A process of a newer version has leased a queue and dies, and a pause goes ahead in this queue. The
+    regular check makes the queue available again, and this version gets the pause.
+    """
     await newer_writes(engine, score="5")
     await leaves(engine)
     await newer.acquire()
@@ -123,8 +126,9 @@ async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine,
 async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
-    """If a job with an attempt waits for a newer version, its attempt stays. Only a version that can read the
-    job finds out the attempt's outcome, when the attempt's call can no longer arrive."""
+    """If a job with an attempt waits for a newer version, the attempt stays recorded and no other job goes
+    ahead. The newer version gets the job when the attempt's call can no longer reach Coder or Slack.
+    """
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, UnreadableJob)
@@ -143,7 +147,9 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
 
 
 async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
-    """If this version has left a job to a newer version, the token of its lease is no longer accepted."""
+    """If this version has left a job to a newer version, its lease is lost. To complete the job under this
+    lease or to leave it again raises LeaseLost.
+    """
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)
@@ -155,8 +161,9 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
-    """If an older version replaces an unreadable job, for example because a card has changed, the older
-    version can read the new job."""
+    """An older version can replace a job that it cannot read, for example because a card has changed. Then
+    the older version can read the new job and runs it.
+    """
     await newer_writes(engine)
     await leaves(engine)
 
@@ -184,8 +191,9 @@ async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(eng
 
 
 async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) -> None:
-    """If no known version can read a job, the queue is listed until the job is gone or a version that can
-    read it appears."""
+    """If no known version can read a job, its queue is listed for the operator. It is listed until the job is
+    gone or a version that can read the job appears.
+    """
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queues.formats
     await newer_writes(engine)

@@ -33,7 +33,9 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
-    """Acquire a lease. Return the name of its queue."""
+    """Acquire a lease, and return the name of its queue. With `ignores_priority`, acquire the queue that has
+    been due for longest.
+    """
     lease = await engine.queues.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
@@ -77,8 +79,7 @@ async def test_a_job_that_mentions_somebody_goes_first(engine: Engine, calling: 
 async def test_a_call_in_which_a_token_is_masked_is_still_a_call(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a text of a job mentions somebody and a token in the text is masked, the job keeps its priority. The
-    scripts find mentions in the text."""
+    """A job whose text mentions somebody keeps its priority if a secret token in the text is masked."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
     monkeypatch.setattr(sealing, "masked", masker.mask_own_in_json)

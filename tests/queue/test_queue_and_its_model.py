@@ -41,7 +41,10 @@ _teams = itertools.count()
 
 
 class Lists(RuleBasedStateMachine):
-    """Everything that workers and writers may do to a few queues, including late workers."""
+    """The steps that the state machine test takes in any order, and the checks after each step.
+
+    A step is what a worker or a writer may do to a few queues. Some workers use leases that they have lost.
+    """
 
     def __init__(self, runner: asyncio.Runner, connections: Connections) -> None:
         super().__init__()
@@ -51,7 +54,7 @@ class Lists(RuleBasedStateMachine):
         self.leases: list[tuple[Lease, Taken]] = []
 
     def does(self, call: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine."""
+        """Run a coroutine and return its result."""
         return self._runner.run(call)
 
     @rule(name=names, job=jobs, score=places, delay=delays, is_newest=st.booleans())
@@ -128,7 +131,8 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """Return one of the newest leases. 0 is the newest of all."""
+        """Return the newest lease for 0, the one before it for 1, and so on, in the store and in the model.
+        """
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()

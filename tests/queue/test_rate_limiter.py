@@ -44,7 +44,9 @@ async def waits(
     where: str = "C1",
     priority: Priority = Priority.POST,
 ) -> list[float]:
-    """Let one claimant after the other ask for a place. Return for each the seconds until it may call."""
+    """Let each claimant ask for a place, one after the other. Return for each the seconds until it may call.
+    `where` is the call's channel or message.
+    """
     return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
@@ -100,7 +102,9 @@ async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: 
 
 
 async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
-    """If a caller has no claim, it waits behind all claims, and takes no place from a claimant."""
+    """If a caller has no name, it is told to wait but gets no claim. It takes no place from claimants that
+    ask later.
+    """
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -153,8 +157,9 @@ async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) ->
 
 
 async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine, slow: RateLimiter) -> None:
-    """If a claimant, for example a dead process, does not ask again, its claim expires three seconds after
-    its time."""
+    """If a claimant does not ask again, for example because its process is dead, its claim expires. It
+    expires three seconds after the time at which it could have called.
+    """
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
     engine.passes(5)
@@ -168,8 +173,9 @@ async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine,
 async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """If a claimant asks again after its claim has expired, it keeps the age of the claim, and goes before
-    newer claims."""
+    """If a claimant asks again after its claim has expired, it goes before claims that were made after its
+    first request.
+    """
     await waits(slow, "first", "late")
     engine.passes(1 + CLAIM_GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
@@ -327,8 +333,9 @@ async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLim
 
 
 async def test_asking_is_one_call_of_redis(real: Connections) -> None:
-    """To ask for a place takes one call of Redis. This call runs no more commands if two hundred claims
-    wait."""
+    """The limiter calls Redis once for each request for a place. The script runs no more commands if two
+    hundred claims wait.
+    """
     engine = Engine(real)
     limiter = RateLimiter(real, engine.keys, engine.clock, Metrics())
     few = await _commands(limiter, real, "a", "b", "c", "d")
@@ -352,8 +359,9 @@ async def _counted(redis: Connections) -> Counter[str]:
 
 
 async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None:
-    """For each method and priority, the metrics have the time from the first request to the place, and each
-    429."""
+    """The metrics show for each method and priority how long callers waited for a place. For each method they
+    count the 429s.
+    """
     metrics = Metrics()
     measured = RateLimiter(engine.connections, engine.keys, engine.clock, metrics, limits=ONE_BY_ONE)
     await waits(measured, "a", "b", priority=Priority.MENTION)

@@ -24,8 +24,10 @@ def inbox(engine: Engine) -> Inbox:
 
 
 async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimResult:
-    """Let one person make a request in a thread at this second. `is_ours` says whether the thread is known to
-    be ours."""
+    """Let one person make a request in a thread at this second. Return the result of its claim.
+
+    `is_ours` says whether the thread is known to be ours.
+    """
     ts = Ts(f"{BEGIN + second:.6f}")
     when_told, when_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
@@ -34,7 +36,7 @@ async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimRes
 
 
 async def presses(inbox: Inbox, number: int, link: str) -> ClaimResult:
-    """Let one person press button number `number`, which names this link."""
+    """Let one person press button number `number`, which names this link. Return the result of its claim."""
     ts = Ts(f"{BEGIN + number}.000000")
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, link)
     return await inbox.claim("click", f"{ts}:U1", Batch(), user_limit)
@@ -54,8 +56,9 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """If a person makes fifteen requests in a minute, ten are done, in whatever order they arrive. One tells
-    the person of the limit, and the other four write nothing."""
+    """If a person makes fifteen requests in a minute, ten are done, in whatever order they arrive. The
+    eleventh is answered with a notice of the limit. The other four write no job.
+    """
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]
@@ -133,7 +136,9 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
-    """If any batch of a claim with a limit is wrong, nothing is written and nothing is counted."""
+    """A claim with a limit has further batches for requests over the limit. If one of them is wrong, nothing
+    is written and nothing is counted.
+    """
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
