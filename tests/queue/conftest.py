@@ -30,8 +30,7 @@ async def connections(
     request: pytest.FixtureRequest, shared_store: Connections
 ) -> AsyncIterator[Connections]:
     """Yield connections to Valkey and, in a second run of the test, to fakeredis. Use this fixture only in
-    tests without blocking reads.
-    """
+    tests without blocking reads."""
     if request.param == "valkey":
         yield shared_store
         return

@@ -106,8 +106,7 @@ class Engine:
 
     async def run(self, body: str, *words: str) -> ScriptAnswer:
         """Run a Lua script that may use the operations of batches. Return its result. The script gets `words`
-        as its arguments.
-        """
+        as its arguments."""
         return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 
 

@@ -101,8 +101,7 @@ async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engi
 
 async def test_accepted_requests_are_not_rejected_after_data_loss(engine: Engine, inbox: Inbox) -> None:
     """If Redis loses accepted replies and commands, the process claims them again. These claims are accepted
-    even if too many other jobs wait by then.
-    """
+    even if too many other jobs wait by then."""
     await linked(engine)
     await writes(inbox, 2)
     await inbox.claim("command", "T1", Batch().append(intake("U1"), job("asked")))
@@ -138,8 +137,7 @@ async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inb
 
 async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: Engine, inbox: Inbox) -> None:
     """If 400 replies wait in the queue, a pause is still accepted. If a pause then holds these replies, a
-    press of one of their buttons is still accepted, but a new reply is rejected.
-    """
+    press of one of their buttons is still accepted, but a new reply is rejected."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MAX_WAITING_REPLIES):
@@ -163,8 +161,7 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
     """If people ask a thousand times in one thread to pause the task while Coder is unreachable, 250 of these
-    requests are accepted. The others are rejected. Edits of earlier replies are still accepted.
-    """
+    requests are accepted. The others are rejected. Edits of earlier replies are still accepted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="pause:")
@@ -182,8 +179,7 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
 ) -> None:
     """If people ask a thousand times in one thread for the log while Slack is unreachable, 300 of these
     requests are accepted. Up to 300 refusals of later requests wait to be posted, and further refusals are
-    dropped.
-    """
+    dropped."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -219,8 +215,7 @@ async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
     """The store keeps only for the newest replies of a thread that they were delivered. The marks of the
-    oldest replies are removed.
-    """
+    oldest replies are removed."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MAX_MARKED_REPLIES + 10):

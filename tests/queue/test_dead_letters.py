@@ -1,5 +1,5 @@
-"""The operator sees each job that was given up (a dead letter), and can send it again, with all its contents.
-"""
+"""The operator sees each job that was given up (a dead letter), and can send it again, with all its
+contents."""
 
 import pytest
 
@@ -58,8 +58,7 @@ async def linked(engine: Engine) -> None:
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
     """Append the job `given` to a queue, and give it up. Return the id of its dead letter. Without `given`,
-    use a simple post.
-    """
+    use a simple post."""
     given = given or job("a")
     await engine.queues.write(Batch().append(name, given, score=input_score(ASKER.at)))
     lease = await engine.takes()
@@ -84,8 +83,7 @@ async def test_a_dead_letter_shows_its_job_and_its_task(engine: Engine, letters:
 
 async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: DeadLetters) -> None:
     """The dead letter of a person's act says which act it is. The operator can thus tell a pause from a
-    deletion before sending the act again.
-    """
+    deletion before sending the act again."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -99,8 +97,7 @@ async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
     """If a dead letter is sent again, the count of its job's tries and the age of the job start at zero. The
-    worker first checks whether an earlier try had an effect.
-    """
+    worker first checks whether an earlier try had an effect."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -160,8 +157,7 @@ async def test_a_waiting_job_is_not_replaced_by_an_older_one(engine: Engine, let
 
 async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: DeadLetters) -> None:
     """If a reply is sent again from its dead letter, it is placed before later replies. The record of its
-    earlier tries is removed.
-    """
+    earlier tries is removed."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
     asked = REPLY.with_work(wait_count=7, question="outcome_unknown", is_admitted=True)
@@ -283,8 +279,7 @@ async def test_a_job_of_no_use_stays_a_dead_letter(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
     """If a dead letter cannot be sent again, because it is out of date or too long, the answer says so. The
-    dead letter stays until the operator deletes it.
-    """
+    dead letter stays until the operator deletes it."""
     await linked(engine)
     letter = await gives_up(engine, receipts(LINK), given)
 

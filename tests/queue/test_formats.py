@@ -42,8 +42,7 @@ async def newer_writes(
 
 async def leaves(engine: Engine) -> str:
     """Let this version acquire the unreadable job and leave it to a newer version. Return what `Queues.defer`
-    returns.
-    """
+    returns."""
     return await engine.queues.defer(await engine.takes_unreadable())
 
 
@@ -110,8 +109,7 @@ async def test_a_pause_goes_ahead_of_an_unreadable_job(engine: Engine, newer: Qu
 
 async def test_a_pause_is_found_after_the_newer_process_has_died(engine: Engine, newer: Queues) -> None:
     """A process of a newer version has leased a queue and dies, and a pause goes ahead in this queue. The
-    regular check makes the queue available again, and this version gets the pause.
-    """
+    regular check makes the queue available again, and this version gets the pause."""
     await newer_writes(engine, score="5")
     await leaves(engine)
     await newer.acquire()
@@ -127,8 +125,7 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
     engine: Engine, newer: Queues
 ) -> None:
     """If a job with an attempt waits for a newer version, the attempt stays recorded and no other job goes
-    ahead. The newer version gets the job when the attempt's call can no longer reach Coder or Slack.
-    """
+    ahead. The newer version gets the job when the attempt's call can no longer reach Coder or Slack."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, UnreadableJob)
@@ -148,8 +145,7 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
 
 async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
     """If this version has left a job to a newer version, its lease is lost. To complete the job under this
-    lease or to leave it again raises LeaseLost.
-    """
+    lease or to leave it again raises LeaseLost."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)
@@ -162,8 +158,7 @@ async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> 
 
 async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) -> None:
     """An older version can replace a job that it cannot read, for example because a card has changed. Then
-    the older version can read the new job and runs it.
-    """
+    the older version can read the new job and runs it."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -192,8 +187,7 @@ async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(eng
 
 async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) -> None:
     """If no known version can read a job, its queue is listed for the operator. It is listed until the job is
-    gone or a version that can read the job appears.
-    """
+    gone or a version that can read the job appears."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queues.formats
     await newer_writes(engine)

@@ -287,8 +287,7 @@ async def test_a_claim_with_a_lost_answer_is_made_again_too(real: Connections) -
 
 async def test_a_claim_that_redis_has_kept_is_not_made_again(engine: Engine, inbox: Inbox) -> None:
     """If Redis still has a claim of this process, the process does not repeat the claim. The job of the claim
-    was written with it and is not written twice.
-    """
+    was written with it and is not written twice."""
     await inbox.claim("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
@@ -300,8 +299,7 @@ async def test_only_the_last_claims_are_remembered(
     engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process remembers its latest claims, to repeat them if Redis loses them. Earlier claims are forgotten
-    when all claims together exceed a limit of size.
-    """
+    when all claims together exceed a limit of size."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
         await inbox.claim("command", str(number), Batch().append(LIST, job(f"job-{number}")))

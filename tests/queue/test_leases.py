@@ -155,8 +155,7 @@ async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arr
 
 async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
     """If a worker releases its lease after another worker has acquired the queue, the lease of the other
-    worker stays.
-    """
+    worker stays."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -205,8 +204,7 @@ async def test_an_expired_lease_still_holds_if_nobody_acquired_the_queue(engine:
 
 async def test_a_refused_complete_writes_only_its_compensation(engine: Engine) -> None:
     """If a worker completes a job after losing its lease, the completion is refused and its batch is not
-    written. Only its compensation, which removes or reports a second effect, is written.
-    """
+    written. Only its compensation, which removes or reports a second effect, is written."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -239,8 +237,7 @@ async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
 
 async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
     """If another job goes ahead while a job runs, the completion still removes the job that has run, and not
-    the first one.
-    """
+    the first one."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -367,8 +364,7 @@ async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: En
 
 async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> None:
     """If a pause arrives after an attempt of a reply has begun, the attempt cannot be repeated. The pause
-    runs first, even if the attempt had no effect.
-    """
+    runs first, even if the attempt had no effect."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -386,8 +382,7 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
 
 async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> None:
     """If the outcome of an attempt is unknown, its job is first in the queue, even before a pause. The queue
-    is due when the attempt's call can no longer arrive. The next worker then finds out the outcome.
-    """
+    is due when the attempt's call can no longer arrive. The next worker then finds out the outcome."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -405,8 +400,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
 
 async def test_a_reconciliation_can_be_delayed(engine: Engine) -> None:
     """If a worker delays the check of an attempt's outcome, the queue is due only after the delay. A job that
-    is appended does not make the queue due earlier.
-    """
+    is appended does not make the queue due earlier."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)

@@ -34,8 +34,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
     """A script begins with the text of each library that it requires, once. Its own text follows, with the
-    values of constants. The head of each file is left out.
-    """
+    values of constants. The head of each file is left out."""
     text = load("example/queue.look", NAME="ready", MOST=3)
 
     assert text == "\nlocal now = 1\n\nlocal name = 'ready'\n\nreturn now + 3\n"

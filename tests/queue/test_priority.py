@@ -34,8 +34,7 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
     """Acquire a lease, and return the name of its queue. With `ignores_priority`, acquire the queue that has
-    been due for longest.
-    """
+    been due for longest."""
     lease = await engine.queues.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name

@@ -131,8 +131,8 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """Return the newest lease for 0, the one before it for 1, and so on, in the store and in the model.
-        """
+        """Return the newest lease for 0, the one before it for 1, and so on, in the store and in the
+        model."""
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()

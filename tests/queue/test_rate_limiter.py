@@ -45,8 +45,7 @@ async def waits(
     priority: Priority = Priority.POST,
 ) -> list[float]:
     """Let each claimant ask for a place, one after the other. Return for each the seconds until it may call.
-    `where` is the call's channel or message.
-    """
+    `where` is the call's channel or message."""
     return [await limiter.take_place(method, where, priority, claimant) for claimant in claimants]
 
 
@@ -103,8 +102,7 @@ async def test_a_claimant_that_asks_again_keeps_its_place(engine: Engine, slow: 
 
 async def test_a_caller_without_a_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
     """If a caller has no name, it is told to wait but gets no claim. It takes no place from claimants that
-    ask later.
-    """
+    ask later."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -158,8 +156,7 @@ async def test_a_claim_gets_the_new_priority_of_its_caller(slow: RateLimiter) ->
 
 async def test_a_claim_lapses_if_its_claimant_does_not_ask_again(engine: Engine, slow: RateLimiter) -> None:
     """If a claimant does not ask again, for example because its process is dead, its claim expires. It
-    expires three seconds after the time at which it could have called.
-    """
+    expires three seconds after the time at which it could have called."""
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.MENTION)
     engine.passes(5)
@@ -174,8 +171,7 @@ async def test_a_claimant_that_asks_too_late_keeps_the_age_of_its_claim(
     engine: Engine, slow: RateLimiter
 ) -> None:
     """If a claimant asks again after its claim has expired, it goes before claims that were made after its
-    first request.
-    """
+    first request."""
     await waits(slow, "first", "late")
     engine.passes(1 + CLAIM_GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
@@ -334,8 +330,7 @@ async def test_every_key_of_the_limiter_expires(engine: Engine, limiter: RateLim
 
 async def test_asking_is_one_call_of_redis(real: Connections) -> None:
     """The limiter calls Redis once for each request for a place. The script runs no more commands if two
-    hundred claims wait.
-    """
+    hundred claims wait."""
     engine = Engine(real)
     limiter = RateLimiter(real, engine.keys, engine.clock, Metrics())
     few = await _commands(limiter, real, "a", "b", "c", "d")
@@ -360,8 +355,7 @@ async def _counted(redis: Connections) -> Counter[str]:
 
 async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None:
     """The metrics show for each method and priority how long callers waited for a place. For each method they
-    count the 429s.
-    """
+    count the 429s."""
     metrics = Metrics()
     measured = RateLimiter(engine.connections, engine.keys, engine.clock, metrics, limits=ONE_BY_ONE)
     await waits(measured, "a", "b", priority=Priority.MENTION)

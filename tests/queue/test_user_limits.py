@@ -57,8 +57,7 @@ ORDERS = {
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
     """If a person makes fifteen requests in a minute, ten are done, in whatever order they arrive. The
-    eleventh is answered with a notice of the limit. The other four write no job.
-    """
+    eleventh is answered with a notice of the limit. The other four write no job."""
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]
@@ -137,8 +136,7 @@ async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
     """A claim with a limit has further batches for requests over the limit. If one of them is wrong, nothing
-    is written and nothing is counted.
-    """
+    is written and nothing is counted."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")

@@ -68,8 +68,7 @@ async def test_waiting_on_an_empty_list_raises_nothing(
     network: FaultProxy, connections: connection.Connections
 ) -> None:
     """The client can wait for a wake-up for the longest allowed time, several times in a row. The wait raises
-    no timeout error, and the client keeps its connection.
-    """
+    no timeout error, and the client keeps its connection."""
     words = [await connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)) for _ in range(3)]
 
     assert words == [None, None, None]
@@ -124,8 +123,7 @@ async def test_more_calls_than_connections_wait_their_turn(connections: connecti
 
 async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
     """The client finds the server's version, role and settings for saving and eviction on the embedded store.
-    The settings are as recommended.
-    """
+    The settings are as recommended."""
     async with connection.open(server_url) as both:
         health = await connection.check(both)
 

@@ -132,8 +132,7 @@ async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> Non
 
 async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
     """If the start makes outer directories, their rights are checked too. With a umask of 0, everybody could
-    write to them, so the data directory is refused.
-    """
+    write to them, so the data directory is refused."""
     before = os.umask(0)
     try:
         with pytest.raises(UserError, match=f"everybody may write to {tmp_path / 'new'}[.]"):

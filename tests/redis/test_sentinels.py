@@ -144,8 +144,7 @@ async def _is_woken(both: Connections) -> bool:
 
 async def _is_promised(inbox: Inbox) -> bool:
     """Claim the command `one`. Return True if an earlier call has made this claim and a replica has it.
-    Return False in all other cases.
-    """
+    Return False in all other cases."""
     with contextlib.suppress(OutcomeUnknown, TryLater):
         return await inbox.claim("command", "one", _batch("one")) == "duplicate"
     return False

@@ -45,8 +45,11 @@ class Api:
 
 
 class SocketApp:
-    """One Socket Mode connection of the app. `reply` makes the payload of an ack, or None. With `is_silent`
-    the app sends no acks."""
+    """One Socket Mode connection of the app.
+
+    `reply` gets the payload of an envelope and returns the payload of its ack. None means an ack without a
+    payload. If `is_silent`, the app sends no acks.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket

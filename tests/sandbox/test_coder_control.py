@@ -102,8 +102,8 @@ async def test_an_agent_may_never_report(stage: Scene) -> None:
     [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
 )
 async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
-    """If a test uses one of the stand-in's controls of a task, the task's status changes as the control's
-    name says."""
+    """If a test pauses a task through the control interface, or lets its build fail or its agent crash, the
+    task's status changes accordingly."""
     stage.sandbox.add_task("alice", "Do it", name="it")
 
     reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})
@@ -142,8 +142,8 @@ async def test_the_same_seed_makes_the_same_world() -> None:
 
 
 async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
-    """If another process moves the clock of the stand-in, a scheduled action still gets its own time, even if
-    the stand-in runs it late."""
+    """A test moves the clock of the stand-in beyond the time of a scheduled action. The action runs later,
+    but it is recorded with the time for which it was scheduled."""
     clock = SteppedClock()
     async with CoderSandbox(clock=clock) as sandbox:
         sandbox.add_user("alice")
@@ -200,9 +200,10 @@ async def received(
 
 
 async def test_a_pause_is_notified_within_a_round() -> None:
-    """Without a setting, the stand-in announces a pause and a resume within a second, with the task's id.
+    """By default, the stand-in sends a notification of a pause and of a resume within a second, with the
+    task's id.
 
-    A second pause on the same day is not announced.
+    A second pause on the same day sends no notification.
     """
 
     def act(sandbox: CoderSandbox) -> None:

@@ -142,8 +142,8 @@ async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
 
 
 async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
-    """Send a request. When it has arrived, move the clock forward until `seconds` have passed. Check that the
-    answer comes only at the end."""
+    """Send a request as Alice and return its answer. Move the clock forward, and check that the answer comes
+    only after `seconds`."""
     before = len(stage.sandbox.requests)
     asking = asyncio.create_task(stage.alice.asks(*asked))
     await stage.sandbox.until("the request is there", lambda: stage.sandbox.requests[before:] != [])
@@ -277,8 +277,8 @@ async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scen
 
 
 async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
-    """If six creates of one name come at the same time, five fail in the database. A later create of this
-    name is told that it is taken."""
+    """If a user asks six times at once for a task of the same name, one task is made. The other five requests
+    get a server error. A later request gets a conflict."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
     async def gather(seen: RecordedRequest, moment: str) -> None:
@@ -300,8 +300,8 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
 
 
 async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
-    """If the list is asked for an unknown status, the query fails in the database if there are tasks. Without
-    tasks, the list is empty."""
+    """If a client lists the tasks of an unknown status, the answer is a server error. If no task exists at
+    all, the answer is an empty list."""
     async with scene() as stage:
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")
@@ -388,7 +388,7 @@ async def test_the_513th_request_of_a_minute_is_refused(stage: Scene) -> None:
 
 
 async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
-    """Return the JSON of an answer."""
+    """Send a GET request as this person, or else as Alice. Return the JSON of the answer."""
     return (await (person or stage.alice).asks("GET", path)).json
 
 

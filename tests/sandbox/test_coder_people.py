@@ -240,8 +240,8 @@ async def test_a_key_without_a_name_is_a_session(stage: Scene) -> None:
 
 
 async def test_the_page_for_tools_shows_a_token(stage: Scene) -> None:
-    """The page for tools asks for a sign-in and then shows this person a working key. The key is stored
-    nowhere."""
+    """The page that makes tokens for tools first asks a person to sign in. Then it shows a new key that
+    works. The page does not store the key."""
     nobody, alice = stage.with_key(""), stage.sandbox.user("alice")
 
     asked = await nobody.asks("GET", "/cli-auth")
@@ -319,8 +319,8 @@ def test_the_window_slides() -> None:
 
 
 async def test_the_bypass_is_for_owners(stage: Scene) -> None:
-    """If an owner sends the header that bypasses the rate limit, it is obeyed. Another user gets a refusal in
-    plain text."""
+    """The rate limit has a header that bypasses it, for owners only. If another user sends this header, the
+    request is refused, and the stand-in records a violation."""
     reply = await stage.alice.asks("GET", TASKS, headers={"X-Coder-Bypass-Ratelimit": "true"})
 
     assert reply.status == 428

@@ -427,8 +427,8 @@ async def test_unknown_fields_are_ignored_and_recorded_as_a_violation(stage: Sce
 
 
 async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
-    """If a server has no routes for tasks, a request gets another message than for a missing task. Since
-    Coder 2.36 these routes are off by default."""
+    """If a server's routes for tasks are turned off, a request gets the message "Route not found". A missing
+    task has another message. Since Coder 2.36 these routes are off by default."""
     async with scene(Settings(tasks_enabled=False, version="v2.36.0+1")) as stage:
         listing = await stage.alice.asks("GET", TASKS)
         version = await stage.with_key("").asks("GET", "/api/v2/buildinfo")

@@ -26,7 +26,7 @@ either_look = pytest.mark.parametrize(("look", "size"), [("light", WIDE), ("dark
 
 
 async def barriers(page: Page) -> Sequence[str]:
-    """List the barriers that axe-core finds on the page now. Nothing may be loading meanwhile, because the
+    """List the barriers that axe-core finds on the page now. First wait until nothing is loading, because the
     loading text covers words."""
     await expect(page.locator("[aria-busy=true]")).to_have_count(0)
     found: Sequence[str] = await page.evaluate(_RUN)

@@ -25,7 +25,8 @@ async def height(shown: Locator) -> float:
 
 
 async def hidden_pixels(shown: Locator) -> list[int]:
-    """Return how many pixels of an element's content are hidden by the element's box, across and down."""
+    """Return how many pixels of an element's content its box hides: first across, then down. 0 means that the
+    content fits."""
     found = await shown.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
     return [int(each) for each in found]
 
@@ -37,7 +38,8 @@ async def world(browser: Browser) -> AsyncIterator[World]:
 
 
 async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
-    """In a narrow window, all ideas and all people are visible and none is cut off."""
+    """In a narrow window, all ideas (buttons that suggest a command) and all people are visible. None of them
+    is cut off."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
 
     for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen", "Be Dora Diaz, a guest"):
@@ -67,8 +69,8 @@ async def test_a_telephone_has_the_conversations_in_a_drawer(world: World) -> No
 
 
 async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: World) -> None:
-    """On a telephone each idea shows only its name, so most of the height is for messages. A tap still writes
-    the command."""
+    """On a telephone, a button that suggests a command (an idea) shows only its name. Most of the height is
+    thus for messages. A tap on the button still writes the command."""
     await world.page.set_viewport_size(TELEPHONE)
 
     ideas = world.page.locator(".idea")
