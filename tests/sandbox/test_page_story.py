@@ -220,8 +220,8 @@ async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: Worl
 
 
 async def test_a_choice_of_channels_offers_channels(world: World) -> None:
-    """If a dialog has a menu for choosing a channel whose filter excludes direct conversations, the menu
-    offers only channels."""
+    """A dialog has a menu for choosing a channel. If the menu's filter excludes direct conversations, the
+    menu offers only channels."""
     await world.type("/task write to me")
     await world.page.get_by_role("button", name=", 1 new").wait_for()
 

@@ -86,8 +86,8 @@ async def test_the_select_of_a_card_shows_what_was_chosen_until_it_is_drawn_agai
 
 
 async def test_a_menu_stays_open_while_its_card_changes(world: World) -> None:
-    """If the app draws a card again, in another block, while a person reads its menu, the person's choice
-    still reaches the app."""
+    """A person has opened the menu of a card, and the app draws the card again. The menu stays open, and the
+    app gets the person's choice."""
     await world.type("/task select")
     row = world.page.locator("#messages .message").last
     await row.get_by_role("button", name="More…").click()
@@ -130,7 +130,8 @@ async def test_a_guest_sees_only_their_own_channels(world: World) -> None:
 
 
 async def test_the_ideas_stay_at_hand(world: World) -> None:
-    """If a visitor closes the strip of ideas, the ideas are still in a menu beside the message box."""
+    """The page shows a strip of ideas: buttons that suggest a command. If a visitor closes the strip, the
+    ideas are still in a menu beside the message box."""
     await world.page.get_by_role("button", name="Close these suggestions").click()
     await expect(world.page.locator("#welcome")).to_be_hidden()
 

@@ -98,8 +98,8 @@ async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
 
 
 async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
-    """A command is acked and answered at its response URL. It opens a dialog, which is submitted with and
-    without errors."""
+    """If a person types a command, the app acks it, answers at its response URL and opens a dialog. The app
+    refuses the first submission of the dialog with an error, and accepts the second."""
     slack = api.slack
     async with running(slack):
         answer = await slack.command("alice", "general", "/task create")
@@ -137,7 +137,8 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
 
 
 async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
-    """If the stand-in asks Bolt to connect again, no command is lost."""
+    """If the stand-in asks Bolt to open a new connection, Bolt does so. A command then arrives on the new
+    connection."""
     slack = api.slack
     async with running(slack):
         (before,) = slack.sockets.connections

@@ -60,8 +60,8 @@ async def test_commands_and_dialogs_go_by_it_too(api: Api) -> None:
 
 
 async def test_what_cannot_be_done_says_why(api: Api) -> None:
-    """If another process asks for an impossible act, the error names the unknown act or person, or has the
-    reason of Slack's client."""
+    """If another process asks for an impossible act, the error says why. An act or a person may be unknown,
+    or a person may not be in the channel."""
     unknown = await act(api, act="shout")
     nobody = await act(api, act="post", user="zoe", channel="general", text="x")
     outside = await act(api, act="post", user="bob", channel="secret", text="x")

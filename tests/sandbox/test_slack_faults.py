@@ -214,8 +214,8 @@ async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
 
 
 async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
-    """If a test plans a refresh for an event, the app is asked to reconnect just before the event. The event
-    waits for the new connection."""
+    """If a test plans a refresh for an event, the stand-in first asks the app to open a new connection. It
+    delivers the event only on the new connection."""
     api.slack.faults.add("message", DeliveryFault.REFRESH)
 
     async with connected(api) as old:

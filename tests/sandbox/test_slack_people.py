@@ -163,8 +163,8 @@ async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> 
 
 
 async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
-    """If a message is edited, deleted, has a file, is broadcast, comes from another bot or is about a join,
-    its event has the subtype for this."""
+    """The event about a message has Slack's subtype for an edit, a deletion, a file, a broadcast, another
+    bot's message or a join."""
     root = await api.slack.post("alice", "general", "root")
     await api.slack.edit("alice", "general", root, "root, better")
     await api.slack.post("bob", "general", "all see", root, broadcast=True)

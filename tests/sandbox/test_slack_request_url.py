@@ -14,7 +14,8 @@ from tests.sandbox.slack_worlds import world
 
 
 class HttpApp:
-    """An app that serves HTTP requests of Slack. It records each request and answers as the test says."""
+    """An app that gets Slack's requests over HTTP. It records each request and answers with `answer`, which a
+    test can replace."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], str]] = []
@@ -22,7 +23,8 @@ class HttpApp:
         self.url = ""
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Record a request of the stand-in, and answer as the test says."""
+        """Record a request of the stand-in and answer it. A challenge gets its own text back. Every other
+        request gets the result of `answer`."""
         body = await request.text()
         self.requests.append((dict(request.headers), body))
         if '"url_verification"' in body:
@@ -30,7 +32,7 @@ class HttpApp:
         return self.answer()
 
     def form(self) -> Json:
-        """Return the last body, parsed as a form."""
+        """Return the body of the newest request, parsed as a form."""
         return {key: values[0] for key, values in parse_qs(self.requests[-1][1]).items()}
 
 

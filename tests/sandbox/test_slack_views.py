@@ -76,7 +76,7 @@ async def form(app: SocketApp, api: Api) -> View:
 
 
 def submitted(app: SocketApp) -> Json:
-    """Return the last interaction that arrived."""
+    """Return the payload of the newest envelope that the app has got."""
     return dict(app.envelopes[-1]["payload"])
 
 
@@ -106,7 +106,7 @@ async def test_a_trigger_lives_three_seconds() -> None:
 
 async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp, api: Api) -> None:
     """The stand-in adds a state, a hash and ids to an open dialog, as Slack does. If a person presses a
-    button in it, the app gets the dialog with them."""
+    button in the dialog, the app gets the dialog with these additions."""
     answer = await api.slack.press("alice", form, "reload")
 
     payload = submitted(app)
@@ -153,8 +153,8 @@ async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: A
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:
-    """If the ack of a submission has an update, the dialog keeps its id. If it has a push, another dialog
-    opens on top. If it has a clear, all dialogs close."""
+    """The ack of a submission may have an action. "update" replaces the dialog under the same id. "push"
+    opens another dialog on top. "clear" closes all dialogs."""
     app.reply = lambda _: {"response_action": "push", "view": FORM}
     pushed = (await api.slack.submit("alice", form, {"text": "x"})).view
     assert pushed is not None
@@ -197,8 +197,8 @@ async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
 
 
 async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> None:
-    """If the app updates a dialog with an old hash, the answer is a conflict. If the dialog was closed, it is
-    not found."""
+    """If the app updates a dialog with an old hash, the answer is a conflict. If the person has closed the
+    dialog, the answer says that the dialog is not found."""
     stale = form.hash
     fresh = await api.call("views.update", view_id=form.id, hash=stale, view=LOADING)
     conflict = await api.call("views.update", view_id=form.id, hash=stale, view=FORM)
@@ -210,7 +210,7 @@ async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> No
 
 
 async def test_an_external_id_is_unique(form: View, api: Api) -> None:
-    """An external id can belong to only one view. An update can name the view by it."""
+    """No two views can have the same external id. An update can name a view by its external id."""
     await api.call("views.update", view_id=form.id, view=FORM | {"external_id": "mine"})
     trigger = (await api.slack.shortcut("bob", "new_task")).trigger_id
 

@@ -65,8 +65,8 @@ class StoreCopy:
         await self._catch_up()
 
     async def replace_stopped_store(self) -> None:
-        """Replace the store by a server that has the copy, while the bot is off. No process then remembers
-        anything."""
+        """Stop the bot, replace the store by a server that has the copy, and start the bot. The new process
+        does not know what was written after the copy."""
         await self._world.stops()
         await self._replace()
         await self.start_bot()

@@ -185,7 +185,8 @@ class Person:
         await self._world.slack.enter(self.id, self._world.slack.views(self.id)[-1], {field: None})
 
     async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
-        """Fill the top dialog (`prompt="…"`) and submit it. Return the errors that the dialog shows."""
+        """Fill the top dialog (`prompt="…"`) and submit it. Return the errors that the dialog shows. With
+        `settles`, wait until the bot has no more to do."""
         return await self._submits("form", values, settles=settles)
 
     async def saves(self, **values: str | list[str]) -> dict[str, str]:

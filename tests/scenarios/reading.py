@@ -32,8 +32,10 @@ class Reader:
         return found
 
     def _page_of(self, message: Raw, card: Raw) -> str:
-        """Return the address of the page of a thread's task, or an empty text if the task is gone. If a new
-        card has no task id yet, use the id in the notice."""
+        """Return the address of the page of a thread's task, or an empty text if the task is gone.
+
+        The id of the task is in the card, or else in the notice, because a new card has no task id yet.
+        """
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)
         return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""
@@ -155,10 +157,11 @@ def _has_lost_its_task(message: Raw) -> bool:
 
 
 def check_page(notice: Raw, page: str = "") -> None:
-    """Check that a notice has exactly one button that opens a task's page. The page is `page` if that is
-    given, and else the page of the task that the notice names.
+    """Check that a notice has exactly one button that opens a task's page, and that the notice names this
+    task.
 
-    A notice whose task has ended must have no such button.
+    If `page` is given, also check that the button opens this address. A notice whose task has ended must have
+    no such button.
     """
     pages = [
         str(element.get("url"))

@@ -27,8 +27,8 @@ async def a_task(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def card(world: World, thread: Thread) -> str:
-    """Return what the card shows after enough time for two edits. After a press, a card can have two
-    edits."""
+    """Let enough time pass for two edits of the card, because one press can cause two edits. Return what the
+    card shows then, without times."""
     await world.passes(CARD_SECONDS)
     await world.passes(CARD_SECONDS)
     return timeless(thread.card())
@@ -42,7 +42,8 @@ def small_text(world: World, thread: Thread) -> str:
 
 
 def timeless(text: str) -> str:
-    """Replace each time in a text by the format in which Slack shows it."""
+    """Return a text in which each time is replaced by the name of Slack's format for it. The text is then the
+    same in every run."""
     return _DATE.sub(r"<\1>", text)
 
 

@@ -77,7 +77,8 @@ async def _is_known(world: World, process: Downtime) -> None:
 
 
 async def _noted_since(world: World, process: Downtime) -> float:
-    """Return the time from which the bot reads missed messages, in seconds of the world's clock."""
+    """Wait until the bot has noted the gap. Return the time from which the bot then reads missed messages, in
+    seconds of the world's clock."""
     await _is_known(world, process)
     noted = await world.connections.commands.get(world.keys.named("gap"))
     assert noted
@@ -85,7 +86,8 @@ async def _noted_since(world: World, process: Downtime) -> float:
 
 
 async def _has_come(world: World, process: Downtime) -> float:
-    """Let a request from Slack arrive over HTTP. Return the number of backfills so far."""
+    """Let a request from Slack arrive over HTTP, and wait until the process has noted any gap. Return the
+    number of backfills so far."""
     process.record_request()
     await process.beat()
     await _is_known(world, process)

@@ -128,8 +128,8 @@ async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
 async def test_what_arrived_too_early_is_refused_although_the_channel_is_allowed_now(
     world: World, words: str, refusal: str
 ) -> None:
-    """The bot checks the channel of a message when the message arrives, and again when it carries the request
-    out."""
+    """A message arrives while its channel is not allowed. The bot runs the message's job when the channel is
+    allowed, and still refuses the message."""
     thread, task = await a_task(world)
     parts = world.bot.parts
     elsewhere = Allowed(channels=frozenset({"C0ELSEWHERE"}))

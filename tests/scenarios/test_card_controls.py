@@ -11,7 +11,8 @@ from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 
 async def a_question(world: World) -> tuple[Thread, SandboxTask]:
-    """Create a task whose agent asks a question."""
+    """Create a task whose agent asks a question, and wait until its card shows this. Return its thread and
+    the task."""
     thread, task = await a_task(world)
     task.says("There are two configs, `old.toml` and `new.toml`.\n\nWhich one should I keep?")
     task.becomes("idle", "Waiting for a decision")
@@ -23,8 +24,9 @@ async def a_question(world: World) -> tuple[Thread, SandboxTask]:
 
 
 async def test_a_question_is_answered_from_the_card(world: World) -> None:
-    """A person presses *Answer* on the card, and writes in the dialog, which shows the agent's question. The
-    bot posts the answer as the person's words, with a receipt."""
+    """A person presses *Answer* on the card. The dialog shows the agent's question, and the person submits an
+    answer. The bot sends the answer to the agent, and posts it in the thread with the person's name and a
+    receipt."""
     thread, task = await a_question(world)
 
     await world.alice.clicks(thread, "Answer")
@@ -130,7 +132,8 @@ async def test_a_press_shows_on_the_card_at_once(world: World) -> None:
 
 
 async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: World) -> None:
-    """The task is paused and resumed between two polls. The card shows *Stopping…* and then *Working*."""
+    """A person stops the task, and the card shows *Pausing…*. The task is paused and resumed before the next
+    poll. After this poll the card shows *Working*."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Stop")
     at_once = thread.card()

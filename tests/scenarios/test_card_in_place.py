@@ -66,8 +66,8 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
 
 
 async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
-    """A turn ends, and the bot posts its notice at once. The card's next edit, up to three seconds later,
-    shows the end and skips the states in between."""
+    """An agent starts a step and then finishes its turn within three seconds. The bot posts the notice at
+    once. The card is edited once, and shows only the end of the turn."""
     thread, task = await a_task(world)
     before = len(edits(world))
     task.becomes("working", "Step 1")
@@ -110,8 +110,8 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
 
 
 async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
-    """The outcome of an edit is unknown. The bot edits the card again, even if the state is what it was
-    before that edit."""
+    """Slack makes an edit of a card, but its answer is lost. Then the task has the same state as before. The
+    bot edits the card again, because the card shows the state of the lost edit."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = thread.card()
@@ -152,8 +152,8 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
 
 
 async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_deleted(world: World) -> None:
-    """A reply waits, and its thread's card is posted anew. Backfill reads the new thread, which lacks the
-    reply, and keeps the reply."""
+    """A reply waits for the agent. Then the card is deleted, and the bot posts a new card with a new thread.
+    Backfill reads the new thread, which lacks the reply, but the agent still gets the reply."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     delete(world, thread.ts)
@@ -211,8 +211,8 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
 
 async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
-    """The card was deleted, and Slack then failed. The notice waits until the bot has posted a new card, and
-    appears in the new thread."""
+    """The card is deleted, and Slack then answers with errors for a while. The notice waits until the bot has
+    posted a new card. It appears in the new thread."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     delete(world, thread.ts)

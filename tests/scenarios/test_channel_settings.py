@@ -234,8 +234,9 @@ async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: Worl
 
 
 async def test_a_channel_is_told_once_who_may_steer(world: World) -> None:
-    """The bot tells the channel at the first save, and says nothing at a second save. The channel is also
-    told when the setting is set back, and when it is set again."""
+    """Alice saves that everybody may steer, and the bot tells the channel. A second save without a change of
+    this setting posts nothing. When Alice changes the setting back, and when she sets it again, the bot tells
+    the channel."""
     everybody = "Everybody in this channel"
     await set_channel(world, steerers=everybody)
     first = world.reader.new_roots()
@@ -317,8 +318,8 @@ async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: W
 
 
 async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(world: World) -> None:
-    """Replies wait for a decision in Slack or for a resume. Somebody resumes the task in Coder, and the agent
-    gets the reply."""
+    """By the channel's setting, a reply to a paused task waits. Somebody resumes the task in Coder and not in
+    Slack. The agent gets the waiting reply."""
     await set_channel(world, resumes=WAITS)
     thread, task = await a_task(world)
     task.pause_by_timeout()
@@ -431,8 +432,8 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
 
 
 async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
-    """Only Alice sees and changes her own settings. She keeps the values that she has entered when she
-    chooses another template."""
+    """The dialog also has the settings of the person who opens it, and nobody else sees these. If Alice
+    chooses another template, the dialog is drawn again and keeps what she has entered."""
     world.coder.add_template("big", display_name="Big ones")
     await world.alice.types("/task settings")
     view = world.slack.views(world.alice.id)[-1]

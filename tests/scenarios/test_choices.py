@@ -29,7 +29,8 @@ OFFERED = (
 
 
 async def an_asking_agent(world: World) -> tuple[Thread, SandboxTask]:
-    """Let an agent ask which of two branches to mend."""
+    """Let an agent ask which of two branches to mend, and wait until the question is posted. Return the
+    thread and the task."""
     thread, task = await a_task(world)
     task.says(ASKED)
     task.becomes("idle", "Which branch?")
@@ -100,8 +101,9 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
 
 
 async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
-    """A colleague answers while the dialog is open. The agent gets one answer, and the late person gets their
-    text back."""
+    """Alice opens the dialog of *Answer*. Before she submits it, somebody presses a choice. The agent gets
+    only that choice. The bot tells Alice that the question was answered, and shows her the text that she
+    wrote."""
     thread, task = await an_asking_agent(world)
     await world.passes(CARD_SECONDS)
     await world.alice.clicks(thread, "Answer")
@@ -197,8 +199,8 @@ async def test_a_reply_answers_as_well_as_a_button(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
-    """Bob's press is refused, and Alice can still choose. If Bob then asks Alice to pass his choice on, he is
-    told that the question was answered."""
+    """Bob may not steer, and the bot refuses his press of a choice. Then Alice chooses. When Bob asks Alice
+    to pass his choice on, the bot tells him that the question is already answered."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 
@@ -217,8 +219,8 @@ async def test_a_person_who_may_not_steer_cannot_choose(world: World) -> None:
 
 
 async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
-    """The owner agrees to a teammate's choice. The agent gets the choice once, with the teammate's name, and
-    the question closes."""
+    """Bob may not steer, and asks the owner, Alice, to pass his choice on. Alice does so. The agent gets the
+    choice once, with Bob's name, and the question closes."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
 

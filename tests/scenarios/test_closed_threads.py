@@ -18,7 +18,7 @@ IT_GOES_ON = (
 
 
 def told_to_alice(world: World) -> list[str]:
-    """Return the bot's new messages in Alice's direct messages."""
+    """Return the bot's new direct messages to Alice, and count them as read from now on."""
     direct = world.slack.open_direct("alice").id
     told = [message for message in world.slack.messages(direct) if world.reader.is_unread(direct, message)]
     for message in told:
@@ -98,8 +98,8 @@ async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(worl
 
 
 async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next_notice(world: World) -> None:
-    """Slack's event about the reopened channel is lost. The bot tries to post the next notice there, and then
-    posts the missed notices."""
+    """A channel is archived and opened again, but the bot gets no event about this. The bot tries to post the
+    next notice there and succeeds. Then it also posts the notices that were missed."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -171,8 +171,8 @@ async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
 
 
 async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: World) -> None:
-    """Slack only says that the channel is not found. The bot tells the owner that it was removed or that the
-    channel was deleted."""
+    """A channel is deleted, and Slack only says that it is not found. The bot tells the task's owner that
+    either the bot was removed from the channel or the channel was deleted."""
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
     task.becomes("complete", "Opened PR #12")
@@ -196,8 +196,9 @@ async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world:
 
 
 async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: World) -> None:
-    """Slack's answer to the post was lost, and the bot was then removed from the channel. The bot says that a
-    card may be there."""
+    """The bot posts the card of a new task, but Slack's answer is lost. Then the bot is removed from the
+    channel and cannot look for the card. It creates no task, and tells the person that a card may be in the
+    channel."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     await world.alice.types("/task create fix the login redirect")
@@ -220,8 +221,8 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
 async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_it_is_back(
     world: World,
 ) -> None:
-    """Slack's answer to the post was lost, and the bot was removed before it could look for the card. It
-    finds the card when it is back."""
+    """The bot posts a new card for a deleted one, but Slack's answer is lost. Then the bot is removed from
+    the channel before it has looked for the card. It finds the card when somebody invites it again."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -248,8 +249,8 @@ async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_i
 async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
     world: World,
 ) -> None:
-    """The bot may have posted a new card just before it was removed from the channel. When it is back, it
-    looks for that card first, because a second card would split the thread."""
+    """The bot may have posted a new card just before it was removed from the channel. When somebody invites
+    it again, it first looks for that card. A second card would split the thread."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)

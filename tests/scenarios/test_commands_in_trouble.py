@@ -363,8 +363,8 @@ async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: W
 
 
 async def test_the_store_is_away(frail: World) -> None:
-    """The store is away. Each command is answered with an error. The bot takes no such command, so none of
-    them runs when the store is back."""
+    """While the store is unreachable, the bot answers each command with an error and does not store the
+    command. So none of them runs when the store is back."""
     await frail.loses_its_store()
 
     for line in ("create fix it", "pause loose", "list", "status loose"):
@@ -460,8 +460,8 @@ async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> N
 
 
 async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(world: World) -> None:
-    """Slack answers no `auth.test` after the start. The bot already knows its identity, so the command
-    works."""
+    """After the start, Slack refuses every call of `auth.test`, which tells the bot its own identity. The bot
+    already knows its identity, so the first command works."""
     world.slack.faults.add("auth.test", CallFault.RATE_LIMITED, times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -482,8 +482,8 @@ async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: W
 
 
 async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: World) -> None:
-    """Redis failed when the first command arrived. The bot records the command's time later, so that
-    `taskwire doctor` knows of it."""
+    """The bot notes when each kind of request last came from Slack. Redis refuses such a note about the first
+    command. The bot writes the note again later, so `taskwire doctor` knows of the command."""
     await world.alice.types("/task help")
     store, note = world.connections.commands, world.bot._record_heard  # noqa: SLF001 - a timer calls it every ten seconds
     await store.config_set("min-replicas-to-write", 1)
@@ -498,8 +498,9 @@ async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: W
 
 
 async def test_a_form_opens_if_the_offer_of_a_command_cannot_be_stored(world: World) -> None:
-    """A person types a wrong verb before a task's title, while Redis accepts no writes. The bot cannot store
-    what its button would do, so it opens the form with the person's words."""
+    """A person types a wrong verb before a task's title. Usually the bot offers a button with a better
+    command. Redis accepts no writes, so the bot cannot store this offer, and opens the form with the typed
+    text instead."""
     await a_task(world)
     store = world.connections.commands
     await store.config_set("min-replicas-to-write", 1)
