@@ -48,8 +48,7 @@ async def test_every_lease_has_a_token_of_its_own(engine: Engine) -> None:
 
 
 async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(engine: Engine) -> None:
-    """If a lease ends without a completion, the next lease is twice as long, up to a minute. A long job can
-    thus end."""
+    """If a lease ends without a completion, the next lease is twice as long, up to a minute."""
     await engine.append("a")
     leases = []
     for _ in range(5):
@@ -154,8 +153,7 @@ async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arr
 
 
 async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
-    """If a worker releases its lease after another worker has acquired the queue, the lease of the other
-    worker stays."""
+    """If another worker has acquired the queue, a late release does not change that worker's lease."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -236,8 +234,7 @@ async def test_a_second_complete_changes_nothing(engine: Engine) -> None:
 
 
 async def test_a_complete_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
-    """If another job goes ahead while a job runs, the completion still removes the job that has run, and not
-    the first one."""
+    """A completion removes the job that has run, even if another job is first in the queue by then."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -447,8 +444,7 @@ async def test_an_append_does_not_make_a_leased_queue_due(engine: Engine) -> Non
 
 
 async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: Engine) -> None:
-    """If a card changes while a worker edits it, the completion of the edit does not remove the newer job for
-    the card."""
+    """If a card changes during an edit, the completion of this edit does not remove the newer job."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -460,8 +456,7 @@ async def test_a_newer_state_survives_the_completion_of_the_older_one(engine: En
 
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
-    """If one job in a receipts queue is delayed, another one runs first, because in this kind of queue each
-    job has its own time."""
+    """In a receipts queue, a job that is delayed does not delay the jobs behind it."""
     name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()

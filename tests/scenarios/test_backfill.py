@@ -54,8 +54,7 @@ async def is_away_and_back(world: World) -> None:
 
 
 def calls_since(world: World, known: int) -> list[Call]:
-    """Return the bot's calls to Slack that read messages. The first `known` calls of the story do not
-    count."""
+    """Return the bot's calls that read messages, without its first `known` calls to Slack."""
     return [call for call in [*world.slack.calls][known:] if call.method in (HISTORY, REPLIES)]
 
 
@@ -151,8 +150,8 @@ async def test_what_was_said_before_is_no_news(world: World) -> None:
 async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The roots of the threads with news are far apart in the channel's history. The bot reads a page of
-    history only from where it can have several of these roots. It reads a single thread directly."""
+    """The roots of the threads with news are far apart. The bot does not read the history between them, and
+    reads a single thread without a page of history."""
     monkeypatch.setattr(outbound, "ROOTS_PAGE_SIZE", 10)
     tasks = []
     for number in range(3):
@@ -250,8 +249,8 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reply arrives while Redis accepts no writes, so the bot cannot claim it. Backfill finds the reply
-    when Redis accepts writes again."""
+    """A reply arrives while Redis accepts no writes. Backfill finds the reply when Redis accepts them
+    again."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
@@ -331,8 +330,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
 
 async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
-    """Alice writes an aside (a message that is not for the agent) while the bot is away. Bob, who may not
-    steer, writes a reply. After backfill the agent gets neither, and the bot tells Bob so."""
+    """Backfill sends neither an aside (`!aside`) nor a reply of a person who may not steer to the agent."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "// a joke")
     await away(world)
@@ -349,8 +347,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
-    """Two replies wait for the agent. While the bot is away, Alice edits one of them and deletes the other.
-    After backfill, the agent gets only the edited text."""
+    """During the gap, Alice edits one waiting reply and deletes another. Only the edited text is sent."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -368,8 +365,7 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
 
 
 async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
-    """A reply begins with `!` but is no command, and its author presses *Send as text*. Backfill finds this
-    reply again and does not ask again."""
+    """Alice pressed *Send as text* for a reply that begins with `!`. After a gap she is not asked again."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!pasue please")
     thread.new_messages()
@@ -385,8 +381,7 @@ async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: Wor
 
 
 async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_gap(world: World) -> None:
-    """A reply begins with `!` but is no command, and its author presses *Send as text*. The author edits the
-    reply while the bot is away. The agent gets the edited text."""
+    """In a gap, Alice edits a reply for which she pressed *Send as text*. The edited text is sent."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -436,8 +431,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
 
 
 async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
-    """One replica notices a gap, and dies before it has noted what to read. Another replica notes it when the
-    first replica's claim of the gap has expired."""
+    """A replica claims a gap and dies. When its claim has expired, another replica notes the gap."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     await has_gap(world, "and test it", tasks)
@@ -478,8 +472,7 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
 
 
 async def has_gap(world: World, missed: str, tasks: list[SandboxTask]) -> None:
-    """Let time pass without events. Then let Alice write `missed` in the first task's thread, and let Slack
-    lose its event."""
+    """Let time pass. Let Alice write `missed` in the first task's thread, and let Slack lose the event."""
     await world.settles()
     world.clock.passes(ABSENCE_SECONDS)
     world.slack.faults.add("message", DeliveryFault.LOST)
