@@ -150,8 +150,8 @@ async def test_what_was_said_before_is_no_news(world: World) -> None:
 async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The roots of the threads with news are far apart. The bot does not read the history between them, and
-    reads a single thread without a page of history."""
+    """The threads with news are far apart in the channel. The bot does not read the history between them. If
+    only one thread is in a part of the history, the bot reads the thread and not that part."""
     monkeypatch.setattr(outbound, "ROOTS_PAGE_SIZE", 10)
     tasks = []
     for number in range(3):
@@ -249,8 +249,7 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reply arrives while Redis accepts no writes. Backfill finds the reply when Redis accepts them
-    again."""
+    """A reply arrives while Redis accepts no writes. Backfill finds the reply when writes are possible."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(bot, "MONITOR_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
