@@ -42,7 +42,8 @@ _HEAD = re.compile(
 
 
 class NoHead(Exception):
-    """A script has no head or a wrong head. The proof could not recognize the script's calls."""
+    """A script has no head or a wrong head, or was called with other words than its head names. The proof
+    cannot recognize the script's calls."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Head:
     answer: tuple[str, ...]
 
     def read(self, given: Sequence[str]) -> dict[str, str]:
-        """Return the words of one call, by the names that the head gives them. Raise NoHead if the call has
-        more or fewer words than the head names."""
+        """Return the words of one call (its arguments without the keys), by the names that the head gives
+        them. Raise NoHead if the call has more or fewer words than the head names."""
         needed = [word for word in self.words if not word.endswith(("?", "..."))]
         has_more = self.words[-1].endswith("...")
         if not len(needed) <= len(given) or (len(given) > len(self.words) and not has_more):
@@ -64,16 +65,16 @@ class Head:
         return dict(zip((word.rstrip("?.") for word in self.words), given, strict=False))
 
     def read_answer(self, answer: object) -> dict[str, str] | None:
-        """Return the parts of an answer, by the names that the head gives them. Return None if parts are
-        missing, for example because there was no job."""
+        """Return the parts of an answer, by the names that the head gives them. Return None if the answer is
+        no list or has too few parts, for example because there was no job."""
         if not isinstance(answer, list) or len(answer) < len(self.answer):
             return None
         return {name: _text(part) for name, part in zip(self.answer, answer, strict=False)}
 
 
 def read(body: str) -> Head:
-    """Read the head of a script. Raise NoHead if the script has no head or several, or if the head lacks a
-    word that its role needs."""
+    """Return the head of a script. Raise NoHead if the script has no head or several, or if the head lacks a
+    word that one of its roles needs."""
     found = list(_HEAD.finditer(body))
     if len(found) != 1 or body.count("-- script:") != 1:
         end = body.strip().splitlines()[-1] if body.strip() else ""
@@ -93,7 +94,7 @@ def read(body: str) -> Head:
 
 
 def sha_of(body: bytes) -> bytes:
-    """Return the name under which Redis calls a loaded script."""
+    """Return the digest of a script's text. Redis uses it as the name of the loaded script (EVALSHA)."""
     return hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
 
 

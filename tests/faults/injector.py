@@ -3,6 +3,9 @@
 The injector sees the calls to Redis (`wire`) and to both stand-ins. A kill has two steps. First the injector
 holds the call at the planned point, before or after the call is executed. It also holds all later calls of
 the same actor. When all actors are held, the deployment kills the bot.
+
+A take is the call that acquires a lease. A call is serial if it serves all flows, and the bot makes only one
+such call at a time. A call is shared if the bot may send several such calls at once.
 """
 
 import asyncio
@@ -121,7 +124,7 @@ class FaultInjector:
         self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
     ) -> list[tuple[Actor, Fault | None]]:
         """Count a call for each actor that it belongs to. Return these actors, each with the fault that is
-        planned for the call. Held actors are left out."""
+        planned for the call, or None. Held actors are left out."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
             # While several actors run, a call that names no actor counts for none of them. It gets a name of
@@ -148,12 +151,13 @@ class FaultInjector:
             actor.under_way -= 1
 
     def _is_stopped(self, text: str) -> bool:
-        """Return whether a call was made for a held actor, so that it must be held too."""
+        """Return whether a call belongs to a held actor. Such a call must be held too."""
         named = self.names.find_actors(text)
         return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
-        """Decide whether commands may go on to Redis."""
+        """Return what happens to commands before they reach Redis: they pass, are held, or are cut with their
+        connection."""
         self.calls += 1
         named = [self.namer.name(command) for command in exchange.commands]
         if named[0].is_take:
@@ -191,7 +195,8 @@ class FaultInjector:
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Decide whether an answer of Redis may go on to the bot."""
+        """Return what happens to answers of Redis before they reach the bot: they pass, are held, or are cut
+        with their connection."""
         self._done(exchange)
         for number, actor in self._inbox.pop(exchange, []):
             actor.taken += self._is_claimed(exchange.answers[number])
@@ -206,7 +211,7 @@ class FaultInjector:
         return _worst([_after(fault) for fault in faults])
 
     def _is_claimed(self, answer: object) -> bool:
-        """Return whether a claim has claimed its delivery. After an error, the delivery counts as not
+        """Return whether this answer to a claim says that the delivery is claimed. An error counts as not
         claimed."""
         if isinstance(answer, bytes) and answer not in _CLAIMED:
             self.namer.report_problem(f"a claim answers {answer!r}, and nobody knows what that means")
@@ -225,8 +230,8 @@ class FaultInjector:
         return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
     async def _before_take(self, ignores_priority: bool) -> Verdict:
-        """Find the job that a take would acquire now, and decide whether the take may go on to Redis. A take
-        that would find no job is no point of any actor."""
+        """Find the job that a take would acquire now. If a fault before this take is planned for the job's
+        actor, return what happens to the take: it is held or cut. Otherwise the take passes."""
         found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
@@ -350,6 +355,7 @@ def _after(fault: Fault) -> Verdict:
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the worst of the verdicts on commands that were sent together."""
+    """Return one verdict for commands that were sent together: hold if any of them must be held, otherwise
+    cut if any must be cut, otherwise pass."""
     found = set(verdicts)
     return next((each for each in (Verdict.HOLD, Verdict.CUT) if each in found), Verdict.PASS)

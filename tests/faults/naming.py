@@ -54,8 +54,8 @@ _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 class Named:
     """A named command. `text` is the part of the command that can contain names of people, places and links.
 
-    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: several such commands can
-    be sent in one exchange, so if one of them is held, all of them are held.
+    `is_serial`: no flow makes progress while this command is held. `is_shared`: the bot may send several such
+    commands at once, so if one of them is held, all of them are held.
     """
 
     call: Call
@@ -83,7 +83,8 @@ class Namer:
         self._begun: set[str] = set()
 
     def name(self, command: Words) -> Named:
-        """Name a command before Redis answers it. A take belongs to no actor until its answer names a job."""
+        """Return a command with its name, before Redis answers it. A take (the call that acquires a lease)
+        belongs to no actor yet, because only its answer names a job."""
         verb = command[0].decode().upper()
         try:
             match verb:
@@ -99,7 +100,7 @@ class Namer:
         return self._plain(verb, command)
 
     def report_problem(self, text: str) -> None:
-        """Note a reason why the proof cannot recognize a call. Note each reason only once."""
+        """Add a reason why the proof cannot recognize a call to `problems`, unless it is there already."""
         if text not in self.problems:
             self.problems.append(text)
 
@@ -154,7 +155,8 @@ class Namer:
         )
 
     def _written(self, head: Head, command: Words) -> Named:
-        """Name the write of a script that was sent with its text (EVAL). Such a script has one key."""
+        """Return the name of a write that sends the script's text with the call (EVAL). The name has the kind
+        of the script's only key."""
         given = [word.decode(errors="replace") for word in command[3:]]
         head.read(given[int(command[2]) :])
         return Named(call_of_write(head.name, _kind(given[0])), " ".join(given))
@@ -179,7 +181,8 @@ class Namer:
         return Named(Call(f"begin {lease}", Kind.BEGIN, lease), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
-        """Name a take by the job that it acquired. Return None if the take found no job."""
+        """Return a take with the name of the job that it acquired, or None if it found no job. Remember the
+        lease."""
         head = self._head(command[1])
         handed = head.read_answer(answer)
         if handed is None:
@@ -190,14 +193,15 @@ class Namer:
         return named
 
     def name_job_of_acquire(self, listed: str, body: str, token: str = "") -> Named:
-        """Name a take by the job that it acquires or is about to acquire."""
+        """Return a take with the name of the job that it acquires, or would acquire now. `listed` is the
+        queue's name, `body` the job as JSON."""
         lease = self._about(listed, body)
         call = Call(f"take {lease}", Kind.TAKE, lease)
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
 
     def _about(self, listed: str, body: str) -> str:
-        """Return what a lease is about: the kind of queue, the kind of work, and the work's verb, event or
-        notice."""
+        """Return what a lease is about: the kind of its queue, the kind of its job's work, and the verb,
+        event or kind of notice if the work has one."""
         work = json.loads(body).get("work", {})
         if "kind" not in work:
             self.report_problem(f"a job does not say of which kind it is: {body[:200]}")

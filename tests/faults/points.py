@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a call means for the proof, whatever the call is named and whoever makes it."""
+    """How the proof treats a call. The kind does not depend on the name of the script or command."""
 
     TAKE = "a take"
     BEGIN = "a begin"
@@ -34,7 +34,8 @@ class Kind(Enum):
 
 
 class Call(NamedTuple):
-    """A call: its name, its kind, and the subject of its lease, if it belongs to a lease."""
+    """A call: its name and its kind. If the call belongs to a lease, `lease` is the kind of the lease's queue
+    and work."""
 
     name: str
     kind: Kind
@@ -121,12 +122,13 @@ _CACHES = ("cached:", "notes:name:")
 
 
 def call_of_write(name: str, key: str) -> Call:
-    """Return the call of a script that writes a kind of key."""
+    """Return the call of a script that writes one key. `name` is the script's name, `key` the kind of the
+    key."""
     return Call(f"{name} {key}", Kind.CACHE if key.startswith(_CACHES) else Kind.SCRIPT)
 
 
 def call_of_redis(verb: str, key: str) -> Call:
-    """Return the call of a plain command on a kind of key."""
+    """Return the call of a plain command. `verb` is the command, `key` the kind of its key."""
     return Call(f"{verb} {key}".strip(), Kind.READ if verb in _READS_OF_REDIS else Kind.WRITE)
 
 
@@ -153,10 +155,10 @@ def is_read(point: Point) -> bool:
 
 
 def fails_in_handler(point: Point) -> bool:
-    """Return whether a failure of the call leaves nothing but an error in the handler.
+    """Return whether a failure of the call has no other effect than an error in the handler.
 
     No handler catches an error of Redis (`test_no_handler_catches_an_error_of_redis`). It therefore does not
-    matter which of several reads failed.
+    matter which of several such calls fails.
     """
     return point.call.kind in (Kind.READ, Kind.CACHE)
 
@@ -167,8 +169,8 @@ def faults_of(point: Point) -> tuple[Fault, ...]:
 
 
 def is_same(point: Point, fault: Fault) -> bool:
-    """Return whether a call is a read and another fault of this read has the same result as `fault`. Reads
-    have no effect, so it does not matter whether a read was executed."""
+    """Return whether `fault` has the same effect as another fault of this point, so that only the other one
+    is tried. This holds for reads: a read has no effect, so it does not matter whether it was executed."""
     # For Slack and Coder, a cut before the call is a refused connection. The bot does not treat a refused
     # connection as it treats a lost answer.
     is_cut = fault is Fault.CUT_BEFORE and not is_outside(point)

@@ -46,14 +46,14 @@ class FaultProxy:
         self.drop_reply(1)
 
     def drop_reply(self, number: int) -> None:
-        """Cut the connection instead of passing the answer to request `number`, counted from the next
-        request. 0 cancels an earlier call."""
+        """Let request `number` reach the server, but cut the connection instead of passing its answer. The
+        next request has number 1. With 0, no answer is dropped any more."""
         self.dropped.clear()
         self._drop_in = number
 
     def cut_request(self, number: int) -> None:
-        """Cut the connection before request `number` reaches the server. The next request has number 1.
-        0 cancels an earlier call."""
+        """Cut the connection before request `number` reaches the server. The next request has number 1. With
+        0, no request is cut any more."""
         self.dropped.clear()
         self._cut_in = number
 

@@ -199,7 +199,8 @@ def _sentinel(
     ids: dict[int, str],
     tls: Tls | None = None,
 ) -> Server:
-    """Return a sentinel, not started, that already knows the other sentinels, as after a restart."""
+    """Return a sentinel that is not started. It already knows the other sentinels, as after a restart: `ids`
+    has the id of each sentinel by its port."""
     place = directory / f"sentinel-{port}"
     place.mkdir()
     lines = [

@@ -1,9 +1,9 @@
 """Situations: what a call is at the moment of a fault, described without the name of the flow.
 
-Jobs of the same kind run in many flows: each flow draws cards and looks people up. A situation is a call of a
-job of one kind, after the same writes of this job. A fault in a situation leaves the job in the same state in
-every flow. Only one flow of a test run therefore tries the fault. Claims, begins of attempts and writes
-outside are exceptions: every flow tries their faults, because each flow has its own effects.
+Jobs of the same kind run in many flows: each flow draws cards and looks people up. Two calls are in the same
+situation if jobs of the same kind make the same call after the same writes. A fault then leaves both jobs in
+the same state, so only one flow of a test run tries the fault. Claims, intent records and writes to Slack or
+Coder are exceptions: every flow tries their faults, because each flow has its own effects.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ _ALWAYS = frozenset({Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE})
 def situations_of(points: Iterable[Point]) -> dict[Point, str]:
     """Return the situation of each point of a run.
 
-    A call that names no lease counts for the open lease that was acquired last. If no lease is open, the call
-    counts for the time after the lease that ended last.
+    A call that names no lease counts for the latest acquired lease that is still open. If no lease is open,
+    the call counts for the time after the lease that ended latest.
     """
     found: dict[Point, str] = {}
     open_leases: list[str] = []
@@ -51,8 +51,8 @@ def situations_of(points: Iterable[Point]) -> dict[Point, str]:
 
 
 class Tried:
-    """The faults that the flows of one test run try. All processes of the run share them, as one file for
-    each fault."""
+    """The faults that the flows of one test run have tried so far. All processes of the run share the
+    directory, which has one file for each fault."""
 
     def __init__(self, directory: Path, *, is_shared: bool = True) -> None:
         self._directory = directory

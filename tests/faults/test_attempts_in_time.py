@@ -1,5 +1,5 @@
-"""How long an attempt's call may still be sent, and for how long other workers leave the attempt to its
-owner."""
+"""Tests of time limits. A worker writes an intent record and then makes the call of its attempt. Until when
+may it still send the call? For how long do other workers not read the attempt back?"""
 
 import asyncio
 import contextlib
@@ -52,7 +52,8 @@ class Desk:
         return JobContext(lease, self.deps.queues)
 
     async def lasts_ms(self) -> int:
-        """Return for how many more milliseconds other workers leave the attempt to its owner."""
+        """Return for how many more milliseconds other workers may not acquire the queue, because its owner
+        may still make the attempt's call."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
             key = KEYS.named("queue", QUEUE, "state")
             asked = connections.commands.hget(key, "attempt_until")
@@ -79,8 +80,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """If the deadline of an attempt has passed, its worker does not send the call, because another worker may
-    act then. The more often a job has failed, the later is the deadline of its next attempt."""
+    """If the deadline of an attempt has passed, its worker does not send the call. After the deadline,
+    another worker may make the same call. The more often a job has failed, the later is the deadline."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)

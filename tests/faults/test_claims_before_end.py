@@ -37,8 +37,8 @@ Fault = Callable[[FaultProxy, int], None]
 async def _loss(
     directory: Path, slack: SlackSandbox
 ) -> AsyncIterator[tuple[FaultProxy, Dependencies, Inbox]]:
-    """Let a process claim a delivery. Then let its connection lead to an older copy of the store, which lacks
-    the claim."""
+    """Let a process claim a delivery. Then connect the process to an older copy of the store, which lacks the
+    claim. Return the proxy to the store, the process's dependencies, and its inbox."""
     copy = directory / "copy"
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(embedded.store(directory / "store"))
@@ -58,8 +58,8 @@ async def _loss(
 
 @pytest.mark.parametrize("fault", [FaultProxy.drop_reply, FaultProxy.cut_request])
 async def test_a_lost_claim_is_written_again_before_the_end(tmp_path: Path, fault: Fault) -> None:
-    """Before the process ends, it writes the lost claim again. In each round, another of its calls is
-    interrupted, before the call reaches Redis or before the answer comes back."""
+    """Before the process ends, it writes the lost claim again. In round N, its call N is interrupted, before
+    the call reaches Redis or before the answer comes back."""
     number, is_met = 0, True
     async with SlackSandbox() as slack:
         while is_met:

@@ -1,4 +1,4 @@
-"""The worker tries failed jobs again, reads back their attempts, or gives them up."""
+"""A worker tries failed jobs again, finds out what became of their attempts, or gives them up."""
 
 import asyncio
 import json
@@ -194,8 +194,8 @@ async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) 
 async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
     bench: Bench, error: Exception
 ) -> None:
-    """If a job fails after its attempt, the attempt stays recorded, whatever the error. A second attempt
-    could double the effect."""
+    """If a job fails after the call of its attempt, the intent record stays, whatever the error. The next try
+    finds out what became of the call, so the effect is not doubled."""
     await bench.append("a")
 
     await bench.works(failing_after_attempt(error))
@@ -319,8 +319,8 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
-    """If a job that has failed then makes progress, its failures are forgotten. Such a job may wait for an
-    agent for days."""
+    """If a job has failed and its next try only asks to wait, its failures are forgotten. Such a job may wait
+    for an agent for days."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
     async def wait(context: JobContext) -> Outcome:
@@ -505,7 +505,7 @@ async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) ->
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
-    """If a process ends before its job, it cancels the job's lease. An attempt of the job stays recorded."""
+    """If a process stops during the call of an attempt, the attempt's intent record stays."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:

@@ -126,7 +126,8 @@ def test_what_cannot_be_told_is_a_complaint() -> None:
 
 
 class Proved(Flow):
-    """A flow with two points and a second kill."""
+    """A flow that must have at least two points, and in which the bot is killed a second time after a kill at
+    `coder tasks.send`."""
 
     floor = 2
     meets = frozenset({Kind.TAKE, Kind.OUTSIDE_WRITE})
@@ -212,7 +213,8 @@ async def test_the_proof_of_a_flow_fails_where_it_is_blind(
 
 
 def _renamed(body: str) -> str:
-    """Rename the scripts that take, begin, end or claim. Other scripts keep their names."""
+    """Return a script in which the script's name is "a." and its role, if the script takes, begins, ends or
+    claims. Other scripts are returned unchanged."""
     return re.sub(r"-- script: \S+ \(((takes|begins|ends|claims).*)\)", r"-- script: a.\2 (\1)", body)
 
 

@@ -101,7 +101,7 @@ def test_a_flow_tries_what_may_not_come_again(tmp_path: Path) -> None:
 
 
 def _failures(*calls: Call) -> list[str]:
-    """Return the names of the calls whose lost answer is tried."""
+    """Return the names of those calls for which the proof tries a lost answer."""
     trace = Trace(_run(*calls), set(), set())
     return [str(aim.point) for aim in Rehearsals([trace]).aims() if aim.fault is Fault.ANSWER_LOST]
 

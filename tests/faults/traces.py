@@ -107,7 +107,7 @@ def _shifting(traces: Sequence[Trace]) -> set[Point]:
 
 
 def until_call(trace: Trace, last: str) -> Trace:
-    """Return a trace up to its first call with this name, or the whole trace if the name is empty."""
+    """Return a trace up to and with its first call of this name, or the whole trace if the name is empty."""
     ends = [at + 1 for at, point in enumerate(trace.points) if point.call.name == last]
     assert ends or not last, f"{last} is no point: {_listed(trace.points)}"
     return Trace(trace.points[: ends[0]] if ends else trace.points, trace.alone, trace.apart)

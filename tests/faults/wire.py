@@ -44,11 +44,12 @@ class Onlooker(Protocol):
     """Sees every exchange and decides what happens to the exchange."""
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
-        """Decide before the commands reach Redis."""
+        """Return what happens to an exchange before its commands reach Redis."""
         ...
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Decide after Redis has executed the commands, before the bot gets the answers."""
+        """Return what happens to an exchange after Redis has executed the commands, before the bot gets the
+        answers."""
         ...
 
 

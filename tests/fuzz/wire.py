@@ -1,4 +1,7 @@
-"""A stranger who sends bytes to the HTTP server: requests that are changed, cut, too long or incomplete."""
+"""A stranger who sends bytes to the HTTP server: requests that are changed, cut, too long or incomplete.
+
+Each function of `WAYS` returns the bytes of one request that the server must refuse.
+"""
 
 import asyncio
 import re
@@ -16,12 +19,12 @@ _WEBHOOK = "/coder/webhook"
 
 
 def change_bytes(mutator: Mutator) -> bytes:
-    """Change bytes at any place of a signed request."""
+    """Return a signed request with changed bytes at any place."""
     return mutator.change_bytes(request(command(HONEST)))
 
 
 def forge_body(mutator: Mutator) -> bytes:
-    """Send a changed body with the signature of a valid body."""
+    """Return a request with a changed body and the signature of another body."""
     made = request(command(HONEST))
     other = command(f"{MARKED} {mutator.choose(PIECES)}".encode("utf-8", "replace").decode())
     head = made.partition(b"\r\n\r\n")[0]
@@ -29,14 +32,14 @@ def forge_body(mutator: Mutator) -> bytes:
 
 
 def flood_headers(mutator: Mutator) -> bytes:
-    """Send many headers, or long headers."""
+    """Return a request with many headers, or with long headers."""
     count, length = mutator.choose([(30, 20), (150, 5), (3_000, 3), (3, 30_000)])
     headers = "".join(f"X-{number}: {MARKED[:length] * (length // 8 + 1)}\r\n" for number in range(count))
     return request(command(MARKED), headers=headers, secret="another")
 
 
 def send_chunks(mutator: Mutator) -> bytes:
-    """Send a body in chunks of one byte or more."""
+    """Return a request whose body comes in chunks of one byte or more."""
     size, body = mutator.choose([1, 7, 900]), command(MARKED)
     parts = (body[at : at + size] for at in range(0, len(body), size))
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
@@ -45,13 +48,13 @@ def send_chunks(mutator: Mutator) -> bytes:
 
 
 def lie_about_length(mutator: Mutator) -> bytes:
-    """Send a Content-Length header that differs from the body's length."""
+    """Return a request whose Content-Length header differs from the body's length."""
     length = mutator.choose([b"-1", b"+5", b"0x5", b"1e3", b"5, 5", b"", b"9" * 30, b"2097153", b"3"])
     return re.sub(rb"Length: \d+", b"Length: " + length, request(command(MARKED), signed="v0=00"))
 
 
 def guess_hint(mutator: Mutator) -> bytes:
-    """Call Coder's webhook with a wrong token, in the URL or in the header."""
+    """Return a call of Coder's webhook with a wrong token, which is in the URL and in the header."""
     guessed = mutator.change_text(HINT_TOKEN).encode("utf-8", "replace").decode()
     guessed = re.sub(r"[\s\0]", "", guessed).replace(HINT_TOKEN, "")
     where = mutator.choose(
@@ -62,7 +65,7 @@ def guess_hint(mutator: Mutator) -> bytes:
 
 
 def send_noise(mutator: Mutator) -> bytes:
-    """Send bytes that are not HTTP."""
+    """Return bytes that are not HTTP."""
     return b"".join(mutator.choose(PIECES).encode("utf-8", "replace") for _ in range(40)) + b"\r\n\r\n"
 
 
@@ -78,8 +81,8 @@ WAYS: tuple[Callable[[Mutator], bytes], ...] = (
 
 
 async def try_wire(site: Site, seed: int, rounds: int) -> dict[int, int]:
-    """Send requests in each of the ways above, `rounds` times. Return how often the server answered each
-    status.
+    """Send `rounds` requests of each of `WAYS` to the server. Check that it refuses them. Return how often
+    the server answered each status.
 
     If a check fails, the error names the way and the round.
     """

@@ -109,7 +109,8 @@ class Cast:
         return self.targets[actor.target]
 
     async def has_target(self, name: str, owner: Person, channel: str) -> Target:
-        """Let the owner make the task `name`. Share the task `common` with the people who may steer it."""
+        """Let the owner create the task `name` in a channel, and return it. If it is the task `common`, share
+        it with the people who may steer it."""
         world = self.world
         # If the same request comes again within two minutes, the bot asks whether a second task is wanted.
         # Wait longer than that.
@@ -243,7 +244,8 @@ def _add_people(cast: Cast) -> None:
 
 
 async def _connect(cast: Cast) -> None:
-    """Let those people connect their Coder accounts who are connected in this mode."""
+    """Connect the Coder accounts of people: in mode `personal` of every member, otherwise of those in
+    `_CONNECTED_IN_BOTH`."""
     names = [user.username for user in cast.world.coder.world.users.values()]
     for actor in cast.actors.values():
         is_member = actor.writer == "person" and not actor.name.startswith(("guest", "outside", "sister"))

@@ -99,7 +99,8 @@ class Scene:
         return self.cast.world.slack.workspace.channel(self.actor.here)
 
     async def writes(self, text: str, channel: Channel, thread_ts: str = "") -> str:
-        """Write a message as the actor: a person, an app or a workflow step."""
+        """Write a message in a channel in the actor's way: as a person, an app or a workflow step. Return its
+        ts."""
         backend, user = self._backend, self._user
         stored = words.typed(text, backend.workspace)
         body: Json = {"text": stored, "blocks": words.rich_text(stored), "team": user.team_id}
@@ -194,7 +195,8 @@ class Scene:
         messages.unreact(slack.backend, channel, ts, name, self.actor.person.id)
 
     async def happens(self, kind: str, **fields: object) -> None:
-        """Send the bot an event of this kind that the actor causes, with these additional fields."""
+        """Send the bot an event of this kind with the actor as its user. `fields` are further fields of the
+        event."""
         backend = self._backend
         event: Json = {"type": kind, "user": self.actor.person.id, "event_ts": backend.ids.ts(), **fields}
         emit(backend, event, None)
@@ -204,8 +206,8 @@ class Scene:
 class Act:
     """Something that an actor can do.
 
-    `is_written`: the act is a message, as apps and workflow steps can send it too. `is_there`: the act is
-    possible only in the channel of the task.
+    `is_written`: the act is a message, so apps and workflow steps can do it too. Other acts can be done only
+    by people. `is_there`: the act is possible only in the channel of the task.
     """
 
     surface: str
@@ -216,7 +218,7 @@ class Act:
     is_there: bool = False
 
     def can_be_done_by(self, actor: Actor) -> bool:
-        """Return whether Slack lets this actor do the act."""
+        """Return whether Slack offers the act to this actor."""
         is_there = not self.is_there or actor.here != "other"
         return is_there and (self.is_written or actor.writer == "person")
 

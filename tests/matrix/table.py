@@ -1,10 +1,11 @@
-"""Makes the tables of who may do what.
+"""Makes the tables of who may do what. Each mode has its own table.
 
-In mode `service`, the actors of `CORE` try every act. The other actors try only first acts. A first act is
-the first in the table that asks a certain question about rights (`trials.py`). In the other modes, all actors
-try only first acts, because the mode changes only how `People` answers the questions. There is one exception:
-the requests of a person without an account wait for an account, so this person tries every act in these modes
-too.
+In mode `service`, the actors of `CORE` try every act. If an act asks a question about rights (`trials.py`)
+that no act before it in the table asked, it is a first act. All other actors try only first acts.
+
+In the other modes, all actors try only first acts, because a mode only changes how `People` answers the
+questions. There is one exception: a person without an account tries every act in these modes too, because
+this person's requests wait for an account.
 
 A section begins with the act and, in brackets, its questions about rights. Each line then has the mark of a
 result (`HEAD`), the people with this result, and the text that they got.
@@ -63,7 +64,7 @@ async def _try_first(everybody: Cast, trials: Trials) -> AsyncIterator[str]:
 
 
 def list_first_acts(table: str) -> Iterator[str]:
-    """Yield those acts of a table that all people have tried."""
+    """Yield the names of the first acts in a table: the acts that all people have tried."""
     for section in table.split("\n\n")[1:]:
         name, _, rest = section.partition("\n")
         if "watcher" in rest:
@@ -78,8 +79,8 @@ async def _attempt(everybody: Cast, trials: Trials, act: Act, names: Iterable[st
 
 
 def _section(act: Act, results: dict[str, Result], asked: str | None = None) -> str:
-    """Return the section of one act. `asked` are its questions about rights; without it, the section has no
-    brackets."""
+    """Return the text of one act's section. `asked` are the act's questions about rights; with None, the
+    section has no brackets."""
     groups: dict[tuple[Mark, str], list[str]] = defaultdict(list)
     for name, result in results.items():
         groups[result.mark, result.said].append(name)

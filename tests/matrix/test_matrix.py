@@ -26,7 +26,7 @@ async def test_everybody_may_do_what_the_table_says(tmp_path: Path, empty_store_
 
 
 def test_the_table_has_every_act_and_everybody() -> None:
-    """The table of mode `service` has every act. Many acts in it are allowed to some person, and many are
+    """The table of mode `service` has every act. It has many acts that somebody may do, and many that are
     refused to a guest."""
     table = file_of("service").read_text()
 

@@ -63,12 +63,12 @@ _IS_INSIDE: ContextVar[bool] = ContextVar("is_inside", default=False)
 
 @dataclass
 class Gates:
-    """The questions about rights that the product has asked since the last `take`."""
+    """The questions about rights that the product has asked since the latest call of `take`."""
 
     asked: list[str]
 
     def take(self) -> frozenset[str]:
-        """Return the questions since the last `take`, and forget them."""
+        """Return the questions since the latest call of `take`, and forget them."""
         found, self.asked = frozenset(self.asked), []
         return found
 
@@ -102,8 +102,8 @@ def watching_gates() -> Iterator[Gates]:
 
 
 def _list_gates() -> list[str]:
-    """List the methods of `People` that ask what a person may do. Methods that find a person's name are left
-    out."""
+    """Return the names of the methods of `People` that answer what a person may do. Methods that find a
+    person's name are left out."""
     found = []
     for name, method in inspect.getmembers(People, inspect.iscoroutinefunction):
         is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
@@ -123,7 +123,8 @@ def _name_question(name: str, args: tuple[object, ...]) -> str:
 
 
 class _Seen(NamedTuple):
-    """What the store has of a task, of people's wishes for the task, of a person and of the channels."""
+    """What the store has before or after an act: the task's fields, the fields that say what people want of
+    the task (`_OF_PEOPLE`), and the settings and account that the act may change."""
 
     task: Mapping[str, str]
     people: Mapping[str, str | None]
@@ -166,8 +167,8 @@ class Trials:
         return Result(_mark(said, has_acted=bool(has_acted)), self._make_neutral(said, titles), asked)
 
     async def _prepare(self, act: Act, actor: Actor) -> Target:
-        """Bring the actor's task into the state that the act needs. If the last act has ended the task, make
-        a new one."""
+        """Return the actor's task, in the state that the act needs. If an earlier act has ended the task,
+        make a new task."""
         target, states = self._cast.targets[actor.target], self._cast.states
         if target.task.is_deleted or (await self._find_link(target)).end_reason is not None:
             target = await self._cast.has_target(actor.target, target.owner, target.channel)
@@ -202,7 +203,7 @@ class Trials:
         return _Seen(task, people, others)
 
     async def _is_in_audit_trail(self, actor: Actor, since: datetime) -> bool:
-        """Return whether the audit trail has an entry about the actor that was written after the time
+        """Return whether the audit trail says that something was done for the actor after the time
         `since`."""
         trail, wanted = self._world.bot.parts.deps.audit, AuditFilter(person=actor.person.id, since=since)
         return any([stored.entry.outcome == "done" async for stored in trail.read(wanted)])
@@ -230,8 +231,8 @@ class Trials:
         return [text for text in found if text and text != QUESTION]
 
     def _make_neutral(self, said: list[str], titles: set[str]) -> str:
-        """Join texts to one line. Replace titles, ids, times and URLs by fixed words, so that the line is the
-        same in every run."""
+        """Return the texts as one line. Titles, ids, times and URLs in it are replaced by fixed words, so
+        that the line is the same in every run."""
         text = " / ".join(sorted(said)).replace("\n", " ")
         for title in titles:
             text = text.replace(f"*{title}*", "*TASK*")

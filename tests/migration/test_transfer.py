@@ -82,7 +82,7 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return the type, expiry and items of each key. In the items, `of` replaces the keys' prefix."""
+    """Return each key's type, whether it expires, and its items, with `of` in place of its prefix."""
     found = await side.read(sorted(await side.list_keys()))
     return {
         name: (value.kind, value.ttl_ms > 0, value.with_prefix(side.prefix, of or side.prefix).items)
@@ -156,7 +156,7 @@ async def test_a_process_that_slept_through_a_move_writes_nothing_to_the_old_sto
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """If source and target are one store, the move is refused, because it would delete the store."""
+    """If source and target are two URLs of one store, the move is refused. It would delete the store."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -172,7 +172,7 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """A store can be moved to another database of one server. The old fence names this database."""
+    """A store can move to another database of its server. The old store's fence names this database."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -185,7 +185,7 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """A proxy that resets every connection from request `dies_at` on. All such proxies count together."""
+    """A proxy that resets connections from request `dies_at` on. All proxies count requests together."""
 
     passed = 0
     dies_at = 0
@@ -257,7 +257,7 @@ async def test_another_run_takes_over(places: Places) -> None:
 
 
 class _StandingStill(FaultProxy):
-    """A proxy that runs `meanwhile` before request `stands_at`. All such proxies count together."""
+    """A proxy that runs `meanwhile` before request `stands_at`. All proxies count requests together."""
 
     passed = 0
     stands_at = 0
@@ -275,7 +275,7 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """Let a run stand still before one of its requests. Return both sides, and whether it succeeded."""
+    """Let a move stand still while `meanwhile` runs. Return source, target, and whether it succeeded."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]

@@ -112,8 +112,8 @@ class SendingToTask(Replying):
         actor.failure = used.failure
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has the message once, as its last input. Slack does not repeat a shortcut that
-        has failed."""
+        """Check that the agent got the message once, as its latest input. An earlier run's message may be
+        missing, because Slack does not repeat a shortcut that has failed."""
         inputs = task_of(actor).inputs
         assert (inputs[-1], len(set(inputs))) == (f"// {_word(actor.run_number)}", len(inputs))
         assert self.marks(actor) == ["white_check_mark"]

@@ -11,10 +11,11 @@ from .overdue import timeless
 
 
 class SettingUp(Direct):
-    """A person submits the dialog of `/task settings`.
+    """A person submits the dialog of `/task settings`. The channel gets the setting that everybody may steer,
+    and a time after which a task counts as stuck. The person's own settings get direct messages.
 
-    The bot tells the channel who may steer. Soon after, it calls the owner by direct message, as the person's
-    own settings say. `CallingDirectly` proves this call.
+    The bot tells the channel who may steer from now on. When the person's task counts as stuck, the bot calls
+    the person by direct message. `CallingDirectly` proves this call.
     """
 
     is_watched = True
@@ -36,11 +37,12 @@ class SettingUp(Direct):
         await self.submit(actor, values | {"person.calls": "By a direct message"})
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the bot has told the channel and has called the owner."""
+        """Return whether the bot has posted its two messages in the channel and has called the owner."""
         return len(self.said(actor)) >= 2 and super().is_over(actor)
 
     def check(self, actor: Actor) -> None:
-        """Check that the bot told the channel once, and that it called the owner once, by direct message."""
+        """Check that the bot posted the new settings and the notice about the stuck task once each, and
+        called the owner once, by direct message."""
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: from now on, everybody here can steer new "

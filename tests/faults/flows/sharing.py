@@ -78,7 +78,8 @@ class Sharing(Flow):
         return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has both replies once and in order. The first reply has its author's name."""
+        """Check that the agent has both replies once and in order. Only the first reply, which the owner
+        passed on, begins with its author's name."""
         name = f"Mate{actor.number}"
         word = _word(actor.run_number)
         assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]
@@ -111,8 +112,9 @@ class Sharing(Flow):
         return self._private_button(actor, actor.person, "Always let ")
 
     def _private_button(self, actor: Actor, person: str, label: str) -> Find:
-        """Return a function that finds a button in the private messages to `person`. The button's text begins
-        with `label`, and the button is about the reply that is to be passed on in this run."""
+        """Return a function that finds a button in the private answers to `person`. The button's text begins
+        with `label`, and the button is about the reply that waits in this run. The function returns the
+        message's ts, the action's id and the value, or None if there is no such button."""
 
         def find() -> tuple[str, str, str] | None:
             for told in self.deployment.slack.ephemerals(person):

@@ -92,8 +92,8 @@ class Logging(Flow):
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """Return whether the bot has sent the file, or has told the person why it could not. The bot does not
-        try a query again."""
+        """Return whether the bot has sent the file, or has told the person why it cannot. After a failure,
+        the bot does not try again by itself."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:

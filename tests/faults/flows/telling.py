@@ -43,11 +43,12 @@ class Telling(Flow):
         raise NotImplementedError
 
     def poorer(self, actor: Actor) -> str:
-        """Return the expected notice for the case that the call `reads` failed."""
+        """Return the expected notice if the call named `reads` has failed. This notice lacks what the call
+        would have read."""
         raise NotImplementedError
 
     def is_read(self, actor: Actor) -> None:
-        """Note that the thread now shows everything that the agent has written so far."""
+        """Note that the notice was posted, so the thread now shows all that the agent has written so far."""
 
     def shows(self, actor: Actor) -> str:
         """Return the expected text of the card."""
@@ -55,8 +56,8 @@ class Telling(Flow):
 
 
 class Writing(Telling):
-    """The base of flows whose notice has an excerpt of what the agent wrote. If the agent's log cannot be
-    read, the next notice has the excerpt too."""
+    """The base of flows whose notice has an excerpt of what the agent wrote. If the bot cannot read the
+    agent's log, the excerpt is added to the next notice."""
 
     reads = "coder tasks.logs"
 
