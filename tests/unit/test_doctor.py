@@ -306,7 +306,8 @@ def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
     ],
 )
 def test_scopes_are_compared_with_the_manifest(granted: frozenset[str] | None, said: str) -> None:
-    """A missing scope is wrong, because actions fail for people. An extra scope is a note."""
+    """Doctor reports a missing scope of the Slack app as an error, and an extra scope as a note. If Slack
+    does not name the scopes (None), doctor reports a note."""
     assert _said(judge_scopes(granted)) == said
 
 

@@ -11,8 +11,8 @@ NOW_MS = 1_000 * DAY_MS
 
 
 def account(*, is_refused: bool = False, days_left: int = 0) -> ConnectedAccount:
-    """Return a connected account. With `days_left`, its token expires after this number of days, and without
-    it never."""
+    """Return a connected account whose token expires after `days_left` days, or never if `days_left` is 0.
+    With `is_refused`, Coder has refused the token."""
     return ConnectedAccount(
         person=UserId("U1"),
         user_id="u1",

@@ -66,14 +66,15 @@ def asks(id_: int, text: str, minute: int = 0) -> AgentLogEntry:
 
 
 class Notifier:
-    """Makes excerpts of a growing log, and remembers where the last one ended."""
+    """Makes excerpts of a growing log, and remembers where the latest excerpt ended."""
 
     def __init__(self) -> None:
         self.cursor: Cursor | None = None
         self.excerpt: Excerpt | None = None
 
     def hears(self, *log: AgentLogEntry, build: int = 1, is_snapshot: bool = False) -> str | None:
-        """Return the text of the next excerpt of this log, or None."""
+        """Return the text of the next excerpt of this log, or None if the log has nothing new. `build` is the
+        task's build from which the log is."""
         self.excerpt, self.cursor = make_excerpt(
             log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot
         )
@@ -101,8 +102,8 @@ def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
 
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
-    """The excerpt of a turn also has the entries that the log got after the last excerpt and before this
-    turn."""
+    """After an excerpt, the agent writes more, gets an input, and answers. The next excerpt has what the
+    agent wrote before the input, and the answer."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it"), says(2, "One."))
 
@@ -112,7 +113,7 @@ def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
 
 
 def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
-    """The last excerpt may have half of a line. The next excerpt begins with that whole line."""
+    """An excerpt ended in the middle of a line. The next excerpt begins with that whole line."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFou"))
 
@@ -191,7 +192,7 @@ def test_a_snapshot_is_never_news() -> None:
 
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
-    """The log has only its last entries. The excerpt begins after the last known entry."""
+    """The agent's log has lost its old entries, and has only new ones. The excerpt has these new entries."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
@@ -199,7 +200,8 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
-    """A task with an old log is attached. The excerpt has only text that the agent wrote later."""
+    """A task that already has a log is attached. The first excerpt has only text that the agent wrote after
+    that."""
     notifier = Notifier()
     notifier.cursor = make_cursor([says(0, "Old.")], build=1, mask=MASK)
 
@@ -207,7 +209,8 @@ def test_what_was_there_before_the_thread_is_not_told() -> None:
 
 
 def test_the_last_excerpt_and_the_whole_log() -> None:
-    """`logs` shows the last excerpt, and `logs full` the whole log."""
+    """`logs` shows the agent's latest output, or nothing for an empty log. `logs full` shows the whole log,
+    with the inputs. A secret is masked in the output."""
     log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
 
     turn = AgentTurn("Fixed •••.")
@@ -219,7 +222,8 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
 
 
 def test_the_whole_log_is_as_coder_has_it() -> None:
-    """Only escape codes and padding are removed. Boxes, banners, long results and status lines stay."""
+    """`logs full` shows the log almost as Coder has it. Only escape codes and padding are removed. Boxes,
+    banners, long results and status lines stay."""
     call = "⏺ Bash(make)\n  ⎿  1\n     2\n     3\n     4\n     5"
     screen = f"{call}   \n\n╭──╮\n│ >│\n╰──╯\x1b[0m\n  ? for shortcuts\n"
 
@@ -246,7 +250,8 @@ def test_words_that_the_terminal_cut_are_whole_again(first: str) -> None:
 
 
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
-    """A secret is masked in the text that the terminal shows, and in the text that people read."""
+    """The agent's program has drawn a secret in a frame, or broken it into two lines. The excerpt joins the
+    lines, and the secret is masked."""
     framed = "╭──────────╮\n│ s3cret-t │\n│ oken ok  │\n╰──────────╯"
     token = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
     wrapped = f"  The push to the other remote works with the token {token}"
@@ -268,7 +273,8 @@ def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
     ],
 )
 def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
-    """The excerpt says how much is left out above. Code stays code."""
+    """An excerpt of a long text has only the end of the text. Its first line says how much is left out. If
+    the cut is within a block of code, the rest is still a block of code."""
     excerpt = keep_end(text, lines=5, characters=200)
 
     assert excerpt.text == shown
@@ -279,8 +285,8 @@ def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
 @patient
 @given(screens, screens, st.booleans())
 def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
-    """From any screen, the excerpt is within the limits. It has no control characters, mentions, secrets, or
-    blanks at the edges."""
+    """For any two screens, one after the other, the excerpts are within the limits. They have no control
+    characters, mentions or secrets, and are not blank."""
     notifier = Notifier()
     for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
         notifier.hears(says(0, text))

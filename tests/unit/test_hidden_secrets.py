@@ -1,4 +1,5 @@
-"""A secret has marks and invisible characters in it. A message shows only the secret's kind."""
+"""Masking of secrets that an agent has interrupted with Markdown's marks (such as `**`), links or invisible
+characters. A message shows only which kind of secret it was."""
 
 import itertools
 import re
@@ -60,7 +61,8 @@ drafts = Drafts(Masker().mask)
 
 
 def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]]) -> str:
-    """Put marks around parts of a secret, and invisible characters between its letters."""
+    """Return the secret with Markdown's marks around parts of it, and with invisible characters between its
+    letters."""
     at_letter: dict[int, str] = {}
     if not secret:
         return ""
@@ -135,7 +137,8 @@ def told_of_answer(said: str) -> Message:
 
 
 def sent(kind: NoticeKind, report: Report | None, written: AgentOutput) -> Message:
-    """Return a notice in the form in which the bot sends it to Slack."""
+    """Return the notice with this report and this output of the agent, in the form in which the bot sends it
+    to Slack."""
     notice = Notice(kind=kind, id=f"{kind}:1", report=report, build=1)
     return drafts.prepare_message(notices.notice(link(), notice, coder_url=CODER, written=written))
 
@@ -146,7 +149,8 @@ def sent(kind: NoticeKind, report: Report | None, written: AgentOutput) -> Messa
 def test_marks_in_a_secret_do_not_show_it(
     secret: str, pairs: list[tuple[int, int, str]], others: list[tuple[int, str]], at: int
 ) -> None:
-    """Neither a report nor an answer shows the secret, even where the text is cut."""
+    """A secret has Markdown's marks or invisible characters in it. Neither a report nor an answer shows the
+    secret, even if the text is cut near it."""
     words = f"{'so it is ' * 40}"[:at]
     hidden = disguised(secret, pairs, others)
 
@@ -160,7 +164,8 @@ def test_marks_in_a_secret_do_not_show_it(
 def test_links_in_a_secret_do_not_show_it(
     secret: str, cuts: list[tuple[int, int, str]], pairs: list[tuple[int, int, str]], at: int
 ) -> None:
-    """A reader sees the text of a link and the words beside it as one word."""
+    """Parts of a secret are the texts of links. A reader would see the parts side by side, so neither a
+    report nor an answer shows them."""
     words = f"{'so it is ' * 40}"[:at]
     hidden = in_links(secret, cuts, pairs)
 
@@ -195,7 +200,8 @@ def test_a_secret_is_masked_as_it_is_shown(said: str) -> None:
 
 
 def test_only_the_secret_is_masked() -> None:
-    """The words around the secret keep their marks and styles."""
+    """In an answer with a secret that has marks in it, only the secret is masked. The text around it
+    stays."""
     message = told_of_answer(f"Use **this** one: `gh**p_**{LONG}`, and *no* other.")
 
     assert message.text.startswith("Use this one: gh**p_**•••, and no other.\n")
@@ -212,7 +218,7 @@ def test_only_the_secret_is_masked() -> None:
     ],
 )
 def test_a_link_with_a_secret_is_masked_as_one_word(said: str, shown: str) -> None:
-    """Nothing of the link is left. Other links stay."""
+    """If a secret is partly in a link's text, the whole secret is masked. Links beside it stay."""
     assert Masker().mask(said) == shown
 
 
@@ -224,7 +230,8 @@ def test_a_link_with_a_secret_is_masked_as_one_word(said: str, shown: str) -> No
 def test_a_secret_in_several_pieces_of_a_line_is_masked(
     secret: str, cuts: list[int], kinds: list[int]
 ) -> None:
-    """A reader sees plain and bold text, code and the texts of links as one line."""
+    """A secret is split over several pieces of one line: plain text, bold text, code and the texts of links.
+    A reader would see it whole, so it is masked."""
     ends = sorted({at % len(secret) for at in cuts} | {0, len(secret)})
     texts = [secret[begin:end] for begin, end in itertools.pairwise(ends)]
     forms: tuple[dict[str, JsonValue], ...] = (
@@ -241,7 +248,7 @@ def test_a_secret_in_several_pieces_of_a_line_is_masked(
 
 
 def test_pieces_without_a_secret_keep_their_styles() -> None:
-    """Only a line with a secret loses its styles."""
+    """A line in which no secret is found keeps its pieces with their styles."""
     bold: JsonValue = {"type": "text", "text": "KEN", "style": {"bold": True}}
     pieces: list[JsonValue] = [{"type": "text", "text": "TO"}, bold]
     block: dict[str, JsonValue] = {"type": "rich_text_section", "elements": pieces}

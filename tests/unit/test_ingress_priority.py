@@ -31,7 +31,8 @@ async def test_jobs_wait_until_every_delivery_is_claimed() -> None:
 
 
 async def test_jobs_wait_a_moment_longer_for_the_next_delivery() -> None:
-    """People act at the same time, but their deliveries arrive a few milliseconds apart."""
+    """After a delivery was claimed, jobs wait a few milliseconds more, because deliveries of the same moment
+    arrive one after the other. If another delivery arrives in this time, jobs wait for it too."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         pass

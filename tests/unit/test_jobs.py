@@ -22,8 +22,8 @@ def ts(microseconds: int) -> str:
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one: int, other: int) -> None:
-    """A pause gets the lowest score and input the highest. All scores are small enough to be exact in
-    Redis."""
+    """Whatever their times are, a pause runs before a command that needs no agent, and such a command runs
+    before input for the agent. All scores are small enough to be exact in Redis."""
     assert urgent_score(ts(one)) < no_agent_score(ts(other)) < input_score(ts(one)) < 2**53
     assert request_score("pause", ts(one)) == urgent_score(ts(one))
     assert request_score("mute", ts(one)) == no_agent_score(ts(one))
@@ -32,8 +32,8 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
 @settings(deadline=None)
 @given(MOMENTS)
 def test_the_end_of_a_share_goes_ahead_of_what_waits_in_its_lane(at: int) -> None:
-    """The end of a share goes ahead of other commands, also of years before. It delays no pause, and does not
-    overtake an earlier share."""
+    """A share and its end run before all other commands of their lane, even older ones, and after every
+    pause. They keep their own order."""
     end = request_score("unshare", ts(at))
 
     assert end <= no_agent_score(ts(max(1, at // 2)))

@@ -1,4 +1,4 @@
-"""How a link shows that Slack's clock and ours differ."""
+"""How the bot notices, from a link's stored times, that Slack's clock and ours differ."""
 
 import pytest
 
@@ -11,8 +11,8 @@ from taskwire.domain.lifecycle.links import LinkRecord
     [(None, False), ("1790000001.000100", False), ("1789999990.000100", False), ("1700000000.000100", True)],
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
-    """If the card's time is hours before the command's time, our clock and Slack's differ. A few seconds are
-    allowed."""
+    """If Slack's time of the card is long before the time at which the link was made, our clock and Slack's
+    differ. Some seconds do not count, and neither does a link without a card (None)."""
     record = LinkRecord(
         id=LinkId("one"),
         channel=ChannelId("C1"),

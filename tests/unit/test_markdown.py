@@ -52,7 +52,8 @@ texts = st.lists(st.sampled_from(MARKED) | st.text(max_size=12), max_size=25).ma
     ],
 )
 def test_a_text_is_read_block_by_block(text: str, nodes: list[tuple[str, str]]) -> None:
-    """The parsed blocks have no marks. Code keeps its lines."""
+    """Markdown is parsed into blocks, such as paragraphs, headings, items and code. The blocks have no
+    Markdown marks, and code keeps its lines."""
     assert [(node.kind, node.source) for node in parse(text)] == nodes
 
 
@@ -110,7 +111,8 @@ def test_a_line_is_read_piece_by_piece(source: str, shown: list[Span]) -> None:
     ],
 )
 def test_a_long_text_is_cut_at_a_paragraph(text: str, longest: int, kept: str) -> None:
-    """If the cut is within code, the text before it stays code."""
+    """A text that is too long is cut after a whole block, or else after a whole word. If the first block is
+    code, it is cut after a line and stays a block of code."""
     assert cut_at_block(text, longest) == kept
 
 

@@ -71,8 +71,8 @@ def test_an_open_question_can_be_answered_during_a_pause() -> None:
 def test_an_action_that_is_being_carried_out_is_shown_until_its_effect_is(
     pending: str, phase: Phase, label: str, controls: list[str]
 ) -> None:
-    """The card shows the pressed action before Coder answers. Until the action is done, the card lacks the
-    controls that would be refused."""
+    """After a press, the card shows the action at once, for example *Pausing…*, although Coder has not
+    answered yet. Controls that the bot would refuse meanwhile are missing until the action is done."""
     drawn = card(
         link(phase, None, STATUS_OF_PHASE.get(phase, "active")).model_copy(update={"pending": pending})
     )

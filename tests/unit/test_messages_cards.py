@@ -65,8 +65,8 @@ def card(drawn: Link) -> Message:
 
 @pytest.mark.parametrize("limit", [60, 120, 300])
 def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
-    """A text is cut so that masking still recognizes the rest of a secret, or the secret is left out. In
-    scripts without spaces, the text fills the whole limit."""
+    """If a text is cut within a secret, masking still recognizes the rest of the secret, or the cut leaves no
+    part of it. A text is cut after a whole word. In scripts without spaces, it is cut at any character."""
     secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
     for at in range(limit + 1):
@@ -151,7 +151,8 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
     ],
 )
 def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str) -> None:
-    """Slack updates the age of a running turn by itself. The card of an ended turn has its duration."""
+    """The card of a running turn has the time of its start, which Slack shows as an age and keeps up to date.
+    The card of an ended turn says how long the turn took."""
     drawn = link(phase, None)
     state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
@@ -240,7 +241,8 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
     ],
 )
 def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
-    """Agents also report unsafe links. A button names the link's host, unless that is known."""
+    """The link of an agent's report becomes a button only if it is safe. The button names the host of the
+    link, unless the host is Coder's or a known forge's."""
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
@@ -303,7 +305,9 @@ def test_a_broken_task_says_why() -> None:
     ],
 )
 def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) -> None:
-    """The part after the last colons is the cause. Only a long cause is cut."""
+    """The card shows why a build has failed. If the reason is too long, the card shows only its first
+    sentence. If that is too long, parts before a colon are left out. Only if the last part is too long, it is
+    cut."""
     broken = link(Phase.BROKEN, None, "error").model_copy(update={"build_failure": f"1 {error}"})
 
     assert shown(card(broken))[1] == f":warning: Broken · Workspace failed: {shown_cause}"
@@ -363,7 +367,8 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
 def test_a_link_that_has_ended_offers_nothing_to_do(
     ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
-    """Only the buttons that open pages stay. The card does not ask for replies."""
+    """The card of a link that has ended says what happened. It keeps only the buttons that open pages,
+    because replies and actions have no effect any more."""
     message = card(link().model_copy(update={"end_reason": ending}))
 
     assert shown(message)[1] == phase
@@ -373,7 +378,8 @@ def test_a_link_that_has_ended_offers_nothing_to_do(
 
 
 def test_a_task_that_was_never_made_says_why() -> None:
-    """The card has only the reason and the next step."""
+    """Coder has not created the task. The card says so, with Coder's reason and the command that creates
+    another task."""
     made = link()
     failed = made.model_copy(
         update={
@@ -401,7 +407,8 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
 
 
 def test_status_leads_to_the_thread() -> None:
-    """The private answer has the card's content and a link to the thread."""
+    """The private answer to `/task status` shows what the card shows, and has a button that opens the
+    thread."""
     message = cards.status_card(
         link(), coder_url=CODER, forges=FORGES, permalink="https://acme.slack.com/archives/C1/p1"
     )
@@ -473,7 +480,8 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
 def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     host: str, host_shown: str
 ) -> None:
-    """Such a host is not taken for a known forge, even if an older IDNA rule would map it to one."""
+    """If a link's host has letters of other scripts, the button names the ASCII form of the host that a
+    browser would use. The host does not count as a known forge that it only looks like."""
     forges = ("strasse.example.com", "github.com", "example.com")
     button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 

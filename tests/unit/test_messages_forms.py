@@ -84,7 +84,8 @@ def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
 
 
 def test_without_templates_the_form_says_whom_to_ask() -> None:
-    """Coder has no template, so the form has no button to submit."""
+    """A person cannot use any template for tasks. The form tells them to ask a Coder administrator, and has
+    no button to submit."""
     view = forms.create_form([])
 
     assert shown_view(view) == [
@@ -163,7 +164,8 @@ def test_a_long_choice_is_whole_above_its_button() -> None:
 
 
 def test_what_stands_in_for_a_dialog() -> None:
-    """A waiting dialog and an error dialog have no button to submit."""
+    """While the bot asks Coder, the dialog says so. If the dialog cannot be shown, an error dialog gives the
+    reason. Neither has a button to submit."""
     assert shown_view(forms.loading_dialog(Dialog.CREATE))[1] == "One moment, asking Coder…"
     assert shown_view(forms.notice_dialog(Dialog.DELETE, "This task is gone already.")) == [
         "# Delete this task",

@@ -8,7 +8,8 @@ from tests.unit.message_view import buttons, faults, shown
 
 
 def test_the_help_has_an_example_of_every_verb_that_works() -> None:
-    """The grammar of the verbs is the source of the help. The verbs of administrators are left out."""
+    """The help has an example of every verb after `/task`, every verb of threads, and every option of
+    `create`. Verbs for administrators are left out."""
     message = help_texts.help_text()
     _, examples, options, thread, _ = shown(message)
 
@@ -42,7 +43,7 @@ def test_the_help_of_one_verb(topic: str, says: str) -> None:
 
 
 def test_the_help_of_create_has_its_other_words_and_options() -> None:
-    """The help names `new` and `run`, which people may know."""
+    """The help of `create` also names `new` and `run`, which mean the same, and lists the options."""
     lines = shown(help_texts.help_text("new"))
 
     assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")

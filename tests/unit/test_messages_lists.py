@@ -82,7 +82,8 @@ def _links(message: Message) -> dict[str, str]:
     ],
 )
 def test_an_empty_list_says_what_to_do(filtered: str, says: str) -> None:
-    """The answer to an empty list says how to start a task."""
+    """If no task is in the list, the answer says so, and names the command that starts a task or lists more
+    tasks."""
     message = task_lists.task_list([], HOSTS, filtered=filtered)
 
     assert (message.text, shown(message)) == (says, [says])
@@ -116,8 +117,9 @@ def test_the_groups_of_a_list_have_one_order() -> None:
 def test_a_pause_hides_nothing_that_a_person_should_know(
     before: Phase, phase: Phase, *, is_asked_for: bool
 ) -> None:
-    """Coder pauses a finished task, and the list still shows that the task is done. If a person pauses the
-    task, they have read the result."""
+    """If Coder pauses a task that has finished or failed, the list still shows that. If a person pauses a
+    finished task, the list shows *Paused*, because the person has read the result. An open question stays in
+    both cases."""
     state = LinkState(phase=Phase.PAUSED, paused_from=before)
     hold = Hold(person=ALICE, at=BOND.made_at) if is_asked_for else None
 
@@ -125,7 +127,8 @@ def test_a_pause_hides_nothing_that_a_person_should_know(
 
 
 def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
-    """Each group shows five tasks at most, and gives the number of the other tasks."""
+    """`/task` alone shows the tasks that need the person and the running ones. Each group shows five tasks at
+    most, and gives the number of the others."""
     needing = [TaskLine(task(Phase.NEEDS_YOU), THREAD)]
     running = [TaskLine(task(Phase.WORKING, None, title="Other"), THREAD)] * 7
 
@@ -143,7 +146,7 @@ def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
 
 
 def test_an_overview_of_nothing_says_so() -> None:
-    """An overview without tasks has a sentence and the buttons."""
+    """If no task needs the person and none runs, `/task` alone says so, and has the same buttons."""
     message = task_lists.overview([], [], HOSTS)
 
     assert shown(message) == [

@@ -56,7 +56,7 @@ def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Messa
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Message]) -> None:
-    """The words around the name do not change."""
+    """A task's name has no marks of mrkdwn. The message shows the name in bold."""
     message = say(titled("Fix the login"))
 
     assert "*Fix the login*" in message.text

@@ -34,7 +34,8 @@ def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = Non
 
 
 def test_without_an_answer_the_report_comes_first() -> None:
-    """The agent has only a report. The notice does not say that the report is a question."""
+    """The agent has written no answer, only a report. The first line of the notice is the report, and the
+    notice does not call it a question."""
     message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
 
     assert message.text == (
@@ -49,7 +50,8 @@ def test_without_an_answer_the_report_comes_first() -> None:
 
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
-    """A newer notice is below an old notice. The old notice loses its buttons and gets no new text."""
+    """A newer notice follows a notice of a pause. The older notice loses the buttons that act, and its text
+    stays the same."""
     message = close_question(told("paused"), "")
 
     assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."
@@ -61,7 +63,8 @@ def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
 
 
 def test_a_finished_task_shows_its_answer_its_steps_and_its_result() -> None:
-    """The answer's first sentence is the first line. The rest of the answer follows."""
+    """The notice of a finished task begins with the first sentence of the agent's answer. The rest of the
+    answer follows, then the number of steps and tests, then a button with the pull request."""
     written = AgentOutput(
         answer="I changed `login.py` for good. See **it**:\n\n```py\nx = 1\n```",
         full_text="…",

@@ -113,7 +113,8 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
 def test_a_slip_is_answered_with_buttons_that_do_what_was_meant(
     text: str, says: str, offers: dict[str, Command]
 ) -> None:
-    """Nothing is created, and no form opens, before the person presses a button."""
+    """A mistyped command is refused with a sentence, and with a button for each command that was probably
+    meant. Nothing is created before the person presses a button."""
     with pytest.raises(NearMiss) as missed:
         parse(text)
 

@@ -37,8 +37,8 @@ EM_DASH = "\u2014"
     ],
 )
 def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> None:
-    """A word such as `name=x` after the prompt is an option only if that option exists. The answer names
-    it."""
+    """Options such as `name=x` may follow the prompt. They are removed from the prompt, and the command keeps
+    their text in `trailing_options`."""
     assert parse(text) == command
 
 

@@ -35,7 +35,8 @@ def reminded(told: TaskHistory) -> list[tuple[int, str]]:
 
 
 def test_a_task_in_which_nothing_changes_is_stuck_once_a_turn() -> None:
-    """Any change starts the time again. The notice is posted at most once a turn."""
+    """If nothing changes in a task for half an hour, a notice says that the task is stuck. Any change starts
+    the half hour again. There is at most one such notice in a turn."""
     told = working(RULES).at(29 * MINUTE, observed(seen(last=report(29 * MINUTE, "working", "Tests"))))
     told.until(58 * MINUTE)
     assert told.kinds == []
@@ -134,7 +135,8 @@ def test_an_answer_ends_the_reminders() -> None:
 
 
 def test_an_agent_that_goes_on_by_itself_is_not_waited_for() -> None:
-    """The agent works again before the reminder. When it is idle again, the time starts again."""
+    """After a question, the agent works again before the reminder is due, so the reminder is not sent. When
+    the agent is idle again, the time until the reminder starts again."""
     told = asking().until(30 * MINUTE)
     told.at(30 * MINUTE, observed(seen(last=report(30 * MINUTE, "working", "I'll try"))))
     told.at(40 * MINUTE, observed(seen(last=report(40 * MINUTE, "idle", "Which one?"))))
@@ -146,7 +148,8 @@ def test_an_agent_that_goes_on_by_itself_is_not_waited_for() -> None:
 
 
 def test_a_question_stays_open_while_coder_pauses_the_task() -> None:
-    """Coder stops the idle workspace, which answers nothing. The reminder is still sent."""
+    """Coder pauses the task while the agent's question is open. That is no answer, so the reminder of the
+    question is still sent."""
     told = asking().at(10 * MINUTE, observed(seen("paused", build=2, workspace="stopped"))).until(HOUR)
     assert told.kinds == ["needs_input", "paused"]
 

@@ -172,8 +172,8 @@ def test_a_token_with_a_quotation_mark_is_masked(token: str) -> None:
 
 
 def test_json_is_masked_without_being_written_anew() -> None:
-    """Only the token changes. Lua scripts search jobs for exact text, and people read again what they
-    typed."""
+    """Masking changes only the token in a JSON text, not its spaces or escapes. The Lua scripts search stored
+    jobs for exact text, and a JSON text may be what a person typed."""
     job = f'{{"is_call":true,"made_at":"17","text":"Jos\u00e9: {BOT}"}}'
     typed = f'{{ "a": [1.50,  "{BOT}"],\n  "b": "\\ud83d {BOT}" }}'
 

@@ -104,8 +104,8 @@ def test_what_is_set_is_said_in_one_sentence() -> None:
 
 
 def test_a_plan_is_limited_to_who_is_still_called() -> None:
-    """The bot tries a notice again. The second try leaves out the people who no longer want a
-    notification."""
+    """The bot has planned whom a notice notifies, and tries again to post it. `limited_to` leaves out the
+    people who no longer want a notification."""
     one, other = UserId("U1"), UserId("U2")
     held = HeldCall(person=other, quiet_since_ms=1, quiet_until_ms=2)
     plan = CallPlan(mentioned=(one,), told_directly=(one, other), held=(held,), is_chosen=True)

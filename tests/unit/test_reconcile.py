@@ -98,7 +98,8 @@ def test_the_same_words_said_before_do_not_count() -> None:
 
 
 def test_a_kept_history_goes_on_after_a_restart() -> None:
-    """An agent that saves its history shows the same entries after a restart."""
+    """An agent that saves its history restarts after the mark was made, and then gets the input. The log has
+    its old entries and the input's entry, so the input is found."""
     agent = ModelAgent(keeps_history=True)
     agent.types_prompt()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
@@ -250,8 +251,9 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
 def test_a_finding_decides_once_nothing_can_land_any_more(
     found: Finding | None, since_landed_ms: int, decision: Decision
 ) -> None:
-    """While the input can still arrive, only "there" counts. An unreadable log is tried again for a little
-    longer."""
+    """While the input can still arrive, only the finding "there" ends the search, and any other is followed
+    by another look. Later, the bot sends the input again or asks a person. If the log cannot be read (None),
+    the bot looks for a little longer."""
     assert decide(found, since_landed_ms, was_rejected=False, was_repeated=False) == decision
 
 
@@ -260,8 +262,8 @@ def test_a_finding_decides_once_nothing_can_land_any_more(
 def test_what_was_rejected_or_repeated_is_never_sent_again(
     found: Finding | None, *, was_rejected: bool, was_repeated: bool
 ) -> None:
-    """An input that was rejected, or that was sent a second time already, is not sent again. Unless the log
-    has it, a person decides, because the agent may have it."""
+    """Coder has rejected an input, or the bot has sent it twice. If the log shows the input, it was
+    delivered. Else a person decides, and the bot does not send the input again."""
     decision = decide(found, LONG_AGO, was_rejected=was_rejected, was_repeated=was_repeated)
 
     assert decision == ("delivered" if found == "there" else "ask")

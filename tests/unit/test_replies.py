@@ -223,8 +223,8 @@ def test_a_verb_is_found_in_blocks_too() -> None:
 
 
 def test_of_an_apps_blocks_the_agent_gets_the_words() -> None:
-    """People see the blocks of an app's message. Its plain text is for notifications, and nobody may have
-    seen it."""
+    """A message of an app has blocks and a plain text. The agent gets the text of the blocks, because people
+    see only the blocks. The plain text is for notifications."""
     mrkdwn: Block = {"type": "mrkdwn", "text": "*Fix* <https://x.example|it> &lt;now&gt;"}
     plain: Block = {"type": "plain_text", "text": "Build <failed>"}
     blocks: list[Block] = [
@@ -245,7 +245,8 @@ def test_of_an_apps_blocks_the_agent_gets_the_words() -> None:
 
 @pytest.mark.parametrize("block", [{"type": "section"}, {"type": "image"}, {"type": "new"}, {"type": 1}, {}])
 def test_what_a_message_does_not_show_is_no_text_of_it(block: Block) -> None:
-    """If the blocks of a message have no words, its plain text does not count."""
+    """A message has a plain text, and blocks without words. People do not see the plain text, so the agent
+    gets an empty text."""
     assert to_markdown("delete everything", [block]) == ""
 
 
@@ -276,7 +277,7 @@ def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
 @patient
 @given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
 def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
-    """In any text, no mention is left, and a second pass changes nothing."""
+    """`break_mentions` removes every mention from any text. A second call does not change the text."""
     inert = break_mentions(words + "".join(pieces))
 
     assert list_mentions(inert) == Mentions()
@@ -295,7 +296,7 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
     ],
 )
 def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
-    """A verb begins with `!`. After the bot's name, the verb needs no `!`."""
+    """A message counts as marked if it begins with `!`, or with a mention of the bot and then `!`."""
     assert begins_with_shell_mark(said, BOT) == is_marked
 
 

@@ -16,7 +16,8 @@ from taskwire.domain.queueing.retry_policies import BACKFILL, COMMAND, RetryPoli
 def test_the_intervals_of_a_command_double_up_to_fifteen_seconds(
     tries: int, least: float, most: float
 ) -> None:
-    """Up to half of each interval is cut at random, so that jobs are not all retried at the same moment."""
+    """The time before the next try doubles with each try, up to fifteen seconds. Up to half of it is cut at
+    random, so that jobs are not all retried at the same moment."""
     assert all(least <= COMMAND.wait_seconds(tries) <= most for _ in range(50))
 
 
@@ -28,7 +29,8 @@ def test_nothing_is_tried_before_the_time_that_the_other_side_asked_for(tries: i
 
 
 def test_what_has_lasted_long_enough_is_over() -> None:
-    """The policy gets the time of the first failure. A time of 0 means that nothing has failed yet."""
+    """A call is given up if its first failure is longer ago than the policy allows. The time 0 means that
+    nothing has failed yet."""
     policy = RetryPolicy(1.0, timedelta(seconds=10))
 
     assert [policy.is_over(since_ms, now_ms=20_000) for since_ms in (0, 10_000, 9_999)] == [

@@ -76,8 +76,8 @@ KEYWORDS = (
 
 @pytest.mark.parametrize("word", KEYWORDS)
 def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
-    """Two lines do not show the terminal's width. The lines are joined, unless the second line begins like
-    code."""
+    """Two lines of a sentence are joined, unless the first line begins with a keyword of a programming
+    language. Then the lines are perhaps code."""
     assert read_screen(BROKEN.format(word)) == BROKEN.format(word)
     assert read_screen(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
 

@@ -55,7 +55,8 @@ SECRETS = ("login", "logout", "passwords", "a.png", "hooks.example", "docker", "
 
 @pytest.mark.parametrize("work", WORKS, ids=[type(each).__name__ for each in WORKS])
 def test_what_is_written_is_read_again(work: Reply) -> None:
-    """A job of any kind has one encrypted value. None of its texts is readable."""
+    """A stored job of any kind has exactly one encrypted value, and none of its texts is readable. When the
+    job is read again, it is the same job."""
     job = Job(id="job:1", work=work)
     stored = job.model_dump_json()
 

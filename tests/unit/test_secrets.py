@@ -185,7 +185,8 @@ OF_COMMANDS = [
 
 @pytest.mark.parametrize(("text", "masked"), [*OF_FILES, *OF_WORDS, *OF_COMMANDS])
 def test_secrets_of_many_tools_are_masked(text: str, masked: str) -> None:
-    """The examples come from the tools' files, headers and command lines."""
+    """Secrets are masked in the files, headers and command lines of many tools. Masking the result again does
+    not change it."""
     assert Masker().mask(text) == masked
     assert Masker().mask(masked) == masked
 
@@ -294,8 +295,8 @@ def test_a_token_over_many_lines_is_masked() -> None:
 @patient
 @given(st.text(), tokens, st.text(), st.integers(1, 7), st.sampled_from(["", "\n", "  \n    ", "\r\n"]))
 def test_no_known_token_survives(before: str, token: str, after: str, at: int, gap: str) -> None:
-    """Any text may be around the token, which may be broken or URL-encoded. Only a plain word may stay in a
-    path."""
+    """A token that the bot knows is masked in any text, even if a line break is in the token or it is
+    URL-encoded. One exception: a token that is a plain word may stay within a path."""
     if is_plain_word(token):
         before, after = before.replace("/", ""), after.replace("/", "")
 
@@ -362,7 +363,8 @@ def test_a_secret_that_is_longer_than_a_window_is_masked_whole() -> None:
 
 
 def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
-    """Taskwire's own tokens are masked by value. A person may mean anything else that looks like a token."""
+    """In what people write, only Taskwire's own tokens are masked. Other text that looks like a token stays,
+    because the person may want the agent to have it."""
     masker = Masker(own=["xoxb-1-our-own-token", "short-one"])
 
     masked = masker.mask_own(f"use xoxb-1-our-own-token, short-one or ghp_{A36}")
@@ -372,7 +374,8 @@ def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 2_147, 2_148, 2_149, 9_000])
 def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -> None:
-    """A text of any length keeps its beginning unchanged, up to the limit."""
+    """`mask_beginning` keeps the beginning of a text, up to a limit. If the text has no secret, the beginning
+    does not change."""
     text = ("one two " * 2_000)[:length]
 
     assert mask_beginning(Masker().mask, text, 100) == text[:100]
@@ -381,8 +384,8 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
 @patient
 @given(st.integers(0, 300), st.sampled_from(["x ", "ghp_" + A36 + " ", "it is\n"]), st.integers(0, 50))
 def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit: str, shift: int) -> None:
-    """Only the beginning of a long text is kept. Masking shortens a text, so more of the original fits. A
-    secret at the edge is masked whole, too."""
+    """`mask_beginning` keeps the beginning of a long text. If the limit falls within a secret, no part of the
+    secret is shown, even if earlier masking has shortened the text."""
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 

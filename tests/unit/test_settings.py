@@ -184,7 +184,8 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 
 def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
-    """Blanks around the token, such as a last line break, are removed."""
+    """The bot reads Coder's token from the file that `CODER_SESSION_TOKEN_FILE` names. It removes blanks
+    around the token, such as a last line break."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     file.write_text("abc-def\n")
 
@@ -198,7 +199,8 @@ def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_each_secret_may_be_in_a_file_or_in_a_directory_of_files(tmp_path: Path, name: str) -> None:
-    """If a secret has both, the bot uses the file that the secret's own setting names."""
+    """The bot reads a secret from the file that the secret's `_FILE` setting names, or from the directory
+    `TASKWIRE_SECRETS_DIR`. If both have the secret, the bot uses the `_FILE` setting."""
     without = {each: text for each, text in GOOD.items() if each != name}
     (tmp_path / name).write_text(f"{GOOD[name]}\n")
     (tmp_path / "other").mkdir()
@@ -347,7 +349,8 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    """Helm charts and compose files pass empty values to the bot."""
+    """An empty value counts as a setting that is not set, because Helm charts and compose files pass empty
+    values."""
     found = settings.from_values({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)
@@ -434,8 +437,8 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
-    """Each key has the prefix, and the token in it would be masked. The bot would then write to keys that it
-    never reads."""
+    """The bot refuses a prefix of Redis keys that contains a secret of its own. Masking would change the
+    secret in the names of keys, so the bot would write to keys that it never reads."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
 

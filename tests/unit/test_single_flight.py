@@ -46,7 +46,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_call() -> None:
 
 
 async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
-    """A caller that comes after the failure starts a new call."""
+    """If a shared call fails, its callers get the error. A caller that comes later starts a new call."""
     calls = Calls()
     calls.error = OSError("away")
     calls.may_end.set()
@@ -59,8 +59,8 @@ async def test_a_failure_is_raised_only_for_the_callers_of_that_call() -> None:
 
 
 async def test_the_shared_call_waits_in_the_rate_limiter_itself() -> None:
-    """The rate limiter knows the shared call by its own name. A caller that may not wait gets NoCapacity.
-    Another caller waits."""
+    """Two callers share a call that gets no place in the rate limit. A caller that must not wait gets
+    NoCapacity. The other caller waits, and then gets the answer."""
     room = RateLimits(FirstCallWaits())
 
     async def ask() -> str:

@@ -147,7 +147,8 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 
 
 async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
-    """A periodic call hangs, and the next calls are skipped. The log has no line about each skipped call."""
+    """A periodic call hangs, so the scheduler skips the next ones, and the process ends meanwhile. Even at
+    the lowest level, the log has no line of the scheduler about this."""
     timers, called, hanging = PeriodicCalls(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
 
     async def hangs() -> float:

@@ -30,7 +30,7 @@ def test_the_latest_messages_are_kept() -> None:
 
 
 def test_a_message_that_is_too_long_is_cut() -> None:
-    """The context always has the last message, or at least its beginning."""
+    """The context always has the latest message of the thread, or at least its beginning."""
     made = make_context([EarlierMessage("Bob", "old"), EarlierMessage("Alice", "x" * 2 * MOST_CHARACTERS)])
 
     assert made.startswith(f"{HEADING}\n> Alice: xxx")

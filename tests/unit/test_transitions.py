@@ -44,7 +44,8 @@ from .task_histories import (
     ],
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
-    """Each state in Coder has one phase, if the phase does not depend on time."""
+    """The first observation of a task gives this phase at once, for each status of the task, its workspace
+    and its agent's report."""
     assert TaskHistory().at(0, observed(observation)).state.phase is phase
 
 
@@ -73,7 +74,8 @@ def test_idle_that_settles_is_told_once_a_turn() -> None:
 
 
 def test_idle_that_comes_and_goes_is_never_told() -> None:
-    """The agent is idle for only a few seconds, so it asks no question."""
+    """The agent is idle again and again, but never for as long as the settle time. There is no notice, and
+    the phase stays Working."""
     told = working()
     for n in range(1, 20):
         told.at(n * 10_000, observed(seen(last=report(n * 10_000, "idle"))))
@@ -84,8 +86,8 @@ def test_idle_that_comes_and_goes_is_never_told() -> None:
 
 @pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
 def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
-    """Real agents report idle two seconds after an end, with the same message and link. The task stays
-    Done."""
+    """When an agent reports that its turn is complete or has failed, the notice comes at once. Two seconds
+    later, real agents report idle with the same message and link. That does not change the phase."""
     end, idle = (
         report(MINUTE, state, "Opened PR", "https://x/1"),
         report(MINUTE + 2_000, "idle", "Opened PR", "https://x/1"),
@@ -102,8 +104,9 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
 def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
     state: str, phase: Phase, polls: list[str]
 ) -> None:
-    """The idle report repeats the end's message. The report may come before or during a stop of the
-    workspace."""
+    """After a turn's end, the agent reports idle with the same message, and the workspace stops. A poll first
+    sees the idle report during or after the stop. The end still counts, and no notice of a question is
+    posted."""
     end, idle = report(MINUTE, state, "Opened PR"), report(MINUTE + 2_000, "idle", "Opened PR")
     told = working().at(MINUTE, observed(seen(last=end)))
     for n, status in enumerate(polls, 1):
@@ -115,7 +118,8 @@ def test_the_end_sticks_though_the_idle_after_it_is_first_seen_with_a_stop(
 
 
 def test_a_question_after_the_end_that_is_first_seen_with_a_stop_stays_open() -> None:
-    """An idle report with another message ends Done, even if the workspace is stopped at the same time."""
+    """A task is Done. Then one poll shows an idle report with another message and a stopped workspace. The
+    report counts as a question, which stays open during the pause."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Opened PR"))))
     told.at(2 * MINUTE, observed(seen("paused", report(MINUTE + 2_000, "idle", "Merge it?"), 2, "stopped")))
 
@@ -147,7 +151,8 @@ def test_done_ends_when_the_agent_reports_something_else() -> None:
 
 
 def test_done_ends_with_an_input_or_another_build() -> None:
-    """A delivered input begins a turn, and so does a start."""
+    """A task is Done. A delivered input begins a turn, so the task is Working. A new build begins a turn too,
+    so the task is Starting."""
     done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).state
     input_given = TaskHistory(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     restarted = TaskHistory(done).at(
@@ -231,8 +236,8 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
 
 
 def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
-    """After five healthy minutes, the error counts as a new error. After a shorter time, it counts as the
-    same error."""
+    """A workspace has an error, is healthy for more than five minutes, and has an error again. The second
+    error gets a notice of its own."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, observed(seen(last=report(20 * MINUTE, "working"))))
     told.at(26 * MINUTE, observed(seen("error"))).until(60 * MINUTE)
@@ -254,8 +259,8 @@ def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
 
 
 def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> None:
-    """The task was done, paused and resumed while the bot was off. The thread gets the end, and the phase is
-    Starting."""
+    """The task was done, paused and resumed while the bot was off. The notice of the end is posted late, but
+    the phase is that of the new build: Starting."""
     end = report(MINUTE, "complete", "Done")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), end))
 
@@ -295,7 +300,8 @@ def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
 
 
 def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> None:
-    """After the error the old report is not new, but the agent still waits. The task needs somebody."""
+    """An idle agent has an error for some seconds. After that, its report is the same old one, but the agent
+    still waits. So the notice that it needs somebody is posted after the settle time."""
     told = working().at(10 * MINUTE, observed(seen(last=report(10 * MINUTE, "idle"))))
     told.at(10 * MINUTE + 5_000, observed(seen("error")))
     told.at(10 * MINUTE + 10_000, observed(seen(last=report(10 * MINUTE, "idle")))).until(30 * MINUTE)
@@ -395,8 +401,8 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     ],
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
-    """A task without a link has a phase too. It is the phase that polls since the task's last report would
-    have given."""
+    """A task without a link has a phase too. It is the same phase as if polls had watched the task since its
+    latest report."""
     assert (
         initial_state(Observed(observation=observation), ReducerSettings(SETTLE), T0 + 60 * MINUTE).phase
         is phase
@@ -442,7 +448,8 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
 @settings(deadline=None)
 @given(_STEPS)
 def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """For any events, a repeated observation, or a timer that fires early or twice, changes nothing."""
+    """For any events: if an observation is repeated, or a timer fires early or twice, the state and the
+    notices are the same as without this."""
     once, often = TaskHistory(), TaskHistory()
     for ms, event in events(steps):
         once.at(ms, event)

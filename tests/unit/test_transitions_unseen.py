@@ -58,8 +58,8 @@ def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
 
 
 def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
-    """The agent takes input, so it counts as reachable. The state has the failed script for as long as Coder
-    reports it."""
+    """If only the startup script of the agent's workspace has failed, the agent still takes input. So it does
+    not count as unreachable. The state notes the failed script for as long as Coder reports it."""
     told = working().at(
         MINUTE, observed(seen(last=report(0, "working"), is_healthy=False, is_script_failed=True))
     )
@@ -91,7 +91,8 @@ def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -
 
 
 def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
-    """The agent was idle when its workspace stopped. The owner gets one notice."""
+    """No poll saw that the agent was idle, and then the workspace stopped. The list still has the idle
+    report. So a notice says that the agent needs somebody, once, before the notice of the pause."""
     idle = report(MINUTE, "idle", "Opened PR")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE)).at(61 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -100,8 +101,8 @@ def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
 
 
 def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
-    """A poll saw the agent idle. The settle time ended before the pause, without another poll. The notice is
-    still posted."""
+    """A poll saw that the agent was idle. The next poll came only after the settle time, and saw a paused
+    task. The notice that the agent needs somebody is still posted."""
     idle = report(MINUTE, "idle")
     told = working().at(MINUTE, observed(seen(last=idle))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -116,7 +117,8 @@ def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
     ],
 )
 def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int) -> None:
-    """The agent was working, or idle for less than the settle time. There is no notice of a question."""
+    """When the workspace stopped, the agent was working, or had been idle for less than the settle time.
+    There is only the notice of the pause, and none that the agent needs somebody."""
     assert working().at(60 * MINUTE, paused(last, stopped_ms)).kinds == ["paused"]
 
 
@@ -142,7 +144,8 @@ def test_what_was_told_before_a_pause_is_not_told_again() -> None:
 
 
 def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
-    """The agent's idle report after its end causes no notice at the pause."""
+    """The notice of a turn's end was posted. Then one poll shows a later idle report with the same message
+    and a paused task. There is only a notice of the pause."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(MINUTE, observed(seen(last=end))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 

@@ -1,4 +1,4 @@
-"""What reaches the server and what the caller is told, with real sockets and real faults."""
+"""What the server gets and which error the caller gets, with real sockets and real faults."""
 
 import asyncio
 import contextlib
@@ -161,8 +161,8 @@ async def test_half_an_answer_is_unknown(door: Door, act: Behavior, expected: ty
 
 @pytest.mark.parametrize("content", [None, b"words"])
 async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
-    """After the deadline, no byte is written to a new or a kept connection. The deadline ends with its `with`
-    block."""
+    """After the deadline, no byte of a request is written, neither to a new connection nor to a kept one. A
+    deadline holds only inside its `with` block."""
     async with raw_server(respond(200)) as server:
         with transport.deadline(transport.boottime() - 1):
             fresh = await broken(door("POST", server.url, content))
@@ -192,7 +192,8 @@ async def one_connection_taken(
 
 
 async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
-    """All connections of the pool are in use, so the request was never sent."""
+    """All connections of the pool are in use, and the call times out while it waits for one. The request was
+    never sent, so the error is one of "not done"."""
     async with raw_server(never_respond) as server, one_connection_taken(server) as (client, _):
         error = await broken(transport.exchange("ask", 0.1, client.post(server.url, content=b"waits")))
 
@@ -263,8 +264,8 @@ async def test_sockets_reset_instead_of_lingering() -> None:
 
 
 async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None:
-    """A cookie would replace the token of the next account. A redirect could send the token to another
-    host."""
+    """The client does not follow a redirect, because it could send the token to another host. It does not
+    send a server's cookie back, because the cookie would replace the token of the next account."""
     elsewhere = respond(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
     async with raw_server(elsewhere) as server:
         url = server.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar ignores bare addresses

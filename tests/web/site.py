@@ -102,7 +102,8 @@ class Client:
         return await self.answer()
 
     async def is_closed(self) -> bool:
-        """Wait until the server has closed the connection. Return false if it sent anything more."""
+        """Wait until the server has closed the connection. Return whether the server has sent nothing more
+        before that."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._reader.read() == b""

@@ -90,7 +90,8 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
 
 
 async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
-    """If a kept connection sends half a request, it is closed.
+    """If a client sends one whole request and then half of another on the same connection, the server closes
+    the connection after a time limit.
 
     The time limit applies to each new request, even after a signed one.
     """

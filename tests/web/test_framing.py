@@ -172,8 +172,9 @@ async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site
 
 
 async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log: io.StringIO) -> None:
-    """While bodies of strangers wait for their last byte, they stay in memory once, and all of them within
-    the limit. Only after the last byte is it known that the signature is wrong."""
+    """The server must keep a body in memory until its last byte, because only then can it check the
+    signature. Many strangers send incomplete bodies. Together these stay within the limit, and Slack's
+    requests are answered."""
     most = 1_000_000
     async with new_site(log, waiting_bytes=most) as site:
         crowd = [await site.connect() for _ in range(40)]
@@ -189,7 +190,8 @@ async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log:
 
 
 async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site) -> None:
-    """While strangers send large bodies, a large body from Slack is read in its turn and answered."""
+    """While strangers send large bodies, a large request from Slack is still read and answered. The strangers
+    get 401."""
     long = b"x" * (LARGEST_BODY - 100)
     crowd = [await site.connect() for _ in range(40)]
     waiting_clients = [

@@ -37,8 +37,8 @@ async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None
 
 
 async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
-    """If a client asks /readyz with the token for operators, the answer also has the reasons. Only there it
-    also has counts of refused requests."""
+    """If a client asks /readyz with the token for operators, the answer also has the reasons and the counts
+    of refused requests. Without the token, it has neither."""
     async with new_site(log, admin_token=TOKEN) as site:
         site.health = TROUBLED
         await site.ask_once(request(command("list"), secret="another"))
