@@ -65,8 +65,8 @@ def card(drawn: Link) -> Message:
 
 @pytest.mark.parametrize("limit", [60, 120, 300])
 def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
-    """If a text is cut within a secret, masking still recognizes the rest of the secret, or the cut leaves no
-    part of it. A text is cut after a whole word. In scripts without spaces, it is cut at any character."""
+    """If a text is cut within a secret, masking still recognizes the secret. A text is cut after a whole word
+    or, in scripts without spaces, at any character."""
     secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
     for at in range(limit + 1):
@@ -151,8 +151,8 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
     ],
 )
 def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str) -> None:
-    """The card of a running turn has the time of its start, which Slack shows as an age and keeps up to date.
-    The card of an ended turn says how long the turn took."""
+    """For a running turn, the card has the start time, which Slack shows as an age. For an ended turn, the
+    card says how long the turn took."""
     drawn = link(phase, None)
     state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
@@ -305,9 +305,8 @@ def test_a_broken_task_says_why() -> None:
     ],
 )
 def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) -> None:
-    """The card shows why a build has failed. If the reason is too long, the card shows only its first
-    sentence. If that is too long, parts before a colon are left out. Only if the last part is too long, it is
-    cut."""
+    """If the reason of a failed build is too long, the card shows only its first sentence. If that is too
+    long, parts before a colon are left out. Only the last part may be cut."""
     broken = link(Phase.BROKEN, None, "error").model_copy(update={"build_failure": f"1 {error}"})
 
     assert shown(card(broken))[1] == f":warning: Broken · Workspace failed: {shown_cause}"
@@ -367,8 +366,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
 def test_a_link_that_has_ended_offers_nothing_to_do(
     ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
-    """The card of a link that has ended says what happened. It keeps only the buttons that open pages,
-    because replies and actions have no effect any more."""
+    """The card of a link that has ended says what happened, and keeps only the buttons that open pages."""
     message = card(link().model_copy(update={"end_reason": ending}))
 
     assert shown(message)[1] == phase
@@ -378,8 +376,7 @@ def test_a_link_that_has_ended_offers_nothing_to_do(
 
 
 def test_a_task_that_was_never_made_says_why() -> None:
-    """Coder has not created the task. The card says so, with Coder's reason and the command that creates
-    another task."""
+    """If Coder has not created the task, the card shows Coder's reason and how to create another task."""
     made = link()
     failed = made.model_copy(
         update={
@@ -407,8 +404,7 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
 
 
 def test_status_leads_to_the_thread() -> None:
-    """The private answer to `/task status` shows what the card shows, and has a button that opens the
-    thread."""
+    """The private answer to `/task status` shows what the card shows, and has a button to the thread."""
     message = cards.status_card(
         link(), coder_url=CODER, forges=FORGES, permalink="https://acme.slack.com/archives/C1/p1"
     )
@@ -480,8 +476,8 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
 def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     host: str, host_shown: str
 ) -> None:
-    """If a link's host has letters of other scripts, the button names the ASCII form of the host that a
-    browser would use. The host does not count as a known forge that it only looks like."""
+    """If a link's host has letters of other scripts, the button names it in the ASCII form that browsers use.
+    It does not count as a known forge that it only looks like."""
     forges = ("strasse.example.com", "github.com", "example.com")
     button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 

@@ -184,8 +184,7 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 
 def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
-    """The bot reads Coder's token from the file that `CODER_SESSION_TOKEN_FILE` names. It removes blanks
-    around the token, such as a last line break."""
+    """The bot reads Coder's token from a file. It removes blanks around it, such as a last line break."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     file.write_text("abc-def\n")
 
@@ -349,8 +348,7 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    """An empty value counts as a setting that is not set, because Helm charts and compose files pass empty
-    values."""
+    """A setting with an empty value counts as not set. Helm charts and compose files pass empty values."""
     found = settings.from_values({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)
@@ -437,8 +435,8 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
-    """The bot refuses a prefix of Redis keys that contains a secret of its own. Masking would change the
-    secret in the names of keys, so the bot would write to keys that it never reads."""
+    """If the prefix of Redis keys contains a secret of the bot, it is refused. The secret would be masked in
+    the names of keys, so the bot would write to keys that it never reads."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
 
