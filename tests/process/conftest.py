@@ -39,8 +39,8 @@ StartTaskwire = Callable[..., Awaitable[Taskwire]]
 
 @pytest.fixture
 async def start_taskwire(tmp_path: Path) -> AsyncIterator[StartTaskwire]:
-    """Start `taskwire` with these arguments and settings, in a directory of its own. After the test, end all
-    processes that still run."""
+    """Return a function that starts `taskwire` with its arguments and settings, in the test's directory.
+    After the test, end all processes that still run."""
     started: list[Taskwire] = []
 
     async def start_one(*words: str, **settings: str) -> Taskwire:

@@ -111,7 +111,7 @@ class ForkedProcess:
 
 
 async def fork(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
-    """Fork `taskwire` from the parent, which saves the second for its imports.
+    """Fork `taskwire` from the parent, which has already imported everything. This saves a second.
 
     If the environment has variables for Python or for libraries, start a new program instead. Python and
     libraries read such variables during their imports.
@@ -177,7 +177,8 @@ class Taskwire:
         self._heard.set()
 
     async def says(self, pattern: str) -> re.Match[str]:
-        """Wait until the output of the process matches a pattern."""
+        """Wait until the output of the process matches a pattern, and return the match. Fail if the process
+        ends before, or if it takes too long."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := re.search(pattern, self.output)):
                 assert any(not task.done() for task in self._listening), (

@@ -407,8 +407,8 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
 
 
 async def test_a_short_token_is_worth_a_note(place: Place) -> None:
-    """If a token of the operator's own, such as the one for operators, is short, doctor notes that somebody
-    could guess it."""
+    """If the operator has made a short token for TASKWIRE_ADMIN_TOKEN, doctor notes that somebody could guess
+    it."""
     code, said = await doctor(place, TASKWIRE_ADMIN_TOKEN="adm1n-pw")
 
     assert (

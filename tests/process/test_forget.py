@@ -33,8 +33,8 @@ async def forget(place: Place, who: str) -> tuple[int, str]:
 
 
 async def stored(url: str) -> str:
-    """Return everything in Redis as text with opened seals, except the audit trail and the job numbers of
-    empty queues."""
+    """Return all keys and values in Redis as one text, with encrypted values decrypted. The audit trail and
+    the job numbers of empty queues are left out."""
     found = []
     async with Redis.from_url(url, decode_responses=True) as redis:
         async for key in redis.scan_iter("*"):

@@ -23,8 +23,9 @@ def _through(network: FaultProxy, redis_url: str) -> str:
 async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_afterwards(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """While Redis is frozen, a command is answered truthfully within Slack's three seconds. When Redis
-    continues, the bot executes the next command."""
+    """While Redis is frozen, a command is answered within Slack's three seconds: the bot says that it does
+    not know the outcome or cannot reach its store. When Redis continues, the bot executes the next command.
+    """
     bot = await place.run_ready(REDIS_URL=_through(network, redis_url))
     network.freeze()
 

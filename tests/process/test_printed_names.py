@@ -1,5 +1,5 @@
-"""The commands print names that other people choose, such as names of presets and accounts. They print no
-control characters in these names, which a terminal would obey."""
+"""The commands print names that other people choose, such as names of presets and accounts. A terminal would
+obey control characters in these names, so the commands do not print them."""
 
 import json
 

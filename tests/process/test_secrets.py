@@ -93,7 +93,7 @@ def test_the_kernel_gives_the_memory_to_no_program() -> None:
 
 
 def _read_limits(pid: int) -> list[str]:
-    """Return the limits of a process and of its children."""
+    """Return the resource limits of a process and of each of its children, as Linux prints them."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [Path(f"/proc/{each}/limits").read_text() for each in (pid, *children)]
 

@@ -33,7 +33,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Make a place in which Slack soon sends a delivery again that the bot did not accept."""
+    """Make a place with a fast Slack: if the bot does not accept a delivery, Slack soon sends it again."""
     slack = SlackSandbox(manifest=manifest.make_manifest(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
         # Alice types as fast as she gets answers. She soon starts more tasks than one person may start.
@@ -145,7 +145,8 @@ async def _all_delivered(task: SandboxTask, replies: list[str]) -> None:
 async def _is_done(alice: Alice, cluster: SentinelCluster) -> bool:
     """Return whether all accepted commands have taken effect, and no command or reply is waiting.
 
-    A command that the new master lacks is in no queue. The bot writes it again.
+    If the new master has lost an accepted command, no queue has it until the bot writes it again. The tasks
+    and cards therefore count too.
     """
     if not all(alice.tasks(prompt) and alice.cards(prompt) for prompt in alice.accepted):
         return False

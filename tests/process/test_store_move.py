@@ -66,7 +66,7 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
 
 async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
-    """While a bot uses a store, the command moves it neither from an embedded store nor from a shared one."""
+    """While a bot uses a store, the command does not move the store, whether it is embedded or a Redis."""
     own, shared = (
         await place.run_ready(),
         await place.run_ready(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other"),

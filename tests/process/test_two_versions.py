@@ -59,8 +59,8 @@ class People:
         assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
 
     def served(self, number: int = 0) -> int:
-        """Return how many tasks of the people have their reply. Count only people who came after person
-        `number`."""
+        """Return how many tasks of these people have got their reply. Count only the people who came after
+        person `number`."""
         later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
         return sum(
             task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
@@ -170,8 +170,8 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
 
 
 async def left_over(place: Place, redis_url: str) -> list[str]:
-    """Wait until no jobs and no dead letters are left. If this takes too long, return the dead letters and
-    the queues of commands, input and notices that have jobs."""
+    """Wait until no commands, input, notices and dead letters are left, and return an empty list. If this
+    takes too long, return the dead letters and the names of the queues that still have jobs."""
     keys = Keys(place.slack.workspace.team_id)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
 
