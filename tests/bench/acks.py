@@ -44,7 +44,7 @@ class CommandSenders:
         self._count = 0
 
     def copy_empty(self) -> "CommandSenders":
-        """Return the same people, without the measured times."""
+        """Return an object for the same people without measured times."""
         return CommandSenders(self.place, self.orders)
 
     async def run_round(self) -> None:
@@ -62,12 +62,13 @@ class CommandSenders:
         self.place.slack.add_channel(CHANNEL, [_name(number) for number in range(PEOPLE)])
 
     async def time_acks(self, count: int, *, at_once: int, pause_seconds: float) -> list[float]:
-        """Type `count` commands and return the milliseconds until each ack."""
+        """Type `count` commands in bursts of `at_once`, with a pause after each burst. Return the
+        milliseconds until each ack."""
         payloads = [self._payload(number % PEOPLE) for number in range(count)]
         return await self.send(CommandBatch(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds))
 
     async def send(self, batch: CommandBatch) -> list[float]:
-        """Let the child process type the commands of a batch."""
+        """Let the child process type the commands of a batch. Return the milliseconds until each ack."""
         return cast("list[float]", await self.orders.send(batch.model_dump_json()))
 
     def _payload(self, number: int) -> dict[str, str]:

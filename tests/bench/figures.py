@@ -22,7 +22,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Return the measured value divided by the baseline."""
+        """Return the measured value divided by the baseline, or None if there is no baseline."""
         return self.ours / self.baseline if self.baseline else None
 
     def as_json(self) -> dict[str, object]:
@@ -61,8 +61,8 @@ def _amount(value: float, unit: str) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest measured value that at least this share of all values does not exceed (nearest
-    rank)."""
+    """Return the smallest measured value for which at least this share of the values is not greater (nearest
+    rank). With a `share` of 0.95, this is the 95th percentile."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share), 1) - 1]
 

@@ -44,7 +44,7 @@ class OrderReader:
         return line
 
     def answer(self, answer: object) -> None:
-        """Print the answer to the last order."""
+        """Print the answer to the latest order."""
         self._count += 1
         print(f"answer {self._count}: {json.dumps(answer)}", flush=True)  # noqa: T201 - to our parent
 

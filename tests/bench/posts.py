@@ -72,8 +72,8 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 
 
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
-    """Append `count` jobs that post a message each. The jobs are for one thread in each of `channels` new
-    channels."""
+    """Make `channels` new channels with one thread each. Append `count` jobs for each thread, which post a
+    message each."""
     async with store_of(place) as connections:
         queues, writes = queues_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):

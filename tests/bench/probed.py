@@ -20,7 +20,7 @@ Timings = dict[str, float]
 
 
 class Probe:
-    """Wakes every millisecond. Notes by how much a wake-up was late at most."""
+    """Wakes every millisecond, and keeps the longest time by which a wake-up came too late."""
 
     def __init__(self) -> None:
         self.late_seconds = 0.0
@@ -37,7 +37,7 @@ class Probe:
             self.worked_seconds = max(self.worked_seconds, time.thread_time() - worked)
 
     def read(self) -> Timings:
-        """Return the longest delays since the last read, and reset them."""
+        """Return the longest delays since the latest call of `read`, and reset them."""
         read = {"late": self.late_seconds, "worked": self.worked_seconds}
         self.late_seconds = self.worked_seconds = 0.0
         return read

@@ -54,8 +54,8 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_any_other_success_is_not_one(call: Call) -> None:
-    """A call counts as failed if Coder answers with another status of success than the one that Coder
-    documents for this call."""
+    """If Coder answers a call with 200 and documents another status for its success, or with 206 instead of
+    200, the client raises an error."""
     other = respond(206 if call.status == 200 else 200, call.body, JSON)
     async with raw_server(other) as server, CoderClient.open(server.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):

@@ -34,7 +34,8 @@ NOT_ENFORCED = {
 
 
 class Attempt:
-    """One try of each feature of Taskwire, with a task of Alice. Each method tries one feature."""
+    """One try of each feature of Taskwire, with a task of Alice. Each method tries one feature. If Coder
+    refuses, the method raises an error or returns false."""
 
     def __init__(self, here: Deployment, client: CoderClient, task: SandboxTask) -> None:
         self.here, self.client, self.task = here, client, task
@@ -148,7 +149,8 @@ EVERY_ROLE = [*ROLES, *CUSTOM_ROLES]
 
 
 def _add_bot(here: Deployment, role: str) -> None:
-    """Add the service account, with a role from the page, or with a custom role and User Admin."""
+    """Add the service account to Coder. `role` is a role from `docs/security.md`, or a custom role; with a
+    custom role, the account is User Admin too."""
     here.coder.settings.rules = Rules(custom_roles=CUSTOM_ROLES)
     roles = ROLES.get(role, (role,))
     is_site = role in ROLES and "organization-admin" not in roles

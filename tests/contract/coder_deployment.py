@@ -70,5 +70,5 @@ def fill_path(deployment: Scene, path: str) -> str:
 
 
 async def send_request(deployment: Scene, method: str, path: str, body: object = None) -> Reply:
-    """Send a request to a path, with Alice's token."""
+    """Send a request to a path, with Alice's token. Return the stand-in's answer."""
     return await deployment.alice.asks(method, fill_path(deployment, path), body)

@@ -204,7 +204,7 @@ def list_reads(method: str) -> set[str]:
 
 
 def list_required_reads(method: str) -> set[str]:
-    """Return the values that a method's answers usually have."""
+    """Return the values that the client reads from a method's answer, without those that are often absent."""
     return {word for word in METHODS[method].reads.split() if not word.endswith("?")}
 
 

@@ -1,9 +1,11 @@
 """Rounds: groups of faults that happen at the same time, so that one kill serves many actors.
 
 In a round of kills, all actors are held at their points. Then the bot is killed once. If an actor's point can
-be recognized only while no other actor runs, this actor comes last, after the others were held. A round of
-kills has at most one such actor. In other rounds, all other actors run at the same time first. Then the
-actors that must be alone run one by one.
+be recognized only while no other actor runs, this actor starts after the others are held. A round of kills
+has at most one such actor.
+
+In a round without kills, the actors that need not be alone run first, at the same time. Then the actors that
+must be alone run one by one.
 """
 
 from collections.abc import Sequence

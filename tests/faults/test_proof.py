@@ -262,8 +262,8 @@ class WithoutUnknownOutcome(Muting):
 async def test_a_flow_that_falls_short_is_not_tried(
     flow: type[Flow], told: str, environment: Environment, tmp_path: Path
 ) -> None:
-    """If the rehearsals of a flow find too few points or no unknown outcome, the proof fails before it tries
-    a fault."""
+    """If the rehearsals of a flow find too few points, or no call of unknown outcome at which to kill the bot
+    twice, the proof fails before it tries a fault."""
     with pytest.raises(AssertionError, match=told):
         await Proof(flow, environment, tmp_path).run()
 

@@ -1,4 +1,4 @@
-"""Writes the tables of who may do what on which surface."""
+"""Writes the tables that say who may do which act."""
 
 import asyncio
 import tempfile

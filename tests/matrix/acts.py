@@ -115,7 +115,7 @@ class Scene:
         )
 
     async def replies(self, text: str) -> None:
-        """Write a message in the thread of the task."""
+        """Write a message in the thread of the task, as the actor."""
         channel = self.cast.world.slack.workspace.channel(self.target.channel)
         await self.writes(text, channel, self.target.thread.ts)
 

@@ -153,8 +153,8 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 async def test_the_token_that_taskwire_has_made_is_checked_when_the_given_one_has_ended(
     place: Place, redis_url: str
 ) -> None:
-    """If Coder's token in the settings has ended, doctor checks the token that Taskwire has made for itself.
-    Taskwire renews its own token before it ends."""
+    """If Coder's token in the settings has expired, doctor checks the token that Taskwire has made for
+    itself. Taskwire renews its own token before it expires."""
     given, lifetime = place.settings["CODER_SESSION_TOKEN"].partition("-")[0], timedelta(days=6)
     own = place.coder.add_token("taskwire", name="taskwire-service", lifetime=lifetime)
     ends = place.coder.world.tokens[own.partition("-")[0]].expires_at

@@ -91,10 +91,11 @@ class Faults:
         error: str = "internal_error",
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
-        """Make the next `times` matching calls or deliveries fail; None means all of them.
+        """Make the next `times` matching calls or deliveries fail; None means all of them. Return the rule.
 
-        A call or a delivery matches only if `where` is true for its arguments or payload. `seconds` is for
-        faults that wait, and `error` is for faults that answer with an error.
+        A call or a delivery matches only if `where` is true for its arguments or payload. With a
+        `probability` below 1, a matching call fails only by chance. `seconds` is for faults that wait, and
+        `error` is for faults that answer with an error.
         """
         rule = Rule(name, fault, times, probability, seconds, error, where)
         self.rules.append(rule)
@@ -105,11 +106,13 @@ class Faults:
         self.rules.clear()
 
     def for_call(self, method: str, arguments: Json) -> Rule | None:
-        """Return the rule for a call, and count the call; None if no rule applies."""
+        """Return the rule that applies to a call, or None if none applies. The call counts as one hit of the
+        rule."""
         return self._take(CallFault, (method,), arguments)
 
     def for_delivery(self, names: tuple[str, ...], payload: Json) -> Rule | None:
-        """Return the rule for a delivery, and count the delivery; None if no rule applies."""
+        """Return the rule that applies to a delivery, or None if none applies. The delivery counts as one hit
+        of the rule."""
         return self._take(DeliveryFault, names, payload)
 
     def _take(

@@ -15,7 +15,8 @@ _MICROSECONDS = 1_000_000
 
 
 class Ids:
-    """Makes ids in Slack's formats, and unique message timestamps. Each timestamp is later than the last."""
+    """Makes ids in Slack's formats, and unique message timestamps. Each timestamp is later than the one
+    before."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock

@@ -40,7 +40,8 @@ def _options(element: Json) -> list[Json]:
 
 
 def _option(element: Json, value: str) -> Json:
-    """Find an option by its value or its text."""
+    """Return the option with this value or text. Raise ImpossibleAction if a fixed list has no such
+    option."""
     for option in _options(element):
         if value in (option["value"], option["text"]["text"]):
             return dict(option)

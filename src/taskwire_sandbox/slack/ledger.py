@@ -60,7 +60,7 @@ OnCall = Callable[[Phase, Call], Awaitable[None] | None]
 
 
 class Ledger:
-    """Keeps the last calls and deliveries, and all violations.
+    """Keeps the latest calls and deliveries, and all violations.
 
     Each change wakes every waiting test and stream.
     """
@@ -116,7 +116,8 @@ class Ledger:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` returns a true value. Return this value. A TimeoutError names `what`."""
+        """Wait until `condition` returns a true value, and return this value. After `seconds`, raise a
+        TimeoutError that names `what`."""
         ends = time.monotonic() + seconds
         changed = self._changed
         while not (value := condition()):

@@ -72,7 +72,7 @@ class Manifest:
     raw: Json = field(default_factory=dict)
 
     def command(self, name: str) -> Command | None:
-        """Find a slash command that the manifest declares."""
+        """Find a slash command that the manifest declares; None if the app does not have the command."""
         if "commands" not in self.scopes:
             return None
         if self.commands is None:

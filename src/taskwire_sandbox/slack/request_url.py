@@ -121,7 +121,8 @@ class RequestUrl:
 
 
 def _payload(text: str) -> Json | None:
-    """Read the body of an ack. The body is JSON, or plain text that is shown unchanged."""
+    """Return what the body of an ack requests: its JSON, or its plain text as the text of an answer. None if
+    the body is empty."""
     if not text.strip():
         return None
     try:

@@ -200,17 +200,17 @@ class SlackSandbox(AppActions):
 
     @property
     def calls(self) -> deque[Call]:
-        """The last calls of the Web API, response URLs and uploads."""
+        """The latest calls of the Web API, response URLs and uploads."""
         return self.backend.ledger.calls
 
     @property
     def deliveries(self) -> deque[Delivery]:
-        """The last payloads for the app, with their results."""
+        """The latest payloads for the app, with their results."""
         return self.backend.ledger.deliveries
 
     @property
     def violations(self) -> list[str]:
-        """The violations: what the app did although a correct app would not do it."""
+        """The violations: sentences about what the app did and a correct app would not do."""
         return self.backend.ledger.violations
 
     @property
@@ -312,7 +312,8 @@ class SlackSandbox(AppActions):
         await self.until(lambda: len(self.sockets.connections) >= count, f"{count} sockets", seconds)
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` returns a true value. Return this value. A TimeoutError names `what`."""
+        """Wait until `condition` returns a true value, and return this value. After `seconds`, raise a
+        TimeoutError that names `what`."""
         return await self.backend.ledger.until(condition, what, seconds)
 
     async def wait_until_idle(self, seconds: float = 10.0) -> None:

@@ -10,7 +10,7 @@ SESSION_SECONDS = 3600
 
 @dataclass
 class AgentSession:
-    """The session of one thread. `set_at` is when its status was last set."""
+    """The session of one thread. `set_at` is the time at which its status was set."""
 
     title: str
     status: str = ""

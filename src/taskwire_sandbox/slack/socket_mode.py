@@ -142,7 +142,11 @@ class SocketMode:
         return usable[self._turns[kind] % len(usable)]
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Send the payload on one connection and wait for the app's ack."""
+        """Send the payload on one connection and wait for the app's ack. Return whether the ack came, and why
+        not.
+
+        If `attempt` is above 0, this is a retry, and `reason` says why the earlier attempt failed.
+        """
         connection = self._choose(delivery.kind)
         if connection is None:
             return Outcome(is_acked=False, reason="connection_failed")

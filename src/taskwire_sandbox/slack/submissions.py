@@ -15,7 +15,8 @@ _EMPTY: tuple[object, ...] = (None, "", [])
 class SubmitResult:
     """The result of submitting a dialog.
 
-    `errors` are by block id. `view` is the dialog that is now on top; None if none is open.
+    `errors` has the app's error texts by block id. `view` is the dialog that is now on top; None if none is
+    open.
     """
 
     failure: str = ""

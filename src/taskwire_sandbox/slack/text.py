@@ -55,7 +55,8 @@ def typed(text: str, workspace: Workspace) -> str:
 def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
     """Return the text of a command as the app gets it.
 
-    With `should_escape`, each mention contains an id and a name.
+    With `should_escape`, known handles and channels become mentions that contain an id and a name. Without
+    it, they stay as they were typed.
     """
     if not should_escape:
         return escape(text)

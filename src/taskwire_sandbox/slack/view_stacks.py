@@ -45,11 +45,11 @@ class ViewStacks:
         return self.open.setdefault(user, [])
 
     def find(self, view_id: str) -> View | None:
-        """Find an open view by id."""
+        """Find an open view by id; None if there is none."""
         return next((view for view in self._all() if view.id == view_id), None)
 
     def find_external(self, external_id: str) -> View | None:
-        """Find an open view by the external id that the app has given it."""
+        """Find an open view by the external id that the app has given it; None if there is none."""
         return next((view for view in self._all() if view.content.get("external_id") == external_id), None)
 
     def _all(self) -> list[View]:

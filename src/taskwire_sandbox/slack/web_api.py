@@ -129,7 +129,7 @@ class WebApi:
         return web.json_response(answer, headers=self._scopes(token))
 
     def _scopes(self, token: str) -> dict[str, str]:
-        """Return the header in which Slack lists the scopes of a token."""
+        """Return the header in which Slack lists the scopes of a token; empty for an unknown token."""
         app = self._slack.app
         granted = {app.bot_token: sorted(app.manifest.scopes), app.app_token: ["connections:write"]}
         return {"X-OAuth-Scopes": ",".join(granted[token])} if token in granted else {}

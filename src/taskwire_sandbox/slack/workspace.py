@@ -96,7 +96,8 @@ class UserGroup:
     is_disabled: bool = False
 
     def payload(self, team_id: str, *, with_users: bool) -> Json:
-        """Return the group as usergroups.list shows it."""
+        """Return the group as usergroups.list shows it. `with_users` says whether it contains the members'
+        ids."""
         answer: Json = {"id": self.id, "team_id": team_id, "is_usergroup": True, "is_subteam": True}
         answer |= {"name": self.handle, "handle": self.handle, "description": "", "is_external": False}
         answer |= {"date_delete": 1 if self.is_disabled else 0, "user_count": len(self.members)}
@@ -211,7 +212,7 @@ class Workspace:
         return channel
 
     def find_direct(self, people: list[str]) -> Channel | None:
-        """Find the direct conversation of exactly these people."""
+        """Find the direct conversation of exactly these people; None if there is none."""
         wanted = set(people)
         direct = (channel for channel in self.channels.values() if channel.kind in (IM, MPIM))
         return next((channel for channel in direct if set(channel.members) == wanted), None)

@@ -190,8 +190,8 @@ class FillingFromMessage(Creating):
 
 
 class Offering(Flow):
-    """A person writes a direct message and presses *Create* below the bot's offer. The card is in the direct
-    messages."""
+    """A person writes a direct message and presses *Create* below the bot's offer. The bot posts the card in
+    the direct messages."""
 
     floor = 33
     last = "slack chat.postMessage"

@@ -149,7 +149,7 @@ class Needing(Writing):
     settle_seconds = 20.0
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Let a person answer the agent's last question, and let the agent work."""
+        """Let the person answer the agent's latest question, and let the agent work again."""
         await self.begin_turn(actors)
 
     async def go(self, actor: Actor) -> None:

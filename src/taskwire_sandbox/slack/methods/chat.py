@@ -36,9 +36,11 @@ def _post_message(slack: Backend, arguments: Json) -> Json:
 
 
 def _thread(channel: Channel, arguments: Json) -> Json:
-    """Return the fields that put a message into a thread.
+    """Return the fields that put a message into the thread of the argument `thread_ts`; none without the
+    argument.
 
-    For the ts of a reply, that is the reply's thread.
+    If `thread_ts` is the ts of a reply, the message goes into the thread of this reply. Raise ApiError if
+    there is no such message.
     """
     thread_ts = arguments.get("thread_ts")
     if not thread_ts:

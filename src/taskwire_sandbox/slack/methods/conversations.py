@@ -33,7 +33,8 @@ def _moment(arguments: Json, key: str) -> float | None:
 
 
 def _within(arguments: Json, stamps: list[str]) -> list[str]:
-    """Return those timestamps that lie between `oldest` and `latest`."""
+    """Return those timestamps that lie between the arguments `oldest` and `latest`. A missing argument is no
+    limit."""
     oldest, latest = _moment(arguments, "oldest"), _moment(arguments, "latest")
     ends = {arguments.get("oldest"), arguments.get("latest")} if arguments.get("inclusive") else set()
     return [

@@ -26,7 +26,11 @@ def _lookup_by_email(slack: Backend, arguments: Json) -> Json:
 
 
 def _check_team(slack: Backend, arguments: Json) -> str:
-    """Return the workspace that is meant. The token of an organization's install must name one of its own."""
+    """Return the id of the workspace that a call is about.
+
+    If the app is installed in an organization, the call must name one of the organization's workspaces.
+    Otherwise raise ApiError.
+    """
     installed, team = slack.workspace.org_teams, str(arguments.get("team_id") or "")
     if not installed:
         return slack.workspace.team_id

@@ -131,7 +131,8 @@ def _string(value: object) -> str:
 
 
 def _structure(value: object) -> object:
-    """Read a JSON argument. In a form, the argument is a string; the method itself refuses invalid JSON."""
+    """Return a JSON argument as parsed JSON. In a form, the argument is a string. Invalid JSON stays a
+    string, which the method itself refuses."""
     if not isinstance(value, str):
         return value
     try:
