@@ -105,10 +105,11 @@ class Person:
         await self._world.slack.delete(self.id, thread.channel, ts)
         await self._world.settles()
 
-    async def presses(self, label: str) -> None:
-        """Press the newest button with this label in the person's private messages."""
+    async def presses(self, label: str, number: int = 0) -> None:
+        """Press a button with this label in the newest of the person's private messages that has one.
+        `number` selects one of several such buttons, counted from the top."""
         for told in reversed(self._world.slack.ephemerals(self.id)):
-            for button in buttons(told.body, label):
+            for button in buttons(told.body, label)[number:]:
                 where = (told.channel, told.ts, button["action_id"], button.get("value", ""))
                 answer = await self._world.slack.click(self.id, *where)
                 assert answer.ok, answer

@@ -328,15 +328,16 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
 
     assert world.alice.reads() == [
         "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Two\n"
-        "•  Starting: One\n[Status fix-logout] [Status fix-login]",
-        "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
+        "•  Starting: One\n[Status] [Status]",
+        "There is no task `fix-lgoin` that you can see here. Did you mean this one?\n•  Starting: One\n"
+        "[Status]",
         (
             "There is no task `nothing-like-it` that you can see here. `/task list` shows the ones you "
             "can see."
         ),
         "`fix_login` is no task's name. Give its name or title, `owner/name`, its id, or a link to it in "
         "Coder; `/task list` shows them.",
-        "Which task? Write `/task status NAME`; `/task list` shows the names.",
+        "Show the status of which task?\n•  Starting: Two\n•  Starting: One\n[Status] [Status]",
     ]
 
 

@@ -249,7 +249,7 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "Which task? Write `/task stop NAME`; `/task list` shows the names.",
+        "You have no task to stop.\n[My tasks]",
         "There is no task in this thread. Mention me and say what to do, and I start one.",
     ]
     assert world.coder.tasks == []

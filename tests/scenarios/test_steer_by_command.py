@@ -217,14 +217,18 @@ async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
 async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
-    """A command names a task that does not exist. The answer has similar names, and the bot does nothing."""
+    """A command names a task that does not exist. The answer shows the task with a similar name, and a button
+    for the verb. The bot does nothing before the press."""
     world.coder.add_task("alice", "fix it", name="fix-login")
     text = " some words" if verb in ("edit", "send") else ""
 
     await world.alice.types(f"/task {verb} fix-lgoin{text}")
 
+    words = "\n> some words" if text else ""
+    label = {"pause": "Stop", "edit": "Replace prompt"}.get(verb, verb.capitalize())
     assert world.alice.reads() == [
-        "There is no task `fix-lgoin` that you can see here. Did you mean `fix-login`?"
+        "There is no task `fix-lgoin` that you can see here. Did you mean this one?\n"
+        f"•  Starting: Fix it{words}\n[{label}]"
     ]
 
 

@@ -24,8 +24,6 @@ from taskwire.domain.lifecycle.events import Notice, NoticeKind
 from taskwire.domain.lifecycle.links import Hold
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.commands import parse
-from taskwire.domain.parsing.grammar import VERBS
-from taskwire.domain.parsing.near_misses import NearMiss, SeveralTasks, offer_tasks
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.requester import Requester
@@ -38,11 +36,12 @@ from taskwire.messages.card_controls import Place
 from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
 from taskwire.messages.settings_form import Defaults
-from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
+from taskwire.messages.task_lists import Hosts, TaskLine
 from taskwire.messages.template_lists import TemplateLine
 from tests.unit import message_examples as examples
 from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
 from tests.unit.message_view import shown, shown_view
+from tests.unit.near_miss_examples import NEAR_MISSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _HEAD = """# Everything that Taskwire says
@@ -80,23 +79,6 @@ _ENTRY = StoredEntry(
     ),
 )
 _ERROR = UserError("There is no task `fix-lgoin` that you can see here.", "Did you mean `fix-login-1a2b`?")
-
-
-def _find_near_miss(typed: str) -> NearMiss:
-    try:
-        parse(typed)
-    except NearMiss as found:
-        return found
-    raise AssertionError(f"/task {typed} is understood")
-
-
-def _find_several_tasks() -> NearMiss:
-    rows = []
-    for number, phase in enumerate((Phase.WORKING, Phase.DONE)):
-        item = TaskLine(link(phase))
-        rows.append((task_row(f"task.{number}", item, Hosts(CODER, FORGES)), get_task_text(item)))
-    names = ("alice/fix-login-1a2b", "alice/fix-login-3c4d")
-    return offer_tasks(SeveralTasks("", "", "fix-login", names, rows), VERBS[2])
 
 
 # In the examples, nothing has changed in a task for this time, or a question has been open for this time.
@@ -185,11 +167,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "name": ("fix-login-1a2b",),
     "own_name": ("Bob Berg",),
     "names": (("docker", "kubernetes"),),
-    "near_miss": (
-        _find_near_miss("create tempalte=docker fix it"),
-        _find_near_miss("stpo fix-login"),
-        _find_several_tasks(),
-    ),
+    "near_miss": NEAR_MISSES,
     "list_people.names": (("Bob Berg", "Carol Cho"),),
     "near": (("fix-login-1a2b",), ()),
     "unwatched": ((), ("Fix the login",), ("Fix the login", "Add metrics", "Docs", "Tests", "Types")),
@@ -407,8 +385,7 @@ def _notice_section() -> Iterator[str]:
 
 
 _WRONG = (
-    "stauts",
-    "pause",
+    "stauts fix-login",
     "pause fix-login please",
     "create tempalte=docker fix it",
     "create name=My_Fix!! fix it",

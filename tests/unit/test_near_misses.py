@@ -55,7 +55,6 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ("craete", "Open the form for a new task?", {"New task": OpenForm()}),
     ("templtes", "Show the templates?", {"Templates": Templates()}),
     ("hlep list", "Show the help?", {"Help": Help("list")}),
-    ("puase", "Do you mean `/task stop NAME`?", {"List tasks": List()}),
     (
         "umute fix-login",
         "I don't know `umute`.",

@@ -18,8 +18,9 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.commands import Command
+from taskwire.domain.parsing.grammar import Verb
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, offer_command_on_task
+from taskwire.domain.parsing.near_misses import NameMissing, NearMiss, NotOneTask, offer_command_on_task
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.queueing.person_jobs import DisconnectAccount
@@ -33,6 +34,7 @@ from taskwire.listeners.ingress import ClaimAnswer, Ingress
 from taskwire.messages import answers, inputs
 from taskwire.messages.unknown_verbs import offer_commands, taken_as_command
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_command
@@ -88,6 +90,10 @@ class Commands:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:
             await ack(await self._offer(typed, near_miss))
+            return
+        except NameMissing as missing:
+            self._background.start(self._ask_which_task(typed, missing.verb))
+            await ack()
             return
         except UserError as error:
             await ack(answers.refusal(error).text)
@@ -227,7 +233,7 @@ class Commands:
     async def _answer_or_offer(self, typed: SlashCommand, question: Question) -> Message:
         """Return the answer to a question.
 
-        If the name fits several tasks, offer the question for each of these tasks.
+        If the name does not fit one task, offer the question for each task that may be meant.
         """
         try:
             return await self._queries.answer_or_wait(typed.requester, question, typed.text)
@@ -236,6 +242,18 @@ class Commands:
             key = digest("offered", f"{typed.delivery} {typed.text}")
             await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
             return offer_commands(near_miss, key)
+
+    async def _ask_which_task(self, typed: SlashCommand, verb: Verb) -> None:
+        """Offer the person's tasks for a command that names no task."""
+        offer = partial(self._offer_own_tasks, typed, verb)
+        answer = partial(answer_or_wait, self._deps, typed.requester, typed.text, offer)
+        self._show(typed.requester, await answer_or_explain(answer, lambda explained: explained))
+
+    async def _offer_own_tasks(self, typed: SlashCommand, verb: Verb) -> Message:
+        near_miss = await self._queries.offer_own_tasks(typed.requester, verb)
+        key = digest("offered", typed.delivery)
+        await self._deps.queues.write(keep_offers(self._deps.notes, near_miss, key, typed.requester))
+        return offer_commands(near_miss, key)
 
     def _show(self, requester: Requester, message: Message, *, is_instead: bool = False) -> None:
         self._private_answers.show(PrivateAnswer(requester, message, is_instead=is_instead))

@@ -278,12 +278,10 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     )
 
 
-def no_such_title(title: str) -> Refusal:
-    """Say that no task has the title that was typed."""
-    return (
-        f"No task that you can see here is called `{escape_line(title.replace('`', ''), 80)}`.",
-        "`/task list` shows your tasks.",
-    )
+def no_such_title(title: str, near: Sequence[str] = ()) -> Refusal:
+    """Say that no task has the title that was typed. `near` are the names of tasks that may be meant."""
+    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows your tasks."
+    return (f"No task that you can see here is called `{escape_line(title.replace('`', ''), 80)}`.", offered)
 
 
 def name_taken(name: str, free: str) -> Refusal:

@@ -104,9 +104,13 @@ def get_rank(link: Link) -> int:
 
 def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
     """Return a key that sorts tasks by group. In a group, own tasks come first, then the newest tasks."""
+    return get_rank(link), not is_own, get_age_order(link)
+
+
+def get_age_order(link: Link) -> int:
+    """Return a key that sorts the newest tasks first."""
     seen = link.observation
-    made_at = seen.created_at if seen is not None else moment_of(link.record.made_at)
-    return get_rank(link), not is_own, -to_ms(made_at)
+    return -to_ms(seen.created_at if seen is not None else moment_of(link.record.made_at))
 
 
 def needs_owner(link: Link, now_ms: int) -> bool:

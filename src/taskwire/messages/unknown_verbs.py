@@ -9,8 +9,8 @@ from taskwire.domain.parsing.grammar import find_thread_verb, get_word
 from taskwire.domain.parsing.near_misses import NearMiss
 from taskwire.domain.text.message import Button, Message
 from taskwire.domain.text.mrkdwn import quote_typed, to_visible_text
-from taskwire.messages.blocks import button, button_rows, escape_line, join_lines, section
-from taskwire.messages.shapes import CHOICES_BLOCK_ID, question, statement
+from taskwire.messages.blocks import button, button_rows, escape_line, join_lines, quote_block, section
+from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, question, statement
 
 # The verbs that a press of a button carries out at once, with the button's label.
 VERB_BUTTONS = {
@@ -67,7 +67,7 @@ def _get_verb(word: str) -> str:
 def offer_commands(near_miss: NearMiss, key: str) -> Message:
     """Ask which command is meant. Each offered command is a button. The commands are stored under `key`.
 
-    If each offer has a row of text, its button is below that row.
+    If an offer has a row of text, its button is below that row.
     """
     offered = [
         button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
@@ -76,8 +76,10 @@ def offer_commands(near_miss: NearMiss, key: str) -> Message:
     if not near_miss.rows:
         return question(str(near_miss), near_miss.quoted, offered)
     layout = [section("question", str(near_miss))]
-    for number, ((row, _), made) in enumerate(zip(near_miss.rows, offered, strict=True)):
-        layout += [row, *button_rows(f"{CHOICES_BLOCK_ID}.{number}", [made])]
+    layout += [quote_block("text", near_miss.quoted, QUOTE_LENGTH)] if near_miss.quoted else []
+    for number, (row, _) in enumerate(near_miss.rows):
+        layout += [row, *button_rows(f"{CHOICES_BLOCK_ID}.{number}", [offered[number]])]
+    layout += button_rows(CHOICES_BLOCK_ID, offered[len(near_miss.rows) :])
     return Message(
         text=join_lines([str(near_miss), *(text for _, text in near_miss.rows)]), blocks=tuple(layout)
     )

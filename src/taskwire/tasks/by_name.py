@@ -10,7 +10,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NotOneTask, missing_text, offer_tasks
+from taskwire.domain.parsing.near_misses import NotOneTask, UnknownTask, missing_text, offer_tasks
 from taskwire.domain.parsing.replies import suggest_verbs
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
@@ -26,7 +26,7 @@ from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.tasks.create import TaskCreator
-from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
+from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
 
 
@@ -56,7 +56,8 @@ class NamedActions:
             if not work.text and (verb := find_verb(work.verb)) is not None and verb.name in ("send", "edit"):
                 raise missing_text(verb)
         try:
-            seen = await self._lookup.get(work.requester, name)
+            following = Following(work.text, is_for_agent=work.verb in ("send", "edit"))
+            seen = await self._lookup.get(work.requester, name, following)
         except NotOneTask as error:
             return self._offer_tasks(context, work, error)
         if work.verb == "attach":
@@ -74,16 +75,14 @@ class NamedActions:
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
-        """Offer the command for each task that the name fits.
-
-        If the name fits no task, offer to create a task.
-        """
+        """Offer the command for each task that may be meant. If there is none, offer to create a task."""
         verb = find_verb(work.verb)
         if verb is None:
             raise error
         context.audit.is_refused(error.reason)
         who = " ".join(f"<!subteam^{each}>" if is_group(each) else f"<@{each}>" for each in work.who)
-        near_miss = offer_tasks(error, verb, who or escape_mrkdwn(work.text))
+        text = escape_mrkdwn(error.rest if isinstance(error, UnknownTask) else work.text)
+        near_miss = offer_tasks(error, verb, f"{who} {text}".strip())
         key = digest("offered", context.job.id)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
         return done(batch, (work.requester, offer_commands(near_miss, key)))

@@ -8,21 +8,20 @@ whole list of tasks.
 Without a service account, a person sees the tasks that Coder shows to the person's own account. The person
 also sees tasks that an owner shares with the person.
 
-The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
-pieces, so that other work can run in between. At first only the id, owner and name of each task are read.
+The list may have ten thousand tasks. People who ask at the same time share one request. `catalogue` reads the
+list, and `matching` decides which tasks a name fits.
 """
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
-from taskwire.coder import lists, models
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderAnswer
-from taskwire.coder.lists import Item, TaskEntry
+from taskwire.coder.lists import TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
@@ -31,13 +30,13 @@ from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
-from taskwire.domain.parsing.grammar import find_nearest
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, UnknownTitle
+from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, UnknownTask
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
+from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
 from taskwire.messages.cards import make_unlinked
@@ -47,98 +46,11 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
+from taskwire.tasks.catalogue import Catalogue, CatalogueEntry, CatalogueReader
+from taskwire.tasks.matching import TASKS_PER_PIECE, NearTasks, list_named, list_near, list_titled
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.lookup")
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
-    """A task in Coder's list, and the task's open link, if it has one."""
-
-    position: int
-    entry: TaskEntry
-    link: LinkId | None
-    _item: Item | Task
-
-    def read(self) -> Task:
-        """Return the whole task. Parse it if it was not parsed yet. Raises `OutcomeUnknown` if that fails."""
-        return self._item if isinstance(self._item, Task) else models.parse_task(bytes(self._item))
-
-
-class Catalogue:
-    """Coder's list of all tasks at one moment."""
-
-    def __init__(self) -> None:
-        self.entries: list[CatalogueEntry] = []
-        self._by_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
-        self._by_link: dict[LinkId, CatalogueEntry] = {}
-        self._by_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
-
-    def add(
-        self, item: Item | Task, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None
-    ) -> None:
-        """Add the next task of Coder's list."""
-        listed = CatalogueEntry(len(self.entries), entry, link, item)
-        self.entries.append(listed)
-        self._by_owner[entry.owner_id].append(listed)
-        if link is not None:
-            self._by_link[link] = listed
-        if channel is not None:
-            self._by_channel[channel].append(listed)
-
-    def has_link(self, link: LinkId) -> bool:
-        """Return whether the list has the task of this link."""
-        return link in self._by_link
-
-    def list_of(
-        self, owner_id: str | None, channel: ChannelId, links: Iterable[LinkId]
-    ) -> list[CatalogueEntry]:
-        """List an owner's tasks, the tasks with a thread in this channel, and the tasks of these links."""
-        own = self._by_owner.get(owner_id, []) if owner_id else []
-        here = self._by_channel.get(channel, [])
-        shared = [self._by_link[link] for link in links if link in self._by_link]
-        found = {listed.position: listed for listed in (*own, *here, *shared)}
-        return [found[position] for position in sorted(found)]
-
-
-class CatalogueReader:
-    """Reads the list of all tasks from Coder."""
-
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
-        # The channel of a link's thread never changes.
-        self._channels: dict[LinkId, ChannelId] = {}
-
-    async def read(self, coder: CoderClient) -> Catalogue:
-        """Read the list of all tasks that an account sees. Also read the channels of the tasks' threads."""
-        body = await coder.list_tasks_raw()
-        linked = await self._deps.links.list_open()
-        await self._update_channels(linked.values())
-        catalogue = Catalogue()
-        for piece in lists.iter_chunks(body):
-            for item in piece:
-                self._add(item, linked, catalogue)
-            await asyncio.sleep(0)
-        return catalogue
-
-    def _add(self, item: Item, linked: dict[TaskId, LinkId], catalogue: Catalogue) -> None:
-        try:
-            entry = lists.read_entry(item)
-        except UnexpectedCoderAnswer as error:
-            _log.warning("task in Coder's list not readable, left out", error=str(error))
-            return
-        link = linked.get(TaskId(entry.id))
-        catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
-
-    async def _update_channels(self, links: Iterable[LinkId]) -> None:
-        """Read the channels of new links, and forget the channels of links that have ended."""
-        known = {link: self._channels.get(link) for link in links}
-        found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
-        self._channels = {link: where for link, where in (known | found).items() if where is not None}
-
-
-TASKS_PER_PIECE = 50
 
 
 @dataclass(frozen=True)
@@ -147,6 +59,16 @@ class VisibleTask:
 
     task: Task
     link: Link | None
+
+
+class Following(NamedTuple):
+    """The text that follows a task's name in a command. Its first words may belong to the task's title.
+
+    `is_for_agent` is false if the text can only be the title or people.
+    """
+
+    text: str = ""
+    is_for_agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,8 +141,10 @@ class Lookup:
             entry = TaskEntry(task.id, task.name, task.owner_id, task.owner_name)
             catalogue.add(task, entry, link.id, link.record.channel)
 
-    async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """Return the task of this name. If there is none, raise UserError with similar names."""
+    async def get(
+        self, requester: Requester, name: TaskName, following: Following | None = None
+    ) -> VisibleTask:
+        """Return the task of this name. If there is none, raise UserError with those that may be meant."""
         try:
             viewer = await self._get_viewer(requester)
         except AccountNeeded:
@@ -229,7 +153,9 @@ class Lookup:
                 raise
             return shared
         exact = await self._find_exact(name, viewer) if not name.title else None
-        return exact if exact is not None else await self._get_among_all(requester, name, viewer)
+        if exact is not None:
+            return exact
+        return await self._get_among_all(requester, name, viewer, following or Following())
 
     async def _find_among_shared(self, person: UserId, name: TaskName) -> VisibleTask | None:
         """Find a task for a person who has connected no account: only what others share with them.
@@ -324,18 +250,22 @@ class Lookup:
         coder = await self._people.accounts.get_owners_client(link)
         return VisibleTask(await coder.get_task(name.id), link)
 
-    async def _get_among_all(self, requester: Requester, name: TaskName, viewer: _Viewer) -> VisibleTask:
+    async def _get_among_all(
+        self, requester: Requester, name: TaskName, viewer: _Viewer, following: Following
+    ) -> VisibleTask:
         """Return the only task of this name or title. If there is none, look for names that begin with it.
 
         Raise UserError unless exactly one task fits.
         """
         if name.id:
             raise UserError(*refusals.no_such_id(), reason="no_such_task")
-        seen = viewer.list_visible(await self._get_catalogue(viewer))
-        found = _list_matching(seen, name, viewer.username) if not name.title else []
+        seen, titles = viewer.list_visible(await self._get_catalogue(viewer)), dict[str, str]()
+        found = list_named(seen, name, viewer.username) if not name.title else []
         # A word with a hyphen is a name. A search for titles costs more: it reads all tasks and links whole.
         if not found and not name.owner and "-" not in name.name:
-            found = await self._list_titled(seen, name.title or name.name, viewer.username)
+            read = await self._read_tasks(seen)
+            titles = {each.task.id: fold_words((each.link or each.task).title) for each in read}
+            found = list_titled(seen, titles, name.title or name.name, viewer.username)
         if len(found) == 1:
             link = found[0].link
             return VisibleTask(
@@ -343,38 +273,48 @@ class Lookup:
             )
         if found:
             found.sort(key=lambda each: each.entry.owner_name != viewer.username)
-            raise await self._make_several(requester, name, viewer, found)
-        if name.title:
-            raise UnknownTitle(*refusals.no_such_title(name.title), name.title)
-        raise UserError(
-            *refusals.no_such_task(str(name), await _list_nearest(name.name, seen)), reason="no_such_task"
-        )
+            names, rows = await self._show_tasks(requester, viewer, found)
+            raise SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
+        near = await list_near(seen, titles, name, following.text)
+        raise await self._make_unknown(requester, name, viewer, near, following)
 
-    async def _list_titled(self, seen: list[CatalogueEntry], title: str, own: str) -> list[CatalogueEntry]:
-        """List the tasks of exactly this title. If there are none, list those whose title begins with it."""
-        wanted = fold_words(title).removesuffix("…")
-        titles = {
-            each.task.id: fold_words((each.link or each.task).title) for each in await self._read_tasks(seen)
-        }
-        exact = [each for each in seen if titles.get(each.entry.id) == wanted]
-        longer = [each for each in seen if titles.get(each.entry.id, "").startswith(wanted)]
-        return _choose(exact, longer, own)
+    async def _make_unknown(
+        self, requester: Requester, name: TaskName, viewer: _Viewer, near: NearTasks, following: Following
+    ) -> UserError:
+        """Return the error that says that no task has this name. It offers the tasks that may be meant."""
+        near.entries.sort(key=lambda each: each.entry.owner_name != viewer.username)
+        names, rows = await self._show_tasks(requester, viewer, near.entries)
+        short = [each.entry.name for each in near.entries[: len(rows)]]
+        words = near.words
+        if not rows and following.text and not following.is_for_agent:
+            words = f"{words} {following.text}"
+        if name.title or " " in words:
+            refusal = refusals.no_such_title(words, short)
+        else:
+            refusal = refusals.no_such_task(words, short)
+        if not rows and not name.title:
+            return UserError(*refusal, reason="no_such_task")
+        return UnknownTask(*refusal, name.title, names, rows, near.rest)
 
-    async def _make_several(
-        self, requester: Requester, name: TaskName, viewer: _Viewer, found: list[CatalogueEntry]
-    ) -> SeveralTasks:
-        """Return the error that names these tasks. It shows the first tasks in the form of a list."""
+    async def _show_tasks(
+        self, requester: Requester, viewer: _Viewer, found: list[CatalogueEntry]
+    ) -> tuple[list[str], list[tuple[Block, str]]]:
+        """Return the names of these tasks, and the first tasks in the form of a list."""
         read = await self._read_tasks(found[:MOST_TASKS_OFFERED])
         names = [f"{each.task.owner_name}/{each.task.name}" for each in read]
         names += [f"{each.entry.owner_name}/{each.entry.name}" for each in found[MOST_TASKS_OFFERED:]]
+        return names, await self.make_rows(requester, read, viewer.username)
+
+    async def make_rows(
+        self, requester: Requester, seen: Sequence[VisibleTask], username: str
+    ) -> list[tuple[Block, str]]:
+        """Return a block and a line of text for each task. `username` is the reader's name in Coder."""
         rows, hosts = [], Hosts(self._deps.coder_url, self._deps.forges)
-        for number, each in enumerate(read):
+        for number, each in enumerate(seen):
             link = make_displayed_link(self._deps, each, microseconds(requester.at) // 1000)
-            item = TaskLine(
-                link, await self.find_thread(each), is_own=each.task.owner_name == viewer.username
-            )
+            item = TaskLine(link, await self.find_thread(each), is_own=each.task.owner_name == username)
             rows.append((task_row(f"task.{number}", item, hosts), get_task_text(item)))
-        return SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
+        return rows
 
     async def _read_tasks(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
         """Read the whole tasks with their links, a few tasks at a time."""
@@ -409,40 +349,6 @@ def _is_named(link: Link, name: TaskName) -> bool:
     return (
         fold_words(name.title) == fold_words(link.title) if name.title else record.name.lower() == name.name
     )
-
-
-def _list_matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """List the tasks of exactly this name. If there are none, list the tasks whose name begins with it."""
-    candidates = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
-    exact = [each for each in candidates if each.entry.name.lower() == name.name]
-    longer = [each for each in candidates if each.entry.name.lower().startswith(name.name)]
-    return _choose(exact, longer, own if not name.owner else "")
-
-
-def _choose(exact: list[CatalogueEntry], longer: list[CatalogueEntry], own: str) -> list[CatalogueEntry]:
-    """List the tasks that a person can mean.
-
-    `exact` are the tasks with the typed name or title; `longer` are those that begin with it. If just one of
-    the exact ones (if there are none, of the longer ones) is the person's own, list only that task. If all
-    exact ones belong to others, also list the person's own longer ones, because others choose those names.
-    """
-    fitting = exact or longer
-    mine = [each for each in fitting if each.entry.owner_name == own]
-    hidden = [each for each in longer if each.entry.owner_name == own] if exact and not mine else []
-    return mine if len(mine) == 1 else [*fitting, *hidden]
-
-
-async def _list_nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
-    """Return the names of tasks that are similar to a word.
-
-    The search pauses now and then, so that other work can run.
-    """
-    near: list[str] = []
-    for start in range(0, len(listed), TASKS_PER_PIECE):
-        names = (each.entry.name for each in listed[start : start + TASKS_PER_PIECE])
-        near += [name for name in names if find_nearest(word, (name,))]
-        await asyncio.sleep(0)
-    return find_nearest(word, near)
 
 
 def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> Link:

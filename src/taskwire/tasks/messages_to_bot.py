@@ -19,7 +19,7 @@ from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.bot_messages import Prompt, find_title, read_message
 from taskwire.domain.parsing.commands import Command, Delete, Help, OpenForm, OpenSettings
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask
+from taskwire.domain.parsing.near_misses import NameMissing, NearMiss, NotOneTask
 from taskwire.domain.queueing.jobs import CreateRequested, Job, MessageToBot, Reply
 from taskwire.domain.queueing.queues import intake
 from taskwire.domain.queueing.requests import make_work
@@ -92,6 +92,9 @@ class MessagesToBot:
             asked = read_message(text, is_direct=work.is_direct)
         except NearMiss as near_miss:
             return self._offer_commands(work, near_miss, digest("offered", context.job.id))
+        except NameMissing as missing:
+            own = await self._queries.offer_own_tasks(work.requester, missing.verb)
+            return self._offer_commands(work, own, digest("offered", context.job.id))
         titled = find_title(text) if isinstance(asked, Prompt) else None
         if titled is not None and await self._is_title(work.requester, titled[1]):
             return await self._run_command(work, titled[0], context)
@@ -169,7 +172,7 @@ class MessagesToBot:
         return done(Batch().append(intake(requester.person), job))
 
     async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
-        """Answer a question. If the name fits several tasks, offer the question for each of these tasks."""
+        """Answer a question. If the name does not fit one task, offer it for each task that may be meant."""
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
         except NotOneTask as error:

@@ -10,7 +10,7 @@ from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import LinkId, UserId, microseconds
+from taskwire.domain.ids import ChannelId, LinkId, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.lifecycle.transitions import initial_state
@@ -26,12 +26,21 @@ from taskwire.domain.parsing.commands import (
     Status,
     Templates,
 )
-from taskwire.domain.parsing.grammar import ListFilter, find_verb
-from taskwire.domain.parsing.near_misses import NearMiss, NotOneTask, SeveralTasks, offer_tasks
+from taskwire.domain.parsing.grammar import ListFilter, Verb, find_verb
+from taskwire.domain.parsing.near_misses import (
+    MOST_TASKS_OFFERED,
+    NearMiss,
+    NotOneTask,
+    SeveralTasks,
+    needs_text,
+    offer_own_tasks,
+    offer_tasks,
+)
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
+from taskwire.messages.card_controls import PHASES_WITH_REPORT
 from taskwire.messages.shapes import typed_verb
 from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
@@ -40,7 +49,7 @@ from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import People, require_rights
+from taskwire.people.permissions import OWNERS_VERBS, People, require_rights
 from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
@@ -87,6 +96,31 @@ class DisplayedTask(NamedTuple):
                 return self.link.state.phase in (Phase.FAILED, Phase.BROKEN)
             case _:
                 return wanted.value in (self.link.state.phase, self.seen.task.raw_status)
+
+
+def does_something(verb: Verb, link: Link, channel: ChannelId) -> bool:
+    """Return whether the verb would change or show something of this task. The verb is typed in `channel`."""
+    record, state = link.record, link.state
+    has_thread = record.thread_ts is not None
+    match verb.name:
+        case "logs":
+            return state.has_reported or state.phase in PHASES_WITH_REPORT
+        case "pause":
+            return state.status in ("pending", "initializing", "active") and link.shown_pending is None
+        case "resume":
+            return state.phase in (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN) and link.shown_pending is None
+        case "attach":
+            return not has_thread or record.channel != channel
+        case "detach" | "share":
+            return has_thread
+        case "mute":
+            return has_thread and not link.is_muted
+        case "unmute":
+            return link.is_muted
+        case "unshare":
+            return bool(link.shares)
+        case _:
+            return True
 
 
 class Queries:
@@ -142,6 +176,27 @@ class Queries:
         except UserError:
             return False
         return True
+
+    async def offer_own_tasks(self, requester: Requester, verb: Verb) -> NearMiss:
+        """Ask which task a verb without a name means. Offer the person's tasks for which it does something.
+
+        The newest tasks come first. Tasks that others share with the person are offered too, if the person
+        may do this to them.
+        """
+        if needs_text(verb):
+            return offer_own_tasks(verb, (), ())
+        account, displayed = await self._read_tasks(requester)
+        fitting = [
+            each
+            for each in displayed
+            if (each.seen.task.owner_id == account or (each.is_shared and verb.name not in OWNERS_VERBS))
+            and does_something(verb, each.link, requester.channel)
+        ]
+        fitting.sort(key=lambda each: task_lists.get_age_order(each.link))
+        names = [f"{each.seen.task.owner_name}/{each.seen.task.name}" for each in fitting]
+        shown = [each.seen for each in fitting[:MOST_TASKS_OFFERED]]
+        own = next((each.task.owner_name for each in shown if each.task.owner_id == account), "")
+        return offer_own_tasks(verb, names, await self._lookup.make_rows(requester, shown, own))
 
     async def _or_last_known(
         self, requester: Requester, question: Overview | List | Status, answering: Awaitable[Message]

@@ -30,6 +30,7 @@ from taskwire.domain.parsing.grammar import (
 from taskwire.domain.parsing.naming import NAME_LENGTH, suggest_name
 from taskwire.domain.parsing.near_misses import (
     LONGEST_TYPED_TITLE,
+    NameMissing,
     is_likely_task_name,
     missing_text,
     offer_filters,
@@ -433,7 +434,7 @@ def _take_name(rest: str, verb: Verb) -> tuple[str, str]:
     """Return a task's name and the text after it. The name is the first word, or a title in double quotes."""
     name, more = first_word(rest)
     if not name:
-        raise UserError("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
+        raise NameMissing(verb)
     if quoted := _QUOTED_TITLE.match(rest.lstrip()):
         return quoted[1], rest.lstrip()[quoted.end() :].lstrip()
     return name, more

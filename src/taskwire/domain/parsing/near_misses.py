@@ -38,7 +38,8 @@ class NearMiss(UserError):
     """A command that cannot be done as it was typed. The `offers` are commands that can be done.
 
     `quoted` is the person's text, which is shown below the sentence. `rows` are a block and a line of text
-    for each offer. They describe the offers; there are none if the labels of the buttons are enough.
+    for each of the first offers. They describe the offers; there are none if the labels of the buttons are
+    enough.
     """
 
     def __init__(
@@ -56,30 +57,57 @@ class NearMiss(UserError):
 
 
 class NotOneTask(UserError):
-    """A command must name one task, but its words name no task or several tasks."""
+    """A command must name one task, but its words name no task or several tasks.
 
-
-class SeveralTasks(NotOneTask):
-    """A typed name fits several tasks. `names` are the names of these tasks, such as `alice/fix-login`.
-
-    `rows` are a block and a line of text for each of the first tasks. `typed` is what the person typed.
+    `names` are the names of the tasks that may be meant, such as `alice/fix-login`. `rows` are a block and a
+    line of text for each of the first tasks.
     """
 
     def __init__(
-        self, sentence: str, hint: str, typed: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
+        self, sentence: str, hint: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
     ) -> None:
         super().__init__(sentence, hint, reason="no_such_task")
-        self.typed = typed
         self.names = tuple(names)
         self.rows = tuple(rows)
 
 
-class UnknownTitle(NotOneTask):
-    """No task has the title that was typed. The person may have meant the words as a prompt."""
+class SeveralTasks(NotOneTask):
+    """A typed name fits several tasks. `typed` is what the person typed."""
 
-    def __init__(self, sentence: str, hint: str, title: str) -> None:
-        super().__init__(sentence, hint, reason="no_such_task")
+    def __init__(
+        self, sentence: str, hint: str, typed: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
+    ) -> None:
+        super().__init__(sentence, hint, names, rows)
+        self.typed = typed
+
+
+class UnknownTask(NotOneTask):
+    """No task has the typed name or title.
+
+    `title` are the words, if they can only be a title. The person may then have meant them as a prompt.
+    `rest` is the text after the words that the tasks in `rows` have.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str,
+        title: str = "",
+        names: Sequence[str] = (),
+        rows: Sequence[tuple[Block, str]] = (),
+        rest: str = "",
+    ) -> None:
+        super().__init__(sentence, hint, names, rows)
         self.title = title
+        self.rest = rest
+
+
+class NameMissing(UserError):
+    """A command must name a task, but nothing follows its verb. `verb` is this verb."""
+
+    def __init__(self, verb: Verb) -> None:
+        super().__init__("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
+        self.verb = verb
 
 
 # In characters. A longer text after a verb is no title, but a sentence.
@@ -112,6 +140,9 @@ _LISTS = {
     ListFilter.MINE: ("your tasks", "My tasks"),
     ListFilter.WORKING: ("the tasks that run", "Running tasks"),
 }
+# The answers to a verb without a name if the person has no task for it, and "to VERB" would be no English.
+_NO_TASKS = {"logs": "None of your tasks has a log yet."}
+_CHOOSE = "Choose one, or type more of its name."
 _LABELS = {"create": "Create", "delete": "Delete…", "edit": "Replace prompt", "send": "Send"}
 
 
@@ -132,7 +163,7 @@ def raise_if_near_verb(word: str, rest: str) -> None:
         raise NearMiss(_ask(only, rest), [Offer(_label(only), f"{only.word} {rest}".strip())], quoted=quoted)
     if only.arguments == "prompt":
         raise NearMiss("Open the form for a new task?", [Offer("New task", only.name)])
-    raise NearMiss(f"Do you mean `/task {only.usage}`?", [Offer("List tasks", "list")])
+    raise NameMissing(only)
 
 
 def offer_command_on_task(text: str) -> NearMiss | None:
@@ -217,24 +248,54 @@ def offer_values(
 def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
     """Return the refusal of a name that does not fit exactly one task.
 
-    If several tasks fit, the refusal has a button for each, which carries out `verb` on this task. If no task
-    has the typed title, the button creates a task with the typed words. `text` is what followed the task's
-    name, as Slack sends it.
+    The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on it. If there
+    is none, the button creates a task with the typed words. `text` is what follows the task's name, as Slack
+    sends it.
     """
-    if isinstance(error, UnknownTitle):
+    if isinstance(error, UnknownTask) and not error.rows:
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
         return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
-    assert isinstance(error, SeveralTasks)  # noqa: S101 - there are only these two kinds
-    names = error.names[: len(error.rows)]
-    short = [name.rpartition("/")[2] for name in names]
-    offers = [
-        Offer(_label(verb, own if short.count(own) == 1 else name), f"{verb.word} {name} {text}".strip())
-        for name, own in zip(names, short, strict=True)
-    ]
-    more = len(error.names) - len(names)
-    sentence = f"`{quote_typed(error.typed)}` fits several tasks"
-    sentence += f". {more} more are not shown here." if more > 0 else "."
-    return NearMiss(sentence, offers, "Choose one, or type more of its name.", rows=error.rows)
+    more = len(error.names) - len(error.rows)
+    offers = _offer_each(verb, error.names[: len(error.rows)], text)
+    if isinstance(error, SeveralTasks):
+        sentence, hint, quoted = (f"`{quote_typed(error.typed)}` fits several tasks", _CHOOSE, "")
+        sentence += f". {_count_hidden(more)}".rstrip()
+    else:
+        sentence, quoted = error.sentence, to_visible_text(text) if needs_text(verb) else ""
+        hint = "Did you mean this one?" if len(offers) == 1 else "Did you mean one of these?"
+    return NearMiss(sentence, offers, hint, quoted, error.rows)
+
+
+def offer_own_tasks(verb: Verb, names: Sequence[str], rows: Sequence[tuple[Block, str]]) -> NearMiss:
+    """Ask which of a person's tasks a verb without a name means. `names` are the tasks for which it works.
+
+    `rows` show the first of these tasks. Each has a button that carries out the verb.
+    """
+    list_own = Offer(_LISTS[ListFilter.MINE][1], f"list {ListFilter.MINE.value}")
+    if needs_text(verb):
+        return NearMiss("Which task?", [list_own], f"Write `/task {verb.usage}`.")
+    if not names and verb.name == "status":
+        return NearMiss("You have no tasks yet.", [Offer("New task", "create")])
+    if not names:
+        return NearMiss(_NO_TASKS.get(verb.name, f"You have no task to {verb.word}."), [list_own])
+    more = len(names) - len(rows)
+    offers = [*_offer_each(verb, names[: len(rows)]), *([list_own] if more > 0 else [])]
+    return NearMiss(_QUESTIONS[verb.name].format("which task"), offers, _count_hidden(more), rows=rows)
+
+
+def _count_hidden(number: int) -> str:
+    """Say how many tasks are not shown; empty if all are."""
+    return f"{number} more {'is' if number == 1 else 'are'} not shown here." if number > 0 else ""
+
+
+def needs_text(verb: Verb) -> bool:
+    """Return whether a command of this verb is refused if no text follows the task's name."""
+    return verb.name in ("send", "edit")
+
+
+def _offer_each(verb: Verb, names: Sequence[str], text: str = "") -> list[Offer]:
+    """Offer the verb for each task. The button is below the task's row, so its label is only the verb."""
+    return [Offer(_label(verb), f"{verb.word} {name} {text}".strip()) for name in names]
 
 
 def offer_filters(asked: str, near: Sequence[str]) -> UserError:
