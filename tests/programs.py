@@ -17,29 +17,35 @@ NOT_TESTED = "NOT TESTED: "
 
 
 def not_tested(why: str) -> NoReturn:
-    """Skip the test for the reason `why`. The end of the run lists this reason."""
+    """Skip the test for the reason `why`. Pytest lists this reason when all tests have run."""
     pytest.skip(NOT_TESTED + why)
 
 
 def find_openssl() -> str:
-    """Find OpenSSL, which makes the certificates of tests."""
+    """Return the path of OpenSSL, which makes the certificates of tests. If it is absent, skip the test."""
     return shutil.which("openssl") or not_tested("no openssl on the path. Debian: apt install openssl")
 
 
 def find_tls_server() -> str:
-    """Find a Redis server that supports TLS. The embedded store's server does not support TLS."""
+    """Return the path of a Redis server that supports TLS. If there is none, skip the test.
+
+    The embedded store's server does not support TLS.
+    """
     return shutil.which("redis-server") or not_tested(
         "no redis-server on the path, and the embedded store speaks no TLS. Debian: apt install redis-server"
     )
 
 
 def find_server() -> str:
-    """Find a Redis server: an installed one, or else the server of the embedded store."""
+    """Return the path of an installed Redis server, or else the path of the embedded store's server."""
     return shutil.which("redis-server") or str(embedded.find_program())
 
 
 def find_chromium() -> str:
-    """Find a browser for the demo's page. Prefer the headless shell, which needs half the processor time."""
+    """Return the path of a browser for the demo's page. If there is none, skip the test.
+
+    The headless shell is preferred, because it needs half the processor time.
+    """
     named = os.environ.get("TASKWIRE_CHROMIUM")
     names = [named] if named else ["chromium-headless-shell", "chromium"]
     return next(filter(None, map(shutil.which, names)), None) or not_tested(

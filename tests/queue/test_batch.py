@@ -47,8 +47,8 @@ async def test_a_repeated_append_changes_nothing(engine: Engine) -> None:
 
 
 async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine) -> None:
-    """If a job is appended as the newest while a job with the same id waits, the new job replaces the text,
-    the place and the delay of the waiting one."""
+    """A job is appended with `is_newest` while a job with the same id waits. The new job replaces the text,
+    the place and the delay of the waiting job."""
     await engine.queues.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queues.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
@@ -230,8 +230,9 @@ async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engi
 
 
 async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
-    """When a thread gets its link, the parked batches of the thread are written. A batch from a newer version
-    becomes a job in its place, and all other batches are written as usual."""
+    """When a thread gets its link, the parked batches of the thread are written. If this version cannot read
+    one of them, it appends a job that contains the batch, at the place of the message. All other batches are
+    written as usual."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'

@@ -76,8 +76,8 @@ async def waiting(engine: Engine, name: str) -> int:
 
 
 async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """If a thread gets a thousand replies while nothing is sent, 200 are accepted. A rejected reply leaves
-    nothing in the store, so that its author can still be told."""
+    """If a thread gets a thousand replies while nothing is sent, 200 are accepted. A rejected reply leaves no
+    claim. So the same reply can be claimed again, to tell its author of the rejection."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000)
@@ -214,8 +214,8 @@ async def test_a_person_may_have_fifty_commands_waiting(inbox: Inbox) -> None:
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
-    """The store keeps only for the newest replies of a thread that they were delivered. The marks of the
-    oldest replies are removed."""
+    """The store marks each reply that was delivered. If a thread has very many replies, the store keeps only
+    the marks of the newest."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MAX_MARKED_REPLIES + 10):

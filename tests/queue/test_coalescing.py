@@ -1,5 +1,5 @@
-"""Calls of a script that are made at the same time are sent to Redis in few exchanges. If an exchange gets no
-answer, it delays no other exchange."""
+"""Calls of a script that are made at the same time share an exchange: one request to Redis and its answer. If
+an exchange gets no answer, it delays no other exchange."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Counted(Script):
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
     async def call_many(self, calls: Sequence[ScriptArguments]) -> list[ScriptAnswer | Exception]:
-        """Note the number of calls, then make them."""
+        """Note the number of calls, then make them in one exchange. Return the answer to each call."""
         self.exchanges.append(len(calls))
         self.has_begun.set()
         if len(self.exchanges) == 1:

@@ -139,8 +139,8 @@ async def test_a_released_lease_is_as_if_it_had_not_been(engine: Engine) -> None
 
 
 async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arrived(engine: Engine) -> None:
-    """If a worker releases a lease with an attempt, the next worker gets the queue when the attempt's call
-    can no longer arrive. The next worker then finds out the attempt's outcome."""
+    """If a worker releases its lease during an attempt, the queue is due when the attempt's call can no
+    longer arrive. The next worker then finds out the outcome of the attempt."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 15)
@@ -321,8 +321,8 @@ async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
 
 
 async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
-    """If a pause arrives during the call of an attempt, the pause waits for the call. The worker can still
-    renew the attempt."""
+    """If a pause arrives during an attempt, the pause waits until the call has ended. The worker can still
+    begin the same attempt again."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.begin(turn, "note", 2)

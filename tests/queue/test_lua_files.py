@@ -19,7 +19,7 @@ FILES = {
 
 @pytest.fixture(autouse=True, scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Write a package with these Lua files."""
+    """Write the Lua files of `FILES` into a Python package, and let the loader read them from there."""
     root = tmp_path_factory.mktemp("root")
     folder = root / "package_of_scripts" / "example" / "lua"
     folder.mkdir(parents=True)

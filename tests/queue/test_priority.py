@@ -166,8 +166,8 @@ async def test_receipts_and_cards_are_served_however_many_notices_wait(engine: E
 
 
 async def test_queues_that_another_version_has_moved_hold_up_no_other(engine: Engine) -> None:
-    """If another version of Taskwire has moved 150 queues without priorities, cards behind these queues are
-    not delayed."""
+    """A version of Taskwire that does not know priorities has delayed 150 queues. These queues do not hold up
+    cards that are due."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
@@ -187,7 +187,7 @@ async def test_a_queue_that_is_not_due_holds_up_no_other(engine: Engine) -> None
 
 
 async def test_a_queue_that_another_version_has_moved_is_found(engine: Engine) -> None:
-    """If a version of Taskwire that does not know priorities moves a queue, this version still finds the
+    """A version of Taskwire that does not know priorities has delayed a queue. This version acquires the
     queue when it is due."""
     await cards_wait(engine)
     await engine.append("notice", name=to_thread("T"))

@@ -14,7 +14,7 @@ from taskwire.redis import embedded
 
 
 async def main(data_dir: Path) -> int:
-    """Own the store until SIGTERM, or until the store dies."""
+    """Own the store until SIGTERM, or until the store dies. Return the exit status of the process."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     try:

@@ -57,8 +57,8 @@ async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
 
 @needs_root
 async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
-    """If the data directory belongs to another user, it is refused, because its owner can always write to
-    it."""
+    """If the data directory belongs to another user, it is refused, because that user can always write to the
+    directory."""
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
     os.chown(data_dir, OTHERS_USER, os.getegid())
@@ -143,8 +143,8 @@ async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
 
 
 async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
-    """If symbolic links in the path lead back to themselves, the data directory is refused, and the check
-    ends."""
+    """If symbolic links in the path lead back to themselves, the data directory is refused. The check does
+    not run for ever."""
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
 
@@ -154,8 +154,8 @@ async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path: Path) -> None:
-    """If the data directory is in a directory like /tmp, it is accepted. With the sticky bit, only the owner
-    of the data directory can remove it."""
+    """If everybody may write to an outer directory, but it has the sticky bit, as /tmp has, the data
+    directory is accepted. With this bit, other users cannot remove the data directory."""
     _, data_dir = _within(tmp_path, 0o1777)
 
     async with embedded.store(data_dir):
@@ -164,8 +164,8 @@ async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o770, 0o2775])
 async def test_a_directory_of_ones_own_is_used(tmp_path: Path, mode: int) -> None:
-    """The data directory is accepted if only its user and the user's own group may write to it. The group may
-    write there on many systems and mounted volumes."""
+    """If only the owner and the owner's own group may write to the data directory, it is accepted. Many
+    systems and mounted volumes let this group write."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, -1, os.getegid())

@@ -76,7 +76,8 @@ def is_running(pid: int) -> bool:
 
 
 def servers_on(data_dir: Path) -> list[int]:
-    """List the processes that have the directory's lock file open, except its owner, a Taskwire process."""
+    """List the ids of the processes that have the directory's lock file open. Leave out the Taskwire process
+    that owns the directory."""
     owner = (data_dir / data_directory.OWNER_LOCK).read_text().strip()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -172,7 +173,7 @@ def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
 
 async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts: Starts) -> None:
     """While a process owns the store, a second start fails. The error names the directory and the first
-    process, which is not disturbed."""
+    process. The first process continues undisturbed."""
     first = await starts(data_dir)
     url = await line_of(first)
 
@@ -217,7 +218,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end of the store, a server that ignores SIGTERM is killed after a while. No confirmed write is
+    """If the server does not end when its store is closed, it is killed after a while. No confirmed write is
     lost."""
     monkeypatch.setattr(embedded, "SERVER_STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:

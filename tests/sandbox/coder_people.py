@@ -30,7 +30,7 @@ class Reply:
 
     @property
     def said(self) -> tuple[int, str, str]:
-        """Return the status, message and detail of an error, to compare them with the tables."""
+        """Return the status, message and detail of an error. The detail is empty if the answer has none."""
         body = self.json
         return self.status, body["message"], body.get("detail", "")
 

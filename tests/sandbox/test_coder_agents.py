@@ -234,8 +234,8 @@ async def test_a_prompt_can_leave_its_paste_too(stage: Scene) -> None:
 async def test_the_program_inside_can_fail(
     stage: Scene, part: str, route: str, message: str, delivered: list[str]
 ) -> None:
-    """If the program in the workspace fails, `send` and `logs` answer 502. In one of these cases the agent
-    has got the input nevertheless."""
+    """If the program in the workspace fails, `send` and `logs` answer 502. If it fails after it has typed an
+    input, the agent has got this input."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agentapi_fails(part)
     method, body = ("POST", {"input": "hello"}) if route == "send" else ("GET", None)

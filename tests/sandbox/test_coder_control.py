@@ -102,8 +102,8 @@ async def test_an_agent_may_never_report(stage: Scene) -> None:
     [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
 )
 async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
-    """If a test pauses a task through the control interface, or lets its build fail or its agent crash, the
-    task's status changes accordingly."""
+    """Through the control interface, a test can pause a task, let its build fail, or let its agent crash. The
+    answer shows the task's new status."""
     stage.sandbox.add_task("alice", "Do it", name="it")
 
     reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})

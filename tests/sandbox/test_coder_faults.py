@@ -47,7 +47,7 @@ async def create(stage: Scene) -> Reply:
 async def test_an_answer_can_be_wrong(
     stage: Scene, fault: faults.Fault, status: int, message: str, has_happened: bool
 ) -> None:
-    """If a test plans an error for a call, the stand-in answers the call with it once, before or after the
+    """A test can plan an error for a call. The stand-in answers one call with this error, before or after the
     call takes effect.
 
     The next call is answered normally.

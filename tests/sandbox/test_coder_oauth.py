@@ -67,8 +67,8 @@ async def test_a_code_and_a_refresh_token_work_once_and_for_their_app() -> None:
     ids=lambda wrong: next(iter(wrong)),
 )
 async def test_a_wrong_request_shows_no_page_and_gives_no_code(wrong: dict[str, str]) -> None:
-    """If an authorization request is wrong, it shows no page and gives no code. The browser is not sent to
-    the request's URL, which may be an attacker's."""
+    """If an authorization request is wrong, the stand-in shows no page and gives no code. It does not send
+    the browser to the URL in the request, because this URL may be an attacker's."""
     async with CoderSandbox() as coder, httpx.AsyncClient(base_url=coder.url) as http:
         user = coder.add_user("alice")
         app = coder.add_oauth_app("Taskwire", CALLBACK)

@@ -53,7 +53,8 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """If a person has this role, they may make exactly the calls of the table on another user's task."""
+    """A person with this role makes each call on another user's task. The answers have the statuses of the
+    table. `listed` is the number of tasks that the person sees."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"

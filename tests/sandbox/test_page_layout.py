@@ -111,8 +111,8 @@ async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: Worl
 
 
 async def test_the_message_box_names_its_channel_before_the_stream_is_open(world: World) -> None:
-    """Before the page has connected and read the people again, the placeholder of the message box already
-    names the channel."""
+    """While the page waits for its second answer about the workspace, it is not connected yet. The
+    placeholder of the message box already names the channel."""
     asked: list[str] = []
 
     async def answer_once(route: Route) -> None:
@@ -161,8 +161,8 @@ async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: Worl
 
 
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
-    """If a person opens the menu of a reply, it stays over the thread, and does not reach the panel beside
-    the thread."""
+    """If a person opens the menu of a reply, the menu stays inside the thread's pane. It does not cover the
+    panel beside the thread."""
     ts = await world.slack.post("bob", "shop", "the root")
     await world.slack.post("alice", "shop", "mine", ts)
     await world.message("the root").get_by_role("button", name="1 reply").click()

@@ -62,8 +62,8 @@ async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind:
 
 
 async def test_a_foreign_page_reaches_neither_slack_nor_coder() -> None:
-    """If a page of another origin sends a request, it is refused, also if the request is for the Coder
-    panel."""
+    """If a page of another origin sends a request to the demo, the demo refuses it. This also holds for
+    requests of the Coder panel."""
     routes = page.routes(coder_url="http://127.0.0.1:9")
     async with SlackSandbox(routes=routes) as slack, aiohttp.ClientSession() as session:
         address = f"{slack.backend.base_url}/_control/coder"

@@ -101,7 +101,7 @@ async def test_one_can_be_somebody_else(world: World) -> None:
     """If a visitor becomes Bob, they see the channel, but not Alice's ephemeral message or her private
     channel.
 
-    A reaction of theirs has Bob's name.
+    If the visitor then adds a reaction, it has Bob's name.
     """
     await world.type("/task create fix it")
     await expect(world.message("I am on it.")).to_be_visible()
@@ -156,7 +156,7 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
     """The Home tab shows what the bot publishes. If a person presses a button there or writes a direct
-    message, it reaches the bot."""
+    message, the bot gets the press or the message."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
     await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
     await world.type("fix the footer")

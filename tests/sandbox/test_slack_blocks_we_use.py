@@ -1,5 +1,5 @@
-"""The stand-in for Slack accepts the kinds of blocks and dialogs that Taskwire uses up to Slack's limits, and
-refuses larger ones."""
+"""The stand-in for Slack accepts the kinds of blocks and dialogs that Taskwire uses. It refuses those that
+are larger than Slack allows."""
 
 import pytest
 from pydantic import JsonValue

@@ -1,5 +1,5 @@
-"""When people and user groups change, the stand-in sends events. For an organization, it gives additional
-answers."""
+"""When people and user groups change, the stand-in sends events. If the app is installed in an organization,
+some answers have more fields."""
 
 from tests.sandbox.slack_app import connected
 from tests.sandbox.slack_worlds import world

@@ -178,8 +178,8 @@ async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) ->
 
 
 async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str) -> None:
-    """If the app edits or deletes a message of another person, this is refused. If the message is missing,
-    the error says that it is not found."""
+    """If the app edits or deletes a message that is not its own, the call is refused. If the message does not
+    exist, the error says so."""
     theirs = await api.slack.post("alice", "general", "mine")
 
     update = await api.call("chat.update", channel=general, ts=theirs, text="x")

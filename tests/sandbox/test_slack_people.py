@@ -154,8 +154,8 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 
 
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
-    """If something is written in a channel that the bot has not joined, even a mention, the app gets no
-    event."""
+    """If a person writes in a channel that the bot has not joined, the app gets no event, even if the message
+    mentions the bot."""
     await api.slack.mention("alice", "random", "hello?")
     await api.slack.wait_until_idle()
 
@@ -210,8 +210,8 @@ async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None:
-    """If a link is posted, the app gets an event, even if the bot is no member. The preview that the app then
-    sends is shown below the message."""
+    """If a person posts a link, the app gets an event, even if the bot is not in the channel. The app can
+    answer with a preview, which is shown below the message."""
     ts = await api.slack.post("alice", "random", "see https://coder.test/tasks/1")
     await api.slack.until(lambda: app.events, "the event")
     shared = app.events[0]

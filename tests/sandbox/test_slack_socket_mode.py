@@ -168,8 +168,8 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
 
 
 async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) -> None:
-    """Before the stand-in closes a socket, it sends refresh_requested and then nothing more on this socket. A
-    warning before that changes nothing."""
+    """Before the stand-in closes a socket, it sends refresh_requested, and then nothing more on this socket.
+    It may send a warning earlier, and the socket stays open."""
     async with connected(api) as old:
         await api.slack.sockets.warn()
         await api.slack.sockets.refresh()

@@ -69,7 +69,8 @@ class Person:
         return self.finds_card(place, root or ts)
 
     def finds_card(self, channel: str, root: str) -> "Thread":
-        """Return the thread that begins at `root`, in which there is one new card."""
+        """Return the thread that begins at `root`. Check that the thread has exactly one unread message, and
+        take this message for the card."""
         cards = [
             str(message["ts"])
             for message in self._world.slack.thread(channel, root)
@@ -86,7 +87,7 @@ class Person:
         return ts
 
     def direct(self) -> str:
-        """Return the direct conversation between this person and the bot."""
+        """Return the id of the direct conversation between this person and the bot."""
         return str(self._world.slack.open_direct(self.id).id)
 
     async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:

@@ -1,5 +1,5 @@
-"""The bot notes a gap, in which it heard nothing from Slack, completely and once. This holds however often
-Redis fails, and in HTTP mode."""
+"""If the bot hears nothing from Slack for a while (a gap), it notes the whole gap, and only once. This also
+holds if Redis fails again and again, and in HTTP mode."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,8 +132,8 @@ async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: Worl
 async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
     world: World, process: Downtime
 ) -> None:
-    """Redis fails while the bot notes a silence of Slack. The bot still reads from the start of the
-    silence."""
+    """Slack sends nothing for a while, and Redis fails while the bot notes this silence. The bot still reads
+    messages from the start of the silence."""
     await _has_come(world, process)
     began = world.clock.time()
     world.clock.passes(10 * MINUTE)
@@ -165,8 +165,8 @@ async def test_an_outage_over_http_is_read_once(world: World, process: Downtime)
 
 
 async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, process: Downtime) -> None:
-    """First a proxy failed, and then no bot ran. Backfill at the start covers only the time without a bot, so
-    the first request starts another backfill."""
+    """In HTTP mode, first no request reached the bot, and then no bot ran. Backfill at the start covers only
+    the time without a bot. The first request starts another backfill."""
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
     await process.beat()

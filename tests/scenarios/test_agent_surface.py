@@ -119,8 +119,8 @@ async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface
 
 
 async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> None:
-    """Slack refuses the first call that sets an agent's state. The bot tells nobody, and tries such a call
-    again only after a day."""
+    """A workspace does not have the agent surface, so Slack refuses the first call that sets an agent's
+    state. The bot tells nobody, and tries such a call again only after a day."""
     method, code = "agents.sessions.setStatus", "feature_not_enabled"
     surface.slack.faults.add(method, CallFault.ERROR, times=None, error=code)
 
@@ -135,7 +135,8 @@ async def test_a_workspace_without_the_surface_loses_nothing(surface: World) -> 
 
 
 async def test_an_app_that_is_no_agent_never_asks(world: World) -> None:
-    """The bot reads from the granted scopes that the app is no agent, and makes no call."""
+    """The app is not declared as an agent, which the bot reads from its granted scopes. The bot makes no call
+    that sets an agent's state."""
     thread = await _a_working_agent(world)
 
     assert (_calls(world), _shown(world, thread)) == ([], "")

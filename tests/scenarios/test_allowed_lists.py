@@ -92,7 +92,7 @@ async def test_mentions_reactions_and_forms_are_refused_when_they_arrive(world: 
 
 async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: World) -> None:
     """The audit trail keeps a limited number of entries. A person who is refused again and again adds at most
-    ten a minute."""
+    ten entries a minute."""
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "general")
 

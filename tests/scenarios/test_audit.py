@@ -117,7 +117,8 @@ async def test_what_coder_refuses_is_recorded_as_failed(world: World) -> None:
 
 
 async def test_an_act_that_is_tried_again_has_one_entry(world: World) -> None:
-    """Coder does not answer the first try. The trail has one entry, with the result of the last try."""
+    """Coder does not answer the first try of an act, and the bot tries again. The trail has one entry for the
+    act, with the result of the latest try."""
     thread, task = await a_task(world)
     for _ in range(2):
         world.coder.plan_fault("tasks.pause", Fault("away", executes=False, answer=Response(503, b"")))

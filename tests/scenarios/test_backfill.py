@@ -217,7 +217,7 @@ async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
 
 
 async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> None:
-    """Another replica heard Slack while this replica was off, so no message was missed."""
+    """Another replica heard Slack while this replica was off, so this replica reads nothing at its start."""
     await a_waiting_agent(world)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -489,7 +489,7 @@ async def writes_while_away(world: World, thread: Thread) -> str:
 
 
 def without_notices(said: list[str]) -> list[str]:
-    """Leave out notices that an agent needs somebody. Such notices come only because much time passes."""
+    """Return the messages without the notices "Needs you", which come only because much time passes."""
     return [each for each in said if "Needs you" not in each]
 
 
@@ -502,7 +502,7 @@ async def talk(world: World, count: int) -> None:
 
 
 def threads_of(world: World, tasks: list[SandboxTask]) -> list[str]:
-    """Return the roots of these tasks' threads."""
+    """Return the ts of the first message of each task's thread."""
     roots = [str(root["ts"]) for root in world.slack.messages("general") if root.get("bot_id")]
     assert len(roots) == len(tasks)
     return roots

@@ -84,8 +84,8 @@ async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: Wo
 
 
 async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
-    """Bob presses *Answer* on Alice's card. The dialog has no field, and says how Bob's words can reach
-    the agent."""
+    """Bob, who may not steer, presses *Answer* on Alice's card. The dialog has no field for an answer. It
+    tells Bob to reply in the thread and to ask Alice to pass the reply on."""
     thread, _ = await a_question(world)
 
     await world.bob.clicks(thread, "Answer")
@@ -157,8 +157,8 @@ async def test_a_stop_that_no_poll_has_seen_does_not_stay_on_the_card(world: Wor
 
 
 async def test_a_press_that_came_to_nothing_leaves_the_card_as_it_was(world: World) -> None:
-    """Coder refuses the pause. The card shows the earlier phase, and the bot tells the person Coder's
-    reason."""
+    """A person presses *Stop*, and Coder refuses the pause. The card shows the same phase as before the
+    press. The bot tells the person Coder's reason."""
     thread, task = await a_task(world)
     forbidden = Response(403, b'{"message":"Forbidden."}')
     world.coder.plan_fault("tasks.pause", Fault("forbidden", executes=False, answer=forbidden))
@@ -225,7 +225,8 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
 
 
 async def test_a_working_card_has_everything_in_its_menu(world: World) -> None:
-    """The card has one menu with all entries. The entries that end the task come last."""
+    """While the agent works, the card has *Stop* and one menu with all other entries. The entries that end
+    the task come last."""
     thread, task = await a_task(world)
     task.becomes("working", "Reading the code")
     await world.polls()
@@ -266,7 +267,8 @@ def shown_cards(world: World, thread: Thread) -> list[str]:
 
 
 async def test_a_share_says_that_a_question_is_open(world: World) -> None:
-    """Alice shares a task whose agent waits for an answer. Bob's direct message says so."""
+    """Alice shares a task with Bob while its agent waits for an answer. The bot's direct message to Bob says
+    that the agent waits."""
     thread, _ = await a_question(world)
 
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")

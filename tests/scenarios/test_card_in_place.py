@@ -97,7 +97,8 @@ async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None
 
 
 async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> None:
-    """Slack refuses an edit with various errors. In the end, the card shows the newest state."""
+    """Slack answers the first edits of a card with various errors. The bot tries again, and in the end the
+    card shows the newest state."""
     thread, task = await a_task(world)
     for fault in (CallFault.SERVER_ERROR, CallFault.DONE_THEN_CUT, CallFault.RATE_LIMITED):
         world.slack.faults.add("chat.update", fault)
@@ -129,8 +130,8 @@ async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: W
 
 
 async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(world: World) -> None:
-    """Slack accepts no message in a thread without a root. So the bot posts a new card, and the task
-    continues in the new thread."""
+    """Somebody deletes a card. Slack accepts no message in a thread without its first message. So the bot
+    posts a new card once, and the task continues in the new card's thread."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.says("It is done.")
@@ -173,8 +174,8 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
 
 
 async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
-    """Alice mistypes a verb in the old thread. The bot asks in the new thread what she meant, so that she
-    knows that the agent did not get the reply."""
+    """Alice mistypes a verb, and then the card is deleted. The bot posts a new card and asks in its thread
+    what Alice meant. So she knows that the agent did not get her reply."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
@@ -232,8 +233,8 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
 
 
 async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(world: World) -> None:
-    """Slack refuses each reply as if the thread had no root, but the card is there. The bot tells the owner
-    that the thread is closed."""
+    """Slack refuses each of the bot's messages in a thread, as if the card were deleted. But the card is
+    there. The bot tells the owner that the thread is closed."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add(

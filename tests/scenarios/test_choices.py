@@ -159,8 +159,8 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
 
 
 async def test_a_choice_is_pressed_while_its_question_is_being_posted(world: World) -> None:
-    """Slack shows the question before the bot knows that it was posted. Alice presses two choices, and only
-    the first press counts."""
+    """Slack shows a question before the bot gets Slack's answer to the post. In this time, Alice presses two
+    choices. Only the first press counts."""
     thread, task = await an_asking_agent(world)
     await world.alice.clicks(thread, "1. main, where all work goes")
     await world.passes(seconds=3)
@@ -341,7 +341,8 @@ async def test_a_made_up_choice_is_no_choice(world: World, value: str) -> None:
 
 
 async def test_the_choices_of_a_long_answer_are_offered(world: World) -> None:
-    """The notice shows the beginning of the answer and its choices. A file has the whole answer."""
+    """An agent's answer is too long for one message. The notice shows the beginning of the answer and its
+    choices. A file has the whole answer."""
     thread, task = await a_task(world)
     body = "\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200))
     task.says(f"{body}\n\nWhich one shall I mend?\n\n1. main\n2. release-2")

@@ -38,7 +38,8 @@ async def frail(tmp_path: Path) -> AsyncIterator[World]:
     ids=lambda fault: fault.name,
 )
 async def test_a_question_that_coder_does_not_answer(world: World, line: str, fault: faults.Fault) -> None:
-    """Whatever fault Coder has, the person gets the same one sentence."""
+    """A person types a query while Coder fails. Whatever the fault is, the bot answers with the same
+    sentence."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.coder.plan_fault("*", fault, times=None)
 
@@ -106,8 +107,7 @@ async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
 
 
 async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
-    """Coder answers with a refusal, and the person reads Coder's own sentence. Another try would change
-    nothing."""
+    """Coder forbids a query. The bot does not try again, and the person reads Coder's own sentence."""
     world.coder.plan_fault("tasks.list", faults.server_error("Forbidden.", 403), times=None)
 
     await world.alice.types("/task list")
@@ -133,8 +133,8 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
 async def test_what_coder_refused_for_an_hour_is_not_called_away(
     world: World, fault: faults.Fault, told: str
 ) -> None:
-    """Coder answered each try with a refusal. The bot tells the person who can help, and does not say that
-    Coder is away."""
+    """Coder refuses each try of a command for an hour, and the bot gives the command up. It tells the person
+    why Coder refused, and not that Coder is away."""
     world.coder.plan_fault("tasks.*", fault, times=None)
 
     await world.alice.types("/task pause loose")
@@ -382,8 +382,8 @@ async def test_the_store_is_away(frail: World) -> None:
 
 
 async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
-    """The store does not answer, so it may have taken the command. The bot asks the person to look before
-    they repeat the command."""
+    """The store does not answer, so it may have stored the command or not. The bot asks the person to check
+    this before they repeat the command."""
     assert frail.store is not None
     await frail.alice.runs("/task create fix that")
     await frail.passes(seconds=5)
@@ -470,8 +470,8 @@ async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(w
 
 
 async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: World) -> None:
-    """The first try has an unknown outcome. The bot tries again soon, because the task's name prevents a
-    second task."""
+    """The first try to create a task has an unknown outcome. The bot tries again soon. It cannot create a
+    second task, because the name of the first is taken."""
     world.coder.plan_fault("tasks.create", faults.server_error())
 
     thread = await world.alice.runs("/task create fix it")
