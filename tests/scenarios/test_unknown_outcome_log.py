@@ -18,7 +18,8 @@ from .world import World, new_world
 
 
 async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world: World) -> None:
-    """Coder's answer is lost. The log shows the input at once, so the bot does not send it again."""
+    """The agent gets an input, but Coder's answer to the bot is lost. The agent's log shows the input at
+    once, so the bot does not send it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
 
@@ -49,8 +50,8 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
 
 
 async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
-    """The connection to Coder breaks before a request takes effect. The agent's log does not have the input,
-    so the bot sends it again once."""
+    """The connection to Coder breaks before an input reaches the agent. The agent's log does not have the
+    input, so the bot sends it again once."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -156,7 +157,8 @@ async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
 
 
 async def test_what_other_people_type_changes_nothing_about_an_entry(world: World) -> None:
-    """Other people type in Coder's own pages. The bot still finds the entry of its input."""
+    """After an input of unknown outcome, somebody types another input in Coder's own pages. The bot still
+    finds its own input in the log."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -172,8 +174,8 @@ async def test_what_other_people_type_changes_nothing_about_an_entry(world: Worl
 
 
 async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> None:
-    """Somebody types the same words in Coder. The log has two entries, and the bot cannot tell which is the
-    reply."""
+    """Somebody types the same text in Coder as a reply of unknown outcome has. The log then has the text
+    twice, and the bot cannot tell which entry is the reply. So it asks a person."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)
@@ -208,8 +210,8 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """The agent's log cannot be read for a while, so the bot waits. After that, the log shows whether the
-    input arrived."""
+    """After an input of unknown outcome, the agent's log cannot be read for a while, so the bot waits. When
+    it reads the log, it finds the input there."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     logs = world.coder.plan_fault("tasks.logs", bad_gateway(), times=None, skips=1)

@@ -33,7 +33,8 @@ async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> N
 
 
 async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> None:
-    """Coder's answer to a resume is lost. The bot sees a newer build, and delivers the reply."""
+    """A reply resumes a paused task, but Coder's answer to the resume is lost. The bot sees that a newer
+    build has started. So it does not resume again, and delivers the reply."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -175,7 +176,8 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
 
 async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
-    """The task is deleted. The question loses its buttons and gives the reason."""
+    """The task is deleted while the bot's question about a reply is open. The question loses its buttons, and
+    says why."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -197,8 +199,8 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
 
 
 async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: World) -> None:
-    """The task is deleted before the bot can read its log. The thread is told that the agent may have the
-    reply."""
+    """After a reply of unknown outcome, the task is deleted before the bot has read the agent's log. The bot
+    writes in the thread that the agent may have the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
     world.coder.plan_fault("tasks.logs", bad_gateway(), skips=1)

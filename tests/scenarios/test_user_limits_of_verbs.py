@@ -67,7 +67,8 @@ async def test_replies_are_not_counted(world: World) -> None:
 
 
 async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
-    """The bot refuses Bob ten times, and then tells him the limit. Other people's verbs still work."""
+    """Bob, who may not steer, writes fifteen verbs. The bot refuses ten of them, and then tells him the limit
+    once. Alice's verb still works."""
     thread, task = await a_busy_agent(world)
 
     for _ in range(15):
@@ -80,7 +81,7 @@ async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
 
 
 async def test_presses_of_one_person_are_counted_too(world: World) -> None:
-    """A person has reached the limit with presses. Other people can still use the buttons."""
+    """Bob, who may not steer, presses *Stop* until he has reached the limit. Alice can still press it."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -95,8 +96,8 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
 
 @pytest.mark.parametrize("typed", ["pause", "resume", "mute", "attach", "edit"])
 async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: World, typed: str) -> None:
-    """The bot refuses Bob's commands ten times, and then tells him the limit. Other people's commands still
-    work."""
+    """Bob, who may not steer, types fifteen commands. The bot refuses ten of them, and then tells him the
+    limit once. Alice's command still works."""
     _, task = await a_busy_agent(world)
     text = " to something else" if typed == "edit" else ""
 
@@ -177,7 +178,8 @@ async def test_made_up_values_of_one_link_are_counted_together(world: World) -> 
 
 
 async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> None:
-    """A person has reached the limit with queries. They can still pause and delete the task."""
+    """A person has reached the limit with queries, such as `!status`. They can still pause and delete the
+    task."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
     for _ in range(12):

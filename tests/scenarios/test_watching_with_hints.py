@@ -142,14 +142,15 @@ async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: W
 
 @pytest.mark.parametrize("path", ["/coder/webhook", "/coder/webhook/guessed", "/coder/webhook?token="])
 async def test_a_webhook_call_without_the_token_is_refused(world: World, path: str) -> None:
-    """Coder does not sign its calls, so the address must contain the token."""
+    """A call of the webhook whose URL does not contain the right token gets 403. Coder does not sign its
+    calls, so only the token shows that Coder has made a call."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
 
     assert await post(world, path) == 403
 
 
 async def test_without_a_word_there_is_no_such_address(world: World) -> None:
-    """The settings have no token for the webhook, so the bot answers 404."""
+    """If no token for the webhook is set, the bot answers a call of the webhook with 404."""
     assert await post(world, "/coder/webhook") == 404
 
 

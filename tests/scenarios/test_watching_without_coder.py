@@ -96,8 +96,8 @@ async def test_list_and_status_show_what_was_last_known(world: World) -> None:
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
-    """The cards show that Coder refuses the token, and the administrators are told. The jobs continue when
-    Coder accepts it again."""
+    """Coder refuses the bot's token. The cards show this, and the administrators are told. The jobs wait, and
+    continue when Coder accepts the token again."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     world.coder.user("taskwire").status = "suspended"

@@ -45,7 +45,8 @@ async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fa
 async def test_two_hundred_people_ask_at_once_and_all_are_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slack allows a hundred look-ups of people a minute. The other people wait, and no query fails."""
+    """Two hundred people type a query at once, and Slack allows only a hundred look-ups of people a minute.
+    The queries of the others wait, and in the end each is answered."""
     monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(200)]
     world.slack.add_channel("crowd", [person.name for person in people])

@@ -1,5 +1,5 @@
-"""A newer version of Taskwire, as a world's store shows it: its jobs, and the record that the newer version
-used the store."""
+"""Helpers that make a world's store look as if a newer version of Taskwire had used it, with that version's
+jobs."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -27,7 +27,7 @@ Body = Mapping[str, object]
 
 
 def last(slack: SlackSandbox, name: str) -> Body:
-    """Return the last payload that the stand-in has delivered under this name."""
+    """Return the latest payload that the stand-in has delivered under this name."""
     return next(one.payload for one in reversed(slack.deliveries) if one.name == name)
 
 
@@ -86,8 +86,8 @@ async def test_a_reply_in_somebody_elses_thread_says_so(slack: SlackSandbox) -> 
 
 
 async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(slack: SlackSandbox) -> None:
-    """If a reply does not name the author of its thread, it counts as possibly in a thread of ours. Not every
-    server names this author."""
+    """Some servers do not say in a reply's event who began the thread. Such a reply counts as one in a thread
+    that the bot may have begun."""
     root = await slack.post("bob", "dev", "who knows?")
     await slack.post("alice", "dev", "I do", root)
     body = slack.deliveries[-1].payload

@@ -140,8 +140,8 @@ NOT_SLACKS = [
 
 @pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
 async def test_a_limit_that_names_nothing_rests_everything(act: Behavior, rest: float) -> None:
-    """If a 429 does not have Slack's own error code, all methods are blocked, because the rate limit may be
-    about all calls."""
+    """If a 429 comes without Slack's own error code, for example from a proxy, calls of all methods are
+    blocked for a while. The rate limit may be about all calls."""
     found, rate_limiter = await outcome(act)
 
     assert isinstance(found, errors.SlackRateLimited)

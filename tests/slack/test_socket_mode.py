@@ -76,8 +76,8 @@ async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
 
 
 async def test_what_has_come_is_answered_before_it_closes() -> None:
-    """If the process ends while it claims a command, the command is still acked. So it does not fail for its
-    person."""
+    """If the process ends while it claims a command, it still acks the command. So the person does not see
+    the command fail."""
     began, written = asyncio.Event(), asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:

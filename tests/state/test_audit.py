@@ -254,8 +254,8 @@ async def test_sealed_entries_cannot_be_left_out(engine: Engine) -> None:
 
 
 async def test_a_break_stays_known(engine: Engine) -> None:
-    """If the chain is broken and later entries follow, they are protected as before. The check still reports
-    the break."""
+    """The chain of entries is broken, and later entries are written and sealed after the break. The check
+    still reports the break."""
     trail = trail_of(engine)
     await acts(engine, 3, trail)
     await engine.connections.commands.xdel(engine.keys.named("audit"), (await rows(engine))[1][0])
@@ -269,8 +269,8 @@ async def test_a_break_stays_known(engine: Engine) -> None:
 
 
 async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
-    """If the old key is removed after a key rotation, sealed entries are still valid. They do not need their
-    old signatures any more."""
+    """After a key rotation, the old key is removed. Entries that are sealed stay valid, because the check
+    does not need their own signatures any more."""
     trail, new = trail_of(engine), sealing.make_key()
     await acts(engine, 2, trail)
     await trail.seal()

@@ -148,8 +148,8 @@ def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
 
 
 def _story(task: Task, finishes: list[Finish]) -> list[str]:
-    """Return the events of a task as the ends of their notices' ids, in order. A stopped workspace counts as
-    paused, and a started one as resumed."""
+    """Return the events of a task in order. Each event is the last part of its notice's id. A stopped
+    workspace counts as paused, and a started one as resumed."""
     moments = [(finish.at, finish.notice) for finish in finishes]
     for build in task.workspace.builds[1:]:
         agent, is_stop = build.agent, build.transition == "stop"

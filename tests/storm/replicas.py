@@ -61,10 +61,10 @@ class Replica:
 
     @property
     def is_steady(self) -> bool:
-        """Return whether the process runs and has not just continued after a stop.
+        """Return whether the process runs and was not stopped by SIGSTOP a moment ago.
 
-        A process that has just continued may have written too late, and logs this. If it is killed before it
-        logs this, nobody knows about the late write.
+        A process that has just continued may send a call too late. It logs this, and must not be killed
+        before it has logged it.
         """
         is_up = self._process is not None and self._process.exitcode is None
         return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS

@@ -61,10 +61,10 @@ def test_what_is_not_lua_is_refused() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
-    """A script uses only the globals that Redis has. A misspelt name is nil, and an assignment without
-    `local` is an error.
+    """A script uses only the globals that Redis has. In Redis, a misspelt name is nil, and an assignment
+    without `local` is an error.
 
-    Redis finds neither before the line runs.
+    Redis notices neither before it runs the line.
     """
     found = globals_of(assemble(name))
 

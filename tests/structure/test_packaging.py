@@ -131,8 +131,8 @@ def test_the_wheel_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wheel has no stand-ins. Installed from it, `taskwire demo` says what to install and exits with the
-    code for user errors."""
+    """The wheel does not contain the stand-ins. If Taskwire was installed from the wheel, `taskwire demo`
+    says what to install, and exits with the code for user errors."""
     monkeypatch.chdir(ROOT)
     ZipFile(tmp_path / build_wheel(str(tmp_path))).extractall(tmp_path / "installed")
 

@@ -157,8 +157,8 @@ def _public_names(module: ast.Module) -> Iterator[str]:
 
 
 def test_each_error_of_a_tree_in_a_docstring_exists() -> None:
-    """Each error in the tree of a module's docstring exists in the code. If a class is renamed, its name in
-    the tree must be changed too."""
+    """Some modules draw the tree of their exception classes in the docstring. Each class in such a tree
+    exists in the code, so that the tree is changed when a class is renamed."""
     sources = {path: path.read_text() for path in sorted((ROOT / "src/taskwire").rglob("*.py"))}
     classes = set(re.findall(r"^class (\w+)", "\n".join(sources.values()), re.MULTILINE))
     drawn = {

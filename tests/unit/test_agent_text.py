@@ -125,8 +125,8 @@ def test_what_people_write_stays(text: str) -> None:
 @patient
 @given(texts)
 def test_nothing_leaves_it_but_printable_text(text: str) -> None:
-    """The result has no control characters but line breaks and tabs, no direction marks, and nothing
-    invisible."""
+    """Whatever the text is, the agent gets no control characters except line breaks and tabs, no direction
+    marks, and nothing invisible."""
     safe = sanitize_for_agent(text)
 
     controls = {letter for letter in safe if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")}
@@ -196,7 +196,8 @@ def test_words_that_are_hidden_in_letters_nobody_sees_are_gone(hidden: str) -> N
 @patient
 @given(texts)
 def test_making_a_text_safe_twice_is_making_it_safe_once(text: str) -> None:
-    """A second pass changes nothing. Otherwise the agent's log could differ from the text that was sent."""
+    """If a text that was made safe for the agent is made safe again, it does not change. Otherwise the
+    agent's log could differ from the text that was sent."""
     assert sanitize_for_agent(sanitize_for_agent(text)) == sanitize_for_agent(text)
     assert remove_control_characters(remove_control_characters(text)) == remove_control_characters(text)
 

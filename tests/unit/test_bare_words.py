@@ -74,7 +74,7 @@ def test_any_other_text_is_input(message: str) -> None:
     ],
 )
 def test_a_polite_request_stops(message: str) -> None:
-    """A person who asks politely, and names nothing else to stop, wants the task to stop."""
+    """A polite request to stop stops the task, if the request names nothing else that should stop."""
     assert isinstance(classify(message, BOT), Stop)
 
 

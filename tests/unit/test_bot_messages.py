@@ -125,7 +125,7 @@ def test_create_is_a_word_of_the_prompt_in_a_mention() -> None:
 
 
 def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
-    """`create fix it` starts a task. `create` without a prompt opens the form."""
+    """In a direct message, `create fix it` starts a task. `create` without a prompt opens the form."""
     assert read_message("create fix it", is_direct=True) == Create(AgentText("fix it"))
     assert isinstance(read_message("create", is_direct=True), OpenForm)
 
@@ -142,7 +142,9 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused(text: str, says: str) -> None:
-    """The message is nearly a command. The bot refuses it with a sentence and does not start a task."""
+    """A message looks like a command but cannot be carried out, for example a mistyped verb or `pause`
+    without a task's name. The bot refuses it with a sentence, and does not start a task with it as the
+    prompt."""
     with pytest.raises(UserError) as refused:
         read_message(text, is_direct=False)
 

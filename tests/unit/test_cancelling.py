@@ -33,8 +33,8 @@ async def test_a_task_that_swallows_a_cancellation_is_ended() -> None:
 
 
 async def test_ending_a_task_does_not_raise_its_error() -> None:
-    """An asyncio task has failed. To end the task does not raise its error, which was logged before or which
-    nobody needs."""
+    """An asyncio task has failed with an error. `cancel_and_wait` does not raise this error, because it was
+    logged before or nobody needs it."""
 
     async def breaks() -> None:
         raise ValueError

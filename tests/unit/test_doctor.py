@@ -153,13 +153,14 @@ ALICE = Profile(id=UserId("U1"), name="alice", email="alice@example.com")
     ],
 )
 def test_addresses_that_nobody_shows_are_told(profiles: list[Profile], state: str) -> None:
-    """It is normal that one person has no e-mail address. If nobody has an e-mail address, a setting in Slack
-    is wrong."""
+    """Doctor reports an error only if no person has an e-mail address, because then a setting in Slack is
+    wrong. That some people have none is normal. If Slack lists no person, doctor reports a note."""
     assert judge_emails(profiles).state == state
 
 
 def test_work_that_waits_for_a_newer_version_is_told() -> None:
-    """Doctor says when the bot will give up the first of the waiting jobs."""
+    """Jobs wait for a newer version of Taskwire. Doctor says which version to start, and when the bot will
+    give up the first of these jobs."""
     at_ms = int(datetime(2026, 11, 25, 15, 4, tzinfo=UTC).timestamp() * 1000)
 
     assert _said(judge_versions([])) == "ok This version can read everything that waits."

@@ -92,8 +92,8 @@ def test_a_turn_is_told_once() -> None:
 
 
 def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
-    """The excerpt has only the new part of the entry, even if the status bar and the entry's time have
-    changed."""
+    """An entry of the log has grown since the latest excerpt. The next excerpt has only the entry's new part,
+    even if the status bar and the entry's time have changed."""
     notifier = Notifier()
 
     assert notifier.hears(says(0, "One." + STATUS)) == "One."
@@ -387,8 +387,8 @@ def shown_of(log: list[AgentLogEntry]) -> str:
 
 
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
-    """The cut must not leave half a secret, which the masking would not recognize. A key that was cut is
-    masked up to its last line."""
+    """If the beginning of a log is left out, no part of a secret at the cut is shown. Masking would not
+    recognize half a token. Of a private key that was cut, all lines are masked."""
     secret = "glpat-aB3dE6gH9jK2mN5pQ8sT1v"
     body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 40)
     key = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"

@@ -78,7 +78,8 @@ def disguised(secret: str, pairs: list[tuple[int, int, str]], others: list[tuple
 
 
 def in_links(secret: str, cuts: list[tuple[int, int, str]], pairs: list[tuple[int, int, str]]) -> str:
-    """Make parts of a secret the texts of links, and put marks into these texts and between them."""
+    """Return the secret with parts of it as the texts of links, and with Markdown's marks in and between
+    these texts."""
     written: list[str] = []
     at = 0
     for start, length, link_form in sorted(cuts):
@@ -194,8 +195,8 @@ def test_links_in_a_secret_do_not_show_it(
     ],
 )
 def test_a_secret_is_masked_as_it_is_shown(said: str) -> None:
-    """Marks, links and escape codes in an answer are removed before it is shown. The secret is masked after
-    that, when it is whole."""
+    """Marks, links and escape codes within a secret are removed before the answer is shown. The secret is
+    masked after that, because only then is it whole."""
     assert LONG[9:17] not in "\n".join(lines_of([*told_of_answer(said).blocks]))
 
 

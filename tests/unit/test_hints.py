@@ -31,7 +31,7 @@ async def test_hints_while_a_call_goes_on_are_one_more() -> None:
 
 
 async def test_after_its_end_no_call_is_made() -> None:
-    """The process ends, and later hints cause no call."""
+    """After `end`, a hint causes no call, because the process is ending."""
     calls = Calls()
     calls.hint.request()
 

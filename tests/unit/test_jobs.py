@@ -44,5 +44,5 @@ def test_the_end_of_a_share_goes_ahead_of_what_waits_in_its_lane(at: int) -> Non
 @settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
-    """Two inputs for the agent are ordered by their times, to the microsecond."""
+    """Two inputs for the agent run in the order of their times, to the microsecond."""
     assert (input_score(ts(one)) < input_score(ts(other))) == (one < other)

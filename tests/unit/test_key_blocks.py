@@ -109,7 +109,7 @@ def test_text_between_two_keys_stays() -> None:
     ],
 )
 def test_what_is_no_key_stays(text: str) -> None:
-    """Text about keys, public keys, and keys that are masked already do not change."""
+    """Masking does not change public keys, text about keys, or keys that are masked already."""
     assert Masker().mask(text) == text
 
 

@@ -48,8 +48,9 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
 
 
 def test_another_template_brings_its_own_presets() -> None:
-    """Slack reports the chosen template at once. The field for presets gets a new block id. The prompt's
-    field keeps its block id and its text."""
+    """A person chooses another template in the form, and Slack tells the bot at once. The form then has that
+    template's presets in a field with a new block id. The prompt's field keeps its block id, so its text
+    stays."""
     one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
     again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
 
@@ -97,7 +98,8 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
 
 def test_more_templates_than_a_menu_holds() -> None:
-    """The menu has the chosen template. A text says how to use the templates that are not in the menu."""
+    """There are more templates than Slack's menu can hold. The chosen template is always in the menu, and a
+    text says how to use the others."""
     many = [TemplateChoice(f"t-{n}", f"Template {n}") for n in range(150)]
 
     view = forms.create_form(many, chosen="t-149")

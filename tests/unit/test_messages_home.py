@@ -35,8 +35,8 @@ def task(
 
 
 def test_what_needs_somebody_comes_first() -> None:
-    """Questions come first, also those of paused tasks. Then come failures, and then finished pull requests.
-    In each group, the newest is first."""
+    """The tasks that need the person are in this order: questions, also of paused tasks, then failures, then
+    recently finished tasks with a pull request. In each group, the newest is first."""
     links = [
         task("working", Phase.WORKING),
         task("pull request", Phase.DONE, has_pull_request=True),

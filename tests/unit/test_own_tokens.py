@@ -138,8 +138,8 @@ def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
 
 
 def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
-    """A reply's author may write a very long row of backslashes. Masking must take linear time, as for
-    letters."""
+    """A person may write a very long row of backslashes. Masking ten times as many takes about ten times as
+    long, and not a hundred times."""
 
     def seconds(letters: int) -> float:
         typed = json.dumps({"text": "\\" * letters})
@@ -156,7 +156,8 @@ def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
 
 
 def test_a_note_that_is_no_json_is_masked_too() -> None:
-    """Some stored values are plain text, for example the name of a task that the bot is creating."""
+    """A token in a stored value that is plain text and not JSON is masked too, for example in a task's
+    name."""
     assert MASKER.mask_own_in_json(f"use {BOT}") == "use •••"
     assert MASKER.mask_own_in_json("[" * 50_000 + BOT) == "[" * 50_000 + "•••"
 

@@ -137,7 +137,7 @@ def test_an_empty_log_says_only_what_is_there() -> None:
 
 
 def test_copies_are_counted_as_far_as_the_log_goes_on() -> None:
-    """The function counts the copies of an input in the log. For the log of another build, it returns
+    """`count_copies` returns how often the log has the input. For the log of another build, it returns
     None."""
     agent = a_conversation()
     marked = make_mark(WORDS, PROMPT, agent.build, agent.log)
@@ -218,7 +218,7 @@ def test_no_finding_is_ever_false(
 @settings(deadline=None)
 @given(text=TEXTS, others=st.lists(st.sampled_from(["a", "b"]), max_size=3), is_got=st.booleans())
 def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) -> None:
-    """If nothing disturbs the log, no person has to decide."""
+    """If nothing else changes the log, the log decides whether the input arrived, and no person is asked."""
     agent = a_conversation()
     for other in others:
         agent.takes(other)
@@ -296,5 +296,5 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
 @settings(deadline=None)
 @given(st.text())
 def test_plain_words_stay_plain(text: str) -> None:
-    """A text that was normalised once does not change when it is normalised again."""
+    """If a text that was normalised is normalised again, it does not change."""
     assert normalise(normalise(text)) == normalise(text)

@@ -203,8 +203,8 @@ def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str
 
 
 def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
-    """Slack escapes entities in some blocks and not in others. The plain text shows whether they are
-    escaped."""
+    """Slack writes entities such as `&lt;` escaped in some blocks and not in others. The plain text of the
+    message shows which it is, so the agent gets the text that the person typed."""
     escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
 
     assert to_agent_text(to_markdown("a &lt; b", escaped)) == "a < b"

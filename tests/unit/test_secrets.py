@@ -357,8 +357,8 @@ def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
 
 
 def test_a_secret_that_is_longer_than_a_window_is_masked_whole() -> None:
-    """A secret is longer than a window of masking. Masking looks for its end in the rest of the text, and
-    masks it whole."""
+    """A long text is masked in windows. If a secret is longer than a window, masking looks for the secret's
+    end in the rest of the text. The secret is masked whole."""
     assert Masker().mask("a ghp_" + "a" * 100_000 + " b") == "a ghp_••• b"
 
 
@@ -419,7 +419,8 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit
     )
 )
 def test_a_single_line_is_masked_as_it_is_among_others(pieces: list[str]) -> None:
-    """Most single lines take a fast path, which must find the same secrets."""
+    """A short text of one line is masked on a faster path than a text of several lines. The result is the
+    same."""
     line = "".join(pieces)
 
     assert Masker().mask(line) == Masker().mask(f"{line}\n").removesuffix("\n")

@@ -306,7 +306,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, sa
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
-    """One failed start names all missing settings."""
+    """If several settings are missing, one error names all of them."""
     assert [sentence.partition(":")[0] for sentence in _complaints({})] == [
         "SLACK_BOT_TOKEN is missing",
         "SLACK_APP_TOKEN is missing",

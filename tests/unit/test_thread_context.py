@@ -11,7 +11,7 @@ MESSAGES = st.lists(st.builds(EarlierMessage, st.text(max_size=120), st.text(max
 
 
 def test_each_line_is_quoted_and_each_message_has_its_author() -> None:
-    """A message of several lines is one quotation."""
+    """Each line of a message is quoted with `>`. The author's name is in the first line of each message."""
     made = make_context([EarlierMessage("Bob", "it breaks\nsince Monday"), EarlierMessage("Alice", "I see")])
 
     assert made == f"{HEADING}\n> Bob: it breaks\n> since Monday\n> Alice: I see"

@@ -50,7 +50,8 @@ def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) ->
 
 
 def test_a_word_to_come_is_kept() -> None:
-    """Coder sends an unknown status. The card shows this status for as long as it lasts."""
+    """Coder sends a status that Taskwire does not know. The state keeps this word until the next known
+    status."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.unknown_status == "hibernating"
 
@@ -311,7 +312,7 @@ def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> Non
 
 def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
     """Each pause and each resume gets one notice, which later polls do not repeat. The notice names the
-    person if they acted in Slack, and else nobody."""
+    person who did it in Slack. If it was done in Coder, the notice names nobody."""
     told = working().at(MINUTE, Acted(verb="pause", person=ALICE, build=2))
     for n in range(3):
         told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))

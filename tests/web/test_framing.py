@@ -224,8 +224,8 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
 
 
 async def test_no_answer_says_what_runs_here(site: Site) -> None:
-    """Whether a request is accepted, is a health check, or has an unknown path: its answer does not name the
-    server's software."""
+    """No answer names the server's software: neither to an accepted request, nor to a health check, nor to an
+    unknown path."""
     heads = []
     for sent in (request(command("list")), GET, b"GET /nothing HTTP/1.1\r\nHost: taskwire\r\n\r\n"):
         client = await site.connect()

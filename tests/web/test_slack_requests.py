@@ -218,8 +218,8 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:
-    """The signature in the example of Slack's documentation fits. So signing and verifying do not share a
-    mistake."""
+    """The tests' own function computes the signature that Slack's documentation gives for its example. So the
+    signing in these tests and the server's check do not share a mistake."""
     body = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
         b"channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&"
