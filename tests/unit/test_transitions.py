@@ -50,8 +50,7 @@ def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) ->
 
 
 def test_a_word_to_come_is_kept() -> None:
-    """Coder sends a status that Taskwire does not know. The state keeps this word until the next known
-    status."""
+    """If Coder sends a status that Taskwire does not know, the state keeps it until a known status."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.unknown_status == "hibernating"
 
