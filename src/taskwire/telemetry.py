@@ -161,7 +161,10 @@ class ThrottledLog:
         self._began_at = now if self._began_at is None else self._began_at
 
     def end(self) -> float | None:
-        """End the event, so that the next event is logged at once. Return its duration in seconds."""
+        """End the event, so that the next event is logged at once. Return the event's duration in seconds.
+
+        Return None if there was no event since the latest end.
+        """
         if self._began_at is None:
             return None
         seconds = self._now() - self._began_at

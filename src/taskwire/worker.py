@@ -321,10 +321,10 @@ class Worker:
     async def _complete(self, context: JobContext, outcome: Outcome) -> str:
         """Complete the lease, and return what `Queues.complete` returns.
 
-        Repeat the call while Redis cannot be reached, at most for the duration of a lease.
+        Repeat the call while Redis cannot be reached, at most for the duration of a lease. Repeating is safe,
+        because the fencing token lets only one call take effect.
 
-        Repeating is safe, because the fencing token lets only one call take effect. After the lease another
-        worker may have the queue, so raise RedisError. That worker then reconciles the job.
+        After that time, raise RedisError. Another worker may then acquire the queue, and reconciles the job.
         """
         retry_until = time.monotonic() + self._deps.queues.times.lease_ms / 1000
         while True:

@@ -32,7 +32,10 @@ TEMPLATE = "tasks-docker"
 
 
 async def run_demo(port: int | None) -> int:
-    """Run the demo until it is stopped. Return the exit code of the program."""
+    """Run the demo until it is stopped. Return the exit code of the program.
+
+    If `port` is None, the page uses the usual port, or a free port if the usual port is taken.
+    """
     # The environment may name a proxy. Servers on this machine must be reached without it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
     with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:

@@ -187,7 +187,8 @@ class ChannelSettingsSaver:
             raise UserError(*refusals.fallback_not_there(await self._people.find_name(person)))
 
     async def _look_again(self, channel: ChannelId, now_ms: int, batch: Batch) -> None:
-        """Check the tasks with threads in the channel again, so that the changed times apply to them too."""
+        """Add to a batch that all tasks with threads in the channel are checked now, so that changed times
+        apply to them too."""
         links = (await self._deps.links.list_open()).values()
         places = await self._deps.links.list_channels(links)
         self._deps.writes.look_again(

@@ -127,7 +127,10 @@ class AccountConnector:
         )
 
     async def claim(self, user: User, person: UserId) -> None:
-        """Raise UserError if another person has connected this Coder user, or is connecting it now."""
+        """Claim this Coder user for the person, so that nobody else can connect it at the same time.
+
+        Raise UserError if another person has connected this Coder user, or is connecting it now.
+        """
         note = ("account_claim", user.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=person, ttl_ms=CLAIM_MS)
         holder = await self._deps.accounts.find_person(user.id)

@@ -149,7 +149,10 @@ class TaskCreator:
         )
 
     async def _claim_thread(self, thread: ThreadRef, job_id: str) -> bool:
-        """Claim a discussion for this request, so that two mentions at once do not start two tasks in it."""
+        """Claim a discussion for this request, so that two mentions at once do not start two tasks in it.
+
+        Return false if another request has claimed it.
+        """
         note = ("thread_claim", thread.channel, thread.ts)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         return is_first or await self._deps.notes.find(*note) == job_id

@@ -43,8 +43,8 @@ class CreateForm:
 
         Raise UserError if the person may not create tasks.
 
-        `metadata` returns the form's private metadata for the id of the shown template. `with_thread` is as
-        in `forms.create_form`.
+        `metadata` returns the form's private metadata for the id of the shown template. `with_thread` says
+        whether the agent gets the thread too; None if there is no thread, so that the form does not ask.
         """
         await self._people.get_account(requester.person)
         coder = await self._people.accounts.get_client(requester.person)

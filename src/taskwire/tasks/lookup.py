@@ -86,7 +86,7 @@ class _Viewer:
 
     @property
     def username(self) -> str:
-        """The person's name in Coder; None if the person has no account."""
+        """The person's name in Coder; empty if the person has no account."""
         return self.account.username if self.account else ""
 
     def can_see(self, task: Task, link: Link | None) -> bool:
@@ -174,8 +174,9 @@ class Lookup:
     async def take_title(self, requester: Requester, name: TaskName, text: str) -> tuple[TaskName, str]:
         """Return NAME and TEXT of `VERB NAME TEXT`. `name` is the first word, and `text` is what follows it.
 
-        If both begin with a task's title of several words, this title is NAME. But a word with a hyphen is
-        meant as a name."""
+        If a task's title has several words, and `name` and `text` together begin with these words, NAME is
+        the title. A `name` with a hyphen is never the beginning of a title.
+        """
         if name.id or name.owner or name.title or "-" in name.name:
             return name, text
         try:

@@ -1,7 +1,6 @@
-"""Decides which tasks the words fit that a person typed as a task's name or title.
+"""Decides which tasks fit the words that a person typed as a task's name or title.
 
-Tasks that the words fit only nearly are offered to the person. Nothing is done to them before the person
-chooses one.
+If a task fits only nearly, it is offered to the person. Nothing is done to it before the person chooses it.
 """
 
 import asyncio
@@ -45,9 +44,12 @@ def list_titled(
 def _choose(exact: list[CatalogueEntry], longer: list[CatalogueEntry], own: str) -> list[CatalogueEntry]:
     """List the tasks that a person can mean.
 
-    `exact` are the tasks with the typed name or title; `longer` are those that begin with it. If just one of
-    the exact ones (if there are none, of the longer ones) is the person's own, list only that task. If all
-    exact ones belong to others, also list the person's own longer ones, because others choose those names.
+    `exact` are the tasks with the typed name or title. `longer` are the tasks whose name or title begins with
+    it; they count only if there is no exact task. If just one of the counted tasks is the person's own, list
+    only this task.
+
+    There is one exception: if all exact tasks belong to other people, also list the person's own longer
+    tasks. Otherwise other people could hide them by the names that they choose.
     """
     fitting = exact or longer
     mine = [each for each in fitting if each.entry.owner_name == own]
@@ -67,10 +69,11 @@ class NearTasks(NamedTuple):
 async def list_near(
     seen: list[CatalogueEntry], titles: Mapping[str, str], name: TaskName, following: str
 ) -> NearTasks:
-    """List the tasks that have the typed words anywhere in their title or name.
+    """List the tasks that have all typed words somewhere in their title or name. If there are none, list the
+    tasks with a similar name.
 
-    If there are none, list those with a similar name. Of the text that follows a name (`following`), as many
-    words count as some task has.
+    `following` is the text behind the typed name. If some of the tasks have its first words too, list only
+    the tasks that have the most of these words.
     """
     seen = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     typed = name.title or name.name

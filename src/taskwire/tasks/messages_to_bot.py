@@ -172,7 +172,8 @@ class MessagesToBot:
         return done(Batch().append(intake(requester.person), job))
 
     async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
-        """Answer a question. If the name does not fit one task, offer it for each task that may be meant."""
+        """Answer a question about a task. If the name does not fit exactly one task, show a button for each
+        task that may be meant. The button asks the same question about this task."""
         try:
             return done(None, (work.requester, await self._queries.answer(work.requester, question)))
         except NotOneTask as error:

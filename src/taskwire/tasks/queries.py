@@ -62,9 +62,10 @@ Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help
 
 
 def offer_question(question: Question, error: NotOneTask) -> NearMiss:
-    """Offer the question for each task that the name fits.
+    """Return what the bot offers if the name in a question does not fit exactly one task.
 
-    If the name fits no task, offer to create a task.
+    Each offer asks the question about one task that may be meant. If there is no such task, the offer creates
+    a task.
     """
     verb = find_verb("logs" if isinstance(question, Logs) else "status")
     if verb is None:
@@ -168,7 +169,8 @@ class Queries:
         return await answer_or_wait(self._deps, requester, line, partial(self.answer, requester, question))
 
     async def is_task(self, requester: Requester, name: TaskName) -> bool:
-        """Return whether a name, a title or the beginning of one names tasks that the person may see."""
+        """Return whether these words are a name or a title of a task that the person may see, or the
+        beginning of one."""
         try:
             await self._lookup.get(requester, name)
         except SeveralTasks:

@@ -90,9 +90,10 @@ async def _ask_to_connect(
 
 
 async def end_tokens(oauth: OAuthClient | None, client: CoderClient, refresh_token: str) -> None:
-    """Ask Coder to end the client's token and its refresh token.
+    """End the client's token and its refresh token in Coder.
 
-    Do nothing if Coder no longer has them or does not allow that.
+    If Coder does not revoke them together, delete the client's token, and the refresh token ends with it. If
+    Coder refuses that too, do nothing.
     """
     if refresh_token and oauth is not None:
         try:

@@ -228,16 +228,17 @@ class TaskBinder:
             raise UserError(refusals.CODER_NEVER_ANSWERED)
 
     def _has_taken_effect(self, context: JobContext) -> bool:
-        """Return whether the first failed call can no longer arrive.
+        """Return whether the first failed call can no longer arrive at Coder.
 
-        Then a search proves the outcome of the call.
+        If so, a search for the task shows whether that call created it.
         """
         lasts_ms = context.coder.timeouts.create * 1000 + self._deps.queues.times.late_arrival_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
 
     async def _find_created(self, context: JobContext, record: LinkRecord) -> Task | None:
-        """Find the task that an earlier try created. It has this name and this prompt, and no link.
+        """Find the task that an earlier try created; None if there is none. It has this name and this prompt,
+        and no link.
 
         Raises UserError if the owner has a different task of this name.
         """
@@ -257,7 +258,7 @@ class TaskBinder:
             return None
 
     async def _find_former(self, link: Link) -> Link | None:
-        """Find the link of the task's earlier thread."""
+        """Find the link of the task's earlier thread; None if there is none."""
         former = await self._deps.notes.find(DETACHED_LINK, str(link.record.task_id))
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
@@ -318,7 +319,8 @@ def _get_former_title(former: Link | None, task: Task) -> str:
 
 
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
-    """End a link that has no task. If the task does exist, another link may be made for it."""
+    """End a link that was bound to no task. If its task exists in Coder nevertheless, another link may be
+    made for it."""
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.end(Batch(), record, "failed")
     if link.record.task_id is not None:

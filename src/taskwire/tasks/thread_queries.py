@@ -1,9 +1,11 @@
 """Answers verbs in a thread: `!status`, `!logs`, `!help`, and verbs that need a button.
 
 An answer is shown to the person who asked. That person may then show the answer to everybody. A whole log
-goes to the person's direct messages. A question that a person has to decide is posted for everybody, if its
-author may steer the task. If a message is a single word after `!` that is no verb, only its author sees the
-question.
+goes to the person's direct messages.
+
+If a person has to decide something about a message, for example because its verb is unknown, the bot asks
+everybody in the thread, if the message's author may steer the task. There is one exception: if the message is
+a single word after `!` that is no verb, only its author is asked.
 """
 
 import contextlib
@@ -376,7 +378,7 @@ class ThreadQueries:
 def _is_for_everybody(work: AnswerInThread) -> bool:
     """Return whether everybody in the thread sees the answer.
 
-    If the author wrote a single unknown word as a reply, only the author sees the question.
+    If a reply is a single word after `!` that is no verb, only its author sees the question about it.
     """
     is_slip = work.question == "not_a_verb" and len(work.text.split()) == 1
     return work.question in FOR_EVERYBODY and not (is_slip and work.requester.surface == "reply")

@@ -64,9 +64,9 @@ class WaitingRequests:
 
 
 def _score_of(work: WaitForAccount, job: Job) -> int | str:
-    """Return the score of a request in its queue.
+    """Return the score that gives a request its place in the queue to which it returns.
 
-    In a `to_coder` queue, it gets the score of a new request.
+    In a `to_coder` queue, it gets the place of a new request. In other queues, it is the last job.
     """
     if work.queue != to_coder(get_link_id(work.queue)):
         return "next"

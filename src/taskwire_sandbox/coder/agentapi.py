@@ -142,7 +142,8 @@ class AgentApi:
         self._send_report(said, message, uri)
 
     def force_report(self, state: str, message: str, uri: str) -> None:
-        """Report exactly this state, even if it repeats the last report or `report` would replace it."""
+        """Report exactly this state, although the agent has just reported it, or `report` would store
+        `working` instead."""
         self._send_report("failure" if state == "failed" else state, message, uri, is_forced=True)
 
     def end(self) -> None:
@@ -164,7 +165,7 @@ class AgentApi:
             self._world.schedule.add(STABLE_SECONDS / 2, lambda: self._report_working_again(report))
 
     def _report_working_again(self, end: tuple[str, str, str]) -> None:
-        """Report `working` once more, if the report `end` is still the last report.
+        """Report `working` once more, if the report `end` is still the latest report.
 
         The real screen watcher sometimes takes the agent's last output for new work.
         """

@@ -84,7 +84,7 @@ class Schedule:
         return self._moment or self._clock.now()
 
     def next_timestamp(self) -> datetime:
-        """Return the present time, or a microsecond after the last timestamp if that is later.
+        """Return the present time, or a microsecond after the latest timestamp if that is later.
 
         So two rows never have equal times.
         """

@@ -70,10 +70,10 @@ def workspace_status(build: Build) -> str:
 
 
 def current_state(task: Task, status: str) -> State | None:
-    """Return the agent's last report as a state; None if there is no report.
+    """Return the agent's latest report as a state; None if there is no report.
 
-    A report from before the latest start does not count. If there is no report and the task is initializing,
-    the state is `working` with a text of Coder's own.
+    A report from before the latest start does not count. There is one exception to None: if the task is
+    initializing, the state is `working` with a text of Coder's own.
     """
     workspace = task.workspace
     build, report = workspace.latest, workspace.latest_status
@@ -108,7 +108,8 @@ def agent_connection(agent: Agent) -> str:
 
 
 def agent_health(agent: Agent) -> tuple[bool, str]:
-    """Return whether the agent is healthy. If it is not, also return the reason."""
+    """Return whether the agent is healthy, and the reason if it is not. The reason is empty for a healthy
+    agent."""
     connection = agent_connection(agent)
     if connection == "connecting":
         return False, "agent has not yet connected"

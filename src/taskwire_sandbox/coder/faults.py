@@ -22,17 +22,17 @@ class Fault:
 
 
 def late(seconds: float) -> Fault:
-    """Wait, then execute the call and answer."""
+    """Make a fault: the server waits, then executes the call and answers."""
     return Fault("late", delay_before=seconds)
 
 
 def late_after(seconds: float) -> Fault:
-    """Execute the call, wait, then answer."""
+    """Make a fault: the server executes the call, waits, then answers."""
     return Fault("late_after", delay_after=seconds)
 
 
 def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
-    """Answer 429 without executing the call.
+    """Make a fault: the server answers 429 and does not execute the call.
 
     `retry_after` is in seconds. The message names `limit`.
     """
@@ -46,41 +46,41 @@ def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
 
 
 def server_error(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
-    """Answer 500 without executing the call."""
+    """Make a fault: the server answers 500 and does not execute the call."""
     return Fault("server_error", executes=False, answer=json_response(status, {"message": message}))
 
 
 def bad_gateway(
     message: str = "Failed to reach task app endpoint.", detail: str = "context deadline exceeded"
 ) -> Fault:
-    """Answer 502 with one of Coder's messages. Do not execute the call."""
+    """Make a fault: the server answers 502 with one of Coder's messages, and does not execute the call."""
     return Fault(
         "bad_gateway", executes=False, answer=json_response(502, {"message": message, "detail": detail})
     )
 
 
 def nonsense(body: bytes = b"<html>Bad gateway</html>", status: int = 200) -> Fault:
-    """Execute the call and answer with a body that is not JSON."""
+    """Make a fault: the server executes the call and answers with a body that is not JSON."""
     return Fault("nonsense", answer=Response(status, body, content_type="text/html"))
 
 
 def refused() -> Fault:
-    """Close the connection without reading the request or executing the call."""
+    """Make a fault: the server closes the connection without reading the request or executing the call."""
     return Fault("refused", executes=False, cuts=True)
 
 
 def cut_after() -> Fault:
-    """Execute the call, then reset the connection."""
+    """Make a fault: the server executes the call, then resets the connection."""
     return Fault("cut_after", cuts=True)
 
 
 def error_after(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
-    """Execute the call, then answer 500."""
+    """Make a fault: the server executes the call, then answers 500."""
     return Fault("error_after", answer=json_response(status, {"message": message}))
 
 
 def hang() -> Fault:
-    """Accept the request. Neither execute the call nor answer it."""
+    """Make a fault: the server accepts the request, and neither executes the call nor answers it."""
     return Fault("hang", executes=False, hangs=True)
 
 
@@ -99,7 +99,7 @@ MAKERS = {
 
 
 def named(name: str, options: Mapping[str, str | int | float]) -> Fault:
-    """Make a fault from its name, for the control interface."""
+    """Make a fault from its name, for the control interface. Raise LookupError for an unknown name."""
     if name not in MAKERS:
         raise LookupError(f"no fault is called {name!r}; there are {', '.join(MAKERS)}")
     if name == "nonsense" and "body" in options:

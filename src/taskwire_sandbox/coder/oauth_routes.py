@@ -113,9 +113,9 @@ def revoke(call: Call) -> Response:
 
 
 def find_sender(provider: OAuthProvider, body: bytes) -> str:
-    """Return the name of the user whose refresh token a request for tokens has, or had before its renewal.
+    """Return the name of the user to whom the refresh token in a request for tokens belongs.
 
-    Return an empty text if there is no such token.
+    This includes a refresh token that was already renewed. Return an empty text if there is no such token.
     """
     form = dict(parse_qsl(body.decode(errors="replace")))
     grant = provider.grants.get(form.get("refresh_token", ""))

@@ -29,7 +29,7 @@ class OAuthCode:
 
 @dataclass
 class OAuthGrant:
-    """A refresh token and the API key that it belongs to. The refresh token ends with the key."""
+    """A refresh token and the API key that it belongs to. The refresh token expires with the key."""
 
     refresh_token: str
     app: OAuthApp

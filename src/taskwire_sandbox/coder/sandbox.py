@@ -126,7 +126,7 @@ class ScriptedCoder:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Return the last 10,000 requests, the oldest first."""
+        """Return the latest 10,000 requests, the oldest first."""
         return list(self._server.requests)
 
     @property
@@ -196,8 +196,8 @@ class ScriptedCoder:
     def task(self, name: str) -> SandboxTask:
         """Return the task with this id, name or `owner/name`.
 
-        If there is no such task, return the only task whose name begins with `name`. Raise LookupError
-        otherwise.
+        If there is no such task, return the task whose name begins with `name`. Raise LookupError if no task
+        or more than one task fits.
         """
         self.world.schedule.catch_up()
         found = [task for task in self.world.tasks.values() if _is_named(task, name)]
@@ -227,9 +227,11 @@ class ScriptedCoder:
         skips: int = 0,
         seed: int = 0,
     ) -> PlannedFault:
-        """Plan a fault for calls to routes that match a pattern (`tasks.send`, `tasks.*`).
+        """Plan a fault for calls to routes that match a pattern (`tasks.send`, `tasks.*`). Return the planned
+        fault.
 
-        The fault happens `times` times. If `times` is None, the fault happens until `clear_faults`.
+        The first `skips` calls do not count. Each further call meets the fault with this `probability`, until
+        the fault has happened `times` times. If `times` is None, the fault happens until `clear_faults`.
         """
         planned = PlannedFault(route, fault, times, probability, skips)
         planned.rng.seed(seed)

@@ -48,7 +48,7 @@ class ScriptRunner:
     def receive_input(self, text: str) -> None:
         """Take an input as the answer to the agent's open question.
 
-        Without one, start the steps for an input.
+        If no question is open, start the script's steps for an input.
         """
         question, self._question = self._question, None
         self.run(question.then(text) if question else self._script.on_input(text))

@@ -45,8 +45,8 @@ KEY_LENGTHS = (10, 22)
 class RecordedRequest:
     """A recorded request and its result. `fault` is the name of the fault that the request met, or empty.
 
-    `sender` is the user to whom the request's key belongs. `user` is this user too, once the key was
-    accepted.
+    `sender` is the user to whom the request's key belongs. `user` is empty at first, and is the same user as
+    soon as the key is accepted.
     """
 
     number: int

@@ -106,7 +106,8 @@ def log_entry(message: Message, offset_minutes: int = 0) -> Json:
 
 
 def snapshot_json(snapshot: Snapshot | None) -> Json:
-    """Return the log of a task from the snapshot, because the task's agent is not running."""
+    """Return the log that Coder shows while a task's agent is not running. Its messages are those of the
+    snapshot; without a snapshot, there are none."""
     if snapshot is None:
         return {"logs": [], "snapshot": True}
     logs: list[JsonValue] = [log_entry(message) for message in snapshot.messages]
@@ -114,7 +115,7 @@ def snapshot_json(snapshot: Snapshot | None) -> Json:
 
 
 def user_json(user: User) -> Json:
-    """Return a user as a viewer sees them who may read users."""
+    """Return a user with all fields. Coder shows these fields to a viewer with the right to read users."""
     organizations: list[JsonValue] = list(user.org_roles)
     roles: list[JsonValue] = [{"name": name, "display_name": SITE_ROLES[name]} for name in sorted(user.roles)]
     named: Json = {"name": user.name} if user.name else {}

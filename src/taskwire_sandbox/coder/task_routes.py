@@ -88,7 +88,7 @@ def _invalid(key: str, kind: str, value: str) -> str:
 
 
 def get_task(call: Call) -> Response:
-    """Answer with one task. Coder reads its workspace too, with the viewer's rights."""
+    """Answer with one task. If the viewer cannot read the task's workspace, answer 404, as Coder does."""
     if not call.viewer.can_read_workspace(call.task().workspace):
         raise not_found()
     return Response(200, shapes.task_bytes(call.task())[1] + b"\n", content_type=JSON_TYPE)
@@ -263,7 +263,8 @@ def pause_task(call: Call) -> Response:
 
 
 def resume_task(call: Call) -> Response:
-    """Queue a start build unless the workspace is running. If the last build failed, this repeats it."""
+    """Queue a start build. Refuse with 409 if the workspace is already running. After a failed build, a new
+    build is queued."""
     task = call.task()
     status = workspace_status(task.workspace.latest)
     if status == "running":

@@ -134,20 +134,21 @@ class World:
             self.delete_task(task)
 
     def find_user(self, name: str) -> User | None:
-        """Return the user with this id or username. As in Coder, an e-mail address finds no user."""
+        """Return the user with this id or username; None if there is none. As in Coder, an e-mail address
+        finds no user."""
         known = as_uuid(name)
         return self.users.get(known) if known else self._users_by_name.get(name.lower())
 
     def find_task(self, owner: User, name: str) -> Task | None:
-        """Return the owner's task with this name."""
+        """Return the owner's task with this name; None if there is none."""
         return self._tasks_by_name.get((owner.id, name.lower()))
 
     def find_workspace(self, owner: User, name: str) -> Workspace | None:
-        """Return the owner's workspace with this name."""
+        """Return the owner's workspace with this name; None if there is none."""
         return self._workspaces_by_name.get((owner.id, name.lower()))
 
     def find_organization(self, name: str) -> Organization | None:
-        """Return the organization with this id or name.
+        """Return the organization with this id or name; None if there is none.
 
         The name `default` finds the default organization.
         """

@@ -122,7 +122,8 @@ class Dispatcher:
         return reply
 
     async def _apply_fault(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
-        """Apply a fault. Return None if the payload must still be sent in the normal way."""
+        """Apply a fault to a delivery. Return the outcome if the fault replaces the attempt. Return None if
+        the payload must still be sent in the normal way."""
         match rule.fault:
             case DeliveryFault.LOST:
                 delivery.attempts.append("lost")
