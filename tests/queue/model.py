@@ -47,8 +47,8 @@ class Held:
     def head(self) -> str | None:
         """Return the job to run next. None means that the queue is empty.
 
-        If an attempt has begun and its outcome is not known, this is the attempt's job, even if another job
-        has gone ahead of it.
+        If an attempt has begun and its outcome is not known, return the attempt's job. Even a job that has
+        gone ahead has to wait for it.
         """
         return self.attempt.job if self.attempt else self.first
 

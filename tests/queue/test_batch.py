@@ -56,8 +56,8 @@ async def test_the_newest_job_replaces_the_waiting_one_of_its_id(engine: Engine)
 
 
 async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> None:
-    """If somebody asks to redo a job that still waits, no second job is added. One run of the waiting job is
-    enough."""
+    """If one more run is requested while a job still waits, no second job is added. One run of the waiting
+    job is enough."""
     await engine.append("a", "b")
 
     await engine.queues.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
@@ -66,8 +66,8 @@ async def test_a_waiting_job_that_is_redone_keeps_its_place(engine: Engine) -> N
 
 
 async def test_a_running_job_that_is_redone_runs_once_more(engine: Engine) -> None:
-    """If somebody asks to redo a job while it runs, the job runs once more, because the present run may have
-    read old data."""
+    """If one more run is requested while a job runs, the job runs once more. The present run may have read
+    old data."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queues.write(Batch().redo(LIST, job("a")))
@@ -218,8 +218,8 @@ async def test_a_malformed_batch_writes_nothing(engine: Engine, wrong: str) -> N
 
 
 async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engine: Engine) -> None:
-    """If a key that a batch writes has the wrong type in Redis, the batch fails before its first write, not
-    halfway."""
+    """If a key that a batch writes has the wrong type in Redis, the batch fails. It fails before its first
+    write, not halfway."""
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
@@ -231,8 +231,8 @@ async def test_a_key_of_another_type_stops_the_batch_before_its_first_write(engi
 
 async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: Engine) -> None:
     """When a thread gets its link, the parked batches of the thread are written. If this version cannot read
-    one of them, it appends a job that contains the batch, at the place of the message. All other batches are
-    written as usual."""
+    a batch, it keeps the batch as a job in the place of the message. All other batches are written as
+    usual."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
@@ -256,7 +256,7 @@ async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
 async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
-    """If a link's id has a percent sign, which is special in Lua patterns, the id is still used as plain
+    """A percent sign is special in Lua patterns. If a link's id has one, the id is still used as plain
     text."""
     kept = engine.keys.named("parked", "C1:1.0")
     await engine.connections.commands.rpush(

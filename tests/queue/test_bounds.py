@@ -38,7 +38,7 @@ def engine(real: Connections) -> Engine:
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """An inbox on the same store and clock."""
+    """Return an inbox on the store and the clock of `engine`."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
@@ -90,7 +90,7 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
 
 async def test_an_accepted_reply_is_not_rejected_when_slack_retries(engine: Engine, inbox: Inbox) -> None:
-    """If Slack sends an accepted reply again, the reply counts as a duplicate and not as rejected, even if
+    """If Slack sends an accepted reply again, the reply counts as a duplicate. It is not rejected, even if
     too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
@@ -137,7 +137,7 @@ async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inb
 
 async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: Engine, inbox: Inbox) -> None:
     """If 400 replies wait in the queue, a pause is still accepted. If a pause then holds these replies, a
-    press of one of their buttons is still accepted, but a new reply is rejected."""
+    press of one of their buttons is accepted. A new reply is rejected."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MAX_WAITING_REPLIES):
@@ -160,8 +160,8 @@ async def test_acts_on_waiting_replies_are_accepted_however_many_wait(engine: En
 async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If people ask a thousand times in one thread to pause the task while Coder is unreachable, 250 of these
-    requests are accepted. The others are rejected. Edits of earlier replies are still accepted."""
+    """If people ask a thousand times in one thread for a pause while Coder is unreachable, 250 requests are
+    accepted. The others are rejected. Edits of earlier replies are still accepted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="pause:")
@@ -177,9 +177,8 @@ async def test_of_a_thousand_acts_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """If people ask a thousand times in one thread for the log while Slack is unreachable, 300 of these
-    requests are accepted. Up to 300 refusals of later requests wait to be posted, and further refusals are
-    dropped."""
+    """If people ask a thousand times in one thread for the log while Slack is unreachable, 300 requests are
+    accepted. Up to 300 refusals of later requests wait to be posted. Further refusals are dropped."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -190,8 +189,8 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
 
 
 async def test_the_newest_messages_of_an_unknown_thread_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """If a thread never gets a link, its newest 200 messages are kept and older ones are dropped, so that its
-    list does not grow for ever."""
+    """If a thread never gets a link, its newest 200 messages are kept. Older messages are dropped, because
+    the list must not grow for ever."""
     taken = await writes(inbox, MAX_WAITING_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")

@@ -56,8 +56,8 @@ async def test_calls_during_an_exchange_share_the_next_one(script: Counted) -> N
 
 
 async def test_an_exchange_that_hangs_holds_up_no_other(script: Counted) -> None:
-    """If an exchange with Redis gets no answer, the next exchange does not wait for it, because Slack waits
-    only three seconds for an ack."""
+    """If an exchange with Redis gets no answer, the next exchange does not wait for it. Slack waits only
+    three seconds for an ack."""
     together = Coalescer(script, TRY_SECONDS)
     hanging = asyncio.create_task(together.call("hangs"))
     await script.has_begun.wait()

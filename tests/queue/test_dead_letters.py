@@ -96,8 +96,8 @@ async def test_a_dead_letter_of_an_act_names_its_verb(engine: Engine, letters: D
 async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If a dead letter is sent again, the count of its job's tries and the age of the job start at zero. The
-    worker first checks whether an earlier try had an effect."""
+    """If a dead letter is sent again, its job starts with no tries and with an age of zero. The worker first
+    checks whether an earlier try had an effect."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -113,8 +113,8 @@ async def test_a_job_that_is_sent_again_is_as_new_but_looks_for_its_effect(
 
 
 async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, letters: DeadLetters) -> None:
-    """If a job is given up, sent again and given up once more, it has one dead letter, with the time when the
-    job was first written."""
+    """If a job is given up, sent again and given up once more, it has one dead letter. The dead letter has
+    the time when the job was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -177,8 +177,8 @@ async def test_a_reply_is_sent_again_in_its_old_place(engine: Engine, letters: D
 async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If a reply's author has pressed *Send again*, the dead letter of the reply is removed, so the operator
-    cannot send the reply too."""
+    """If a reply's author presses *Send again*, the dead letter of the reply is removed. So the operator
+    cannot send the reply a second time."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -255,8 +255,8 @@ async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, 
 async def test_an_observation_that_is_sent_again_shows_the_present_task(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """If the dead letter of an observation is sent again, the job shows the present state of the task and not
-    the old one."""
+    """A job may contain what was last seen of a task (an observation). If its dead letter is sent again, the
+    job gets the present state of the task."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(observation=old)))

@@ -305,8 +305,8 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
 
 
 async def test_an_older_process_is_refused_at_its_next_call(engine: Engine) -> None:
-    """If a newer version forbids older versions on its store while an older process runs, the next call of
-    the older process is refused."""
+    """A newer version forbids older versions on its store while an older process runs. The next call of the
+    older process is refused."""
     await engine.append("a")
     turn = await engine.takes()
     notes = Notes(engine.connections, engine.keys)

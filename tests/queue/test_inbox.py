@@ -109,8 +109,8 @@ async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, in
 
 
 async def test_a_wrong_batch_is_refused_before_it_is_parked(engine: Engine, inbox: Inbox) -> None:
-    """If the batch of a message is wrong, it is refused before it is parked. Later nobody could be told of
-    the mistake."""
+    """If the batch of a message is wrong, the claim is refused and nothing is parked. If the mistake were
+    found later, nobody could be told of it."""
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
@@ -135,8 +135,8 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
 
 async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connections) -> None:
-    """If a message is to be parked and the answer to the first try is lost, the message is still parked only
-    once."""
+    """If the claim of a message parks the message but its answer is lost, the claim is sent again. The
+    message is still parked only once."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -150,8 +150,8 @@ async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connec
 
 
 async def test_a_delivery_that_another_claimed_is_not_ours_after_a_lost_answer(real: Connections) -> None:
-    """If two replicas get the same delivery, only one of them reports it as claimed, even if an answer of
-    Redis is lost."""
+    """One replica has claimed a delivery, and another replica claims it too. If Redis's answer to the second
+    claim is lost, the claim is repeated and counts as a duplicate."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -239,8 +239,8 @@ async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded
 
 
 async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:
-    """If the answer to the first try of a claim is lost and the second try is refused, the outcome stays
-    unknown."""
+    """If the answer to a claim is lost, the claim is sent again. If this second try is refused, the outcome
+    of the claim stays unknown."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)

@@ -60,8 +60,8 @@ async def test_each_lease_without_completion_is_twice_as_long_up_to_a_minute(eng
 
 
 async def test_a_job_that_was_never_completed_in_ten_leases_is_tried_rarely(engine: Engine) -> None:
-    """If ten leases of a job have ended without a completion, the job is tried only every ten minutes,
-    because it may crash its worker."""
+    """If ten leases of a job end without a completion, the job may crash its worker. It is then tried only
+    every ten minutes."""
     await engine.append("a")
     began_ms = engine.clock.now_ms
     for _ in range(10):
@@ -270,8 +270,8 @@ async def test_a_wrong_batch_leaves_the_lease_as_it_was(engine: Engine) -> None:
 
 
 async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: Engine) -> None:
-    """If a worker dies during an attempt, the queue is due only when the attempt's call can no longer arrive:
-    after its timeout and a margin."""
+    """If a worker dies during an attempt, the attempt's call may still arrive. So the queue is due only after
+    the timeout of the call and a margin."""
     await engine.append("a")
     turn = await engine.takes()
     engine.passes(8)

@@ -131,8 +131,8 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """Return the newest lease for 0, the one before it for 1, and so on, in the store and in the
-        model."""
+        """Return one of the leases that the store and the model have given. 0 means the newest, 1 the one
+        before it, and so on."""
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()
@@ -174,8 +174,8 @@ def _connected(runner: asyncio.Runner, kind: str, directory: Path) -> Iterator[C
 
 @pytest.mark.parametrize(("kind", "examples"), [("valkey", 120), ("fakeredis", 25)])
 def test_the_queues_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
-    """After appends, drops, leases, attempts and completions in any order, some by late workers, the queues
-    in Redis and the model are in the same state."""
+    """Random steps are made in the store and in the model, some of them by late workers. After each step, the
+    queues in Redis and in the model are in the same state."""
     with asyncio.Runner() as runner, _connected(runner, kind, tmp_path) as connections:
 
         class These(Lists):

@@ -61,8 +61,8 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
 
 
 async def test_a_mention_uses_the_reserve_of_a_silent_channel(engine: Engine, limiter: RateLimiter) -> None:
-    """If two posts have used the burst of a silent channel, a post that mentions somebody still gets a
-    reserved place at once. The next post then waits a second longer."""
+    """Two posts have used the burst of a silent channel. A post that mentions somebody still gets a reserved
+    place at once. The next post then waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.MENTION)
     engine.passes(2.02)
@@ -202,8 +202,8 @@ async def test_no_claim_starves(engine: Engine, slow: RateLimiter) -> None:
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
-    """The limit of posts counts for each channel, so posts to one channel do not make a post to another
-    channel wait."""
+    """Each channel has its own limit of posts. Posts to one channel do not make a post to another channel
+    wait."""
     await waits(slow, "a", "b", "c")
 
     assert await waits(slow, "d", where="C2") == [0]
@@ -248,8 +248,8 @@ async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """After a 429, the method is blocked in every channel and for all replicas, because Slack does not say
-    which limit was exceeded.
+    """After a 429, the method is blocked in every channel and for all replicas. Slack does not say which
+    limit was exceeded.
 
     Other methods are not blocked.
     """
@@ -285,7 +285,7 @@ async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) ->
 
 
 async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: RateLimiter) -> None:
-    """After a block, places come one by one and not in a burst, because Slack has counted more calls than the
+    """After a block, places come one by one and not in a burst. Slack has counted more calls than the
     limiter."""
     await limiter.block(UPDATE, 10)
     engine.passes(10)

@@ -124,8 +124,8 @@ TIERS = [
 async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
-    """If twenty claimants call a method all the time, they use at least 95 % of its tier's limit and never
-    exceed it."""
+    """If twenty claimants call a method all the time, they use at least 95 % of its limit. They never exceed
+    the limit."""
     urgencies = (*ANY, Priority.BACKFILL) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 

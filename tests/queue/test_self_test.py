@@ -38,8 +38,8 @@ def test_each_command_of_each_script_is_tried() -> None:
 
 
 def test_each_call_of_its_own_is_tried() -> None:
-    """The self-test also tries commands that Python calls outside scripts, except the commands of a store
-    move."""
+    """The self-test also tries commands that Python calls outside scripts. It does not try the commands that
+    move a store to another server."""
     text = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.stem not in OTHERS)
 
     used = set(re.findall(r"(?:_redis|\.commands|\.blocking|\bpipe|\bclient)\.([a-z_]+)\(", text))

@@ -135,8 +135,8 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 async def test_a_limit_with_a_wrong_batch_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
-    """A claim with a limit has further batches for requests over the limit. If one of them is wrong, nothing
-    is written and nothing is counted."""
+    """A claim with a limit has two more batches, which are written if the request is over the limit. If one
+    of them is wrong, nothing is written and nothing is counted."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")

@@ -1,7 +1,7 @@
 """A process that owns an embedded store, for tests to kill: `python -m tests.redis.owner DIRECTORY`.
 
-When the store runs, the process prints its URL. The process ends with 0 after SIGTERM, with 1 and a sentence
-if the store dies, and with 2 and a sentence if it cannot use the directory.
+When the store runs, the process prints its URL. The exit status is 0 after SIGTERM, 1 if the store dies, and
+2 if the directory cannot be used. Before it ends with 1 or 2, the process prints a sentence that says why.
 """
 
 import asyncio

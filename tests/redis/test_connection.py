@@ -242,8 +242,8 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
-    """If REDIS_URL is invalid, it is refused. The error does not show it, because it may contain the
-    password."""
+    """If REDIS_URL is invalid, it is refused. The error does not show the URL, because the URL may contain
+    the password."""
     with pytest.raises(UserError) as caught:
         connection.open(url)
 

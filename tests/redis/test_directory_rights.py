@@ -67,8 +67,8 @@ async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
-    """Make an outer directory with this mode. Return it, and the path of a data directory two levels below
-    it."""
+    """Make an outer directory with this mode. Return its path, and the path of a data directory two levels
+    below."""
     outer = tmp_path / "outer"
     outer.mkdir()
     outer.chmod(mode)
@@ -79,8 +79,8 @@ def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
 async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
     tmp_path: Path, *, is_there: bool
 ) -> None:
-    """If everybody may write to an outer directory, the data directory is refused and not made, because other
-    users could replace it."""
+    """If everybody may write to an outer directory, the data directory is refused and not made. Other users
+    could replace it."""
     outer, data_dir = _within(tmp_path, 0o777)
     if is_there:
         data_dir.mkdir(mode=0o700, parents=True)
@@ -154,8 +154,8 @@ async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path: Path) -> None:
-    """If everybody may write to an outer directory, but it has the sticky bit, as /tmp has, the data
-    directory is accepted. With this bit, other users cannot remove the data directory."""
+    """Everybody may write to an outer directory, but it has the sticky bit, as /tmp has. The data directory
+    is accepted, because other users cannot remove it."""
     _, data_dir = _within(tmp_path, 0o1777)
 
     async with embedded.store(data_dir):

@@ -120,8 +120,8 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
-    """If only the master has a claim, the outcome of the claim is unknown, because the claim may be lost with
-    the master. When a replica has the claim too, the claim is confirmed."""
+    """If only the master has a claim, the claim may be lost with the master, so its outcome is unknown. When
+    a replica has the claim too, the claim is confirmed."""
     inbox = Inbox(both, KEYS, ServerClock())
     replicas = await cluster.replicas()
     for replica in replicas:

@@ -1,5 +1,5 @@
-"""Clients of the Coder stand-in, for the stand-in's own tests: people with a session key each, and the
-answers that they get."""
+"""Clients of the Coder stand-in, for the stand-in's own tests. They are people with a session key each, and
+the answers that they get."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A minimal app for the tests of the Slack stand-in: it calls methods, opens a socket, and acks as a test
+"""A minimal app for the tests of the Slack stand-in. It calls methods, opens a socket, and acks as a test
 says."""
 
 import asyncio

@@ -39,7 +39,7 @@ async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> 
 
 
 async def test_a_build_may_make_another_app(stage: Scene) -> None:
-    """If a build makes a new app instead of the old one, the new app has a new id and an empty history."""
+    """A build can make a new app instead of the old one. The new app has a new id and an empty history."""
     stage.sandbox.template.plan = BuildPlan(recreates_app=True)
     task = stage.sandbox.add_task("alice", "Do it")
     before = task.row.workspace.app.id

@@ -67,8 +67,8 @@ async def test_an_answer_can_be_wrong(
 
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
-    """If a test plans a reset for a call, the client does not know whether the call took effect, but the
-    stand-in knows."""
+    """If a test plans a reset for a call, the client cannot know whether the call took effect. The stand-in
+    knows it."""
     stage.sandbox.plan_fault("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
@@ -176,7 +176,8 @@ async def test_every_request_is_remembered(stage: Scene) -> None:
 
 
 async def test_a_storm_and_a_long_list_are_carried(stage: Scene) -> None:
-    """The stand-in handles three hundred concurrent creates, and a list of ten thousand tasks."""
+    """The stand-in handles three hundred concurrent requests to create a task, and a list of ten thousand
+    tasks."""
     body = {"template_version_id": stage.sandbox.template.active.id}
     replies = await asyncio.gather(
         *(stage.alice.asks("POST", f"{TASKS}/me", {**body, "input": f"Task {n}"}) for n in range(300))

@@ -84,7 +84,8 @@ async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) ->
 async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> None:
     """Until a stop has ended, the agent can be read.
 
-    Then it is not found, its token no longer works, and no build lists it. Its last report is still shown.
+    Then the agent is not found, its token no longer works, and no build lists it. The agent's last report is
+    still shown.
     """
     stage.sandbox.template.plan = BuildPlan(stop=3)
     task = stage.sandbox.add_task("alice", "Do it")
@@ -238,8 +239,8 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
-    """The answer to a create already shows the first build. The list of tasks may show this build only
-    later."""
+    """The answer to the creation of a task already shows the first build. The list of tasks may show this
+    build only later."""
     made = await stage.alice.creates(stage.sandbox)
 
     assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
@@ -247,8 +248,8 @@ async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
 
 
 async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
-    """If a create names an unknown preset, the answer is a server error. A preset of another template version
-    is accepted."""
+    """If a request to create a task names an unknown preset, the answer is a server error. A preset of
+    another template version is accepted."""
     other = stage.sandbox.add_template("other", presets=[stage.sandbox.new_preset("EU", {"region": "eu"})])
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
@@ -264,8 +265,8 @@ async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
 
 
 async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scene) -> None:
-    """If a create lacks a parameter, only the validations in the answer name it. The message is the same for
-    every parameter."""
+    """If a request to create a task lacks a parameter, only the validations in the answer name this
+    parameter. The message is the same for every parameter."""
     strict = stage.sandbox.add_template("strict", parameters=[Parameter("region", is_required=True)])
 
     reply = await stage.alice.asks(

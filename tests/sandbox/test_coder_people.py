@@ -419,8 +419,8 @@ async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
 
 
 async def test_what_the_real_one_does_not_know_is_recorded_as_a_violation(stage: Scene) -> None:
-    """If a route, a method, a query key or an id is unknown or malformed, the answer is Coder's own, and the
-    stand-in records a violation."""
+    """If a request has an unknown or malformed route, method, query key or id, the stand-in answers as Coder
+    does. It also records a violation."""
     replies = [
         await stage.alice.asks("GET", "/api/v2/task"),
         await stage.alice.asks("PUT", TASKS),

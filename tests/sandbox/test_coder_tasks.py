@@ -32,7 +32,8 @@ async def stage() -> AsyncIterator[Scene]:
 
 
 async def test_a_new_task_has_no_agent_yet(stage: Scene) -> None:
-    """The answer to a create shows the task before it has an agent, with the keys in Coder's order."""
+    """The answer to the creation of a task shows the task before it has an agent. The keys are in Coder's
+    order."""
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
 
     assert list(task) == KEYS
@@ -62,8 +63,8 @@ async def test_a_running_task_shows_its_agent(stage: Scene) -> None:
 
 
 async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
-    """An answer is written as Go writes it: compact JSON with escaped HTML characters, a line break at the
-    end and a charset."""
+    """An answer is written as Go writes it. It is compact JSON with escaped HTML characters, a line break at
+    the end and a charset."""
     made = await stage.alice.creates(stage.sandbox, "Compare a < b && c > d \u2028")
 
     reply = await stage.alice.asks("GET", f"{TASKS}/me/{made['id']}")
@@ -212,8 +213,8 @@ async def test_a_create_that_is_wrong_says_why(
 
 
 async def test_a_create_depends_on_the_template(stage: Scene) -> None:
-    """If the template of a create has no tasks, or is deprecated, archived, forbidden or incomplete, the
-    create is refused."""
+    """If a template has no tasks, or is deprecated, archived, forbidden or incomplete, no task can be created
+    from it."""
     sandbox = stage.sandbox
     plain = sandbox.add_template("plain", has_ai_task=False)
     old = sandbox.add_template("old")
@@ -287,8 +288,8 @@ async def test_a_name_can_be_taken_once(stage: Scene) -> None:
     ],
 )
 def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | None) -> None:
-    """If a create has no name, the stand-in makes one: the first words of the prompt as a slug, and four
-    hexadecimal digits."""
+    """If a request to create a task has no name, the stand-in makes one. It consists of the first words of
+    the prompt as a slug, and four hexadecimal digits."""
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug
@@ -447,8 +448,8 @@ async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
 
 
 async def test_settings_of_the_deployment_refuse_a_create() -> None:
-    """If the license is missing, a create is refused. On newer servers it is also refused if an external
-    account is not linked."""
+    """If the license is missing, no task can be created. On newer servers, no task can be created either if
+    an external account is not linked."""
     settings = Settings(requires_external_auth=True, rules=Rules(shares_workspaces=False))
     async with scene(settings) as stage:
         linked = stage.sandbox.add_template("linked", external_auth=[ExternalAuth("gh", "GitHub")])

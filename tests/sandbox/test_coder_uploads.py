@@ -98,8 +98,8 @@ async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
 
 
 async def test_nobody_can_puppeteer_what_coder_would_refuse(stage: Scene) -> None:
-    """If a test asks the stand-in for something that Coder would refuse, such as a long message or an unknown
-    state, status or task, the stand-in refuses it."""
+    """If a test asks the stand-in for something that Coder would refuse, the stand-in refuses it too.
+    Examples are a long message, and an unknown state, status or task."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     with pytest.raises(ValueError, match="Message is too long"):

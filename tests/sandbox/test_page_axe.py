@@ -1,5 +1,5 @@
-"""axe-core, a program that checks web pages, finds no barriers on the demo's page for people without a mouse
-or without sight."""
+"""Checks the demo's page for barriers, which hinder people without a mouse or without sight. The checks are
+made by axe-core, a program that checks web pages."""
 
 from collections.abc import AsyncIterator, Sequence
 from importlib import resources

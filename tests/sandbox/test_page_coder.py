@@ -76,8 +76,8 @@ async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> N
 
 
 async def test_open_in_coder_shows_the_task_in_the_panel(world: World, task: Locator) -> None:
-    """If a person clicks *Open in Coder* on a card, the panel opens at the task, because the demo has no
-    pages of Coder."""
+    """If a person clicks *Open in Coder* on a card, the panel opens and shows the task. The demo has no pages
+    of Coder."""
     assert world.coder is not None
     await world.page.get_by_role("button", name="What Coder sees").click()
     await expect(task).to_be_hidden()

@@ -50,8 +50,8 @@ async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
 
 
 async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
-    """If a person fills in a dialog, the chosen and typed values of every kind of input arrive at the bot in
-    Slack's form."""
+    """If a person fills in a dialog, the bot gets the chosen and typed values of every kind of input. They
+    have the form that Slack gives them."""
     dialog = world.dialog
     await dialog.get_by_label("Template").select_option("Cloud")
     await dialog.get_by_label("Prompt").fill("fix it, please")

@@ -33,8 +33,8 @@ async def _fill(world: World, thread_ts: str = "") -> None:
 
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
-    """If a person has scrolled up and then writes a message or a command, the page scrolls to the message or
-    to the answer to the command."""
+    """A person has scrolled up. If they write a message, the page scrolls to it. If they type a command, the
+    page scrolls to its answer."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
     await world.type("/task create fix it")
@@ -60,8 +60,8 @@ async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
 
 
 async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
-    """If a person has scrolled up and the bot sends them an ephemeral message, as in answer to a button, the
-    page scrolls to this message."""
+    """A person has scrolled up. If the bot sends them an ephemeral message, for example after a click of a
+    button, the page scrolls to this message."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_markup_in_messages_is_shown_and_never_run(browser: Browser) -> None:
-    """If a message has tags, script URLs or handlers, the page shows them as text, in every kind of block and
-    in typed messages."""
+    """If a message has tags, script URLs or handlers, the page shows them as text. This holds in every kind
+    of block and in typed messages."""
     async with opened(browser) as world:
         await world.type("/task hostile")
         await world.type(HOSTILE)
@@ -47,8 +47,8 @@ async def test_links_of_the_demo_open_here_and_others_apart(browser: Browser) ->
     [("/", "text/html"), ("/page/main.js", "text/javascript"), ("/page/base.css", "text/css")],
 )
 async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind: str) -> None:
-    """Each file of the page has a fixed content type, and a policy that lets the browser load nothing from
-    other origins."""
+    """Each file of the page has a fixed content type. Its policy lets the browser load nothing from other
+    origins."""
     async with (
         SlackSandbox(routes=page.routes()) as slack,
         aiohttp.ClientSession() as session,

@@ -35,8 +35,8 @@ async def test_a_mention_is_completed(world: World) -> None:
 
 
 async def test_channels_and_emoji_are_completed(world: World) -> None:
-    """If a person types `#` or `:` and a part of a name, Tab completes the name of the channel or the
-    emoji."""
+    """If a person types `#` and a part of a name, Tab completes the name of a channel. After `:`, Tab
+    completes the name of an emoji."""
     await world.box.press_sequentially("see #sec")
     await world.box.press("Tab")
     await world.box.press_sequentially(":ey")

@@ -9,7 +9,7 @@ from taskwire_sandbox.ports import HOST, Port
 
 
 def test_nobody_gets_the_port_of_a_stand_in_that_is_away() -> None:
-    """While the server of a stand-in is stopped, its port stays reserved: no program that asks for a free
+    """While the server of a stand-in is stopped, its port stays reserved. No program that asks for a free
     port gets it."""
     port = Port()
     with contextlib.ExitStack() as stack:

@@ -90,7 +90,7 @@ async def test_changes_come_as_a_stream(api: Api) -> None:
 
 
 async def test_faults_are_planned_and_cleared(api: Api) -> None:
-    """Over HTTP, another process plans and clears faults. The faults have their Python names."""
+    """Over HTTP, another process plans and clears faults. A fault has the same name as in Python."""
     await act(api, "faults", name="auth.test", fault="error", error="fatal_error", times=5)
     failed = await api.call("auth.test")
     async with api.session.delete(f"{api.slack.backend.base_url}/_control/faults") as response:

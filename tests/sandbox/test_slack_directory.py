@@ -19,7 +19,7 @@ async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
 
 
 async def test_a_change_of_a_group_is_two_events() -> None:
-    """If a user group changes, the app gets two events: one with the whole group, and one with the people who
+    """If a user group changes, the app gets two events. One has the whole group. The other has the people who
     were added and removed."""
     async with world() as api, connected(api) as app:
         group = api.slack.add_group("ops", ["alice"])
@@ -38,8 +38,8 @@ async def test_a_change_of_a_group_is_two_events() -> None:
 
 
 async def test_a_member_of_an_organization_is_shown_with_their_workspaces() -> None:
-    """If the app is installed in an organization, auth.test shows the organization and whether the app is
-    installed for all of it. A member is shown with their workspaces."""
+    """If the app is installed in an organization, auth.test shows the organization and says that the app is
+    installed there. A member is shown with their workspaces."""
     async with world() as api:
         alice = api.slack.workspace.user("alice")
         before = await api.call("users.info", user=alice.id)

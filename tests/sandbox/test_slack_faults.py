@@ -43,8 +43,8 @@ def texts(api: Api) -> list[str]:
 async def test_a_call_is_answered_badly(
     api: Api, general: str, fault: CallFault, status: int, *, done: bool
 ) -> None:
-    """If a test plans a bad answer for a call, the call gets this answer, in some cases after it was
-    executed. The next call is answered normally."""
+    """If a test plans a bad answer for a call, the call gets this answer. Some faults let the call be
+    executed first. The next call is answered normally."""
     api.slack.faults.add("chat.postMessage", fault, seconds=0.01)
 
     async with api.raw("chat.postMessage", channel=general, text="hello") as response:
@@ -107,8 +107,8 @@ async def test_chance_follows_the_seed() -> None:
 
 
 async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
-    """If a planned fault has a condition on the arguments of calls, it affects only the calls that fulfill
-    it, for example one message of many."""
+    """A planned fault can have a condition on the arguments of a call. It then affects only the calls that
+    meet the condition, for example one message of many."""
     api.slack.faults.add(
         "chat.postMessage", CallFault.ERROR, where=lambda arguments: arguments["text"] == "b"
     )
@@ -185,7 +185,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
 
 
 async def test_events_come_out_of_order(api: Api) -> None:
-    """If a test plans a delay for an event, it arrives after the next event."""
+    """If a test plans a delay for an event, this event arrives after the next one."""
     api.slack.faults.add("message", DeliveryFault.OUT_OF_ORDER)
 
     async with connected(api) as app:

@@ -15,8 +15,8 @@ class Clock:
 
 
 def test_a_tier_is_a_sliding_minute() -> None:
-    """If an app has made fifty calls of tier 3 within a minute, the next call must wait until the first of
-    them is a minute old."""
+    """An app may make fifty calls of tier 3 within a minute. The next call must wait until the first of them
+    is a minute old."""
     clock = Clock()
     limiter = MethodRateLimiter(is_on=True, clock=clock)
 

@@ -47,8 +47,8 @@ def general(api: Api) -> str:
 
 
 async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api, general: str) -> None:
-    """If a person types a command, the app gets its text with mentions as ids and names, URLs as links, and
-    control characters as entities."""
+    """If a person types a command, the app gets its text in Slack's form. Mentions are ids and names, URLs
+    are links, and control characters are entities."""
     answer = await api.slack.command(
         "alice", "general", "/task", "ask @bob in #random & see https://x.test <b>"
     )
@@ -154,8 +154,8 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 
 
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
-    """If a person writes in a channel that the bot has not joined, the app gets no event, even if the message
-    mentions the bot."""
+    """If a person writes in a channel that the bot has not joined, the app gets no event. This holds even if
+    the message mentions the bot."""
     await api.slack.mention("alice", "random", "hello?")
     await api.slack.wait_until_idle()
 
@@ -163,8 +163,8 @@ async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> 
 
 
 async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
-    """The event about a message has Slack's subtype for an edit, a deletion, a file, a broadcast, another
-    bot's message or a join."""
+    """The event about a message has a subtype that says what happened. There is one for an edit, a deletion,
+    a file, a broadcast, another bot's message and a join."""
     root = await api.slack.post("alice", "general", "root")
     await api.slack.edit("alice", "general", root, "root, better")
     await api.slack.post("bob", "general", "all see", root, broadcast=True)
@@ -185,7 +185,7 @@ async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
 
 
 async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general: str) -> None:
-    """If a message is edited, the app gets an event with the text before and after, and with a ts of its own.
+    """If a message is edited, the app gets an event with the text before and after. The event has its own ts.
     The message keeps its ts and is marked as edited."""
     ts = await api.slack.post("alice", "general", "one")
     await api.slack.edit("alice", "general", ts, "two <3")
@@ -393,8 +393,8 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
 
 async def test_only_declared_commands_and_shortcuts_exist() -> None:
-    """If a person uses a command or shortcut that the manifest does not declare, it is refused, and the app
-    gets nothing."""
+    """If a person uses a command or shortcut that the manifest does not declare, the stand-in refuses it. The
+    app gets nothing."""
     manifest = {
         "display_information": {"name": "Small"},
         "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},

@@ -193,8 +193,8 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
 
 
 async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> None:
-    """If the app sends a frame that is no ack, or an ack for an unknown envelope, the stand-in records a
-    violation."""
+    """The stand-in records a violation if the app sends a frame that is no ack, or an ack for an unknown
+    envelope."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")
         await app.socket.send_json({"envelope_id": "e404"})

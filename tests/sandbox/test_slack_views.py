@@ -1,5 +1,5 @@
-"""Dialogs and the Home tab in the Slack stand-in: triggers, the stack of dialogs, hashes, submitting, and the
-checks of Slack's client."""
+"""Dialogs and the Home tab in the Slack stand-in: triggers, the stack of dialogs, hashes and submissions. The
+stand-in makes the same checks as Slack's client."""
 
 from collections.abc import AsyncIterator
 
@@ -131,7 +131,7 @@ async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp
 
 
 async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketApp, api: Api) -> None:
-    """If a required field is empty or a text is too long, the dialog shows an error, and the app gets no
+    """If a required field is empty or a text is too long, the dialog shows an error. The app gets no
     submission."""
     with pytest.raises(ImpossibleAction, match="Prompt: this is a required field"):
         await api.slack.submit("alice", form)

@@ -45,8 +45,8 @@ async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> Non
 
 
 async def test_an_unknown_method_is_refused_and_recorded_as_a_violation(api: Api) -> None:
-    """If an app calls an unknown method, the call is refused and recorded as a violation, because it is a
-    mistake of the app."""
+    """If an app calls an unknown method, the call is refused. The stand-in records a violation, because the
+    call is a mistake of the app."""
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}

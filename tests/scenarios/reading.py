@@ -34,7 +34,8 @@ class Reader:
     def _page_of(self, message: Raw, card: Raw) -> str:
         """Return the address of the page of a thread's task, or an empty text if the task is gone.
 
-        The id of the task is in the card, or else in the notice, because a new card has no task id yet.
+        The id of the task is in the card. A new card has no task id yet, and then the id in the notice is
+        used.
         """
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)

@@ -105,8 +105,8 @@ async def test_refusals_do_not_push_out_of_the_trail_what_others_did(world: Worl
 
 
 async def test_in_a_thread_people_hear_of_it_once(world: World) -> None:
-    """In a thread of a channel that is not allowed, the bot answers a person's first reply and first verb
-    with a refusal. It ignores later replies and verbs, because people may be talking to each other."""
+    """In a thread of a channel that is not allowed, the bot refuses a person's first reply and first verb,
+    and says so. It ignores later replies and verbs, because people may be talking to each other."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["alice"])
     await only_in(world, "random")
