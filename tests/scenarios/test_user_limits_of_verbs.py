@@ -113,8 +113,8 @@ async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: Wor
 
 
 async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:
-    """A person types `/task delete` too often. The bot tells the limit before it asks Coder for the task and
-    opens a dialog."""
+    """A person types `/task delete` too often. The bot tells the person the limit before it asks Coder for
+    the task and opens a dialog."""
     _, task = await a_busy_agent(world)
 
     for _ in range(12):
@@ -299,8 +299,8 @@ async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
 
 
 async def test_the_cards_menu_works_again_after_a_choice_over_the_limit(world: World) -> None:
-    """A person over the limit chooses an entry in the menu, and the bot refuses. It draws the card again,
-    because otherwise Slack would not report the same choice a second time."""
+    """A person over the limit chooses an entry in the card's menu. The bot refuses, and draws the card again.
+    Otherwise Slack would not report the same choice a second time."""
     thread, _ = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!unwatch")

@@ -145,8 +145,8 @@ async def test_a_question_in_the_thread_waits_too(both: World) -> None:
 
 
 async def test_a_request_is_given_up_after_a_week_without_an_account(both: World) -> None:
-    """A request has waited a week for a connected account, so the bot gives it up. It creates no task later,
-    because nobody expects the task any more."""
+    """A request to create a task has waited a week for a connected account. The bot gives the request up and
+    tells the person, because nobody expects the task any more."""
     carol = await a_stranger(both)
     await carol.types("/task create fix the logout")
     carol.reads()

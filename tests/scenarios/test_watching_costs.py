@@ -109,8 +109,9 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
 
 
 async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
-    """This replica has stored a task as working. Another replica stores a change of the task, and then the
-    task changes back. This replica must store *working* again, although that is what it has seen before."""
+    """This replica has stored a task as working. The task changes, and only another replica stores the
+    change. Then the task is working again. This replica's next poll must store this, although the task looks
+    as in its own latest poll."""
     thread, task = await a_task(world)
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")

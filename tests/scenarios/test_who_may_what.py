@@ -34,9 +34,9 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
 async def test_a_person_who_may_not_use_taskwire_gets_one_sentence(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
-    """Carol is a guest, a member of another workspace or a bot, or has no confirmed e-mail address. The bot
-    refuses her commands and queries, although she has a Coder account. For all but the last, it refuses even
-    an administrator."""
+    """The bot refuses every command of a guest, of a bot, of a member of another workspace, and of a person
+    without a confirmed e-mail address. A Coder account does not help them. Guests, bots and members of other
+    workspaces are refused even if they are administrators."""
     carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
     world.slack.workspace.channel("general").members.append(carol.id)

@@ -460,8 +460,7 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
 ) -> None:
     """In a job, a call that gets no place in the rate limit fails immediately.
 
-    The queue runs the job again later. The rate limiter then knows the job by the same name, and keeps its
-    turn.
+    The queue runs the job again later. The rate limiter knows the job by its name, and keeps its position.
     """
     rate_limiter.seconds = 1.5
     with as_claimant("receipts:L1 card"):

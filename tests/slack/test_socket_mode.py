@@ -65,7 +65,7 @@ async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.L
 
 
 async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
-    """If Slack is away and the connection is closed, it stops trying to connect, without waiting."""
+    """If the connection is closed while Slack is away, the client stops its tries to connect at once."""
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:

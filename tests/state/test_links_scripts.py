@@ -74,8 +74,8 @@ async def _can_poll(polls: Observations) -> bool:
 
 
 async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observations) -> None:
-    """An observation that differs from the stored one is stored, and one job is appended for it. An equal one
-    appends nothing."""
+    """An observation that differs from the stored one is stored, and one job is appended for it. For an equal
+    observation, no job is appended."""
     poll = await _claim(polls)
 
     await polls.observe("service", poll, [seen("a")])
@@ -120,7 +120,7 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine,
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
-    """If an older poll ends after a newer one, its observations are not stored."""
+    """If an older poll ends after a newer one, the observations of the older poll are not stored."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -177,8 +177,8 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
-    """If an older poll ends after a newer one, it does not count tasks as missed. It learns that a newer poll
-    was faster."""
+    """If an older poll ends after a newer one, the older poll does not count tasks as missed. Its caller
+    learns that a newer poll was faster."""
     old = await _claim(polls)
     new = await _claim(polls)
 

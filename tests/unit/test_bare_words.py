@@ -74,7 +74,7 @@ def test_any_other_text_is_input(message: str) -> None:
     ],
 )
 def test_a_polite_request_stops(message: str) -> None:
-    """A polite request to stop stops the task, if the request names nothing else that should stop."""
+    """A reply such as `could you please stop` stops the task, if it names nothing else to stop."""
     assert isinstance(classify(message, BOT), Stop)
 
 
@@ -100,7 +100,7 @@ def test_a_polite_request_stops(message: str) -> None:
     ],
 )
 def test_a_polite_sentence_with_something_to_do_is_input(message: str) -> None:
-    """A polite sentence that says more than that the task should stop goes to the agent, for example `please
+    """A polite sentence with a stop word that asks for something else goes to the agent, for example `please
     stop the server`."""
     assert isinstance(classify(message, BOT), Input)
 

@@ -221,7 +221,8 @@ def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None,
     ],
 )
 def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int, said: list[str]) -> None:
-    """Doctor says what a failover would lose. Without replicas, no failover is possible."""
+    """Doctor says whether a failover to a replica would lose accepted writes, and whether enough replicas
+    run. Without replicas it says nothing, because no failover is possible."""
     found = judge_store(replace(GOOD, replicas=replicas, required_replicas=copies), "redis://host:6379")
 
     assert [_said(finding) for finding in found[3:]] == said
@@ -267,8 +268,8 @@ LOST = RedisError("no answer in time")
 def test_sentinels_are_judged_by_what_they_know(
     seen: list[SentinelView], errors: list[RedisError], said: str
 ) -> None:
-    """Doctor reports Sentinels that know too little. A failover needs enough Sentinels that agree about the
-    primary."""
+    """Doctor reports an error if too few Sentinels answer for a failover, or if they name different
+    primaries. It reports a note if some do not answer, or if there are fewer than three."""
     assert _said(judge_sentinels(seen, errors)) == said
 
 

@@ -33,7 +33,7 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
 @given(MOMENTS)
 def test_the_end_of_a_share_goes_ahead_of_what_waits_in_its_lane(at: int) -> None:
     """A share and its end run before all other commands of their lane, even older ones, and after every
-    pause. They keep their own order."""
+    pause. Shares and their ends keep the order of their times."""
     end = request_score("unshare", ts(at))
 
     assert end <= no_agent_score(ts(max(1, at // 2)))

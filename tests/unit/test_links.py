@@ -12,7 +12,7 @@ from taskwire.domain.lifecycle.links import LinkRecord
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
     """If Slack's time of the card is long before the time at which the link was made, our clock and Slack's
-    differ. Some seconds do not count, and neither does a link without a card (None)."""
+    differ. A difference of some seconds does not count. A link without a card (None) shows no difference."""
     record = LinkRecord(
         id=LinkId("one"),
         channel=ChannelId("C1"),

@@ -476,8 +476,8 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
 def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     host: str, host_shown: str
 ) -> None:
-    """If a link's host has letters of other scripts, the button names it in the ASCII form that browsers use.
-    It does not count as a known forge that it only looks like."""
+    """A button names a host with letters of other scripts in the ASCII form that browsers use. Such a host
+    does not count as a known forge, even if it looks like one."""
     forges = ("strasse.example.com", "github.com", "example.com")
     button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 

@@ -62,8 +62,8 @@ def test_what_needs_somebody_comes_first() -> None:
 
 
 def test_shared_tasks_are_apart_unless_they_run() -> None:
-    """Tasks that other people share with a person are in their own list of the Home tab, even if one asks a
-    question. Only running ones are among the person's own running tasks."""
+    """The Home tab lists the tasks that others share with the person apart, even a task with a question. Only
+    those that run are among the person's own running tasks."""
     shared = [
         task("theirs is done", Phase.DONE),
         task("theirs runs", Phase.WORKING),

@@ -251,9 +251,9 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
 def test_a_finding_decides_once_nothing_can_land_any_more(
     found: Finding | None, since_landed_ms: int, decision: Decision
 ) -> None:
-    """While the input can still arrive, only the finding "there" ends the search, and any other is followed
-    by another look. Later, the bot sends the input again or asks a person. If the log cannot be read (None),
-    the bot looks for a little longer."""
+    """If the log shows the input, the search ends. Otherwise the bot looks again while the input can still
+    arrive. After that, it sends the input again or asks a person. If the log cannot be read (None), the bot
+    looks for a little longer before it asks."""
     assert decide(found, since_landed_ms, was_rejected=False, was_repeated=False) == decision
 
 

@@ -101,7 +101,8 @@ def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
 
 
 def test_naming_oneself_is_no_mention_of_another() -> None:
-    """Alice writes `as @alice I disagree`. The agent gets this reply, because it mentions nobody else."""
+    """Alice writes `as @alice I disagree`. The reply mentions only its author, so it is not for somebody
+    else, and the agent gets it."""
     assert classify("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
     assert classify("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 

@@ -94,7 +94,8 @@ def test_a_person_cannot_write_a_sealed_value() -> None:
 
 
 def test_a_value_without_texts_is_signed_too() -> None:
-    """A stored pause has no text to encrypt. The bot signs its readable fields, because they matter too."""
+    """A stored pause has no text to encrypt. The bot signs the readable fields of the job, so that nobody can
+    forge or change them."""
     asked = ASKED.model_copy(update={"response_url": None})
     stored = json.loads(Act(requester=asked, verb="pause").model_dump_json())
     forged = stored | {"verb": "delete"}

@@ -33,7 +33,8 @@ def test_a_changed_value_does_not_open(place: int) -> None:
 
 
 def test_an_old_value_does_not_open_where_only_a_new_one_may_be() -> None:
-    """Nobody can put an old encrypted value back after its time limit."""
+    """An encrypted value that is older than the given time limit does not open. So nobody can put an old
+    value back."""
     ring = KeyRing([NEW])
     sealed = ring.seal("a text", "here", now_seconds=1_000)
 

@@ -184,7 +184,7 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 
 def test_coders_token_may_be_in_a_file(tmp_path: Path) -> None:
-    """The bot reads Coder's token from a file. It removes blanks around it, such as a last line break."""
+    """The bot reads Coder's token from a file, without blanks at both ends, such as a line break."""
     file, without = tmp_path / "token", {k: v for k, v in GOOD.items() if k != "CODER_SESSION_TOKEN"}
     file.write_text("abc-def\n")
 
@@ -435,7 +435,7 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
-    """If the prefix of Redis keys contains a secret of the bot, it is refused. The secret would be masked in
+    """The bot refuses a prefix of Redis keys that contains one of its secrets. The secret would be masked in
     the names of keys, so the bot would write to keys that it never reads."""
     with pytest.raises(SettingsError) as refused:
         settings.from_values(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})

@@ -31,8 +31,8 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.
     ],
 )
 def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, until: str) -> None:
-    """A reminder is snoozed until nine in the morning, by the person's clock, even if that clock is changed
-    in the night before."""
+    """A reminder is snoozed until nine in the morning in the person's time zone, even if summer time begins
+    or ends in the night before."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
     found = find_next_morning(moment, zone)  # type: ignore[arg-type] # a table of zones
@@ -43,8 +43,8 @@ def test_the_morning_is_at_nine_by_the_persons_clock(zone: object, now: str, unt
 @settings(deadline=None)
 @given(MOMENTS, ZONES)
 def test_the_morning_is_the_next_one_after_some_sleep(now: datetime, name: str) -> None:
-    """The morning to which a reminder is snoozed is between four and 28 hours away. A change of the clock
-    moves these limits by an hour."""
+    """The morning to which a reminder is snoozed is between four and 28 hours away. If summer time begins or
+    ends meanwhile, these limits are an hour wider."""
     zone = make_zone(name, 0)
 
     found = find_next_morning(now, zone)

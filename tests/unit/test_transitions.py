@@ -44,8 +44,8 @@ from .task_histories import (
     ],
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
-    """The first observation of a task gives this phase at once, for each status of the task, its workspace
-    and its agent's report."""
+    """The first observation of a task gives its phase at once. The phase follows from the statuses of the
+    task and its workspace, and from its agent's report."""
     assert TaskHistory().at(0, observed(observation)).state.phase is phase
 
 
