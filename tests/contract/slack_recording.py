@@ -63,7 +63,7 @@ class _RecordingDict(dict[str, Any]):
         self._note, self._path = note, path
 
     def get(self, key: str, default: object = None) -> Any:
-        """Look up a key."""
+        """Look up a key, and record that the client has looked it up."""
         self._note(f"{self._path}{key}", key in self)
         return super().get(key, default)
 

@@ -17,7 +17,7 @@ START_SECONDS = 24 * 3600.0
 
 
 class SharedClock:
-    """A clock that runs like real time and can be moved. What was skipped is in a file, and each process that
+    """A clock that runs like real time and can be moved. The skipped time is in a file, and each process that
     maps this file can move the clock."""
 
     def __init__(self, path: Path) -> None:

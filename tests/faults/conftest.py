@@ -18,7 +18,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 
 @pytest.fixture(scope="session")
 def tried(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Tried:
-    """Collect which faults the flows of this test run have tried, in all its worker processes."""
+    """Return the record of the faults that the flows of this test run have tried. All worker processes share
+    it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     return Tried(shared / "tried", is_shared=not request.config.getoption("every_way"))

@@ -422,7 +422,7 @@ async def new_deployment(
     is_agent: bool = False,
     accounts: str = "service",
 ) -> AsyncIterator[Deployment]:
-    """Start a deployment without actors, and its first bot. 0 `reminder_seconds` mean no reminders."""
+    """Start a deployment and a bot, without actors. If `reminder_seconds` is 0, nobody is reminded."""
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
     async with (

@@ -1,5 +1,6 @@
-"""Tests of time limits. A worker writes an intent record and then makes the call of its attempt. Until when
-may it still send the call? For how long do other workers not read the attempt back?"""
+"""Tests of two time limits. A worker writes an intent record and then makes the call of its attempt. The
+first limit says until when it may send the call. The second says for how long other workers do not acquire
+its queue."""
 
 import asyncio
 import contextlib

@@ -213,8 +213,8 @@ async def test_the_proof_of_a_flow_fails_where_it_is_blind(
 
 
 def _renamed(body: str) -> str:
-    """Return a script in which the script's name is "a." and its role, if the script takes, begins, ends or
-    claims. Other scripts are returned unchanged."""
+    """Return a script that is named after its role, such as "a.takes". If the script does not take, begin,
+    end or claim, return it unchanged."""
     return re.sub(r"-- script: \S+ \(((takes|begins|ends|claims).*)\)", r"-- script: a.\2 (\1)", body)
 
 

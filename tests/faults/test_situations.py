@@ -59,8 +59,8 @@ def _last(*calls: Call) -> str:
 def test_a_situation_is_a_call_of_a_kind_of_job_after_its_writes(
     one: list[Call], other: list[Call], *, is_same: bool
 ) -> None:
-    """Two calls are the same situation if the same kind of job makes them after the same writes of this job.
-    Other jobs, and reads of this job, make no difference."""
+    """Two calls are in the same situation if the same kind of job makes them after the same writes of this
+    job. Other jobs, and reads of this job, make no difference."""
     assert (_last(*one) == _last(*other)) is is_same
 
 
@@ -81,7 +81,8 @@ def test_the_first_flow_of_a_run_tries_a_fault(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CLAIM, Kind.BEGIN, Kind.OUTSIDE_WRITE])
 def test_a_flow_always_tries_its_own_effects(tmp_path: Path, kind: Kind) -> None:
-    """Every flow tries the faults of its claims, begins of attempts and writes outside."""
+    """Every flow tries the faults of its claims, of its intent records, and of its writes to Slack and
+    Coder."""
     aim = Aim(Point(Call("any", kind), 1), Fault.ANSWER_LOST)
     tried = Tried(tmp_path)
 

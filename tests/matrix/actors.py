@@ -244,8 +244,8 @@ def _add_people(cast: Cast) -> None:
 
 
 async def _connect(cast: Cast) -> None:
-    """Connect the Coder accounts of people: in mode `personal` of every member, otherwise of those in
-    `_CONNECTED_IN_BOTH`."""
+    """Connect the Coder accounts of the people in `_CONNECTED_IN_BOTH`. In mode `personal`, connect the
+    accounts of all members too."""
     names = [user.username for user in cast.world.coder.world.users.values()]
     for actor in cast.actors.values():
         is_member = actor.writer == "person" and not actor.name.startswith(("guest", "outside", "sister"))

@@ -196,8 +196,8 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path: Path) -> None:
-    """If Coder's certificate is not trusted by the machine, doctor reports this. A container does not know a
-    company's own authority."""
+    """If the machine does not trust Coder's certificate, doctor reports this. In a container, for example, a
+    company's own certificate authority is not known."""
     tls = await certificates.make(tmp_path / "tls")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
@@ -467,7 +467,7 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
 
 
 async def test_quoted_tokens_are_named(place: Place) -> None:
-    """If a token is in quotation marks, doctor names it. Docker passes the marks in an env file on as part of
+    """If a token is in quotation marks, doctor names it. In an env file of Docker, the marks become a part of
     the value."""
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 

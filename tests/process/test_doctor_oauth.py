@@ -10,7 +10,7 @@ ADDRESS = "https://taskwire.example.com"
 
 async def test_what_is_wrong_with_the_app_is_told_before_a_person_finds_it(place: Place) -> None:
     """If the OAuth app in Coder is wrong, or Coder has no OAuth, doctor says what to correct, before a person
-    presses a button. Coder gives doctor no token, and nothing changes in Coder."""
+    presses a button. The check gets no token from Coder and changes nothing there."""
     app = place.coder.add_oauth_app("Taskwire", f"{ADDRESS}/coder/callback")
     well = {
         "TASKWIRE_ACCOUNTS": "both",

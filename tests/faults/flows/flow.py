@@ -171,8 +171,8 @@ class Flow:
         ]
 
     def told_at_most(self, actor: Actor, *may_be: str, wishes: Sequence[str] = ()) -> None:
-        """Check that the person got only these private answers, each at most once. Private answers are not
-        promised, so they may be missing.
+        """Check that the person got only the private answers in `may_be`, each at most once. Private answers
+        are not promised, so they may be missing.
 
         `wishes` are the acts that the person asked for. While Coder or Slack does not answer, the bot may say
         that such an act has to wait. This private answer is allowed too.

@@ -60,7 +60,7 @@ class Replying(Flow):
     def check(self, actor: Actor) -> None:
         """Check that the agent has all replies once and in order.
 
-        The last reply has one reaction, and the bot said nothing else.
+        Check also that the latest reply has one reaction, and that the bot said nothing else.
         """
         assert task_of(actor).inputs == [_word(number) for number in range(1, actor.run_number + 1)]
         assert self.marks(actor) == ["white_check_mark"]

@@ -11,11 +11,11 @@ from .overdue import timeless
 
 
 class SettingUp(Direct):
-    """A person submits the dialog of `/task settings`. The channel gets the setting that everybody may steer,
-    and a time after which a task counts as stuck. The person's own settings get direct messages.
+    """A person submits the dialog of `/task settings`: everybody in the channel may steer, a task counts as
+    stuck after ten minutes, and the person is called by direct message.
 
-    The bot tells the channel who may steer from now on. When the person's task counts as stuck, the bot calls
-    the person by direct message. `CallingDirectly` proves this call.
+    The bot tells the channel who may steer from now on. When the person's task counts as stuck, the bot posts
+    a notice and calls the person by direct message. `CallingDirectly` proves this call.
     """
 
     is_watched = True

@@ -23,7 +23,7 @@ class Snoozing(Flow):
         await give_tasks(self, actors)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
-        """Answer the agent's last question, let it ask another question, and wait until its owner is
+        """Answer the agent's latest question, let it ask another question, and wait until its owner is
         reminded."""
         await self.begin_turn(actors)
         for actor in actors:
