@@ -94,7 +94,8 @@ def deadline(at_boottime_seconds: float) -> Iterator[None]:
 
 
 async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
-    """Await one call (a coroutine that has not started) under a timeout, and sort its failures.
+    """Await one call (a coroutine that has not started) under a timeout, and turn each failure into an error
+    of ours.
 
     Raise `Unreachable` or `DeadlinePassed` if nothing was written. Raise `NoAnswer` or `ConnectionCut` if
     something may have been written. An `OutsideError` from the call, and a cancellation, are raised

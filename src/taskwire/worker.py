@@ -150,8 +150,8 @@ class Worker:
     async def stop(self, within_seconds: float) -> None:
         """Acquire no new lease, and let jobs end. Cancel late jobs, and release their leases.
 
-        If a lease is being acquired, wait for it: Redis may have given it already. Otherwise no worker could
-        use its queue until the lease expires.
+        If a lease is being acquired, wait for it, because Redis may have given it already. If it were not
+        released, no worker could use its queue until it expires.
         """
         self._is_stopping.set()
         with contextlib.suppress(TimeoutError):

@@ -124,7 +124,7 @@ async def wait_for_metric(bot: Taskwire, name: str, value: float) -> None:
 
 
 async def wait_until_idle(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
-    """Wait until no queue has jobs that are due, for at most `patience_seconds`."""
+    """Wait until no queue has jobs that are due. Fail if this takes longer than `patience_seconds`."""
     ready = keys_of(place).named("ready")
     async with asyncio.timeout(patience_seconds):
         while await connections.commands.zcard(ready):  # noqa: ASYNC110 - the store has no event to wait on

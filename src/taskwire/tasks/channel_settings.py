@@ -152,9 +152,9 @@ class ChannelSettingsSaver:
         return done(batch, (requester, answers.settings_saved(requester.channel)))
 
     async def tell_channel(self, context: JobContext) -> Outcome:
-        """Post the message in the channel.
+        """Post the message that everybody in the channel may now steer.
 
-        If Slack refuses it, for example in an archived channel, drop it.
+        If Slack refuses the message, for example in an archived channel, drop it.
         """
         work = context.work(TellChannel)
         meta = Metadata(id=f"{work.channel}:{context.job.id}", kind="answer")

@@ -81,7 +81,8 @@ def choose_template_in_channel(
 
 
 def get_default_preset(template: Template, settings: ChannelSettings, default: str | None) -> str | None:
-    """Return the name of the preset to use if the person gives none: the channel's, else the deployment's."""
+    """Return the name of the preset to use if the person gives none: the channel's, else the deployment's,
+    else None."""
     is_channels = template.id == settings.template_id and bool(settings.preset)
     return settings.preset if is_channels else default
 

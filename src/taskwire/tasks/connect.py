@@ -175,7 +175,11 @@ class AccountConnector:
     async def finish(
         self, requester: Requester, connected: ConnectedAccount, *, is_kept: bool = False
     ) -> Outcome:
-        """Run the requests that waited for a stored account, and tell the person."""
+        """Run the requests that waited for a stored account, and tell the person.
+
+        `is_kept` is true if the bot keeps the token that the person pasted, because Coder refused to make
+        another one.
+        """
         person = connected.person
         batch = renew_in_time(Batch(), connected, self._deps.slack.now())
         self._deps.notes.forget_in(batch, "told", "account", person)

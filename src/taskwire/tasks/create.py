@@ -238,7 +238,8 @@ class TaskCreator:
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
-        """Make a link for an existing task. Raise UserError while another request attaches this task."""
+        """Add a link for an existing task to a batch. Raise UserError while another request attaches this
+        task."""
         note = ("attach_claim", task.id)
         is_first = await self._deps.notes.keep_if_new(*note, value=job_id, ttl_ms=ATTACH_CLAIM_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:

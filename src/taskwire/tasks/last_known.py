@@ -95,7 +95,8 @@ class LastKnown:
         return await self.show_status(requester, found, is_elsewhere=True) if found is not None else None
 
     async def show_status(self, requester: Requester, link: Link, *, is_elsewhere: bool = False) -> Message:
-        """Return the card of a task, in its last known state."""
+        """Return the card of a task, in its last known state. With `is_elsewhere`, the card links to the
+        task's thread."""
         viewer = await self._get_viewer(requester)
         outage = await self._find_outage(requester)
         return cards.status_card(
@@ -147,9 +148,10 @@ class LastKnown:
         return await list_asked(self._deps, viewer.person)
 
     async def _make_lines(self, viewer: _Viewer, links: list[Link]) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks.
+        """Return a line for each of these tasks.
 
-        Lines that fit into one message have the URL of the task's thread.
+        The first lines, as many as fit into one message, have the URL of the task's thread. The others have
+        none.
         """
         return [
             task_lists.TaskLine(

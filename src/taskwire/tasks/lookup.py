@@ -364,7 +364,8 @@ def make_displayed_link(deps: Dependencies, seen: VisibleTask, now_ms: int) -> L
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
-    """Return a new record for an existing task without a thread. Its prompt is only displayed."""
+    """Return a new record for an existing task without a thread. The record's prompt may be shortened, so it
+    is only for display."""
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,

@@ -2,7 +2,7 @@
 
 The prompt is the message, with its text files and a link back to the message. The task belongs to the person
 who reacted, and the task's card is in the message's thread. `create.py` checks the request, as for a mention.
-A message that was edited after the reaction starts nothing: the person has not read its words.
+A message that was edited after the reaction starts nothing, because the person has not read its new words.
 """
 
 from dataclasses import replace

@@ -180,10 +180,11 @@ class Queries:
         return True
 
     async def offer_own_tasks(self, requester: Requester, verb: Verb) -> NearMiss:
-        """Ask which task a verb without a name means. Offer the person's tasks for which it does something.
+        """Ask which task a verb without a name means. Offer the person's tasks for which the verb does
+        something.
 
-        The newest tasks come first. Tasks that others share with the person are offered too, if the person
-        may do this to them.
+        The newest tasks come first. A task that another person shares with this person is offered too, if
+        this person may use the verb on it.
         """
         if needs_text(verb):
             return offer_own_tasks(verb, (), ())
@@ -277,9 +278,10 @@ class Queries:
         return account, displayed
 
     async def _make_lines(self, shown: Sequence[DisplayedTask], account: str) -> list[task_lists.TaskLine]:
-        """Return the lines of these tasks.
+        """Return a line for each of these tasks.
 
-        Lines that fit into one message have the URL of the task's thread.
+        The first lines, as many as fit into one message, have the URL of the task's thread. The others have
+        none.
         """
         return [
             task_lists.TaskLine(

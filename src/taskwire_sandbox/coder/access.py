@@ -80,7 +80,8 @@ class Viewer:
     rules: Rules
 
     def has_scope(self, permission: str) -> bool:
-        """Return whether the key's scopes include the permission. Do not check the user's own rights."""
+        """Return whether the key's scopes include the permission. The user's own rights are not checked
+        here."""
         granted = self.token.scopes
         if "all" in granted or "coder:all" in granted:
             return True
