@@ -310,7 +310,7 @@ class Surfaces:
     async def is_taken(self, press: Press) -> bool:
         """Return whether the bot has promised the effect of a press.
 
-        The bot may say that the press may be lost even after the ack. So wait a while for this before
+        Even after the ack, the bot may still say that the press may be lost. So wait a while before
         returning.
         """
         if press.is_acked:

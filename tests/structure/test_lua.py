@@ -80,8 +80,8 @@ def test_a_script_says_what_it_is_under_its_files_name(name: str) -> None:
 
 
 def test_each_script_is_loaded_and_each_library_required() -> None:
-    """Python loads each script, and a script requires each library. An unused file would be shipped
-    needlessly."""
+    """Python loads each Lua script, and at least one script requires each Lua library. An unused file would
+    be shipped needlessly."""
     modules = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
     required = {
         library

@@ -54,8 +54,8 @@ async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -
 
 
 async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) -> None:
-    """Before `make test` collects the tests, it says so. On a busy machine, this takes half a minute without
-    output."""
+    """`make test` says that it looks for the tests before it does so. On a busy machine, looking for the
+    tests takes half a minute without output."""
     said = await _made(tmp_path, "test")
 
     assert said[2:6] == [

@@ -96,8 +96,8 @@ TURNERS = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u206
     ],
 )
 def test_what_a_terminal_obeys_is_gone(text: str, safe: str) -> None:
-    """Escape codes are removed whole, and other control characters one by one. A single carriage return
-    becomes a line break."""
+    """In a text for an agent, escape codes are removed whole, and other control characters one by one. A
+    single carriage return becomes a line break."""
     assert sanitize_for_agent(text) == safe
 
 

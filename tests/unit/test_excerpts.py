@@ -121,8 +121,8 @@ def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
 
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
-    """Lines have scrolled off the top, and one line has changed. The excerpt has only the lines below the
-    known lines."""
+    """Since the latest excerpt, lines have scrolled off the top of the agent's screen, and one line has
+    changed. The next excerpt has only the lines below the known lines."""
     notifier = Notifier()
     notifier.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
@@ -132,7 +132,7 @@ def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
 
 
 def test_a_screen_that_shrank_is_no_news() -> None:
-    """The screen has lost lines and has no new line, so there is no excerpt."""
+    """The agent's screen has lost lines and has no new line, so there is no new excerpt."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 

@@ -106,7 +106,8 @@ def pieces(node: JsonValue) -> Iterator[dict[str, JsonValue]]:
 @settings(deadline=None)
 @given(hostile | anything.map(lambda text: text[:3_000]))
 def test_nothing_that_an_agent_writes_is_more_than_text(text: str) -> None:
-    """The blocks have no mention, date or emoji, and no link with a label. Slack accepts them."""
+    """Whatever an agent writes, the blocks of its answer have no mention, date or emoji, and no link with a
+    label. Slack accepts the blocks."""
     nodes = parse(text)
     if not nodes:
         return
@@ -140,7 +141,8 @@ def test_a_link_never_leads_elsewhere_than_it_says() -> None:
 
 
 def test_an_answer_of_too_many_pieces_is_shown_as_text() -> None:
-    """Slack refuses a line of more than a thousand pieces, so the answer is shown as plain text."""
+    """If a line of an answer has more than a thousand pieces, which Slack refuses, the answer is shown as
+    plain text."""
     block = answer_block("prose", parse("`a` " * 700))
 
     assert [piece["type"] for piece in pieces(block)] == ["rich_text", "rich_text_preformatted", "text"]

@@ -46,7 +46,7 @@ def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, 
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:
-    """The card of a paused task has *Answer*, because an answer resumes the task."""
+    """If a paused task has an open question, its card has *Answer*, because an answer resumes the task."""
     paused = link(Phase.PAUSED, None, "paused")
     asking = paused.model_copy(
         update={"state": paused.state.model_copy(update={"paused_from": Phase.NEEDS_YOU})}

@@ -281,7 +281,7 @@ def test_what_is_not_plain_is_explained() -> None:
 
 
 def test_a_broken_task_says_why() -> None:
-    """The card shows Coder's reason beside the phase, and *Retry* as the first control."""
+    """The card of a broken task shows Coder's reason beside the phase, and *Retry* as the first control."""
     broken = link(Phase.BROKEN, None, "error")
     known = broken.model_copy(update={"build_failure": "1 no space left on device"})
 
@@ -396,7 +396,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
 
 
 def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
-    """The card says that the task is muted, so that people know why nobody is mentioned."""
+    """The card of a muted task says so, so that people know why nobody is mentioned."""
     message = card(link().model_copy(update={"is_muted": True}))
 
     assert shown(message)[2].endswith(" · `fix-login-1a2b` · muted")
@@ -414,7 +414,7 @@ def test_status_leads_to_the_thread() -> None:
 
 
 def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
-    """The status names `/task attach`, and has no buttons that act, because the task has no link."""
+    """The status of a task without a thread names `/task attach`. It has no buttons that act on the task."""
     seen = Observation(
         task_id=TaskId("t-2"),
         name="other-task",

@@ -74,7 +74,8 @@ def test_a_direct_message_is_no_place_for_a_thread() -> None:
 
 
 def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
-    """The form says that the prompt is too long, and does not cut it silently."""
+    """If a prompt is too long for a dialog, the form says so, and that the end of the prompt is missing in
+    it."""
     view = forms.create_form([PLAIN], prompt="x" * 3_500)
 
     assert shown_view(view)[1] == (

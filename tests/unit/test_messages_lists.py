@@ -29,8 +29,8 @@ def task(phase: Phase, report: Report | None = OPENED, **record: object) -> Link
 
 
 def test_a_task_has_two_lines() -> None:
-    """The first line has the phase and the title. The second has the report, the pull request, the thread and
-    the name."""
+    """In a list, a task has two lines. The first has the phase and the title. The second has the report, the
+    pull request, the thread and the name."""
     items = [
         TaskLine(task(Phase.NEEDS_YOU), THREAD),
         TaskLine(task(Phase.PAUSED, None, title="Other"), is_own=False),
@@ -90,7 +90,8 @@ def test_an_empty_list_says_what_to_do(filtered: str, says: str) -> None:
 
 
 def test_the_groups_of_a_list_have_one_order() -> None:
-    """The groups are open questions, failures, running tasks, finished tasks, and all other tasks."""
+    """A list shows open questions first, then failures, running tasks, finished tasks, and all other
+    tasks."""
     groups: dict[int, set[Phase]] = {}
     for phase in Phase:
         groups.setdefault(task_lists.get_rank(task(phase)), set()).add(phase)
@@ -146,7 +147,8 @@ def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
 
 
 def test_an_overview_of_nothing_says_so() -> None:
-    """If no task needs the person and none runs, `/task` alone says so, and has the same buttons."""
+    """If no task needs the person and none runs, `/task` alone says so. It has the same buttons as an
+    overview with tasks."""
     message = task_lists.overview([], [], HOSTS)
 
     assert shown(message) == [

@@ -186,7 +186,8 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
 def test_what_happened_is_said_in_a_sentence(
     kind: NoticeKind, by: UserId | None, by_name: str, reason: str, says: str
 ) -> None:
-    """The sentence gives the reason and the person, if these are known. The person's name is no mention."""
+    """A notice says in one sentence what happened. The sentence gives the reason and the person, if these are
+    known. It has the person's name and no mention of the person."""
     message = told(kind, by=by, by_name=by_name, pause_reason=reason)
 
     assert shown(message)[1] == says
@@ -216,7 +217,7 @@ def test_what_happened_is_said_in_a_sentence(
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:
-    """The notice has the next step in words and, if possible, as a button."""
+    """Each notice says in words what to do next and, if possible, has a button for it."""
     message = told(kind)
 
     assert follow in shown(message)

@@ -30,7 +30,8 @@ def asking(rules: ReducerSettings = RULES) -> TaskHistory:
 
 
 def reminded(told: TaskHistory) -> list[tuple[int, str]]:
-    """Return when reminders were sent, and to which fallback. An empty fallback means the owner."""
+    """Return the time of each reminder, and the fallback to whom it went. An empty text instead of a fallback
+    means the owner."""
     return [(ms, notice.fallback) for ms, notice in told.notices if notice.kind == "reminder"]
 
 

@@ -54,7 +54,8 @@ DRESSES = {
 @pytest.mark.parametrize("token", [BOT, CODER, SIGNING])
 @pytest.mark.parametrize("dress", DRESSES)
 def test_an_own_token_is_masked_in_any_dress(token: str, dress: str) -> None:
-    """An encoded token is masked in what people write, in what the bot shows, and in what it stores."""
+    """A token of the deployment is masked in any encoding: in what people write, in what the bot shows, and
+    in what the bot stores."""
     dressed = DRESSES[dress](token)
     text = f"It is {dressed} and no more."
 

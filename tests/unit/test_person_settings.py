@@ -45,7 +45,8 @@ BERLIN = make_zone("Europe/Berlin", 3600)
 def test_quiet_hours_are_those_of_the_persons_clock(
     settings: PersonSettings, zone: object, now: str, until: str | None
 ) -> None:
-    """If the end is earlier than the start, quiet hours end on the next day."""
+    """Quiet hours are in the person's own time zone. If their end is earlier than their start, they end on
+    the next day. `until` is None if the time is not in the quiet hours."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
 
     found = find_quiet_period(settings, zone, moment)  # type: ignore[arg-type] # a table of zones

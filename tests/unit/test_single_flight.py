@@ -106,7 +106,8 @@ class FirstCallWaits(NoLimiter):
     async def take_place(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Refuse the first call. Check that the call has the shared call's own name."""
+        """Return a wait for the first call and none for later calls. Check that the first call has the shared
+        call's own name."""
         del method, where, priority
         assert claimant == "shared"
         was_full, self._is_full = self._is_full, False
