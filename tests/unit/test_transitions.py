@@ -176,8 +176,7 @@ def test_each_input_begins_a_turn() -> None:
 
 
 def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
-    """A poll shows the agent's answer to an input before the delivery of the input is recorded. The answer
-    counts for the new turn."""
+    """If a poll shows an answer before the delivery of its input is recorded, it counts for the new turn."""
     first = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     answer = first.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "idle", "Which one?"))))
 
@@ -428,8 +427,7 @@ _STEPS = st.lists(
 
 
 def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[int, Event]]:
-    """Turn the generated steps of a test into a task's events. Build numbers only grow, and the history is
-    complete."""
+    """Turn generated steps into a task's events. Build numbers only grow, and the history is complete."""
     made: list[tuple[int, Event]] = []
     history: list[Report] = []
     ms, build = 0, 1
