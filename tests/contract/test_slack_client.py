@@ -67,7 +67,8 @@ async def test_what_is_read_is_what_the_table_has(recording: Recording) -> None:
 
 
 def test_the_code_calls_nothing_that_the_recording_leaves_out() -> None:
-    """The recording covers each call and each argument in the code, and `Method` lists each call."""
+    """The code calls exactly the methods of the table, with exactly its arguments. The enum `Method` has
+    exactly these methods too."""
     assert _list_calls_in_code() == {method: list_arguments(method) for method in METHODS}
     assert {method.value for method in Method} == METHODS.keys()
 

@@ -94,7 +94,11 @@ class Cast:
         writer: Writer = "person",
         **profile: object,
     ) -> Person:
-        """Add an actor to the workspace and to the channel where the actor acts."""
+        """Add an actor to the workspace and to the channel `here`, and return the person.
+
+        `in_coder` says whether the person has an account in Coder. `profile` are fields of the person's Slack
+        account.
+        """
         world = self.world
         handle = name.replace(" ", "-")
         person = world.alice if name == "owner" else world.person(handle, in_coder=in_coder, **profile)  # type: ignore[arg-type] # as the stand-in takes them

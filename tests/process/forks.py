@@ -141,7 +141,7 @@ class _Parent:
 
 
 def main() -> int:
-    """Run the parent, and then each of its children."""
+    """Run the parent until the tests end. In each forked child, run `taskwire` and return its exit code."""
     assert threading.active_count() == 1, "what has threads cannot be forked"
     parent = _Parent(socket.socket(fileno=int(sys.argv[1])))
     gc.collect()

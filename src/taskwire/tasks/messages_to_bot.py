@@ -152,7 +152,8 @@ class MessagesToBot:
     def _offer_commands(self, work: MessageToBot, near_miss: NearMiss, key: str) -> Outcome:
         """Offer the command that the person probably meant.
 
-        If the command creates a task, the task's card goes where the message is.
+        If the command creates a task, the task's card goes into the thread or the direct messages of the
+        message.
         """
         root = None if work.is_direct else _root_of(work)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester, root)

@@ -181,9 +181,7 @@ class ThreadQueries:
     ) -> Outcome:
         """Queue a question again because Coder or Slack did not answer.
 
-        It goes behind the other jobs of its thread.
-
-        After an hour, give up and tell the person.
+        The question goes behind the other jobs of its thread. After an hour, give up and tell the person.
         """
         if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
             return done(None, (work.requester, make_give_up_message(work, link, error)))

@@ -77,7 +77,10 @@ def _escaped_for_html(text: str) -> str:
 
 
 def _unquoted(message: str) -> str:
-    """Resolve backslash escapes if the whole message is a valid string literal."""
+    """Return a message without its backslash escapes if the whole message is a valid string literal.
+
+    Otherwise return it unchanged.
+    """
     try:
         return str(json.loads(f'"{message}"'))
     except ValueError:
