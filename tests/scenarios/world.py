@@ -102,7 +102,8 @@ class World:
     def person(
         self, name: str, *, in_coder: bool = True, roles: tuple[str, ...] = (), **profile: object
     ) -> Person:
-        """Add a person to Slack and, by default, to Coder."""
+        """Add a person to Slack and, by default, to Coder. `roles` are their roles in Coder, and `profile`
+        are fields of their Slack profile."""
         email = f"{name}@example.com"
         user = self.slack.add_user(name, email=email, **profile)  # type: ignore[arg-type] # as the stand-in takes them
         if in_coder:

@@ -290,7 +290,7 @@ def test_a_moment_without_sight_is_not_a_start() -> None:
 
 
 def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
-    """A person resumed the task while the bot was off. The start's five minutes still apply to the error."""
+    """If a poll first sees a start as an error, the error still gets no notice for five minutes."""
     told = working().at(MINUTE, observed(seen("paused", workspace="stopped", build=2)))
     told.at(60 * MINUTE, observed(seen("error", build=3))).until(64 * MINUTE)
     assert told.kinds == ["paused"]
