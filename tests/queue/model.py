@@ -12,7 +12,8 @@ IN_TURN = input_score("0.000000")
 
 @dataclass
 class Entry:
-    """A waiting job."""
+    """A waiting job. It does not run before the time `not_before`. Each change of the job gives it a new
+    `version`."""
 
     score: float
     not_before: int
@@ -21,7 +22,8 @@ class Entry:
 
 @dataclass
 class Attempt:
-    """An outside call that may have been made, and its job."""
+    """A call of Slack or Coder that may have been made, and its job. After the time `until`, the call can no
+    longer arrive."""
 
     job: str
     until: int

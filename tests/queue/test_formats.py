@@ -144,8 +144,8 @@ async def test_an_attempt_stays_pinned_while_its_job_waits_for_a_newer_version(
 
 
 async def test_a_late_complete_after_a_deferral_does_nothing(engine: Engine) -> None:
-    """If this version has left a job to a newer version, its lease is lost. To complete the job under this
-    lease or to leave it again raises LeaseLost."""
+    """If this version has left a job to a newer version, its lease of the queue has ended. If it then
+    completes the job, or leaves the job again, LeaseLost is raised."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queues.defer(taken)

@@ -78,8 +78,8 @@ async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inb
 
 
 async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: Inbox) -> None:
-    """The batch of a message in a thread names the link `@`. The claim replaces `@` by the link of the
-    thread."""
+    """The batch of a message has `@` in the place of the link's id. The claim replaces `@` by the id of the
+    thread's link."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
     taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)

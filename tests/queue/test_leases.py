@@ -1,5 +1,6 @@
 """Leases decide which worker gets which queue and when. Each test shows one rule, and which damage the rule
-prevents."""
+prevents. An attempt is a call of Slack or Coder that is recorded before it is made, because it must not be
+repeated."""
 
 import asyncio
 
@@ -484,7 +485,7 @@ async def test_a_busy_queue_does_not_starve_the_others(engine: Engine) -> None:
 
 
 async def test_an_unreadable_job_can_be_completed(engine: Engine) -> None:
-    """An unreadable job can be completed. The job behind it is then the next one."""
+    """A job that this version cannot read can be completed. Then the job behind it is the next one."""
     await engine.run("put(ARGV[3], 'new kind', '1', '0', 'new', '{\"id\": \"x\"}') return 1", LIST)
     await engine.append("b", score=2)
 

@@ -17,12 +17,12 @@ LOG = "\n".join(f"line {number} of the log" for number in range(1, 41))
 
 
 def words(text: str, kind: str = "mrkdwn") -> Json:
-    """Make a text object."""
+    """Return one of Slack's text objects."""
     return {"type": kind, "text": text}
 
 
 def button(action_id: str, label: str, **more: object) -> Json:
-    """Make a button."""
+    """Return one of Slack's buttons. `more` has further fields of the button."""
     return {"type": "button", "action_id": action_id, "text": words(label, "plain_text")} | more
 
 

@@ -101,7 +101,8 @@ async def test_a_stop_is_unknown_until_it_is_done(stage: Scene) -> None:
 
 
 async def test_a_failed_build_is_an_error_that_resume_repeats(stage: Scene) -> None:
-    """If a build fails, the task's status, job and log show this. A resume builds the workspace again."""
+    """If a build fails, the task's status, job and log show the failure. A resume builds the workspace
+    again."""
     stage.sandbox.template.plan = BuildPlan(error="no space left on device")
     task = stage.sandbox.add_task("alice", "Do it")
 

@@ -50,8 +50,8 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
 
 
 async def test_another_process_sends_it_away(stage: Scene) -> None:
-    """If another process asks for it, the stand-in refuses connections for a given time and then accepts them
-    again."""
+    """Another process can make the stand-in unreachable for a given time. During this time the stand-in
+    refuses connections, and then it accepts them again."""
     nobody = stage.with_key("")
 
     reply = await nobody.asks("POST", "/_control/away", {"seconds": 0.1})

@@ -49,7 +49,7 @@ async def api() -> AsyncIterator[Api]:
 
 
 def bolt(slack: SlackSandbox) -> AsyncApp:
-    """Make an app that answers every payload in the simplest way."""
+    """Return an app that answers each kind of payload that the tests send."""
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url, retry_handlers=[])
     app = AsyncApp(client=client)
 

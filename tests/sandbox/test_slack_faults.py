@@ -119,7 +119,8 @@ async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
 
 
 async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
-    """The hook runs before the effect of a call, and again after the effect and before the answer."""
+    """A test can set a hook, a function that runs before the effect of a call. It runs again after the effect
+    and before the answer."""
     seen: list[tuple[str, str, list[str]]] = []
     api.slack.on_call = lambda phase, call: seen.append((phase, call.method, texts(api)))
 

@@ -47,7 +47,7 @@ def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
 
 async def test_too_many_calls_are_told_when_to_come_back() -> None:
     """If an app makes too many calls, it gets HTTP 429 with Retry-After. If the test has not turned on the
-    limits, there are none."""
+    limits, the app may make any number of calls."""
     async with world(limits="documented") as api:
         for _ in range(20):
             assert (await api.call("usergroups.list"))["ok"]

@@ -345,7 +345,8 @@ async def test_the_bot_joins_what_is_public(api: Api) -> None:
 
 
 async def test_places_are_described(api: Api, general: str) -> None:
-    """conversations.info can include the number of members. Another method lists the members."""
+    """conversations.info can include the number of a channel's members. conversations.members lists the
+    members."""
     info = await api.call("conversations.info", channel=general, include_num_members=True)
     members = await api.call("conversations.members", channel=general, limit=2)
     opened = await api.call("conversations.open", users=api.slack.workspace.user("alice").id)

@@ -119,8 +119,8 @@ async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, p
 
 
 async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: World, process: Downtime) -> None:
-    """Redis fails while the bot notes the gap of an absence. The bot still reads messages from the start of
-    the absence, not only from the return of Redis."""
+    """The bot was absent, and Redis fails while the bot notes this gap. The bot still reads messages from the
+    start of the absence, not only from the return of Redis."""
     await _breaks(world, "gap")
     began = world.clock.time() - 2 * MINUTE
     process.queue_missed(int(2 * MINUTE * 1000))

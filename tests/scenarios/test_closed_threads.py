@@ -183,7 +183,8 @@ async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: Wor
 
 
 async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world: World) -> None:
-    """The owner has left Slack. The bot sends them no direct message, and no job waits."""
+    """A channel is archived, and the task's owner has left Slack. The bot sends the owner no direct message.
+    The notice becomes a dead letter, so no job waits."""
     _, task = await a_task(world)
     world.slack.workspace.user("alice").deleted = True
     world.slack.workspace.channel("general").is_archived = True
