@@ -1,5 +1,5 @@
-"""Finds programs that some tests start and that no Python package contains. Skips these tests if the program
-is absent.
+"""Finds programs that some tests need and that no Python package contains. If a program is absent, these
+tests are skipped.
 
 All other tests need only Python, make and git.
 """

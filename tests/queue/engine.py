@@ -90,7 +90,7 @@ class Engine:
         return {name: (score - self.clock.now_ms) / 1000 for name, score in scored}
 
     async def fields(self, key: str) -> dict[str, str]:
-        """Return the fields of a hash."""
+        """Return the fields and values of the Redis hash `key`."""
         return await cast("Awaitable[dict[str, str]]", self.connections.commands.hgetall(key))
 
     async def letters(self) -> list[str]:

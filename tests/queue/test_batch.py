@@ -1,4 +1,5 @@
-"""A batch is written completely or not at all. Some operations read the store before they write."""
+"""A batch is everything that one call writes. It is written completely or not at all. Some operations of a
+batch read the store before they write."""
 
 import json
 

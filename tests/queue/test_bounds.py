@@ -128,7 +128,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
 
 
 async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
-    """If too many replies wait, a pause is accepted nevertheless, because a pause helps then."""
+    """If too many replies wait, a new reply would be rejected. A pause is still accepted."""
     await linked(engine)
     await filled(engine, MAX_WAITING_REPLIES)
 

@@ -232,7 +232,7 @@ async def test_an_unreadable_job_is_a_dead_letter_too(engine: Engine, letters: D
 
 
 async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, letters: DeadLetters) -> None:
-    """If the newer version of Taskwire is back, it can send a job again that the older version could not
+    """If the newer version of Taskwire is back, it can send again a job that the older version could not
     read."""
     await linked(engine)
     await engine.queues.write(Batch().append(to_coder(LINK), REPLY))

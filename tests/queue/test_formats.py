@@ -169,7 +169,7 @@ async def test_a_newer_state_of_an_unreadable_job_can_be_read(engine: Engine) ->
 
 async def test_without_a_newer_version_a_job_is_tried_each_minute_for_a_week(engine: Engine) -> None:
     """If no newer version is known, this version tries an unreadable job each minute for a week. After the
-    week, a newer version is no longer expected."""
+    week it keeps the lease, and has to complete the job itself."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -213,8 +213,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """If the newer version is absent for a week, it is no longer expected. The regular check then makes the
-    job available to this version."""
+    """A job waits for a newer version. If this version is absent for a week, the regular check gives the job
+    to the older version, which has to complete it."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)

@@ -539,7 +539,7 @@ async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None
 
 
 async def test_a_wake_up_wakes_a_waiting_worker(real: Connections) -> None:
-    """Each call that makes a queue due adds a wake-up. The list of wake-ups stays short."""
+    """Each call that makes a queue due wakes a waiting worker. The list of wake-ups stays short."""
     engine = Engine(real)
     waiting = asyncio.create_task(engine.queues.wait(1.9))
 

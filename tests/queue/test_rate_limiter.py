@@ -1,5 +1,5 @@
-"""All replicas share the rate limits. Priorities decide which call is next. After a 429, Slack's method is
-blocked for a while."""
+"""All replicas share the rate limits. A place is the right to make one call, and priorities decide which
+claimant gets the next place. After a 429, Slack's method is blocked for a while."""
 
 from collections import Counter
 from itertools import pairwise

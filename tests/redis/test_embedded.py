@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def starts() -> AsyncIterator[Starts]:
-    """Start processes that own a store. All these processes end with the test."""
+    """Yield a function that starts a process that owns a store. All these processes end with the test."""
     owners: list[Process] = []
 
     async def start(data_dir: Path) -> Process:
@@ -190,8 +190,8 @@ async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts:
 
 
 async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts: Starts) -> None:
-    """If the first process is ending, a second process waits. It gets the directory as soon as the first
-    process has ended."""
+    """A second process starts while the first one ends. The second process waits, and gets the directory as
+    soon as the first has ended."""
     first = await starts(data_dir)
     await write(await line_of(first), "from the first")
     second = await starts(data_dir)
@@ -245,8 +245,8 @@ async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Star
 
 
 async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
-    """If a person presses Ctrl-C, only the owner gets it and not its server. The owner still writes to the
-    server before it ends."""
+    """If a person presses Ctrl-C, the signal reaches only the owner and not its server. The owner can still
+    write to the server before it ends."""
     async with embedded.store(data_dir):
         assert os.getsid(server_pid(data_dir)) != os.getsid(0)
 
@@ -267,7 +267,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
 
 
 async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
-    """`find` returns a running store, and None before the store's start and after its end."""
+    """`find` returns a running store. Before the store's start and after its end, `find` returns None."""
     before = await embedded.find(data_dir)
     async with embedded.store(data_dir) as running:
         during, expected = await embedded.find(data_dir), running.url
@@ -381,7 +381,8 @@ async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
 async def test_a_server_on_the_path_serves_as_well(
     name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the wheel's server does not run, an installed server is used, even one that is some years old."""
+    """If the server from the Python package does not run, an installed server is used, even one that is some
+    years old."""
     program = shutil.which(name)
     if not program:
         pytest.skip(f"no {name} on the path")
@@ -423,7 +424,8 @@ def damage(data_dir: Path) -> None:
 async def test_a_machine_without_any_server_is_told_what_to_install(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If there is neither the wheel's server nor an installed one, the error says what to install."""
+    """If there is neither the Python package's server nor an installed one, the error says what to
+    install."""
     monkeypatch.setattr(embedded, "_programs", lambda: iter([Path("/bin/true"), data_dir / "missing"]))
 
     with pytest.raises(UserError) as caught:

@@ -67,8 +67,8 @@ async def test_after_a_failover_both_clients_find_the_new_master(
 async def test_a_sentinel_that_knows_an_earlier_master_is_not_followed(
     cluster: SentinelCluster, tmp_path: Path
 ) -> None:
-    """A sentinel is cut off and still names the old master. Taskwire follows the majority of the sentinels,
-    even if it asks this sentinel first."""
+    """A sentinel is cut off from the others and still names the old master. Taskwire follows the majority of
+    the sentinels, even if it asks this sentinel first."""
     alone = sentinels.lone_sentinel(tmp_path, (await cluster.master()).port)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(alone.end)
@@ -92,8 +92,8 @@ async def _is_written(both: Connections) -> bool:
 
 
 async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> None:
-    """If the client is still connected to an old master that has become a replica, its write is refused. The
-    write has certainly no effect, and the client closes the connection."""
+    """A client is still connected to an old master that has become a replica. The client's write is refused
+    and certainly has no effect. The client closes the connection."""
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
@@ -153,8 +153,8 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """If no replica has the record of an attempt, the worker does not make the attempt's call. Otherwise a
-    new master could allow the same call again."""
+    """A worker records an attempt before it calls Slack or Coder. If no replica has this record, the worker
+    does not make the call. Otherwise a new master could allow the same call again."""
     queues = Queues(both, KEYS, ServerClock())
     await queues.write(_batch("one"))
     lease = await queues.acquire()

@@ -248,8 +248,8 @@ async def test_the_program_inside_can_fail(
 
 
 async def test_an_agent_that_is_connected_again_is_well(stage: Scene) -> None:
-    """If an agent loses its connection, its health shows this until the agent is connected again. The task's
-    status does not change."""
+    """If an agent loses its connection, its health shows the loss until the agent is connected again. The
+    task's status does not change."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agent_is_unreachable()
     await stage.sandbox.advance(60)
@@ -454,9 +454,9 @@ async def test_words_are_wrapped_and_padded_as_in_a_terminal(stage: Scene) -> No
 
 
 async def test_a_pause_leaves_a_snapshot(stage: Scene) -> None:
-    """If a task is paused, its log is a snapshot.
+    """If a task is paused, its log is a snapshot: a copy from before the pause.
 
-    Before the first pause there is none. After a resume the ids in the log start at 0 again.
+    Before the first pause the snapshot is empty. After a resume the ids in the log start at 0 again.
     """
     stage.sandbox.template.plan = SLOW
     made = await stage.alice.creates(stage.sandbox)

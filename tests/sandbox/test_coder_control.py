@@ -339,8 +339,8 @@ async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
 
 
 async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
-    """If a person writes to a demo's agent after its end, the agent accepts the input. After a resume, the
-    agent says that it is back."""
+    """If a person writes to a demo's agent that has finished, the agent accepts the input. After a resume,
+    the agent says that it is back."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Fix the login redirect")
     await stage.sandbox.advance(60)

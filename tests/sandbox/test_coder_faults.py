@@ -25,7 +25,7 @@ async def stage() -> AsyncIterator[Scene]:
 
 
 async def create(stage: Scene) -> Reply:
-    """Create a task with a fixed name."""
+    """Send a request to create a task with a fixed name. Return the answer."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "it"}
     return await stage.alice.asks("POST", f"{TASKS}/me", body)
 

@@ -394,8 +394,8 @@ async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
 
 
 async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
-    """As in Coder's real answers, optional keys are absent, some values are null, and some keys are not in
-    the reference."""
+    """The stand-in's answers look like Coder's real answers. Optional keys are absent, some values are null,
+    and some keys are not in the reference."""
     sandbox = stage.sandbox
     task = sandbox.add_task("alice", "Do it")
     user = await shape(stage, "/api/v2/users/me")

@@ -50,8 +50,8 @@ async def test_a_telephone_shows_every_idea_and_everybody(world: World) -> None:
 
 
 async def test_a_telephone_has_the_conversations_in_a_drawer(world: World) -> None:
-    """In a narrow window, a button opens a drawer with the conversations. A choice or Escape closes the
-    drawer."""
+    """In a narrow window, a button opens a drawer with the conversations. If a person chooses a conversation
+    or presses Escape, the drawer closes."""
     await world.page.set_viewport_size(TELEPHONE)
     drawer = world.page.get_by_role("navigation", name="Conversations")
     await expect(drawer).to_be_hidden()
