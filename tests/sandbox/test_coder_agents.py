@@ -101,8 +101,7 @@ async def test_a_stop_is_unknown_until_it_is_done(stage: Scene) -> None:
 
 
 async def test_a_failed_build_is_an_error_that_resume_repeats(stage: Scene) -> None:
-    """If a build fails, the task's status, job and log show the failure. A resume builds the workspace
-    again."""
+    """If a build fails, the task's status, job and log show it. A resume builds the workspace again."""
     stage.sandbox.template.plan = BuildPlan(error="no space left on device")
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -248,8 +247,8 @@ async def test_the_program_inside_can_fail(
 
 
 async def test_an_agent_that_is_connected_again_is_well(stage: Scene) -> None:
-    """If an agent loses its connection, its health shows the loss until the agent is connected again. The
-    task's status does not change."""
+    """If an agent loses its connection, its health says so until the agent is connected again. The status of
+    the task does not change."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agent_is_unreachable()
     await stage.sandbox.advance(60)

@@ -301,8 +301,8 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
 
 
 async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
-    """If a client lists the tasks of an unknown status, the answer is a server error. If no task exists at
-    all, the answer is an empty list."""
+    """If a client filters the list of tasks by an unknown status, the answer is a server error. If no task
+    exists at all, the answer is an empty list."""
     async with scene() as stage:
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")

@@ -47,8 +47,8 @@ async def world(browser: Browser, look: Literal["light", "dark"], size: Viewport
 
 @either_look
 async def test_a_channel_and_a_thread_have_no_barriers(world: World) -> None:
-    """A channel and a thread have no barriers, with a card, an ephemeral message, reactions, a file, and the
-    Coder panel."""
+    """axe-core finds no barriers in a channel and in a thread. They show a card, an ephemeral message,
+    reactions, a file, and the Coder panel."""
     ts = await world.slack.post("bob", "shop", "the root of *it*, see `code` and https://coder.test")
     await world.slack.post("dora", "shop", "@alice and #random")
     await world.slack.post("alice", "shop", "logs", ts)
@@ -65,7 +65,7 @@ async def test_a_channel_and_a_thread_have_no_barriers(world: World) -> None:
 
 @either_look
 async def test_menus_dialogs_and_the_tour_have_no_barriers(world: World) -> None:
-    """Menus, dialogs, the tour, suggestions, the drawer and the Home tab have no barriers."""
+    """axe-core finds no barriers in menus, dialogs, the tour, suggestions, the drawer and the Home tab."""
     found: dict[str, Sequence[str]] = {}
     await world.box.press_sequentially("/task")
     found["suggestions"] = await barriers(world.page)

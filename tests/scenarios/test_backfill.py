@@ -107,8 +107,8 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
 
 
 async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
-    """The channel's history shows which threads have new messages. Forty threads cost one call, plus one for
-    each thread with new messages."""
+    """The channel's history shows which of forty threads have new messages. The bot makes one call for the
+    history, and one call for each thread with new messages."""
     tasks = await start_tasks(world, 40)
     for task in tasks:
         task.becomes("idle")

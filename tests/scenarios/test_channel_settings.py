@@ -206,8 +206,8 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
 
 
 async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: World) -> None:
-    """Bob lets everybody steer in the channel. Only threads that begin later are open to all, because the
-    owner of an older task has not agreed."""
+    """Bob sets that everybody in the channel may steer. This holds only for threads that begin later, because
+    the owner of an older task has not agreed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which one?")
     await world.polls()
