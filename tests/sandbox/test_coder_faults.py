@@ -150,8 +150,8 @@ async def test_it_can_be_away(stage: Scene) -> None:
 
 
 async def test_every_request_is_remembered(stage: Scene) -> None:
-    """The stand-in records the sender and the result of each request. A hook of the test runs before and
-    after each request takes effect."""
+    """The stand-in records the sender and the result of each request. A test can set a hook, a function that
+    runs before each request takes effect, and again afterwards."""
     moments: list[tuple[str, str, int]] = []
 
     async def hook(seen: RecordedRequest, moment: str) -> None:

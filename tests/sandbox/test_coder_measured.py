@@ -197,8 +197,8 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """If a deployment denies owners access to workspaces, they can list and read tasks, but not talk to
-    agents. The route authcheck reports this."""
+    """If a deployment denies owners access to workspaces, owners can still list and read tasks. They cannot
+    talk to agents. The route authcheck says so."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"
@@ -382,7 +382,7 @@ async def test_no_two_users_have_one_address(stage: Scene) -> None:
 
 
 async def test_the_513th_request_of_a_minute_is_refused(stage: Scene) -> None:
-    """The 513th request of a minute is refused. The limit is for each user and path."""
+    """A user may make 512 requests a minute to each path. The next request to this path is refused."""
     found = [(await stage.alice.asks("GET", TASKS)).status for _ in range(513)]
 
     assert found == [200] * 512 + [429]

@@ -102,8 +102,8 @@ async def test_rules_of_the_deployment_narrow_the_roles() -> None:
 
 @pytest.mark.parametrize(("role", "patch"), [("use", 500), ("admin", 204)])
 async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: str, patch: int) -> None:
-    """If a task is shared, a person with either role of a share can see it, send input, pause and resume.
-    Only the role `admin` allows an edit. Neither allows a deletion."""
+    """A task can be shared with a person under one of two roles. With each role, the person can see the task,
+    send input, pause and resume. Only the role `admin` allows an edit. Neither role allows a deletion."""
     task = stage.sandbox.add_task("alice", "Do it")
     bob = stage.person("bob")
     acl = f"/api/v2/workspaces/{task.row.workspace.id}/acl"
@@ -157,7 +157,8 @@ async def test_a_wrong_key_signs_nobody_in(stage: Scene, key: str, detail: str) 
 
 
 async def test_a_key_ends(stage: Scene) -> None:
-    """A key shows when it ends. It no longer works after this time, or when its user is suspended."""
+    """A key shows the time when it expires. The key no longer works after this time, or when its user is
+    suspended."""
     key = stage.sandbox.add_token("alice", lifetime=timedelta(days=1))
     alice = stage.with_key(key)
 
@@ -189,7 +190,7 @@ async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
 
 
 async def test_keys_are_made_and_deleted(stage: Scene) -> None:
-    """A user can make a key with a name, once for each name.
+    """A user can make a key with a name. A second key of the same name is refused.
 
     The key works, is listed, and can be deleted. An owner's key lives for at most a week.
     """

@@ -76,7 +76,8 @@ async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
 
 
 async def test_the_list_has_the_newest_task_first(stage: Scene) -> None:
-    """The list is ordered by creation, the newest first, and has a count."""
+    """The list of tasks is ordered by the time of creation, the newest first. The answer also has the number
+    of tasks."""
     empty = await stage.alice.asks("GET", TASKS)
     for name in ("first", "second", "third"):
         await stage.alice.creates(stage.sandbox, name=name)

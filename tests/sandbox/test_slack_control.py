@@ -80,7 +80,7 @@ async def test_the_state_shows_the_workspace(api: Api) -> None:
 
 
 async def test_changes_come_as_a_stream(api: Api) -> None:
-    """Another process gets changes as a stream, numbered and in order."""
+    """Another process gets the changes of the workspace as a stream, numbered and in order."""
     async with api.session.ws_connect(f"{api.slack.backend.base_url}/_control/stream") as stream:
         await api.slack.post("alice", "general", "hello")
         first = await stream.receive_json()

@@ -82,7 +82,8 @@ async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault
 
 
 async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: str) -> None:
-    """If a test plans a 429 or an error, it can choose the seconds of Retry-After or the error's name."""
+    """A test that plans a 429 can choose the seconds of Retry-After. A test that plans an error can choose
+    the error's name."""
     api.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=7)
     api.slack.faults.add("chat.postMessage", CallFault.ERROR, error="fatal_error")
 
@@ -147,7 +148,8 @@ async def test_a_call_may_be_held(api: Api, general: str) -> None:
 
 
 async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: str) -> None:
-    """If the server was down and is up again, it has the same port and the same data."""
+    """While the server is down, it refuses connections. When it is up again, it has the same port and the
+    same data."""
     await api.post(general, "before")
     url = api.slack.api_url
 

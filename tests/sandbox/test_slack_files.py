@@ -24,8 +24,8 @@ async def upload(api: Api, name: str, content: bytes) -> str:
 
 
 async def test_an_upload_is_shared_a_moment_later(api: Api) -> None:
-    """When an upload is completed, the answer does not say where the file was shared. A moment later,
-    files.info says it."""
+    """When an upload is completed, the answer does not say where the file is shared. A moment later the file
+    is in the thread, and files.info says where it is shared."""
     channel = api.slack.workspace.channel("general").id
     root = await api.post(channel, "root")
     file_id = await upload(api, "log.txt", b"all of it")

@@ -165,8 +165,8 @@ async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api
 
 
 async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) -> None:
-    """If an edit has no blocks, the old blocks stay. If it has an empty list of blocks, they are removed. The
-    message is marked as edited."""
+    """If an edit has no blocks, the old blocks stay. If an edit has an empty list of blocks, the old blocks
+    are removed. The message is marked as edited."""
     ts = await api.post(general, "a", blocks=[{"type": "divider"}])
 
     await api.call("chat.update", channel=general, ts=ts, text="b")

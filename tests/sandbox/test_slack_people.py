@@ -271,8 +271,8 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
 async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """If a button was clicked in a thread, the app's answer to the response URL must have `in_channel`. Only
-    chat.postEphemeral can show a message to one person in the thread."""
+    """If a button was clicked in a thread, an ephemeral answer to the response URL is shown outside the
+    thread. Only chat.postEphemeral can show a message to one person in the thread."""
     del app
     root = await api.post(general, "root")
     ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)

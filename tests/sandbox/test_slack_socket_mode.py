@@ -73,7 +73,7 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
 
 
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
-    """The envelope of an event names the app's workspace and the conversation, and whether the channel is
+    """The envelope of an event names the app's workspace and the conversation. It says whether the channel is
     shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
@@ -207,7 +207,8 @@ async def test_frames_that_are_no_acks_are_recorded_as_a_violation(api: Api) -> 
 
 
 async def test_many_messages_arrive_once_each_over_several_connections() -> None:
-    """Four hundred messages arrive once each, over four connections that are chosen at random."""
+    """Four hundred messages are sent over four connections that are chosen at random. Each message arrives
+    once."""
     async with world(balance="random", seed=7) as api, AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(connected(api)) for _ in range(4)]
         await asyncio.gather(*(api.slack.post("alice", "general", str(n)) for n in range(400)))

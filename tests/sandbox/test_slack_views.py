@@ -81,8 +81,8 @@ def submitted(app: SocketApp) -> Json:
 
 
 async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
-    """A trigger opens one dialog. If a trigger was already used or was invented, the call is refused. The two
-    errors are different."""
+    """A trigger (the id of a press or a command) opens one dialog. If a trigger was already used or was
+    invented, the call is refused. The two errors are different."""
     used = next(iter(api.slack.backend.tickets.triggers))
 
     again = await api.call("views.open", trigger_id=used, view=FORM)
@@ -240,8 +240,8 @@ async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -
 
 
 async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
-    """If a person opens the Home tab, the app gets an event with the tab's present view. A publish with an
-    old hash is refused."""
+    """If a person opens the Home tab, the app gets an event with the tab's present view. If the app publishes
+    a new view with an old hash, the call is refused."""
     alice = api.slack.workspace.user("alice").id
 
     await api.slack.open_home("alice")
