@@ -16,6 +16,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.people import permissions
 from taskwire.people.permissions import People
+from taskwire.people.shares import Shares
 from taskwire_sandbox.slack import Call
 from tests.scenarios.reading import shown
 from tests.scenarios.world import CARD_SECONDS
@@ -75,40 +76,43 @@ class Gates:
 
 @contextmanager
 def watching_gates() -> Iterator[Gates]:
-    """Note each question about rights that other code asks `People`. Questions that `People` asks itself are
+    """Note each question about rights that other code asks `People` or `Shares`. Questions that these ask are
     left out."""
-    gates, originals = Gates([]), {name: getattr(People, name) for name in _list_gates()}
+    gates, originals = Gates([]), {gate: getattr(*gate) for gate in _list_gates()}
 
-    def watched(name: str) -> Callable[..., Awaitable[object]]:
-        @wraps(originals[name])
+    def watched(owner: type, name: str) -> Callable[..., Awaitable[object]]:
+        original = originals[owner, name]
+
+        @wraps(original)
         async def ask(*args: object, **options: object) -> object:
             if not _IS_INSIDE.get():
                 gates.asked.append(_name_question(name, args))
             inside = _IS_INSIDE.set(True)
             try:
-                return await cast("Awaitable[object]", originals[name](*args, **options))
+                return await cast("Awaitable[object]", original(*args, **options))
             finally:
                 _IS_INSIDE.reset(inside)
 
         return ask
 
-    for name in originals:
-        setattr(People, name, watched(name))
+    for owner, name in originals:
+        setattr(owner, name, watched(owner, name))
     try:
         yield gates
     finally:
-        for name, original in originals.items():
-            setattr(People, name, original)
+        for (owner, name), original in originals.items():
+            setattr(owner, name, original)
 
 
-def _list_gates() -> list[str]:
-    """Return the names of the methods of `People` that answer what a person may do. Methods that find a
-    person's name are left out."""
-    found = []
-    for name, method in inspect.getmembers(People, inspect.iscoroutinefunction):
-        is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
-        if is_about_person and not name.startswith("_") and not name.endswith("_name"):
-            found.append(name)
+def _list_gates() -> list[tuple[type, str]]:
+    """List the methods of `People` and `Shares` that ask what a person may do. Methods that find a person's
+    name are left out."""
+    found: list[tuple[type, str]] = []
+    for owner in (People, Shares):
+        for name, method in inspect.getmembers(owner, inspect.iscoroutinefunction):
+            is_about_person = {"person", "requester"} & inspect.signature(method).parameters.keys()
+            if is_about_person and not name.startswith("_") and not name.endswith("_name"):
+                found.append((owner, name))
     assert len(found) > 10, found
     return found
 
@@ -117,6 +121,8 @@ def _name_question(name: str, args: tuple[object, ...]) -> str:
     if name != "require_right_to":
         return name
     verb = cast("ActVerb", args[1])
+    if verb == "unshare":
+        return "right:end_share"
     if verb in permissions.OWNERS_VERBS:
         return "right:owner"
     return "right:viewer" if verb in permissions.VIEWERS_VERBS else "right:steerer"

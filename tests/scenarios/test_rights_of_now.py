@@ -330,5 +330,9 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
 
     assert task.prompt == PROMPT
     assert world.bob.reads() == []
+    assert world.bob.sees() == (
+        "*Fix the login* belongs to Alice, so you can't change its prompt. Ask Alice to let you: `!share "
+        "@Bob` in its thread."
+    )
     thread.new_messages()
     world.alice.reads()

@@ -29,7 +29,7 @@ from taskwire.coder.errors import (
 from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import Refused, UserError
+from taskwire.domain.errors import OutsideError, Refused, UserError
 from taskwire.domain.ids import moment_of
 from taskwire.domain.lifecycle.events import Vanished
 from taskwire.domain.lifecycle.links import Link
@@ -37,11 +37,11 @@ from taskwire.domain.masking.secrets import has_mask_instead, mask_beginning
 from taskwire.domain.parsing.naming import digest, make_replacement_title
 from taskwire.domain.parsing.replies import STALE_AFTER
 from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
-from taskwire.domain.queueing.queues import intake, to_coder, to_thread
+from taskwire.domain.queueing.queues import LANE_WIDTH, intake, share_score, to_coder, to_thread
 from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.text.agent_text import AgentText, is_shell_command, sanitize_for_agent
 from taskwire.domain.text.thread_context import make_context
-from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.calls import find_present_quiet_period
 from taskwire.notices.follow import is_followed, start_following, stop_following
@@ -55,6 +55,7 @@ from taskwire.outbox.share_messages import tell_of_shares, tell_owner_of_mute
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
+from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.state.retention import DETACHED_LINK
 
@@ -80,6 +81,7 @@ class TaskActions:
         self._thread_context = thread_context
         self._people = people
         self._agent_input = agent_input
+        self._shares = Shares(deps, people)
         workspace = PauseAndResume(deps, people)
         self._verbs: dict[str, Callable[[JobContext, Link, Act], Awaitable[Outcome]]] = {
             "pause": workspace.pause,
@@ -151,8 +153,7 @@ class TaskActions:
             context.audit.is_refused("too_old")
             return done(None, (work.requester, answers.verb_too_old(work.verb)))
         if not context.is_outcome_unknown:
-            needs_coder = work.verb not in _WITHOUT_CODER
-            await self._people.require_right_to(work.verb, work.requester, link, needs_coder=needs_coder)
+            await self._require_right(context, link, work)
         try:
             overtaken = await self._end_if_undone(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)
@@ -162,6 +163,22 @@ class TaskActions:
             if context.keeps_intent_record or not isinstance(refused, CoderError):
                 raise
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.text)) from refused
+
+    async def _require_right(self, context: JobContext, link: Link, work: Act) -> None:
+        """Raise UserError unless the person may do this.
+
+        The end of a share runs before all other jobs. If it is not known whether the person may end it, move
+        it behind the jobs of the first lane, so that no pause waits for it.
+        """
+        needs_coder = work.verb not in _WITHOUT_CODER
+        try:
+            await self._people.require_right_to(work.verb, work.requester, link, needs_coder=needs_coder)
+        except OutsideError:
+            if work.verb != "unshare" or float(context.lease.score) >= LANE_WIDTH:
+                raise
+            context.audit.is_nothing()
+            score = share_score(work.requester.at)
+            raise JobEnded(done(Batch().append(to_coder(link.id), context.job, score=score))) from None
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has done the opposite since the request. Return None if nobody has.
@@ -332,19 +349,18 @@ class TaskActions:
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""
         verb: Literal["share", "unshare"] = "unshare" if work.verb == "unshare" else "share"
-        who = (*work.who, *await self._people.find_people(work.requester, link, verb, work.text))
+        who = (*work.who, *await self._shares.find_people(work.requester, link, verb, work.text))
         if not who:
             context.audit.is_nothing()
         batch = Batch()
         if verb == "share":
-            kept = tuple(each for each in link.shares if each not in work.no_longer)
+            kept = self._shares.end(work.requester, link, work.no_longer, batch)
             remaining = link.model_copy(update={"shares": kept})
-            shares = await self._people.share_with(work.requester, remaining, who, batch)
+            shares = await self._shares.begin(work.requester, remaining, who, batch)
         else:
-            shares = tuple(each for each in link.shares if each not in who)
-            self._deps.writes.set_shares(batch, link.id, shares)
+            shares = self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
-        shown = await self._people.describe_shares(link.model_copy(update={"shares": shares}))
+        shown = await self._shares.describe(link.model_copy(update={"shares": shares}))
         is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
         answer = teammates.who_may_steer(link, shown, is_in_thread=is_in_thread)
         return done(batch, (work.requester, answer))

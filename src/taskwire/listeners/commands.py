@@ -25,7 +25,7 @@ from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActRequested, CreateRequested, Job
 from taskwire.domain.queueing.person_jobs import DisconnectAccount
 from taskwire.domain.queueing.queues import account, account_score, intake
-from taskwire.domain.queueing.requests import make_work
+from taskwire.domain.queueing.requests import intake_score, make_work
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.listeners.background import Background, answer_or_explain
@@ -190,7 +190,8 @@ class Commands:
                     work = work.model_copy(update={"requester": requester, "thread_ts": kept.thread_ts})
                 job = Job(id=f"command:{typed.delivery}", work=work)
                 verb = work.verb if isinstance(work, ActRequested) else "create"
-                return await self._claim(typed, verb, Batch().append(intake(typed.requester.person), job))
+                batch = Batch().append(intake(typed.requester.person), job, score=intake_score(work))
+                return await self._claim(typed, verb, batch)
 
     async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)

@@ -21,6 +21,7 @@ from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import ActVerb, Job
 from taskwire.domain.queueing.person_jobs import ConfirmAccount, ConnectAccount
 from taskwire.domain.queueing.queues import account, account_score, intake, to_coder, urgent_score
+from taskwire.domain.queueing.requests import intake_score
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Dialog, View
 from taskwire.listeners.background import Background, answer_or_explain
@@ -36,7 +37,7 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.questions import get_key
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import MOST_SHARES
+from taskwire.people.shares import MOST_SHARES
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
@@ -340,9 +341,10 @@ class Dialogs:
             case Choose(requester=requester):
                 batch = Batch().append(to_coder(parsed.link), job, score=urgent_score(requester.at))
             case _:
-                batch = Batch().append(intake(submitted.person), job)
-        if parsed.own is not None:
-            batch.append(intake(submitted.person), Job(id=f"own:{submitted.delivery}", work=parsed.own))
+                batch = Batch().append(intake(submitted.person), job, score=intake_score(parsed.job))
+        if (second := parsed.second) is not None:
+            second_job = Job(id=f"second:{submitted.delivery}", work=second)
+            batch.append(intake(submitted.person), second_job, score=intake_score(second))
         said = await self._ingress.write("dialog", submitted.delivery, batch)
         if said:
             await self._show_error(ack, submitted, said)

@@ -110,8 +110,9 @@ class DialogRequest:
         | Choose
         | None
     ) = None
-    # A second job, for a dialog with the settings of a channel and of a person.
-    own: SavePersonSettings | None = None
+    # A second job: for a dialog with the settings of a channel and of a person, or for one that begins and
+    # ends shares.
+    second: SavePersonSettings | ActRequested | None = None
     errors: Mapping[str, str] | None = None
     # The link to whose queue the job belongs; empty if the job belongs to the person's queue.
     link: str = ""
@@ -144,9 +145,7 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog in (Dialog.CONNECT, Dialog.CONFIRM_ACCOUNT):
         return _parse_account(requester, submitted.dialog, values)
     if submitted.dialog is Dialog.SHARE:
-        change = read_change(values, context.shown.split())
-        act = ActRequested(requester=requester, verb="share", name=context.task, **change._asdict())
-        return DialogRequest(act) if context.task else DialogRequest()
+        return _parse_shares(requester, context, values)
     if submitted.dialog is Dialog.ANSWER and context.link:
         return _parse_choice(requester, context, values)
     if submitted.dialog is Dialog.EDIT and _has_mask(context, values):
@@ -215,6 +214,27 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
         remark="" if is_blank(text) else text,
     )
     return DialogRequest(choice, link=context.link)
+
+
+def _parse_shares(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
+    """Return the jobs of the dialog that begins and ends shares.
+
+    They are two jobs, because the end of a share need not wait for Coder. One of them answers the person.
+    """
+    if not context.task:
+        return DialogRequest()
+    change = read_change(values, context.shown.split())
+    share = ActRequested(requester=requester, verb="share", name=context.task, who=change.who)
+    if not change.no_longer:
+        return DialogRequest(share)
+    end = ActRequested(
+        requester=requester,
+        verb="unshare",
+        name=context.task,
+        who=change.no_longer,
+        is_answered_elsewhere=bool(change.who),
+    )
+    return DialogRequest(share, end) if change.who else DialogRequest(end)
 
 
 def _parse_settings(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:

@@ -134,7 +134,9 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Requeste
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
         # If a request has two parts, only the second part answers.
-        if not isinstance(work, RequestedWork) or (isinstance(work, Act) and work.is_answered_elsewhere):
+        if not isinstance(work, RequestedWork) or (
+            isinstance(work, Act | ActRequested) and work.is_answered_elsewhere
+        ):
             continue
         if await claim_telling(deps, "request_waits", job.id, ttl_ms=2 * COMMAND.max_duration_ms):
             works.append(work)

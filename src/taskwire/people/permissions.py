@@ -19,14 +19,10 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserE
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.mrkdwn import fold_words, split_names
-from taskwire.messages import missing_rights, refusals, teammates
+from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.messages.shapes import typed_verb
 from taskwire.people.accounts import AccountNeeded, Accounts
 from taskwire.people.directory import Directory
-from taskwire.queue.batch import Batch
-from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
@@ -41,9 +37,6 @@ OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "r
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
-# With how many people and groups a task can be shared. If the actor is not one of these people, each group
-# costs a call to Slack.
-MOST_SHARES = 20
 
 _log = logger("taskwire.people.permissions")
 
@@ -201,6 +194,19 @@ class People:
         is_own = (await self.get_account(person)).id == link.record.owner_id
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
+    async def _can_end_shares(self, person: UserId, link: Link) -> bool:
+        """Return what `can_manage` returns. But if Coder does not tell it, trust that the owner is the same.
+
+        This is enough to take rights away: it must not wait until Coder answers.
+        """
+        await self.get_profile(person)
+        try:
+            return await self.can_manage(person, link, needs_coder=False)
+        except OutsideError:
+            if person != link.record.owner_slack:
+                raise
+            return True
+
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
@@ -241,81 +247,6 @@ class People:
         """
         return await self.get_rights(person, link) is Rights.MANAGE
 
-    async def describe_shares(self, link: Link, *, is_for_all: bool = False) -> str:
-        """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
-
-        If everybody sees the message (`is_for_all`), leave the groups out: a group's token in the message
-        would notify all members.
-        """
-        people = [await self.find_name(UserId(each)) for each in link.shares if not is_group(each)]
-        groups = [each for each in link.shares if is_group(each)]
-        return teammates.list_people(people, groups, is_for_all=is_for_all)
-
-    async def share_with(
-        self, requester: Requester, link: Link, who: tuple[str, ...], batch: Batch
-    ) -> tuple[str, ...]:
-        """Share the task with these people and groups, as `requester` asked.
-
-        Return all people and groups with whom it is shared now.
-
-        Raise UserError if one of these people may never use the bot. The task is then shared with none of
-        them.
-        """
-        for each in who:
-            if not is_group(each):
-                await self._require_possible(UserId(each))
-        owner = link.record.owner_slack or ""
-        shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
-        if len(shares) > MOST_SHARES:
-            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
-            unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
-            raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
-        self._deps.writes.set_shares(batch, link.id, shares)
-        for each in who:
-            if not is_group(each):
-                self._deps.notes.keep_in(batch, "1", STEERER, link.id, each, ttl_ms=STEERER_TTL_MS)
-        return shares
-
-    async def find_people(
-        self, requester: Requester, link: Link, verb: Literal["share", "unshare"], text: str
-    ) -> tuple[UserId, ...]:
-        """Return the people whose names a person typed in `text` as plain text, without mentions.
-
-        For `share`, look among the people of the workspace; for `unshare`, among the people with whom the
-        task is shared. Raise UserError unless each name fits exactly one person.
-        """
-        names = split_names(text)
-        if not names:
-            return ()
-        known: dict[str, list[UserId]] = {}
-        if verb == "share":
-            known = await self.directory.list_named({fold_words(name) for name in names})
-        else:
-            for person in (UserId(each) for each in link.shares if not is_group(each)):
-                known.setdefault(fold_words(await self.find_name(person)), []).append(person)
-        found: list[UserId] = []
-        for name in names:
-            fitting = known.get(fold_words(name), [])
-            if len(fitting) != 1:
-                is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
-                command = typed_verb(verb, link, "@", is_in_thread=is_in_thread)
-                raise UserError(*refusals.not_mentioned(name, command, is_known=bool(fitting)))
-            found += fitting
-        return tuple(found)
-
-    async def _require_possible(self, person: UserId) -> None:
-        """Raise UserError if `person` may never use the bot.
-
-        The task cannot be shared with such a person. The error's text is for the person who shares the task.
-        """
-        try:
-            await (self.get_account(person) if self.accounts.has_service else self.get_profile(person))
-        except (NoAccount, AccountNeeded):
-            raise UserError(*refusals.cannot_share_with(await self.find_name(person))) from None
-        except UserError as error:
-            name = await self.find_name(person)
-            raise UserError(*refusals.cannot_share_with(name, error.sentence)) from None
-
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
         groups = [each for each in shares if is_group(each)]
         return any([person in await self.directory.list_group(group) for group in groups])
@@ -341,6 +272,8 @@ class People:
         if verb in VIEWERS_VERBS:
             await self.require_account(requester.person)
             is_allowed = await self.find_visible(requester, link) is not None
+        elif verb == "unshare":
+            is_allowed = await self._can_end_shares(requester.person, link)
         elif verb in OWNERS_VERBS:
             is_allowed = await self.can_manage(requester.person, link, needs_coder=needs_coder)
         else:

@@ -39,6 +39,7 @@ from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
+from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -92,6 +93,7 @@ class ReplyPasser:
         self._deps = deps
         self._people = people
         self._agent_input = agent_input
+        self._shares = Shares(deps, people)
         self._receiver = receiver
 
     def handlers(self) -> tuple[Handler, ...]:
@@ -250,7 +252,7 @@ class ReplyPasser:
             return _answer(work, self._make_question(link, changed, is_changed=True), batch)
         batch = self._keep_decision(link, work, await self._forget(link, work))
         if work.step == "always":
-            shares = await self._people.share_with(work.requester, link, (present.person,), batch)
+            shares = await self._shares.begin(work.requester, link, (present.person,), batch)
             await tell_of_shares(
                 self._deps, self._people, work.requester, link, shares, batch, is_answered=True
             )

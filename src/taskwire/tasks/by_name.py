@@ -6,7 +6,7 @@ This module finds the task, checks rights, and appends the action to the task's 
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.parsing.grammar import find_verb
 from taskwire.domain.parsing.naming import digest
@@ -14,7 +14,13 @@ from taskwire.domain.parsing.near_misses import NotOneTask, UnknownTask, missing
 from taskwire.domain.parsing.replies import suggest_verbs
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Act, ActRequested, AnswerInThread, Job, Reply
-from taskwire.domain.queueing.queues import request_score, thread_answers, to_coder
+from taskwire.domain.queueing.queues import (
+    FIRST_IN_INTAKE,
+    intake,
+    request_score,
+    thread_answers,
+    to_coder,
+)
 from taskwire.domain.text.agent_text import is_shell_command, sanitize_for_agent
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -26,6 +32,7 @@ from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.tasks.create import TaskCreator
+from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
 
@@ -38,6 +45,7 @@ class NamedActions:
         self._people = people
         self._lookup = lookup
         self._creator = creator
+        self._last_known = LastKnown(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -49,6 +57,24 @@ class NamedActions:
         return await retry_for_person(self._deps, context, None, partial(self._pass_on, work))
 
     async def _pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
+        try:
+            return await self._find_and_pass_on(work, context)
+        except OutsideError:
+            name = TaskName.parse(work.name)
+            if work.verb == "unshare" and (
+                known := await self._last_known.find_managed(work.requester, name, work.text)
+            ):
+                # The end of a share need not wait for Coder. The rights are checked when it is carried out.
+                link, text = known
+                work = work.model_copy(update={"text": sanitize_for_agent(text)})
+                return self._queue_act(context, work, link)
+            if context.lease.score != str(FIRST_IN_INTAKE):
+                raise
+            # The person's other requests must not wait behind this one.
+            context.audit.is_nothing()
+            return done(Batch().append(intake(work.requester.person), context.job))
+
+    async def _find_and_pass_on(self, work: ActRequested, context: JobContext) -> Outcome:
         name = TaskName.parse(work.name)
         if work.text:
             name, text = await self._lookup.take_title(work.requester, name, work.text)
@@ -67,12 +93,20 @@ class NamedActions:
         await self._people.require_right_to(work.verb, work.requester, seen.link)
         if work.verb == "send":
             return await self._send(context, work, seen.link)
+        return self._queue_act(context, work, seen.link)
+
+    def _queue_act(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
         act = Act(
-            requester=work.requester, verb=work.verb, text=work.text, who=work.who, no_longer=work.no_longer
+            requester=work.requester,
+            verb=work.verb,
+            text=work.text,
+            who=work.who,
+            no_longer=work.no_longer,
+            is_answered_elsewhere=work.is_answered_elsewhere,
         )
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)
         score = request_score(work.verb, work.requester.at)
-        return done(Batch().append(to_coder(seen.link.id), job, score=score))
+        return done(Batch().append(to_coder(link.id), job, score=score))
 
     def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
         """Offer the command for each task that may be meant. If there is none, offer to create a task."""

@@ -1,4 +1,5 @@
 """Answers `/task`, `list` and `status` while Coder does not answer: from Redis, with the age of the answer.
+It also finds the task whose share ends meanwhile.
 
 Without Coder, it is not known who owns which task. A person sees tasks that the person started, and tasks
 whose thread is in the conversation where the person asks. Administrators see all tasks. With
@@ -17,7 +18,7 @@ from taskwire.domain.lifecycle.links import Link, Rights
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.commands import List, Overview, SlackPerson, Status
 from taskwire.domain.parsing.grammar import ListFilter
-from taskwire.domain.parsing.task_names import TaskName
+from taskwire.domain.parsing.task_names import TaskName, take_title
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words
@@ -93,6 +94,22 @@ class LastKnown:
             return await self._list_tasks(requester, viewer, question, links)
         found = _find_named(links, question.name)
         return await self.show_status(requester, found, is_elsewhere=True) if found is not None else None
+
+    async def find_managed(self, requester: Requester, name: TaskName, text: str) -> tuple[Link, str] | None:
+        """Return the open link of a task that the person owns, or manages as an administrator, and TEXT.
+
+        `name` is the first word after the verb, and `text` is what follows it. Return None unless exactly one
+        task fits. If there is a text, NAME must be the whole name or title.
+        """
+        viewer = await self._get_viewer(requester)
+        links = [link for link in await self._links.get() if viewer.get_rights(link) is Rights.MANAGE]
+        own = [link for link in links if viewer.owns(link)]
+        rest = text
+        if text and _find_named(links, name, is_exact=True) is None:
+            name, rest = take_title([link.title for link in links], name, text)
+        is_exact = bool(text)
+        found = _find_named(own, name, is_exact=is_exact) or _find_named(links, name, is_exact=is_exact)
+        return (found, rest) if found is not None else None
 
     async def show_status(self, requester: Requester, link: Link, *, is_elsewhere: bool = False) -> Message:
         """Return the card of a task, in its last known state. With `is_elsewhere`, the card links to the
@@ -192,10 +209,10 @@ class LastKnown:
         return ""
 
 
-def _find_named(links: list[Link], name: TaskName) -> Link | None:
+def _find_named(links: list[Link], name: TaskName, *, is_exact: bool = False) -> Link | None:
     """Return the only link of this name or title.
 
-    If there is none, return the only link whose name or title begins with these words.
+    If there is none, return the only link whose name or title begins with these words, unless `is_exact`.
     """
     if name.id:
         return next((link for link in links if link.record.task_id == name.id), None)
@@ -203,5 +220,6 @@ def _find_named(links: list[Link], name: TaskName) -> Link | None:
     words = fold_words(name.title)
     named = {link.id: fold_words(link.title) if words else link.record.name.lower() for link in owned}
     exact = [link for link in owned if named[link.id] == (words or name.name)]
-    found = exact or [link for link in owned if named[link.id].startswith(words or name.name)]
+    longer = [link for link in owned if named[link.id].startswith(words or name.name)]
+    found = exact or ([] if is_exact else longer)
     return found[0] if len(found) == 1 else None

@@ -30,6 +30,7 @@ from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.parsing import task_names
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, UnknownTask
 from taskwire.domain.parsing.task_names import TaskName
@@ -186,13 +187,8 @@ class Lookup:
         seen = viewer.list_visible(await self._get_catalogue(viewer))
         if any(each.entry.name.lower() == name.name for each in seen):
             return name, text
-        words = fold_words(f"{name.name} {text}").split()
-        titles = [fold_words((each.link or each.task).title).split() for each in await self._read_tasks(seen)]
-        lengths = [len(title) for title in titles if words[: len(title)] == title]
-        if (longest := max(lengths, default=0)) <= 1:
-            return name, text
-        rest = text.split(None, longest - 1)[longest - 1 :]
-        return TaskName(title=" ".join(words[:longest])), rest[0] if rest else ""
+        titles = [(each.link or each.task).title for each in await self._read_tasks(seen)]
+        return task_names.take_title(titles, name, text)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link that a button names. Raise UserError if the person may not see the link's task."""

@@ -22,7 +22,7 @@ from taskwire.domain.parsing.naming import digest
 from taskwire.domain.parsing.near_misses import NameMissing, NearMiss, NotOneTask
 from taskwire.domain.queueing.jobs import CreateRequested, Job, MessageToBot, Reply
 from taskwire.domain.queueing.queues import intake
-from taskwire.domain.queueing.requests import make_work
+from taskwire.domain.queueing.requests import intake_score, make_work
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.text.message import Block, Message
 from taskwire.domain.text.mrkdwn import fold_words, label_mentions
@@ -170,7 +170,7 @@ class MessagesToBot:
         if isinstance(command, Delete):
             return done(None, (requester, await self._offer_deletion(requester, command)))
         job = Job(id=f"command:{context.job.id}", work=make_work(requester, command))
-        return done(Batch().append(intake(requester.person), job))
+        return done(Batch().append(intake(requester.person), job, score=intake_score(job.work)))
 
     async def _answer(self, work: MessageToBot, question: Question, context: JobContext) -> Outcome:
         """Answer a question about a task. If the name does not fit exactly one task, show a button for each

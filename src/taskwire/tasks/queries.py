@@ -50,6 +50,7 @@ from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import OWNERS_VERBS, People, require_rights
+from taskwire.people.shares import Shares
 from taskwire.slack.calls import Method
 from taskwire.state.retention import STEPS
 from taskwire.tasks.audit_queries import AuditQueries
@@ -133,6 +134,7 @@ class Queries:
         self._lookup = lookup
         self._audit = AuditQueries(deps, people)
         self._last_known = LastKnown(deps, people)
+        self._shares = Shares(deps, people)
         self._hosts = task_lists.Hosts(deps.coder_url, deps.forges)
 
     async def answer(self, requester: Requester, question: Question) -> Message:
@@ -323,7 +325,7 @@ class Queries:
             forges=self._deps.forges,
             permalink=await self._lookup.find_thread(seen),
             rights=await self._people.get_rights(requester.person, link),
-            shared_with=await self._people.describe_shares(link),
+            shared_with=await self._shares.describe(link),
         )
 
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:

@@ -53,6 +53,7 @@ from taskwire.outbox.tell_once import record_unless_told
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
+from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
@@ -89,6 +90,7 @@ class ThreadQueries:
         self._deps = deps
         self._people = people
         self._last_known = LastKnown(deps, people)
+        self._shares = Shares(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -338,7 +340,7 @@ class ThreadQueries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             rights=await self._people.get_rights(work.requester.person, link),
-            shared_with=await self._people.describe_shares(link, is_for_all=True),
+            shared_with=await self._shares.describe(link, is_for_all=True),
         )
 
     async def _make_logs(self, link: Link, context: JobContext) -> Message:

@@ -1,11 +1,12 @@
 """How people name a task in a command. Other modules decide which task a name means."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing.options import QUOTES
-from taskwire.domain.text.mrkdwn import get_link_address, quote_typed, to_visible_text
+from taskwire.domain.text.mrkdwn import fold_words, get_link_address, quote_typed, to_visible_text
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
@@ -59,6 +60,20 @@ class TaskName:
     def __str__(self) -> str:
         """Return the name as a person would type it: NAME or OWNER/NAME, the id or the title."""
         return self.title or "/".join(part for part in (self.owner, self.name or self.id) if part)
+
+
+def take_title(titles: Iterable[str], name: TaskName, text: str) -> tuple[TaskName, str]:
+    """Return NAME and TEXT of `VERB NAME TEXT`. `name` is the first word, and `text` is what follows it.
+
+    If both begin with one of these titles of several words, the longest such title is NAME.
+    """
+    words = fold_words(f"{name.name} {text}").split()
+    split = [fold_words(title).split() for title in titles]
+    longest = max((len(title) for title in split if words[: len(title)] == title), default=0)
+    if longest <= 1:
+        return name, text
+    rest = text.split(None, longest - 1)[longest - 1 :]
+    return TaskName(title=" ".join(words[:longest])), rest[0] if rest else ""
 
 
 def is_task_name(word: str) -> bool:

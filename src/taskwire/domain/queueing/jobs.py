@@ -114,10 +114,12 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
-    # Ids of people and user groups. `who` are the people and groups that the verb names. If a dialog also
-    # ends shares, `no_longer` are the people and groups whose share ends.
+    # Ids of people and user groups. `who` are the people and groups that the verb names. In jobs of earlier
+    # versions, `no_longer` are those whose share a dialog ends.
     who: tuple[Readable, ...] = ()
     no_longer: tuple[Readable, ...] = ()
+    # Whether another job of the same request answers the person.
+    is_answered_elsewhere: bool = False
 
 
 class AnswerPrivately(Work):

@@ -16,6 +16,8 @@ QueueName = NewType("QueueName", str)
 # The difference between the scores of two lanes. A message's ts in microseconds needs 51 bits. A score of a
 # sorted set has 53 bits, so three lanes fit.
 LANE_WIDTH = 2**51
+# The score of a request that overtakes all other requests in its person's queue `intake`.
+FIRST_IN_INTAKE = 0
 
 
 def intake(person: str) -> QueueName:
@@ -138,18 +140,34 @@ def input_score(ts: str) -> int:
 
 
 def share_score(ts: str) -> int:
-    """Return a score before the second lane's other jobs, for a share and for the end of a share.
+    """Return a score before the second lane's other jobs, for a share.
 
-    What the other jobs may do depends on it. Shares and their ends keep their order, and delay no pause.
+    What the other jobs may do depends on it. It delays no pause.
     """
     return LANE_WIDTH + microseconds(ts) // 2
+
+
+def end_of_share_score(ts: str) -> int:
+    """Return a score before all other jobs, for the end of a share.
+
+    A pause that somebody asked for under the share may wait for Coder. It must not run before the share's
+    end. So a share that was asked for earlier is overtaken too (`people/shares.py`).
+    """
+    return microseconds(ts) // 2
 
 
 def request_score(verb: ActVerb, ts: str) -> int:
     """Return the score of a command.
 
-    Pause, delete and detach are in the first lane, all others in the second lane, shares in front.
+    The end of a share is in front of the first lane. Pause, delete and detach are in the first lane, all
+    others in the second lane, shares in front.
     """
-    if verb in ("pause", "delete", "detach"):
-        return urgent_score(ts)
-    return share_score(ts) if verb in ("share", "unshare") else no_agent_score(ts)
+    match verb:
+        case "unshare":
+            return end_of_share_score(ts)
+        case "pause" | "delete" | "detach":
+            return urgent_score(ts)
+        case "share":
+            return share_score(ts)
+        case _:
+            return no_agent_score(ts)

@@ -3,9 +3,13 @@
 A command comes from `/task` or from a message to the bot. Questions and dialogs do not become jobs.
 """
 
+from typing import Literal
+
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.commands import Command
 from taskwire.domain.queueing.jobs import ActRequested, ActVerb, CreateRequested
+from taskwire.domain.queueing.queues import FIRST_IN_INTAKE
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 
 # The verbs of commands that have only a task's name.
@@ -50,3 +54,11 @@ def make_work(requester: Requester, command: Command) -> CreateRequested | ActRe
             return ActRequested(requester=requester, verb=_VERBS[type(command)], name=name)
         case _:
             raise TypeError(f"{type(command).__name__} is no act")
+
+
+def intake_score(work: Work) -> int | Literal["next"]:
+    """Return the score of a request in its person's queue `intake`.
+
+    The end of a share overtakes all other requests: they may wait for Coder, and it need not.
+    """
+    return FIRST_IN_INTAKE if isinstance(work, ActRequested) and work.verb == "unshare" else "next"

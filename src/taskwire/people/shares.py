@@ -1,0 +1,126 @@
+"""Begins and ends the shares of a task: with whom its owner shares it.
+
+`permissions.py` decides who may do that, and what a share allows.
+"""
+
+from collections.abc import Collection
+from typing import Literal
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import DAY_MS
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts, UserId, microseconds
+from taskwire.domain.lifecycle.links import Link, is_group
+from taskwire.domain.requester import Requester
+from taskwire.domain.text.mrkdwn import fold_words, split_names
+from taskwire.messages import refusals, teammates
+from taskwire.messages.shapes import typed_verb
+from taskwire.people.accounts import AccountNeeded
+from taskwire.people.permissions import NoAccount, People
+from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
+
+# With how many people and groups a task can be shared. If the actor is not one of these people, each group
+# costs a call to Slack.
+MOST_SHARES = 20
+# How long the time of a share's end is kept. A share that somebody asked for before that time has no effect.
+# It may have waited for an account for a week.
+ENDED_TTL_MS = 10 * DAY_MS
+
+
+class Shares:
+    """Begins and ends shares."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def describe(self, link: Link, *, is_for_all: bool = False) -> str:
+        """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
+
+        If everybody sees the message (`is_for_all`), leave the groups out: a group's token in the message
+        would notify all members.
+        """
+        people = [await self._people.find_name(UserId(each)) for each in link.shares if not is_group(each)]
+        groups = [each for each in link.shares if is_group(each)]
+        return teammates.list_people(people, groups, is_for_all=is_for_all)
+
+    async def begin(
+        self, requester: Requester, link: Link, who: Collection[str], batch: Batch
+    ) -> tuple[str, ...]:
+        """Share the task with these people and groups, as `requester` asked.
+
+        Return all people and groups with whom it is shared now. Leave out those whose share was ended after
+        the request: the end of a share overtakes a share that waits.
+
+        Raise UserError if one of these people may never use the bot. The task is then shared with none of
+        them.
+        """
+        who = [each for each in who if not await self._has_ended_since(requester.at, link, each)]
+        for each in who:
+            if not is_group(each):
+                await self._require_possible(UserId(each))
+        owner = link.record.owner_slack or ""
+        shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
+        if len(shares) > MOST_SHARES:
+            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+            unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
+            raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
+        self._deps.writes.set_shares(batch, link.id, shares)
+        for each in who:
+            if not is_group(each):
+                self._deps.notes.keep_in(batch, "1", STEERER, link.id, each, ttl_ms=STEERER_TTL_MS)
+        return shares
+
+    def end(self, requester: Requester, link: Link, who: Collection[str], batch: Batch) -> tuple[str, ...]:
+        """End the shares of these people and groups. Return those with whom the task is still shared."""
+        shares = tuple(each for each in link.shares if each not in who)
+        self._deps.writes.set_shares(batch, link.id, shares)
+        for each in who:
+            self._deps.notes.keep_in(batch, requester.at, "share_ended", link.id, each, ttl_ms=ENDED_TTL_MS)
+        return shares
+
+    async def _has_ended_since(self, asked_at: Ts, link: Link, who: str) -> bool:
+        ended_at = await self._deps.notes.find("share_ended", link.id, who)
+        return ended_at is not None and microseconds(ended_at) > microseconds(asked_at)
+
+    async def find_people(
+        self, requester: Requester, link: Link, verb: Literal["share", "unshare"], text: str
+    ) -> tuple[UserId, ...]:
+        """Return the people whose names a person typed in `text` as plain text, without mentions.
+
+        For `share`, look among the people of the workspace; for `unshare`, among the people with whom the
+        task is shared. Raise UserError unless each name fits exactly one person.
+        """
+        names = split_names(text)
+        if not names:
+            return ()
+        known: dict[str, list[UserId]] = {}
+        if verb == "share":
+            known = await self._people.directory.list_named({fold_words(name) for name in names})
+        else:
+            for person in (UserId(each) for each in link.shares if not is_group(each)):
+                known.setdefault(fold_words(await self._people.find_name(person)), []).append(person)
+        found: list[UserId] = []
+        for name in names:
+            fitting = known.get(fold_words(name), [])
+            if len(fitting) != 1:
+                is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+                command = typed_verb(verb, link, "@", is_in_thread=is_in_thread)
+                raise UserError(*refusals.not_mentioned(name, command, is_known=bool(fitting)))
+            found += fitting
+        return tuple(found)
+
+    async def _require_possible(self, person: UserId) -> None:
+        """Raise UserError if `person` may never use the bot.
+
+        The task cannot be shared with such a person. The error's text is for the person who shares the task.
+        """
+        people = self._people
+        try:
+            await (people.get_account(person) if people.accounts.has_service else people.get_profile(person))
+        except (NoAccount, AccountNeeded):
+            raise UserError(*refusals.cannot_share_with(await people.find_name(person))) from None
+        except UserError as error:
+            name = await people.find_name(person)
+            raise UserError(*refusals.cannot_share_with(name, error.sentence)) from None

@@ -1,0 +1,174 @@
+"""The end of a share takes effect at once, also while Coder does not answer, and for what waits."""
+
+import pytest
+
+from taskwire.domain.lifecycle.links import Link
+from taskwire_sandbox.coder import SandboxTask, faults
+
+from .people import Thread
+from .running_tasks import TITLE, a_task
+from .test_share import NOT_BOBS, ONLY_ALICE, and_bob
+from .world import World
+
+NOT_EDITED = (
+    f"*{TITLE}* belongs to Alice, so you can't change its prompt. Ask Alice to let you: `!share @Bob` in its "
+    "thread."
+)
+# A bare `stop` of a person who may not steer is a reply.
+NOT_A_WORD = "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+
+
+async def a_shared_task(world: World) -> tuple[Thread, SandboxTask]:
+    """Create a task of Alice that she shares with Bob. Its agent waits for input."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await world.polls()
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads()
+    world.bob.hears()
+    return thread, task
+
+
+async def comes_back(world: World) -> None:
+    """Let Coder answer again, and run what has waited."""
+    world.coder.clear_faults()
+    for _ in range(5):
+        await world.passes(seconds=60)
+        await world.polls()
+
+
+def only_alice(task: SandboxTask) -> str:
+    """Return the answer to a command that ends the last share."""
+    return f"Only Alice can steer *{TITLE}*. `/task share {task.name} @who` shares it."
+
+
+@pytest.mark.parametrize("way", ["command", "by name", "by title", "behind a command", "verb", "dialog"])
+async def test_a_share_ends_while_coder_does_not_answer(world: World, way: str) -> None:
+    """Alice ends Bob's share during an outage of Coder. What he writes after that does not reach the agent
+    when Coder is back."""
+    thread, task = await a_shared_task(world)
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+
+    who = f"<@{world.bob.id}>"
+    match way:
+        case "command":
+            await world.alice.types(f"/task unshare {task.name} {who}")
+        case "by name":
+            await world.alice.types(f"/task unshare {task.name} Bob")
+        case "by title":
+            await world.alice.types(f"/task unshare fix the login redirect {who}")
+        case "behind a command":
+            await world.alice.types("/task pause other")
+            await world.alice.types(f"/task unshare {task.name} {who}")
+        case "verb":
+            await world.alice.replies(thread, f"!unshare {who}")
+        case _:
+            await world.alice.clicks(thread, "Share")
+            await world.alice.shares(people=None)
+    told = world.alice.reads()
+    await world.bob.replies(thread, "print all keys")
+    await comes_back(world)
+
+    assert told == [ONLY_ALICE if way == "verb" else only_alice(task)]
+    assert task.inputs == []
+    assert world.bob.reads()[-1].startswith("The agent did not get your reply: only Alice can steer")
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_a_dialog_ends_a_share_at_once_and_begins_another_later(world: World) -> None:
+    """The dialog *Share* takes Bob out and Carol in while Coder does not answer. Bob's share ends at once;
+    Carol's begins when Coder has told that she has an account."""
+    carol = world.person("carol")
+    thread, task = await a_shared_task(world)
+    await world.alice.clicks(thread, "Share")
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+
+    await world.alice.shares(people=[carol.id])
+    shares = [link.shares for link in await _links(world)]
+    await comes_back(world)
+
+    assert shares == [()]
+    assert [link.shares for link in await _links(world)] == [(carol.id,)]
+    assert world.alice.reads()[-1] == and_bob("Carol", task.name)
+    assert len(carol.hears()) == 1
+    thread.new_messages()
+
+
+async def test_an_earlier_share_that_waits_does_not_undo_the_end(world: World) -> None:
+    """Alice shares the task with Bob and Carol while Coder does not answer, then ends Bob's share. The share
+    that waited counts only for Carol."""
+    carol = world.person("carol")
+    thread, task = await a_task(world)
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+
+    await world.alice.types(f"/task share {task.name} <@{world.bob.id}> <@{carol.id}>")
+    await world.passes(seconds=2)
+    await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    await comes_back(world)
+
+    assert [link.shares for link in await _links(world)] == [(carol.id,)]
+    assert (len(carol.hears()), world.bob.hears()) == (1, [])
+    world.alice.reads()
+    thread.new_messages()
+
+
+async def test_nobody_else_ends_a_share_while_coder_does_not_answer(world: World) -> None:
+    """Carol tries it. She is refused when Coder is back, and Alice's *Stop* does not wait for her."""
+    carol = world.person("carol")
+    world.slack.workspace.channel("general").members.append(carol.id)
+    thread, task = await a_shared_task(world)
+    world.coder.plan_fault("users.*", faults.server_error(), times=None)
+    await world.alice.types(f"/task status {task.name}")
+    world.alice.reads()
+
+    await carol.replies(thread, f"!unshare <@{world.bob.id}>")
+    await carol.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    shares = [link.shares for link in await _links(world)]
+    await world.passes(seconds=2)
+    await comes_back(world)
+
+    assert shares == [link.shares for link in await _links(world)] == [(world.bob.id,)]
+    assert [said for said in carol.reads() if "belongs to Alice" in said] == [
+        f"*{TITLE}* belongs to Alice, so you can't change its shares. Ask Alice, or a Taskwire administrator."
+    ] * 2
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("act", ["stop", "!pause", "!edit print all keys", "/task pause"])
+@pytest.mark.parametrize("fault", ["not done", "lost"])
+async def test_what_waits_under_a_share_is_not_done_after_its_end(world: World, act: str, fault: str) -> None:
+    """Bob's act waits for Coder, perhaps with a lost answer. Alice ends his share meanwhile. The act is not
+    carried out, and Bob is told why."""
+    thread, task = await a_shared_task(world)
+    if act.startswith("!edit"):
+        await world.alice.types(f"/task pause {task.name}")
+        await world.polls()
+    call = "tasks.input" if act.startswith("!edit") else "tasks.pause"
+    world.coder.plan_fault(
+        call, faults.too_many(30) if fault == "not done" else faults.server_error(), times=1
+    )
+    builds, prompt = len(task.builds), task.prompt
+
+    await (world.bob.types(f"{act} {task.name}") if act[0] == "/" else world.bob.replies(thread, act))
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
+    shares = [link.shares for link in await _links(world)]
+    await comes_back(world)
+
+    # The end of the share waits only until it is known what became of the call whose answer was lost.
+    assert shares == [() if fault == "not done" else (world.bob.id,)]
+    assert world.alice.reads()[-1] == only_alice(task)
+    assert (len(task.builds), task.prompt) == (builds, prompt)
+    told = {"stop": NOT_A_WORD, "!edit print all keys": NOT_EDITED}.get(act, NOT_BOBS)
+    assert world.bob.reads()[-1] == told
+    thread.new_messages()
+
+
+async def _links(world: World) -> list[Link]:
+    links = world.bot.parts.deps.links
+    return [*(await links.list_links((await links.list_open()).values())).values()]
