@@ -104,8 +104,8 @@ def _readings(world: World) -> float:
 
 
 async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
-    """While the bot notes one gap, it learns of a longer gap that began earlier. The bot reads from the start
-    of the longer gap."""
+    """While the bot notes one gap, it learns of a longer gap that began earlier. The bot reads messages from
+    the start of the longer gap."""
     await _breaks(world, "heartbeat")
     process.queue_missed()
     await _is_refused(world)

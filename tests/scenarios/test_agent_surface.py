@@ -103,8 +103,8 @@ async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface:
 
 
 async def test_slack_is_told_again_before_it_forgets_that_an_agent_works(surface: World) -> None:
-    """Slack forgets the state "working" after an hour, but an agent may work longer. So the bot repeats the
-    state."""
+    """Slack forgets the state "working" after an hour, but an agent may work longer. So the bot sends the
+    state again before the hour ends."""
     thread = await _a_working_agent(surface)
 
     for _ in range(5):

@@ -34,8 +34,8 @@ async def only_for(world: World, *people: str) -> None:
 
 
 async def test_commands_and_buttons_work_in_allowed_channels_only(world: World) -> None:
-    """In a channel that is not allowed, the bot creates nothing and answers no query. The person reads that
-    the channel is not allowed."""
+    """A person uses commands and a button in a channel that is not allowed. The bot does nothing there, and
+    tells the person each time that the channel is not allowed."""
     world.slack.add_channel("random", ["alice", "bob"])
     thread = await world.alice.runs("/task create fix it", "random")
     await world.alice.types("/task list", "random")

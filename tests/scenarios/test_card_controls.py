@@ -186,8 +186,8 @@ async def test_a_press_of_somebody_without_rights_does_not_touch_the_card(world:
 
 
 async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> None:
-    """Slack keeps showing a chosen entry, and reports it only once. So the bot gives the menu a new id after
-    each choice."""
+    """If a person chooses an entry twice, Slack reports only the first choice. So the bot gives the menu a
+    new id after each choice, and each entry can be chosen again."""
     thread, _ = await a_task(world)
     before = menu_id(world, thread)
 

@@ -48,7 +48,7 @@ async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) 
 
 
 async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
-    """The bot edits a card at most every three seconds, and shows only the newest state."""
+    """The bot edits a card at most once in three seconds, and shows only the newest state."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 0")
     await world.polls()
@@ -111,8 +111,8 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
 
 
 async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
-    """Slack makes an edit of a card, but its answer is lost. Then the task has the same state as before. The
-    bot edits the card again, because the card shows the state of the lost edit."""
+    """Slack makes an edit of a card, but its answer is lost. Then the task returns to the state from before
+    the edit. The bot edits the card again, because the card still shows the lost edit."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = thread.card()
@@ -191,8 +191,8 @@ async def test_a_question_in_a_thread_whose_card_was_deleted_is_answered_in_the_
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
-    """Somebody deletes the new card too, so nobody wants a card. The task continues without a thread, and can
-    be attached again."""
+    """The bot has posted a new card for a deleted one, and somebody deletes the new card too. The bot posts
+    no third card. The task continues without a thread, and can be attached again."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.becomes("working", "Step 1")

@@ -268,7 +268,7 @@ async def test_the_settings_are_saved_although_the_channel_cannot_be_told(world:
 
 
 async def test_a_channel_decides_how_long_idle_must_last(world: World) -> None:
-    """An agent that is idle for less than the channel's settle time does not count as stopped."""
+    """If an agent is idle for less than the channel's settle time, the bot posts no notice yet."""
     await set_channel(world, settle="1 min")
     thread, task = await a_task(world)
     task.becomes("idle", "Which one?")

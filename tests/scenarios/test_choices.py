@@ -73,7 +73,8 @@ async def test_a_choice_is_pressed_and_sent_as_the_persons_reply(world: World) -
 
 
 async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None:
-    """Alice chooses in the dialog and adds a sentence. The agent gets the choice, and then the sentence."""
+    """Alice chooses in the dialog of *Answer* and adds a sentence. The agent gets both in one input, first
+    the choice and then the sentence."""
     thread, task = await an_asking_agent(world)
     thread.new_messages()
     await world.alice.opens_home()

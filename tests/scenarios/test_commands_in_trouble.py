@@ -221,8 +221,8 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
 
 async def test_later_requests_wait_too_and_say_so(world: World) -> None:
-    """Commands run in the order in which they were typed. Each waits an hour at most, and the person is told
-    about each."""
+    """Two commands wait while Coder is away. Each waits for an hour at most. The bot tells the person when a
+    command has to wait, and when it gives the command up."""
     async with world.coder.outage():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -282,7 +282,8 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
     ids=lambda fault: fault.name,
 )
 async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fault) -> None:
-    """Coder created the task, but its answer was lost. The bot finds the task by its name."""
+    """Coder created the task, but its answer was lost. The bot finds the task by its name, and creates no
+    second one."""
     world.coder.plan_fault("tasks.create", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -328,8 +329,8 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
 
 
 async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
-    """Coder created the task and then failed. The bot looks for the task before it says that there is
-    none."""
+    """Coder created the task, and was then unreachable for two hours. After that, the bot finds the task, and
+    the card shows it."""
     world.coder.plan_fault("tasks.create", faults.cut_after())
     world.coder.plan_fault("tasks.get", faults.refused())
 
@@ -405,8 +406,8 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
 
 async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> None:
-    """The store fails when the form is submitted. The form keeps the typed text. The dialog of *Delete* says
-    that nothing was done."""
+    """The store fails when a person submits the dialog of *Delete* or the form of a new task. The dialog says
+    that nothing was done. The form says so too and keeps the typed text."""
     frail.coder.add_task("alice", "older", name="loose")
     await frail.alice.types("/task delete loose")
     await frail.loses_its_store()
