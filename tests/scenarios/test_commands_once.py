@@ -24,7 +24,8 @@ async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, f
 
 
 async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:
-    """Slack delivers one submission twice. The bot recognizes the second delivery by the id of the view."""
+    """Slack delivers the submission of a form twice. The bot recognizes the second delivery by the id of the
+    form's view, and creates one task."""
     await world.alice.types("/task fix it")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)
 
@@ -35,7 +36,8 @@ async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> No
 
 
 async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
-    """Slack delivers one press twice. The bot recognizes the second delivery by its time and its person."""
+    """Slack delivers one press of a button twice. Both deliveries have the same time and person, so the bot
+    handles one of them."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.types("/task create fix it")
@@ -49,8 +51,8 @@ async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
-    """Slack's answer to the quotation was lost. The thread has one quotation, and the agent gets the words
-    once."""
+    """`/task send` quotes the person's text in the thread, and Slack's answer to that post is lost. The
+    thread has one quotation, and the agent gets the text once."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -64,8 +66,8 @@ async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
 
 
 async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> None:
-    """Two people attach one task at the same time. One of them is told that the task already has a thread.
-    The list links to that thread."""
+    """Two people attach one task at the same time. The task gets one thread. One of the two people is told
+    that the task already has a thread or is getting one."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -108,8 +110,8 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 
 
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
-    """The dialog of *Delete* gives the number of waiting replies. After the deletion, the thread shows the
-    texts of these replies."""
+    """A person deletes a task while replies wait for its agent. The dialog of *Delete* says how many replies
+    wait. After the deletion, the bot posts their texts in the thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

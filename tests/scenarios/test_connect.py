@@ -40,7 +40,8 @@ def scopes_of(world: World, name: str) -> list[tuple[str, int]]:
 
 
 async def pastes(world: World, person: Person, token: str) -> None:
-    """Press the newest *Paste the token*, and submit this token in the dialog."""
+    """Press *Paste the token* in the person's newest message with that button. Submit this token in the
+    dialog."""
     await person.presses("Paste the token")
     view = world.slack.views(person.id)[-1]
     submitted = await world.slack.submit(person.id, view, {"account.token": token})
@@ -49,7 +50,7 @@ async def pastes(world: World, person: Person, token: str) -> None:
 
 
 async def connects(world: World, person: Person, channel: str = "general") -> str:
-    """Connect the person's Coder account of the same name, and return the pasted token."""
+    """Connect the Coder account that has the person's name. Return the token that was pasted."""
     token = world.coder.add_token(person.name)
     await person.types("/task connect", channel)
     await pastes(world, person, token)
@@ -162,8 +163,8 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
 
 
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
-    """A second person who connects the account is told who has it. They can connect it when the first person
-    has disconnected."""
+    """Bob connects a Coder account that Alice has already connected. The bot refuses and names Alice. When
+    Alice has disconnected, Bob can connect the account."""
     await connects(both, both.alice)
     await both.bob.types("/task connect")
     await pastes(both, both.bob, both.coder.add_token("alice"))
@@ -240,8 +241,8 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 )
 @pytest.mark.parametrize("fault", [cut_after, refused, server_error], ids=lambda fault: fault.__name__)
 async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Callable[[], Fault]) -> None:
-    """Coder made a token, but the answer was lost. The bot makes another token and deletes the first
-    token."""
+    """While the bot connects an account, one call to Coder fails, or its answer is lost. The account gets
+    connected, and at the end Coder has one token of the bot."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault(route, fault())
@@ -254,8 +255,8 @@ async def test_a_lost_answer_leaves_one_token(both: World, route: str, fault: Ca
 
 
 async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -> None:
-    """The bot dies while it connects an account, and one token is left in Coder at the end. The bot stores
-    the account before it deletes the pasted token, so the person need not paste again."""
+    """The bot stores the account, and dies before Coder has deleted the pasted token. After the restart, the
+    person need not paste again, and Coder has only the bot's own token."""
     token = both.coder.add_token("alice")
     await both.alice.types("/task connect")
     both.coder.plan_fault("keys.delete", hang())
@@ -273,8 +274,8 @@ async def test_a_bot_that_dies_while_it_connects_leaves_one_token(both: World) -
 
 
 async def test_the_former_token_works_until_the_new_one_is_stored(both: World) -> None:
-    """A person connects again, perhaps as another Coder user. They have a connected account all the time, and
-    one token is left at the end."""
+    """A person connects again, as the same or as another Coder user. The bot dies while it tries the new
+    token. Coder still has the former token then. After the restart, only the new token is left."""
     both.coder.add_user("alice2", email="other@example.com")
     await connects(both, both.alice)
     for username in ("alice", "alice2"):
@@ -338,8 +339,8 @@ async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later
 
 
 async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -> None:
-    """The renewed token has another name in Coder. When the person connects again, the bot deletes the
-    renewed token."""
+    """The bot has renewed a token, and the new one has another name in Coder than the first. When the person
+    connects again, the bot deletes the renewed token."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")
@@ -357,8 +358,8 @@ async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -
 
 
 async def test_the_home_tab_shows_the_account(both: World) -> None:
-    """The tab names the person's Coder account and says what is wrong with it. A button changes the
-    account."""
+    """The Home tab names the person's connected Coder account. If Coder refuses the account's token, the tab
+    says so. A button connects the account again or another one."""
     before = (await both.alice.opens_home()).splitlines()[-1]
     await connects(both, both.alice)
     await both.passes(CARD_SECONDS)

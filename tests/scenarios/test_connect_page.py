@@ -125,8 +125,8 @@ def keys_of(world: World, name: str) -> list[str]:
 async def test_a_person_who_allows_it_on_coders_page_is_connected(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """A person presses *Allow* on Coder's page, and their account is connected. Its e-mail address is the
-    person's, so the bot asks for no number. `/task disconnect` revokes the token."""
+    """A person presses *Allow* on Coder's page. Their account in Coder has the same e-mail address as in
+    Slack, so it is connected without another question. `/task disconnect` revokes the token."""
     await page.alice.types("/task connect")
     offered = page.alice.reads()
     link = await asks(page, page.alice)
@@ -155,8 +155,8 @@ async def test_a_person_who_allows_it_on_coders_page_is_connected(
 async def test_another_account_needs_the_number_that_the_browser_shows(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """Alice opens Mallory's link and allows it. The bot asks Mallory for the number that only Alice's browser
-    shows."""
+    """Mallory's link is opened in Alice's browser, and Alice presses *Allow*. Only Alice's browser shows a
+    number. The bot connects the account to Mallory only when Mallory enters that number."""
     mallory = page.person("mallory")
     await page.slack.join(mallory.id, "general")
     shown = await Browser(page, http, "alice").allows(await asks(page, mallory))
@@ -186,15 +186,15 @@ async def test_another_account_needs_the_number_that_the_browser_shows(
 
 
 async def submits(world: World, person: Person, number: str) -> None:
-    """Submit the dialog that asks for the number."""
+    """Enter this number in the dialog that asks for it, and submit the dialog."""
     view = world.slack.views(person.id)[-1]
     assert (await world.slack.submit(person.id, view, {"account.number": number})).ok
     await world.settles()
 
 
 async def test_without_the_number_nothing_is_connected(page: World, http: httpx.AsyncClient) -> None:
-    """After five wrong numbers, or after ten minutes, the attempt ends. The bot then revokes the token in
-    Coder."""
+    """The browser shows a number that the person must enter in Slack. After five wrong numbers, no account
+    gets connected. Ten minutes after *Allow*, the bot revokes the token in Coder."""
     mallory = page.person("mallory")
     await page.slack.join(mallory.id, "general")
     shown = await Browser(page, http, "alice").allows(await asks(page, mallory))
@@ -279,10 +279,10 @@ async def test_coder_that_is_away_at_the_exchange_is_asked_again(
 
 
 async def test_the_tokens_are_refreshed_before_they_end(page: World, http: httpx.AsyncClient) -> None:
-    """Coder's access tokens live for a day. Of two replicas one refreshes the tokens, and the person is told
-    nothing.
+    """Coder's access tokens live for a day, so the bot refreshes them earlier. If there are two replicas, one
+    of them does this. The person gets no message.
 
-    The bot can also refresh them after a long outage.
+    After an outage of more than a day, the bot can still refresh the tokens.
     """
     await connects(page, http, page.alice)
     first = keys_of(page, "alice")
@@ -308,8 +308,8 @@ async def test_the_tokens_are_refreshed_before_they_end(page: World, http: httpx
 
 
 async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http: httpx.AsyncClient) -> None:
-    """Coder accepted the refresh token, and its answer was lost. The person's next request waits until they
-    have connected again."""
+    """The bot refreshes a person's tokens, and Coder's answer is lost. The bot asks the person to connect
+    again. Until then, the person's next request waits."""
     await connects(page, http, page.alice)
     page.coder.plan_fault("oauth.tokens", cut_after())
     await page.passes(19 * HOUR_SECONDS)

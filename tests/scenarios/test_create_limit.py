@@ -17,8 +17,8 @@ async def _starts_three(world: World, who: Person) -> None:
 
 
 async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -> None:
-    """A person may start only a number of tasks an hour, and all ways to create a task share this limit.
-    Other people's tasks do not count."""
+    """The limit is three tasks an hour for each person. After three, the bot refuses another task, by a
+    command and by the form. Other people's tasks do not count."""
     await world.restarts(create_limit=3)
     await _starts_three(world, world.alice)
     await world.passes(seconds=600)
@@ -33,8 +33,8 @@ async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -
 
 
 async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World) -> None:
-    """A person at the limit of tasks an hour can start another when their first task is an hour old. Refused
-    creations do not count."""
+    """A person at the hourly limit can start another task when the first of their tasks is an hour old.
+    Refused creations do not count."""
     await world.restarts(create_limit=3)
     for number in range(3):
         await world.alice.runs(f"/task create do {number}")
@@ -95,8 +95,8 @@ async def test_administrators_have_no_limit(world: World) -> None:
 
 
 async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
-    """A person with as many running tasks as the limit allows can start another after they pause one. Other
-    people's tasks do not count."""
+    """A person has as many running tasks as the limit allows, so the bot refuses another. After the person
+    pauses one task, they can start another. Other people's tasks do not count."""
     await world.restarts(running_limit=2)
     threads = []
     for number in range(2):
@@ -122,8 +122,8 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
-    """The people of a channel share its limit, also if they ask at the same time. Another channel has its own
-    limit."""
+    """A channel has one limit of new tasks an hour for all its people. It also holds if several people type
+    at the same time. Another channel has its own limit."""
     await world.restarts(channel_create_limit=2)
     carol = world.person("carol")
     channel = world.slack.add_channel("busy", ["alice", "bob", "carol"]).id
@@ -146,7 +146,8 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None:
-    """A channel has a limit of running tasks. Tasks that are still being created also count."""
+    """A channel has as many running tasks as the limit allows, so the bot refuses another. Tasks that are
+    still being created also count."""
     await world.restarts(channel_running_limit=2)
     thread = await world.alice.runs("/task create do 0")
     await world.passes(seconds=2)

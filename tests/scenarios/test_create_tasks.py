@@ -218,8 +218,8 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
 
 
 async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
-    """A person repeats a command within two minutes. This may be a mistake, so the bot asks. The button
-    creates a second task, and only one."""
+    """A person repeats a command within two minutes. This may be a mistake, so the bot first asks. A press of
+    *Create another* creates one more task."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
@@ -234,8 +234,8 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
 
 
 async def test_a_question_that_is_too_old_says_so(world: World) -> None:
-    """The bot keeps the request behind the button for a limited time. A later press is answered with a
-    sentence."""
+    """The bot asks whether to create a second task, and keeps that request for a limited time. If a person
+    presses the button later, the bot answers that the button has expired."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()
@@ -248,8 +248,8 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
 
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
-    """The bot asks nothing about a command of another person, with another name, with other words, or after
-    two minutes."""
+    """The bot asks about a command only if the same person repeats it within two minutes, with the same name
+    and words. Otherwise, it creates the task at once."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.runs("/task create name=other fix it")
@@ -300,7 +300,8 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
 
 
 async def test_missing_parameters_are_named(world: World) -> None:
-    """The template needs a value that only a preset can give. The answer names that value."""
+    """The template has a required parameter, and the command names no preset that gives its value. The bot
+    creates no task, and its answer names the parameter."""
     world.coder.add_template("needy", parameters=[Parameter("repo", is_required=True)])
 
     await world.alice.runs("/task create template=needy fix it")

@@ -1,5 +1,5 @@
-"""A process that was stopped may have delivered an input a second time. The bot checks this and reports
-it."""
+"""A process was stopped while it delivered a reply, so the agent may have the reply twice. The bot checks
+this, and reports a second copy in the thread."""
 
 from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.lifecycle import reconcile
@@ -23,8 +23,8 @@ MAYBE = INTERRUPTED.format("the log of the agent is gone: the agent may have got
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
-    """Deliver a reply. Return the job that checks for a second copy, which the bot writes after it has lost a
-    lease."""
+    """Deliver a reply. Return the thread, the task, and a batch with the job that looks for a second copy of
+    the reply. The bot writes such a job after it has lost a lease."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     logs = await deps.service_coder.get_logs(task.id)
@@ -37,8 +37,8 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
 
 
 async def looks(world: World, tidying: Batch) -> None:
-    """Run the job that looks for a second copy. The job looks at once, and again when no copy can arrive any
-    more."""
+    """Run the job that looks for a second copy, and let its time pass. The job looks at once, and again after
+    the last moment at which a copy can arrive."""
     await world.bot.parts.deps.queues.write(tidying)
     await world.settles()
     await world.passes(LAST_LANDING_SECONDS)
@@ -55,8 +55,8 @@ async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
 
 
 async def test_what_the_agent_has_twice_is_told(world: World) -> None:
-    """The bot cannot take the second copy back. It tells the thread, so that the author can tell the
-    agent."""
+    """The agent has the reply twice. The bot cannot take the second copy back, so it tells the thread. The
+    author can then tell the agent."""
     thread, task, tidying = await delivered(world)
     task.becomes("idle")
     task.hears("use main")
@@ -67,8 +67,8 @@ async def test_what_the_agent_has_twice_is_told(world: World) -> None:
 
 
 async def test_what_nothing_shows_any_more_is_told_as_that(world: World) -> None:
-    """The workspace was restarted, and its log is gone. The thread is told that the agent may have the reply
-    twice."""
+    """The workspace was restarted, so its log is gone and the bot cannot look for a second copy. The bot
+    tells the thread that the agent may have the reply twice."""
     thread, task, tidying = await delivered(world)
     task.pause()
     task.resume()

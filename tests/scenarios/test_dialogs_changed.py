@@ -29,8 +29,8 @@ async def _sends(
 @pytest.mark.parametrize("place", ["there", "where they are", "nowhere"])
 @pytest.mark.parametrize("dialog", ["delete", "edit"])
 async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: str, place: str) -> None:
-    """Bob sends a dialog about Alice's hidden task, from any channel. Nothing happens, and Bob learns nothing
-    about the task."""
+    """Bob submits an invented dialog that names Alice's task in a private channel. Nothing happens to the
+    task, and Bob learns nothing about it."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     task = world.task("the-secret-plan")
@@ -50,7 +50,8 @@ async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: s
 
 
 async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
-    """Neither an identical second submission nor one with another text creates a second task."""
+    """The submission of a form comes again, once unchanged and then with another prompt. The bot creates no
+    second task."""
     await world.alice.types("/task create")
     await world.alice.submits(prompt="fix it")
     sent = next(each for each in reversed(world.slack.deliveries) if each.name == "view_submission")
@@ -67,8 +68,8 @@ async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
 
 
 async def test_an_answer_goes_to_no_address_of_anothers(world: World) -> None:
-    """Bob puts another response URL into a dialog. The bot sends nothing to that URL, and answers Bob in the
-    channel."""
+    """Bob submits an invented dialog with the response URL of another server. The bot sends nothing to that
+    URL, and answers Bob in the channel."""
     here = world.slack.workspace.channel("general").id
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

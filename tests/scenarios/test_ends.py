@@ -39,8 +39,8 @@ async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(wo
 
 
 async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(world: World) -> None:
-    """A task never gets ready for its waiting replies. The bot asks Coder at most every half minute. After a
-    day, it gives the replies back and asks no more."""
+    """A reply waits for a task that never gets ready. After a day, the bot posts in the thread that the reply
+    was not delivered, with its text. From then on, it asks Coder no more."""
     thread, task = await a_task(world)
     task.status_is("pending")
     await world.polls()
@@ -83,8 +83,8 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
 
 
 async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) -> None:
-    """The author of a reply no longer has an active Coder account. The agent does not get the reply, and the
-    bot tells the author privately whom to ask. The task continues."""
+    """The author of a reply has a suspended Coder account. The agent does not get the reply. The bot tells
+    the author privately why, and whom to ask."""
     thread, task = await a_busy_agent(world)
     world.coder.suspend("alice")
     await world.forgets()
@@ -101,7 +101,8 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
 
 
 async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
-    """A person deleted the notice, so the bot does not post it again. Later notices are still posted."""
+    """A person deletes one of the bot's notices in a thread. The bot does not post that notice again, and
+    still posts later notices."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -131,7 +132,8 @@ async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: Worl
 
 
 async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world: World) -> None:
-    """The process dies while it answers a query. No job is left, and the person can ask again."""
+    """The process dies while it answers `/task status`. It leaves no job behind, and the person can ask
+    again."""
     _, task = await a_waiting_agent(world)
     await world.alice.types("/task status fix-the-login", settles=False)
 
@@ -147,8 +149,8 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
 
 
 async def test_the_person_is_told_which_request_was_given_up(world: World) -> None:
-    """The bot gives a person's request up. Its message to that person names the request, because days may
-    have passed."""
+    """The bot gives up a person's request, perhaps days after the person made it. So its message to the
+    person says which request it was."""
     thread, task = await a_task(world)
     await world.forgets()
     world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")
@@ -166,7 +168,8 @@ async def test_the_person_is_told_which_request_was_given_up(world: World) -> No
 
 
 async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world: World) -> None:
-    """Coder's answer was lost, and Coder failed for a day. The bot says that the pause may have happened."""
+    """Coder's answer to a pause is lost, and Coder then fails for a day. The bot gives the pause up, and
+    tells the person that it may have happened."""
     thread, task = await a_task(world)
     world.coder.plan_fault("tasks.pause", faults.cut_after())
     await world.alice.replies(thread, "!pause")

@@ -13,7 +13,8 @@ SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 
 async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> None:
-    """No text is in two excerpts. Each excerpt is part of its notice."""
+    """The agent stops several times, and each notice has an excerpt. An excerpt has only the text that the
+    agent wrote after the excerpt before."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.says("The bug is in auth.py.")
@@ -37,7 +38,8 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
 
 
 async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
-    """The excerpt has no padding, boxes or line wraps. Code stays as it is."""
+    """The agent's terminal adds padding and line wraps to its text. The excerpt in the notice has the text
+    without them."""
     thread, task = await a_task(world)
     task.says(
         "The redirect loses its query because the handler builds the address from the path alone and "
@@ -80,7 +82,8 @@ async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(
 
 
 async def test_the_end_of_an_output_without_an_answer_comes_whole_as_a_file(world: World) -> None:
-    """The agent wrote only output. The notice has the agent's report and the last lines of the output."""
+    """The agent wrote 200 lines of output and no answer. The notice has the agent's report and the last of
+    these lines. A file has the whole output."""
     thread, task = await a_task(world)
     task.says("\n".join(f"INFO step {number} is done" for number in range(200)))
     task.becomes("complete", "All done")
@@ -158,7 +161,8 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
 
 
 async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) -> None:
-    """The agent's log cannot be read, so the notice has no excerpt. The next notice has the text."""
+    """The bot cannot read the agent's log, so it posts the notice without an excerpt. The next notice has the
+    text that was missing."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.becomes("complete", "Found it")
@@ -240,7 +244,8 @@ async def test_a_question_comes_first_then_the_answer_then_one_line_for_the_step
 
 
 async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
-    """*Show steps* on a notice shows the agent's steps of that turn, even after the task was deleted."""
+    """A person presses *Show steps* on a notice. The bot shows them what the agent did in that turn, even
+    after the task was deleted."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")
@@ -284,8 +289,8 @@ async def test_many_steps_come_as_a_file(world: World) -> None:
 
 
 async def test_steps_that_are_no_longer_kept_say_so(world: World) -> None:
-    """The bot no longer has the steps, but the notice still has *Show steps*. A press is answered with a
-    sentence."""
+    """A person presses *Show steps* on an old notice, and the bot no longer has the steps. The bot answers
+    that they are too old, and how to get the log."""
     thread, task = await a_task(world)
     task.says(TURN)
     task.becomes("complete", "Fixed the redirect")

@@ -51,8 +51,8 @@ async def look(world: World) -> Figures:
 
 
 async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> None:
-    """Slack delivers a reply twice. The metrics count one claimed delivery and one duplicate, and have the
-    deliveries' ages. Another metric has the age of the connection to Slack."""
+    """Slack delivers a reply twice. The metrics count one claimed delivery and one duplicate. Other metrics
+    say how old the deliveries and the connection to Slack are."""
     thread, _ = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 
@@ -70,7 +70,8 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
 
 
 async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
-    """Bolt sets a level on the logger that has the app's name. The bot's own logger must keep its level."""
+    """Bolt, the Slack library, sets the level of a logger with the app's name. The bot's own logger has this
+    name too, and must keep its level."""
     await world.alice.runs("/task create fix the login")
 
     # The world sets this level, so that it can read the whole log.
@@ -78,7 +79,8 @@ async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
 
 
 async def test_what_was_missed_is_counted(world: World) -> None:
-    """The metrics count the messages that backfill finds."""
+    """A person replies while the bot is away. When it is back, backfill finds the message, and a metric
+    counts it."""
     thread, _ = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -90,8 +92,8 @@ async def test_what_was_missed_is_counted(world: World) -> None:
 
 
 async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:
-    """An answer is lost, and the bot finds out whether the call took effect. The metrics count "there" and
-    "not there" separately."""
+    """The answers to several calls are lost, and the bot finds out whether each call took effect. A metric
+    counts the calls that did ("there") and those that did not ("not there")."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", cut_after())
@@ -114,8 +116,8 @@ async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World
 
 
 async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
-    """Jobs are tried again after a failure, a refused account or a busy agent. The metrics count each reason
-    separately."""
+    """The bot tries a job again because Coder failed, and again because Coder refused the service account. A
+    metric counts the repetitions for each reason."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     world.coder.plan_fault("tasks.get", server_error())
@@ -140,7 +142,8 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
 
 
 async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
-    """The bot edits a card at most every three seconds. A wait for that limit is not counted as a failure."""
+    """The bot edits a card at most every three seconds, so a second edit waits. The metrics count this as
+    rate limited and not as failed."""
     thread, task = await a_waiting_agent(world)
     for state in ("working", "failed"):
         task.becomes(state)
@@ -154,7 +157,7 @@ async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
 
 
 async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
-    """A job that was given up counts as a dead letter until the operator has dealt with it."""
+    """The bot gives a job up. The metrics count a dead letter until the operator deletes it."""
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -175,8 +178,8 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
 
 
 async def test_turns_that_change_hands_are_counted(world: World) -> None:
-    """A job takes longer than its lease. Another worker takes its queue over, and the first worker cannot
-    complete the job."""
+    """A job takes longer than its lease, so another worker takes over the queue. The metrics count the lease
+    that was lost and the lease that was taken over."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", late(0.5))
     asked = len(world.coder.requests)
@@ -192,7 +195,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
 
 
 async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
-    """A stopped process has posted a card a second time. The metrics count the copy that the bot deletes."""
+    """A card was posted twice. The bot deletes the second copy, and a metric counts the deletion."""
     thread, _ = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     card = world.slack.message(thread.channel, thread.ts)["metadata"]["event_payload"]
@@ -214,7 +217,8 @@ async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
 
 
 async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
-    """The store does not answer. The metrics show this, and jobs wait."""
+    """The store does not answer. The metrics count the failures and show that the store is down. When it
+    answers again, they show that it is up."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
         lost = await look(world)

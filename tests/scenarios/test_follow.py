@@ -20,7 +20,7 @@ async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
 
 
 def _shows(world: World, thread: Thread, ts: str) -> str:
-    """Return the text of the message below its first line, as people read it."""
+    """Return what the message with this ts shows of the agent's log."""
     message = world.slack.message(thread.channel, ts)
     pieces = [
         str(piece["text"])
@@ -34,7 +34,7 @@ def _shows(world: World, thread: Thread, ts: str) -> str:
 
 
 async def _ends(world: World, thread: Thread) -> list[str]:
-    """Let Alice stop following. Return the first line of each new message of the thread."""
+    """Let Alice type `!unfollow`. Return the first line of each message that is new in the thread."""
     await world.alice.replies(thread, "!unfollow")
     await world.passes(6)
     world.alice.reads()
@@ -116,8 +116,8 @@ async def test_following_ends_when_somebody_stops_the_agent(world: World) -> Non
 
 
 async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: World) -> None:
-    """The bot reads the log once a tick while somebody follows, and never afterwards. It edits the message
-    only if the log has changed."""
+    """While somebody follows, the bot reads the agent's log every few seconds. Before and afterwards, it does
+    not read the log. It edits the message only if the log has changed."""
     thread, task = await a_busy_agent(world)
     task.says("Reading")
     await world.passes(30)
@@ -176,8 +176,8 @@ async def test_what_an_agent_writes_stays_text(world: World) -> None:
 
 
 async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
-    """Coder fails once while Alice follows an agent. The message stays as it is, and the bot reads the log
-    again at the next tick."""
+    """Alice follows an agent, and Coder fails once when the bot reads the log. The message stays as it is.
+    The bot reads the log again a few seconds later."""
     thread, task, ts = await _followed(world)
     task.says("Reading")
     await world.passes(6)
@@ -193,8 +193,8 @@ async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
 
 
 async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) -> None:
-    """The bot refuses to follow an agent that waits. It also refuses to post a second message that follows
-    the same agent."""
+    """The bot refuses to follow an agent that waits for a reply. It also refuses to follow an agent that a
+    message in the thread already shows."""
     thread, task, _ = await _followed(world)
     await world.alice.replies(thread, "!follow")
     twice = world.alice.reads()
@@ -227,8 +227,8 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
 
 
 async def test_a_few_agents_are_followed_at_once(world: World) -> None:
-    """Ten agents are being followed, and the bot refuses another. The messages of all share Slack's limit for
-    edits."""
+    """The bot already follows ten agents, so it refuses to follow another. Each followed agent needs edits,
+    and Slack limits the edits of the whole bot."""
     thread, _ = await a_busy_agent(world)
     key, soon = world.keys.named("followed"), 10**15
     await world.connections.commands.zadd(key, {f"other{number}": soon for number in range(MOST_FOLLOWED)})
@@ -242,7 +242,8 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
 
 
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
-    """The menu has *Follow*, and while somebody follows, *End live view*."""
+    """The card's menu has *Follow*. While somebody follows the agent, the menu has *End live view*
+    instead."""
     thread = await world.alice.mentions("fix it")
     world.task("fix-it").becomes("working", "On it")
     await world.polls()

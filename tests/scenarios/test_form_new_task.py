@@ -20,7 +20,8 @@ FORM = (
 
 
 def form(world: World, prompt: str = "", name: str = "", channel: str = "general") -> str:
-    """Return the text of the form with one template."""
+    """Return the text that the form shows if Coder has one template. The arguments are what is already filled
+    in."""
     place = world.slack.workspace.channel(channel).id if channel else ""
     return FORM.format(template="Tasks on Docker", prompt=prompt, name=name, channel=place)
 
@@ -58,7 +59,8 @@ async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: 
 
 
 async def test_the_form_opens_before_coder_answers(world: World) -> None:
-    """A trigger expires after three seconds. So the bot opens the form at once, and fills it later."""
+    """Slack lets the bot open a dialog only within three seconds of the command. So the bot opens the form at
+    once, and fills it when Coder has answered."""
     world.coder.plan_fault("templates.*", faults.late(0.3))
     typing = asyncio.ensure_future(world.alice.types("/task create"))
 
@@ -94,8 +96,8 @@ async def test_new_like_this_fills_the_form_as_the_task_was(world: World) -> Non
 
 
 async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> None:
-    """The form says that the template is gone, and has the task's other values. The person chooses another
-    template."""
+    """A person presses *New like this* on a task whose template no longer exists. The form says that the
+    template is gone, and has the task's other values."""
     big = world.coder.add_template("big", display_name="Big ones")
     thread = await world.alice.runs("/task create template=big fix the login")
     await world.polls()
@@ -133,8 +135,8 @@ async def test_another_template_brings_its_presets(world: World) -> None:
 
 
 async def test_presets_that_did_not_come_leave_the_default(world: World) -> None:
-    """Coder fails while the person chooses another template. The task gets the new template's default
-    preset."""
+    """A person chooses another template, and the bot cannot read that template's presets. The new task gets
+    the template's default preset."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -213,8 +215,8 @@ async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) 
 
 
 async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> None:
-    """A person opens the form with a prompt of more than 3,000 characters, the limit of a dialog's field. The
-    form says that a command takes longer prompts."""
+    """A person opens the form with a prompt that is longer than the dialog's 3,000 characters. The form says
+    that the end is missing, and that `/task create` takes the whole prompt."""
     await world.alice.types("/task " + "word " * 1_000)
 
     assert world.alice.dialog().startswith(
@@ -234,8 +236,8 @@ async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World
 
 
 async def test_another_channel_can_be_chosen(world: World) -> None:
-    """The bot posts the card in the chosen channel. If the bot is not in that channel, it tells the person
-    where they opened the form."""
+    """A person chooses another channel in the form, and the bot posts the card there. If the bot is not in
+    that channel, it tells the person so and creates nothing."""
     world.slack.add_channel("random", ["alice"])
     world.slack.add_channel("quiet", ["alice"], with_bot=False)
     random, quiet = (world.slack.workspace.channel(name).id for name in ("random", "quiet"))
@@ -268,7 +270,7 @@ async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> N
 
 
 async def test_without_any_template_the_form_says_so(world: World) -> None:
-    """Coder has no template. The form has a sentence and no fields."""
+    """Coder has no template for tasks. The form has no fields, and says whom to ask for a template."""
     world.coder.template.active.has_ai_task = False
 
     await world.alice.types("/task create")
@@ -303,8 +305,8 @@ async def test_the_helps_button_opens_the_form(world: World) -> None:
 
 
 async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: World) -> None:
-    """A person submits a form that was open for more than half an hour, so the response URL has expired. The
-    bot shows its refusal as an ephemeral message in the channel."""
+    """A person submits a form that was open for 45 minutes, and the bot refuses the task. Slack's URL for the
+    answer has expired. So the bot answers with a message that only this person sees."""
     world.coder.add_task("alice", "older", name="fix")
     await world.alice.types("/task create")
     await world.passes(seconds=45 * 60)

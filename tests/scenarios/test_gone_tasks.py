@@ -56,7 +56,8 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
 @pytest.mark.parametrize("where", ["in Slack", "in Coder"])
 async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
-    """The task's page in Coder is gone, so the notice no longer links to that page."""
+    """A task with a notice in its thread is deleted, in Slack or in Coder. The notice says that the thread is
+    closed. It no longer links to the task's page, which does not exist any more."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -121,7 +122,8 @@ async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
 
 
 async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> None:
-    """Without its role, the service account sees no tasks. The links do not end, even after a restart."""
+    """The service account loses its role, so it sees no tasks. The bot does not take the tasks as deleted,
+    even after a restart. When the account has the role again, notices are posted as before."""
     thread, task = await a_task(world)
     account = world.coder.user("taskwire")
     account.roles.clear()
@@ -141,8 +143,8 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
 
 async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -> None:
-    """If more than five tasks vanish, the bot tells no thread. It tells the administrators, and /readyz
-    reports it."""
+    """More than five tasks vanish at the same time. The bot tells the administrators and not the threads.
+    /readyz also says that tasks have vanished."""
     await world.restarts(admins=(world.bob.id,))
     threads = await some_tasks(world, 6)
     for _, task in threads:
@@ -225,7 +227,7 @@ NOT_FOUND = b'{"message":"Resource not found or you do not have access to this r
 
 
 async def some_tasks(world: World, count: int) -> list[tuple[Thread, SandboxTask]]:
-    """Create this number of tasks with threads and working agents."""
+    """Create this number of tasks, whose agents work. Return each task with its thread."""
     made = []
     for number in range(count):
         thread = await world.alice.runs(f"/task create name=task-{number} do part {number}")

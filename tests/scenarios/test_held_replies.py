@@ -10,7 +10,8 @@ HOLDING = "Pausing. {}.\n[Resume and send] [Drop {}]"
 
 
 async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
-    """Let these replies wait for a busy agent, and pause the task."""
+    """Send these replies to a busy agent, and pause the task, so that the bot holds them. Return the thread
+    and the replies' ts."""
     thread, _ = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in texts]
     await world.alice.replies(thread, "!pause")
@@ -65,7 +66,8 @@ async def test_drop_them(world: World) -> None:
 
 
 async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
-    """The second press of *Drop them* finds no held replies, and is answered with a sentence."""
+    """A person presses *Drop the reply* twice. The second press finds no held reply, and the bot answers that
+    no reply waits."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -76,7 +78,8 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
 
 
 async def test_a_stranger_decides_nothing(world: World) -> None:
-    """The bot refuses Bob's presses, because only people who may steer can decide about held replies."""
+    """Bob may not steer the task, and presses the buttons for its held replies. The bot refuses. Alice, who
+    may steer the task, can still decide."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -99,8 +102,8 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
 
 async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
-    """A person replies after the pause. This reply resumes the task, and the agent gets all replies in the
-    order in which they were written."""
+    """A person writes a reply after the pause. This reply resumes the task. The agent gets the held replies
+    first, and then this reply."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -160,8 +163,8 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """A reply that was written before the pause arrives after it. There is still one question. It says who
-    paused the task and counts all held replies, and its buttons act on all of them."""
+    """Two replies are written before a pause, and one of them arrives after it. The thread has one message
+    with buttons for both replies. It says who paused the task, and its buttons act on both."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=2)
 
@@ -184,7 +187,8 @@ async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the
 
 
 async def test_a_second_pause_says_again_what_waits(world: World) -> None:
-    """Somebody pauses the task again. The answer gives the number of held replies again."""
+    """Somebody pauses a paused task that has held replies. The bot answers again how many replies it
+    holds."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -199,7 +203,8 @@ async def test_a_second_pause_says_again_what_waits(world: World) -> None:
 
 
 async def test_detach_gives_back_what_waits(world: World) -> None:
-    """Alice detaches the task, and the bot posts the texts of the waiting replies."""
+    """Alice detaches the task while replies wait for its agent. The agent does not get these replies, and the
+    bot posts their texts in the thread."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
 
@@ -216,7 +221,8 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
 
 
 async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World) -> None:
-    """The bot gives back a reply that has files and no words. The message shows the names of the files."""
+    """Alice detaches the task while a reply waits that has files and no words. The bot's message about this
+    reply shows the names of the files."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "", (Attachment("build.log", b"at line 7"),))
 
@@ -226,7 +232,8 @@ async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World)
 
 
 async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:
-    """Alice deletes the task. The bot posts the texts of all replies that the agent did not get."""
+    """Alice deletes a paused task that has held replies. The bot posts the texts of these replies, which the
+    agent did not get."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 

@@ -40,7 +40,8 @@ async def test_a_template_of_the_list_opens_the_form_with_it(world: World) -> No
 
 @pytest.mark.parametrize("line", ["help", "?", "--help"])
 async def test_help_comes_in_many_ways(world: World, line: str) -> None:
-    """The help has an example of each verb, and buttons for the most common requests."""
+    """`/task help`, `/task ?` and `/task --help` show the help. It has examples of the verbs, and the buttons
+    *New task* and *My tasks*."""
     await world.alice.types(f"/task {line}")
 
     [answer] = world.alice.reads()
@@ -65,8 +66,8 @@ async def test_task_alone_says_that_nothing_needs_the_person(world: World) -> No
 
 
 async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World) -> None:
-    """`/task` alone shows the person's tasks that need them or run. Tasks of other people and tasks at rest
-    are only in the list."""
+    """`/task` alone shows which tasks of the person need the person, and which are running. It shows no other
+    task. The list also has the finished tasks."""
     for name, state in (("lose", "failed"), ("busy", "working"), ("end", "complete")):
         world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
     world.coder.add_task("bob", "theirs", name="theirs").becomes("working", "On it")
