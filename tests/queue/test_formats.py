@@ -213,8 +213,8 @@ async def test_a_job_that_no_known_version_can_read_is_listed(engine: Engine) ->
 
 
 async def test_a_version_that_was_absent_for_a_week_is_not_expected(engine: Engine) -> None:
-    """A job waits for a newer version. If this version is absent for a week, the regular check gives the job
-    to the older version, which has to complete it."""
+    """A job waits for a newer version. If the newer version is absent for a week, the regular check gives the
+    job to the older version, which has to complete it."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)

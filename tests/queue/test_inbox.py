@@ -135,8 +135,8 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
 
 async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connections) -> None:
-    """If the claim of a message parks the message but its answer is lost, the claim is sent again. The
-    message is still parked only once."""
+    """A claim parks a message, but Redis's answer is lost. So the claim is sent again, and the message is
+    still parked only once."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)

@@ -290,7 +290,8 @@ async def test_a_scope_narrows_a_key(stage: Scene) -> None:
 
 
 async def test_the_rate_limit_counts_by_person_and_path() -> None:
-    """The limit is a number of requests a minute, for each user and path."""
+    """Each user may make a fixed number of requests a minute to each path. Other users and other paths have
+    their own counts."""
     async with scene(Settings(requests_per_minute=3)) as stage:
         replies = [await stage.alice.asks("GET", TASKS) for _ in range(4)]
         other_path = await stage.alice.asks("GET", "/api/v2/users/me")

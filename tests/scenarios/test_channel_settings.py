@@ -95,8 +95,8 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:
-    """Alice sets everything back. The store keeps nothing for the channel, and the deployment's settings
-    apply again."""
+    """Alice sets all settings of a channel back to those of the deployment. The store then keeps nothing for
+    the channel."""
     await set_channel(world, settle="1 min")
     await set_channel(world, settle="Default (20 s)")
 
