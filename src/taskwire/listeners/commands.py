@@ -103,7 +103,7 @@ class Commands:
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
         """Offer the commands that the person probably meant. Return the text of the acknowledgement.
 
-        If `is_instead`, the offer replaces the message with the pressed button.
+        If `is_instead`, the person has pressed a button, and the offer replaces the message with this button.
         """
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
@@ -115,9 +115,10 @@ class Commands:
     async def run_offered(
         self, ack: AsyncAck, requester: Requester, trigger_id: str, key: str, number: int
     ) -> None:
-        """Run the command that a button offers. The command is stored under `key` with this `number`.
+        """Run the command of a pressed button. The command is stored under `key` with this `number`.
 
-        All buttons of one question count as one delivery, so only the first press has an effect.
+        All buttons of one message have the same `key` and count as one delivery. So only the first press has
+        an effect.
         """
         try:
             async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
@@ -134,7 +135,10 @@ class Commands:
             self._show(requester, said)
 
     async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
-        """Run the command that the person chose, and show the choice in the question."""
+        """Run the command that the person chose, and replace the message with the buttons.
+
+        If the chosen command was mistyped too, offer other commands instead.
+        """
         try:
             command = commands.parse(typed.text)
         except NearMiss as near_miss:
@@ -154,10 +158,11 @@ class Commands:
     async def _handle(
         self, typed: SlashCommand, command: Command, kept: OfferedCommands | None = None
     ) -> ClaimAnswer:
-        """Do everything for a command that must happen before the command is acknowledged.
+        """Claim the command, or start its answer or its dialog, before the command is acknowledged.
 
-        The result contains the text of the acknowledgement. `kept` is set if the command was offered by a
-        button; it says where the card of a new task goes.
+        The result contains the text of the acknowledgement. `kept` is None if the person typed the command.
+        If a button offered the command, `kept` says in which channel and thread the card of a new task
+        appears.
         """
         if isinstance(command, Question):
             self._background.start(self._answer(typed, command))
@@ -198,9 +203,10 @@ class Commands:
         return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
     async def _open_form_or_offer(self, typed: SlashCommand, form: commands.OpenForm) -> None:
-        """Offer the command on an existing task that the person probably meant. Otherwise open the form.
+        """Open the form for a new task, unless the text looks like a command on an existing task.
 
-        If the offer cannot be stored, the form opens too, so that the person is never left without an answer.
+        For such a text, offer the command on that task. If this offer cannot be stored, open the form after
+        all, so that the person always gets an answer.
         """
         near_miss = offer_command_on_task(typed.text.strip())
         if near_miss is not None and await self._names_task(typed.requester, near_miss):
@@ -213,7 +219,10 @@ class Commands:
         self._dialogs.open_form(typed.requester, typed.trigger_id, form)
 
     async def _names_task(self, requester: Requester, near_miss: NearMiss) -> bool:
-        """Return whether the first offer names a task that the person may see. Do not wait long for Coder."""
+        """Return whether the first offer names a task that the person may see.
+
+        Return False if this cannot be found out within 1.5 seconds.
+        """
         try:
             name = getattr(commands.parse(near_miss.offers[0].line), "name", None)
             async with asyncio.timeout(FIND_TIMEOUT_SECONDS):
@@ -232,9 +241,10 @@ class Commands:
         self._show(typed.requester, said, is_instead=is_instead)
 
     async def _answer_or_offer(self, typed: SlashCommand, question: Question) -> Message:
-        """Return the answer to a question.
+        """Return the answer to a command that only asks for something, such as a task's log.
 
-        If the name does not fit one task, offer the question for each task that may be meant.
+        If the command's task name does not fit exactly one task, return a message with a button for each
+        task that the person may mean.
         """
         try:
             return await self._queries.answer_or_wait(typed.requester, question, typed.text)

@@ -196,7 +196,7 @@ class Dialogs:
         self._background.start(self._fill(view_id, dialog, make_view))
 
     async def _fill(self, view_id: str, dialog: Dialog, make_view: MakeView) -> None:
-        """Fill the dialog with Coder's answer, or with the error message."""
+        """Show the view that `make_view` builds in the opened dialog. Show the error message if it fails."""
         view = await answer_or_explain(make_view, lambda said: forms.notice_dialog(dialog, said.text))
         await retry_while_rate_limited(lambda: self._slack.views.update(view_id, view))
 
@@ -352,7 +352,10 @@ class Dialogs:
             await ack()
 
     async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:
-        """Show in the dialog why Taskwire did not accept it. Text that the person has entered stays."""
+        """Show in the dialog why Taskwire did not accept the submission.
+
+        A dialog with a text field keeps the text that the person has entered.
+        """
         if submitted.dialog in (Dialog.DELETE, Dialog.SHARE, Dialog.SETTINGS, Dialog.PREFERENCES):
             view = forms.notice_dialog(submitted.dialog, said)
             await ack(response_action="update", view=view.content)
@@ -361,7 +364,7 @@ class Dialogs:
 
 
 def _first_field(submitted: Submission) -> str:
-    """Return the field that shows an error about the whole dialog."""
+    """Return the field beside which Slack shows an error about the whole dialog."""
     if submitted.dialog is Dialog.CONNECT:
         return accounts.PASTE_FIELD
     if submitted.dialog is Dialog.CONFIRM_ACCOUNT:

@@ -99,8 +99,8 @@ class Ingress:
 
         The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
         minute. Without this limit, a person could push other people's entries out of the audit trail.
-        Messages in threads are only marked when they arrive, because only the worker knows the link of a
-        thread; the worker refuses them.
+        Messages in threads are not checked here. The worker refuses them, because only the worker knows the
+        link of a thread.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -116,13 +116,12 @@ class Ingress:
         delivery: str,
         requester: Requester,
     ) -> tuple[ClaimResult, Message | None] | None:
-        """If the settings do not allow the bot in the event's channel, claim the event as refused.
+        """Claim an event as refused if the settings do not allow the bot in the event's channel.
 
-        Return None otherwise.
-
-        The result contains the message for the person. The message is None if the person was told today: such
-        an event may be meant for other people, so the person is told once a day. `namespace` is where the
-        inbox keeps deliveries of this kind. Raise the errors of the claim.
+        Return None if they allow the bot there. Otherwise return the result of the claim and the message for
+        the person. The message is None if the person was told today already, because the event may be meant
+        for other people. `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of
+        the claim.
         """
         if self._allowed.has_channel(requester.channel):
             return None
@@ -152,7 +151,7 @@ class Ingress:
     ) -> ClaimResult:
         """Await a claim and count its outcome. Raise the errors of the claim.
 
-        `acted_at` is when the person acted. It serves to measure how late the payload came.
+        `acted_at` is when the person acted. With this time, a metric records how late the payload came.
         """
         try:
             with self._ingress_priority:
@@ -192,9 +191,10 @@ class Ingress:
     async def claim_in_thread(
         self, kind: str, delivery: str, thread: ThreadRef, batch: Batch
     ) -> Message | None:
-        """Claim a delivery for the link of a thread.
+        """Claim a delivery for the task that is linked to this thread.
 
-        Return the message for the person; None if there is none.
+        Return None if the delivery was claimed now or earlier; otherwise, the message that tells the person
+        why not.
         """
         claiming = self._inbox.claim_in_thread(delivery, thread, batch, is_ours=False)
         try:
@@ -212,8 +212,8 @@ class Ingress:
     ) -> ClaimAnswer:
         """Claim a delivery with its batch. Return what to tell the person at once.
 
-        If the person has reached `user_limit`, or Redis does not answer, the returned reply tells the person
-        so.
+        If the person has reached `user_limit`, or Redis does not answer, the reply in the result says this.
+        If the delivery was claimed, the reply is empty.
         """
         try:
             claim = await self.count_claim(kind, self._inbox.claim(kind, delivery, batch, user_limit))

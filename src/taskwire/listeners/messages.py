@@ -163,7 +163,10 @@ class Messages:
                 return None
 
     async def _mention(self, body: Body) -> ClaimResult | None:
-        """Handle a mention in a thread of a task as a reply, and any other mention as a request."""
+        """Claim a mention in a thread of a task as a reply, and any other mention as a request.
+
+        Return None if the payload is not a mention of the bot.
+        """
         mention = inbound.parse_mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
@@ -177,7 +180,7 @@ class Messages:
         return await self._claim_for_bot(mention, "mention")
 
     async def _reaction_added(self, body: Body) -> ClaimResult | None:
-        """Stop a task, or make a message into a task.
+        """Claim a reaction that stops a task or that makes a message into a task. Ignore other reactions.
 
         A reaction does not name the thread of its message. So the job finds the task or the message.
         """

@@ -53,9 +53,9 @@ class Shortcuts:
         app.shortcut(SEND_TO_TASK)(self._send_to_task)
 
     async def _find(self, body: Mapping[str, object]) -> Shortcut | None:
-        """Return the shortcut, if it is one of Taskwire's.
+        """Return the used shortcut, or None if Taskwire must not handle it.
 
-        Return None if the settings do not allow the bot in the shortcut's channel.
+        If the settings do not allow the bot in the shortcut's channel, tell the person and return None.
         """
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
@@ -106,11 +106,10 @@ class Shortcuts:
             self._private_answers.show(PrivateAnswer(requester, said))
 
     async def _claim(self, delivery: str, thread: ThreadRef, batch: Batch, looks: int) -> Message | None:
-        """Claim the shortcut for the link of the thread.
+        """Claim the shortcut for the task that is linked to the message's thread.
 
-        Return the message for the person; None if there is none.
-
-        Look for the link at most `looks` times.
+        The link of a new thread may not exist yet, so look for it at most `looks` times. Return None if the
+        shortcut was claimed; otherwise, the message that tells the person why not.
         """
         said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
         for _ in range(looks - 1):

@@ -154,12 +154,18 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
 
 
 def _has_mask(context: DialogContext, values: Mapping[str, str]) -> bool:
-    """Return whether a mask that the dialog showed is still in the prompt. It would replace the secret."""
+    """Return whether the submitted prompt still contains a mask that the dialog showed instead of a secret.
+
+    Such a prompt is not accepted, because the mask would become a part of the prompt.
+    """
     return context.is_masked and MASK in values.get(Field.PROMPT, "")
 
 
 def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
-    """Return the job or the error of a dialog that takes a token or a number for a Coder account."""
+    """Return the job or the error of the dialog that asks for a token, or of the one that asks for a number.
+
+    With either, a person connects their Coder account.
+    """
     field, empty = {
         Dialog.CONNECT: (accounts.PASTE_FIELD, accounts.NOTHING_PASTED),
         Dialog.CONFIRM_ACCOUNT: (accounts.NUMBER_FIELD, accounts.NO_NUMBER),
@@ -240,8 +246,8 @@ def _parse_shares(requester: Requester, context: DialogContext, values: Mapping[
 def _parse_settings(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
     """Return the jobs of a dialog with a channel's settings and a person's own settings.
 
-    If the person did not change their own settings in this dialog, the dialog does not save these settings.
-    They may have changed elsewhere while the dialog was open.
+    If the person did not change their own settings in this dialog, no job saves these settings. The person
+    may have changed them elsewhere while the dialog was open.
     """
     errors = find_errors(values)
     if errors:

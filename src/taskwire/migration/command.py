@@ -1,6 +1,6 @@
 """`taskwire store`: moves an installation's data to another Redis, and removes a fence.
 
-This module opens the source and the target and reports progress. `migration/transfer` keeps the data
+A fence is a mark in a store that keeps all processes of Taskwire from using the store. This module opens the source and the target and reports progress. `migration/transfer` keeps the data
 consistent.
 """
 
@@ -46,8 +46,8 @@ async def move(
 ) -> Moved | None:
     """Move the store `source` to the store in the settings. Return None if an earlier run has moved it.
 
-    `source_prefix` is the prefix of the keys in the source; None means the prefix in the settings. With
-    `replaces`, this installation's data in the target may be deleted.
+    `source_prefix` is the prefix of the keys in the source; None means the prefix in the settings. If the
+    target already has data under its prefix, this data is deleted, but only if `replaces` is true.
 
     Raises `UserError` if the move is not possible or was interrupted.
     """
@@ -88,7 +88,10 @@ def _target_location(settings: Settings) -> StoreLocation:
 
 
 def _source_location(source: str, settings: Settings) -> StoreLocation:
-    """Return the URL of the source. For an embedded store, return its directory."""
+    """Return the URL of the source, or the directory of an embedded store.
+
+    The word `embedded` means the directory in the settings. With `-`, the URL is read from standard input.
+    """
     if source == EMBEDDED:
         return settings.data_dir.absolute()
     if source == STANDARD_INPUT:
@@ -132,7 +135,10 @@ def _display_address(place: StoreLocation, connections: Connections) -> str:
 
 
 def _with_distinct_names(here: Side, there: Side) -> tuple[Side, Side]:
-    """Return both sides. Add the key prefixes to their names unless both sides have the default prefix."""
+    """Return both sides with names that people can tell apart.
+
+    Each name gets the key prefix of its side, unless both sides have the default prefix.
+    """
     if {here.keys.installation, there.keys.installation} == {KEY_PREFIX}:
         return here, there
     here, there = [

@@ -1,7 +1,8 @@
-"""One side of a move, which contains an installation's keys on one server.
+"""One side of a move: an installation's keys on one server, either the source or the target.
 
-This module reads the keys in a form that does not depend on the server. It also sets the fence on its side,
-but only if the side has not changed since `read_state`. `transfer` decides what to copy.
+This module reads the keys in a form that does not depend on the server. It also sets the fence, which keeps
+all processes out of this side's store, but only if the store has not changed since `read_state`. `transfer`
+decides what to copy.
 """
 
 import secrets
@@ -58,13 +59,14 @@ class KeyValue(NamedTuple):
     items: tuple[bytes, ...]
 
     def with_prefix(self, old: bytes, new: bytes) -> "KeyValue":
-        """Return this content. The key names that it contains get the prefix `new` in place of `old`."""
+        """Return this content with the prefix `new` in place of `old` in each key name that it contains."""
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
-        """Return whether `other` has the content of this key.
+        """Return whether `other`, the same key on the other side, has the content of this key.
 
-        If this key expires soon, `other` may be None.
+        None means that the other side lacks the key. The result is then true only if this key expires within
+        ten seconds.
         """
         if other is None:
             return 0 <= self.ttl_ms < TTL_TOLERANCE_MS
@@ -156,7 +158,7 @@ class Side:
     async def is_same_as(self, other: "Side") -> bool:
         """Return whether both sides are the same store.
 
-        If so, a key that is set on the other side appears on this side.
+        To find out, set a key on the other side, and look for this key on this side.
         """
         if self.prefix != other.prefix:
             return False
@@ -167,12 +169,15 @@ class Side:
         return is_there
 
     async def find_finished_move(self) -> str | None:
-        """Return the id of the last move into this side; None if there was none."""
+        """Return the id of the latest finished move into this side; None if there was none."""
         found = self.connections.commands.hget(self.keys.named("server"), "arrived")
         return await cast("Awaitable[str | None]", found)
 
     async def read_state(self) -> str:
-        """Return the state of the fence and the server as a text. `set_fence` takes this text as `seen`."""
+        """Return one text that changes whenever the fence or the use of the store changes.
+
+        `set_fence` takes this text as `seen`.
+        """
         return cast("str", await self.run(_LOOK))
 
     async def remove_fence(self) -> bool:
@@ -184,7 +189,8 @@ class Side:
     ) -> None:
         """Set or update the fence.
 
-        Raises `UserError` if the state differs from `seen`, a text of `read_state`.
+        `seen` is an earlier result of `read_state`. Raises `UserError` if the store has changed since then.
+        `state`, `move`, `other` and `app` are the fields of `Fence`. `run` is the id of this run.
         """
         if not await self.run(_FENCE, seen, state, move, other, app, run):
             raise UserError(
@@ -193,7 +199,10 @@ class Side:
             )
 
     async def run(self, script: str, *words: str) -> object:
-        """Run a script that uses the fence and the record about the server."""
+        """Run a Lua script on two keys: the fence, and the record about the server.
+
+        `words` are the script's arguments. Return its answer.
+        """
         keys = fence.key(self.keys), self.keys.named("server")
         return await cast("Awaitable[object]", self.connections.commands.eval(script, 2, *keys, *words))
 

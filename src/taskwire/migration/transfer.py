@@ -1,6 +1,6 @@
 """Moves all keys of one installation from one server to another, completely or not at all.
 
-Both sides are fenced (`queue/fence`) before the first key is copied. After the last key is compared, the
+Both sides are fenced (`queue/fence`) before the first key is copied: no process of Taskwire can use them. After the last key is compared, the
 target's fence is removed, and the source stays fenced. So no process can work on both sides. If a move is
 killed, the next start continues it. Keys are copied by type. DUMP is not used, because its format differs
 between servers.
@@ -94,8 +94,8 @@ class Transfer:
         """Copy all keys and switch over to the target. Return None if an earlier run has finished this move.
 
         Raise `UserError` if the move is not allowed; then nothing was changed. Raise `UserError` too if
-        another run takes over, or if a process still writes to the source. With `replaces`, this
-        installation's data in the target may be deleted.
+        another run takes over, or if a process still writes to the source. If the target already has data
+        under its prefix, this data is deleted, but only if `replaces` is true.
         """
         try:
             return await self._move(replaces=replaces)
@@ -121,9 +121,9 @@ class Transfer:
         )
 
     async def _begin(self, *, replaces: bool) -> bool:
-        """Fence both sides.
+        """Check that the move is allowed, and fence both sides. Return True.
 
-        Return False if an earlier run has finished this move.
+        If an earlier run has finished this move, change nothing and return False.
         """
         source, target, run = self._source, self._target, self._run
         if await source.is_same_as(target):
@@ -153,7 +153,10 @@ class Transfer:
         return await fence.find(self._target.connections, self._target.keys)
 
     async def _require_same_owner(self, there: Fence | None) -> None:
-        """Raise `UserError` if the source or the target belongs to another installation."""
+        """Raise `UserError` if the source or the target belongs to another installation.
+
+        `there` is the target's fence; None if the target has none.
+        """
         noted = []
         for side in (self._source, self._target):
             found = await Ownership(side.connections, side.keys, ServerClock()).find()
@@ -169,7 +172,11 @@ class Transfer:
             raise fence.refusal(there, self._target.where)
 
     def _find_interrupted_move(self, left: Fence | None, there: Fence | None) -> str | None:
-        """Return the id of an interrupted move that this run continues; None if there is none."""
+        """Return the id of the interrupted move that this run continues; None if this run begins a new move.
+
+        `left` is the source's fence, and `there` the target's; None means no fence. Raise `UserError` if the
+        source's data was moved or is being moved to another store, or if the source is an incomplete copy.
+        """
         if left is None:
             return None
         is_same = there is not None and there.state == "arriving" and there.move == left.move
@@ -180,10 +187,11 @@ class Transfer:
         raise fence.refusal(left, self._source.where)
 
     async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
-        """Raise `UserError` if the data in the target may still be needed.
+        """Raise `UserError` if the data in the target may still be needed and `replaces` is false.
 
-        The target may be replaced if its data was moved to another store, or if the target is an incomplete
-        copy.
+        The data is not needed if it was moved to another store, or if it is an incomplete copy. `there` is
+        the target's fence, which shows this; None if there is none. Raise `UserError` also if a move out of
+        the target was interrupted, or if a process uses the target.
         """
         target = self._target
         if there is not None and there.state == "leaving":
@@ -235,9 +243,9 @@ class Transfer:
         return len(names), different
 
     async def _read_wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
-        """Return the keys that the target must have.
+        """Return these keys with the content that the target must have.
 
-        Key names inside parked batches get the target's prefix.
+        A parked batch is a stored write that contains key names. These names get the target's prefix.
         """
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
@@ -301,11 +309,11 @@ def same_store() -> UserError:
 
 
 async def reopen(side: Side) -> Fence | None:
-    """Remove the fence from the source of a move. Return the fence.
+    """Remove the fence from the source of a move, so that processes can use this store again.
 
-    Raises `UserError` if the store is an incomplete copy. The source lacks all writes that the target got
-    after the move. So the next process acts as after data loss: before each first attempt, it checks whether
-    the effect exists.
+    Return the removed fence; None if there was none. Raises `UserError` if the store is an incomplete copy.
+    This store lacks all writes that the target got after the move. So the next process acts as after data
+    loss: before it makes a call for the first time, it checks whether the call was already made.
     """
     found = await fence.find(side.connections, side.keys)
     if found is not None and not await side.remove_fence():

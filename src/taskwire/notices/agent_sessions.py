@@ -1,5 +1,7 @@
 """Shows in Slack's own agent surface whether an agent works, in workspaces with that surface.
 
+The agent surface is the part of Slack that shows the status of an AI agent in a thread: the agent session.
+
 While an agent works, Slack shows its own button *Stop*. `listeners/messages.py` handles a press of this
 button. No other feature depends on the agent surface: the card shows the same state, and more. If Slack
 refuses the status, Taskwire does not try again for a day.
@@ -29,7 +31,7 @@ _log = logger("taskwire.notices.agent_sessions")
 
 
 def find_status(link: Link) -> SessionStatus:
-    """Return the status that Slack should show for a link's thread."""
+    """Return the status that Slack's agent surface should show for a link's thread now."""
     if link.end_reason is not None:
         return "closed"
     if link.state.phase is Phase.NEEDS_YOU:
@@ -39,9 +41,10 @@ def find_status(link: Link) -> SessionStatus:
 
 
 def is_session_outdated(deps: Dependencies, link: Link) -> bool:
-    """Return whether Slack shows a status that is not the link's present status.
+    """Return whether Slack shows another status in the thread than the link's present status.
 
-    A thread gets a session only when its agent works.
+    If Slack shows no status in the thread yet, return True only while the agent works. Return False in a
+    workspace without the agent surface.
     """
     if not deps.slack.sessions.is_enabled or link.record.thread_ts is None:
         return False
@@ -52,7 +55,10 @@ def is_session_outdated(deps: Dependencies, link: Link) -> bool:
 
 
 def show_session(link: LinkId) -> Batch:
-    """Append a job that shows the present status. The job replaces a waiting job of this kind."""
+    """Return a batch with a job that shows the link's present status in Slack's agent surface.
+
+    The job replaces an earlier job of this link that still waits.
+    """
     job = Job(id="session", work=ShowSession())
     return Batch().append(session(link), job, score="due", is_newest=True)
 

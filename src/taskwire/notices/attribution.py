@@ -1,8 +1,9 @@
-"""Finds the person who caused a change of a task, even if the change is seen before their call has ended.
+"""Finds the person who caused a change of a task, for example the person who paused it.
 
-A poll may show a change before the call that made the change has returned. While the call is under way or its
-outcome is unknown, its intent record in the link's `to_coder` queue says who asked for what. When the call
-has succeeded, an event `Acted` with the person waits in the `to_thread` queue, after the event of the change.
+The bot makes the person's call to Coder. A poll may show the change before this call has returned. While the
+call is under way or its outcome is unknown, its intent record in the link's `to_coder` queue says who asked
+for what. When the call has succeeded, an event `Acted` with the person waits in the `to_thread` queue, after
+the event of the change.
 
 The module also names the author of the input that has answered an agent's question.
 """
@@ -27,7 +28,10 @@ from taskwire.people.permissions import People
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
-    """Return the event. If a person has caused it, return the person's act before the event."""
+    """Return the event. If a person in Slack has caused it, return the event of the person's act before it.
+
+    If the task has vanished because a person deleted it, return only the event with this person.
+    """
     is_new_build = isinstance(event, Observed) and event.observation.build > link.state.build > 0
     if not is_new_build and not (isinstance(event, Vanished) and event.person is None):
         return (event,)
@@ -50,7 +54,7 @@ async def describe_answer(deps: Dependencies, people: People, link: Link, event:
 
 
 def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
-    """Return the person who asked for the change that a notice announces.
+    """Return the person who asked for the change that a notice announces; None if nobody in Slack did.
 
     The event of the person's act may have been applied only after the notice was queued. So the link's state
     is searched too.
@@ -62,9 +66,9 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
 
 
 def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
-    """Return the act of this job, if the event shows that the job's attempt succeeded.
+    """Return the act of this job if the event shows that the job's call to Coder succeeded; None otherwise.
 
-    `note` is the attempt's intent record.
+    `note` is the intent record that was written before the call.
     """
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
@@ -77,7 +81,7 @@ def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished |
 
 
 def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
-    """Find among these jobs the act that has caused the event."""
+    """Find among these waiting jobs the act that has caused the event; None if there is none."""
     for job in jobs:
         match job.work, event:
             case ApplyEvent(event=Vanished(person=str()) as vanished), Vanished():
@@ -88,9 +92,10 @@ def _find_queued_act(jobs: Iterable[Job], event: Event) -> Acted | Vanished | No
 
 
 def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
-    """Return the act if it has caused the build in `seen`. `build` is the number of the build before the act.
+    """Return the act if it has caused the build in `seen`; None otherwise.
 
-    A retry makes two builds. The first build stops the workspace.
+    `build` is the number of the latest build before the act. If the act is a resume and the build in `seen`
+    stops the workspace, the act is a retry, because a retry first stops the workspace and then starts it.
     """
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):

@@ -33,7 +33,8 @@ class BuildSummary(NamedTuple):
 async def read_build(deps: Dependencies, coder: CoderClient, link: Link, kind: str) -> BuildSummary:
     """Return what Coder shows about the latest build; an empty summary if the build cannot be read.
 
-    For an error, the summary has the end of the build's log. For a pause, it has the reason.
+    `kind` is the kind of the notice. For an error, the summary has the end of the build's log. For a pause,
+    it has Coder's reason for the pause. For all other kinds, it is empty.
     """
     workspace_id = link.observation.workspace_id if link.observation else None
     if workspace_id is None or kind not in ("error", "paused"):

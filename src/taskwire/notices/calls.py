@@ -1,5 +1,7 @@
 """Decides which people a notice calls, and how: by mention, by direct message, or after their quiet hours.
 
+To call a person is to notify the person of the notice.
+
 Each person chooses how notices call them. Every notice is posted in its thread, whatever people have chosen.
 """
 
@@ -41,9 +43,10 @@ FOR_WATCHERS: frozenset[NoticeKind] = frozenset({"needs_input", "completed", "fa
 
 
 def list_called(link: Link, notice: Notice) -> tuple[UserId, ...]:
-    """List the people that a notice calls: first the owner or a reminder's fallback, then people who watch.
+    """List the people and user groups that a notice calls. The list is empty if the task is muted.
 
-    A muted task calls nobody.
+    The first is the task's owner, or the fallback, who gets a reminder if the owner has not answered. Some
+    notices then also call the people who watch the task.
     """
     if link.is_muted or not notice.is_call:
         return ()
@@ -66,7 +69,7 @@ def may_mention(link: Link, job: Job) -> bool:
 
 
 async def decide_calls(deps: Dependencies, people: People, context: JobContext, link: Link) -> CallPlan:
-    """Return how a notice calls its people. Keep the decision of an earlier try, if there is one."""
+    """Return how a notice calls its people. If an earlier try of the job has decided, return its decision."""
     work = context.work(PostNotice)
     called = list_called(link, work.notice)
     if work.calls is not None:
@@ -87,8 +90,9 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
 async def may_call(people: People, person: UserId, link: Link) -> bool:
     """Return whether a person may still be called. They must be able to read the task now.
 
-    A person may have left the channel or the company since, but a direct message would still reach them.
-    Owners may read their tasks from anywhere. Slack itself calls only those of a user group who are there.
+    The person may have left the channel or the company since, but a direct message would still reach them.
+    Owners may read their tasks from anywhere. A user group may always be called, because Slack notifies only
+    those members who are in the channel.
     """
     if is_group(person):
         return True
@@ -131,7 +135,7 @@ async def _plan_calls(people: People, called: Mapping[UserId, PersonSettings], n
 async def find_present_quiet_period(
     people: People, person: UserId, settings: PersonSettings, now_ms: int
 ) -> QuietPeriod | None:
-    """Return the quiet hours in which the person is now; None outside quiet hours."""
+    """Return the person's present quiet hours; None if it is not their quiet hours now."""
     if not settings.has_quiet_hours:
         return None
     try:
@@ -153,7 +157,10 @@ def queue_calls(
     now_ms: int,
     batch: Batch,
 ) -> Batch:
-    """Queue the direct messages about the notice at `ts`, and the summaries of people with quiet hours."""
+    """Queue the direct messages about the notice that was posted at `ts`. Return the batch.
+
+    A person in quiet hours gets no direct message now. Queue a summary for the end of these hours instead.
+    """
     for person in plan.told_directly:
         work = CallPerson(
             person=person,

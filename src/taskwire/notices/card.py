@@ -62,7 +62,10 @@ class CardAndReceipts:
         )
 
     async def draw_card(self, context: JobContext, link: Link) -> Outcome:
-        """Edit the card, unless it already shows the present state."""
+        """Edit the card of the task, unless it already shows the present state.
+
+        If the card was deleted, post it again.
+        """
         if link.record.shown_ts is None:
             return done()
         menu_used = context.work(DrawCard).menu_used
@@ -110,7 +113,10 @@ class CardAndReceipts:
         )
 
     async def record_opened(self, context: JobContext, link: Link) -> Outcome:
-        """Record that the owner has seen the agent's result, so that the task no longer needs the owner."""
+        """Record that the owner has opened the agent's result. From now on, the task does not need the owner.
+
+        Do nothing if another person has opened it.
+        """
         work = context.work(RecordOpened)
         if work.person != link.record.owner_slack:
             return done()
@@ -120,7 +126,10 @@ class CardAndReceipts:
         return done(batch)
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Return whether a reply resumes the task. This matters only while the task is stopping."""
+        """Return whether a reply in the thread resumes the task, which the channel's settings say.
+
+        The card shows this only while a person's pause is under way. At other times, return True.
+        """
         if link.shown_pending != "pause":
             return True
         return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
@@ -142,11 +151,12 @@ class CardAndReceipts:
         await context.write(told)
 
     async def _post_again(self, context: JobContext, link: Link, card: Message) -> Outcome:
-        """Post the card again, once, after it was deleted: a thread without a root accepts no messages.
+        """Post the card again, once, after it was deleted.
 
-        The link moves to the new thread. Replies in the old thread still reach the task. If the card is
-        deleted again, the link ends and the task goes on. In a discussion, the new card is posted in the same
-        thread.
+        A thread whose first message was deleted accepts no messages, and the card is usually that message.
+        The link moves to the thread of the new card. Replies in the old thread still reach the task. If the
+        card is deleted again, the link ends and the task goes on. If the task was requested in a thread that
+        begins with another message, the new card is posted in the same thread.
         """
         writes, record = self._deps.writes, link.record
         if link.end_reason is not None:
@@ -177,7 +187,10 @@ class CardAndReceipts:
         )
 
     async def _find_reposted(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
-        """Find the card that may have been posted again just before the channel was closed."""
+        """Return the ts of the new card if it was posted just before the channel was closed.
+
+        Return None if no such card is found.
+        """
         since = link.maybe_moved_since
         if since is None or context.is_outcome_unknown:
             return None
@@ -198,7 +211,8 @@ class CardAndReceipts:
     async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
         """Add the stored reaction again, and remove all other reactions of the bot.
 
-        A process that was stopped may have added another reaction late.
+        A process that was frozen may have added its reaction `stray` after a newer state was shown. `had` are
+        the stored reactions.
         """
         also = [TRIED + stray] if stray and stray not in " ".join(had) else []
         repaired = next((name for name in had if name.startswith(REPAIRED)), None)
@@ -214,11 +228,12 @@ class CardAndReceipts:
     ) -> Outcome:
         """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
-        After an attempt to add a reaction, the message may have the reaction, whatever Slack answered. So the
-        reaction stays in the stored list until it is removed. If a frozen process runs again after another
-        process has shown a newer state, the frozen process writes a compensating job, which repairs the
-        reactions. That job stores the wanted reaction as `repaired`. So a second run of the job does not
-        mistake this reaction for a newer state.
+        `had` are the reactions that the message may have. A reaction stays in the stored list until it is
+        removed, because its attempt may have succeeded, whatever Slack answered.
+
+        A process that was frozen may add its reaction after another process has shown a newer state. It then
+        writes a job that repairs the reactions. Only this repair gives `repaired`: the wanted reaction with
+        the mark `=`. If the repair is interrupted and runs again, this mark tells which reaction to keep.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]

@@ -35,7 +35,11 @@ _log = logger("taskwire.notices.closed_threads")
 def record_closed(
     deps: Dependencies, context: JobContext, link: Link, code: str, batch: Batch | None = None
 ) -> Batch:
-    """Record that a thread is closed, and tell the task's owner if it was open before."""
+    """Record that a thread is closed, and tell the task's owner.
+
+    Do nothing if this is already recorded or if the link has ended. `code` is Slack's error code. Return the
+    batch, which must be written.
+    """
     batch = batch or Batch()
     if link.closed_error or link.end_reason is not None:
         return batch
@@ -52,7 +56,10 @@ def record_closed(
 
 
 def reopen_if_closed(link: Link, batch: Batch) -> Batch:
-    """Reopen a closed thread, because Slack has just accepted a post or an edit in it."""
+    """Append a job that reopens the thread if it is recorded as closed. Return the batch.
+
+    Call this when Slack has just accepted a post or an edit in the thread.
+    """
     return (
         batch.append(to_thread(link.id), Job(id="reopened", work=ThreadReopened()))
         if link.closed_error
@@ -76,7 +83,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _reopen_channel(deps: Dependencies, context: JobContext) -> Outcome:
-    """Reopen all threads of a channel."""
+    """Queue a job for each closed thread of an opened channel. The job reopens the thread."""
     batch = Batch()
     for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
         batch.append(to_thread(link_id), Job(id="reopened", work=ThreadReopened()))
@@ -96,10 +103,11 @@ async def _reopen_thread(deps: Dependencies, context: JobContext, link: Link) ->
 
 
 async def wait_for_new_card(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
-    """Wait until the card was posted again, then try the job again. Return None if that did not help.
+    """Return the outcome that tries this job again in a few seconds, after the card was posted again.
 
-    Return None only if the card was edited and the thread still accepts no message. Before that, Slack may be
-    down, or its limits may delay the edit.
+    Call this if Slack says that the thread's first message is gone. An update of the card then posts the card
+    again. Return None if the update is done, a time limit is over, and the thread still accepts no message.
+    Until the update is done, Slack may be down, or its limits may delay the update.
     """
     notes = deps.notes
     since = await notes.find("card_moving_since", link.id)

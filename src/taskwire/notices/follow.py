@@ -3,8 +3,8 @@
 The message is posted once and then edited. Coder's log is read only while a person follows, every five
 seconds for each followed task. The edits have the lowest priority in Slack's limits, so cards go first.
 Following ends after ten minutes, when the agent stops working, or when a person ends it. The message then
-says why it ended, and keeps the last lines. But at the end of a turn, the notice below has the answer
-instead.
+says why it ended, and keeps the last lines. If the agent has finished its turn, the message drops the lines,
+because the next notice in the thread has the answer.
 """
 
 from typing import NamedTuple
@@ -53,7 +53,10 @@ class _Place(NamedTuple):
 
 
 async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
-    """Return the batch that starts to follow the agent. Raise UserError if there is nothing to follow."""
+    """Return the batch that starts to follow the agent.
+
+    Raise UserError if the agent does not work now, or if too many agents are followed already.
+    """
     if link.state.phase not in FOLLOWED_PHASES:
         raise UserError(*messages.not_working(link))
     if await deps.links.count_followed(now_ms) >= MOST_FOLLOWED:
@@ -144,9 +147,9 @@ class Follower:
         await self._deps.slack.update(link.record.channel, place.ts, message, meta, priority)
 
     def _end(self, link: Link, until_ms: int) -> Batch:
-        """Return the batch that ends the display of live output that was to last until `until_ms`.
+        """Return the batch that ends following. `until_ms` is when this following was to end.
 
-        The batch is empty if a person has started to follow again since.
+        The batch is empty if a person has started to follow again in the meantime.
         """
         is_newer = link.follow_until_ms not in (0, until_ms)
         return Batch() if is_newer else stop_following(self._deps, link)

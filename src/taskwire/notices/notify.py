@@ -1,7 +1,7 @@
 """Turns events into notices: reduces the events of a link, and posts messages in its thread.
 
-A link's events are reduced one at a time. The call that completes the job also stores the new state. A notice
-is posted once. It may contain an excerpt of the agent's log. It mentions only the task's owner and people who
+To reduce an event is to compute, from it and the link's state, the new state and the notices. A link's events
+are reduced one at a time. The call that completes the job also stores the new state. A notice is posted once. It may contain an excerpt of the agent's log. It mentions only the task's owner and people who
 watch the task.
 """
 
@@ -127,9 +127,10 @@ class Notifier:
         return done(draw(link.id, batch))
 
     async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
-        """Queue the notices. While a reply waits, a notice about the end of a turn calls nobody.
+        """Queue the notices of a transition.
 
-        While a reply waits, there are no reminders either.
+        If a reply waits or was just sent, a notice about the end of a turn notifies nobody, and a reminder is
+        left out: the agent works again soon.
         """
         for notice in transition.notices:
             is_reminder = notice.kind == "reminder"
@@ -157,7 +158,7 @@ class Notifier:
         return first is not None and not first.question
 
     def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
-        """If the task is active again, send the replies that waited until somebody resumed the task."""
+        """If Coder shows that the task is active again, let the replies go that waited for a resume."""
         if link.waits_for_resume and link.hold is None and event.observation.is_active:
             self._deps.writes.release_held(batch, link.id)
             questions.settle_held(self._deps, link, inputs.HELD_SENT, batch)
@@ -178,7 +179,11 @@ class Notifier:
     def _reduce(
         self, link: Link, event: Event, rules: ReducerSettings, now_ms: int
     ) -> transitions.Transition:
-        """Reduce one event. The first event of an attached task gives its present state, without notices."""
+        """Reduce one event, and return the result.
+
+        The first event of a task that already existed before its thread gives only the present state, without
+        notices.
+        """
         if isinstance(event, Observed) and event.is_baseline:
             return transitions.reduce(
                 transitions.initial_state(event, rules, now_ms), TimerFired(), rules, now_ms
@@ -186,11 +191,11 @@ class Notifier:
         return transitions.reduce(link.state, event, rules, now_ms)
 
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
-        """Add all reports of the agent to an observation, because Coder's list shows only the last one.
+        """Return the event. If it is an observation with news, add the agent's earlier reports to it.
 
-        The reports are also added after a new build, when its agent has started. If a turn ended before a
-        resume between two polls, no list shows the end of this turn. Reports that are newer than the
-        observation are left for later events, because the thread would show them too early.
+        Coder's list of tasks shows only an agent's latest report, so a report between two polls is missing in
+        it. An observation has news if it shows a new report, a new build, or another agent. Reports that are
+        newer than the observation are left for later events, because the thread would show them too early.
         """
         if not isinstance(event, Observed):
             return event
@@ -219,9 +224,10 @@ class Notifier:
     async def _list_past_reports(
         self, coder: CoderClient, link: Link, seen: Observation
     ) -> tuple[tuple[Report, ...], datetime | None]:
-        """Return the agent's reports, and when the workspace was told to stop; None if it was not.
+        """Return the agent's reports, and the time at which the workspace was told to stop.
 
-        If Coder refuses to show the agent, for example after a stop, there are no reports.
+        The time is None if the workspace was not told to stop. If Coder refuses to show the agent, for
+        example after a stop, there are no reports.
         """
         reporter = ReportSource(link.state.agent_id, link.state.app_id)
         try:
@@ -233,8 +239,8 @@ class Notifier:
     async def post_notice(self, context: JobContext, link: Link) -> Outcome:
         """Post a notice.
 
-        If the notice shows the agent's output, the first run only reads this output and stores it in the job.
-        So every try posts the same text.
+        If the notice shows the agent's output, the first run of the job only reads this output, stores it in
+        the job, and ends with a retry. So every later try posts the same text.
         """
         work = context.work(PostNotice)
         is_late = not context.is_outcome_unknown and is_overtaken(link, work.notice)
@@ -285,7 +291,7 @@ class Notifier:
     async def _record_posted(
         self, link: Link, notice: Notice, written: AgentOutput, place: PostedQuestion, batch: Batch
     ) -> None:
-        """If a notice is edited later, store where it was posted."""
+        """Store where a notice was posted, if notices of its kind are edited later."""
         if notice.kind == "paused":
             record_pause(self._deps, link, notice, place, batch)
         if notice.kind in (questions.STUCK, questions.REMINDER):
@@ -298,7 +304,10 @@ class Notifier:
     async def _record_choices(
         self, link: Link, written: AgentOutput, place: PostedQuestion, batch: Batch
     ) -> None:
-        """Store where the agent's choices were posted. A notice without choices closes older choices."""
+        """Store where the choices of the agent's question were posted.
+
+        If the notice has no choices, replace the buttons of an older question, because it is over.
+        """
         choices = read_answer(written.answer, written.full_text).choices
         if choices:
             place = place.model_copy(update={"choices": choices})
@@ -338,13 +347,16 @@ class Notifier:
         )
 
     async def _get_settings(self, link: Link, notice: Notice) -> ChannelSettings:
-        """Return the settings of the channel if the notice depends on these settings."""
+        """Return the channel's settings if the notice depends on them; the default settings otherwise."""
         if notice.kind != "paused":
             return ChannelSettings()
         return await self._deps.channel_settings.get(link.record.channel)
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
-        """Post a message whose text is in the job."""
+        """Post a message whose text is in the job.
+
+        If the message asks a question that a message in the thread already asks, edit that message instead.
+        """
         work = context.work(PostText)
         if link.record.thread_ts is None:
             return done()
@@ -396,9 +408,9 @@ class Notifier:
         return await wait_for_new_card(self._deps, context, link) or self._give_up_closed(context, link, code)
 
     def _give_up_closed(self, context: JobContext, link: Link, code: str) -> Outcome:
-        """Give the message up, because the thread is closed.
+        """Give the message up for now, because the thread is closed. Return the outcome of the job.
 
-        The message's dead letter is sent again when the thread reopens.
+        The job becomes a dead letter. It is sent again when the thread reopens.
         """
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
         return end_as_dead_letter(
@@ -408,7 +420,10 @@ class Notifier:
         )
 
     def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Record how much of the agent's log was shown, and its steps. Share a long text as a file."""
+        """Record how much of the agent's log was shown, and store the steps of the turn. Return the batch.
+
+        If the message shows only a part of the agent's text, also share the whole text as a file.
+        """
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:

@@ -23,9 +23,9 @@ class Outsiders:
         self._allowed = allowed
 
     async def tell_about_outsiders(self, thread: ThreadRef) -> None:
-        """Tell the task's owner and the administrators that outsiders can read a thread with an open link.
+        """Tell the owner and the administrators, once a day, that outsiders can read a task's thread.
 
-        If the settings allow the channel, tell nobody.
+        Tell nobody if the settings allow the channel, or if no task goes on in this thread.
         """
         if thread.channel in self._allowed:
             return

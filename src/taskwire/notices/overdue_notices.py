@@ -25,7 +25,10 @@ REMINDER_READ_SECONDS = 3.0
 
 
 def is_overtaken(link: Link, notice: Notice) -> bool:
-    """Return whether a notice must not be posted, because the state has changed or it would call nobody."""
+    """Return whether a notice must not be posted, because it is no longer true or would notify nobody.
+
+    Only notices about a stuck task and reminders can be overtaken. A muted task has no reminders.
+    """
     state = link.state
     if notice.kind == "stuck":
         return not state.is_stuck
@@ -35,9 +38,10 @@ def is_overtaken(link: Link, notice: Notice) -> bool:
 
 
 async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link:
-    """If Coder does not show the task, return the link as if the task had just changed.
+    """Return the link. If Coder does not show the task now, its waiting times begin again.
 
-    If Coder does not answer, or its list lacks the task, the task may have changed without being seen.
+    If Coder does not answer, or its list lacks the task, the task may have changed without being seen. So the
+    returned link looks as if the task had just changed, and the task does not count as stuck.
     """
     is_shown = await find_outage(deps) is None and not await deps.observations.is_missing(link.id)
     if is_shown:
@@ -46,7 +50,10 @@ async def restart_if_unseen(deps: Dependencies, link: Link, now_ms: int) -> Link
 
 
 async def with_question(deps: Dependencies, coder: CoderClient, link: Link, notice: Notice) -> Notice:
-    """Return a reminder with the agent's question instead of its report, if its log can be read now."""
+    """Return the notice. If it is a reminder, show in it the agent's question in place of the agent's report.
+
+    If the question cannot be read from the agent's log within three seconds, the report stays.
+    """
     if notice.kind != "reminder" or notice.report is None:
         return notice
     with contextlib.suppress(TimeoutError, OutsideError, UserError):
@@ -62,9 +69,10 @@ async def with_question(deps: Dependencies, coder: CoderClient, link: Link, noti
 async def settle_overdue(
     deps: Dependencies, link: Link, answered: str, state: LinkState, batch: Batch
 ) -> None:
-    """Remove the buttons of a notice if the task has changed, or if the question is answered.
+    """Remove the buttons of a notice about a stuck task or of a reminder, if the notice is no longer true.
 
-    `answered` then replaces the buttons of a reminder.
+    The notice is no longer true if the task is not stuck in the new `state`, or if the agent's question is
+    closed. `answered` is the text that replaces the buttons of a reminder.
     """
     before = link.state
     if before.is_stuck and not state.is_stuck:

@@ -1,8 +1,9 @@
 """The line in the thread about a pause that a person asked for. A resume edits this line and posts no other.
 
-If replies wait when the task is paused, the question about these replies is the line. It says first that the
-task is pausing, then who has paused the task, and at last who has resumed it. Other pauses, such as an idle
-time-out, have a notice with a button (`messages/notices.py`).
+If replies wait when the task is paused, there is no separate line: the message that asks what to do with
+these replies is the line. It first says that the task is pausing, then who has paused the task, and finally
+who has resumed it. Other pauses, such as an idle time-out, have a notice with a button
+(`messages/notices.py`).
 """
 
 from taskwire.dependencies import Dependencies
@@ -30,7 +31,7 @@ def is_line(link: Link, notice: Notice) -> bool:
 def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQuestion, batch: Batch) -> None:
     """Store where the line about this pause was posted.
 
-    If no line was posted, forget the line of an earlier pause.
+    If no person in Slack asked for the pause, it has no line. Then forget the line of an earlier pause.
     """
     by = find_person_behind(link.state, notice)
     if by is None:
@@ -42,9 +43,10 @@ def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQu
 def record_held_question(
     deps: Dependencies, link: Link, job_id: str, place: PostedQuestion, batch: Batch
 ) -> None:
-    """Store that the question about the held replies, which this job posted, is the line about the pause.
+    """Store that a question about the held replies is the line about the present pause.
 
-    If the pause has a line already, a question about a reply that is held later does not replace this line.
+    The job `job_id` has just posted this question at `place`. Store nothing if the pause already has a line
+    and the question is only about a reply that came after the pause.
     """
     acted, line = link.state.last_action, link.pause_line
     if acted is None or acted.verb != "pause":
@@ -57,10 +59,10 @@ def record_held_question(
 async def ask_in_line(
     deps: Dependencies, people: People, context: JobContext, link: Link, batch: Batch
 ) -> bool:
-    """Turn the line about this pause into the question about the held replies, if the thread has the line.
+    """Edit the line about this pause so that it asks what to do with the held replies. Return True.
 
-    Return False if the question must be posted as a new message. The thread has the line already if a poll
-    saw the pause before Coder answered the call.
+    Return False if the thread has no such line; then the question must be posted as a new message. The thread
+    has the line already if a poll saw the pause before Coder answered the call.
     """
     acted, line = link.state.last_action, link.pause_line
     is_about_pause = context.job.id.startswith(questions.HELD_BY_PAUSE_PREFIX)
@@ -94,10 +96,11 @@ def _store(
 async def edit_line(
     deps: Dependencies, people: People, context: JobContext, link: Link, notice: Notice
 ) -> Batch | None:
-    """Edit the line of the pause that this notice is about. Return None if the thread has no such line.
+    """Edit the line about the pause that this notice announces or ends. Return the batch of the edit.
 
-    The edit may be repeated. The line's metadata gets the notice's kind. If the line is a question, it also
-    gets the id of the notice about the pause. So this notice is found again after a data loss.
+    Return None if the thread has no such line, or if Slack refuses the edit. The edit may be repeated. The
+    line's metadata gets the kind of the notice and, for a pause, its id. So the notice is found again after
+    a data loss.
     """
     line = link.pause_line
     # After a post of unknown outcome, edit nothing: that job had no line to edit, and posted a message.
@@ -122,7 +125,10 @@ async def edit_line(
 async def _edit(
     deps: Dependencies, link: Link, line: PauseLine, notice: Notice, message: Message, what: str
 ) -> Batch | None:
-    """Show `message` in the line. If the line is an open question, only change its beginning to `what`."""
+    """Show `message` in the line. If the line is an open question, only change its beginning to `what`.
+
+    Return the batch of the edit; None if Slack refuses the edit.
+    """
     meta = Metadata(id=line.message_id, kind=notice.kind, task_id=link.record.task_id)
     place, batch = await questions.find_open(deps, link, questions.HELD_REPLIES), Batch()
     if place is not None and place.ts == line.ts:
