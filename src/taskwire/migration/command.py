@@ -1,7 +1,7 @@
 """`taskwire store`: moves an installation's data to another Redis, and removes a fence.
 
-A fence is a mark in a store that keeps all processes of Taskwire from using the store. This module opens the source and the target and reports progress. `migration/transfer` keeps the data
-consistent.
+A fence is a mark in a store that keeps all processes of Taskwire from using the store. This module opens the
+source and the target and reports progress. `migration/transfer` keeps the data consistent.
 """
 
 import contextlib

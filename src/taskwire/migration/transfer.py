@@ -1,9 +1,9 @@
 """Moves all keys of one installation from one server to another, completely or not at all.
 
-Both sides are fenced (`queue/fence`) before the first key is copied: no process of Taskwire can use them. After the last key is compared, the
-target's fence is removed, and the source stays fenced. So no process can work on both sides. If a move is
-killed, the next start continues it. Keys are copied by type. DUMP is not used, because its format differs
-between servers.
+Both sides are fenced (`queue/fence`) before the first key is copied: no process of Taskwire can use them.
+After the last key is compared, the target's fence is removed, and the source stays fenced. So no process can
+work on both sides. If a move is killed, the next start continues it. Keys are copied by type. DUMP is not
+used, because its format differs between servers.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Turns events into notices: reduces the events of a link, and posts messages in its thread.
 
 To reduce an event is to compute, from it and the link's state, the new state and the notices. A link's events
-are reduced one at a time. The call that completes the job also stores the new state. A notice is posted once. It may contain an excerpt of the agent's log. It mentions only the task's owner and people who
-watch the task.
+are reduced one at a time. The call that completes the job also stores the new state. A notice is posted once.
+It may contain an excerpt of the agent's log. It mentions only the task's owner and people who watch the task.
 """
 
 from datetime import datetime
