@@ -127,10 +127,9 @@ class Notifier:
         return done(draw(link.id, batch))
 
     async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
-        """Queue the notices of a transition.
+        """Queue the notices. If a reply waits or was just sent, the end of a turn notifies nobody.
 
-        If a reply waits or was just sent, a notice about the end of a turn notifies nobody, and a reminder is
-        left out: the agent works again soon.
+        In this case, also leave out reminders, because the agent works again soon.
         """
         for notice in transition.notices:
             is_reminder = notice.kind == "reminder"
@@ -179,11 +178,7 @@ class Notifier:
     def _reduce(
         self, link: Link, event: Event, rules: ReducerSettings, now_ms: int
     ) -> transitions.Transition:
-        """Reduce one event, and return the result.
-
-        The first event of a task that already existed before its thread gives only the present state, without
-        notices.
-        """
+        """Reduce one event. The first event of a task that is older than its thread causes no notices."""
         if isinstance(event, Observed) and event.is_baseline:
             return transitions.reduce(
                 transitions.initial_state(event, rules, now_ms), TimerFired(), rules, now_ms
@@ -193,9 +188,8 @@ class Notifier:
     async def _add_reports(self, context: JobContext, link: Link, event: Event) -> Event:
         """Return the event. If it is an observation with news, add the agent's earlier reports to it.
 
-        Coder's list of tasks shows only an agent's latest report, so a report between two polls is missing in
-        it. An observation has news if it shows a new report, a new build, or another agent. Reports that are
-        newer than the observation are left for later events, because the thread would show them too early.
+        Coder's list shows only the latest report. An observation has news if it shows a new report, a new
+        build, or another agent. Reports that are newer than the observation are left for later events.
         """
         if not isinstance(event, Observed):
             return event
@@ -226,8 +220,7 @@ class Notifier:
     ) -> tuple[tuple[Report, ...], datetime | None]:
         """Return the agent's reports, and the time at which the workspace was told to stop.
 
-        The time is None if the workspace was not told to stop. If Coder refuses to show the agent, for
-        example after a stop, there are no reports.
+        The time is None if it was not told to stop. If Coder refuses to show the agent, there are no reports.
         """
         reporter = ReportSource(link.state.agent_id, link.state.app_id)
         try:
@@ -304,10 +297,7 @@ class Notifier:
     async def _record_choices(
         self, link: Link, written: AgentOutput, place: PostedQuestion, batch: Batch
     ) -> None:
-        """Store where the choices of the agent's question were posted.
-
-        If the notice has no choices, replace the buttons of an older question, because it is over.
-        """
+        """Store where the agent's choices were posted. A notice without choices closes an older question."""
         choices = read_answer(written.answer, written.full_text).choices
         if choices:
             place = place.model_copy(update={"choices": choices})
@@ -353,10 +343,7 @@ class Notifier:
         return await self._deps.channel_settings.get(link.record.channel)
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
-        """Post a message whose text is in the job.
-
-        If the message asks a question that a message in the thread already asks, edit that message instead.
-        """
+        """Post the job's message. If a message in the thread asks the same question, edit it instead."""
         work = context.work(PostText)
         if link.record.thread_ts is None:
             return done()
@@ -420,10 +407,7 @@ class Notifier:
         )
 
     def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Record how much of the agent's log was shown, and store the steps of the turn. Return the batch.
-
-        If the message shows only a part of the agent's text, also share the whole text as a file.
-        """
+        """Record how much of the agent's log was shown, and its steps. Share a cut text whole, as a file."""
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:
