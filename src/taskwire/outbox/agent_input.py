@@ -43,9 +43,10 @@ NO_TEXT = "(no words)"
 
 
 class PreparedInput(NamedTuple):
-    """The input for the agent, and the names of the files that it cannot contain.
+    """The input for the agent, and the names of files about which people must be told.
 
-    `changed_files` are not as they were when another person decided to send the reply.
+    The input cannot contain the `refused_files`. The content of the `changed_files` has changed since another
+    person decided to send the reply.
     """
 
     text: AgentText
@@ -71,7 +72,7 @@ class AgentInput:
         self._people = people
 
     async def prepare(self, reply: Reply) -> PreparedInput:
-        """Return the input: the reply's text, then the name and the content of each text file."""
+        """Return the input for the agent: the reply's text, then the name and content of each text file."""
         words = await self.get_text(reply)
         if reply.author_name:
             words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
@@ -91,7 +92,7 @@ class AgentInput:
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused), tuple(changed))
 
     async def hash_files(self, files: Sequence[FileRef]) -> tuple[str, ...]:
-        """Return a hash of the present content of each file. It is empty for a file that is no text."""
+        """Return, for each file, a hash of its present content; empty if the agent cannot get the file."""
         return tuple(each.hash for each in await self.read_files(files))
 
     async def read_files(self, files: Sequence[FileRef]) -> tuple[ReadFile, ...]:
@@ -118,7 +119,7 @@ class AgentInput:
     async def get_text(self, reply: Reply) -> AgentText:
         """Return the reply's text as its author saw it, without the mention of the bot.
 
-        If another person has decided to send it, return the text that this person saw.
+        If another person has decided to send the reply, return the text that the other person saw.
         """
         if reply.shown_text:
             return reply.shown_text
@@ -131,7 +132,7 @@ class AgentInput:
     def get_plain(self, reply: Reply) -> str:
         """Return a message's text as Markdown, without the mention of the bot.
 
-        Slack's tokens for names stay.
+        People and channels stay as Slack's tokens, such as `<@U123>`.
         """
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.classify(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)

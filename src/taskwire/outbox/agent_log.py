@@ -1,7 +1,7 @@
 """Reads a task's log for people: the agent's new output since the last excerpt, or its latest output.
 
-A long log takes 200 ms to process. A worker thread (`asyncio.to_thread`) processes the log, so that the event
-loop does not stop.
+A cursor stores how much of the log people have seen. A long log takes 200 ms to process. A worker thread
+(`asyncio.to_thread`) processes the log, so that the event loop does not stop.
 """
 
 import asyncio
@@ -104,7 +104,7 @@ def _make_output(excerpt: Excerpt, cursor: str = "") -> AgentOutput:
 
 
 async def read_end_cursor(deps: Dependencies, coder: CoderClient, link: Link) -> str:
-    """Return a cursor at the end of the log, as if people had seen the whole log.
+    """Return a cursor for the end of the log. With it, the next excerpt shows only output that is newer.
 
     Return an empty cursor if the log cannot be read.
     """
@@ -153,7 +153,7 @@ async def read_full_log(coder: CoderClient, link: Link) -> FullLog:
 async def _get_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
     """Return the log of an agent; None if its task was not created yet.
 
-    Raise UserError if Coder cannot show it.
+    Raise UserError if Coder cannot show the log.
     """
     task_id, title = link.record.task_id, link.title
     if task_id is None:

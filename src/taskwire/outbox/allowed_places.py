@@ -1,9 +1,10 @@
 """Refuses requests from channels in which the settings do not allow the bot.
 
-`listeners/ingress.py` checks what arrives. A message in a thread is only marked (`replies/admit.py`), because
-the thread's link is not known yet. The worker checks the mark, and checks each job of a person again just
-before the job runs. `replies/deliver.py` does that for a reply, with the other rights of its author, because
-a refused reply gets a receipt. Jobs that follow from an accepted request are not checked again.
+`listeners/ingress.py` checks what arrives, except messages in threads: the link of the thread is not known
+yet. A message in a thread that is not allowed only gets a mark (`replies/admit.py`), and the worker refuses
+the marked message later. The worker also checks each job of a person again just before the job runs.
+`replies/deliver.py` checks replies, together with the other rights of their authors, because a refused reply
+gets a receipt. Jobs that follow from an accepted request are not checked again.
 """
 
 from taskwire.dependencies import Dependencies
@@ -59,9 +60,10 @@ def require_allowed_place(deps: Dependencies, work: Work) -> None:
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:
-    """Return whether the person was told today that the bot does not work in this channel.
+    """Return whether `error` need not be shown, because the person was told the same today.
 
-    If not, add to the batch the record that the person is told now.
+    This applies only to refused channels, and only to messages that may be meant for other people. If the
+    person must be told now, add the record of this to the batch.
     """
     if not isinstance(error, PlaceNotAllowed) or requester.surface not in _AMONG_PEOPLE:
         return False

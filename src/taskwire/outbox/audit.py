@@ -84,7 +84,8 @@ def make_entry(
 ) -> AuditEntry | None:
     """Return the audit entry of a job with this outcome.
 
-    Return None if the job has not ended, or if the job is not an act of a person.
+    Return None if the job has not ended, if it is not an act of a person, or if another job carries out the
+    act. `coder_status` is the HTTP status of Coder's latest answer; 0 if there was none.
     """
     work, note = context.job.work, context.audit
     verb, person = _find_verb(context), _find_person(work) or UserId(note.person)
@@ -112,9 +113,9 @@ def make_entry(
 def make_entry_of_reply(
     context: JobContext, link: Link, job_id: str, reply: Reply, reason: str
 ) -> AuditEntry:
-    """Return the audit entry of a waiting reply.
+    """Return the audit entry of a reply that waits behind the running job's reply.
 
-    The reply is given up because the running job's reply is given up.
+    Both replies are given up together. `job_id` is the id of the waiting reply's job.
     """
     return AuditEntry(
         person=reply.person,
@@ -148,7 +149,10 @@ def log_entry(entry: AuditEntry, job_id: str, written: str = "") -> None:
 
 
 def _find_outcome(context: JobContext, outcome: Outcome) -> AuditOutcome | None:
-    """Return how the act ended. Return None if the act has not ended, or if the job is not an act."""
+    """Return how the act ended.
+
+    Return None if the job has not ended, if it is not an act, or if another job carries out the act.
+    """
     note = context.audit
     if outcome.kind != "done" or note.outcome == "none":
         return None

@@ -42,7 +42,11 @@ _log = logger("taskwire.outbox.coder_health")
 
 
 class CoderOutage(BaseModel):
-    """An outage of Coder: since when, and why. `stage` says what the cards were last asked to show."""
+    """An outage of Coder: since when, and why.
+
+    `stage` is `noted` before the cards are asked to show the outage, `shown` afterwards, and `over` when the
+    cards are asked to show that it has ended.
+    """
 
     since_ms: int
     why: CoderFailure = "away"
@@ -163,7 +167,7 @@ class ServiceAccount:
         self.troubles: tuple[str, ...] = ()
 
     def expect_change(self) -> None:
-        """Ask Coder at the next check, because the service account's token was replaced."""
+        """Let the next `check` ask Coder at once, because the service account's token was replaced."""
         self._checked_at = None
 
     async def check(self) -> tuple[str, ...]:
@@ -213,7 +217,7 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """Return an error with the scopes that our token lacks, and what needs them.
+    """Return an error with the scopes that our token lacks, and the features that need these scopes.
 
     Return None if no scope is missing.
     """

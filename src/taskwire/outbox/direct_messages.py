@@ -1,6 +1,7 @@
 """Direct messages that answer no request: alerts for administrators, calls, and messages for single people.
 
-An administrator gets each alert once a day at most. Answers to requests are in `private_answers.py`.
+A call notifies a person of a notice or a card in a thread. An administrator gets each alert once a day at
+most. Answers to requests are in `private_answers.py`.
 """
 
 import contextlib
@@ -71,8 +72,8 @@ class AdminAlerts:
 def direct_messages(person: str) -> QueueName:
     """Return the queue of a person's direct messages that answer no request.
 
-    This queue is separate from `intake`. A job in `intake` may wait for a newer version of Taskwire. The
-    message about that wait must not stand behind that job.
+    This queue is separate from the person's queue `intake`. A job in `intake` may wait for a newer version of
+    Taskwire. The direct message about this must not wait behind the job.
     """
     return QueueName(f"direct_messages:{person}")
 

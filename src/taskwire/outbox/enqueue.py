@@ -1,6 +1,8 @@
 """Appends jobs that many features need.
 
-These jobs post a message, share a file, set a receipt, update a card, or read a thread.
+These jobs post a message, share a file, set a receipt, update a card, or read a thread. A receipt is the
+emoji at a reply that says what became of the reply. Each function returns the batch with the new job. It
+takes a batch to which it adds the job.
 """
 
 from collections.abc import Sequence
@@ -38,9 +40,9 @@ def say(
 ) -> Batch:
     """Append a job that posts a message in the link's thread. `name` is the job's id.
 
-    `is_call`: the message asks a question, or says that a request was not carried out. Such a message is
-    posted before other messages. `message_kind` is `output` for an agent's output. `question_id` is set if
-    the message is a question with buttons.
+    `is_call` is true if the message asks a question, or says that a request was not carried out. Such a
+    message is posted before other messages. `message_kind` is `output` for an agent's output. `question_id`
+    is the question's id if the message has buttons, and otherwise empty.
     """
     work = PostText(message=message, is_call=is_call, message_kind=message_kind, question_id=question_id)
     return (batch or Batch()).append(to_thread(link), Job(id=name, work=work))
@@ -57,7 +59,8 @@ def record_delivery(
 ) -> Batch:
     """Record that the agent has received a reply.
 
-    `reported_at` is when the agent had last reported, at the time when it received the reply.
+    `reported_at` is the time of the latest report that the agent had made before it received the reply; None
+    if there was none.
     """
     ts = reply.ts
     batch = writes.mark_delivered(show_receipt(link.id, ts, "delivered", batch), link.id, ts)
@@ -78,7 +81,7 @@ def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
-    """Append a job that updates the card in place.
+    """Append a job that updates the card in place. It replaces an update of the card that waits.
 
     If `is_newest` is false and an update of the card already waits or runs, append nothing.
     """
@@ -89,7 +92,8 @@ def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) ->
 def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
     """Append a job that draws the card with no choice in its menu.
 
-    Without this, Slack does not report it when the person makes the same choice again.
+    Slack reports only a changed choice. So without this job, a person could not make the same choice twice in
+    a row. `used_at` is when the person used the menu.
     """
     job = Job(id="menu", work=DrawCard(menu_used=used_at))
     return batch.append(card(link), job, score="due", is_newest=True)
@@ -117,9 +121,9 @@ def share_answer(link: Link, name: str, answer: str, batch: Batch) -> Batch:
 
 
 def say_with_file(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
-    """Append jobs that post a message with people's texts.
+    """Append a job that posts a message with people's replies, whose whole texts are `texts`.
 
-    Texts that are too long for a message go into a file.
+    If a text is too long for a message, also append a job that shares the texts as a file.
     """
     say(link.id, name, message, batch)
     whole = inputs.join_for_file(texts)

@@ -1,6 +1,7 @@
 """Turns Coder's answers into domain values, and reads an agent's reports.
 
-All text from Coder and from agents is masked before it is stored. When a task is seen for the first time, its
+An observation is what Coder shows about a task at one time. All text from Coder and from agents is masked
+before it is stored. When a task is seen for the first time, its
 reports are read too. Without the reports, an agent that has finished would look like an agent that asks a
 question.
 """
@@ -34,7 +35,7 @@ Mask = Callable[[str], str]
 
 
 def observation_of(task: Task, mask: Mask) -> Observation:
-    """Return the observation of a task."""
+    """Return what Coder shows about this task as an observation, with masked texts."""
     health = task.workspace_agent_health
     return Observation(
         task_id=TaskId(task.id),
@@ -68,10 +69,11 @@ def with_observation(link: Link, seen: Observed, rules: ReducerSettings, now_ms:
 def list_reports_known_at(
     state: LinkState, seen: Observation, history: tuple[Report, ...]
 ) -> tuple[Report, ...]:
-    """Return those reports of `history` that existed when Coder made its list of tasks.
+    """Return those reports of `history` that existed when Coder made the list of tasks for `seen`.
 
-    If the list shows the present agent without a report, return only the reports of earlier agents. If the
-    list shows no agent, return only the reports of the last known agent and of unknown agents.
+    If the list shows a report, these are the reports up to its time. If the list shows an agent without a
+    report, these are the reports of other agents. If the list shows no agent, these are the reports of the
+    agent in `state`, and the reports whose agent is not known.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)
@@ -157,10 +159,10 @@ class ReportSource(NamedTuple):
 
 
 async def find_report_source(coder: CoderClient, seen: Observation, known: ReportSource) -> ReportSource:
-    """Find the agent that has the reports. `known` is the result of an earlier call.
+    """Find the agent that has the task's reports. `known` is the agent that was known before.
 
-    While a workspace is stopped, its task shows no agent. The workspace may have started and stopped again
-    since the last poll.
+    While a workspace is stopped, Coder's task shows no agent. Then ask for the workspace, because it may have
+    started with a new agent and stopped again since the previous poll.
     """
     agent, app = seen.agent_id or known.agent, seen.app_id or known.app
     if seen.agent_id is not None or seen.workspace_id is None:

@@ -37,8 +37,8 @@ class OfferedReply(BaseModel):
     """A reply that the owner may pass on, and the thread that contains the reply.
 
     If the owner was asked, `author_name` and `words` are what the owner was shown. If part of the words was
-    masked, `message_url` is the address of the message. `asker` is the author's press, whose message is
-    replaced when the owner decides.
+    masked, `message_url` is the address of the message. `asker` is the author's press of the button that
+    asked the owner. When the owner decides, the message with this button is replaced.
     """
 
     reply: Reply
@@ -97,8 +97,8 @@ def keep_offered(
 ) -> Batch:
     """Store a reply.
 
-    If `offered.is_asked`, also add the reply to the list of replies about which its owner is asked. `now_ms`
-    is the time of the entry in this list.
+    If `offered.is_asked`, also add the reply to the list of replies about which the task's owner is asked.
+    `now_ms` is the time of the entry in this list.
     """
     name, owner = offered.job_id, link.record.owner_slack
     if offered.is_asked and owner is not None:
@@ -158,7 +158,7 @@ async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
 
 
 def choose_shown_files(text: str, contents: Sequence[str]) -> tuple[str, ...]:
-    """Return the content of each file that fits below the text, and an empty text for the others."""
+    """Return, for each file, its content if the message has room for it below `text`; otherwise empty."""
     left, shown = PASSED_TEXT_LENGTH - json_length(text), []
     for content in contents:
         length = json_length(content)

@@ -1,7 +1,8 @@
 """Shows on the cards of a person's tasks that these tasks are not watched while the person's account is away.
 
-Without a service account, a task is watched with the account of its owner (`polling/personal_poller.py`).
-With a service account, every task is watched, and no card shows this.
+An account is away if the person has not connected it, or if Coder no longer accepts its token. Without a
+service account, a task is watched with the account of its owner (`polling/personal_poller.py`). With a
+service account, every task is watched, and no card shows this.
 """
 
 from taskwire.dependencies import Dependencies

@@ -39,7 +39,10 @@ _log = logger("taskwire.outbox.posting")
 
 
 class PostNote(BaseModel):
-    """The intent record of a post."""
+    """What is stored before a post, so that a later try can search Slack for the message.
+
+    The message is not older than `since`.
+    """
 
     channel: ChannelId
     thread_ts: Ts | None
@@ -108,10 +111,10 @@ async def post_once(
 async def _find_earlier_post(
     deps: Dependencies, context: JobContext, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
-    """Find the message if it was posted before Redis lost data, or before the job was given up.
+    """Return the ts of the message if it was posted before Redis lost data, or before the job was given up.
 
-    Only the first page of messages is read. Slack may not show a new message at once. So if the data loss was
-    noticed just now, the job waits.
+    Return None if it is not found. Only the first page of messages is read. If the data loss was noticed just
+    now, the job waits, because Slack may not show a new message at once.
     """
     since = thread_ts or get_earliest_unknown_ts(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)

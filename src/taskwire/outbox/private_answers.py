@@ -92,7 +92,10 @@ async def show_privately(
 
 
 async def show_instead(slack: Outbound, requester: Requester, message: Message) -> None:
-    """Replace the message that contains the pressed button. Raises the errors of Slack's client."""
+    """Replace the message that contains the pressed button. Raises the errors of Slack's client.
+
+    If this message cannot be replaced, show the answer as a new message to the person.
+    """
     url = requester.response_url
     if url is None:
         return await show_privately(slack, requester, message)
@@ -108,7 +111,7 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
 class PrivateAnswer(NamedTuple):
     """An answer for one person.
 
-    If `is_instead`, it replaces the message with the button that the person pressed.
+    If `is_instead`, the answer replaces the message with the button that the person pressed.
     """
 
     requester: Requester

@@ -1,7 +1,9 @@
 """Questions with buttons: stores where each question was posted, and replaces its buttons by the outcome.
 
-The id of a question is the id of a reply's job, or a word such as `held` for the held replies. The place of a
-question is stored with the link. If the place is lost, the buttons of the question still work.
+To settle a question is to replace its buttons by the outcome. Held replies are replies that wait because a
+person has paused the task. The id of a question is the id of a reply's job, or a word such as `held` for the
+held replies. The place of a question is stored with the link. If the place is lost, the buttons of the
+question still work.
 """
 
 from functools import partial
@@ -70,7 +72,7 @@ async def record_posted(
 
 
 async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
-    """Find where a question was posted; None if the question is settled."""
+    """Find where a question was posted; None if the question is settled or its place is not stored."""
     if not await is_open(deps, link, question_id):
         return None
     return await _find_place(deps, link, question_id)
@@ -104,9 +106,10 @@ async def replace_text(
 async def replace_open(
     deps: Dependencies, context: JobContext, link: Link, work: PostText, batch: Batch
 ) -> bool:
-    """Replace the text of an open question, if this job is for that. Return whether the text was replaced.
+    """Replace the text of an open question with the job's message. Return whether this was done.
 
-    The id of such a job begins with `REPLACING_JOB_ID_PREFIX`.
+    Return False if the job does not have this purpose: its id then does not begin with
+    `REPLACING_JOB_ID_PREFIX`. Return False also if the question is not open.
     """
     is_for_that = context.job.id.startswith(REPLACING_JOB_ID_PREFIX) and not context.is_outcome_unknown
     return is_for_that and await replace_text(deps, link, work.question_id, work.message, batch)
@@ -141,7 +144,10 @@ async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
 
 
 async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch: Batch) -> None:
-    """Settle the question about held replies, if only the reply of the job `without` is still held."""
+    """Settle the question about held replies if no reply is held any more.
+
+    The reply of the job `without` does not count, because it is about to leave the held replies.
+    """
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
         settle(link, HELD_REPLIES, inputs.question_closed("empty"), batch)
@@ -185,7 +191,9 @@ def get_key(message_id: str) -> str:
 
 
 async def find_choice(deps: Dependencies, link: Link, work: Choose) -> Choice | None:
-    """Find the choice that a person has made with a button. Return None if the question is settled.
+    """Find the choice that a person has made with a button.
+
+    Return None if the question is settled or has no such choice.
 
     A person may press a button before Redis knows where the notice was posted, for example because Slack's
     answer is late. Then the choices are read from the job that posts the notice.
@@ -228,13 +236,13 @@ async def settle_finally(
 
 
 async def close_choices(deps: Dependencies, link: Link, words: str, batch: Batch) -> None:
-    """Settle the question with an agent's choices, if that question is open. A reply has answered it."""
+    """Settle the question with an agent's choices, if it is open, because an input has answered it."""
     if await deps.links.find_question(link.id, CHOICES) is not None:
         await settle_finally(deps, link, CHOICES, words, batch)
 
 
 async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: str, batch: Batch) -> str:
-    """Give an open question a new id. Return the new id; if the question is not open, return the old id."""
+    """Give an open question the id `new_id`. Return its id: the new one, or the old one if it is not open."""
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id

@@ -74,8 +74,8 @@ async def retry_for_person(
 ) -> Outcome:
     """Run a job. If Coder or Slack does not answer, try again soon, and give up after an hour.
 
-    With `gives_up=False`, the job is not given up here. The caller does that, because the caller has to end
-    more than the job.
+    With `gives_up=False`, this function never gives the job up. The caller then gives it up, because the
+    caller has to end more than the job.
     """
     try:
         return await run(context)

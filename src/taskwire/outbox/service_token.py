@@ -66,9 +66,9 @@ class ServiceTokenRenewal:
         self._next_check_ms = 0
 
     async def look(self) -> None:
-        """Use the service token that another process has made.
+        """Renew the service token if it expires soon.
 
-        If the present service token expires soon, make a new one.
+        If another process has already made a new token, use that token instead.
         """
         if self._coder.key_id not in (self._given, self._own):
             # The operator has replaced the token.

@@ -31,9 +31,11 @@ async def tell_of_shares(
     *,
     is_answered: bool = False,
 ) -> None:
-    """Tell each person with whom the task is newly shared. `link` has the earlier shares.
+    """Tell each person with whom the task is newly shared.
 
-    If `is_answered`, a reply goes to the agent at the same time, so no question of the agent is open.
+    `shares` are the people and groups with whom the task is shared from now on; `link` has the earlier ones.
+    If `is_answered`, the agent gets a reply at the same time. Then do not tell people that the agent waits
+    for an answer.
 
     Also publish the Home tabs of these people, and of the people whose share ends.
     """
@@ -53,9 +55,9 @@ async def tell_of_shares(
 async def tell_owner_of_mute(
     deps: Dependencies, people: People, requester: Requester, link: Link, batch: Batch
 ) -> None:
-    """Tell the owner that another person mutes the task, so that the owner does not wait for its calls.
+    """Tell the owner that another person mutes the task. From then on, the task's notices notify nobody.
 
-    Nothing is said about a task that is muted already.
+    Do not tell an owner whom notices never notify, or whose task is muted already.
     """
     owner = link.record.owner_slack
     if owner is None or owner == requester.person or link.is_muted:

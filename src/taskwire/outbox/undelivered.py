@@ -37,7 +37,7 @@ WaitingReply = tuple[Job, Reply]
 
 
 def replies_among(jobs: Iterable[Job]) -> list[WaitingReply]:
-    """Return the jobs that are replies."""
+    """Return those of the jobs that are replies, each together with its reply."""
     return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
 
 
@@ -52,9 +52,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> Notice:
-    """Return a notice.
-
-    Add the first reply that waits for the agent, if the notice is about a broken workspace.
+    """Return the notice. If it is about a broken workspace, add the first reply that waits for the agent.
     """
     if notice.kind != "error":
         return notice
@@ -85,12 +83,11 @@ async def has_earlier_waiting_reply(deps: Dependencies, link: Link, reply: Reply
 async def settle_sent_replies(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: ClosingReason | None, batch: Batch
 ) -> Batch:
-    """Settle the questions whose buttons have sent these replies.
+    """Show in a question what became of the replies that a press of its button has sent.
 
-    `why` says why the replies were not delivered; None means that they were delivered.
-
-    One press may send several replies. When all of these replies have ended, the question shows how many
-    replies were delivered.
+    These `replies` have ended now. `why` says why they were not delivered; None means that they were
+    delivered. One press may send several replies. When all replies of the press have ended, the question is
+    settled: it shows how many of them were delivered.
     """
     for question_id in dict.fromkeys(reply.question_id for reply in replies if reply.question_id):
         ended = {
@@ -130,7 +127,8 @@ async def give_up_together(
 ) -> Batch:
     """Give up these replies, and store them for another try. The first reply is the reply of the running job.
 
-    With a reason `why`, each reply also becomes a dead letter.
+    `message` tells this in the thread and has the button for another try. If `why` is not empty, each reply
+    also becomes a dead letter with this reason.
     """
     batch = Batch()
     for job, reply in replies:
@@ -153,7 +151,7 @@ async def give_up_together(
 
 
 async def list_given_up_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
-    """List the ids of the jobs whose replies were given up together with the reply of `job_id`."""
+    """List the ids of the other jobs whose replies were given up together with the reply of `job_id`."""
     kept = await deps.notes.find("given_up_together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 

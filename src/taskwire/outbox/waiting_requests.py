@@ -1,8 +1,8 @@
 """Lets requests wait until a person has connected their Coder account.
 
 Such a request leaves its queue, so that other jobs do not wait behind it. The request then waits in a queue
-of the person whose account it needs. The person who made the request is told. `tasks/waiting_requests.py`
-puts the request back.
+of the person whose account it needs. The person who made the request is told. When the account is connected,
+`tasks/waiting_requests.py` moves the request back to its first queue.
 """
 
 import secrets
@@ -135,9 +135,9 @@ async def _append(
 
 
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:
-    """Append the job that renews a refused token, if the token has a refresh token.
+    """Append a job that renews the refused token of a person's account, if the account has a refresh token.
 
-    Return whether a job was appended.
+    Return whether the job was appended.
     """
     if not isinstance(error, PersonTokenRefused) or not error.key_id:
         return False

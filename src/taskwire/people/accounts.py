@@ -73,9 +73,10 @@ class Accounts:
         return await self._choose_client(person, account, link)
 
     async def get_client_for_job(self, work: Work, link: Link | None) -> CoderClient:
-        """Return the client of the person whose act the job is.
+        """Return the client for an act of the person who asked for the job.
 
-        If the job is no person's act, return the client of the link's owner.
+        If no person asked for the job, return the client of the link's owner. Without a link, return the
+        client of the service account.
         """
         owner_id = link.record.owner_id if link is not None else ""
         actor = find_actor(work)
@@ -94,7 +95,7 @@ class Accounts:
         return self._make_client_of(account, owner or link.record.requested_by)
 
     def get_checking_client(self, account: ConnectedAccount) -> CoderClient:
-        """Return the client that asks Coder whether another account is in use, suspended or deleted."""
+        """Return the client that asks Coder whether this account is still active, suspended or deleted."""
         return self._deps.service_coder if self.has_service else self._make_client(account)
 
     async def sees(self, person: UserId, link: Link) -> bool:
@@ -111,7 +112,7 @@ class Accounts:
     async def _choose_client(
         self, person: UserId, account: ConnectedAccount | None, link: Link
     ) -> CoderClient:
-        """Return the client for an act on another person's task in a deployment without a service account."""
+        """Return the client for this person's act on another person's task, without a service account."""
         if not await self._is_shared(person, link) or (account is not None and await self.sees(person, link)):
             return self._make_client_of(account, person)
         return await self.get_owners_client(link)

@@ -90,8 +90,8 @@ class Directory:
     async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
         """Return, for each of these names, the people who have it in Slack.
 
-        The caller has folded the names with `fold_words`. Return an empty dict if the workspace has too many
-        people to read them all, or if Slack refuses the list.
+        The caller has passed the names through `fold_words`, so that case and spaces do not count. Return an
+        empty dict if the workspace has too many people to read them all, or if Slack refuses the list.
         """
         found: dict[str, dict[UserId, None]] = {}
         teams, cursor = [*await self._list_teams_to_ask()], ""
@@ -136,7 +136,10 @@ class Directory:
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """Return this workspace. For an organization, return all its workspaces that have the app."""
+        """Return the id of this workspace.
+
+        For an organization, return the ids of all its workspaces in which the app is installed.
+        """
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})
@@ -144,7 +147,10 @@ class Directory:
         return frozenset(found.split())
 
     async def _list_teams_to_ask(self) -> tuple[str, ...]:
-        """Return the workspaces that a call about people or groups has to name, as the client does."""
+        """Return the workspaces that a call about people or groups has to name.
+
+        Outside an organization, a call names no workspace: the result is one empty text.
+        """
         return tuple(sorted(await self.list_own_teams())) if self._deps.bot.is_org_wide else ("",)
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:

@@ -195,9 +195,10 @@ class People:
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def _can_end_shares(self, person: UserId, link: Link) -> bool:
-        """Return what `can_manage` returns. But if Coder does not tell it, trust that the owner is the same.
+        """Return whether the person may end the task's shares: the owner and administrators may.
 
-        This is enough to take rights away: it must not wait until Coder answers.
+        If Coder does not answer, trust the stored owner of the task. Ending a share only takes rights away,
+        so it must not wait for Coder.
         """
         await self.get_profile(person)
         try:
@@ -210,10 +211,10 @@ class People:
     async def can_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
-        The owner, administrators, and everybody with whom the owner shares the task may steer it. If the
-        channel's settings said so when the link was made, everybody in the channel may steer it too. Without
-        a service account, a person with whom the owner shares the task needs no account. Coder must show the
-        task to everybody else. Raises what `can_manage` raises.
+        The owner, administrators, and everybody with whom the owner shares the task may steer it. Everybody
+        in the channel may steer it too, if the channel's settings allowed this when the link was made.
+        Without a service account, a person with whom the owner shares the task needs no account. Coder must
+        show the task to everybody else. Raises what `can_manage` raises.
         """
         return await self.get_rights(person, link, needs_coder=needs_coder) > Rights.SEE
 
@@ -259,7 +260,7 @@ class People:
         return is_open and await self.directory.is_member(person, channel)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
-        """List the links of other people's tasks. Leave out tasks that this person may not steer."""
+        """List the links of the tasks that are shared with this person, directly or by a user group."""
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}
@@ -312,15 +313,15 @@ class People:
         return link if await self.can_steer(requester.person, link) else None
 
     async def find_conversation(self, requester: Requester) -> ChannelId:
-        """Return the conversation of a request.
+        """Return the channel in which the person made the request, or which the person named in the request.
 
-        Return an empty conversation if the person named a conversation that the person cannot read.
+        Return an empty id if the person cannot read the named channel.
         """
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
     async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Return whether the person can read the conversation, or Slack just saw the person act there."""
+        """Return whether the person can read the channel. If the request was made there, return True."""
         if requester.channel == channel and not requester.is_elsewhere:
             return True
         return bool(channel) and await self.directory.can_see(requester.person, channel)
@@ -346,7 +347,7 @@ class People:
             raise UserError(*refusals.shared_channel(channel, what), reason="place")
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """Return the Slack user who is a Coder user; None if no such Slack user can be found."""
+        """Return the Slack user of the Coder user with the id `owner_id`; None if there is none."""
         connected = await self._deps.accounts.find_person(owner_id) if self.accounts.can_connect else None
         if connected is not None or not self.accounts.has_service:
             return connected
@@ -373,7 +374,8 @@ class People:
 def require_allowed(deps: Dependencies, channel: ChannelId, *, is_out_of_place: bool = False) -> None:
     """Raise PlaceNotAllowed if the settings do not allow the bot in this channel.
 
-    Also raise it if they did not when the person asked (`is_out_of_place`).
+    `is_out_of_place` is true if the settings did not allow the channel at the time of the person's request.
+    Then raise the error even if the settings allow the channel now.
     """
     if is_out_of_place or not deps.allowed.has_channel(channel):
         raise PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")

@@ -50,11 +50,11 @@ class Shares:
     ) -> tuple[str, ...]:
         """Share the task with these people and groups, as `requester` asked.
 
-        Return all people and groups with whom it is shared now. Leave out those whose share was ended after
-        the request: the end of a share overtakes a share that waits.
+        Return all people and groups with whom the task is shared now. Do not begin a share that was ended
+        after this request: a request may wait for days, and the later end counts.
 
-        Raise UserError if one of these people may never use the bot. The task is then shared with none of
-        them.
+        Raise UserError if one of these people may never use the bot, or if there are too many shares. The
+        task is then shared with none of them.
         """
         who = [each for each in who if not await self._has_ended_since(requester.at, link, each)]
         for each in who:

@@ -4,7 +4,8 @@ Only the accounts of people who own linked tasks are polled. A round polls each 
 requests of a round are spread over the interval: `poll` makes a few requests, and returns the seconds until
 its next call. So a thousand accounts cause no burst. Only one replica at a time makes a round.
 
-If the account of a task's owner is not connected or is refused, the task is not polled. The owner is told.
+If the account of a task's owner is not connected or is refused, the task is not polled. The owner is told. A
+hint is a message of Coder that a task has changed. It starts a poll early.
 """
 
 import asyncio
@@ -85,7 +86,10 @@ class PersonalPoller:
         return await self._accounts.get_owners_client(link)
 
     def expect_change(self, link: Link) -> None:
-        """Poll the account of this link's owner at the next hint."""
+        """Record that the task of this link has probably changed.
+
+        The next poll after a hint then polls the account of the link's owner.
+        """
         if link.record.owner_slack is not None:
             self._hinted.add(link.record.owner_slack)
 
@@ -112,7 +116,10 @@ class PersonalPoller:
             return self._pause_seconds
 
     async def fire_timers(self) -> None:
-        """Fire due timers, as `Poller.fire_timers` does, if a recent poll has succeeded."""
+        """Fire the due timers of all links, as `Poller.fire_timers` does, but only after a recent poll.
+
+        Without a recent poll, an old observation could cause a wrong notice.
+        """
         if await self._deps.notes.find("polled", ROUNDS) is not None:
             await self._deps.links.fire_timers()
 
@@ -198,9 +205,9 @@ class PersonalPoller:
         return seen != "overtaken"
 
     def _list_own(self, account: ConnectedAccount, linked: Linked) -> Linked:
-        """Return those tasks that belong to the connected account.
+        """Return those of the person's linked tasks that belong to the connected account.
 
-        The person may have connected another account since.
+        The other tasks belong to an account that the person had connected earlier.
         """
         return {task: link for task, link in linked.items() if self._owners[link].user_id == account.user_id}
 
