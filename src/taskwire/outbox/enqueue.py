@@ -1,8 +1,8 @@
 """Appends jobs that many features need.
 
 These jobs post a message, share a file, set a receipt, update a card, or read a thread. A receipt is the
-emoji at a reply that says what became of the reply. Each function returns the batch with the new job. It
-takes a batch to which it adds the job.
+emoji at a reply that says what became of the reply. Each function adds its job to the given batch, or to a
+new batch, and returns the batch.
 """
 
 from collections.abc import Sequence

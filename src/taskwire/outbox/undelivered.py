@@ -52,8 +52,7 @@ async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
 
 
 async def with_waiting_reply(deps: Dependencies, link: Link, notice: Notice) -> Notice:
-    """Return the notice. If it is about a broken workspace, add the first reply that waits for the agent.
-    """
+    """Return the notice. If it is about a broken workspace, add the first reply that waits for the agent."""
     if notice.kind != "error":
         return notice
     waiting = await list_undelivered(deps.links, link.id)
