@@ -346,7 +346,10 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
         return found | {"REDIS_URL": url}
 
     def _redis_passwords(self) -> tuple[str, ...]:
-        """Return the passwords as REDIS_URL spells them, because the Redis client may quote the URL."""
+        """Return the passwords in REDIS_URL, with the URL's percent-encoding.
+
+        They are masked in this form, because an error of the Redis client may quote the URL.
+        """
         return list_redis_passwords(self.redis_url.get_secret_value() if self.redis_url is not None else "")
 
     @cached_property

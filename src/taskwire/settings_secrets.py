@@ -50,7 +50,7 @@ class SecretSettings(BaseSettings):
     secrets_dir: Path | None = Field(None, validation_alias=_DIRECTORY)
 
     def find_files(self) -> Mapping[str, Path]:
-        """Return the files that are used, by the name of the secret setting."""
+        """Map the name of each secret setting that has a file to the path of this file."""
         named = {
             "SLACK_BOT_TOKEN": self.slack_bot_token_file,
             "SLACK_APP_TOKEN": self.slack_app_token_file,
@@ -91,7 +91,10 @@ def read_secret(file: Path, name: str) -> str:
 
 
 def _find_in_directory(given: Mapping[str, object]) -> dict[str, object]:
-    """Return the files in the directory of secrets, as if each setting had named its file."""
+    """Map the settings `NAME_FILE` to the files in the directory of secrets.
+
+    Leave out a secret that is set, or whose file is set, in another way.
+    """
     directory = given.get(_DIRECTORY)
     if directory is None:
         return {}

@@ -22,7 +22,10 @@ class SingleFlight(Generic[T]):
         return self._running is None and self._upcoming is None
 
     async def get(self) -> T:
-        """Return the result of a call that begins after this request. Raise the errors of that call."""
+        """Return the result of a call that begins after this method was called.
+
+        Raise the errors of that call.
+        """
         if self._upcoming is None:
             self._upcoming = asyncio.create_task(
                 self._run_after(self._running), context=contextvars.Context()

@@ -190,8 +190,8 @@ class Poller:
     async def _has_same_roles(self) -> bool:
         """Return whether our account still has the roles with which it once saw all linked tasks.
 
-        If no roles were recorded, the account's rights must show it all tasks. Raises the errors of Coder's
-        client.
+        If those roles were never recorded, return whether the account's present rights show it every task.
+        Raises the errors of Coder's client.
         """
         coder = self._deps.service_coder
         me = await coder.get_own_user()

@@ -93,7 +93,8 @@ class Batch:
     def add_audit_entry(self, key: str, entry: str, most: int, longest_ms: int) -> Self:
         """Add an entry to the audit trail at `key`.
 
-        Remove the oldest entries above `most` or older than `longest_ms`.
+        Then remove the oldest entries, so that at most `most` entries remain. Also remove entries that are
+        older than `longest_ms`.
         """
         self._operations.append(["add_audit_entry", key, entry, str(most), str(longest_ms)])
         return self
@@ -131,7 +132,8 @@ class Batch:
     def keep_newest(self, key: str, most: int) -> Self:
         """When a hash has twice `most` fields, remove its oldest fields, so that `most` fields remain.
 
-        The names of the fields are ts, so the order of the names is the order of age.
+        Each field is named by the `ts` of a Slack message. So the fields with the lowest names are the
+        oldest.
         """
         self._operations.append(["keep_newest", key, str(most)])
         return self
@@ -153,7 +155,8 @@ class Batch:
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
         """Return the batch as JSON for a script, with Taskwire's own tokens masked.
 
-        `mask_stored` gets the JSON text and may change only the strings in it. Key names are among these
-        strings. Key names never contain a token, because the settings refuse a key prefix with a token.
+        `mask_stored` gets the whole JSON text, and may change only the strings in it. Some of these strings
+        are names of keys, which must stay the same. They do: no key name contains a token, because the
+        settings refuse a key prefix that contains a token.
         """
         return mask_stored(json.dumps(self._operations))

@@ -1,10 +1,10 @@
 """Detects data loss in Redis: after a failover to a replica that lagged, a crash, or a restored copy.
 
 After data loss, a job that was done may wait in its queue again. Redis stores the id of the server that was
-used last, and when that server was used. If a script runs on a server with another id, the script records
-that writes after that time may be missing. During the next hour, each first attempt checks whether its effect
-exists already. For a job that was written before the loss, attempts make this check for longer. This module
-only reports the loss; each handler knows where to check.
+used most recently, and the time of that use. If a script finds that its server has another id, the script
+records a data loss: writes after the stored time may be missing. During the next hour, the first attempt of
+each job checks whether its effect exists already. Jobs that were written before the loss make this check also
+after that hour. This module only reports the loss; each handler knows where to check.
 
 The record is removed if nothing is missing. A loss always removes the newest writes. So nothing is missing if
 every process that wrote shortly before the loss finds its own newest writes (`redis/write_log.py`). If one of
@@ -83,10 +83,11 @@ class DataLossDetector:
         self.missing_ms = 0
 
     async def find_new(self) -> DataLoss | None:
-        """Find a data loss that was noticed since the last call.
+        """Return a data loss that was noticed since the last call; None if there is no such loss.
 
-        The first call finds a data loss that was noticed within the last hour. The result is None until the
-        other processes have answered whether Redis still has their newest writes.
+        The first call returns a data loss that was noticed within the last hour. The result is also None
+        while other processes still have to answer whether Redis has their newest writes. If some writes are
+        missing, a later call returns the loss.
         """
         now, told, state, *counted = cast("list[str]", await self._look(self.is_embedded, self._write_log.id))
         if state == "asked":
@@ -109,8 +110,8 @@ class DataLossDetector:
         return None if not looked_ms and int(now) - data_loss.at_ms > SUSPECT_MS else data_loss
 
     async def record_clean_stop(self) -> None:
-        """Record that this process writes nothing more.
+        """Record that this process writes nothing more, because it is stopping.
 
-        After a data loss, no process waits for its answer.
+        After a later data loss, the other processes do not wait for an answer of this process.
         """
         await self._forget()

@@ -180,7 +180,11 @@ def dead_letter_id(name: str, job_id: str) -> str:
 def add_dead_letter(
     batch: Batch, acquired: Acquired, body: str, reason: str, *, is_offered_to_author: bool = True
 ) -> Batch:
-    """Add a dead letter to a batch. `body` is the stored text of the job."""
+    """Add a dead letter to a batch. `body` is the stored text of the job.
+
+    `is_offered_to_author` means that the author of a reply gets a button that sends the reply again. The
+    author and the operator can each send the reply, but it is sent only once.
+    """
     stored = _StoredLetter(
         queue=acquired.name,
         job_id=acquired.job_id,

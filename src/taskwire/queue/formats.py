@@ -60,8 +60,8 @@ class Formats:
     async def record_presence(self) -> None:
         """Record that this process's format is in use. Raises UserError if the format may not use the store.
 
-        Call this only if the store is known to be ours, because the record may stop processes of older
-        versions.
+        The record may stop processes of older versions. So call this only after the process knows that the
+        store is its own.
         """
         if refused := await self._check(is_noted=True):
             raise refused

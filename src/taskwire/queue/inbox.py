@@ -194,7 +194,7 @@ class Inbox:
         return taken
 
     async def _call_with_retries(self, calls: Coalescer, *words: str | int) -> ClaimResult:
-        """Run the script until it answers, for 2.4 s in all.
+        """Run the script until it answers, for at most 2.4 s.
 
         Raise TryLater if nothing was written. Raise OutcomeUnknown if it is not known whether the script has
         written.

@@ -73,8 +73,8 @@ class Acquired:
 
     `token` is the fencing token. `acquisitions` counts how often in a row the job was acquired and not
     completed, including now. `first_acquired_ms` is when the first of these leases began. `since_ms` is when
-    the job was written. `trouble` says how all leases of this queue have ended since `trouble_since_ms`; it
-    is empty if the last lease ended well.
+    the job was written. `trouble` is "failing" or "refused" if every lease of this queue has ended in that
+    way since `trouble_since_ms`. `trouble` is empty if the latest lease ended well.
     """
 
     name: QueueName
@@ -316,9 +316,9 @@ class Queues:
         await self._append(batch.encoded(self._mask_stored))
 
     async def check(self, batch: Batch) -> Batch:
-        """Return the batch that another version has written.
+        """Return `batch` unchanged, if this version's script can write it. Write nothing.
 
-        Raises CannotRead if this version cannot write the batch.
+        Another version of Taskwire has made the batch. Raises CannotRead if this version cannot write it.
         """
         try:
             await self._check(batch.encoded(self._mask_stored))

@@ -148,8 +148,9 @@ class Script:
     def _build_call(self, words: ScriptArguments) -> tuple[int, int, list[str]]:
         """Return the number in the write log, the number of keys, and the keys followed by the arguments.
 
-        The number in the write log is 0 if the call is not logged. The first key is `ready`. From this key, a
-        cluster-aware proxy learns the slot, because all keys have the same hash tag.
+        The number in the write log is 0 if the call is not logged. The first key is always `ready`. A
+        cluster-aware proxy derives the slot of the call from this key. All other keys are in the same slot,
+        because they have the same hash tag.
         """
         keys, stamp = [self._keys.named("ready")], self._clock.stamp()
         number = 0
@@ -170,9 +171,9 @@ class Script:
 class ReplicatedScript(Script):
     """A script whose writes must be on replicas before its answer counts.
 
-    `Connections.required_replicas` is the number of these replicas. If fewer replicas confirm the call, an
-    answer in `promises` becomes a NotReplicated error. Each call with such an answer must write, because WAIT
-    waits for the last write of the connection.
+    `Connections.required_replicas` is the number of these replicas. `promises` are the answers that say that
+    something was written. If fewer replicas confirm the call, such an answer becomes a NotReplicated error. A
+    call that gives such an answer must write, because WAIT waits for the last write of the connection.
     """
 
     def __init__(

@@ -69,7 +69,10 @@ async def check_rights(connections: Connections, keys: Keys) -> None:
 
 
 async def _find_refused(client: Redis, commands: Sequence[str]) -> dict[str, str]:
-    """Run commands in one exchange. Return the refused ones with Redis's words."""
+    """Run commands in one exchange, and return the commands that Redis refused.
+
+    The result maps the name of each refused command to Redis's error text.
+    """
     async with client.pipeline(transaction=False) as pipe:
         for command in commands:
             pipe.execute_command(*command.split())

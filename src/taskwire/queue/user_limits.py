@@ -7,9 +7,10 @@ Pauses, other actions on a task, and questions are counted separately, so that q
 person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
 decision. A request above the limit is not carried out. The person is told this once a minute.
 
-Replies are not counted by the minute. While Coder is away, nobody can check whether their authors may steer,
-so only a few of each person wait. Otherwise a person without rights could fill the queue of somebody's agent.
-Several people could fill it together, so people who are not known to steer share a part of its places. The
+Replies are not counted by the minute. While Coder is away, Taskwire cannot check whether the authors of new
+replies may steer the task. Such replies wait, and at most `MAX_UNCHECKED_REPLIES` of each person. Otherwise a
+person without rights could fill the queue of somebody's agent. All strangers together may have at most
+`MAX_UNCHECKED_OF_STRANGERS` waiting replies. A stranger is a person who is not known to steer the task. The
 replies of the task's owner have no such limits.
 """
 
@@ -163,7 +164,10 @@ def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limi
 
 
 def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
-    """Return the limit on replies that wait to be checked."""
+    """Return the limit on a person's replies that wait until Taskwire can check their author's rights.
+
+    The limit is a number of waiting replies, not a number in a minute.
+    """
     return UserLimit(
         person, UNCHECKED, at, MAX_UNCHECKED_REPLIES, when_told=when_told, when_limited=when_limited
     )

@@ -9,9 +9,10 @@ A message that is found is claimed like an event, under the same id. A waiting r
 is dropped if it was deleted. If the agent already has a reply, an edit of that reply is not reported, because
 it may have been reported before.
 
-One page of a channel's history shows when many threads had their last reply. Each page begins at the newest
-root message that no page has shown, so the page shows at least that root. If a page would probably show only
-one root, the thread of that root is read instead, which costs one call as well.
+A scan reads a channel's history page by page. A page shows, for each thread that begins on it, the time of
+the last reply. Each page begins at the newest root message that no page has shown yet. If a page would
+probably show only one root, no page is requested for it. The thread of that root is read instead, which also
+costs one call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,10 @@ _log = logger("taskwire.recovery.backfill")
 
 
 class Backfill:
-    """After a time in which nobody listened to Slack, appends a job for each thread, and reads them all."""
+    """After a time in which nobody listened to Slack, queues jobs that find and read the missed messages.
+
+    It also has the handlers of these jobs.
+    """
 
     def __init__(
         self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics
@@ -88,9 +92,8 @@ class Backfill:
     async def queue_threads(self, absence_ms: int | None = None) -> int:
         """Queue a backfill of threads with messages from the last `absence_ms`; None means all threads.
 
-        Return the number of open threads. If a scan of a channel already waits, it starts again with all
-        threads, because scanned threads may have new messages by now. The scan keeps the earlier of the two
-        start times.
+        Return the number of open threads. If an earlier scan of a channel still waits, the new scan replaces
+        it. The new scan looks at all threads of the channel, from the earlier of the two start times.
         """
         links, since = self._deps.links, self._get_scan_start(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -186,8 +189,9 @@ class Backfill:
     async def _claim_or_record(self, link: LinkId, message: ThreadMessage) -> bool:
         """Claim a message and return whether it is new.
 
-        If the message has our final reaction, it was handled before Redis lost data. Then only record again
-        that the link has received the message, and which reaction the message has.
+        If the message has our reaction for "delivered", "failed" or "acknowledged", it was handled before
+        Redis lost data. Then do not claim it. Only record again that the link has received the message, and
+        which reaction the message has.
         """
         final_marks = message.own_reactions & {
             REACTIONS[state] for state in ("delivered", "failed", "acknowledged")
@@ -264,10 +268,11 @@ def _content_of(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_lone_roots(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Split the roots of threads into two lists, and return both.
+    """Split the roots of threads into two lists, and return both. `roots` are sorted, the newest first.
 
-    The first list has the leading roots that would each be alone on a page. The second list has the rest.
-    `span_us` is the length of time that the last page covered, in microseconds; 0 if there was no page yet.
+    The first list has the roots at the beginning that would each be alone on a page. The second list has the
+    rest. `span_us` is the length of time that the last page covered, in microseconds; 0 if there was no page
+    yet.
     """
     lone = []
     rest = list(roots)

@@ -51,10 +51,11 @@ async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_lo
 async def repeat_before_end(
     deps: Dependencies, inbox: Inbox, is_loss_known: Callable[[], bool], within_seconds: float
 ) -> None:
-    """Repeat the claims that Redis has lost. Only this process knows these claims, and it is about to end.
+    """Repeat the claims that Redis has lost, before this process ends. Only this process knows these claims.
 
-    After a failover, Redis may still be away. An embedded Redis loses nothing while it runs. `is_loss_known`
-    says whether the worker has found a data loss that is not recovered yet.
+    After a failover, Redis may still be away: then try again, for at most `within_seconds`. Do nothing if
+    Redis is embedded, because an embedded Redis loses nothing while it runs. `is_loss_known` returns whether
+    the worker has found a data loss after which the claims were not repeated yet.
     """
     detector = deps.queues.data_loss_detector
     if detector.is_embedded or not inbox.has_recent_claims:

@@ -94,9 +94,9 @@ class NewerVersions:
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, question_id=job_id)
 
     async def _tell_requester(self, stranded: StrandedQueue, words: Message) -> None:
-        """Tell the person who waits for the job, once.
+        """Send `words` to the person who waits for the job, once for each job.
 
-        Nobody waits for the jobs of notices, receipts and cards.
+        Tell nobody about the jobs of notices, receipts and cards, because nobody waits for these jobs.
         """
         batch = Batch()
         if not await record_unless_told(

@@ -265,7 +265,7 @@ async def _read_config(client: Redis, name: str) -> str | None:
 async def _find_required_replicas(client: Redis, info: Mapping[str, str]) -> int | None:
     """Return how many replicas a write needs; None if that is not known.
 
-    If CONFIG is not allowed, the result is 1 if INFO shows that a write needs replicas at all.
+    If the server does not allow CONFIG, return 1 if INFO shows that writes need replicas, and None otherwise.
     """
     configured = await _read_config(client, "min-replicas-to-write")
     if configured is not None:

@@ -170,7 +170,10 @@ async def _acquire(lock: TextIO, deadline: float) -> bool:
 
 
 async def _acquire_from_stopping(owner: TextIO) -> bool:
-    """Wait for the lock if its owner is stopping. Return False if the owner is not stopping."""
+    """Wait for the lock if its owner is stopping. Return whether this process has the lock now.
+
+    Return False at once if the owner is not stopping.
+    """
     owner.seek(0)
     if STOPPING not in owner.read().splitlines():
         return False
@@ -217,7 +220,10 @@ def record_server(lock: TextIO, server_pid: int, path: Path) -> None:
 
 
 def find_recorded_socket(data_dir: Path) -> Path | None:
-    """Return the path of the last server's socket. That server may have ended."""
+    """Return the path of the latest server's socket; None if no path is recorded.
+
+    That server may have ended.
+    """
     try:
         lines = (data_dir / STORE_LOCK).read_text(encoding="utf-8").splitlines()
     except OSError:

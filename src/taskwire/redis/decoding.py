@@ -74,7 +74,10 @@ def describe_read_error(error: Exception) -> str:
 
 
 def read(parse: Callable[[str], T], text: str) -> T:
-    """Read a value with `parse`, for example `model_validate_json`. Raises `CannotRead`."""
+    """Read a value with `parse`, for example `model_validate_json`.
+
+    Raises `CannotRead` if this version cannot read the value.
+    """
     try:
         return parse(text)
     except ValidationError as error:
@@ -92,7 +95,8 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
 def read_partially(body: str) -> Job | None:
     """Read a job.
 
-    If this version cannot read it, return a reply with the known fields; None for any other job.
+    If this version cannot read the job, but the job is a reply, return the reply with the fields that this
+    version knows. Return None if the job is unreadable and no reply.
     """
     try:
         return Job.model_validate_json(body)

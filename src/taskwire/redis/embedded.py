@@ -2,8 +2,8 @@
 
 The engine and the protocol are those of an external server. The server ends with this process, and one
 directory never has two servers (`data_directory`). This module only finds, starts and ends the server. It
-does not restart a server that has died. Then the process that owns the server ends with a message, and a
-supervisor starts both again.
+does not restart a server that has died. If the server dies, the process that owns it ends with a message. A
+supervisor then starts both again.
 """
 
 import asyncio
@@ -70,7 +70,10 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
 
 
 async def find(data_dir: Path) -> str | None:
-    """Return the URL of the server that already runs in `data_dir`, for a command beside the bot."""
+    """Return the URL of the server that already runs in `data_dir`; None if no server runs there.
+
+    A command line tool uses this server while the bot runs.
+    """
     path = data_directory.find_recorded_socket(data_dir)
     return _url(path) if path and await _answers(path) else None
 

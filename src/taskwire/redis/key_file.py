@@ -47,9 +47,9 @@ def install_existing(settings: Settings) -> None:
 
 
 def find(settings: Settings) -> tuple[str, ...]:
-    """Return the encryption keys of the settings, then those of the key file.
+    """Return the encryption keys of the settings, then the keys of the key file, each key once.
 
-    The newest keys of each come first.
+    In both places, the newest key is the first. With an external Redis, return only the keys of the settings.
     """
     keys = tuple(key.get_secret_value() for key in settings.secret_keys)
     if settings.redis_url is not None:

@@ -15,9 +15,9 @@ class Password(CredentialProvider):
 
     @property
     def provider(self) -> CredentialProvider | None:
-        """What redis-py asks for the password; None if there is no password.
+        """The object that redis-py asks for the user and the password; None if both are empty.
 
-        With an empty password, redis-py would still log in.
+        If redis-py got an empty password, it would still send a login, so it must get None.
         """
         return self if self._username or self._password else None
 

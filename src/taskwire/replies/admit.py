@@ -1,8 +1,8 @@
 """Claims the messages that people write in threads, and makes the batch that each claim writes.
 
 The link of a thread may not be known yet. So each queue name and key in a batch contains `@`, and the claim
-replaces `@` by the link's id. This module checks no rights: a worker does that later. It only marks what
-arrives in a channel that the settings do not allow.
+replaces `@` by the link's id. This module checks no rights: a worker does that later. If the settings do not
+allow the bot in a message's channel, this module only marks the message.
 """
 
 import json

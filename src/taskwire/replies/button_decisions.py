@@ -96,7 +96,10 @@ class ReplyDecisions:
     async def _show_decision(
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
-        """Show the decision in place of the question that contains the pressed button."""
+        """Show the decision in place of the question that contains the pressed button.
+
+        `is_last` is False if another outcome follows, for example first "Sending" and then "Sent".
+        """
         question_id = work.job if isinstance(work, DecideReply) else questions.HELD_REPLIES
         return await questions.finish_press(
             self._deps, link, question_id, words, work.requester, batch, is_last=is_last
@@ -173,9 +176,9 @@ class ReplyDecisions:
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
-        """Return whether this reply is the bare `stop` that made the pause, and a question about it is open.
+        """Return whether the question about the held replies is open and asks about this reply too.
 
-        The question about the replies that the pause holds asks about this reply too.
+        It asks about this reply if the reply is the word `stop` alone that has paused the task.
         """
         is_theirs = link.hold is not None and link.hold.reply_id == job_id
         return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None
@@ -240,12 +243,11 @@ class ReplyDecisions:
         return retry(0, context.job.with_work(text=text, is_menu=choice.is_menu), batch)
 
     async def _may_choose(self, link: Link, work: Choose) -> bool:
-        """Return whether the person may answer the agent.
+        """Return whether the person may answer the agent; False if the person may only ask the task's owner.
 
-        Return False if the person may only ask the task's owner.
-
-        A person without a Coder account may ask the owner, as with a reply. Raise AccountNeeded if the person
-        lacks only an account, and UserError for everybody else.
+        A person without a Coder account may ask the owner. Raise AccountNeeded if the person would have the
+        right to steer, and only has to connect an account. Raise UserError if the person may not even ask the
+        owner.
         """
         person, record = work.requester.person, link.record
         is_own = person in (record.owner_slack, record.requested_by)

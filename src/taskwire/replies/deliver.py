@@ -131,8 +131,8 @@ class ReplySender:
     async def _find_refusal(self, reply_job: ReplyJob) -> UserError | None:
         """Return why this person may not send input; None if the person may.
 
-        A person without a Coder account is refused like a teammate who may not steer. If the task is the
-        person's own and the person can connect an account, raise AccountNeeded instead.
+        A person without a Coder account gets the same answer as a teammate who may not steer. If the task is
+        the person's own and the person only has to connect an account, raise AccountNeeded instead.
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
@@ -189,8 +189,9 @@ class ReplySender:
     async def _hold_or_ask(self, reply_job: ReplyJob) -> Outcome | None:
         """Return the outcome of a reply that may not be sent now; None if the reply may be sent.
 
-        Hold a reply that was written before a pause. A reply that was written after the pause ends the hold.
-        If an old reply was written while no process ran, ask a person.
+        Hold a reply that was written before a pause. A reply that was written after the pause ends the hold,
+        so that the held replies are sent first. If backfill found the reply after an absence of the bot, and
+        the reply is old, ask a person whether to send it.
         """
         context, link, reply = reply_job
         hold = link.hold

@@ -94,9 +94,9 @@ class ReplyEdits:
         return done(None if is_known or is_between_people else self._claim_early_change(link, work))
 
     async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
-        """Leave the reply unchanged if another person sends it.
+        """Return a batch that tells about an edit and leaves the reply unchanged.
 
-        That person has not seen the new text.
+        The reply is sent in the name of another person. That person has not seen the new text.
         """
         words = await self._agent_input.get_display_text(new_input)
         message = teammates.edited_after_passing_on(old.author_name, words)
@@ -120,9 +120,10 @@ class ReplyEdits:
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.previous_text]
 
     def _interpret(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
-        """Return the change in the form in which it applies to this reply.
+        """Return the change, with the new text as input if the old text was input in spite of a leading `!`.
 
-        If the old text was input although it begins with `!`, the new text is input too.
+        A text that begins with `!` is otherwise read as a verb. If the old text does not begin with `!`,
+        return `work` as it is.
         """
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_shell_mark(old.text, self._deps.bot.bot_user_id, blocks):
@@ -211,9 +212,9 @@ def _score_of(reply: Reply) -> int:
 
 
 def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
-    """Settle the question about the reply's files, if the edit has removed the reason for the question.
+    """If the bot has asked about the reply's files, settle that question. Return the batch.
 
-    Other questions stay open.
+    An edit makes this question obsolete. Questions of other kinds stay open.
     """
     return settle_reply(link, old, "edited", batch) if old.question and not new.question else batch
 

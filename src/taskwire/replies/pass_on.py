@@ -130,7 +130,10 @@ class ReplyPasser:
         return await self._decide(link, work, offered, context.now_ms)
 
     async def _answer_decided(self, link: Link, work: PassOn) -> Outcome:
-        """Return the outcome that tells the person who has decided, and when."""
+        """Answer a press on a question that was decided before.
+
+        The answer says who has decided, when, and whether the reply was passed on.
+        """
         decided = await find_decided(self._deps, link.id, work.job)
         if decided is None:
             return _answer(work, teammates.settled_already())
@@ -191,7 +194,10 @@ class ReplyPasser:
         )
 
     async def _get_author_name(self, reply: Reply) -> str:
-        """Return the author's name, which the agent gets too; empty if Slack does not show it to the bot."""
+        """Return the name of the reply's author, for the owner's question and for the agent.
+
+        Return an empty text if Slack does not show the author to the bot.
+        """
         try:
             return await self._people.get_name(reply.person)
         except UserError:
@@ -313,7 +319,10 @@ def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> No
 
 
 def _tell_author(outcome: Outcome, offered: OfferedReply, message: Message) -> Outcome:
-    """Also show the message to the author of the reply, in place of *Alice was asked to pass it on*."""
+    """Return the outcome, which now also shows `message` to the person who asked the owner.
+
+    `message` replaces the text *Alice was asked to pass it on*.
+    """
     if offered.asker is None:
         return outcome
     return replace(outcome, replacements=(*outcome.replacements, (offered.asker, message)))

@@ -1,8 +1,9 @@
 """Handles the shortcut *Send to its task*: a message of the thread that was not input becomes a reply.
 
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
-agent gets the author's name. If the author changes a file after that, the message is not sent. A message that
-the agent already has, or that already waits for the agent, is not sent again.
+agent gets the author's name. If the author changes a file of the message after the shortcut was used, the
+message is not sent. A message that the agent already has, or that already waits for the agent, is not sent
+again.
 """
 
 from functools import partial

@@ -143,7 +143,10 @@ class ReplyOutcomes:
         return retry(0, None, batch)
 
     async def complete_delivery(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
-        """Record that the agent has the reply. `reported_at` is when the agent had last reported."""
+        """Record that the agent has the reply.
+
+        `reported_at` is when the agent had last reported before the reply was sent; None if it never had.
+        """
         link, reply = reply_job.link, reply_job.reply
         reply_job.context.audit.is_done()
         batch = record_delivery(self._deps.writes, link, reply, reported_at)

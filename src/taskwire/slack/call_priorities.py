@@ -91,7 +91,10 @@ class NoLimiter:
 
 @dataclass(frozen=True)
 class _WaitLimit:
-    """The end of the wait for a place, by the event loop's clock, and the block that surrounds each wait."""
+    """How calls wait for a place: until when, and in which block.
+
+    `until` is a time of the event loop's clock. Each wait is inside a block of `while_waiting()`.
+    """
 
     until: float
     while_waiting: "WaitContext"
@@ -107,9 +110,9 @@ _wait_limit: ContextVar[_WaitLimit | None] = ContextVar("taskwire_patience", def
 def as_claimant(name: str) -> Iterator[None]:
     """Inside the block, a call that finds no free place raises `NoCapacity` instead of waiting.
 
-    The call keeps its position among the waiting calls only if its caller tries again with the same `name`.
-    The queue does so for a job, and `retry_until_capacity` does so for a call whose answer is shared. Outside
-    of such a block, a call waits for its place.
+    Then the caller must make the call again with the same `name`, or the call loses its position among the
+    waiting calls. The queue runs a job again in this way. `retry_until_capacity` repeats a call whose answer
+    is shared. Outside of such a block, a call waits for its place.
     """
     before = _claimant.set(name)
     try:
@@ -122,7 +125,8 @@ def as_claimant(name: str) -> Iterator[None]:
 def wait_for_capacity(while_waiting: WaitContext) -> Iterator[None]:
     """Inside the block, calls wait for their places, for LONGEST_CAPACITY_WAIT_SECONDS in all.
 
-    `while_waiting()` surrounds each wait. It may free a slot for another task during the wait.
+    Each of these waits is inside a block of `while_waiting()`. During the wait, this block may give the
+    caller's slot to another task.
     """
     until = asyncio.get_running_loop().time() + LONGEST_CAPACITY_WAIT_SECONDS
     before = _claimant.set(""), _wait_limit.set(_WaitLimit(until, while_waiting))
@@ -146,10 +150,10 @@ async def retry_while_rate_limited(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def retry_until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call whose answer several callers share. Repeat it while it raises `NoCapacity`.
+    """Make a call whose answer several callers share. Repeat the call while it raises `NoCapacity`.
 
-    Inside `as_claimant`, which surrounds each job, raise `NoCapacity` at once: the queue repeats the job. For
-    other callers, wait between the calls, and raise `NoCapacity` only after the longest wait that
+    A job runs inside `as_claimant`. There, raise `NoCapacity` at once, because the queue repeats the job. For
+    other callers, wait between the calls. Raise `NoCapacity` only after the longest wait that
     `wait_for_capacity` allows.
     """
     now = asyncio.get_running_loop().time

@@ -68,7 +68,7 @@ class Method(StrEnum):
 class SlackTimeouts:
     """The longest duration of each kind of call, in seconds.
 
-    Reconciliation relies on `post`: no post takes longer than that.
+    No post takes longer than `post`. Reconciliation relies on this.
     """
 
     post: float = 15.0

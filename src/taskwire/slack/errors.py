@@ -22,8 +22,8 @@
     └── NoAnswer                    the time ran out after the first byte      (taskwire.transport)
 
 For a call that only reads, TryLater and OutcomeUnknown mean the same: ask again. This module only classifies
-answers and makes no calls. From an answer, the text of an error contains only Slack's error code and Slack's
-remarks.
+answers and makes no calls. Of an answer, only Slack's error code and Slack's remarks get into the text of an
+error.
 """
 
 import re
@@ -76,7 +76,7 @@ class ForeignUrl(SlackRefused):
 class SlackRateLimited(TryLater):
     """Slack's rate limit was exceeded.
 
-    `retry_after_seconds` is the value of Retry-After; None without one.
+    `retry_after_seconds` is the value of Slack's header Retry-After; None if there was no such header.
     """
 
 
@@ -196,9 +196,9 @@ def classify(
 
 
 def _clean_code(error: str) -> str:
-    """Return the error code if it has the form of one, else an empty string.
+    """Return `error` if it looks like an error code of Slack, else an empty string.
 
-    A proxy may have written any text.
+    A proxy may have written any text in its place.
     """
     return error if re.fullmatch(r"[a-z][a-z0-9_]{2,60}", error) else ""
 

@@ -59,8 +59,8 @@ class Files:
     ) -> None:
         """Share an uploaded file in a channel or thread.
 
-        Call `Outbound.reserve` before this; it takes a place in Slack's rate limits. If the call is inside a
-        `transport.deadline`, that deadline applies.
+        The caller must first take a place in Slack's rate limits with `Outbound.reserve`. If the call is
+        inside a `transport.deadline`, that deadline applies.
         """
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],

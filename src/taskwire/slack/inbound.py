@@ -208,9 +208,9 @@ class Submission:
 def parse_message_event(
     body: Body, bot: UserId | None = None
 ) -> ThreadMessage | DirectMessage | MessageEdited | MessageDeleted | IgnoredPayload:
-    """Parse a message event.
+    """Parse the event of a message that was written, edited or deleted.
 
-    `bot` is our own user; without it, the event's authorization must name the user.
+    `bot` is the user of our bot. If `bot` is None, the user is taken from the event's authorizations.
     """
     bot = bot or _find_bot_user(body)
     event = read_object(body, "event")
@@ -246,7 +246,7 @@ def parse_conversation_opened(body: Body, bot: UserId | None = None) -> Conversa
 def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
     """Parse the event that a person has opened the Home tab.
 
-    Slack sends this event for the Messages tab too.
+    Slack sends the same event if the person has opened the Messages tab. That event is ignored.
     """
     event, delivery = read_object(body, "event"), read_text(body, "event_id")
     person = read_user(event, "user")
@@ -258,7 +258,7 @@ def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
 def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
     """Parse the event that a user or a user group has changed.
 
-    A user has a changed profile or changed rights; a user group has changed members.
+    Slack sends it after a change of a user's profile or rights, or of a group's members.
     """
     event = read_object(body, "event")
     person = read_user(event, "user", "id")
@@ -296,7 +296,10 @@ def parse_earlier_message(message: Body, channel: ChannelId, bot_user: UserId) -
 
 
 def parse_mention(body: Body, bot: UserId | None = None) -> Mention | IgnoredPayload:
-    """Parse a mention of the bot. `bot` is our own user."""
+    """Parse a mention of the bot.
+
+    `bot` is the user of our bot. If `bot` is None, the user is taken from the event's authorizations.
+    """
     event = read_object(body, "event")
     channel, bot_user = read_channel(event, "channel"), bot or _find_bot_user(body)
     if channel is None:
@@ -411,7 +414,10 @@ _MessageFields = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]
 def _parse_message_fields(
     message: Body, channel: ChannelId, bot_user: UserId | None
 ) -> _MessageFields | IgnoredPayload:
-    """Return the fields of every written message, in the order of `WrittenMessage`."""
+    """Return the fields of a message that a person has written, in the order of `WrittenMessage`.
+
+    Return an IgnoredPayload if no person wrote the message, or if the message is empty.
+    """
     ts, person = read_ts(message, "ts"), read_user(message, "user")
     subtype = read_text(message, "subtype")
     if is_from_bot(message) or person == "USLACKBOT" or (person is not None and person == bot_user):

@@ -65,7 +65,8 @@ AGENT_EVENTS = ("agent_session_stopped",)
 def make_manifest(request_url: str = "", coder_host: str = "", *, is_agent: bool = False) -> Manifest:
     """Return the manifest for HTTP mode if there is a request URL, and for Socket Mode otherwise.
 
-    Links to `coder_host` get previews. `is_agent` declares the app as an agent.
+    Links to `coder_host` get previews in Slack; if `coder_host` is empty, no links do. `is_agent` declares
+    the app as an agent.
     """
     agent: dict[str, ManifestValue] = {"agent_view": {"agent_description": DESCRIPTION}} if is_agent else {}
     scopes = [*SCOPES, AGENT_SCOPE] if is_agent else [*SCOPES]

@@ -146,7 +146,7 @@ class Outbound:
     ) -> Ts:
         """Post a message and return its ts.
 
-        Call `reserve` before this; it takes a place in Slack's rate limits. If the call is inside a
+        The caller must first take a place in Slack's rate limits with `reserve`. If the call is inside a
         `transport.deadline`, that deadline applies.
         """
         ready = self._drafts.prepare_message(message)
@@ -168,10 +168,10 @@ class Outbound:
     async def find_copies(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, message_id: str
     ) -> list[Ts]:
-        """Return the bot's messages with this metadata id, oldest first, in a thread or a channel.
+        """Return the ts of the bot's messages with this metadata id, the oldest first.
 
-        In a channel, search only its top level. Without `since`, only one page is read: in a channel, the
-        newest page.
+        Search in a thread, or in a channel's top level if `thread_ts` is None. Search from `since` on. If
+        `since` is None, search only one page; in a channel, this is the page with the newest messages.
         """
         own = await self._get_own()
         found = {
@@ -246,7 +246,7 @@ class Outbound:
         raise MessageGone(Method.REPLIES, "message_not_found")
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
-        """Return the bot's reactions on the message at `ts` of a thread, and its messages after that one."""
+        """Return the bot's reactions on the message at `ts`, and the bot's later messages in the thread."""
         own = await self._get_own()
         own_reactions, own_ids = frozenset[str](), []
         async for message in self._calls.iter_messages(channel, thread_ts, ts, self.timeouts.read):
@@ -430,9 +430,10 @@ class Outbound:
         return frozenset(found)
 
     async def list_teams_to_ask(self) -> tuple[str, ...]:
-        """Return the workspaces that a call about people or groups has to name, one a call.
+        """Return the workspaces that Taskwire has to ask about people or groups, each with a call of its own.
 
-        The token of an organization's install must name one. Any other token means its own workspace (`""`).
+        If the app is installed for an organization, each call must name a workspace. Otherwise return one
+        empty string: the call then means the token's own workspace.
         """
         is_org_wide = (await self._get_own()).is_org_wide
         return tuple(sorted(await self.list_teams())) if is_org_wide else ("",)

@@ -1,7 +1,8 @@
 """Parses the payloads of shortcuts, and the messages that people pick. `inbound.py` parses other payloads.
 
-The payload of a message shortcut contains the message itself. The bot may have no other way to read that
-message. A message that got a reaction is read from its thread.
+A person picks a message with a message shortcut or with a reaction. The payload of a message shortcut
+contains the message itself. The bot may have no other way to read that message. The payload of a reaction
+does not contain the message, so the message is read from its thread.
 """
 
 from collections.abc import Mapping

@@ -55,7 +55,10 @@ class RequestRefused(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status: 401 if the sender may not be Slack, 400 if Slack never sends such a body."""
+        """The HTTP status: 401 if the request may be from another sender than Slack.
+
+        The status is 400 if Slack never sends such a body.
+        """
         return 400 if self.reason == "body" else 401
 
 
@@ -112,8 +115,9 @@ def parse_request(headers: Headers, body: bytes) -> AsyncBoltRequest:
 
     Raises `RequestRefused` if Slack would not send such a request.
 
-    The query string is left out, because the signature does not cover it. Bolt gets the parsed body instead
-    of the text: Bolt would parse the text again, and would take a command that contains "payload" for a form.
+    The query string is left out, because the signature does not cover it. Bolt gets the parsed body and not
+    the text. From the text, Bolt would parse the body a second time, and would misread a command whose text
+    contains "payload".
     """
     try:
         passed_on = {name: list(headers.getall(name, ()))[:1] for name in _FORWARDED_HEADERS}
@@ -140,7 +144,10 @@ def _reject_constant(word: str) -> object:
 
 
 def _parse_object(text: str, *, is_json: bool) -> dict[str, object]:
-    """Return the object in a JSON text, a form, or the `payload` field of a form. Raises ValueError."""
+    """Return the object that a body contains: in a JSON text, in a form, or in the `payload` field of a form.
+
+    Raises ValueError if the body contains no object, or an empty object.
+    """
     if is_json or text.startswith("{"):
         found = json.loads(text, parse_constant=_reject_constant)
     else:

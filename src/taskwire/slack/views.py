@@ -38,7 +38,7 @@ class Views:
     async def publish(self, person: UserId, view: View) -> None:
         """Replace the content of a person's Home tab.
 
-        Call `Outbound.reserve` before this; it takes a place in Slack's rate limits.
+        The caller must first take a place in Slack's rate limits with `Outbound.reserve`.
         """
         call = self._client.views_publish(user_id=person, view=self._drafts.prepare_view(view))
         await self._calls.make(Method.PUBLISH_VIEW, self._timeout_seconds, call, is_reserved=True)

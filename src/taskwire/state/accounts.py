@@ -1,11 +1,10 @@
 """The Coder accounts that people have connected.
 
-Each person's record is encrypted and signed for that person.
+Each person's record is encrypted and signed for that person. So a record cannot be opened for another person.
+It also cannot be opened if it was written without the keys. Only the encrypted part contains the account's
+token.
 
-The token that Taskwire has made for its own service account is stored in the same way.
-
-A record cannot be opened for another person. It also cannot be opened if it was written without the keys.
-Only the encrypted part contains the token.
+A token that Taskwire has made for its own service account is stored in the same way.
 """
 
 from datetime import datetime
@@ -111,7 +110,7 @@ class AccountStore:
         return [account for account in found if account is not None]
 
     async def find_person(self, user_id: str) -> UserId | None:
-        """Return the person who has connected this Coder user."""
+        """Return the person who has connected this Coder user; None if nobody has."""
         kept = cast("str | None", await self._redis.get(self._keys.named("account_of", user_id)))
         person = UserId(kept) if kept else None
         account = await self.find(person) if person else None

@@ -138,7 +138,10 @@ class _Check:
         return None
 
     def ends(self, head: _Head) -> None:
-        """Check that the chain ends with the entry that its head and its seal name."""
+        """Check that the chain ends neither before the newest entry nor before the last sealed entry.
+
+        `head` has the number and the hash of the newest entry.
+        """
         if self.number < max(head.number, self.seal.number) or (
             self.number == head.number and self.before != head.hash
         ):
@@ -264,7 +267,11 @@ class AuditTrail:
                 self._last = new.seal
 
     async def _trim(self, seal: AuditSeal, check: _Check) -> "_Trimmed":
-        """Return the new seal, and the ids of the entries that are too old or too many."""
+        """Return the new seal, and the ids of the entries that have to be removed.
+
+        These are the entries that are too old, and the oldest entries if the trail has more entries than
+        allowed.
+        """
         trimmed, trimmed_hash, ids = seal.trimmed, seal.trimmed_hash, []
         oldest_ms = int(self._clock.stamp() or time.time() * 1000) - self._longest_ms
         for row_id, fields in await self._read_oldest():
@@ -306,7 +313,10 @@ class AuditTrail:
 
 
 def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
-    """Return a seal, and what is wrong with it. If the trail was never sealed, return an empty seal."""
+    """Return a seal, and what is wrong with it; the text is empty if nothing is wrong.
+
+    If the trail was never sealed, or the seal cannot be opened, return an empty seal.
+    """
     if not sealed:
         return AuditSeal(), ""
     try:

@@ -57,10 +57,12 @@ class Heartbeat:
         await self._record_request()
 
     async def record_backfill(self, absence_ms: int | None, silence_ms: int) -> None:
-        """Record that backfill reads the last `absence_ms`; None means everything.
+        """Record that backfill reads what was written in the last `absence_ms`; None means everything.
 
-        The next HTTP request then does not start a backfill for this time. It still does if Slack was silent
-        for `silence_ms` or more before the gap. Nothing is recorded if Slack has never sent an HTTP request.
+        After that, this time no longer counts as a silence of Slack. So the next HTTP request does not start
+        a second backfill of it. Record nothing if Slack was already silent for `silence_ms` or more before
+        this time: then the next request must start a backfill. Also record nothing if Slack has never sent an
+        HTTP request.
         """
         await self._record_backfill(-1 if absence_ms is None else absence_ms, silence_ms)
 
@@ -109,6 +111,6 @@ class ReceivedKinds:
             await self._record(*sorted(kinds))
 
     async def list_latest(self) -> Mapping[str, datetime]:
-        """Return for each kind of payload when one last arrived."""
+        """Map each kind of payload to the time at which a payload of this kind last arrived."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._key))
         return {kind: from_ms(int(at)) for kind, at in found.items()}

@@ -78,8 +78,8 @@ class LinkWrites:
     def move_thread(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
         """Give the link a new thread.
 
-        Replies in the old thread still reach the link, for as long as replies in the thread of an ended link
-        do.
+        Replies in the old thread still reach the link, until Redis forgets the old thread. Redis forgets it
+        after the same time as the thread of an ended link.
         """
         self.set_field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write(
@@ -186,7 +186,7 @@ class LinkWrites:
         return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
 
     def hold_reply(self, batch: Batch, link: LinkId, score: int) -> Batch:
-        """Add one late reply to the replies that a pause holds."""
+        """Move the reply with this `score` from the queue to the held replies."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
@@ -246,12 +246,12 @@ class LinkWrites:
         )
 
     def follow(self, batch: Batch, link: LinkId, until_ms: int) -> Batch:
-        """Record until which time a message follows the agent."""
+        """Record that a message in the thread shows the agent's output until `until_ms`, in ms since 1970."""
         self.set_field(batch, link, "follow", f"{until_ms}")
         return batch.write_expiring(FOLLOWED_TTL_MS, "ZADD", self._keys.named("followed"), until_ms, link)
 
     def unfollow(self, batch: Batch, link: LinkId) -> Batch:
-        """Record that no message follows the agent any more."""
+        """Record that no message shows the agent's output any more."""
         self.remove_field(batch, link, "follow")
         return batch.write("ZREM", self._keys.named("followed"), link)
 

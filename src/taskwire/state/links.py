@@ -77,12 +77,12 @@ class Links:
         return _read_link(fields) if "record" in fields else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
-        """Find the open link of a task."""
+        """Find the open link of a task; None if the task has no open link."""
         link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
         return await self.find(LinkId(link_id)) if link_id else None
 
     async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
-        """Find the id of a thread's link, open or ended."""
+        """Find the id of a thread's link, open or ended; None if the thread has no link."""
         found = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
         return LinkId(str(found)) if found else None
 
@@ -153,9 +153,9 @@ class Links:
         return found
 
     async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
-        """Run a command for each link.
+        """Run a Redis command for each link, and yield each link's id with the answer.
 
-        Run it for a few links at a time, so that other calls run in between.
+        Run the command for a few links at a time, so that other calls run in between.
         """
         for piece in split_links(link_ids):
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -166,7 +166,7 @@ class Links:
                 yield read
 
     async def count_followed(self, now_ms: int) -> int:
-        """Return how many agents are followed by a message now."""
+        """Return how many links have a message that shows the agent's output now."""
         return len(await self._redis.zrangebyscore(self._keys.named("followed"), now_ms, "+inf"))
 
     async def fire_timers(self) -> int:
@@ -216,7 +216,8 @@ class Links:
     async def list_held(self, link_id: LinkId) -> list[Job]:
         """List the jobs that a pause holds, in order.
 
-        A job that a newer version has written is read as in `list_jobs`.
+        If only a newer version can read a job, the job is left out. A reply is listed even then, with the
+        fields that this version knows.
         """
         found = self._redis.hgetall(self._keys.named("held", link_id))
         held = await cast("Awaitable[dict[str, str]]", found)
@@ -224,9 +225,10 @@ class Links:
         return _jobs(body for _, _, body in scored)
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
-        """Find the job in a `to_coder` queue whose attempt has an unknown outcome.
+        """Find the job in a link's `to_coder` queue whose attempt has an unknown outcome.
 
-        Return it with its intent record.
+        Return the job and its intent record. Return None if there is no such job, or if only a newer version
+        can read the job. Raises CannotRead if the intent record cannot be opened.
         """
         base = self._keys.named("queue", to_coder(link_id))
         read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])

@@ -67,12 +67,12 @@ class Notes:
         await self._write("DEL", self._keys.named("notes", *parts))
 
     async def find_cached(self, *parts: str) -> tuple[str | None, str]:
-        """Return the cached answer, and the id of the last change.
+        """Return the cached answer, or None if it is outdated or missing.
 
-        If the answer is outdated, return None in its place.
+        Also return the id of the last change.
 
-        A caller without an answer asks Slack or Coder, and stores the new answer with this id. If a change
-        comes in the meantime, the new answer is outdated at once.
+        If there is no answer, the caller asks Slack or Coder, and stores the new answer with this id. If
+        another change comes before the new answer is stored, the new answer is outdated at once.
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))

@@ -66,7 +66,8 @@ class StoredObservation(NamedTuple):
     def words(self) -> tuple[str, ...]:
         """Return this observation's seven arguments for the script `state/lua/polls.observe.lua`.
 
-        In the job's id, the script replaces `@N@` by the observation's number.
+        One argument is the job about the observation. The id of this job contains `@N@`. The script replaces
+        `@N@` by the number of the observation.
         """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()

@@ -38,7 +38,10 @@ class Owner:
         return self.app != other.app
 
     def is_another_coder(self, other: "Owner") -> bool | None:
-        """Return whether the other owner has another Coder; None if Coder must answer first."""
+        """Return whether the other owner has another Coder; None if that is not known yet.
+
+        It is not known if Coder has not told its deployment id and the addresses differ.
+        """
         if self.coder and other.coder:
             return self.coder != other.coder
         return False if self.url == other.url else None

@@ -108,7 +108,7 @@ class PersonData:
         return found
 
     async def count_done(self, request: str) -> int:
-        """Return the number of links from which this request has removed the person."""
+        """Return from how many links the request with this id has removed the person."""
         return await self._redis.zcard(self._keys.named("notes", FORGOTTEN, request))
 
     async def _read_all(self, keys: list[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,8 @@
-"""Answers presses of the card's buttons that change nothing: the agent's question, and the task's page."""
+"""Answers presses of the card's buttons that change nothing.
+
+These buttons show the agent's question, the page of the task, the request for another task like this one, or
+with whom the task is shared.
+"""
 
 import asyncio
 import contextlib
@@ -49,7 +53,10 @@ class OpenQuestion(NamedTuple):
 
 
 class LikeRequest(NamedTuple):
-    """The values of the form for another task. `is_masked`: whether masks in its prompt stand for secrets."""
+    """The values of the form for another task like this one.
+
+    `is_masked` says whether masks in the form's prompt stand for secrets.
+    """
 
     form: OpenForm
     is_masked: bool
@@ -106,10 +113,11 @@ class CardQuestions:
         )
 
     async def _find_whole_prompt(self, person: UserId, link: Link) -> str | None:
-        """Return the prompt as Coder has it, if a part of the prompt may be missing in the link's record.
+        """Return the task's prompt from Coder, if the prompt in the link's record may be incomplete.
 
-        The record of a task that was attached has a beginning of the prompt, with masks. Return None if the
-        record's prompt is to be used, because it is whole or because Coder does not return the task.
+        The record of an attached task has only the beginning of the prompt, with masks. Return None if the
+        record's prompt is complete, or if Coder does not return the task. Then the caller uses the record's
+        prompt.
         """
         record = link.record
         if record.task_id is None or (MASK not in record.prompt and len(record.prompt) < LONGEST_PROMPT):
@@ -123,7 +131,10 @@ class CardQuestions:
             return None
 
     async def show_prompt(self, requester: Requester, seen: VisibleTask) -> str:
-        """Return a task's prompt as the dialog that edits it shows it to the person."""
+        """Return a task's prompt for the dialog in which the person edits the prompt.
+
+        Secrets are masked, unless the person is the owner or an administrator.
+        """
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
         return await self._show_prompt(requester.person, link, seen.task.initial_prompt)
 
