@@ -1,9 +1,9 @@
 """Listener for the slash command `/task …`, and for buttons that offer a command.
 
-A button offers a command if the person's own command was mistyped. A question is acknowledged first and
-answered later through the response URL. A dialog opens during the acknowledgement, because its trigger
-expires after three seconds. Every other command becomes a job in the person's `intake` queue before the
-command is acknowledged.
+A button offers a command if the person's own command was mistyped. A question is a command that only asks for
+something, such as a list of tasks. It is acknowledged first and answered later through the response URL. A
+dialog opens during the acknowledgement, because its trigger expires after three seconds. Every other command
+becomes a job in the person's `intake` queue before the command is acknowledged.
 """
 
 import asyncio
@@ -103,7 +103,8 @@ class Commands:
     async def _offer(self, typed: SlashCommand, near_miss: NearMiss, *, is_instead: bool = False) -> str:
         """Offer the commands that the person probably meant. Return the text of the acknowledgement.
 
-        If `is_instead`, the person has pressed a button, and the offer replaces the message with this button.
+        If `is_instead`, the person has pressed a button, and the offer replaces the message that contains
+        this button.
         """
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
@@ -135,9 +136,9 @@ class Commands:
             self._show(requester, said)
 
     async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
-        """Run the command that the person chose, and replace the message with the buttons.
+        """Run the command that the person chose. The answer replaces the message that contains the buttons.
 
-        If the chosen command was mistyped too, offer other commands instead.
+        If the chosen command is mistyped too, offer other commands in place of that message.
         """
         try:
             command = commands.parse(typed.text)

@@ -196,7 +196,7 @@ class Dialogs:
         self._background.start(self._fill(view_id, dialog, make_view))
 
     async def _fill(self, view_id: str, dialog: Dialog, make_view: MakeView) -> None:
-        """Show the view that `make_view` builds in the opened dialog. Show the error message if it fails."""
+        """Show in the opened dialog the view that `make_view` builds; if this fails, the error message."""
         view = await answer_or_explain(make_view, lambda said: forms.notice_dialog(dialog, said.text))
         await retry_while_rate_limited(lambda: self._slack.views.update(view_id, view))
 

@@ -1,4 +1,9 @@
-"""Decides which payloads are for this installation, and claims these payloads in the inbox."""
+"""Decides which payloads are for this installation, and claims these payloads in the inbox.
+
+A delivery is one event, command, press or dialog from Slack. Slack may send it several times. To claim it is
+to record it in the inbox, together with its batch: the jobs that handle it. A delivery that is in the inbox
+already is not handled again.
+"""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -99,8 +104,8 @@ class Ingress:
 
         The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
         minute. Without this limit, a person could push other people's entries out of the audit trail.
-        Messages in threads are not checked here. The worker refuses them, because only the worker knows the
-        link of a thread.
+        Messages in threads are not checked here. The worker checks them, because only the worker knows which
+        task a thread belongs to.
         """
         if self._allowed.has_channel(requester.channel):
             return None

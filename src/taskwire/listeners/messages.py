@@ -200,9 +200,9 @@ class Messages:
         return await self._claim_request("reaction", reaction.delivery, work, verb)
 
     async def _session_stopped(self, body: Body) -> ClaimResult | None:
-        """Stop the task of a thread whose agent session a person has stopped in Slack.
+        """Claim the event that a person has stopped the agent session of a thread in Slack.
 
-        The job finds the task.
+        The job finds the thread's task and stops it.
         """
         stopped = parse_session_stopped(body)
         if not isinstance(stopped, SessionStopped):
@@ -218,7 +218,7 @@ class Messages:
         work: StopByReaction | MakeTaskOfMessage,
         verb: str,
     ) -> ClaimResult:
-        """Claim an event with which a person asks for something without a text, such as a reaction."""
+        """Claim an event by which a person asks for `work` without writing a text, such as a reaction."""
         requester = work.requester
         refused = await self._ingress.refuse_event(kind, "event", delivery, requester)
         if refused is not None:

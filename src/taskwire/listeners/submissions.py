@@ -89,7 +89,7 @@ class DialogContext(BaseModel):
 
     @property
     def source(self) -> EarlierMessages | None:
-        """The thread that contains the message from which the form was opened."""
+        """The thread that contains the message from which the form was opened; None if there is none."""
         channel = find_channel(self.source_channel)
         if channel is None or self.source_thread is None:
             return None
@@ -98,7 +98,10 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """The result of a submission: one or two jobs, or error messages."""
+    """The result of a submission: one or two jobs, or error messages.
+
+    It has neither if the submission does not come from one of Taskwire's dialogs.
+    """
 
     job: (
         CreateRequested
@@ -162,9 +165,9 @@ def _has_mask(context: DialogContext, values: Mapping[str, str]) -> bool:
 
 
 def _parse_account(requester: Requester, dialog: Dialog, values: Mapping[str, str]) -> DialogRequest:
-    """Return the job or the error of the dialog that asks for a token, or of the one that asks for a number.
+    """Return the job or the error of a dialog by which a person connects their Coder account.
 
-    With either, a person connects their Coder account.
+    One dialog asks for a token. The other dialog asks for the number that the person's browser shows.
     """
     field, empty = {
         Dialog.CONNECT: (accounts.PASTE_FIELD, accounts.NOTHING_PASTED),

@@ -208,7 +208,7 @@ class Side:
 
 
 def _ordered(kind: str, items: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return the items sorted, with all scores in one notation.
+    """Return the items in a fixed order, with all scores in one notation, so that two sides can be compared.
 
     Two Redis servers may list a set in different orders, and may write equal scores with different digits.
     """

@@ -1,6 +1,6 @@
 """Shows in Slack's own agent surface whether an agent works, in workspaces with that surface.
 
-The agent surface is the part of Slack that shows the status of an AI agent in a thread: the agent session.
+The agent surface is the part of Slack that shows in a thread the status of an AI agent, its *session*.
 
 While an agent works, Slack shows its own button *Stop*. `listeners/messages.py` handles a press of this
 button. No other feature depends on the agent surface: the card shows the same state, and more. If Slack

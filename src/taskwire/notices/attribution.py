@@ -28,7 +28,7 @@ from taskwire.people.permissions import People
 
 
 async def prepend_act(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
-    """Return the event. If a person in Slack has caused it, return the event of the person's act before it.
+    """Return the event. If a person in Slack has caused it, put the event of the person's act before it.
 
     If the task has vanished because a person deleted it, return only the event with this person.
     """

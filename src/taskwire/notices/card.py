@@ -126,7 +126,7 @@ class CardAndReceipts:
         return done(batch)
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Return whether a reply in the thread resumes the task, which the channel's settings say.
+        """Return whether the channel's settings let a reply resume the paused task.
 
         The card shows this only while a person's pause is under way. At other times, return True.
         """
@@ -137,7 +137,9 @@ class CardAndReceipts:
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
         """Queue an update of the Home tabs of the owner and of each person with whom the task is shared.
 
-        The tabs do not wait for the card's edit. The tabs of members of a user group are not updated.
+        `drawn` is the digest of the card's present state. Do nothing if the tabs were updated for this state
+        already. The tabs do not wait for the card's edit. The tabs of members of a user group are not
+        updated.
         """
         if link.told_home == drawn:
             return
@@ -229,7 +231,7 @@ class CardAndReceipts:
         """Add the wanted reaction, then remove the others. The removals may have to wait for Slack's limits.
 
         `had` are the reactions that the message may have. A reaction stays in the stored list until it is
-        removed, because its attempt may have succeeded, whatever Slack answered.
+        removed, because the call that adds it may have succeeded, whatever Slack answered.
 
         A process that was frozen may add its reaction after another process has shown a newer state. It then
         writes a job that repairs the reactions. Only this repair gives `repaired`: the wanted reaction with
@@ -263,9 +265,9 @@ class CardAndReceipts:
 
 
 def _all_tried(had: list[str]) -> list[str]:
-    """Return these reactions with the mark `?`, which means that Slack may show the reaction.
+    """Return these reactions. If a repair has set the mark `=` on a reaction, the mark `?` replaces it.
 
-    The mark `?` replaces the mark `=`, which a repair has set.
+    A reaction with the mark `?` may be on the message or not.
     """
     names = [TRIED + name.removeprefix(REPAIRED) if name.startswith(REPAIRED) else name for name in had]
     return [name for name in names if name != TRIED]

@@ -157,13 +157,13 @@ class Notifier:
         return first is not None and not first.question
 
     def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
-        """If Coder shows that the task is active again, let the replies go that waited for a resume."""
+        """If Coder shows that the task is active again, send the replies that waited for a resume."""
         if link.waits_for_resume and link.hold is None and event.observation.is_active:
             self._deps.writes.release_held(batch, link.id)
             questions.settle_held(self._deps, link, inputs.HELD_SENT, batch)
 
     async def _settle_start_button(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
-        """If the workspace has started, remove its start button and name the person who started it."""
+        """If the workspace has started, show who started it in place of the notice's start button."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
         is_up_again = link.state.phase in STOPPED_PHASES and state.phase not in (*STOPPED_PHASES, Phase.GONE)
         if is_act or is_up_again:
@@ -407,7 +407,10 @@ class Notifier:
         )
 
     def _record_output(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Record how much of the agent's log was shown, and its steps. Share a cut text whole, as a file."""
+        """Record how much of the agent's log was shown, and its steps. Return the batch.
+
+        If the message shows only a part of the agent's text, share the whole text as a file.
+        """
         if written.cursor:
             self._deps.writes.set_field(batch, link.id, "cursor", written.cursor)
         if written.steps_text:

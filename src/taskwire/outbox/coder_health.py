@@ -70,7 +70,10 @@ def is_coder_away(error: OutsideError) -> bool:
 
 
 class CoderHealth:
-    """Counts failed polls of Coder. After several failed polls in a row, the cards show an outage."""
+    """Counts failed polls of Coder. After two failed polls in a row, the cards show an outage.
+
+    If Coder refuses our token, one failed poll is enough.
+    """
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
@@ -80,7 +83,7 @@ class CoderHealth:
         self.trouble = ""
 
     async def record_failure(self, error: OutsideError, now_ms: int) -> None:
-        """Record a failed poll. After several failed polls in a row, the cards show the outage."""
+        """Record a failed poll. If an outage begins, store it, and ask all cards to show it."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _reason_of(error)
@@ -101,7 +104,7 @@ class CoderHealth:
             await self._store(known.model_copy(update={"stage": "shown"}))
 
     async def record_success(self) -> None:
-        """Record a successful poll. It ends an outage."""
+        """Record a successful poll. If there was an outage, end it, and ask all cards to show this."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
         known = await _find_stored_outage(self._deps)
         if known is None:
@@ -173,10 +176,8 @@ class ServiceAccount:
     async def check(self) -> tuple[str, ...]:
         """Return a sentence for each problem of the service account, and tell the administrators.
 
-        Call this often.
-
-        Coder is asked every twelve hours, or every hour while there is a problem. Calls in between return the
-        last result.
+        Call this often. Most calls return the latest result: Coder is asked only every twelve hours, or every
+        hour while there is a problem.
         """
         await self._renewal.look()
         now = datetime.now(UTC)

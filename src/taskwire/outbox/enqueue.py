@@ -81,9 +81,10 @@ def draw_first_card(link: LinkId, batch: Batch | None = None) -> Batch:
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_newest: bool = True) -> Batch:
-    """Append a job that updates the card in place. It replaces an update of the card that waits.
+    """Append a job that updates the card in place.
 
-    If `is_newest` is false and an update of the card already waits or runs, append nothing.
+    If `is_newest`, the job replaces an update of the card that still waits. Otherwise, append nothing if an
+    update of the card already waits or runs.
     """
     job = Job(id="card", work=DrawCard())
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_newest)

@@ -50,5 +50,5 @@ async def refresh_home_if_kept(deps: Dependencies, person: UserId, batch: Batch)
 
 
 def keep_home(deps: Dependencies, person: UserId) -> Batch:
-    """Record that the person has opened the Home tab."""
+    """Return a batch that records, for a week, that the person has opened the Home tab."""
     return deps.notes.keep_in(Batch(), "1", "home", person, ttl_ms=OPENED_TTL_MS)

@@ -1,9 +1,8 @@
 """Turns Coder's answers into domain values, and reads an agent's reports.
 
 An observation is what Coder shows about a task at one time. All text from Coder and from agents is masked
-before it is stored. When a task is seen for the first time, its
-reports are read too. Without the reports, an agent that has finished would look like an agent that asks a
-question.
+before it is stored. When a task is seen for the first time, its reports are read too. Without the reports, an
+agent that has finished would look like an agent that asks a question.
 """
 
 import asyncio
@@ -133,9 +132,9 @@ _log = logger("taskwire.outbox.observing")
 
 
 async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> Observed:
-    """Return the event for a task that gets a link now.
+    """Return the first observation of a task that gets a link now, as an event.
 
-    The event has the task's reports if they can be read.
+    The event contains the agent's reports, if they can be read.
     """
     seen = observation_of(task, deps.mask)
     try:

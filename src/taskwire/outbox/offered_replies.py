@@ -80,12 +80,15 @@ class OfferedReply(BaseModel):
         return hashlib.sha256(shown.encode()).hexdigest()
 
     async def is_settled(self, deps: Dependencies, link: Link) -> bool:
-        """Return whether the reply is a choice for a question that has been answered since."""
+        """Return whether the reply is a choice and the agent's question has been answered in the meantime."""
         return self.choice is not None and await find_choice(deps, link, self.choice) is None
 
 
 class DecidedReply(BaseModel):
-    """Who has decided about an offered reply, and when. `was_passed` is False after *Not now*."""
+    """Who has decided about an offered reply, and when.
+
+    `was_passed` is False if the person pressed *Not now*, and True if the person passed the reply on.
+    """
 
     person: UserId
     at: Ts

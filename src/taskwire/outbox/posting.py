@@ -64,9 +64,8 @@ async def post_once(
 ) -> Ts:
     """Post the message of this job, or find the message that an earlier attempt has posted.
 
-    Return the message's ts.
-
-    Raises the errors of Slack's client. After OutcomeUnknown, the intent record stays.
+    Return the message's ts. Raises the errors of Slack's client. After OutcomeUnknown, the stored `PostNote`
+    stays, and the next try of the job searches Slack for the message.
     """
     if context.is_outcome_unknown:
         found = await _look_for_post(deps, context, read(PostNote.model_validate_json, context.note))
@@ -147,11 +146,11 @@ def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | N
 async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
     """Search Slack once for a post of unknown outcome.
 
-    Return the ts of the post, or None if the post certainly does not exist. Raises JobEnded if the next lease
-    must search again.
+    Return the ts of the post, or None if the post certainly does not exist. Raises JobEnded if the next run
+    of the job must search again.
 
-    Each search takes one of the few places for reading. Under contention, several searches in one lease would
-    starve the last one.
+    A run makes only one search. Each search needs one of the few places in Slack's limits for reading. If
+    many jobs wait for places, the last of several searches might never get one.
     """
     search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.count_looks(note.attempt)
@@ -191,7 +190,10 @@ def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Bat
 
 
 def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """Return for how many seconds after its start a call of a stopped process can still reach Slack."""
+    """Return how long a call of a frozen process can still reach Slack, in seconds after the call's start.
+
+    `timeout_seconds` is the timeout of the call.
+    """
     times = deps.queues.times
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -205,9 +207,10 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
-    """Keep one copy of a message that was perhaps posted twice: the recorded copy, else the earliest copy.
+    """Keep one copy of a message that was perhaps posted twice, and delete the others.
 
-    The job searches at once. It searches again when the stopped process's late call can no longer arrive.
+    Keep the recorded copy; if none is recorded, keep the earliest. A frozen process may post another copy
+    late. So the job searches at once, and once more when no such call can arrive any longer.
     """
     work = context.work(RemoveDuplicateMessage)
     # Only the ts of a card is recorded. In a discussion, the card is one of the replies.

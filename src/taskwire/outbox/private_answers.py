@@ -57,10 +57,11 @@ def handed_over_answers(person: str) -> QueueName:
 async def show_privately(
     slack: Outbound, requester: Requester, message: Message, priority: Priority = Priority.POST
 ) -> None:
-    """Show an answer in the thread, or by the response URL. Raises the errors of Slack's client.
+    """Show an answer that only the requester can see. Raises the errors of Slack's client.
 
-    An answer by a response URL appears in the channel and not in the thread. But it reaches people whom an
-    ephemeral message does not reach. If one of these two calls fails, the other call is made.
+    There are two calls for this. An ephemeral message appears in the thread. An answer by a response URL
+    appears in the channel, but reaches some people whom an ephemeral message does not reach. For a request
+    from a thread, the ephemeral message is tried first. If one call fails, the other call is made.
     """
 
     async def post_ephemeral() -> None:
@@ -111,7 +112,7 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
 class PrivateAnswer(NamedTuple):
     """An answer for one person.
 
-    If `is_instead`, the answer replaces the message with the button that the person pressed.
+    If `is_instead`, the answer replaces the message that contains the button that the person pressed.
     """
 
     requester: Requester

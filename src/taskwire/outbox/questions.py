@@ -57,7 +57,10 @@ class PostedQuestion(SealedModel):
 async def record_posted(
     deps: Dependencies, link: Link, question_id: str, place: PostedQuestion, batch: Batch
 ) -> Batch:
-    """Store where a question was posted. The question replaces an older question with the same id."""
+    """Store where a question was posted. Return the batch.
+
+    If an older question with the same id is open, it loses its buttons.
+    """
     older = await deps.links.find_question(link.id, question_id)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
@@ -86,7 +89,7 @@ async def replace_text(
     batch: Batch,
     meta: Metadata | None = None,
 ) -> bool:
-    """Replace the text of an open question. Return False if the question is not open.
+    """Replace the text of an open question. Return False if it is not open, or if Slack refuses the edit.
 
     `meta` is the new metadata of the question's message. Without `meta`, the message keeps its id and kind.
     """
@@ -269,9 +272,10 @@ def _record_settled(
 
 
 async def is_open(deps: Dependencies, link: Link, question_id: str, pressed_ts: Ts | None = None) -> bool:
-    """Return whether a question may still be open. `pressed_ts` names the message with the pressed button.
+    """Return whether a question may still be open, even if its message shows buttons.
 
-    Return False if the question was settled, even if the message still shows buttons.
+    `pressed_ts` is the ts of the message that contains the pressed button; None without a press. Return True
+    if the question was not settled, or if this message is newer than the settled one.
     """
     settled = await deps.notes.find("settled_question", link.id, question_id)
     last = find_ts(settled) if settled is not None else None

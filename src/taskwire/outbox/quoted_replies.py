@@ -56,7 +56,7 @@ async def post_quotation(
 
 
 def queue_reply(link: LinkId, reply: Reply, batch: Batch | None = None) -> Batch:
-    """Queue a reply as input for the agent, and the receipt of the reply."""
+    """Queue a reply as input for the agent, and queue the emoji that shows that the reply was taken."""
     batch = (batch or Batch()).append(
         to_coder(link),
         Job(id=f"{REPLY_ID_PREFIX}{reply.ts}", work=reply),

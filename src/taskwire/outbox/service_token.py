@@ -51,7 +51,8 @@ async def can_renew(coder: CoderClient) -> bool:
 class ServiceTokenRenewal:
     """Renews the token of `deps.service_coder`.
 
-    `learn` masks a token; `on_change` is called after a change of token.
+    `learn` is called with each new token, so that the token is masked everywhere. `on_change` is called after
+    a change of the token.
     """
 
     def __init__(

@@ -84,11 +84,10 @@ async def let_wait(deps: Dependencies, context: JobContext, error: AccountProble
 async def answer_or_wait(
     deps: Dependencies, requester: Requester, line: str, answer: Callable[[], Awaitable[Message]]
 ) -> Message:
-    """Return the answer to a question.
+    """Return the result of `answer`: the answer to a command that only asks for something.
 
-    If the answer needs an account, let the question wait and return a message about it.
-
-    `line` is the command, after `/task`, that asks this question.
+    If the answer needs an account that is not connected, let the question wait, and return a message that
+    says this. `line` is the text of the command after `/task`.
     """
     try:
         return await answer()
@@ -163,7 +162,7 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
-    """Tell a person in a direct message, once a week, that a request waits for their account."""
+    """Tell a person by direct message, at most once a week, that a request waits for their account."""
     person = UserId(error.person)
     if await record_unless_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS):
         known = await deps.accounts.find(person)

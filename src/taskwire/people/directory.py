@@ -4,8 +4,8 @@ Rights are looked up at each action, so that a person cannot use a lost right fo
 answer for five seconds after its request, or until Slack reports a change. Requests for the same answer in
 this time share one call. So one person causes at most one call in five seconds. Slack allows lookups of a
 hundred people a minute. If more people act in a minute, their lookups wait for Slack's rate limits. Names may
-be some minutes old, because no right depends on a name. A stored answer is sealed for the person that it is
-about. So nobody can become another person by writing into Redis.
+be some minutes old, because no right depends on a name. A stored answer is encrypted and signed for the
+person that it is about. So nobody can become another person by writing into Redis.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable

@@ -49,7 +49,10 @@ class Account(BaseModel):
 
 
 class NoAccount(UserError):
-    """The person's confirmed e-mail address leads to no Coder user, or to several."""
+    """No Coder user can be found by the person's e-mail address.
+
+    Slack shows no confirmed address, or the address belongs to no Coder user, or to several.
+    """
 
 
 class Suspended(UserError):
@@ -95,9 +98,10 @@ class People:
         return any([person in await self.directory.list_group(group) for group in groups])
 
     async def get_account(self, person: UserId) -> Account:
-        """Return the person's Coder account. Raise UserError with what is missing.
+        """Return the person's Coder account. If there is none, raise UserError, which says what is missing.
 
-        Raise AccountNeeded if the person can connect an account: the request then waits for the account.
+        If the person can connect an account, raise AccountNeeded instead. The request then waits for the
+        account.
         """
         profile = await self.get_profile(person)
         own = await self.accounts.find(person)

@@ -52,8 +52,8 @@ class Quotas:
     async def count_task(self, person: UserId, record: LinkRecord, job_id: str, now_ms: int) -> Batch:
         """Return the batch that counts this new task.
 
-        Raise UserError if a limit is reached. Its text says when the person can start the next task. End the
-        job with a retry while another request in the channel is being counted.
+        Raise UserError if a limit is reached. Its text says when the person can start the next task. If
+        another request in the channel is being counted now, raise JobEnded, so that the job runs again soon.
         """
         batch = Batch()
         if await self._people.is_admin(person):
@@ -122,7 +122,10 @@ class Quotas:
         return _count_running((await self._deps.links.list_links(here - {record.id})).values())
 
     async def _find_wait(self, most: int, whose: str, now_ms: int) -> int:
-        """Return after how many minutes the next task may start; 0 if it may start now."""
+        """Return after how many minutes the next task may start; 0 if it may start now.
+
+        `most` is the limit for an hour. `whose` is the person or the channel that has this limit.
+        """
         latest = await self._deps.notes.list_since(now_ms - HOUR_MS, _COUNT, whose)
         return -(-(latest[-most] + HOUR_MS - now_ms) // 60_000) if len(latest) >= most else 0
 

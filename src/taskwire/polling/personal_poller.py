@@ -124,7 +124,10 @@ class PersonalPoller:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Forget which observations this process has stored, because Redis may have lost them."""
+        """Forget which observations this process has stored, so that the next polls store them again.
+
+        Call this if Redis may have lost them.
+        """
         for reader in self._readers.values():
             reader.forget()
 
@@ -171,7 +174,11 @@ class PersonalPoller:
             await self._coder_health.record_failure(errors[0], poll.began_ms)
 
     async def _poll_person(self, poll: Poll, person: UserId) -> OutsideError | bool:
-        """Poll a person's tasks. Return Coder's error, or else whether Coder has listed the tasks."""
+        """Poll a person's tasks.
+
+        Return True if Coder has listed the tasks. Return Coder's error if it did not. Return False if the
+        person's account is not connected or is refused, or if another process has made a later poll.
+        """
         account = await self._accounts.find(person)
         if account is None or account.is_refused:
             return False
