@@ -37,7 +37,11 @@ _log = logger("taskwire.listeners.ingress")
 
 
 class ClaimAnswer(NamedTuple):
-    """What to tell a person at once, and whether the delivery is new, so that it must be handled."""
+    """The result of a claim.
+
+    `reply` is what to tell the person at once; empty if there is nothing to tell. `is_new` is true if the
+    delivery was claimed now and must be handled.
+    """
 
     reply: str
     is_new: bool = False
@@ -177,7 +181,7 @@ class Ingress:
     def take_arrived_kinds(self) -> Iterator[set[str]]:
         """Yield the kinds of the payloads that have arrived since the last call.
 
-        If the block raises an error, the next call yields these kinds again.
+        If the caller's `with` block raises an error, the next call yields these kinds again.
         """
         kinds, self._arrived_kinds = self._arrived_kinds, set()
         try:

@@ -296,7 +296,7 @@ class Messages:
         return claim
 
     def _tell_refused(self, refused: tuple[ClaimResult, Message | None], requester: Requester) -> ClaimResult:
-        """Tell the person that the bot does not work in this channel, if `refused` has a message."""
+        """Return the result of the claim in `refused`. If `refused` has a message, show it to the person."""
         claim, told = refused
         if told is not None:
             self._background.start(show_privately(self._slack, requester, told))

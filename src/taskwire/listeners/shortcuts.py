@@ -2,7 +2,7 @@
 
 *New task* works anywhere, and the other two work on a message. *New task* and *Make a task of this* open the
 form for a new task; `dialogs.py` claims the form's submission. *Send to its task* is claimed here, for the
-link of the message's thread.
+task of the message's thread.
 """
 
 import asyncio

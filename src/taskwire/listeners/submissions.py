@@ -228,7 +228,8 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
 def _parse_shares(requester: Requester, context: DialogContext, values: Mapping[str, str]) -> DialogRequest:
     """Return the jobs of the dialog that begins and ends shares.
 
-    They are two jobs, because the end of a share need not wait for Coder. One of them answers the person.
+    If the dialog both begins and ends shares, there are two jobs, because the end of a share need not wait
+    for Coder. Only one of the two jobs answers the person.
     """
     if not context.task:
         return DialogRequest()

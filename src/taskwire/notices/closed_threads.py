@@ -1,9 +1,10 @@
 """Threads in which nothing can be posted, because the channel is closed or the card was deleted.
 
 A channel is closed if it was archived or deleted, or if the bot was removed from it. The bot tells the task's
-owner once. Messages that cannot be posted become dead letters. When the channel is open again, the dead
-letters are sent, and the thread is read for missed messages. The task goes on in the meantime. If the card
-was deleted, `card.py` posts it again, and later messages go to the new thread.
+owner once. Messages that cannot be posted become dead letters: jobs that were given up and are stored. When
+the channel is open again, the dead letters are sent, and the thread is read for missed messages. The task
+goes on in the meantime. If the card was deleted, `card.py` posts it again, and later messages go to the new
+thread.
 """
 
 from functools import partial

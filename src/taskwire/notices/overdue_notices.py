@@ -1,5 +1,6 @@
-"""Notices about what has lasted too long: checks whether they are still true, and removes their buttons.
+"""Notices about a stuck task, and reminders of a question that nobody has answered.
 
+This module checks whether such a notice is still true, and removes its buttons if it is not.
 `domain/lifecycle/overdue.py` decides when these notices are due.
 """
 

@@ -1,4 +1,4 @@
-"""The line in the thread about a pause that a person asked for. A resume edits this line and posts no other.
+"""The line in the thread about a pause that a person asked for. A resume edits this line.
 
 If replies wait when the task is paused, there is no separate line: the message that asks what to do with
 these replies is the line. It first says that the task is pausing, then who has paused the task, and finally
@@ -24,7 +24,7 @@ from taskwire.slack.metadata import Metadata
 
 
 def is_line(link: Link, notice: Notice) -> bool:
-    """Return whether the notice is only one line, because a person asked for the change in Slack."""
+    """Return whether the notice is shown as only one line: a pause or a resume that a person asked for."""
     return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 

@@ -85,7 +85,8 @@ def make_entry(
     """Return the audit entry of a job with this outcome.
 
     Return None if the job has not ended, if it is not an act of a person, or if another job carries out the
-    act. `coder_status` is the HTTP status of Coder's latest answer; 0 if there was none.
+    act. `coder_status` is the HTTP status of Coder's answer to the latest call that changes something; 0 if
+    there was no answer.
     """
     work, note = context.job.work, context.audit
     verb, person = _find_verb(context), _find_person(work) or UserId(note.person)

@@ -60,10 +60,10 @@ async def find_outage(deps: Dependencies) -> CoderOutage | None:
 
 
 def is_coder_away(error: OutsideError) -> bool:
-    """Return whether Coder does not answer or refuses our token, so that people see only stored news.
+    """Return whether the error means an outage for everybody: Coder does not answer, or refuses our token.
 
-    Return False if Coder refuses a person's own token. That person sees no news until they have replaced the
-    token.
+    During an outage, people see only what was stored before it. Return False if Coder refuses only the token
+    of one person's account.
     """
     own = Refused | TasksNotSupported | PersonTokenRefused
     return error.system == "Coder" and not isinstance(error, own)

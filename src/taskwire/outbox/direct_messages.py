@@ -39,7 +39,7 @@ class AdminAlerts:
         self._admins = admins
 
     async def warn(self, name: str, sentence: str) -> None:
-        """Alert the administrators. Alerts with the same `name` are sent once a day."""
+        """Alert the administrators. An alert with the same `name` is sent at most once a day."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
         if await has_told(self._deps, "alert", name):
             return
@@ -109,7 +109,7 @@ async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Send a person a direct message about a notice or a card, with a button that opens it."""
+    """Send a person a direct message about a notice or a card, with a button to its thread."""
     work, address = context.work(CallPerson), ""
     with contextlib.suppress(ChannelProblem, MessageGone):
         address = await deps.slack.get_permalink(work.channel, work.ts)

@@ -1,7 +1,7 @@
 """Teammates' replies that a task's owner may pass on to the agent. They are stored for a week.
 
-A reply is stored when its author is told that they may not steer. The replies about which an owner is asked
-are also listed. `replies/pass_on.py` handles the buttons.
+A reply is stored when its author is told that they may not steer the task. The replies that an owner is asked
+to pass on are also listed. `replies/pass_on.py` handles the buttons.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ class OfferedReply(BaseModel):
     """A reply that the owner may pass on, and the thread that contains the reply.
 
     If the owner was asked, `author_name` and `words` are what the owner was shown. If part of the words was
-    masked, `message_url` is the address of the message. `asker` is the author's press of the button that
-    asked the owner. When the owner decides, the message with this button is replaced.
+    masked, `message_url` is the address of the message. If the author pressed the button that asks the owner,
+    `asker` is this press. When the owner decides, the message that contains the button is replaced.
     """
 
     reply: Reply
@@ -146,7 +146,7 @@ async def find_decided(deps: Dependencies, link: LinkId, job_id: str) -> Decided
 
 
 async def list_asked(deps: Dependencies, person: UserId) -> list[AskedLine]:
-    """List the replies about which this person is asked, the oldest first."""
+    """List the replies that this person is asked to pass on, the oldest first."""
     counted = [name.partition(" ") for name in await deps.notes.list_counted(ASKED, person)]
     links = await deps.links.list_links({LinkId(link) for link, _, _ in counted})
     found = []

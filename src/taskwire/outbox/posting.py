@@ -2,8 +2,8 @@
 
 If the outcome of a post is unknown, Taskwire searches Slack for the message by its metadata. A file is first
 uploaded to a place where nobody sees it, and its id is stored. Then the file is shared. If the outcome of the
-sharing is unknown, Taskwire reads Slack's list of the file's shares for 30 s. If the message is not in this
-list, the same upload is shared again.
+sharing is unknown, Taskwire reads Slack's list of the file's shares for 30 s. If no message with the file
+is in this list, the same upload is shared again.
 """
 
 import contextlib
@@ -277,7 +277,7 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:
-    """End the job of a shared file, and tell the person who asked for the file where it is."""
+    """End the job of a shared file, and send the file's address to the person who asked for the file."""
     if work.requester is None or work.answer is None:
         return done()
     url = await find_file_url(deps, work.file_id)

@@ -12,12 +12,12 @@ TELLING_CLAIM_MS = 60_000
 
 
 async def has_told(deps: Dependencies, *what: str) -> bool:
-    """Return whether people were told about `what` recently."""
+    """Return whether people were told about `what`, and the record of this has not expired."""
     return await deps.notes.find("told", *what) is not None
 
 
 def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Batch:
-    """Record in this batch that the batch's messages tell people about `what`."""
+    """Record in this batch, for `ttl_ms`, that the batch's messages tell people about `what`."""
     return deps.notes.keep_in(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 

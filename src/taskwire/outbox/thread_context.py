@@ -1,4 +1,4 @@
-"""Reads the earlier messages of a thread that an agent gets as context.
+"""Reads earlier messages of a thread, so that an agent gets these messages as context.
 
 A person can give an agent only messages that the person can read. `domain/text/thread_context.py` writes the
 text.

@@ -126,8 +126,8 @@ async def give_up_together(
 ) -> Batch:
     """Give up these replies, and store them for another try. The first reply is the reply of the running job.
 
-    `message` tells this in the thread and has the button for another try. If `why` is not empty, each reply
-    also becomes a dead letter with this reason.
+    Post `message` in the thread, which says this and has the button for another try. If `why` is not empty,
+    each reply also becomes a dead letter with this reason.
     """
     batch = Batch()
     for job, reply in replies:

@@ -112,8 +112,8 @@ async def _append(
 ) -> Message:
     """Append the job that holds a waiting request, and return the message to the person who made the request.
 
-    If the needed account belongs to another person, the batch also tells that person. `request` contains the
-    wish as a text, the queue of the request, and its job.
+    If the needed account belongs to another person, the batch also tells that person. `request` contains a
+    text that describes the request, the request's queue, and its job.
     """
     person, (wish, queue, job) = UserId(error.person), request
     await note_refusal(deps, error, batch)

@@ -83,7 +83,7 @@ class Directory:
         return _parse(Profile.model_validate_json, found)
 
     async def get_name(self, person: UserId) -> str:
-        """Return a person's name."""
+        """Return a person's name. Raise UserError if Slack does not show the person to the bot."""
         known = await self._deps.notes.find("name", person)
         return known if known is not None else _name_of(await self.get_profile(person))
 

@@ -359,7 +359,7 @@ class People:
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 
     async def get_name(self, person: UserId) -> str:
-        """Return a person's name."""
+        """Return a person's name. Raise UserError if Slack does not show the person to the bot."""
         return await self.directory.get_name(person)
 
     async def find_name(self, person: UserId | None) -> str:

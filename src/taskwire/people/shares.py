@@ -1,6 +1,6 @@
-"""Begins and ends the shares of a task: with whom its owner shares it.
+"""Begins and ends the shares of a task. A share lets another person or a user group steer the owner's task.
 
-`permissions.py` decides who may do that, and what a share allows.
+`permissions.py` decides who may begin and end shares, and what a share allows.
 """
 
 from collections.abc import Collection

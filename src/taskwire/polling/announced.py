@@ -32,7 +32,7 @@ _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Follows changes that Coder has announced. `poll_soon` brings the next poll of `poller` forward."""
+    """Follows changes that Coder has announced. `poll_soon` starts the next poll of `poller` early."""
 
     def __init__(self, deps: Dependencies, poller: AnyPoller, poll_soon: Callable[[], None]) -> None:
         self._deps = deps

@@ -225,14 +225,14 @@ AnyPoller = Poller | PersonalPoller
 def make_poller(
     deps: Dependencies, accounts: Accounts, metrics: Metrics, alerts: AdminAlerts, poll_seconds: float
 ) -> AnyPoller:
-    """Return the poller for this deployment's accounts."""
+    """Return a `Poller` if there is a service account, and a `PersonalPoller` otherwise."""
     if deps.has_service_account:
         return Poller(deps, metrics, alerts, poll_seconds)
     return PersonalPoller(deps, accounts, metrics, alerts, poll_seconds)
 
 
 def split_round(people: Sequence[UserId], interval_seconds: float) -> list[list[UserId]]:
-    """Split a round into parts of almost equal size. Make as many parts as fit into the interval."""
+    """Split the people of a round into parts of almost equal size, as many as fit into the interval."""
     parts = min(len(people), max(1, int(interval_seconds / SHORTEST_PAUSE_SECONDS)))
     if not parts:
         return []
