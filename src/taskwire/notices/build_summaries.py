@@ -21,7 +21,12 @@ _log = logger("taskwire.notices.build_summaries")
 
 
 class BuildSummary(NamedTuple):
-    """What a workspace's latest build says about an error or a pause."""
+    """What a workspace's latest build says about an error or a pause.
+
+    For an error, `log` is the end of the build's log, `why` is Coder's error message, `is_well` is true if
+    the build succeeded, and `is_stop` is true if it was to stop the workspace. For a pause, `reason` is why
+    Coder made the build.
+    """
 
     log: str = ""
     why: str = ""

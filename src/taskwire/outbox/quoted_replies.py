@@ -1,7 +1,8 @@
 """Posts a person's words as a quotation in a task's thread, and queues the words as that person's reply.
 
 If a person used a command, a button or a dialog, the thread has no message of that person. So the words are
-posted in the thread as a quotation. The receipt goes on the message with the quotation.
+posted in the thread as a quotation. The receipt, an emoji that says what became of the reply, is put on the
+message with the quotation.
 """
 
 from taskwire.dependencies import Dependencies

@@ -217,8 +217,8 @@ class People:
 
         The owner, administrators, and everybody with whom the owner shares the task may steer it. Everybody
         in the channel may steer it too, if the channel's settings allowed this when the link was made.
-        Without a service account, a person with whom the owner shares the task needs no account. Coder must
-        show the task to everybody else. Raises what `can_manage` raises.
+        In a deployment without a service account, Coder must also show the task to the person's account. Only
+        the people with whom the owner shares the task need no account. Raises what `can_manage` raises.
         """
         return await self.get_rights(person, link, needs_coder=needs_coder) > Rights.SEE
 
