@@ -2,8 +2,8 @@
 
 To seal means to encrypt and sign. A sealed value is a Fernet token (AES-128-CBC and HMAC-SHA256) with the id
 of its key before it. The token also contains the purpose of the value, so a value that was copied to another
-place cannot be opened there. The characters of a sealed value stay the same in JSON, in JSON within JSON and
-in Lua.
+place cannot be opened there. A sealed value has no character that JSON or Lua would escape. So it can be
+found and replaced inside any stored text.
 
 One process has one key ring. `install_keys` and `install_mask` set it up at the start. This module has no
 other state.

@@ -340,7 +340,7 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def texts_of_secrets(self) -> dict[str, str]:
-        """Return each secret setting that is set, as one text, by its name."""
+        """Map the name of each secret setting that is set to its value, as one text."""
         found = {name: ",".join(values) for name, values in self._tokens_by_setting().items()}
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
         return found | {"REDIS_URL": url}

@@ -114,7 +114,10 @@ class Poller:
         return self._deps.service_coder
 
     def expect_change(self, link: Link) -> None:
-        """Do nothing: every poll covers all links."""
+        """Do nothing, because every poll of this poller looks at all links.
+
+        `PersonalPoller` polls the account of the link's owner next.
+        """
 
     async def fire_timers(self) -> None:
         """Fire due timers, if a recent poll has succeeded.

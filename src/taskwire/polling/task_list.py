@@ -86,9 +86,10 @@ class TaskListReader:
         self._list_digest, self._stored_digests, self._unlinked = b"", {}, set()
 
     async def read(self, poll: Poll, body: bytes, linked: Linked) -> ReadList | str:
-        """Read a list and store the changes. Return the word `unchanged` if there are none.
+        """Read a list, store the changes, and return what was read.
 
-        Return the word `overtaken` if a newer poll has begun.
+        Return the word `unchanged` if there are no changes. Return the word `overtaken` if a newer poll has
+        begun.
         """
         if poll.number not in (self._last_poll_number, self._last_poll_number + 1):
             # Another process has polled in the meantime. So perhaps this process does not know the newest
@@ -111,7 +112,7 @@ class TaskListReader:
     async def count_missing(self, poll: Poll, missing: Sequence[TaskId]) -> list[Link] | None:
         """Record that a list did not show these tasks. Return the links of those tasks that may be gone.
 
-        A task may be gone if two lists have not shown it. Return None if a newer poll has begun.
+        A task may be gone if two lists in a row have not shown it. Return None if a newer poll has begun.
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), BATCH_SIZE):

@@ -41,9 +41,9 @@ class Coalescer:
         self._begin_timer: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call.
+        """Make one call, in one exchange with other calls that are waiting now.
 
-        It shares an exchange with other calls that wait now. Return an error; do not raise it.
+        Raise nothing: if the call fails, the outcome contains the error.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()

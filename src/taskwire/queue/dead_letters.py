@@ -90,7 +90,7 @@ class DeadLetters:
         return cast("list[str]", await self._redis.zrange(self._order, 0, -1))
 
     async def find(self, letter_id: str) -> DeadLetter | None:
-        """Find a dead letter by its id."""
+        """Find a dead letter by its id; None if there is no such letter."""
         found = await self._read(letter_id)
         if found is None:
             return None
@@ -114,14 +114,15 @@ class DeadLetters:
         return found
 
     async def find_newest(self) -> DeadLetter | None:
-        """Find the dead letter of the job that was given up most recently."""
+        """Find the dead letter of the job that was given up most recently; None if there is none."""
         newest = cast("list[str]", await self._redis.zrange(self._order, -1, -1))
         return await self.find(newest[0]) if newest else None
 
     async def send_again(self, letter_id: str) -> ResendResult:
-        """Append the job of a dead letter to its queue again.
+        """Append the job of a dead letter to its queue again, and remove the dead letter.
 
-        The same Lua call removes the dead letter, but only if the job is then in its queue.
+        One Lua call does both. The result "sent" means that the job is in its queue now. Every other result
+        says why nothing was sent; then the dead letter stays.
         """
         found = await self._read(letter_id)
         if found is None:
@@ -144,7 +145,7 @@ class DeadLetters:
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
-        """Remove one dead letter, or all. Return the number of removed dead letters."""
+        """Remove one dead letter, or all if `letter_id` is None. Return how many were removed."""
         return cast("int", await self._forget(*([letter_id] if letter_id is not None else [])))
 
     async def _read(self, letter_id: str) -> str | None:
@@ -160,7 +161,7 @@ class DeadLetters:
         return record.name if record is not None else ""
 
     async def _with_latest_observation(self, written: _StoredLetter, job: Job) -> Job:
-        """Replace an earlier observation in a job by the task's latest observation."""
+        """Return the job with the task's latest observation in place of an earlier observation."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
         key = self._keys.link(get_link_id(written.queue))
@@ -217,7 +218,7 @@ def _kind(job: Job) -> str:
 
 
 def _needs_link(queue: str, job: Job) -> bool:
-    """Return whether a job has no effect without an open link."""
+    """Return whether a job has an effect only if its link is still open."""
     is_about_link = queue.partition(":")[0] in (
         "to_coder",
         "to_thread",

@@ -135,10 +135,9 @@ class Inbox:
     ) -> ClaimResult:
         """Claim a message of a thread for the thread's link. If the thread has no link yet, park the message.
 
-        A message is parked only if the thread is one of Taskwire's. In the batch, `@` stands for the id of
-        the link. For a parked message, `when_parked` is written too. `is_addressed` means that the message
-        mentions the bot or is a verb; some threads take no other messages. In all other respects, this is
-        like `claim`.
+        A message is parked only if the thread is one of Taskwire's (`is_ours`). In `batch`, `@` stands for
+        the id of the link. For a parked message, `when_parked` is written too. `is_addressed` means that the
+        message mentions the bot or is a verb; some threads take no other messages. The rest is like `claim`.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (

@@ -131,7 +131,10 @@ class NothingDue:
 
 
 def attempt_place(name: str, job_id: str) -> str:
-    """Return the text that names a job's intent record when the record is sealed."""
+    """Return the place for which a job's intent record is sealed.
+
+    The record cannot be opened for another job or in another queue.
+    """
     return f"{name} {job_id}"
 
 
@@ -276,11 +279,11 @@ class Queues:
 
         Return the number and the hash of the audit entry in `batch`; empty if there is no such entry.
 
-        The kind "unknown" keeps the intent record and does not write `batch`. The queue is then due when the
-        attempt can no longer arrive. `job` replaces a job that is tried again. `trouble` is stored for the
-        queue, with the time when the trouble began. If another worker has the lease, `compensation` is
-        written and LeaseLost is raised. If the answer of this call is lost, the next worker finds out what
-        happened.
+        The kind "done" removes the job. The kind "retry" delays it by `delay_ms`. The kind "unknown" keeps
+        the intent record and does not write `batch`; the queue is then due when the attempt can no longer
+        arrive. `job` replaces a job that is tried again. `trouble` is stored for the queue, with the time
+        when the trouble began. If another worker has the lease, `compensation` is written and LeaseLost is
+        raised. If the answer of this call is lost, the next worker finds out what happened.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
         lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)

@@ -12,15 +12,17 @@ minute old.
 
 These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits), for these reasons:
 
-- Tiers are calls a minute, by method and workspace. Taskwire uses all of these calls, but within 62 seconds
-  (97%). Calls take different times to reach Slack, so calls sent within 62 seconds may arrive within 60.
+- Slack's tiers allow a number of calls a minute, for each method and workspace. Taskwire makes as many calls
+  in 62 seconds (97%). Calls take different times to reach Slack, so calls that were sent within 62 seconds
+  may arrive within 60.
 - Slack allows one post a second in a channel, and short bursts. Slack does not say how many posts a burst
   has. Taskwire sends two at once, then one every 1.01 s (99%), because two clocks differ a little. Slack
   also accepts a third post at once. This third post is a reserve, because calls take different times to
   reach Slack. Only a call with the highest priority may use it, and only if the channel had no post in the
   second before. A workspace may post "several hundred a minute": 300.
-- Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
-  edits are left for other messages. A card has a reserve too, to show at once that a press was received.
+- Edits have tier 3, which allows 50 calls a minute. Cards use 45 of them, so that 5 edits are left for other
+  messages. Each card is edited at most once in three seconds. A card has a reserve too, to show at once that
+  a press was received.
 - A person's Home tab is published once in three seconds. It has a reserve too, to show the tab at once when
   the person opens it.
 - Backfill uses half of the calls that read a thread, and four fifths of the calls that read a channel. Little

@@ -1,7 +1,7 @@
 """Runs Lua scripts in Redis. The scripts are files, which `queue/lua_files.py` loads.
 
-Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments. The
-crash-point proof recognises a script by these comments alone (`tests/faults/heads.py`).
+Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments.
+Tests that stop a process at each call recognise a script by these comments alone (`tests/faults/heads.py`).
 
 Every script takes the present time as an argument. In production this argument is empty, and the script asks
 Redis for TIME. Tests set the argument. A call is never repeated here, because only its caller knows whether a

@@ -8,7 +8,7 @@ person from acting. Decisions about waiting replies have a higher limit, because
 decision. A request above the limit is not carried out. The person is told this once a minute.
 
 Replies are not counted by the minute. While Coder is away, Taskwire cannot check whether the authors of new
-replies may steer the task. Such replies wait, and at most `MAX_UNCHECKED_REPLIES` of each person. Otherwise a
+replies may steer the task. Such replies wait, but at most `MAX_UNCHECKED_REPLIES` of each person. Otherwise a
 person without rights could fill the queue of somebody's agent. All strangers together may have at most
 `MAX_UNCHECKED_OF_STRANGERS` waiting replies. A stranger is a person who is not known to steer the task. The
 replies of the task's owner have no such limits.
@@ -57,8 +57,9 @@ class UserLimit:
     """How many requests of one kind a person may make in a minute in one thread.
 
     `link` is the id of the link that a button names. `link` is empty for a message: the script finds the link
-    of the message's thread. A request above the limit writes `when_told`, which tells the person. If the
-    person was told less than a minute ago, it writes `when_limited`.
+    of the message's thread. `when_told` and `when_limited` are written in place of a request above the limit.
+    `when_told` tells the person about the limit. It is written at most once a minute, and `when_limited` is
+    written at all other times.
     """
 
     person: UserId
@@ -164,7 +165,7 @@ def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limi
 
 
 def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
-    """Return the limit on a person's replies that wait until Taskwire can check their author's rights.
+    """Return the limit on a person's replies that wait until Taskwire can check the person's rights.
 
     The limit is a number of waiting replies, not a number in a minute.
     """

@@ -128,7 +128,7 @@ class Downtime:
     def _queue_since(self, since_seconds: float) -> None:
         """Queue a backfill of the messages since `since_seconds`, by this process's monotonic clock.
 
-        Redis's clock cannot be read while Redis is away.
+        This clock is used because Redis's clock cannot be read while Redis is away.
         """
         self._add(lambda: self._queue_once(int((self._monotonic() - since_seconds) * 1000)))
 

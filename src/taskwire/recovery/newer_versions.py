@@ -153,7 +153,10 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _write_parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
-    """Write a batch that was parked for this link, if this version of Taskwire can read the batch."""
+    """Write a batch that was parked for this link.
+
+    Raises CannotRead if this version of Taskwire cannot read or write the batch.
+    """
     try:
         batch = Batch().add_parked(context.work(ParkedBatch).batch, context.link_id)
     except (TypeError, ValueError, AttributeError) as error:

@@ -118,7 +118,10 @@ def require_safe(data_dir: Path) -> None:
 
 
 def _parents_of(data_dir: Path) -> Iterator[Path]:
-    """Yield the parent directories from / on. For a symbolic link, also yield the parents of its target."""
+    """Yield the directories above `data_dir`, from / on.
+
+    If a directory is a symbolic link, also yield the directories above and at its target.
+    """
     found, links = [data_dir.absolute()], 0
     for path in found:
         for each in (*reversed(path.parents), path):
@@ -131,10 +134,9 @@ def _parents_of(data_dir: Path) -> Iterator[Path]:
 def _require_ours(directory: Path, data_dir: Path) -> None:
     """Raise `UserError` if other users can change a directory.
 
-    They could then put jobs and files into the store.
-
-    If other users can change a parent directory, they can replace the data directory by another directory.
-    The sticky bit of the parent prevents that: then only the owner of an entry can replace it.
+    Users who can change the data directory can put jobs and files into the store. Users who can change a
+    parent directory can replace the data directory by another one. But if the parent has the sticky bit, only
+    the owner of the data directory can replace it.
     """
     found, is_it = directory.stat(), directory == data_dir
     is_roots = found.st_uid == 0

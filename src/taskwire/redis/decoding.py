@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 class CannotRead(Exception):
     """This version cannot read a value that another version of Taskwire has written.
 
-    This is no `UserError`, because a `UserError` would be the answer to the job and end the job.
+    This is no `UserError`: a job that raises a `UserError` ends, and this job must wait for a newer version.
     """
 
     def __init__(self, error: Exception) -> None:

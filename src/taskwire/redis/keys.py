@@ -64,6 +64,6 @@ class Keys:
         return self.named("notes", "reply", link_id, job_id)
 
     def is_permanent(self, key: str) -> bool:
-        """Return whether this key may have no time to live."""
+        """Return whether this key is allowed to be stored without a time to live."""
         name = key.removeprefix(self.prefix)
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)

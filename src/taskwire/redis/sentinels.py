@@ -2,9 +2,9 @@
 
 All sentinels are asked at once, and the answers of a majority are needed. Of these answers, the one with the
 newest configuration counts. One sentinel alone is not enough: it may be cut off, together with a master that
-was replaced. After an answer, answers with an older configuration are ignored. Connections compare their
-server with the last master that was found here. This module only returns an address. A failover may lose
-writes; `recovery/data_loss.py` says what is done about the loss.
+was replaced. Later answers with an older configuration are ignored. Connections compare their server with the
+last master that was found here. This module only returns an address. A failover may lose writes;
+`recovery/data_loss.py` says what is done about the loss.
 """
 
 import asyncio

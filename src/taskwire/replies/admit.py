@@ -127,7 +127,11 @@ class ReplyReceiver:
                 return self._make_reply(message) if is_marked else None
 
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
-        """Claim a message. If too many messages wait, claim an answer to the person in its place."""
+        """Claim a message, and return the result of the claim.
+
+        If too many messages wait, claim the message with another batch: it answers that the message was
+        rejected.
+        """
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
             return claim

@@ -60,9 +60,9 @@ class ReplyDecisions:
         )
 
     async def decide_held(self, context: JobContext, link: Link | None) -> Outcome:
-        """Resume the task, so that the held replies are sent.
+        """Carry out a person's decision about the held replies: send them or drop them.
 
-        If the person has decided so, drop the held replies instead.
+        To send them, resume the task.
         """
         work = context.work(DecideHeld)
         if link is None or link.end_reason is not None:
@@ -178,7 +178,7 @@ class ReplyDecisions:
     async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
         """Return whether the question about the held replies is open and asks about this reply too.
 
-        It asks about this reply if the reply is the word `stop` alone that has paused the task.
+        It asks about this reply if the reply consists of the word `stop` and has paused the task.
         """
         is_theirs = link.hold is not None and link.hold.reply_id == job_id
         return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None
@@ -199,9 +199,9 @@ class ReplyDecisions:
         return others
 
     async def _find_pending(self, link: Link, job_id: str) -> PendingReply | None:
-        """Find the reply in one of three places.
+        """Find a reply that waits for a decision; None if it no longer exists.
 
-        It may be in its queue, held by a pause, or stored after it was given up.
+        The reply may be in its queue, held by a pause, or stored after it was given up.
         """
         links, writes = self._deps.links, self._deps.writes
         if waiting := find_reply(await links.list_waiting(link.id), job_id):

@@ -177,8 +177,9 @@ class ReplySender:
     def _is_thanks_for_work(self, reply_job: ReplyJob) -> bool:
         """Return whether the reply only says thanks for a task that is done.
 
-        The task may have been paused since then. Such a reply would only start the agent or the workspace
-        again. A person can still send it with the shortcut *Send to its task*.
+        The result is the same if the task was paused after it was done. Such a reply is not sent, because it
+        would only start the agent or the workspace again. A person can still send it with the shortcut *Send
+        to its task*.
         """
         _, link, reply = reply_job
         is_sent_anyway = reply.is_confirmed or reply.is_from_command or bool(reply.files)
@@ -296,8 +297,8 @@ class ReplyDeliverer:
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
         """Return the outcome after Coder has answered 404.
 
-        If the task is gone, the reply waits until the poller reports that. If only the task's agent cannot be
-        reached, our account lacks the right, so the reply is given up.
+        If Coder no longer shows the task, the reply waits until the poller reports the task as gone. If Coder
+        shows the task but not its agent, our account lacks a right, and the reply is given up.
         """
         if not await is_agent_forbidden(reply_job.context.coder, task.id):
             return await self._outcomes.wait_for_task(reply_job)
@@ -364,9 +365,10 @@ class ReplyDeliverer:
         return None
 
     async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """Return the reply's outcome if the task was paused after the reply; None if it was not paused.
+        """Return the outcome of a reply that must not resume the paused task; None if it may.
 
-        Such a reply must not resume the task.
+        The reply must not resume the task if the agent may have the reply already, or if the task was paused
+        after the reply was written.
         """
         with contextlib.suppress(NoLogs):
             logs = await reply_job.context.coder.get_logs(task.id)
@@ -379,7 +381,10 @@ class ReplyDeliverer:
         return await self._outcomes.ask_after_data_loss(reply_job) if is_newer else None
 
     async def _resume_or_hold(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Resume the task. If in this channel only people may resume tasks, hold the reply instead."""
+        """Resume the task.
+
+        If the channel's settings do not let replies resume tasks, hold the reply instead.
+        """
         settings = await self._deps.channel_settings.get(reply_job.link.record.channel)
         if settings.is_resumed_by_reply or reply_job.reply.is_confirmed:
             return await self._resume_task(reply_job, task)

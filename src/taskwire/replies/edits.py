@@ -167,7 +167,10 @@ class ReplyEdits:
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _with_new_text(old, work.new_input))
 
     async def _tell_change_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
-        """Post a message in the thread: the agent may have the text from before the change."""
+        """Post a message in the thread: the agent may have the text from before the change.
+
+        It is not known whether the reply has reached the agent.
+        """
         if work.new_input is None:
             message = inputs.unknown_reply_deleted(await self._people.find_name(work.person))
         else:
@@ -194,7 +197,8 @@ class ReplyEdits:
     def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
         """Claim a message whose change has arrived before the message itself.
 
-        The agent then gets only the new text.
+        The agent then gets only the new text, or nothing if the message was deleted. Return None if the
+        message is older than the link, or too old to arrive later.
         """
         is_older_than_link = microseconds(work.ts) < microseconds(link.record.shown_ts or link.record.made_at)
         if is_older_than_link or self._age(work) > CLAIM_AGE:

@@ -66,10 +66,10 @@ def offer_to_ask(deps: Dependencies, link: Link, reply: Reply, batch: Batch) -> 
 async def offer_to_ask_for_choice(
     deps: Dependencies, link: Link, work: Choose, choice: Choice, batch: Batch
 ) -> Message:
-    """Return the message to a person who may not choose, with a button that asks the owner to pass it on.
+    """Return the message to a person who may not choose, with a button that asks the owner.
 
-    The batch stores the choice. If the person has already asked for this choice, return a message that says
-    so.
+    The owner can then pass the choice on. The batch stores the choice. If the person has already asked for
+    this choice, return a message that says so.
     """
     thread, person = link.record.thread, work.requester.person
     if link.record.owner_slack is None or thread is None:
@@ -212,10 +212,8 @@ class ReplyPasser:
     async def _as_asked(self, link: Link, offered: OfferedReply, present: Reply) -> OfferedReply:
         """Return the reply in the form in which the owner is asked about it.
 
-        `present` is the reply as it is in Slack now.
-
-        If a part of the reply's text is masked, store the address of its message, where the owner can read
-        that part.
+        `present` is the reply as it is in Slack now. If a part of its text is masked, the result also has the
+        address of its message, where the owner can read that part.
         """
         files, owner = await self._agent_input.read_files(present.files), link.record.owner_slack
         frozen = {

@@ -124,7 +124,10 @@ class ReplyOutcomes:
         return await self._ask_about_held(reply_job, batch, is_paused=True)
 
     async def _ask_about_held(self, reply_job: ReplyJob, batch: Batch, *, is_paused: bool) -> Outcome:
-        """End the job of a held reply, and update the question that says how many replies are held."""
+        """End the job of a held reply, and update the question that says how many replies are held.
+
+        If there is no such question yet, it says that the task is paused (`is_paused`) or is being paused.
+        """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
@@ -176,7 +179,7 @@ class ReplyOutcomes:
 
         `is_broken` means that Coder shows an error of the workspace. If the thread has a notice of that
         error, give up at once. `unreached_ms` is the time since which Coder cannot reach the agent, in ms
-        since 1970.
+        since 1970; 0 if Coder can reach the agent.
         """
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
@@ -196,11 +199,10 @@ class ReplyOutcomes:
         return outcome
 
     async def _explain_wait(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
-        """If replies have waited for long, post a message in the thread that says why.
+        """If replies have waited for long, post a message in the thread that says why, at most once a day.
 
-        Post it once a day at most.
-
-        Do not explain an outage of Coder, because the card shows the outage.
+        `since_ms` is when the wait began. Do not explain an outage of Coder, because the card shows the
+        outage.
         """
         context, link = reply_job.context, reply_job.link
         if (
@@ -217,7 +219,8 @@ class ReplyOutcomes:
     ) -> Outcome:
         """Give up this reply and the replies that wait behind it.
 
-        `words` makes the message for the thread.
+        `words` makes the message for the thread, from the link, the id of the job and the texts of the
+        replies.
         """
         context, link, _ = reply_job
         context.audit.is_failed("not_delivered")
@@ -291,10 +294,10 @@ class ReplyOutcomes:
         return await ask(self._deps, reply_job, "outcome_unknown", question)
 
     def find_in_traces(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """Return the outcome that the thread shows for the reply.
+        """Return the outcome that the thread shows for the reply; None if it shows none.
 
-        The thread shows a reaction for a failed reply, or a question about the reply. Redis may have lost
-        that outcome.
+        The thread may show a reaction for a failed reply, or a question about the reply. Redis may have lost
+        the outcome that these show.
         """
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.own_reactions:
@@ -331,7 +334,11 @@ async def ask(
     question: Message,
     left_out: tuple[str, ...] = (),
 ) -> Outcome:
-    """Post a question with buttons. The reply and the replies behind it wait for the answer."""
+    """Post a question with buttons. The reply and the replies behind it wait for the answer.
+
+    `what` is the reason for the question. `left_out` are the names of the files that cannot be sent. Return
+    the outcome of the reply's job.
+    """
     context, link, reply = reply_job
     batch = await _show_all_waiting(deps, reply_job)
     if reply.question_id != context.job.id:

@@ -191,7 +191,7 @@ class Traces(NamedTuple):
     """What the bot has left in a thread because of one message.
 
     `own_reactions` are the bot's reactions on the message. `own_message_ids` are the metadata ids of the
-    bot's messages after it, oldest first.
+    messages that the bot posted after the message, oldest first.
     """
 
     own_reactions: frozenset[str]

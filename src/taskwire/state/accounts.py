@@ -156,7 +156,7 @@ class AccountStore:
         return batch.write_expiring(AWAY_TTL_MS, "SET", self._keys.named("account_away", person), now_ms)
 
     async def find_away_since(self, person: UserId) -> int:
-        """Return since when the person has no account that Coder accepts.
+        """Return since when the person has no account that Coder accepts, in ms since 1970.
 
         Return 0 if that is not known.
         """

@@ -101,7 +101,7 @@ class LinkWrites:
         return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", where)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
-        """Record that no message can be posted in the link's thread.
+        """Record that no message can be posted in the link's thread. `code` is Slack's error code.
 
         The thread's channel may open again later.
         """
@@ -145,7 +145,10 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.link(link), name)
 
     def write_state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
-        """Write the task state of a link, and the time of its next timer, if it has one."""
+        """Write the state of a link's task, and the time of the link's next timer.
+
+        If `look_at_ms` is None, the link has no timer.
+        """
         self.set_field(batch, link, "state", state.model_dump_json())
         if look_at_ms is None:
             return batch.write("ZREM", self._keys.named("timers"), link)
@@ -166,7 +169,7 @@ class LinkWrites:
         return batch.write("ZREMRANGEBYRANK", key, 0, -MAX_TAKEN_MESSAGES - 1)
 
     def mark_claimed(self, batch: Batch, delivery: str) -> Batch:
-        """Mark a message as claimed before it arrives, so that its arrival makes no claim."""
+        """Mark a message as claimed before it arrives. When it arrives, it is not claimed again."""
         return batch.write_expiring(
             DELIVERY_CLAIM_TTL_MS, "SET", self._keys.named("claim", "message", delivery), "1"
         )

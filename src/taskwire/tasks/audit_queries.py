@@ -43,7 +43,7 @@ class AuditQueries:
     async def export(self, requester: Requester, question: Audit) -> tuple[str, str, str]:
         """Return the entries that the filter matches as a file: its name, its title and its text.
 
-        The text has one JSON object a line.
+        Each line of the text is one JSON object.
         """
         await self.require_admin(requester, "export_audit")
         wanted = question.make_filter(self._deps.slack.now())
