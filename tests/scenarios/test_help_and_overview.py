@@ -122,8 +122,8 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
 
 
 async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
-    """The running bot makes the checks of `taskwire doctor` for an administrator. The bot refuses other
-    people."""
+    """An administrator types `/task doctor`. The bot runs the checks of `taskwire doctor` and answers with
+    the results. It refuses people who are no administrators."""
     await world.restarts(admins=(world.bob.id,))
 
     await world.bob.types("/task doctor")
@@ -143,7 +143,8 @@ async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
 
 
 async def test_a_word_for_a_list_offers_the_list(world: World) -> None:
-    """`mine` and `running` are no verbs. The bot offers the list that each names, and the form stays shut."""
+    """A person types `mine` or `running`, which are no verbs. The bot does not open the form. It offers a
+    button that shows the person's tasks or the running tasks."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
 
     await world.alice.types("/task mine")

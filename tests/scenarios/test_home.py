@@ -39,14 +39,16 @@ def shorten_names(home: str) -> str:
 
 
 async def current_home(world: World) -> str:
-    """Return what Alice's tab shows after its next publication. Wait for the card's next edit too."""
+    """Wait until the bot has published the Home tab and edited the card. Return what Alice's tab then shows
+    above the preferences."""
     for _ in range(3):
         await world.passes(CARD_SECONDS)
     return tasks_in(world.alice.home())
 
 
 async def asks(world: World, thread: Thread) -> None:
-    """Let the agent of the only task ask a question, and read the notice."""
+    """Let the agent ask a question, and wait until the bot has posted the notice. The test has only one
+    task."""
     world.task("fix-the-login-redirect").becomes("idle", "Which config should I keep?")
     await world.polls()
     await world.passes(SETTLE_SECONDS)
@@ -65,8 +67,8 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
 
 @pytest.mark.parametrize("press", ["View pull request", "Seen"])
 async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World, press: str) -> None:
-    """The bot publishes Alice's open tab after each change. When Alice has opened the pull request, the task
-    no longer needs her."""
+    """Alice has her Home tab open, and it follows each change of her task. The finished task needs her, until
+    she opens its pull request or presses *Seen*."""
     await world.alice.opens_home()
     thread, task = await a_task(world)
     running = await current_home(world)
@@ -152,7 +154,8 @@ async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
 
 
 async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -> None:
-    """The agent asked a question before the pause. The tab still shows the question."""
+    """The agent asks a question, and the task is then paused. The Home tab still shows the question, with
+    *Answer* and *Resume*."""
     thread, task = await a_task(world)
     await asks(world, thread)
     task.pause()
@@ -271,8 +274,8 @@ async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) ->
 
 
 async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> None:
-    """Bob finds Alice's task in his tab while it waits for an answer, which he may give there, and when it is
-    done."""
+    """Alice shares a task with Bob. His Home tab shows the task when its agent asks, with *Answer*, and when
+    it is done."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()

@@ -22,8 +22,8 @@ def _previews(world: World, channel: str, ts: str) -> list[dict[str, object]]:
 
 
 async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> None:
-    """Anybody posts a link to a task in the channel of the task's thread. The link gets a preview, because
-    everybody there may see the task."""
+    """Bob posts a link to Alice's task in the channel of the task's thread. The link gets a preview, because
+    everybody in this channel may see the task."""
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")
     task.becomes("working", "Reading the code")
@@ -40,7 +40,8 @@ async def test_a_link_shows_the_task_and_leads_to_its_thread(world: World) -> No
 
 
 async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(world: World) -> None:
-    """The owner's press of *Attach here* posts the card. The bot refuses a press of somebody else."""
+    """Alice posts a link to her task, which has no thread. The preview has *Attach here*. The bot refuses
+    Bob's press. Alice's press posts the task's card in the channel."""
     task = world.coder.add_task("alice", "fix the login")
     url = f"{world.coder.url}/tasks/alice/{task.id}"
     ts = await world.slack.post("alice", "general", f"look: {url}")

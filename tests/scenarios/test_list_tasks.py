@@ -69,8 +69,8 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
 
 
 async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World) -> None:
-    """Coder stopped the idle workspaces, but an open question, a failure or an unread pull request still
-    needs the person. Questions come first. The Home tab lists the same tasks, but only those with a
+    """Coder has stopped the idle workspaces. Tasks with an open question, a failure or an unread pull request
+    still need the person. The list shows the questions first. The Home tab shows only the tasks with a
     thread."""
     threads = []
     for word in ("ask", "fail", "end", "work"):
@@ -121,8 +121,8 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
 
 async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> None:
-    """The owner paused a finished task, so they have read it. The list shows it after a finished task that
-    nobody paused."""
+    """The owner pauses one of two finished tasks, so they have read its result. The list shows this task as
+    paused, after the other finished task."""
     for word in ("first", "second"):
         thread = await world.alice.runs(f"/task create {word}")
         await world.polls()
@@ -218,16 +218,16 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
     ],
 )
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
-    """The answer to a mistyped filter has the nearest word. The answer to a filter without tasks has a wider
-    filter."""
+    """A person mistypes a filter, and the answer has the nearest filter or all of them. If no task fits a
+    filter, the answer names a list that has more tasks."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
 
 
 async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(world: World) -> None:
-    """Alice filters by Carol, who has no Coder account. The answer contains neither an e-mail address nor a
-    reason."""
+    """Alice lists the tasks of Carol, who has no Coder account. The answer says only that the bot does not
+    know Carol's account. It has no e-mail address and no reason."""
     carol = world.person("carol", in_coder=False)
 
     await world.alice.types(f"/task list owner=<@{carol.id}>")
@@ -257,7 +257,8 @@ async def test_a_long_list_has_pages(world: World) -> None:
 
 
 async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
-    """Tasks vanish while a person reads the list, so a page no longer exists. The bot shows the last page."""
+    """A person asks for page 9 of a list with two pages, perhaps because tasks have vanished. The bot shows
+    the last page."""
     world.coder.add_tasks(12, "alice")
 
     await world.alice.types("/task list page=9")
@@ -285,8 +286,8 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
-    """The answer names `/task attach`. The answer's buttons only open pages, because a task without a link
-    has no queue for jobs."""
+    """A person asks for the status of a task that has no thread. The answer names `/task attach`. Its buttons
+    only open pages, because such a task has no queue for jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
 
@@ -398,8 +399,8 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
 
 
 async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so(world: World) -> None:
-    """The agent stopped ten minutes before the task was attached. The list shows the time when the agent
-    stopped."""
+    """An agent asks a question, and its task is attached ten minutes later. The list shows the time of the
+    question, not the time of `/task attach`."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("idle", "Which branch?")
     said_at = int(world.clock.time())

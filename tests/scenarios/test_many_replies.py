@@ -51,7 +51,8 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
 
 
 async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of replies into the queue of a thread's link. Return the batch that removes them."""
+    """Put this number of Alice's replies into the queue of jobs for the thread's task. Return a batch that
+    removes them from the queue."""
     link = await link_of(world, thread)
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -66,13 +67,14 @@ async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
 
 
 async def link_of(world: World, thread: Thread) -> LinkId:
-    """Return the link of a thread."""
+    """Return the id of a thread's link."""
     key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
     return LinkId(str(await world.connections.commands.get(key)))
 
 
 async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of queries into a thread's queue of answers. Return the batch that removes them."""
+    """Put this number of answers to queries into the thread's queue of answers. They wait for an hour. Return
+    a batch that removes them from the queue."""
     name = thread_answers(await link_of(world, thread))
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -84,7 +86,8 @@ async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
 
 
 async def has_to_do(world: World, thread: Thread, count: int, person: str = "") -> Batch:
-    """Put this number of requests into the queue of a thread's link. Return the batch that removes them."""
+    """Put this number of requests into the queue of jobs for the thread's task. They are this person's, or
+    Alice's if `person` is empty, and wait for an hour. Return a batch that removes them."""
     name = to_coder(await link_of(world, thread))
     who = UserId(person or world.alice.id)
     requester = Requester(person=who, channel=ChannelId(thread.channel), at=Ts(thread.ts))
@@ -98,7 +101,7 @@ async def has_to_do(world: World, thread: Thread, count: int, person: str = "") 
 
 
 def without(name: QueueName, jobs: list[str]) -> Batch:
-    """Return a batch that removes these jobs, so that a story does not wait for them."""
+    """Return a batch that removes these jobs from the queue, so that a test need not wait for them."""
     batch = Batch()
     for job in jobs:
         batch.drop(name, job)
@@ -143,7 +146,8 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
 
 
 async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
-    """The queue is full. A message of a person who may not steer gets no mark and no answer."""
+    """As many replies as the bot accepts wait for the agent. Bob, who may not steer, writes a message in the
+    thread. It gets no receipt and no answer."""
     thread, _ = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES)
 
@@ -181,7 +185,8 @@ async def test_a_stranger_cannot_fill_a_queue_while_coder_is_away(world: World) 
 
 
 async def test_ten_strangers_together_cannot_fill_a_queue_while_coder_is_away(world: World) -> None:
-    """Half of the places are kept for the owner, and for people whom the bot knows to steer the task."""
+    """While Coder is away, the bot cannot check who may steer, and ten strangers write many replies. They get
+    at most half of the places. The replies of the owner, and of a person with a share, are accepted."""
     thread, task = await a_busy_agent(world)
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
     world.alice.reads(), world.bob.hears()
@@ -214,8 +219,8 @@ async def test_ten_strangers_together_cannot_fill_a_queue_while_coder_is_away(wo
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """Too many queries of a thread wait, so the bot refuses further verbs. One message covers all refused
-    verbs, and each refused verb gets a mark. When fewer wait, the bot accepts new verbs."""
+    """Too many answers to queries wait in a thread, so the bot refuses `!help`. All refused messages get a
+    warning mark, and the thread gets one message about them. When fewer answers wait, `!help` works again."""
     thread, _ = await a_busy_agent(world)
     others = await has_to_answer(world, thread, MAX_WAITING_ANSWERS - 1)
 
@@ -232,8 +237,8 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
 
 
 async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) -> None:
-    """The queue is full, so the bot refuses a press at once. When the queue is shorter, the same button
-    works."""
+    """Too many requests wait for a task. The bot refuses a press of *Stop* at once, with a message. When
+    fewer requests wait, the same button works."""
     thread, task = await a_busy_agent(world)
     others = await has_to_do(world, thread, MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS)
 
@@ -251,8 +256,8 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
 
 @pytest.mark.parametrize("way", ["button", "word", "reply"])
 async def test_verbs_of_strangers_do_not_keep_an_owner_from_acting(world: World, way: str) -> None:
-    """Nobody can check the verbs while Coder is away, so they wait in the queue of the agent. The owner's
-    acts and replies are accepted all the same, and a stranger's are not."""
+    """Bob may not steer, and his many requests wait in the task's queue. The bot refuses his next request. It
+    still accepts a press, a verb or a reply of Alice, the owner."""
     thread, task = await a_busy_agent(world)
     others = await has_to_do(world, thread, MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS, world.bob.id)
 

@@ -21,7 +21,8 @@ CHANGED = (
 
 
 async def _marks(world: World, ts: str, root: str | None = None) -> Thread:
-    """Let Alice put the reaction on a message. Return the thread with the card."""
+    """Let Alice put the reaction that starts a task on a message. Return the thread with the new card, whose
+    root is `root` or the message."""
     channel = world.slack.workspace.channel("general").id
     await world.slack.react(world.alice.id, "general", ts, "robot_face")
     await world.settles()
@@ -40,7 +41,8 @@ def _link(world: World, ts: str) -> str:
 
 
 async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
-    """The person who reacted owns the task. Its prompt is the message's text, with a link to the message."""
+    """Alice puts the reaction on Bob's message. She owns the new task. Its prompt is the message's text, with
+    a link to the message."""
     ts = await world.slack.post(world.bob.id, "general", "fix the *login*, @alice")
 
     thread = await _marks(world, ts)
@@ -141,7 +143,7 @@ async def test_two_messages_with_the_same_words_are_two_tasks(world: World) -> N
 
 
 async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
-    """The reaction on a message of the bot starts no task."""
+    """A person puts the reaction on a message of the bot. No task starts, and the bot gives no answer."""
     thread = await world.alice.runs("/task create fix it")
 
     await world.slack.react(world.bob.id, thread.channel, thread.ts, "robot_face")
@@ -151,7 +153,8 @@ async def test_a_card_and_a_notice_start_nothing(world: World) -> None:
 
 
 async def test_other_reactions_start_nothing(world: World) -> None:
-    """Another emoji, or the stop sign on a person's message, starts no task."""
+    """A person puts other emoji on a message, also the stop sign, which stops an agent elsewhere. No task
+    starts."""
     ts = await world.slack.post(world.bob.id, "general", "fix it")
 
     await world.slack.react(world.alice.id, "general", ts, "tada")

@@ -13,7 +13,7 @@ PROMPT = f"fix the login with {SECRET}"
 
 
 async def a_paused_task(world: World) -> Thread:
-    """Let Alice create a task whose prompt has a secret, and pause it."""
+    """Let Alice create a task whose prompt has a secret, and pause it. Return the task's thread."""
     thread = await world.alice.runs(f"/task create --name push {PROMPT}")
     await world.polls()
     await world.alice.types("/task pause push")
@@ -87,8 +87,8 @@ async def test_an_owner_may_write_the_sign_of_a_mask(world: World) -> None:
 
 
 async def test_an_owner_makes_another_task_like_one_that_was_attached(world: World) -> None:
-    """The bot has kept that prompt with masks, so it asks Coder. A person with a share reads the masks, and
-    cannot send them."""
+    """An attached task has a secret in its prompt. In the form of *New like this*, the owner gets the whole
+    prompt from Coder. Bob, who has a share, gets the prompt with masks and cannot submit them."""
     world.coder.add_task("alice", PROMPT, name="push")
     thread = await world.alice.runs("/task attach push")
     await world.polls()
@@ -110,8 +110,8 @@ async def test_an_owner_makes_another_task_like_one_that_was_attached(world: Wor
 
 
 async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
-    """An attached task is no longer in Coder, so nobody has its whole prompt. The form of *New like this*
-    refuses the prompt as long as it has a mask."""
+    """An attached task was deleted, so nobody has its whole prompt. The form of *New like this* shows the
+    prompt with a mask, and refuses a submission that contains the mask."""
     task = world.coder.add_task("alice", PROMPT, name="push")
     thread = await world.alice.runs("/task attach push")
     await world.polls()
@@ -127,7 +127,8 @@ async def test_masks_of_a_task_that_is_gone_are_not_sent(world: World) -> None:
 
 
 async def test_masks_in_a_message_of_the_bot_are_not_sent(world: World) -> None:
-    """A notice becomes the prompt of a new task. Its masks stand for a secret that the bot does not have."""
+    """A person makes a new task from a notice with a masked secret. The form refuses the prompt as long as it
+    contains the mask, because the bot does not have the secret."""
     thread = await world.alice.runs("/task create fix the login")
     task = world.task("fix-the-login")
     task.becomes("complete", f"Pushed with {SECRET}")

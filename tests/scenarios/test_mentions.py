@@ -79,8 +79,8 @@ async def test_a_sentence_that_begins_like_a_verb_is_a_prompt(world: World, text
 
 
 async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) -> None:
-    """The agent gets each earlier message as a quotation with its author, marked as context. The task's title
-    comes from the prompt alone."""
+    """A mention in a discussion begins with `with thread:`. The prompt has each earlier message as a
+    quotation with its author, marked as context. The task's title comes from the person's own words."""
     root = await _a_discussion(world)
 
     thread = await world.alice.mentions("with thread: fix it", root)
@@ -98,8 +98,8 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
 
 
 async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
-    """A press on the card sends the earlier messages as input. The thread says who pressed, and the card
-    loses the button."""
+    """A person presses *Give it the thread* on a card in a discussion. The agent gets the earlier messages as
+    input. The thread says who pressed, and the card loses the button."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -268,7 +268,8 @@ async def test_commands_work_after_a_mention(world: World) -> None:
 
 
 async def test_a_title_names_a_task_after_a_mention(world: World) -> None:
-    """The words after the verb are exactly the title of a task, so the mention starts no task."""
+    """A mention has a verb and then the exact title of a task. The bot runs the verb on that task, and starts
+    no new task."""
     task = world.coder.add_task("alice", "Fix the login page", name="fix")
     task.becomes("working", "On it")
 
@@ -308,7 +309,8 @@ async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
 
 
 async def test_another_mention_in_the_thread_is_input(world: World) -> None:
-    """A thread has one task. Of two simultaneous mentions, one starts the task and the other is input."""
+    """A person mentions the bot twice in a thread, one mention right after the other. The first starts the
+    task, and the second is input for its agent."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "fix it", root)

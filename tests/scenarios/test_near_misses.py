@@ -62,8 +62,8 @@ async def test_a_misspelt_create_starts_the_task_after_a_press(world: World) -> 
     ],
 )
 async def test_a_word_for_a_verb_before_a_task_offers_the_verb(world: World, typed: str, asked: str) -> None:
-    """`log`, `show` and `retry` are no verbs, but the words after them name a task. The form stays
-    shut."""
+    """A person types a word such as `log`, which is no verb, before the name or title of a task. The bot does
+    not open the form. It offers the verb that the person probably meant."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
 
     await world.alice.types(f"/task {typed}")
@@ -99,7 +99,8 @@ async def test_a_word_for_a_verb_before_other_words_opens_the_form(world: World,
 
 
 async def test_the_form_opens_though_coder_cannot_say_which_tasks_exist(world: World) -> None:
-    """`log` may be a verb or the beginning of a prompt. While Coder is away, the form opens."""
+    """A person types `/task log fix`, which may be a mistyped verb or a prompt. While Coder is away, the bot
+    cannot look for a task of that name, so it opens the form."""
     world.coder.add_task("alice", "Fix the login", name="fix").becomes("working", "On it")
     await world.coder.go_down()
 

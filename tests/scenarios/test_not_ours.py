@@ -40,8 +40,8 @@ def _typed(world: World, **told: object) -> dict[str, object]:
 async def test_what_an_organizations_install_is_not_for_is_counted(
     world: World, claims: dict[str, str]
 ) -> None:
-    """The payloads come from workspaces in which the app is not installed. Their authors get no answer. The
-    log has one line for all."""
+    """Payloads arrive from workspaces in which the app is not installed. The bot does not answer them. The
+    metrics count each payload, and the log has one line for all."""
     workspace = world.slack.workspace
     workspace.enterprise_id, workspace.org_teams = "E0ORG", ("T0TASKWIRE",)
     await world.restarts()
@@ -74,8 +74,8 @@ async def test_what_another_workspace_and_its_people_send_is_counted(world: Worl
 
 
 async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
-    """A payload arrives that no part of the bot handles, so its author sees an error. The metrics count each,
-    and the log has one line about them without their content."""
+    """Payloads of an unknown kind arrive, and the bot does nothing with them. The metrics count each payload.
+    The log has one line for all, without their content."""
     alice = world.slack.workspace.user("alice")
     shortcut = common_fields(world.slack.backend, "shortcut", alice) | {
         "callback_id": "SENT",

@@ -13,8 +13,8 @@ from .world import POST_SECONDS, World
 
 
 async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
-    """Real agents report idle two seconds after complete, with the same message. The bot does not take that
-    idle report for a question."""
+    """An agent reports complete, and two seconds later idle with the same text. Idle alone would mean a
+    question. After complete, the bot still shows the task as done."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.polls()
@@ -41,8 +41,8 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
 async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
     world: World, state: str, notice: str, listed: str
 ) -> None:
-    """The agent reports idle after the end, and a person pauses the task before the next poll. The idle
-    report is not a question."""
+    """An agent reports its end and then idle, and a person pauses the task before the next poll. The bot does
+    not take the idle report for a question. The list shows the end."""
     thread, task = await a_task(world)
     task.becomes(state, "I tried it")
     await world.polls()
@@ -86,8 +86,8 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
 
 
 async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_agent(world: World) -> None:
-    """The task failed and was paused between two polls. The list still has the agent's last report, so the
-    bot posts both notices in order."""
+    """A task failed and was paused between two polls. Coder's list still has the agent's last report. So the
+    bot posts the failure first and then the pause."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     task.becomes("failed", "No access to the repository")
@@ -225,8 +225,8 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
 
 
 async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: World) -> None:
-    """The task was done, paused for idleness, and resumed by a person. The bot posts the end, but not the
-    pause, which is over."""
+    """While the bot is off, a task is done, is paused for idleness, and is resumed by a person. When the bot
+    is back, it posts the end. It does not post the pause, which is over."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -289,8 +289,8 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
 
 
 async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_report(world: World) -> None:
-    """Older Coder servers never report complete. The notice has the last report and its link, and does not
-    say that the agent asks a question."""
+    """An older Coder server turns every report of an agent into working. When the agent stops, the notice has
+    the agent's latest report and its link."""
     world.coder.settings.reports_become_working = True
     thread, task = await a_task(world)
     program = task.program
@@ -349,8 +349,8 @@ async def _much_happens_while_nothing_is_said(world: World, task: SandboxTask) -
 
 
 async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
-    """When the job runs, the agent's history already has later events. The bot still posts the notices in the
-    order of the events."""
+    """Slack refuses posts for half a minute, while a task ends, pauses, resumes and ends again. The bot then
+    posts the notices in the order of these events."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     await world.coder.catch_up()
@@ -366,8 +366,8 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
 
 
 async def test_a_lost_post_is_searched_for_when_slack_allows_reading_again(world: World) -> None:
-    """Slack's answer to a notice is lost, and Slack allows no reading for two minutes. Later notices wait
-    until the bot has looked for the lost notice."""
+    """Slack's answer to the post of a notice is lost, and Slack lets the bot read nothing for two minutes.
+    Later notices wait until the bot has looked for the lost notice in the thread."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)

@@ -61,7 +61,8 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
 
 
 async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
-    """The workspace could not be stopped, so the task is not paused. The notice mentions the owner."""
+    """A person presses *Stop*, and Coder cannot stop the workspace. The bot posts a notice with the reason
+    and *Retry*, and mentions the owner."""
     thread, _ = await a_task(world)
     world.coder.template.plan = BuildPlan(stop_error="provider is away")
     await world.alice.clicks(thread, "Stop")

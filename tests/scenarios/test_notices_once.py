@@ -47,8 +47,8 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
 
 @pytest.mark.parametrize("fault", [CallFault.HANG, CallFault.DONE_THEN_HANG])
 async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fault: CallFault) -> None:
-    """The bot dies while it posts. The next process looks for the notice in the thread. The following notice
-    does not repeat the excerpt."""
+    """The bot dies while it posts a notice. After the restart, it looks for the notice in the thread, so the
+    thread has the notice once. The next notice has only newer text of the agent."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
@@ -105,8 +105,8 @@ async def test_two_bots_tell_once(world: World) -> None:
 
 
 async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(world: World) -> None:
-    """One replica asks for a list first and gets it last. The bot does not store this list, because the other
-    replica has a newer one."""
+    """Two replicas ask Coder for the list of tasks, and the earlier list arrives after the later one. The bot
+    ignores the earlier list, because it is out of date."""
     thread, task = await a_task(world)
     task.pause()
     async with run_bot(world.settings, world.connections, clock=world.clock, has_timers=False) as other:

@@ -11,8 +11,8 @@ from .world import World
 
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
-    """Coder does not let Taskwire renew its token. The bot tells the administrators two days before the token
-    expires."""
+    """The token of Taskwire's Coder account expires soon, and Coder does not let the bot renew it. In the
+    last two days, the bot tells each administrator once a day."""
     world.coder.plan_fault("tokens.create", server_error("Not now.", 400), times=None)
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])

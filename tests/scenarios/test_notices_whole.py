@@ -1,4 +1,5 @@
-"""Each kind of notice, checked whole. Other stories leave out the button that opens the task's page."""
+"""Each kind of notice, checked with all its buttons. Other tests do not see *Open in Coder*, the button that
+opens the task's page."""
 
 from collections.abc import Callable, Mapping
 
@@ -69,8 +70,8 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
 async def test_a_notice_leads_to_its_task_in_coder(
     world: World, act: Act, text: str, buttons: list[str]
 ) -> None:
-    """Each notice has a button that opens the page of its task. A notice of a deleted task has no such
-    button."""
+    """Each kind of notice has the button *Open in Coder*, which opens the page of its task. Only the notice
+    of a deleted task lacks it."""
     thread, task = await a_task(world)
     words = {
         "calls": f"<@{world.alice.id}>",
@@ -89,7 +90,8 @@ async def test_a_notice_leads_to_its_task_in_coder(
 
 
 async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> None:
-    """Both the notice of the resume and the older notice of the pause have the button."""
+    """A paused task is resumed. The notice of the resume has *Open in Coder*, and the older notice of the
+    pause keeps it."""
     thread, task = await a_task(world)
     page = f"[Open in Coder] {world.coder.url}/tasks/alice/{task.id}"
     task.pause()
@@ -106,7 +108,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
 
 
 async def test_a_notice_of_a_broken_build_leads_to_its_task_in_coder(world: World) -> None:
-    """The notice has the button, although the task has never run."""
+    """A new task's first build fails. The notice has *Open in Coder*, although the task has never run."""
     world.coder.template.plan = BuildPlan(error="no space left on device")
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -134,7 +136,8 @@ def _notice(*pages: str) -> dict[str, object]:
 
 
 def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
-    """The text that a story compares has all buttons except *Open in Coder*."""
+    """`shown` returns the text that tests compare. This text has all buttons of a notice except *Open in
+    Coder*."""
     page = "https://coder.example.com/tasks/alice/t1"
 
     assert shown(_notice(page)) == "Paused: Fix it.\n[Logs]"
@@ -151,6 +154,7 @@ def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
     ids=["none", "another's", "two"],
 )
 def test_no_notice_is_read_that_does_not_lead_to_its_task(pages: tuple[str, ...]) -> None:
-    """A story fails if one of its notices lacks the button, even if the story does not check the button."""
+    """`shown` fails for a notice that does not have exactly one *Open in Coder* with the address of its task.
+    So a test fails even if it does not check the button."""
     with pytest.raises(AssertionError, match="Open in Coder"):
         shown(_notice(*pages))

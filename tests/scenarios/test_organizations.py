@@ -32,8 +32,8 @@ def _person(world: World, name: str, *teams: str) -> Person:
 
 @pytest.mark.parametrize("installed", [(), ("T0TASKWIRE", "T0OTHER")], ids=["one workspace", "org-wide"])
 async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed: tuple[str, ...]) -> None:
-    """A member of another workspace of the organization sees shared channels. They may not use Taskwire, even
-    as a listed administrator."""
+    """Carol is a member of another workspace of the same organization, and sees the shared channel. The bot
+    refuses her, even if the settings list her as an administrator."""
     carol = _person(world, "carol", SISTER)
     await _of_organization(world, installed=installed)
     await world.restarts(admins=(carol.id,))
@@ -66,7 +66,8 @@ async def test_a_member_of_two_workspaces_is_no_stranger(world: World) -> None:
 
 
 async def test_an_organizations_install_is_for_its_installed_workspaces(world: World) -> None:
-    """Members of the installed workspaces may use Taskwire wherever they type."""
+    """The app is installed in two workspaces of the organization. A member of either workspace may use
+    Taskwire, also in the other's channels."""
     carol = _person(world, "carol", "T0OTHER")
     await _of_organization(world, installed=("T0TASKWIRE", "T0OTHER"))
 
@@ -76,7 +77,8 @@ async def test_an_organizations_install_is_for_its_installed_workspaces(world: W
 
 
 async def test_an_organization_names_the_workspace_whose_people_and_groups_it_reads(world: World) -> None:
-    """The person who is typed, and the group, are looked for in every workspace that has the app."""
+    """The app is installed in two workspaces of the organization. The bot finds a person by name, and the
+    members of a group, in both workspaces."""
     carol = _person(world, "carol", "T0OTHER")
     world.slack.workspace.user("carol").real_name = "Robert Berg"
     group = world.slack.add_group("platform-team", ("bob",))
@@ -133,8 +135,8 @@ async def _types_made_up(world: World, who: Person, text: str, claims: dict[str,
 async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     world: World, installed: tuple[str, ...] | None, claims: dict[str, object]
 ) -> None:
-    """The person is from another company or another workspace of the organization. The bot refuses them, even
-    if they have a Coder account."""
+    """A person of another company or workspace sends payloads that claim another origin. The bot refuses them
+    all, even if the settings list the person as an administrator."""
     sister = _person(world, "carol", SISTER)
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.channel("general").members.append(partner.id)

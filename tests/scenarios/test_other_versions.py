@@ -1,5 +1,5 @@
-"""After a rollback, jobs of the newer version wait for that version. No later job overtakes them, and none is
-lost silently."""
+"""An older version runs again after a newer one (a rollback). Jobs that only the newer version can read wait
+for it. No later job overtakes them, and none is lost silently."""
 
 import json
 from datetime import timedelta
@@ -66,8 +66,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -> None:
-    """Replies wait for the newer version. The bot tells the thread once, and the administrators by direct
-    message. While a new version is being rolled out, it tells nobody."""
+    """A reply waits for the newer version. The bot says nothing for the first minutes, because a new version
+    may just be starting. Then it tells the thread and the administrators, once."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     link = await link_of(world)
@@ -101,8 +101,8 @@ async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -
 
 
 async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
-    """A reply has waited a week for the newer version, so the bot gives the reply up. The author gets the
-    text back with a button, and the administrators are told. Later jobs continue."""
+    """A reply has waited a week for the newer version, so the bot gives it up. It posts the reply's text with
+    *Try again*, and tells the administrators. Later replies reach the agent."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_reply_that_another_version_took(world)
     await world.alice.replies(thread, "and rebase")
@@ -139,8 +139,8 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
 
 
 async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(world: World) -> None:
-    """The operator resends the reply with the newer version. A press of the author's button then sends
-    nothing."""
+    """The bot gave up a reply that it could not read. The operator sends it again, with a version that can
+    read it. When the author then presses *Try again*, nothing more is sent."""
     thread, task = await a_reply_that_another_version_took(world)
     await takes_all(world, task)
     await world.passes(seconds=7 * DAY + 60)
@@ -166,8 +166,8 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
-    """No version that used this store can read the job. The bot still tells the thread, and gives the job up
-    after a week."""
+    """Two jobs wait that no version which ever used this store can read. The bot still tells the thread and
+    the administrators, and gives the jobs up after a week."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -238,8 +238,8 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
 
 
 async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: World) -> None:
-    """The name of a person's queue may have another part after the person's id. The bot still finds the
-    person."""
+    """A newer version may add a part to the name of a person's queue. The bot still finds the person in the
+    name, and tells them that their request waits."""
     name = QueueName(f"{intake(world.alice.id)}:newer")
     await record_newer_version(world)
     await append_unreadable_job(world, name, "newer:1")
@@ -254,8 +254,8 @@ async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: Wor
 
 
 async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
-    """The older version drops a newer version's jobs that draw a card or run backfill, because it can make
-    such jobs itself."""
+    """The older version cannot read jobs of the newer version that edit a card or run backfill. It drops
+    them, because it makes its own jobs for that."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await record_newer_version(world)
@@ -272,7 +272,8 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
 
 
 async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: World) -> None:
-    """Alice detaches the task while the older version runs. Every author gets their text back."""
+    """One reply is stored by the newer version, and a second by the older one. Alice detaches the task while
+    the older version runs. The bot posts the texts of both replies."""
     thread, task = await a_reply_that_another_version_took(world)
     await world.passes(seconds=31)
     await world.alice.replies(thread, "and rebase")
@@ -288,8 +289,8 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
 
 
 async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
-    """A newer version stored replies, and a pause holds them. The older version can drop these replies, and
-    removes their marks."""
+    """A newer version stored a reply, and a pause holds it. When a person drops it while the older version
+    runs, the reply is removed with its receipt."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -310,8 +311,8 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
 
 
 async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edited(world: World) -> None:
-    """The older version cannot read the stored reply, but it can read the edited message. The agent gets the
-    edited text."""
+    """A newer version stored a reply, and its author edits it while the older version runs. The older version
+    cannot read the stored reply, but it can read the edited message. The agent gets the edited text."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -328,7 +329,8 @@ async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edite
 
 
 async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World) -> None:
-    """The older version cannot read one link, whose events wait. It polls and lists all other tasks."""
+    """A newer version wrote the state of one link, and the older version cannot read it. The notices of this
+    task wait for the newer version. Other tasks get theirs, and the list has all tasks."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     other = await world.bob.runs("/task create mend the footer")
@@ -359,8 +361,8 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
 
 
 async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:
-    """Only the newer version can read the request behind *Create another*. The bot does not refuse the press,
-    and creates the task later."""
+    """A person presses *Create another*, and only the newer version can read the stored request behind the
+    button. The older version does not refuse the press. The newer version creates the task later."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()
@@ -385,13 +387,14 @@ async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it
 
 
 def _as_note(work: dict[str, object], key: str) -> str:
-    """Return a request in the form in which a note stores it."""
+    """Return this request as the text that Redis holds for the note with this key."""
     stored = json.loads(seal_job({"id": "1", "work": work}))["work"]
     return sealing.seal_text(json.dumps(stored), key)
 
 
 async def a_reply_that_another_version_took(world: World) -> tuple[Thread, SandboxTask]:
-    """Let Alice write *use main* to a busy agent, and let a newer version store the reply."""
+    """Let Alice write *use main* to a busy agent, and let a newer version store this reply. Return the thread
+    and the task."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await record_newer_version(world)

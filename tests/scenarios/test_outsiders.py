@@ -1,4 +1,5 @@
-"""A channel is shared with another company after a task's thread began there."""
+"""A channel gets shared with another company after a task's thread was begun there. The other company's
+people can then read what the agent writes."""
 
 import pytest
 
@@ -39,8 +40,8 @@ async def _shared_since(world: World) -> tuple[Thread, Person]:
 
 @pytest.mark.parametrize("who", ["a stranger", "the owner", "the bot"])
 async def test_that_another_company_reads_along_is_told(world: World, who: str) -> None:
-    """At the next message or notice in the shared channel, the bot tells the task's owner and the
-    administrators once."""
+    """A channel with a task is now shared with another company. At the next reply or notice there, the bot
+    tells the task's owner and the administrators, once."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
 
@@ -67,8 +68,8 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
 async def test_after_a_crash_between_the_two_messages_the_next_event_sends_both(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot tells the owner and the administrators in two steps. If its process dies between them, the next
-    event repeats both."""
+    """The bot tells the task's owner first and then the administrators. It dies between the two messages. At
+    the next reply, it tells the administrators, and the owner has one message."""
     thread, peter = await _shared_since(world)
     alerts = world.bot.parts.alerts
 

@@ -25,7 +25,8 @@ SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
 
 
 def stuck(person: Person, lasted: str = "30 min") -> str:
-    """Return the notice about a task in which nothing changes."""
+    """Return the text of the notice that nothing has changed in the task for this time. It mentions this
+    person."""
     return (
         f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what the agent "
         "wrote last. *Stop* pauses the task.\n[Stop] [Logs]"
@@ -33,7 +34,8 @@ def stuck(person: Person, lasted: str = "30 min") -> str:
 
 
 def reminder(person: Person, lasted: str = "1 h") -> str:
-    """Return a reminder that mentions the owner."""
+    """Return the text of the reminder that the agent has waited for this time. It mentions this person, the
+    owner."""
     return (
         f"<@{person.id}> {QUESTION}\nStill needs you: {TITLE}. The agent has waited for {lasted}. Reply "
         "here, "
@@ -42,7 +44,8 @@ def reminder(person: Person, lasted: str = "1 h") -> str:
 
 
 def escalation(called: str, lasted: str = "2 h") -> str:
-    """Return a reminder that mentions the fallback person or group."""
+    """Return the text of the reminder to the fallback, the person or group that is mentioned after the owner.
+    `called` is the mention."""
     return (
         f"{called} {QUESTION}\nStill needs somebody: {TITLE}. Alice has not answered for {lasted}. Reply "
         f"here, or ask them.\n{SNOOZES}"
@@ -57,7 +60,7 @@ async def set_channel(world: World, **values: str | list[str]) -> None:
 
 
 async def a_question(world: World) -> tuple[Thread, SandboxTask]:
-    """Let an agent ask a question, and read the notice."""
+    """Let the agent of a new task ask a question, and wait for the notice. Return the thread and the task."""
     thread, task = await a_task(world)
     await asks(world, task)
     assert len(thread.new_messages()) == 1
@@ -167,8 +170,8 @@ async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
 
 
 async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: World) -> None:
-    """The bot reminds each of them once. The owner's reminder loses its buttons when the fallback's is
-    posted."""
+    """Nobody answers a question. The bot reminds the owner once, and later the channel's fallback once. The
+    owner's reminder then loses its buttons."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, _ = await a_question(world)
 
@@ -188,8 +191,8 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
     world: World, loses: str, calls: str
 ) -> None:
-    """The fallback has left the channel or Slack, or is a guest now. The bot does not remind this person,
-    because a direct message would show them the agent's words."""
+    """The fallback has left the channel or Slack, or is a guest now. The reminder mentions nobody. The bot
+    sends this person no direct message, because it would show them the agent's words."""
     general = world.slack.workspace.channel("general")
     general.kind = PRIVATE
     await saves(world, world.bob, calls=calls)
@@ -274,7 +277,8 @@ async def test_a_reply_that_waits_is_an_answer(world: World) -> None:
 
 
 async def test_a_muted_task_reminds_nobody(world: World) -> None:
-    """A reminder only mentions people, so a muted task has none."""
+    """A muted task has an open question. The bot posts no reminder, because a reminder is only for mentioning
+    people."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, _ = await a_question(world)
     await world.alice.replies(thread, "!mute")
@@ -287,7 +291,7 @@ async def test_a_muted_task_reminds_nobody(world: World) -> None:
 
 
 async def test_a_stuck_task_that_is_muted_says_so_and_calls_nobody(world: World) -> None:
-    """The bot posts the notice of a muted task without the mention."""
+    """Nothing changes in a muted task for too long. The bot posts the notice about it, without a mention."""
     thread, _ = await a_task(world)
     await world.alice.replies(thread, "!mute")
     world.alice.reads()
@@ -344,7 +348,8 @@ async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> 
 
 
 async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
-    """The bot refuses Carol's press. Bob, the fallback, can snooze the reminder."""
+    """A reminder mentions Bob, the channel's fallback. Bob can snooze it. Carol may not steer the task, so
+    the bot refuses her press."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
@@ -366,8 +371,8 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
 
 
 async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> None:
-    """The reminder of an earlier question is already settled. Alice's press snoozes the new reminder, before
-    Slack has answered its post."""
+    """The bot posts a reminder, and Slack answers late. Alice presses *Snooze* before that. Her press snoozes
+    this reminder, and not the settled reminder of an earlier question."""
     await set_channel(world, reminder="1 h")
     thread, task = await a_question(world)
     await world.passes(HOURS)
@@ -412,8 +417,8 @@ async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> N
 
 
 async def test_a_fallback_must_be_a_member_who_is_there(world: World) -> None:
-    """The bot refuses a person outside the channel, whom a mention would not reach. It also refuses a person
-    and a group together."""
+    """Alice chooses the channel's fallback in the settings. The bot refuses a person outside the channel,
+    whom a mention would not reach. It also refuses a person and a group together."""
     carol = world.person("carol")
     world.slack.add_group("leads", ["bob"])
     await world.alice.types("/task settings")

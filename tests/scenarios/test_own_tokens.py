@@ -18,7 +18,7 @@ REDIS = "r3dis-pw"
 
 
 def tokens(world: World) -> list[str]:
-    """Return the tokens that a test must not find."""
+    """Return the secret tokens that no agent and no store may have."""
     settings = world.settings
     held = (settings.slack_bot_token, settings.slack_app_token, settings.coder_session_token)
     return [*(token.get_secret_value() for token in held if token is not None), ADMIN, REDIS]
@@ -46,8 +46,9 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
 
 
 async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
-    """A reply contains a token, and the outcome of sending it is unknown. The store has only the masked text
-    that was sent, and the bot finds that text in the agent's log."""
+    """Coder closes the connection, so the bot does not know whether the agent got a reply that contains
+    tokens. The store has only the masked text until the bot knows it. In the end, the agent has the masked
+    text once."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())
@@ -78,7 +79,8 @@ DRESSES = {
 
 @pytest.mark.parametrize("dress", DRESSES)
 async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, dress: str) -> None:
-    """A token is encoded or split up. The bot masks it in a reply, a prompt and a command."""
+    """A person writes a token in another form, for example encoded or split up. The bot masks it in a reply,
+    in a prompt and in `/task send`."""
     thread, task = await a_waiting_agent(world)
     dressed = DRESSES[dress](tokens(world)[0])
     # Neither the store nor an agent may get even 14 characters of the token.

@@ -163,8 +163,8 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
 
 
 async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
-    """The owner presses *Not now*. The author sees that where they asked, and can ask again for their next
-    reply."""
+    """Alice presses *Not now* on the question about Bob's reply. The message with which Bob asked now says
+    that Alice did not pass it on. For his next reply, Bob can ask again."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)
     world.alice.reads()
@@ -179,7 +179,8 @@ async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
 
 
 async def test_an_author_who_asked_long_ago_hears_of_the_decision_in_the_thread(world: World) -> None:
-    """After half an hour Slack lets nobody replace the message with which Bob asked, so he gets a new one."""
+    """Alice decides more than half an hour after Bob asked. Slack no longer lets the bot replace the message
+    with which Bob asked. So he gets a new message."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -196,8 +197,8 @@ async def test_an_author_who_asked_long_ago_hears_of_the_decision_in_the_thread(
 
 
 async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
-    """Bob does not press the button below the first offer. The bot offers nothing again, because people may
-    be talking with each other."""
+    """Bob may not steer and replies three times, so the bot offers once to ask Alice. Bob does not press the
+    button. The bot does not repeat the offer, because people may be talking with each other."""
     thread, task = await a_task(world)
 
     for words in ("nice", "is it not?", "see you tomorrow"):
@@ -262,7 +263,8 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
 
 
 async def test_a_reply_that_was_edited_is_shown_again_first(world: World) -> None:
-    """The author edited the reply before the owner's press. The owner sees the new text and decides again."""
+    """Bob edits his reply after he has asked Alice to pass it on. Her press sends nothing. It shows her the
+    new text, and she decides again."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     reply = await bob_asks(world, thread)
@@ -281,7 +283,8 @@ async def test_a_reply_that_was_edited_is_shown_again_first(world: World) -> Non
 
 
 async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(world: World) -> None:
-    """An app changed what people see in the reply, but not its plain text. The owner sees the reply again."""
+    """After Bob asked, an app changes what people see in his reply, but not its plain text. Alice's press
+    sends nothing, and shows her the reply again."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     reply = await bob_asks(world, thread)
@@ -299,8 +302,8 @@ async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(worl
 
 @pytest.mark.parametrize("change", ["deleted", "turned into an aside"])
 async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change: str) -> None:
-    """The author takes a reply back before the owner's press. The owner is told that there is nothing to
-    send."""
+    """Bob deletes his reply, or edits it into an aside that begins with `//`. Alice then presses *Pass it
+    on*. The bot sends nothing, and tells her that Bob has withdrawn the reply."""
     thread, task = await a_task(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()
@@ -374,8 +377,8 @@ async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_ag
 
 
 async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
-    """The owner passes a reply on after the pause. The task resumes, as it would after a reply of the
-    owner."""
+    """Alice passes Bob's reply on while the task is paused. The task resumes, as it would after a reply of
+    Alice."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)
     await world.alice.clicks(thread, "Stop")
@@ -414,8 +417,8 @@ async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:
 
 
 async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World) -> None:
-    """Alice shares the task with Bob after his reply. A press of his button then sends the reply to the
-    agent."""
+    """The bot offers to ask Alice about Bob's reply, and Alice then shares the task with Bob. When Bob
+    presses the offer's button, his reply goes to the agent at once."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await world.bob.replies(thread, "please add a test")
@@ -432,8 +435,8 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
 
 
 async def test_nobody_else_can_pass_it_on(world: World) -> None:
-    """Only a person with the right to pass a reply on can do so. The bot checks the right at each press,
-    because another person can invent the button's value."""
+    """Bob and Carol have no right to pass Bob's reply on. They send invented presses of Alice's button, and
+    the bot refuses them, because it checks the right at each press."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)

@@ -26,7 +26,8 @@ async def an_asked_reply(world: World) -> tuple[Thread, SandboxTask, str]:
 
 
 async def presses_on(world: World, asked: Ephemeral, label: str = "Pass it on") -> None:
-    """Let Alice press a button as her client still shows it."""
+    """Let Alice press the button with this label in an earlier copy of a question, which her Slack still
+    shows."""
     [pressed] = buttons(asked.body, label)
     answer = await world.slack.click(
         world.alice.id, asked.channel, asked.ts, pressed["action_id"], pressed["value"]
@@ -36,8 +37,8 @@ async def presses_on(world: World, asked: Ephemeral, label: str = "Pass it on") 
 
 @pytest.mark.parametrize("label", ["Pass it on", "Always let Bob steer this"])
 async def test_a_double_click_does_not_send_a_changed_reply(world: World, label: str) -> None:
-    """Bob changes his reply, and Alice clicks twice. The first click shows her the new words. The second
-    click was on the old words, so it sends nothing."""
+    """Bob changes his reply, and Alice clicks twice on the question with the old text. The first click shows
+    her the new text. The second click was still meant for the old text, so it sends nothing."""
     thread, task, reply = await an_asked_reply(world)
     asked = world.slack.ephemerals(world.alice.id)[-1]
     world.alice.reads()
@@ -56,8 +57,8 @@ async def test_a_double_click_does_not_send_a_changed_reply(world: World, label:
 
 
 async def test_an_older_list_does_not_send_a_changed_reply(world: World) -> None:
-    """Alice's list shows Bob's old words. She was asked about the new words elsewhere. A press in the list
-    asks her again."""
+    """Bob changes his reply. Alice's question shows her the new text, but her list still shows the old text.
+    Her press in the list sends nothing and asks her again."""
     thread, task, reply = await an_asked_reply(world)
     asked = world.slack.ephemerals(world.alice.id)[-1]
     await world.alice.types("/task list needs-me")
@@ -76,8 +77,8 @@ async def test_an_older_list_does_not_send_a_changed_reply(world: World) -> None
 
 
 async def test_another_persons_press_does_not_bind_the_owner(world: World) -> None:
-    """An administrator presses first and is shown Bob's new words. Alice's question still shows the old
-    words, so her press asks her again."""
+    """Bob changes his reply. An administrator presses *Pass it on* and is shown the new text. Alice's
+    question still shows the old text, so her press sends nothing and asks her again."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     await world.restarts(admins=(carol.id,))
@@ -98,7 +99,8 @@ async def test_another_persons_press_does_not_bind_the_owner(world: World) -> No
 
 
 async def test_a_press_in_home_does_not_bind_the_question_in_the_thread(world: World) -> None:
-    """Alice is asked again in her Home tab. The question in the thread still shows the old words."""
+    """Bob changes his reply. Alice presses in her Home tab, which then shows the new text. Her question in
+    the thread still shows the old text, so a press there asks her again."""
     await world.alice.opens_home()
     thread, task, reply = await an_asked_reply(world)
     await world.passes(seconds=5)
@@ -117,7 +119,8 @@ async def test_a_press_in_home_does_not_bind_the_question_in_the_thread(world: W
 
 
 async def test_a_double_click_does_not_send_a_changed_file(world: World) -> None:
-    """Bob changes only his file. A second click on the old question sends nothing."""
+    """Bob changes the file of his reply, and Alice clicks twice on the question that shows the old file.
+    Neither click sends anything. Alice is shown the new file."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     file = Attachment("trace.log", b"boom in line 7", "text/plain")

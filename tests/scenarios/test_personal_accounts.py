@@ -38,7 +38,7 @@ async def personal(world: World) -> World:
 
 
 def senders_since(world: World, start: int, route: str) -> list[str]:
-    """Return who made the calls of a route, without the first `start` requests to Coder."""
+    """Return the Coder user names of those who called a route. Ignore the first `start` requests to Coder."""
     return [seen.user for seen in world.coder.requests[start:] if seen.route == route]
 
 
@@ -129,8 +129,8 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
 
 
 async def test_a_teammate_with_a_share_needs_no_account(personal: World) -> None:
-    """Carol has a share in Alice's task and no connected account. The bot does everything that the share
-    allows with Alice's account, also by command and dialog."""
+    """Carol has a share in Alice's task, and has not connected a Coder account. She answers, sends and pauses
+    by dialog and command. The bot does this with Alice's account, and names Carol to the agent."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
     thread, task = await a_task(personal)
@@ -157,8 +157,8 @@ async def test_a_teammate_with_a_share_needs_no_account(personal: World) -> None
 
 
 async def test_a_teammate_with_a_share_speaks_through_the_owners_account(personal: World) -> None:
-    """Coder does not show the task to Bob. The bot sends his reply with Alice's account, and the agent gets
-    his name with it."""
+    """Bob has a share in Alice's task and a connected account, but Coder does not show him the task. The bot
+    sends his reply with Alice's account, and names Bob to the agent."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
 
@@ -173,7 +173,8 @@ async def test_a_teammate_with_a_share_speaks_through_the_owners_account(persona
 
 
 async def test_a_teammate_who_sees_the_task_in_coder_acts_in_their_own_name(personal: World) -> None:
-    """The workspace is shared with Bob in Coder. The bot sends his reply with his own account."""
+    """Bob has a share in Alice's task, and Coder also lets him use its workspace. The bot sends his reply
+    with his own account."""
     thread, task = await a_task(personal)
     await shares(personal, task, personal.bob)
     bob = personal.coder.world.find_user("bob")
@@ -276,7 +277,8 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
 
 
 async def test_a_round_is_spread_over_the_interval(world: World) -> None:
-    """The bot polls twelve accounts once each in an interval, three at a time."""
+    """Twelve people have tasks. Within one interval, the bot polls each person's account once, three accounts
+    at a time."""
     await world.restarts(accounts="personal", coder_session_token=None, poll_interval=1.0, settle=1e6)
     people = [world.person(f"person{number}") for number in range(12)]
     for person in people:

@@ -103,7 +103,8 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
 
 
 async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: World) -> None:
-    """When the agent gets new input, its old report is out of date. The card shows the next report."""
+    """The agent gets new input and at first repeats its old report. The card does not show this report. It
+    shows the next report that is new."""
     thread, task = await a_task(world)
     task.becomes("complete", "Done, and pushed")
     await world.polls()
@@ -125,8 +126,8 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
 
 
 async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
-    """The agent is done, or has failed. The bot posts the notice at once, without a settle time. The card
-    shows the end with its next edit."""
+    """An agent is done or has failed. The bot does not wait for the settle time: it posts the notice at once.
+    The card shows the new phase at its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
@@ -165,8 +166,8 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
 
 
 async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> None:
-    """Coder's status is unknown while a workspace stops. After that, the agent's last state does not
-    matter."""
+    """While a workspace stops, Coder's status is unknown and the card shows *Pausing*. When it has stopped,
+    the card shows *Paused*, although the agent's last state is working."""
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=30)
     task.pause()
@@ -281,8 +282,8 @@ async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) 
 async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_that_has_settled(
     world: World,
 ) -> None:
-    """The agent became idle just before the task was attached. After the settle time the card shows *Needs
-    you*, and nobody is mentioned."""
+    """The agent became idle just before the task was attached. After the settle time, the card shows *Needs
+    you*. The bot posts no notice, so it mentions nobody."""
     task = world.coder.add_task("alice", "fix the login redirect")
     await world.passes(seconds=60)
     task.becomes("working", "Reading the code")

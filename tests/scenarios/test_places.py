@@ -54,7 +54,8 @@ async def test_a_dialog_tells_nothing_of_a_private_channel(world: World, action_
 
 
 async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: World) -> None:
-    """The hidden task was detached. The bot keeps its link for a month, but does not name it to Bob."""
+    """A task was detached from its thread in a private channel. Bob, who is not in that channel, sends
+    invented presses for it. The bot's answers do not name the task."""
     thread, link = await _a_hidden_task(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -69,7 +70,8 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
 
 
 async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
-    """A member of the private channel can press a button of the task in another channel."""
+    """Bob is a member of the private channel with Alice's task. He sends presses for the task from another
+    channel. The bot shows him the log, but does not let him stop the task."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     world.task("the-secret-plan").says("I look at it.")
@@ -100,7 +102,8 @@ async def test_a_person_who_left_the_channel_sees_no_log_of_it(world: World) -> 
 
 
 async def _leaves(world: World) -> None:
-    """Let Bob leave the private channel, and let ten seconds pass."""
+    """Let Bob leave the private channel. Let ten seconds pass, so that the bot no longer trusts its stored
+    list of members."""
     world.slack.workspace.channel("hidden").members.remove(world.bob.id)
     await world.ages(seconds=10)
 
@@ -139,8 +142,8 @@ async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: 
 
 
 async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
-    """An invented press cannot show a private answer in another thread. A person who has left the channel
-    cannot show the answer at all."""
+    """Bob got a private answer in a thread and has its button *Show to everybody*. With an invented press, he
+    cannot show the answer in another thread. While he is not in the channel, he cannot show it at all."""
     hidden, _ = await _a_hidden_task(world)
     world.task("the-secret-plan").says("I look at it.")
     members = world.slack.workspace.channel("hidden").members
@@ -218,8 +221,8 @@ async def test_anothers_question_creates_nothing(world: World) -> None:
 
 
 async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> None:
-    """Slack's menu offers only the person's own conversations. The bot refuses a submission that names
-    another conversation."""
+    """Bob submits the form for a new task with a channel that he is not in. Slack's menu would not offer this
+    channel. The bot refuses, and creates no task."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     elsewhere = world.slack.add_channel("elsewhere", ["alice"])
 
@@ -252,8 +255,8 @@ SHARED = (
 
 
 async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> None:
-    """In a channel shared with another company, the bot refuses creation by command and by form, and
-    `attach`."""
+    """A channel is shared with another company. The bot creates no task there, by command or by form, and
+    attaches none."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     world.coder.add_task("alice", "fix it", name="loose")
 
@@ -269,7 +272,8 @@ async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> N
 
 
 async def test_an_administrator_may_allow_a_channel_of_another_company(world: World) -> None:
-    """The settings allow one shared channel by its id."""
+    """Two channels are shared with another company, and the settings allow one of them by its id. The bot
+    creates tasks only in that channel."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     other = world.slack.add_channel("others", ["alice"], is_ext_shared=True)
     await world.restarts(shared_channels=(shared.id,))
@@ -282,8 +286,8 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
 
 
 async def test_nobody_is_shown_a_control_that_would_refuse_them(world: World) -> None:
-    """A list or a status is shown to one person only. It lacks the buttons that the bot would refuse to this
-    person."""
+    """Bob may not steer Alice's task, and asks for its status. The answer lacks the buttons that the bot
+    would refuse to him. Alice's answer has them."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

@@ -94,8 +94,8 @@ async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World)
 
 
 async def test_both_and_nothing_are_what_they_say(world: World) -> None:
-    """The bot always posts the notice in the thread. With `both` it also sends a direct message, and with
-    `nothing` it mentions nobody."""
+    """With the preference `both`, a notice in the thread mentions Alice, and the bot also sends her a direct
+    message. With `nothing`, the bot only posts the notice, without a mention."""
     thread, task = await a_task(world)
     await saves(world, world.alice, calls="both")
     await asks(world)
@@ -141,8 +141,8 @@ async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
 
 
 async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None:
-    """A person answers a question in their quiet hours, so no notice is left for a summary. The bot sends
-    none when their quiet hours end."""
+    """An agent asks Alice a question in her quiet hours, and she answers it before they end. Nothing needs
+    her then, so the bot sends no summary."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, task = await a_task(world)
     await asks(world)

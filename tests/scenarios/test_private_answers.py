@@ -41,7 +41,8 @@ class Held:
 
 
 async def test_slow_answers_hold_up_no_other(world: World) -> None:
-    """Slack is slow with the answers to one person. Other people get their answers."""
+    """Slack does not take the bot's many answers to Alice for a while. Bob still gets his answers
+    meanwhile."""
     held = Held(world, MANY)
     for _ in range(MANY):
         await world.slack.command(world.alice.id, "general", "/task", "templates")
@@ -59,7 +60,8 @@ async def test_slow_answers_hold_up_no_other(world: World) -> None:
 
 
 async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
-    """An answer waits for Slack, and the bot stops. The next process sends the answer once."""
+    """Two answers wait because Slack limits the bot, and the bot stops. After the restart, the next process
+    sends each answer once."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
@@ -82,7 +84,8 @@ async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
 async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process still takes payloads while it stops. The next process answers them."""
+    """A person types a command while the bot's process is stopping. The process still accepts the command,
+    and the next process sends the answer."""
     asked: list[object] = []
 
     async def note_clean_stop(self: Worker) -> None:
@@ -109,8 +112,8 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
 
 
 async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
-    """An answer to a query has waited too long. It describes an earlier state, and the person has probably
-    asked again. So the bot drops the answer."""
+    """The bot was stopped for an hour while an answer waited. The answer describes an earlier state, and the
+    person has probably asked again. So the bot drops the answer."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )
@@ -126,8 +129,8 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
-    """An answer waits for another version. The person's commands and the bot's alerts do not wait behind that
-    answer."""
+    """Only a newer version of the bot can read a stored answer, so it waits. The person's later commands and
+    the bot's alerts do not wait behind it."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
         "response_url", REST_SECONDS
     )

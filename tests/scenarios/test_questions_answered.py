@@ -21,13 +21,14 @@ ACTING = ("[Resume]", "[Edit prompt]", "[Retry]", "[Resume and send]", "[Drop", 
 
 
 def said(world: World, thread: Thread) -> list[str]:
-    """Return the text that each of the bot's messages in a thread has now."""
+    """Return the bot's messages in a thread, each with the text that it has now."""
     messages = world.slack.thread(thread.channel, thread.ts)[1:]
     return [shown(message) for message in messages if message.get("bot_id")]
 
 
 def offers(thread: Thread) -> list[str]:
-    """Return the messages with buttons that do more than open a page or show a log."""
+    """Return the messages of a thread that have buttons which change something. A button that opens a page or
+    shows a log does not count."""
     return [each for each in thread.all_messages() if any(label in each for label in ACTING)]
 
 
@@ -106,8 +107,8 @@ async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> N
 async def test_the_person_who_restarted_a_workspace_is_named_although_it_already_runs(
     world: World,
 ) -> None:
-    """Slack refuses posts for a while, and the workspace already runs. The notice of the pause still names
-    the person who restarted it."""
+    """Alice presses *Resume*, and the workspace already runs when the bot edits the notice of the pause. The
+    notice still says that Alice started the workspace again."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     task.pause()
@@ -164,7 +165,8 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
 
 async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
-    """A second question about the held replies is posted. The first one loses its buttons."""
+    """A task with held replies is paused again, and the bot asks a second time what to do with them. The
+    first question loses its buttons, and says that the bot asked again below."""
     thread, _ = await held(world, "first", "second")
 
     await world.alice.replies(thread, "!pause")

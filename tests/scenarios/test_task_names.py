@@ -111,9 +111,9 @@ async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None
 async def test_a_shared_task_does_not_take_the_short_name_of_ones_own(
     world: World, name: str, prompt: str
 ) -> None:
-    """Alice names her task by its beginning. Bob shares a task with her whose whole name or title is that
-    beginning. The bot asks which task she means, and sends nothing before. Her whole name still names her
-    task."""
+    """Alice names her task by the start of its name. Bob shares a task with her that has exactly this name or
+    title. The bot asks which of the two tasks she means, and sends nothing before her answer. The whole name
+    of her task still works."""
     thread, task = await a_question(world)
     thread.new_messages()
     world.coder.add_task("bob", prompt, name=name)
@@ -164,8 +164,8 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
 
 
 async def test_a_title_is_known_while_coder_does_not_answer(world: World) -> None:
-    """Coder fails. A person names a task by its title and sees its last known state. Other words are answered
-    with an error."""
+    """Coder fails, and a person asks for the status of a task by its title. The bot shows the last known
+    state. If the words are no known title, the bot answers with an error."""
     await a_task(world)
     other = await world.alice.runs("/task create write the docs")
     await world.polls()
