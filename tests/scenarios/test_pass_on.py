@@ -112,7 +112,7 @@ async def test_a_reply_to_pass_on_is_listed_while_it_waits(world: World) -> None
 
 
 async def test_a_passed_reply_waits_and_goes_in_its_order(world: World) -> None:
-    """The agent gets Bob's reply between Alice's replies, in the order of writing."""
+    """The agent gets Bob's passed reply between Alice's replies, in the order of writing."""
     thread, task = await a_task(world)
     first = await world.alice.replies(thread, "first")
     reply = await bob_asks(world, thread, "second")
@@ -163,8 +163,8 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
 
 
 async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
-    """Alice presses *Not now* on the question about Bob's reply. The message with which Bob asked now says
-    that Alice did not pass it on. For his next reply, Bob can ask again."""
+    """Alice presses *Not now* on the question about Bob's reply. Bob sees that she did not pass it on. For
+    his next reply, he can ask again."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)
     world.alice.reads()
@@ -180,7 +180,7 @@ async def test_the_owner_leaves_a_reply_for_now(world: World) -> None:
 
 async def test_an_author_who_asked_long_ago_hears_of_the_decision_in_the_thread(world: World) -> None:
     """Alice decides more than half an hour after Bob asked. Slack no longer lets the bot replace the message
-    with which Bob asked. So he gets a new message."""
+    with which Bob asked, so he gets a new one."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await bob_asks(world, thread)
@@ -197,8 +197,8 @@ async def test_an_author_who_asked_long_ago_hears_of_the_decision_in_the_thread(
 
 
 async def test_a_person_who_does_not_ask_is_told_once(world: World) -> None:
-    """Bob may not steer and replies three times, so the bot offers once to ask Alice. Bob does not press the
-    button. The bot does not repeat the offer, because people may be talking with each other."""
+    """Bob may not steer, and writes three messages. The bot offers only once to ask Alice, because Bob may be
+    talking with other people."""
     thread, task = await a_task(world)
 
     for words in ("nice", "is it not?", "see you tomorrow"):
@@ -302,8 +302,8 @@ async def test_a_reply_whose_blocks_were_changed_alone_is_shown_again_first(worl
 
 @pytest.mark.parametrize("change", ["deleted", "turned into an aside"])
 async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change: str) -> None:
-    """Bob deletes his reply, or edits it into an aside that begins with `//`. Alice then presses *Pass it
-    on*. The bot sends nothing, and tells her that Bob has withdrawn the reply."""
+    """Bob deletes his reply, or edits it into an aside (`//`). Alice then presses *Pass it on*. The bot sends
+    nothing, and tells her that Bob has withdrawn it."""
     thread, task = await a_task(world)
     reply = await bob_asks(world, thread)
     world.alice.reads()
@@ -377,8 +377,7 @@ async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_ag
 
 
 async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
-    """Alice passes Bob's reply on while the task is paused. The task resumes, as it would after a reply of
-    Alice."""
+    """Alice passes a reply on while the task is paused. The task resumes, as after her own reply."""
     thread, task = await a_task(world)
     await bob_asks(world, thread)
     await world.alice.clicks(thread, "Stop")
@@ -435,8 +434,8 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
 
 
 async def test_nobody_else_can_pass_it_on(world: World) -> None:
-    """Bob and Carol have no right to pass Bob's reply on. They send invented presses of Alice's button, and
-    the bot refuses them, because it checks the right at each press."""
+    """Bob and Carol may not pass Bob's reply on, and send invented presses of Alice's button. The bot checks
+    the right at each press, and refuses them."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)

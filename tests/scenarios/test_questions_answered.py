@@ -165,8 +165,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
 
 async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
-    """A task with held replies is paused again, and the bot asks a second time what to do with them. The
-    first question loses its buttons, and says that the bot asked again below."""
+    """After a second pause, the bot asks again about held replies. The first question loses its buttons."""
     thread, _ = await held(world, "first", "second")
 
     await world.alice.replies(thread, "!pause")
@@ -220,7 +219,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
 
 
 async def test_what_was_left_out_is_named(world: World) -> None:
-    """A reply has a picture and a text file. The message names the picture, which was not sent."""
+    """A reply has a picture. After *Send without them*, the bot says that the picture was left out."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "look", (PICTURE, NOTES))
     asked = thread.new_messages()
@@ -257,7 +256,8 @@ async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: W
 
 
 async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: World) -> None:
-    """The question counts the delivered replies. The refused reply gets a question of its own."""
+    """A person presses *Try again* for three replies, and Coder refuses one of them. The bot's message then
+    says "2 of 3". A new message offers *Try again* for the refused reply."""
     thread, task = await three_let_go(world)
 
     world.coder.plan_fault("tasks.send", REFUSED)
@@ -279,8 +279,8 @@ async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: 
 
 
 async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: World) -> None:
-    """The agent had got one of three replies when Alice paused the task. She drops the others, and the
-    question says "1 of 3"."""
+    """*Try again* sends three replies, and the agent gets the first. Alice then pauses the task and drops the
+    other two. The bot's message says "Sent 1 of 3"."""
     thread, task = await three_let_go(world)
     await world.alice.clicks(thread, "Try again")
     task.becomes("idle")
@@ -300,8 +300,8 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
 
 
 async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(world: World) -> None:
-    """A newer reply should resume the task, but Coder refuses. The bot gives back the newer reply and the
-    held replies."""
+    """A person replies to a paused task with a held reply, and Coder refuses to resume the task. A message of
+    the bot says that both replies were not delivered, and has *Try again*."""
     thread, _ = await held(world, "first")
     thread.new_messages()
     world.coder.plan_fault("tasks.resume", server_error("No capacity.", 400))
@@ -352,7 +352,8 @@ async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_d
 
 @pytest.mark.parametrize("verb", ["!delete", "!edit"])
 async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, verb: str) -> None:
-    """The task is gone, so no message of its thread has a button any more."""
+    """A thread has messages with buttons, and its task is deleted. All these messages lose their buttons and
+    say that the thread has no task any more."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, verb)
     await world.alice.replies(thread, "!make test")
@@ -442,8 +443,8 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
 
 
 async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world: World) -> None:
-    """Alice's edit waits for Coder, and Bob's request waits behind the edit. Alice's question is replaced by
-    a note that her edit waits. Bob is told privately that his own request waits."""
+    """Alice's edit of the prompt waits because Coder fails, and Bob's request waits behind it. The bot tells
+    Alice in place of its question to her. It tells Bob in a private message."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
@@ -472,8 +473,8 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """A person presses a button, but the bot no longer has the request behind the button. "This button has
-    expired" replaces the question."""
+    """A person presses *Stop, then change it* so late that the bot no longer has the new prompt. "This button
+    has expired" replaces the question."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
@@ -489,8 +490,8 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 
 
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
-    """A reply was not delivered, and the bot has it no longer. A press on the button of the bot's message
-    replaces the message with one that says so and has no button."""
+    """A reply was not delivered, and the bot no longer has its text. After a press of *Try again*, the bot's
+    message says this and has no button."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")

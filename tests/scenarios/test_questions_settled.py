@@ -19,12 +19,13 @@ NO_NEED = "Closed: {}."
 
 
 def buttons_left(thread: Thread) -> list[str]:
-    """Return the messages of a thread that still have buttons of a question."""
+    """Return the messages of a thread that still have *It arrived* or *Try again*."""
     return [said for said in thread.all_messages() if "[It arrived]" in said or "[Try again]" in said]
 
 
 async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> None:
-    """Alice detaches the task. The question loses its buttons, and the bot gives the reply's text back."""
+    """The bot asks whether the agent got a reply, and Alice detaches the task. The question loses its
+    buttons, and says that the thread has no task any more."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     thread.new_messages()
 
@@ -37,8 +38,8 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
 
 
 async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: World) -> None:
-    """The bot asked about a reply, and a pause held it. Alice drops the reply, and the bot's question loses
-    its buttons."""
+    """The bot asks whether the agent got a reply, and a pause then holds this reply. When Alice drops the
+    reply, the bot's question loses its buttons."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -53,8 +54,8 @@ async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: W
 
 
 async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World) -> None:
-    """The author edits a reply with a picture. The bot asks about the edited reply, and the older question is
-    closed."""
+    """The bot asks about a reply with a picture, and the author edits the reply. The bot asks again about the
+    edited reply. The first question loses its buttons."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -73,7 +74,8 @@ async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World)
 
 
 async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edited(world: World) -> None:
-    """The author edits a held reply. The question about the files of the old version is closed."""
+    """The bot asks about a reply with a picture, a pause holds the reply, and its author edits it. The bot's
+    question loses its buttons and says that the reply was edited."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -92,7 +94,8 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
 
 
 async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> None:
-    """The author deletes the undelivered reply. The question loses its *Try again*."""
+    """A reply was not delivered, and the bot's message has *Try again*. The author deletes the reply, and the
+    message loses its button."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=24 * 3600 + 31)
@@ -107,7 +110,8 @@ async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> Non
 
 
 async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: World) -> None:
-    """Slack's limits delay the bot's question. The author deletes the reply, so the bot does not ask."""
+    """The bot wants to ask about a reply, but Slack limits its posts for a while. The author deletes the
+    reply meanwhile, so the bot does not ask."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     reply = await world.alice.replies(thread, "!make test")
@@ -120,8 +124,8 @@ async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: Worl
 
 
 async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world: World) -> None:
-    """The author deletes the reply before Slack answers the post of the question. The question loses its
-    buttons."""
+    """The bot posts a question about a reply, and Slack answers late. The author deletes the reply before
+    that. The question loses its buttons."""
     thread, task = await a_busy_agent(world)
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
     reply = await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
@@ -137,8 +141,8 @@ async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world
 async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_it_deleted(
     world: World,
 ) -> None:
-    """Somebody presses a button before Slack answers the post of the question. The question says that
-    somebody decided."""
+    """The bot posts a question about a reply, and Slack answers late. A person presses *Send as text* before
+    that. The question then says that somebody decided, not that the reply was deleted."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -155,8 +159,8 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
 
 
 async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
-    """The bot could not post its question for a week, and no longer has the reply. The thread is told that
-    the reply was not sent."""
+    """The bot could not post a question about a reply for a week, and then no longer has the reply. It tells
+    the thread that the reply was not sent."""
     thread, task = await a_busy_agent(world)
     long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_TTL_MS + 1))
     requester = Requester(

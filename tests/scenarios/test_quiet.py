@@ -19,8 +19,8 @@ def kinds(world: World, thread: Thread) -> list[tuple[str, str]]:
 
 
 async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -> None:
-    """The agent gets the waiting reply at once, so the notice of the first end mentions nobody. The last
-    notice mentions the owner."""
+    """An agent ends its turn while a reply waits for it. The agent gets this reply at once, so the notice of
+    the first end mentions nobody. The notice of the next end mentions the owner."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "also the logout")
 
@@ -39,7 +39,8 @@ async def test_a_turn_that_ends_while_a_reply_waits_calls_nobody(world: World) -
 
 
 async def test_a_turn_whose_end_is_seen_after_the_next_reply_calls_nobody(world: World) -> None:
-    """The agent had got the next reply before the bot saw the end of the turn. The notice mentions nobody."""
+    """An agent ends its turn and gets the next reply before the bot polls. The notice of that end mentions
+    nobody, because the agent already works again."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.passes(seconds=3)
@@ -53,8 +54,8 @@ async def test_a_turn_whose_end_is_seen_after_the_next_reply_calls_nobody(world:
 
 
 async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being_called(world: World) -> None:
-    """A reply waits for a person's decision, perhaps for days. The end of the turn still mentions the
-    owner."""
+    """The bot asks a person whether the agent got a reply, and this may take days. When the agent ends its
+    turn meanwhile, the notice still mentions the owner."""
     thread, task = await a_task(world)
     task.agentapi_fails("message")
     task.becomes("idle", "Ready")
@@ -126,7 +127,7 @@ async def test_a_deleted_line_is_replaced_by_a_line_about_the_resume(world: Worl
 
 
 async def done(world: World) -> tuple[Thread, SandboxTask]:
-    """Let the agent finish its task, and read the notice."""
+    """Let the agent of a new task finish, and wait for the notice. Return the thread and the task."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -161,7 +162,8 @@ async def test_thanks_to_a_paused_task_that_was_done_do_not_resume_it(world: Wor
 
 
 async def test_a_thumbs_up_answers_an_open_question(world: World) -> None:
-    """The agent asked a question, so it gets the thumbs-up as a reply."""
+    """The agent asks a question, and Alice replies only with a thumbs-up. This is an answer here, so the
+    agent gets it."""
     thread, task = await a_task(world)
     task.becomes("idle", "Shall I merge it?")
     await world.polls()
@@ -185,8 +187,8 @@ async def test_thanks_with_a_wish_are_input(world: World) -> None:
 
 
 async def test_a_log_that_is_shown_to_everybody_is_the_output_of_an_agent(world: World) -> None:
-    """The metadata of a shown log has the kind `output`. The metadata of a shown status has the kind
-    `answer`."""
+    """A person presses *Show to everybody* on an answer to `!logs` or `!status`. In its metadata, the shown
+    log has the kind `output`, and the shown status has the kind `answer`."""
     thread, task = await a_task(world)
     task.says("I look at it.")
 

@@ -25,7 +25,8 @@ async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None
 
 
 async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
-    """The eyes show that the bot has the reply. Later the tick replaces them."""
+    """A reply takes more than two seconds to reach the agent. The bot first adds the eyes to it, and later
+    replaces them by the tick."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", refused())
 
@@ -59,7 +60,7 @@ async def test_only_the_newest_state_shows(world: World) -> None:
 
 
 async def test_all_replies_that_wait_show_the_same(world: World) -> None:
-    """Several replies wait for the agent. The first reply and all replies after it have the same mark."""
+    """Several replies wait for a busy agent. All of them have the hourglass, and later all have the tick."""
     thread, task = await a_busy_agent(world)
 
     texts = ("use main", "and test it", "then push")
@@ -79,7 +80,8 @@ async def test_all_replies_that_wait_show_the_same(world: World) -> None:
 
 
 async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
-    """The bot asks about one reply. This reply and all later replies wait for the answer."""
+    """The bot asks whether to send a reply without its picture. This reply and the next one have the
+    hourglass, until the person has decided."""
     thread, task = await a_waiting_agent(world)
     picture = Attachment("plan.png", b"\x89PNG")
 
@@ -98,8 +100,8 @@ async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
 
 
 async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
-    """The reply gets a warning sign. A message in the thread gives the reason and has a button that sends the
-    reply again."""
+    """Coder refuses a reply. The bot adds a warning sign to the reply. Its message in the thread gives the
+    reason, and *Try again* sends the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400))
 
@@ -150,8 +152,8 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
 
 
 async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(world: World) -> None:
-    """It is unknown whether Slack added a reaction. The bot removes this reaction when it adds the next
-    one."""
+    """Slack's answer to a reaction of the bot is lost, so the bot does not know whether Slack added it. The
+    bot removes this reaction when it adds the next one."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("reactions.add", CallFault.DONE_THEN_CUT)
 
@@ -166,7 +168,8 @@ async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(wor
 
 
 async def test_a_reply_that_is_deleted_needs_no_mark(world: World) -> None:
-    """The author deletes the reply, so the bot adds no reaction."""
+    """The author deletes a reply before the bot has delivered it. The agent does not get it, and the bot adds
+    no reaction."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.get", late(0.3))
 

@@ -180,7 +180,8 @@ async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edit
 
 
 async def a_card_before_slack_answers(world: World) -> Thread:
-    """Let Alice create a task. Slack shows the card at once, and answers the bot's call later."""
+    """Let Alice create a task. Slack shows the card at once, and answers the bot half a second later. Return
+    the card's thread before Slack answers."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
     place = world.slack.workspace.channel("general").id
     await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")

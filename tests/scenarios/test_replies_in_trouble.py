@@ -66,8 +66,8 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
 
 
 async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World) -> None:
-    """Coder cannot reach the agent, so nothing was typed. The bot does not try again before Coder shows the
-    agent as reachable."""
+    """Coder cannot reach the agent, so a reply waits and has an hourglass. When Coder reaches the agent
+    again, the bot sends the reply."""
     thread, task = await a_waiting_agent(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -143,8 +143,8 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
 
 
 async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world: World) -> None:
-    """Coder refuses to resume a task for which replies wait. One message gives all replies back with Coder's
-    reason. Its button sends all of them again, in order."""
+    """Replies wait for a paused task, and Coder refuses to resume it. One message shows all these replies
+    with Coder's reason. Its button sends all of them again, in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
@@ -173,7 +173,8 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
 async def test_the_button_of_returned_replies_outlives_the_first_of_them(
     world: World,
 ) -> None:
-    """The author deletes the first of three replies. The button sends only the other two."""
+    """Three replies were not delivered, and one message offers *Try again* for all. The author deletes the
+    first reply. The button then sends only the other two."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
     task.pause()
@@ -261,8 +262,8 @@ async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: 
 
 
 async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
-    """The agent is not ready for a day, so the bot gives the waiting reply back. The message has a button
-    that sends the reply again, because the agent may be ready later."""
+    """A reply has waited a day for a busy agent, so the bot gives it up. Its message shows the reply's text
+    and has *Try again*, because the agent may be ready later."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -279,8 +280,8 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
 
 async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: World) -> None:
-    """The bot has to give a reply back, and two more replies wait behind it. One message gives all three
-    back, and its button sends all three in order."""
+    """Three replies have waited a day for a busy agent, so the bot gives them up. One message shows the texts
+    of all three. Its button sends all three in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
 
@@ -303,8 +304,9 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
 
 
 async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
-    """Coder is away for a day, so one message gives all waiting replies back. The author presses *Try again*,
-    and the operator resends the replies too. The agent gets each reply once."""
+    """Coder is away for a day, so the bot gives up all waiting replies and shows them in one message. Later
+    the author presses *Try again*, and the operator also sends the replies again. The agent gets each reply
+    once."""
     thread, task = await a_waiting_agent(world)
     async with world.coder.outage():
         for text in ("first", "second"):

@@ -32,8 +32,8 @@ PICTURE = Attachment("screen.png", b"\x89PNG\r\n\x1a\n\x00\x00", "image/png")
     ],
 )
 async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got: str) -> None:
-    """Entities are decoded, links become addresses, and people and channels get their names. Code stays as it
-    is."""
+    """Slack sends a reply with escaped characters, link marks and ids. The agent gets the characters, the
+    addresses of links, and the names of people and channels. Code stays as it is."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, typed.format(bot=world.slack.bot_user_id))
@@ -114,8 +114,8 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
 
 async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
-    """The bot cannot send a reply's file, and the author decides against sending the reply without it. The
-    reply then has no mark, like a message to people."""
+    """The bot asks whether to send a reply without its picture, and the author presses *Don't send*. The
+    agent does not get the reply, and the reply has no mark any more."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE,))
     later = await world.alice.replies(thread, "and this")

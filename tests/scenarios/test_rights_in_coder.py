@@ -1,4 +1,5 @@
-"""Taskwire's own Coder account has too few rights. The bot does not blame the person who asks."""
+"""Taskwire's own Coder account has too few rights. The bot then says that this account lacks rights, and does
+not blame the person who asks."""
 
 from pathlib import Path
 
@@ -56,8 +57,8 @@ async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world:
 
 
 async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
-    """An account with a custom role sees every task. So if it does not see a task, the bot treats this task
-    as gone. This holds after a restart, and when a person deletes a task that is gone."""
+    """Taskwire's account has a custom role with which it sees every task. So a task that it does not see is
+    gone. The bot says so after a restart, and when a person deletes such a task."""
     has_custom_role(world)
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
@@ -81,7 +82,8 @@ async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
 
 
 async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:
-    """An account with the role Member sees no other users. The bot blames the account, not the person."""
+    """Taskwire's account has only the role Member, so it sees no other users. The bot answers that its
+    account lacks rights, and does not blame the person."""
     world.coder.user("taskwire").roles = set()
 
     await world.alice.types("/task list")
@@ -91,7 +93,8 @@ async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(worl
 
 
 async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
-    """The account has its rights, so the answer says that the person has no tasks."""
+    """A person without tasks types `/task list`, and Taskwire's account has its rights. The answer says that
+    the person has no tasks."""
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
@@ -100,8 +103,8 @@ async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
 
 
 async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(world: World) -> None:
-    """Coder answers as if the task were gone. The bot says that Coder closes the workspace, and that an
-    operator of Coder can change that."""
+    """Coder closes a workspace to Taskwire's account, and answers as if the task were gone. The bot says that
+    its account may not talk to the agent, and who can change that."""
     thread, task = await a_waiting_agent(world)
     keep_owners_out(world)
 
@@ -122,8 +125,8 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
 
 async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
-    """The command and the verb both say that Coder closes the workspace to Taskwire's account. For a task
-    that is gone, they say that it is gone."""
+    """Coder closes a workspace to Taskwire's account. `/task logs` and `!logs` both answer that the account
+    may not talk to the agent."""
     thread, task = await a_task(world)
     thread.new_messages()
     keep_owners_out(world)

@@ -48,8 +48,9 @@ async def _removed(world: World) -> None:
 async def test_a_person_who_lost_their_place_in_slack_steers_nothing(
     world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
 ) -> None:
-    """The bot refuses the person's commands, replies and presses: at once if Slack sends an event, else after
-    ten seconds."""
+    """Alice's profile in Slack changes, so that she may not use Taskwire any more. The bot refuses her
+    commands, replies and presses. If Slack sends no event about the change, the refusals begin ten seconds
+    later."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -102,7 +103,8 @@ async def test_a_person_who_lost_their_coder_account_steers_nothing(
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
 async def test_a_former_administrator_steers_no_task_of_others(world: World, is_told: bool) -> None:
-    """New members of the administrators' group may steer, and former members may not."""
+    """The members of the administrators' group change. Its new member may steer other people's tasks, and its
+    former member may not."""
     dora, erik = world.person("dora"), world.person("erik")
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))
@@ -220,8 +222,8 @@ async def _deactivated(world: World) -> None:
 async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
 ) -> None:
-    """The first try of a press failed, and the person then lost their rights. The bot checks the rights again
-    and does not try again."""
+    """A person presses *Stop* or *Delete*, Coder fails, and the person then loses their rights. Before the
+    bot tries again, it checks the rights. So the task is neither stopped nor deleted."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -283,8 +285,8 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
 
 
 async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
-    """An administrator needs no Coder account. But if an administrator's Coder account is suspended, the bot
-    refuses this administrator."""
+    """An administrator of Taskwire needs no Coder account. But if they have a suspended Coder account, the
+    bot refuses them."""
     await world.restarts(admins=(world.bob.id,))
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
@@ -309,8 +311,8 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["command", "reply"])
 async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: str) -> None:
-    """Bob, with whom Alice shares a task, presses *Stop, then change it*. The pause fails in Coder at first,
-    and Alice meanwhile ends the share. The prompt stays hers."""
+    """Bob has a share in Alice's task, and presses *Stop, then change it*. Coder fails at first, and Alice
+    ends the share meanwhile. So the bot does not change the prompt, and refuses Bob."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
     world.alice.reads()

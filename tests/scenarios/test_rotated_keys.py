@@ -48,9 +48,10 @@ async def test_after_a_rotation_the_old_key_can_be_removed(world: World) -> None
 
 
 async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world: World) -> None:
-    """The key that was added last counts. The rotation ends when all processes encrypt with that key.
+    """Two replicas have the same two keys in a different order. Jobs are encrypted with the key that was
+    added last. The rotation ends when both replicas have this key first.
 
-    If no process has had this key first for a minute, an older key may come first again.
+    When no replica has had this key first for a minute, the older key counts again.
     """
     await a_busy_agent(world)
     first, second = (StoredKeys(world.connections, world.keys, world.clock) for _ in range(2))

@@ -73,7 +73,8 @@ async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None
 
 
 async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World) -> None:
-    """Coder's error can quote a template's variables, so the bot masks it."""
+    """Coder refuses a task, and its error quotes a secret of the template. The bot masks the secret in its
+    answer, on the card and in the store."""
     world.coder.plan_fault("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
 
     thread = await world.alice.runs("/task create fix it")
@@ -84,7 +85,8 @@ async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World)
 
 
 async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
-    """Taskwire's own tokens open the whole deployment. The bot masks them in everybody's messages."""
+    """A person writes one of Taskwire's own tokens, which open the whole deployment. The bot masks it, so
+    that neither the store nor an agent gets it. A secret of the person stays."""
     thread, task = await a_waiting_agent(world)
     token = world.settings.service_token
 
@@ -160,8 +162,8 @@ async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: Worl
 
 
 async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -> None:
-    """Everybody sees the name, and a secret in it would not be recognized. So the bot leaves the secret
-    out."""
+    """A prompt begins with a password, and the bot makes the task's name from the prompt. It leaves the
+    password out, because everybody sees the name."""
     thread = await world.alice.runs("/task create -- password=hunter2 fix it")
     await world.polls()
 
@@ -201,7 +203,8 @@ async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world:
 
 
 async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
-    """The store has only the beginning of a prompt, a title and a build's error. No secret is cut in half."""
+    """A prompt, a title and a build's error are very long. The store has only the beginning of each, and no
+    part of a secret that would be cut in two."""
     made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
     made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
     thread = await world.alice.runs("/task attach loose")
@@ -221,7 +224,8 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
 
 
 async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
-    """The button names the link's host, except for the deployment's Coder and the forges in the settings."""
+    """An agent reports a link, and the card has a button for it. The button names the link's host. It names
+    no host for the deployment's Coder, and for the Git hosts in the settings."""
     thread, task = await a_waiting_agent(world)
     await world.restarts(forges=("git.example.com",))
     links = {

@@ -18,7 +18,8 @@ CLAIM_SECONDS = 61.0
 
 
 async def starts_with(world: World, *, days: float, scopes: tuple[str, ...] = ("all",)) -> SecretStr:
-    """Start the bot with a token of the service account that expires after some days. Return the token."""
+    """Start the bot with a service account's token that expires after these days and has these scopes. Return
+    the token."""
     lifetime = timedelta(days=days)
     token = SecretStr(world.coder.add_token("taskwire", name="by hand", lifetime=lifetime, scopes=scopes))
     await world.restarts(coder_session_token=token, admins=(world.bob.id,))
@@ -31,8 +32,8 @@ def names(world: World) -> list[str]:
 
 
 async def test_a_token_is_renewed_three_days_before_its_end(world: World) -> None:
-    """Taskwire renews the token by itself. The bot also starts after the operator's first token has
-    expired."""
+    """The bot renews the service account's token three days before it expires. After that, the bot also
+    starts when the operator's token in the settings has expired."""
     await starts_with(world, days=4)
     await world.bot.parts.account.check()
     early = names(world)
@@ -88,8 +89,8 @@ async def test_the_renewed_token_is_kept_encrypted(world: World) -> None:
 
 
 async def test_a_token_that_the_operator_sets_takes_the_place_of_the_renewed_one(world: World) -> None:
-    """The operator sets a new token. The bot no longer uses its renewed token, which came from the old
-    token."""
+    """The bot has renewed its token, and the operator then sets a new one in the settings. The bot uses the
+    operator's new token."""
     await starts_with(world, days=2.5)
     await world.bot.parts.account.check()
     own = next(key for key in world.coder.world.tokens.values() if key.name == "taskwire-service")

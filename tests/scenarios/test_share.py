@@ -28,8 +28,8 @@ def and_bob(who: str = "Bob", name: str = "") -> str:
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
 async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) -> None:
-    """Bob has a share in Alice's task. The agent gets his replies like the owner's replies, and they have
-    receipts."""
+    """Alice shares her task with Bob, and the bot tells Bob. The agent then gets Bob's reply like a reply of
+    the owner, with a receipt."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 
@@ -97,7 +97,8 @@ async def test_a_person_with_a_share_may_not_end_or_share_it(world: World, words
 
 
 async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(world: World) -> None:
-    """The bot answers `/task status` to Bob alone, so the menu there has only what he may do."""
+    """Bob has a share. The menu in his `/task status` lacks *Share*, *Detach* and *Delete*; Alice's has
+    them."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     task.pause()
@@ -119,7 +120,8 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
 
 
 async def test_the_owner_hears_that_a_teammate_mutes_the_task(world: World) -> None:
-    """Bob's `!mute` ends the calls to everybody. Alice is told once, and her own mute tells nobody."""
+    """Bob, who has a share, mutes Alice's task, so it mentions nobody. The bot tells Alice once. When Alice
+    mutes the task herself, the bot tells nobody."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     world.alice.reads()
@@ -157,7 +159,7 @@ async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
 
 
 async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World) -> None:
-    """The owner adds and removes people and groups in this dialog. A person who is removed cannot steer."""
+    """The owner shares and unshares in the dialog of *Share*. A person who was removed cannot steer."""
     thread, task = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -222,7 +224,7 @@ async def _link_of(world: World) -> str:
 
 
 async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
-    """A person who joins the group may steer at once. A person who leaves the group may not."""
+    """Alice shares a task with a user group. Bob may steer it only while he is a member of the group."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     group = world.slack.add_group("reviewers", [])
@@ -281,8 +283,7 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
 
 async def test_a_person_is_told_once_of_a_share(world: World) -> None:
-    """The bot tells Bob at the first share. It says nothing if Alice shares the task with him again, or ends
-    the share."""
+    """The bot tells Bob of his first share in a task, but not of a second one or of the end."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -315,7 +316,7 @@ async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: Wo
 
 
 async def test_a_share_shows_in_an_open_home_tab_and_leaves_it(world: World) -> None:
-    """The bot publishes Bob's tab again when a share begins or ends."""
+    """Bob's open Home tab shows Alice's task only while she shares it with him."""
     thread, _ = await a_task(world)
     await world.bob.opens_home()
 
@@ -385,8 +386,8 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 async def test_no_task_is_shared_with_a_person_who_can_never_steer(
     world: World, profile: dict[str, bool], why: str
 ) -> None:
-    """The answer names the person who cannot steer. The command then shares the task with nobody, also not
-    with the other named people."""
+    """Alice shares a task with Bob and Gina. The answer says why Gina cannot steer. The task is shared with
+    neither of them."""
     thread, task = await a_task(world)
     gina: Person = world.person("gina", **profile)  # type: ignore[arg-type] # as `person` takes them
 
@@ -441,8 +442,7 @@ async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: Worl
 async def test_nobody_is_found_by_name_among_too_many_people(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The workspace has too many people to search. Somebody else may have the same name, so the bot finds
-    nobody."""
+    """Alice types a name, and Slack has more people than the bot reads. So the bot finds nobody."""
     monkeypatch.setattr("taskwire.slack.outbound.PROFILES_PAGE_SIZE", 1)
     monkeypatch.setattr("taskwire.people.directory.MOST_PAGES_OF_PEOPLE", 2)
     world.slack.workspace.user("bob").real_name = "Robert"
@@ -457,7 +457,7 @@ async def test_nobody_is_found_by_name_among_too_many_people(
 
 
 async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
-    """A task is shared with as many people as are allowed. The bot refuses a further person, and suggests a
+    """Alice shares a task with 21 people, one more than the limit. The bot changes nothing, and suggests a
     user group."""
     thread, _ = await a_task(world)
     people = [world.person(f"person{number}") for number in range(21)]
@@ -471,7 +471,7 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
-    """The bot refuses to share a task without a thread, because a share belongs to the link of a thread."""
+    """A share belongs to the link of a thread, so the bot refuses to share a task without a thread."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types(f"/task share loose <@{world.bob.id}>")
@@ -483,7 +483,7 @@ async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
 
 
 async def test_a_task_that_is_back_is_still_shared(world: World) -> None:
-    """Coder did not show the task for a while. Bob still has his share when it is back."""
+    """Coder does not show a shared task for a while. When the task is back, Bob still has his share."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")

@@ -11,7 +11,7 @@ from .world import World
 
 
 async def _uses(world: World, ts: str, callback: str, channel: str = "general") -> None:
-    """Let Alice use a shortcut in a message's menu."""
+    """Let Alice use the shortcut with this callback id in a message's menu."""
     answer = await world.slack.message_shortcut(world.alice.id, channel, ts, callback)
     assert answer.ok, answer
     await world.settles()
@@ -56,7 +56,8 @@ async def test_a_message_becomes_the_prompt_of_the_form(world: World) -> None:
 
 
 async def test_the_thread_of_the_message_is_given_if_it_is_chosen(world: World) -> None:
-    """The agent gets the thread only if the person chooses that in the form."""
+    """Alice makes a task of a message in a thread. She chooses in the form that the agent gets the thread, so
+    the prompt has the earlier messages."""
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.alice.id, "general", "only for admins", root)
     await _uses(world, ts, "make_task")
@@ -90,7 +91,8 @@ async def test_the_form_of_a_message_keeps_its_choice_with_another_template(worl
 
 
 async def test_a_thread_that_a_person_cannot_read_is_not_given(world: World) -> None:
-    """The submission may name any thread. The bot checks the person's rights when it creates the task."""
+    """Alice submits a changed form that names a thread in a channel without her. The bot checks whether she
+    may read the thread, and creates no task."""
     secret = world.slack.add_channel("secret", ["bob"], kind="private")
     root = await world.slack.post(world.bob.id, secret.id, "we are sold")
     ts = await world.slack.post(world.alice.id, "general", "hello")
@@ -153,7 +155,8 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
 
 
 async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:
-    """Alice sends her own message to the agent, so the input has no name."""
+    """Alice uses the shortcut on her own message to other people. The agent gets the message without her
+    name, like her replies."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "@bob use the staging database")
 
@@ -163,7 +166,8 @@ async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:
 
 
 async def test_a_message_is_sent_once(world: World) -> None:
-    """A second use of the shortcut is answered with a note that the agent has the message."""
+    """Alice's reply is already sent to the agent, and she uses the shortcut on it. The agent gets nothing
+    more, and the bot answers that the message is sent."""
     thread, task = await a_waiting_agent(world)
     ts = await world.alice.replies(thread, "go on")
 

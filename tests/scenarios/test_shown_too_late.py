@@ -1,5 +1,5 @@
-"""A process was stopped, and finishes its call after another process has shown something newer. The newest
-state must stay."""
+"""A process stops for a while in the middle of a call to Slack. Meanwhile another process shows a newer
+state. When the first process goes on, the newer state must stay."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Stopped:
             await self._goes_on.wait()
 
     def goes_on(self) -> None:
-        """Release the call."""
+        """Let the held call continue."""
         self._goes_on.set()
 
 
@@ -48,7 +48,8 @@ def _methods(world: World) -> list[str]:
 
 
 async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
-    """A stopped process adds the hourglass late. The mark still shows that the agent has the reply."""
+    """A process stops before it adds the hourglass, and another process adds the tick. The first process then
+    adds its hourglass. The reply still shows the tick."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -70,7 +71,8 @@ async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World
 async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
     world: World, method: str, name: str
 ) -> None:
-    """Slack's rate limit stops the removal of the late mark. The bot removes the mark at the second try."""
+    """A stopped process adds the hourglass after another process has added the tick. Slack's rate limit
+    delays the repair. The bot tries again, and the reply shows the tick."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)

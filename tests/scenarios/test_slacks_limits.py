@@ -1,8 +1,8 @@
 """Slack's limits: messages that mention somebody come first, cards are edited slowly, and all replicas obey a
 429.
 
-The stand-in for Slack has the documented limits in every story. A world fails if the stand-in had to answer
-429.
+In all tests, the stand-in for Slack has Slack's documented limits. A test fails if the bot exceeds one of
+them.
 """
 
 import json
@@ -60,8 +60,8 @@ async def test_a_mention_goes_ahead_of_messages_that_wait_already(world: World) 
 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
-    """Notices of a thread are posted in order. So a notice that mentions somebody makes the earlier notices
-    of its thread urgent too."""
+    """Many posts wait, and one notice mentions somebody. Earlier notices of its thread must come before it.
+    So the bot posts these first, ahead of the notices of other threads."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in [*others, finished]:
@@ -113,7 +113,8 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
 
 async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World) -> None:
-    """The buttons of a new card come before the edits of other tasks' cards."""
+    """Sixty cards wait for an edit, and a person creates a task. The new card gets its buttons before most of
+    the other cards are edited."""
     tasks = await start_tasks(world, 60)
     await world.polls()
     for task in tasks:
@@ -190,7 +191,8 @@ async def test_two_replicas_share_what_slack_allows(world: World) -> None:
 
 
 async def told(world: World, posts: int, *, seconds: int = 60) -> None:
-    """Let time pass in steps of a second, until this number of messages was posted."""
+    """Let time pass, in steps of a second, until the bot has posted this number of messages in all. Fail if
+    it has not after this number of seconds."""
     for _ in range(seconds):
         if len(calls(world, POST)) >= posts:
             return
@@ -199,7 +201,8 @@ async def told(world: World, posts: int, *, seconds: int = 60) -> None:
 
 
 async def drawn(world: World) -> None:
-    """Let time pass until no job waits. Every card then shows the present state."""
+    """Let time pass until no job waits, so that every card shows the present state. Fail if jobs still wait
+    after 120 steps."""
     for _ in range(120):
         if not await world.jobs():
             return
@@ -208,7 +211,7 @@ async def drawn(world: World) -> None:
 
 
 def most_in_a_minute(found: list[Call]) -> int:
-    """Return the largest number of calls within one minute."""
+    """Return the largest number of these calls that lie within one minute."""
     times = [call.at for call in found]
     return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
 

@@ -18,7 +18,7 @@ def _said(caplog: pytest.LogCaptureFixture, words: str) -> int:
 
 
 def _looks(monkeypatch: pytest.MonkeyPatch) -> list[Owner]:
-    """Record each check that reads whose store it is, from now on."""
+    """Record each check to which deployment the store belongs. Return a list that grows with each check."""
     looks: list[Owner] = []
 
     async def claim(self: Ownership, who: Owner) -> Owner:
@@ -47,7 +47,8 @@ async def test_a_slack_that_fails_at_the_start_is_told_once(
 async def test_a_store_whose_coder_cannot_be_known_yet_is_told_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The bot checks whose store it is until Coder answers. The log has the reason once."""
+    """The bot starts while Coder is away, so it cannot tell whether the store is its own. It tries again and
+    again, but logs the reason once."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     ownership = Ownership(world.connections, world.keys, world.clock)
@@ -86,7 +87,8 @@ async def test_no_version_is_noted_in_somebody_elses_store(world: World) -> None
 async def test_no_version_is_noted_while_nobody_knows_whose_store_it_is(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bot records its version only after Coder has answered."""
+    """The bot starts while Coder is away, so it cannot tell whether the store is its own. It records its
+    version in the store only after Coder has answered."""
     monkeypatch.setattr(bot, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(bot, "CODER_TIMEOUT_SECONDS", 0.05)
     redis, looks = world.connections.commands, _looks(monkeypatch)

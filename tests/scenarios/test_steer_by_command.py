@@ -102,8 +102,8 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
 
 async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
-    """Coder changes the prompt of a paused task only. The button pauses the task and then changes the
-    prompt."""
+    """A person edits the prompt of a running task, but Coder allows this only for a paused task. The bot
+    offers *Stop, then change it*. After the press, the task is paused and has the new prompt."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -129,8 +129,8 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """The bot tells the person once that the edit waits. It changes the prompt when the workspace has
-    stopped."""
+    """A person presses *Stop, then change it*, and the workspace stops slowly. The bot tells the person that
+    the edit waits. When the workspace has stopped, the bot changes the prompt."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
@@ -233,8 +233,8 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
 
 
 async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: World) -> None:
-    """A person types `/task delete` for a task that does not exist. The dialog is open by then, so it says
-    that, and has no button to submit."""
+    """A person types `/task delete` for a task that does not exist. The bot opens the dialog before it knows
+    this. So the dialog says that there is no such task, and has no button to submit."""
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
@@ -306,7 +306,8 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
 
 
 async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) -> None:
-    """The thread and the card say that the task has no thread any more. The task can get another thread."""
+    """A person detaches a task from its thread. The thread and the card say so, and the task goes on. It can
+    get another thread."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -324,7 +325,8 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
 
 
 async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: World) -> None:
-    """The old card, and each answer to a reply in the old thread, links to the new thread."""
+    """A task was detached and then attached in a new thread. The old card links to the new thread. So does
+    the bot's answer to a reply in the old thread."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task detach {task.name}")
@@ -343,7 +345,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
 
 
 async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
-    """Coder refuses an act. The person reads Coder's own sentence, and the bot logs no error."""
+    """Coder refuses to pause a task. The bot shows the person Coder's own sentence, and logs no error."""
     await started(world)
     name = world.task("fix-it").name
     world.coder.plan_fault(
@@ -358,8 +360,8 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
 
 
 async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
-    """The task is deleted before the bot runs the command. The bot tells the person that the task is gone,
-    and logs no error."""
+    """A person types `/task pause`, and the task is deleted before the bot runs the command. The bot tells
+    the person that the task is gone, and logs no error."""
     thread = await started(world)
     task = world.task("fix-it")
     world.coder.plan_fault("tasks.get", faults.server_error("Resource not found", 404), skips=1)

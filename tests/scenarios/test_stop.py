@@ -51,8 +51,8 @@ async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> Non
 
 
 async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
-    """A person stops a task while a reply waits. The bot's question about that reply becomes the line about
-    the pause. The resume edits the same message."""
+    """A person stops a task while a reply waits. The bot's question about this reply and its line about the
+    pause are one message. When the task is resumed, the bot edits this message again."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -75,8 +75,8 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
 
 
 async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(world: World) -> None:
-    """A person drops the reply that a pause holds. One message gives the reply's text back. The line about
-    the pause says that the reply was dropped, and later who paused the task."""
+    """A person stops a task and drops the held reply. The message about the pause says that the reply was
+    dropped, and later who paused the task. A second message shows the reply's text."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "stop")
@@ -94,8 +94,8 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
 
 
 async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_replies(world: World) -> None:
-    """Nobody has decided about the held replies, so the question stays. The message also says that the task
-    was resumed."""
+    """A pause holds a reply, and the task is resumed in Coder. The reply still waits for a decision, so the
+    question keeps its buttons. It also says that the task was resumed."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "!pause")
@@ -117,8 +117,8 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
 
 
 async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(world: World) -> None:
-    """The agent gets the reply. Most people who write only `pause` want to stop the task, so the bot offers
-    that at once."""
+    """A person replies only `pause`, which may be text for the agent or a wish to stop the task. The agent
+    gets the reply, and the bot offers *Stop the task*."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "Pause!")
@@ -138,7 +138,8 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
 
 
 async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World) -> None:
-    """Alice presses *Stop the task*. The task stops, and the agent does not get the word `pause`."""
+    """Alice's reply `pause` waits for a busy agent, and she presses *Stop the task*. The task stops, and the
+    agent does not get her reply."""
     thread, task = await a_busy_agent(world)
     word = await world.alice.replies(thread, "pause")
     await world.passes(seconds=3)
@@ -158,8 +159,8 @@ async def test_a_bare_pause_that_waits_is_taken_back_by_the_button(world: World)
 
 
 async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) -> None:
-    """Alice presses *I meant it as text*. The agent gets all replies in the order in which they were
-    written."""
+    """Alice's reply `wait` pauses the task, and she presses *I meant it as text*. The agent gets `wait` as a
+    reply, in its place between her other replies."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     word = await world.alice.replies(thread, "wait")
@@ -178,8 +179,8 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
 
 
 async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: World) -> None:
-    """Alice presses *I meant it as text* twice. The agent gets the word once, and the second press is
-    answered with a note that she has decided already."""
+    """Alice's reply `stop` pauses the task, and she presses *I meant it as text* twice. The agent gets `stop`
+    once. The bot answers the second press that this is already decided."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "stop")
     await world.passes(seconds=3)
@@ -196,7 +197,8 @@ async def test_a_word_is_sent_once_though_its_button_is_pressed_twice(world: Wor
 
 
 async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_other(world: World) -> None:
-    """Bob's *stop* pauses nothing. The bot tells him that he may not steer, as for his other replies."""
+    """Bob may not steer Alice's task, and replies `stop`. The task goes on. The bot tells him that he may not
+    steer, as for his other replies."""
     thread, task = await a_waiting_agent(world)
 
     await world.bob.replies(thread, "stop")
@@ -220,7 +222,8 @@ async def test_a_word_with_a_file_is_input(world: World) -> None:
 
 
 async def test_a_reply_that_is_edited_to_a_bare_word_stops_nothing(world: World) -> None:
-    """The author edits a waiting reply to *stop*. The agent gets the new text."""
+    """A reply waits for a busy agent, and its author edits it to `stop`. The task goes on, and the agent gets
+    `stop` as text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -232,7 +235,8 @@ async def test_a_reply_that_is_edited_to_a_bare_word_stops_nothing(world: World)
 
 
 async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None:
-    """A task's thread in direct messages works as in a channel."""
+    """A task's thread is in the direct messages with the bot. The reply `stop` pauses the task there, as it
+    does in a channel."""
     direct = world.slack.open_direct("alice").id
     thread = await world.alice.runs(f"/task create {PROMPT}", direct)
     await world.polls()
@@ -246,7 +250,7 @@ async def test_a_bare_word_stops_a_task_in_direct_messages(world: World) -> None
 
 
 async def test_the_verb_stop_is_a_pause(world: World) -> None:
-    """`!stop` pauses the task. Nobody means it as text, so the bot does not offer to send it as text."""
+    """`!stop` pauses the task. It cannot be meant as text, so the answer has no button to send it as text."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!stop")
@@ -269,8 +273,8 @@ async def test_the_command_stop_is_a_pause(world: World, verb: str) -> None:
 
 
 async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> None:
-    """A person stops a task whose workspace is starting. Coder cannot stop the workspace yet, so the pause
-    waits, and holds the replies."""
+    """A person stops a task whose workspace is still starting. Coder cannot stop the workspace yet, so the
+    pause waits. The bot holds the task's replies meanwhile."""
     world.coder.template.plan = BuildPlan(provision=20)
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
@@ -291,7 +295,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
 
 async def the_messages(world: World, thread: Thread) -> tuple[str, str]:
-    """Let the agent ask a question. Return the ts of the card and of the notice."""
+    """Let the agent of the only task finish. Return the ts of its card and of its notice."""
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
     await world.polls()
     assert len(thread.new_messages()) == 1
@@ -345,7 +349,8 @@ async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> 
 
 
 async def test_many_stop_signs_are_limited(world: World) -> None:
-    """The eleventh stop sign in a minute does nothing. The bot tells the person the limit once."""
+    """A person adds twelve stop signs within a minute. The bot ignores the last two, and tells the person
+    once that the limit is ten requests."""
     thread, _ = await a_waiting_agent(world)
     for _ in range(12):
         await world.slack.react(world.bob.id, thread.channel, thread.ts, "octagonal_sign")

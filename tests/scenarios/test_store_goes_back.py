@@ -1,7 +1,7 @@
 """The store has lost data. The bot does nothing a second time, and loses nothing that it had accepted.
 
-Some stories run twice: with a bot that keeps running and remembers recent deliveries, and with a bot that was
-off when an older copy replaced the store.
+Most tests replace the store by an older copy. Some do it while the bot runs and remembers recent deliveries,
+others while the bot is off.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ SETTLE = "3000"
 
 @pytest.fixture
 async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """Keep the additional Redis servers running until the world has been checked."""
+    """Provide a stack for additional Redis servers. They run until the world has been checked."""
     async with contextlib.AsyncExitStack() as stack:
         yield stack
 
@@ -48,8 +48,8 @@ def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) 
 async def test_a_task_that_the_store_has_lost_is_written_down_again(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers the command, finds its card and its task, and stores both again. It creates neither
-    again."""
+    """The store has lost a new task, but the running bot remembers the command. The bot finds the card and
+    the task, and stores them again. It does not create them again."""
     await store_copy.take()
     thread = await world.alice.runs("/task create fix the login")
 
@@ -68,8 +68,8 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
 async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
     world: World, store_copy: StoreCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store has lost a task, and the bot is stopped before it has recovered. Before the bot ends, it
-    stores what only it remembers."""
+    """The store has lost a new task, and the bot is stopped before it has noticed this. While it stops, the
+    bot stores the task again, because only its memory still has it."""
     with monkeypatch.context() as patched:
         patched.setattr(bot, "MONITOR_SECONDS", 3_600)
         await store_copy.take()
@@ -89,7 +89,8 @@ async def test_a_task_that_the_store_has_lost_outlives_the_end_of_the_bot(
 
 
 async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """The store has lost a delivered reply. The agent does not get it again, and its mark stays."""
+    """The store has lost a delivered reply, and the bot runs on. The agent does not get the reply again, and
+    the reply keeps its tick."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     ts = await world.alice.replies(thread, "use main")
@@ -120,7 +121,8 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
 
 
 async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, store_copy: StoreCopy) -> None:
-    """The reply still waits in the copy, but the agent has it. The bot does not send it again."""
+    """In the older copy of the store, a reply still waits. The agent has got it since. The bot does not send
+    it again."""
     thread, task = await a_busy_agent(world)
     ts = await world.alice.replies(thread, "use main")
     await store_copy.take()
@@ -191,7 +193,8 @@ async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -
 async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers both presses, and sees in Coder that the workspace was started after the pause."""
+    """A person stopped and resumed a task, and the store has lost both presses. The running bot remembers
+    them. It sees in Coder that the workspace was started after the pause, so it does nothing."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.clicks(thread, "Stop")
@@ -243,7 +246,8 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
 
 
 async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store is empty. The running bot has forgotten its deliveries, but knows that the store had data."""
+    """The store is suddenly empty, and the running bot remembers no deliveries. It notices that the store had
+    data. When somebody replies in a thread, the bot finds its task, and the agent gets the reply."""
     monkeypatch.setattr(inbox, "REMEMBERED_SECONDS", 0)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
@@ -258,8 +262,8 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
 
 
 async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: StoreCopy) -> None:
-    """The copy still has the link. The bot finds its message about the detach in the thread, so a later reply
-    reaches no agent."""
+    """A task was detached, but the older copy of the store still has its link. The bot finds its own message
+    about the detach in the thread. So a later reply reaches no agent."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.types("/task detach fix-the-login")
@@ -282,7 +286,8 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
 
 
 async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, store_copy: StoreCopy) -> None:
-    """The copy has only the first card, which somebody deleted. The bot finds the second card."""
+    """A card was deleted, and the bot posted it again. The older copy of the store has only the first card.
+    The bot finds the second card in the channel, and does not post a third."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     delete(world, thread.ts)
@@ -304,8 +309,8 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
 
 
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """The store has lost a delivered `/task send`. The thread still has the words, with the mark that the
-    agent has them, so the bot does not send them again."""
+    """The store has lost a delivered `/task send`. The thread still has the quoted text with its tick, so the
+    bot does not send the text again."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     await world.alice.types("/task send fix-the-login use main")
@@ -323,8 +328,8 @@ async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_co
 
 
 async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, store_copy: StoreCopy) -> None:
-    """A person paused the task after the reply was written. The bot has lost the pause, so it asks a person
-    whether to send the reply."""
+    """A reply waited, a person then paused the task, and the store has lost the pause. The bot does not send
+    the reply, and asks a person what to do with it."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await store_copy.take()
@@ -351,8 +356,8 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """The bot tells the administrators once that the store has lost data. It does not report a failover that
-    lost no data."""
+    """An older copy replaces the store while the bot runs. The bot tells the administrators once, and says
+    what this means for threads."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.take()
     await world.passes(seconds=300)
@@ -372,8 +377,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
 
 
 async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: StoreCopy) -> None:
-    """The store has lost a change, but Coder's list is the same as at the last poll. The next poll stores the
-    change again."""
+    """The bot saw a task's end and could not post it, and then the store lost this change. Coder's list has
+    not changed since. The next poll still finds the end, and the bot posts it."""
     thread, task = await a_waiting_agent(world)
     await store_copy.take()
     store_copy.keeps_numbers = True
@@ -389,8 +394,8 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
 
 
 async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World) -> None:
-    """The agent was idle before the bot was off. The bot mentions nobody before it has polled the task
-    again."""
+    """An agent was idle before the bot was off, and works again when the bot is back. The bot mentions
+    nobody, because it polls the task before it decides."""
     thread, task = await a_waiting_agent(world)
     task.becomes("idle", "Which branch?")
     await world.polls()

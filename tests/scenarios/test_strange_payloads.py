@@ -1,6 +1,6 @@
-"""Signed payloads with strange values in fields that the bot reads back. Such payloads have no effect.
+"""Signed payloads with strange values in fields that the bot reads. Such payloads have no effect.
 
-Anybody with the signing secret can send such payloads, and so can a changed Slack.
+Anybody who has the signing secret can send such payloads. Slack could also change its payloads.
 """
 
 import copy
@@ -43,7 +43,7 @@ Json = dict[str, object]
 
 
 async def _sent(world: World, payload: Json) -> int:
-    """Return the HTTP status with which the bot answers a payload."""
+    """Send a payload to the bot. Return the HTTP status of its answer."""
     words = json.dumps(payload)
     headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
     try:
@@ -54,7 +54,7 @@ async def _sent(world: World, payload: Json) -> int:
 
 
 def _with(payload: Json, path: Path, value: object) -> Json:
-    """Return a payload with one value replaced."""
+    """Return a copy of the payload in which the value at this path is replaced."""
     made = copy.deepcopy(payload)
     inner: object = made
     for key in path[:-1]:
@@ -64,7 +64,8 @@ def _with(payload: Json, path: Path, value: object) -> Json:
 
 
 def _pressed(world: World, action_id: str, **view: object) -> Json:
-    """Make a press of a button in a message or, if `view` is given, in a dialog."""
+    """Return the payload of Alice's press of a button in a message. If `view` is given, the button is in a
+    dialog."""
     backend, user = world.slack.backend, world.slack.workspace.user("alice")
     here, ts = world.slack.workspace.channel("general"), backend.ids.ts()
     action = {"action_id": action_id, "block_id": "b", "type": "button", "value": "v", "action_ts": ts}
@@ -75,7 +76,7 @@ def _pressed(world: World, action_id: str, **view: object) -> Json:
 
 
 def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Json:
-    """Make a submission of a dialog with this metadata."""
+    """Return the payload of Alice's submission of a dialog. `about` are values of the dialog's metadata."""
     user, channel = world.slack.workspace.user("alice"), world.slack.workspace.channel("general").id
     at = world.slack.backend.ids.ts()
     metadata = {"channel": channel, "at": at, "task": "", "template": ""} | about
@@ -94,7 +95,8 @@ def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Js
 
 @pytest.fixture
 def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Check that the log contains no part of the payloads, at any level, and that nothing was created."""
+    """Check after the test that no task was created. Check too that no log line of any level contains a part
+    of the payloads."""
     caplog.set_level(logging.DEBUG)
     logger("taskwire.probe").debug("listening")
     yield
@@ -109,8 +111,8 @@ def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("field", ["at", "channel", "thread_ts", "response_url", "task", "template"])
 async def test_a_dialog_that_is_about_something_strange_does_nothing(world: World, field: str) -> None:
-    """A submitted dialog has strange values in its metadata. The bot refuses metadata that it has not
-    written."""
+    """A submitted dialog has a strange value in one field of its metadata. The bot could not have written it,
+    so it answers 200 and does nothing."""
     as_it_may_be: list[object] = ["", "x", "nan", "1e999"] if field in ("task", "template") else []
     as_it_may_be += [None] if field in ("thread_ts", "response_url") else []
     answers = [
@@ -144,8 +146,8 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 @pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
-    """A person chooses another template in the form, and the payload has strange values. The bot creates and
-    shows nothing."""
+    """A payload says that a person chose another template in the form, and has strange values. The bot
+    creates nothing and shows nothing."""
     for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
         whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
         assert await _sent(world, whole) == 200
@@ -180,7 +182,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 @given(st.text(alphabet="0123456789.-+eEnaif \u0663\uff11", max_size=24))
 @settings(max_examples=500, deadline=None)
 def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
-    """The bot accepts only times that it can compare, sort and show."""
+    """The bot accepts a text as a Slack time only if it can compare, sort and show this time."""
     ts = find_ts(text)
 
     if ts is not None:
@@ -201,7 +203,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     )
 )
 def test_metadata_is_ours_or_nothing(made_up: object) -> None:
-    """The bot refuses metadata that it has not written. No error message quotes such metadata."""
+    """The bot reads a dialog's metadata as nothing, unless it has the form that the bot writes."""
     about = DialogContext.find(json.dumps(made_up))
 
     assert about is None or find_ts(about.at)

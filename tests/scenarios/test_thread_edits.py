@@ -99,8 +99,8 @@ async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None
 
 
 async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
-    """The agent was busy, so the delivery failed and the reply still waits. The agent later gets the edited
-    text."""
+    """The author edits a reply while the bot tries to send it. The agent is busy and does not take it, so the
+    reply still waits. Later the agent gets the edited text."""
     thread, task = await a_busy_agent(world)
     world.coder.plan_fault("tasks.send", late(0.5))
 
@@ -127,7 +127,8 @@ async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
 
 
 async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> None:
-    """The bot says nothing about edits of verbs, of asides, and of replies by people who may not steer."""
+    """People edit or delete verbs, asides, and replies of people who may not steer. The agent never had these
+    messages, so the bot says nothing."""
     thread, task = await a_waiting_agent(world)
     verb = await world.alice.replies(thread, "!unmute")
     aside = await world.alice.replies(thread, "// a joke")
@@ -146,7 +147,8 @@ async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> Non
 
 
 async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> None:
-    """Slack delivers the edit before the message. The agent gets the edited text."""
+    """An author edits a reply, and Slack delivers the edit before the reply itself. The agent gets the edited
+    text."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -161,7 +163,8 @@ async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> N
 
 
 async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -> None:
-    """Slack delivers the deletion before the message. The agent does not get the reply."""
+    """An author deletes a reply, and Slack delivers the deletion before the reply itself. The agent does not
+    get the reply."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -174,8 +177,8 @@ async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -
 
 
 async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
-    """The author edits a held reply and deletes another. The bot keeps the new text, and drops the deleted
-    reply."""
+    """A pause holds two replies. The author edits one and deletes the other. The bot then holds only the
+    first reply, with its new text."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -192,8 +195,8 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
 
 
 async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
-    """The author edits a reply that was not delivered. *Try again* sends the text that the message has
-    now."""
+    """The bot did not send a reply that begins with `!`, and the author edits it. *Send as text* sends the
+    text that the message has now."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
 
@@ -209,8 +212,8 @@ async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(
 async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets(
     world: World, words: str
 ) -> None:
-    """The author confirmed a reply that begins with `!`, and edits it. The agent gets the new text without
-    another question."""
+    """The author presses *Send as text* for a reply that begins with `!`, and edits it while it waits. The
+    agent gets the new text. The bot does not ask again."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send as text")
@@ -226,8 +229,8 @@ async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets
 
 
 async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_words(world: World) -> None:
-    """The author edits a confirmed reply that a pause holds. The bot gives the reply back with its new
-    text."""
+    """The author presses *Send as text* for a reply that begins with `!`. A pause holds the reply, and the
+    author edits it. When the reply is dropped, the bot shows the new text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send as text")
@@ -259,7 +262,7 @@ async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(worl
 
 async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(world: World) -> None:
     """The author edits a waiting reply so that it begins with `!`. The agent does not get it, because nobody
-    has confirmed it."""
+    has pressed *Send as text* for it."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "make test")
 
@@ -272,8 +275,8 @@ async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(wo
 
 
 async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: World) -> None:
-    """The author edits a reply of unknown outcome. The edit does not send the reply, because only a person's
-    decision does."""
+    """The bot does not know whether the agent got a reply, and the author edits it. The bot does not send the
+    new text before a person presses *Send again*."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")
@@ -295,8 +298,8 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
 
 async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(world: World) -> None:
-    """The author deletes a reply of unknown outcome. The bot tells the thread that the agent may have the
-    reply, and does not send it again. Later replies go on."""
+    """The bot does not know whether the agent got a reply, and the author deletes it. The bot says so in the
+    thread and does not send the reply again. Later replies reach the agent."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")

@@ -46,7 +46,8 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 
 
 async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
-    """After a press of *Attach again*, the old thread links to the new thread and has no such button."""
+    """A task was detached, and a person presses *Attach again*. The task gets a new thread. The old thread
+    then links to the new thread and has no button any more."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -156,7 +157,8 @@ async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
-    """The task is deleted. The bot posts the texts of the waiting replies."""
+    """A task is deleted in Coder while replies wait for its agent. The bot says once that they reached no
+    agent, and marks each reply with a warning."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.delete()
@@ -172,7 +174,8 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
 
 
 async def test_a_reply_where_no_task_was_created(world: World) -> None:
-    """The card says why no task was created. The bot's answer to a reply gives the same reason."""
+    """A person replies in the thread of a card for which no task was created. The bot answers that the task
+    was never created, and marks the reply with a warning."""
     world.coder.plan_fault("tasks.create", server_error("Template is broken.", 400))
     thread = await world.alice.runs("/task create fix the login")
     world.alice.reads()
@@ -237,8 +240,8 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
 
 
 async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
-    """An operator started Taskwire with an empty store. The bot's answer to a reply helps the operator to
-    notice the mistake."""
+    """An operator started Taskwire with an empty store by mistake. The bot answers replies in old threads
+    that it no longer knows the thread. So the operator can notice the mistake."""
     thread, _ = await a_waiting_agent(world)
     await world.stops()
     await world.connections.commands.flushall()
@@ -253,7 +256,7 @@ async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(wo
 
 
 async def forgotten(world: World) -> None:
-    """Let a month pass, by the clock of the store."""
+    """Delete what the store has about threads and links, as Redis does a month after a link's end."""
     redis = world.connections.commands
     for pattern in ("thread:*", "link:*"):
         async for key in redis.scan_iter(world.keys.named(pattern)):

@@ -16,8 +16,8 @@ from .world import World
     ],
 )
 async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
-    """A message in the thread is for other people. The agent does not get the message, and the bot does not
-    mark it."""
+    """A message in a task's thread mentions other people or is marked as an aside. The agent does not get it,
+    and it gets no receipt."""
     thread, task = await a_waiting_agent(world)
 
     aside = await world.alice.replies(thread, words)
@@ -28,7 +28,8 @@ async def test_what_is_said_to_people_stays_between_people(world: World, words: 
 
 
 async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
-    """A message mentions the bot but is marked as an aside. The bot says nothing."""
+    """A message mentions the bot but is marked as an aside (`//`). The agent does not get it, and the bot
+    says nothing."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "// is only a bot", thread.ts)
@@ -50,7 +51,8 @@ async def test_bots_are_not_heard(world: World) -> None:
 
 
 async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
-    """Replies of a person who may not steer do not reach the agent, and have no mark."""
+    """Bob may not steer, and replies twice. The agent gets neither reply, and they have no receipt. The bot
+    tells Bob once, in a private message."""
     thread, task = await a_waiting_agent(world)
 
     first = await world.bob.replies(thread, "use my branch")
@@ -85,7 +87,8 @@ async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(w
 
 
 async def test_a_guest_is_told_why(world: World) -> None:
-    """The bot tells a guest that guests may not steer."""
+    """A guest replies in a task's thread. The agent does not get the reply. The bot tells the guest that
+    guests cannot use Taskwire."""
     thread, task = await a_waiting_agent(world)
     guest = world.person("gina", is_restricted=True)
     await world.slack.join(guest.id, "general")
@@ -114,7 +117,8 @@ async def test_an_administrator_may_steer(world: World) -> None:
 
 
 async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: World) -> None:
-    """The message mentions the bot and Bob. The agent gets the message."""
+    """A reply mentions Bob, so it would be for people only. It also mentions the bot, so the agent gets
+    it."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "do as @bob says", thread.ts)

@@ -23,7 +23,8 @@ async def test_status_shows_the_card_anew(world: World) -> None:
 
 
 async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World) -> None:
-    """The task has changed since the last poll. The answer to `!status` shows the change."""
+    """A task has changed since the last poll, and a person writes `!status`. The answer already shows the
+    change."""
     thread, task = await a_busy_agent(world)
     task.pause()
 
@@ -119,7 +120,8 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
-    """A reply waits for the agent. `!mute` and `!unmute` concern only Slack, so they run at once."""
+    """A reply waits for a busy agent, and a person writes `!mute` and `!unmute`. They concern only Slack, so
+    the bot does them at once."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -199,8 +201,8 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
 
 
 async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
-    """Agents run a line that begins with `!` as a shell command. The bot sends such a reply only after the
-    person confirms."""
+    """A reply begins with `!` and is no verb. Agents run such a line as a shell command. So the bot sends it
+    only after the person presses *Send as text*."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "!rm -rf build")
@@ -216,7 +218,8 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
-    """The bot asks about a mistyped verb, and does nothing before the person decides."""
+    """A person mistypes `!pause`. The bot offers to stop the task or to send the text, and does neither
+    before the person decides."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!puase")
@@ -228,7 +231,7 @@ async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["pause the music", "status", "delete the old test", "edit it"])
 async def test_words_without_the_mark_are_input(world: World, words: str) -> None:
-    """The reply is a verb's name without `!`. The agent gets it."""
+    """A reply is or begins with the name of a verb, but has no `!`. The agent gets it."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, words)
@@ -240,8 +243,8 @@ async def test_words_without_the_mark_are_input(world: World, words: str) -> Non
 async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
     world: World, where: str
 ) -> None:
-    """Just after a resume, Coder still answers with the log from before the pause. The bot does not show that
-    log."""
+    """Just after a resume, Coder still answers with the log from before the pause. The bot's answer says that
+    the log is that old."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.alice.replies(thread, "!pause")
@@ -294,8 +297,8 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """`!status` shows the last known state. Another query is answered with an error and does not wait for
-    Coder."""
+    """Coder is away. `!status` shows the last known state at once. `!logs` is answered at once with an
+    error."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.outage():
@@ -315,8 +318,8 @@ AWAY = "Coder is not answering. Try again in a minute."
 
 
 async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world: World) -> None:
-    """Coder is away, so the bot cannot check the person's rights. It answers the query with an error at
-    once."""
+    """Coder is away, so the bot cannot check a person's rights. It still shows the last known state after
+    `!status`. It answers other queries with an error, at once."""
     thread, _ = await a_waiting_agent(world)
     await world.forgets()
 
@@ -331,8 +334,8 @@ async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world
 
 
 async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(world: World) -> None:
-    """The bot cannot check whether Alice may send `!foo`, so that message waits. Her later queries are
-    answered at once."""
+    """Coder is away, so the bot cannot check whether Alice may send `!foo`, and this message waits. The bot
+    answers her later queries at once."""
     thread, task = await a_waiting_agent(world)
     await world.forgets()
 
@@ -377,7 +380,8 @@ async def test_a_single_word_after_a_bang_may_still_be_meant_as_text(world: Worl
 
 
 async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> None:
-    """Coder is away. A press of *Show to everybody* is answered with an error at once."""
+    """A person presses *Show to everybody* on a private answer while Coder is away. The bot answers with an
+    error at once, and shows nothing in the thread."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!status")
     world.alice.reads()
@@ -392,7 +396,8 @@ async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> No
 
 
 async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World) -> None:
-    """Coder is away. Help, mute and detach still work for an administrator."""
+    """Coder is away, and an administrator writes verbs that need no Coder. `!help`, `!mute` and `!detach`
+    work."""
     world.settings = world.settings.model_copy(update={"admins": (world.bob.id,)})
     await world.restarts()
     thread, task = await a_waiting_agent(world)
@@ -417,8 +422,8 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
 
 async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
-    """Coder would look for the agent for half a minute. The bot answers at once that the agent is
-    unreachable."""
+    """An agent is unreachable, and a person writes `!logs`. Coder would try for half a minute to reach it.
+    The bot answers at once that the agent is unreachable."""
     thread, task = await a_busy_agent(world)
     task.becomes("working", "Reading the code")
     task.agent_is_unreachable()
