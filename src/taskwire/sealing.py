@@ -82,7 +82,8 @@ class KeyRing:
     def seal(self, text: str, purpose: str, now_seconds: float | None = None) -> str:
         """Return the sealed text. It can be opened only for the same purpose.
 
-        Without `now_seconds`, the clock of this host says when it was sealed.
+        `now_seconds` is the time of sealing, in seconds since 1970. If it is None, the clock of this host is
+        used.
         """
         content = _mark_of(purpose) + text.encode("utf-8", "surrogatepass")
         token = self._newest.encrypt_at_time(
@@ -125,7 +126,10 @@ class KeyRing:
         return f"{self.newest_id}.{self._hmac(self.newest_id, text, purpose)}"
 
     def is_signed(self, text: str, purpose: str, signature: str) -> bool:
-        """Return whether this is the signature of the text. Raises KeyMissing if its key is missing."""
+        """Return whether `signature` is the signature of the text.
+
+        Raises KeyMissing if the key is missing.
+        """
         key_id, _, given = signature.partition(".")
         if key_id not in self._sign_keys:
             raise KeyMissing(key_id[:8])
@@ -138,8 +142,8 @@ class KeyRing:
     def reseal(self, text: str) -> str:
         """Return a stored text in which each sealed value is encrypted with the newest key.
 
-        Other text stays unchanged, and so do values whose key this ring does not have. A value keeps the time
-        of its first sealing, so it does not look newer than it is.
+        Other text stays unchanged, and so do values whose key this ring does not have. Each value keeps the
+        time at which it was first sealed, so that its age stays true.
         """
 
         def replace(found: re.Match[str]) -> str:
@@ -212,7 +216,10 @@ def seal_text(text: str, place: str) -> str:
 
 
 def open_text(stored: str, place: str) -> str:
-    """Return the text that is stored at a place; an empty text if nothing is stored. Raises CannotOpen."""
+    """Return the text that is stored at a place; an empty text if nothing is stored.
+
+    Raises CannotOpen if the stored value cannot be opened for this place.
+    """
     if not stored:
         return ""
     found: str = json.loads(key_ring().open(stored, place))

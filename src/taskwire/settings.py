@@ -136,7 +136,8 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def _require_ingress_secret(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
         """Require the signing secret if there is no app token: HTTP mode needs the secret.
 
-        The app token is validated first. A wrong app token is not in `known.data` and has its own error.
+        The app token is validated first. If it is wrong, it is not in `known.data` and has its own error. In
+        that case the secret is not required.
         """
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(INGRESS_SETTING_MISSING)
@@ -145,7 +146,10 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     @field_validator("coder_session_token")
     @classmethod
     def _check_service_token(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
-        """Require the service account's token, unless each person acts with their own account."""
+        """Require the service account's token if there is a service account.
+
+        Refuse the token if each person acts only with their own account.
+        """
         accounts = known.data.get("accounts")
         if accounts in ("service", "both") and value is None:
             raise ValueError(SERVICE_ACCOUNT_MISSING)
@@ -188,8 +192,8 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def _check_secret_keys(cls, value: tuple[SecretStr, ...], known: ValidationInfo) -> tuple[SecretStr, ...]:
         """Require keys in the settings if several processes may share a Redis.
 
-        Without keys in the settings, each process would make its own key. A wrong REDIS_URL is not in
-        `known.data` and has its own error.
+        Without keys in the settings, each process would make its own key. If REDIS_URL is wrong, it is not in
+        `known.data` and has its own error. In that case no keys are required.
         """
         if not value and known.data.get("redis_url") is not None:
             raise ValueError(KEYS_MISSING)
@@ -276,8 +280,8 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
     def _refuse_quotation_marks(cls, value: object) -> object:
         """Refuse quotation marks around a value. Docker's `--env-file` makes them a part of the value.
 
-        A shell and a `.env` file remove such marks. Keep this the last "before" validator: pydantic runs the
-        last one first.
+        A shell and a `.env` file remove such marks. This must stay the last "before" validator in the class,
+        because pydantic runs the last one first.
         """
         if isinstance(value, str) and _QUOTES.fullmatch(value):
             raise ValueError(

@@ -67,7 +67,10 @@ class Formats:
             raise refused
 
     async def find_refusal(self) -> UserError | None:
-        """Return why this process's format may not use the store; None if it may. Writes nothing."""
+        """Return why this process's format may not use the store; None if the format may use it.
+
+        Writes nothing.
+        """
         return await self._check(is_noted=False)
 
     async def require_compatible(self) -> None:

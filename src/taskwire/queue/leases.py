@@ -48,7 +48,7 @@ _WRITE_UNDER_LEASE = load_script("queue/queue.write_under_lease")
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How long leases last, and when the outcome of an attempt is checked if it is unknown."""
+    """How long leases last, and when an unknown outcome of an attempt is checked."""
 
     # The first lease of a job lasts `lease_ms`. Each further lease without completion is twice as long,
     # up to `longest_lease_ms`.

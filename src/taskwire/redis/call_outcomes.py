@@ -82,7 +82,7 @@ class _TrackedConnection(AbstractConnection):
         """Check that the connection leads to a server that Taskwire can use."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """Serialise a call with hiredis, in C. redis-py itself does so only in its synchronous client."""
+        """Serialise a call with hiredis, in C. Without this, redis-py would do it in Python."""
         packed: list[bytes] = _serializer.pack(*args)  # type: ignore[arg-type] # a wrong type in redis-py
         return packed
 

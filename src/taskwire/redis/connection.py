@@ -184,7 +184,10 @@ def use_password(connections: Connections, url: str) -> None:
 
 
 def _masters(address: RedisAddress) -> Masters:
-    """Return clients for the sentinels. They use Redis's TLS options, but not Redis's user and password."""
+    """Return clients for the sentinels.
+
+    The clients use the TLS options of Redis, but not the user and the password of Redis.
+    """
     kind = SSLConnection if address.scheme == "rediss" else Connection
     options = cast("dict[str, Any]", parse_url(address.url))
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}

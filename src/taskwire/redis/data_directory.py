@@ -217,7 +217,7 @@ def _orphan_error(data_dir: Path, lock: TextIO) -> UserError:
 
 
 def record_server(lock: TextIO, server_pid: int, path: Path) -> None:
-    """Write the server's process id and the path of its socket into its lock file."""
+    """Write the server's process id and the path of its socket into `lock`, the file `store.lock`."""
     _write(lock, f"{server_pid}\n{path}\n")
 
 

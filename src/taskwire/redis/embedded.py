@@ -112,7 +112,10 @@ async def _spawn(data_dir: Path, path: Path, lock: TextIO) -> asyncio.subprocess
 
 
 def _environment() -> dict[str, str]:
-    """Return the server's environment: only the library paths, which some Pythons need. It has no tokens."""
+    """Return the server's environment: only the library paths, which some Pythons need.
+
+    It contains no tokens.
+    """
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
 
 
@@ -192,7 +195,7 @@ def _url(path: Path) -> str:
 def find_program() -> Path:
     """Return the path of the server program: from the installed wheel, else from PATH.
 
-    Its version must be 6.2 or later.
+    Raises `UserError` if neither has a program of version 6.2 or later.
     """
     for program in _programs():
         if _version(program) >= (6, 2):

@@ -74,7 +74,10 @@ def read(data_dir: Path) -> tuple[str, ...]:
 
 
 def _make(path: Path) -> tuple[str, ...]:
-    """Make the key file with a new key, completely or not at all. An existing key file stays as it is."""
+    """Make the key file with a new key, and return the keys in it.
+
+    The file is made completely or not at all. An existing key file stays as it is.
+    """
     key = sealing.make_key()
     draft = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
     try:

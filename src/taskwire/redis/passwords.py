@@ -17,7 +17,7 @@ class Password(CredentialProvider):
     def provider(self) -> CredentialProvider | None:
         """The object that redis-py asks for the user and the password; None if both are empty.
 
-        If redis-py got an empty password, it would still send a login, so it must get None.
+        With an object that gives an empty password, redis-py would still send a login.
         """
         return self if self._username or self._password else None
 

@@ -80,7 +80,10 @@ class ReplyReceiver:
         return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.is_bot_thread)
 
     async def claim_missed(self, message: ThreadMessage) -> bool:
-        """Claim a message that backfill found. Return whether it is new and in a thread of Taskwire."""
+        """Claim a message that backfill found.
+
+        Return whether the message is new and in a thread of Taskwire.
+        """
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
 
@@ -129,8 +132,8 @@ class ReplyReceiver:
     async def _claim_or_reject(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> ClaimResult:
         """Claim a message, and return the result of the claim.
 
-        If too many messages wait, claim the message with another batch: it answers that the message was
-        rejected.
+        If too many messages wait, claim the message with another batch. This batch only answers that the
+        message was rejected.
         """
         claim = await self._claim(message, batch, is_ours=is_ours, user_limit=self._find_user_limit(message))
         if claim != "rejected":
@@ -247,18 +250,18 @@ class ReplyReceiver:
         )
 
     def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
-        """Return the blocks of a message as JSON.
+        """Return the blocks of a message as JSON, if they may be stored.
 
-        Return an empty text if the blocks contain one of our tokens, because then they must not be stored.
+        Return an empty text if the blocks contain one of our tokens.
         """
         return "" if self._has_own_token(message) else message.blocks_json
 
     def _has_own_token(self, message: WrittenMessage | PickedMessage) -> bool:
         """Return whether the text of all of the message's blocks contains one of Taskwire's own tokens.
 
-        If half of a token is bold, no single block contains the whole token, so the token could not be masked
-        later. Then the message is stored without its blocks. Its plain text has the same words and can be
-        masked.
+        A message with such a token is stored without its blocks. If half of the token is bold, no single
+        block contains the whole token, so the token could not be masked in the blocks. The message's plain
+        text has the same words, and the token can be masked there.
         """
         if not message.blocks_json:
             return False

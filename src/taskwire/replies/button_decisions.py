@@ -265,7 +265,7 @@ class ReplyDecisions:
         return False
 
     async def _send_choice(self, context: JobContext, link: Link, work: Choose) -> Outcome:
-        """Post the choice in the thread as the words of the person who made it, and queue it as a reply."""
+        """Post the choice in the thread as the words of the person who chose. Queue the choice as a reply."""
         shown, updates = None, dict[str, str]()
         if work.author is not None:
             name = await self._people.find_name(work.author)

@@ -117,7 +117,10 @@ class ReplySender:
         return waiting or await self._deliver_text(reply_job)
 
     async def _admit(self, reply_job: ReplyJob) -> Outcome:
-        """Queue the reply as input. If its whole text is `pause`, offer its author to stop the task."""
+        """Queue the reply as input.
+
+        If the reply's whole text is `pause`, also offer its author a button that stops the task.
+        """
         context, link, reply = reply_job
         outcome = await self._outcomes.admit(reply_job)
         is_plain = not (reply.is_confirmed or reply.is_from_command or reply.files)
@@ -251,7 +254,10 @@ class ReplyDeliverer:
         self._quotas = quotas
 
     async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
-        """If the task is active, send the text. If it is paused, resume it and wait. Otherwise wait."""
+        """If the task is active, send the text. If the task is paused, resume it and let the reply wait.
+
+        In any other state of the task, let the reply wait.
+        """
         if reply_job.is_suspect and (earlier := await self._find_earlier_outcome(reply_job)):
             return earlier
         task_id = reply_job.link.record.task_id
@@ -337,7 +343,7 @@ class ReplyDeliverer:
     ) -> Outcome | None:
         """Return the reply's outcome if the agent may have received the reply before data loss.
 
-        Return None if the agent has not received it.
+        Return None if the agent has not received the reply.
         """
         found = reconcile.find_input_without_mark(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
@@ -365,10 +371,10 @@ class ReplyDeliverer:
         return None
 
     async def _find_later_pause(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """Return the outcome of a reply that must not resume the paused task; None if it may.
+        """Return the outcome of a reply that must not resume the paused task.
 
         The reply must not resume the task if the agent may have the reply already, or if the task was paused
-        after the reply was written.
+        after the reply was written. In all other cases, return None.
         """
         with contextlib.suppress(NoLogs):
             logs = await reply_job.context.coder.get_logs(task.id)

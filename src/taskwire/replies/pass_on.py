@@ -240,7 +240,7 @@ class ReplyPasser:
         return teammates.ask_owner(describe_asked(self._deps, link, asked), is_changed=is_changed)
 
     async def _decide(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:
-        """Pass the reply on, if it is still as the pressed question showed it. Otherwise ask again.
+        """If the reply is still as the pressed question showed it, pass the reply on. Otherwise ask again.
 
         A question that was not replaced can show an older version of the reply.
         """
@@ -296,7 +296,7 @@ class ReplyPasser:
     async def _read_present(self, offered: OfferedReply) -> Reply | None:
         """Return the reply as it is in Slack now. Return None if the reply was deleted or is no longer input.
 
-        A choice does not change in Slack, so it is returned as it is.
+        An agent's choice cannot be changed in Slack, so a choice is returned as it is.
         """
         if offered.choice is not None:
             return offered.reply

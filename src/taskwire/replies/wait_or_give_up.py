@@ -126,7 +126,8 @@ class ReplyOutcomes:
     async def _ask_about_held(self, reply_job: ReplyJob, batch: Batch, *, is_paused: bool) -> Outcome:
         """End the job of a held reply, and update the question that says how many replies are held.
 
-        If there is no such question yet, it says that the task is paused (`is_paused`) or is being paused.
+        If there is no such question yet, the new question says whether the task is paused (`is_paused`) or is
+        still being paused.
         """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
@@ -189,7 +190,10 @@ class ReplyOutcomes:
         return self._retry_later(reply_job, await self._show_waiting(reply_job), unreached_ms)
 
     async def wait_for_agent(self, reply_job: ReplyJob) -> Outcome:
-        """Try again later, because Coder cannot reach the agent. If that lasts, explain it in the thread."""
+        """Try again later, because Coder cannot reach the agent.
+
+        If that lasts, say in the thread why the reply waits.
+        """
         since_ms = reply_job.reply.unreachable_since_ms or reply_job.context.now_ms
         outcome = await self.wait_for_task(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":

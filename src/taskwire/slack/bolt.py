@@ -93,8 +93,8 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 def _make_error_handler(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
     """Return Bolt's error handler.
 
-    The handler counts each payload that has no listener. It logs a warning about such payloads once a minute
-    at most.
+    The handler counts each payload that has no listener. At most once a minute, it logs a warning about such
+    payloads.
     """
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = ThrottledLog(_log.warning, "unknown payload from Slack, ignored; does the app have our manifest?")

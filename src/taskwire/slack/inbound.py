@@ -62,7 +62,7 @@ class ThreadMessage(WrittenMessage):
     """A reply in a thread.
 
     `is_bot_thread` is false if the payload shows that the bot did not begin the thread. `own_reactions` are
-    the bot's reactions on the message; only a message from a thread's history has them.
+    the bot's reactions on the message. They are known only if the message was read from a thread's history.
     """
 
     thread_ts: Ts
@@ -258,7 +258,7 @@ def parse_home_opened(body: Body) -> HomeOpened | IgnoredPayload:
 def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
     """Parse the event that a user or a user group has changed.
 
-    Slack sends it after a change of a user's profile or rights, or of a group's members.
+    Slack sends this event after a change of a user's profile or rights, or of a group's members.
     """
     event = read_object(body, "event")
     person = read_user(event, "user", "id")
@@ -271,7 +271,7 @@ def parse_rights_changed(body: Body) -> RightsChanged | IgnoredPayload:
 def parse_thread_message(
     message: Body, channel: ChannelId, bot_user: UserId
 ) -> ThreadMessage | IgnoredPayload:
-    """Parse a message of a thread's history. The result is the same as from its message event."""
+    """Parse a message of a thread's history. The result is the same as for the event of that message."""
     ts, thread_ts = read_ts(message, "ts"), read_ts(message, "thread_ts")
     words = _parse_message_fields(message, channel, bot_user)
     if isinstance(words, IgnoredPayload):
@@ -496,5 +496,8 @@ def _parse_deleted(
 
 
 def _may_be_bot_thread(reply: Body, bot_user: UserId | None) -> bool:
-    """Return whether the bot may have begun a reply's thread. Not every payload says who began it."""
+    """Return whether the bot may have begun a reply's thread.
+
+    Return True also if the payload does not say who began the thread.
+    """
     return bot_user is not None and read_user(reply, "parent_user_id") in (None, bot_user)

@@ -203,7 +203,7 @@ class Outbound:
     async def list_earlier(
         self, channel: ChannelId, thread_ts: Ts, before: Ts | None = None
     ) -> list[inbound.WrittenMessage]:
-        """Return the messages that people wrote in a thread, with its root.
+        """Return the messages that people wrote in a thread, including the first message of the thread.
 
         If `before` is given, return only the messages that are older than this ts.
         """
@@ -226,16 +226,20 @@ class Outbound:
         return models.parse_roots_page(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
-        """Return the metadata of a message, in a thread or not; None if the bot did not post the message."""
+        """Return the metadata of a message; None if the bot did not post the message.
+
+        The message may be in a thread or in the channel itself.
+        """
         own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):
             return read_metadata(message, own) if read_ts(message, "ts") == ts else None
         return None
 
     async def find_picked(self, channel: ChannelId, ts: Ts) -> PickedMessage | None:
-        """Return a message that a person has picked, in a thread or not; None if the bot posted it.
+        """Return a message that a person has picked; None if the bot posted the message.
 
-        Raises `MessageGone` if the message does not exist.
+        The message may be in a thread or in the channel itself. Raises `MessageGone` if the message does not
+        exist.
         """
         own = await self._get_own()
         async for message in self._calls.iter_messages(channel, ts, ts, self.timeouts.read):

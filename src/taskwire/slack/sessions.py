@@ -34,7 +34,7 @@ class AgentSessions:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether the app is declared as an agent. The scopes of its token show that."""
+        """Whether the app is declared as an agent. The scopes of the bot's token show this."""
         return AGENT_SCOPE in (self._calls.granted_scopes or ())
 
     async def set_status(self, channel: ChannelId, thread_ts: Ts, status: SessionStatus, title: str) -> None:

@@ -59,7 +59,10 @@ class SocketModeConnection:
         self._connecting = asyncio.create_task(connecting, name="socket")
 
     async def wait_until_connected(self, seconds: float) -> bool:
-        """Wait until payloads can arrive, for this many seconds at most. Return whether they can."""
+        """Wait until payloads can arrive, for this many seconds at most.
+
+        Return whether payloads can arrive now.
+        """
         if self._connecting is not None:
             await asyncio.wait({self._connecting}, timeout=seconds)
         return await self.is_connected()
@@ -177,7 +180,8 @@ def _use_each_url_once(client: SocketModeClient) -> None:
 def _make_sdk_logger() -> logging.Logger:
     """Return a logger for the SDK that logs no payloads, and logs errors as warnings without a traceback.
 
-    At level DEBUG, the SDK would log whole payloads. It would log each failed try to connect as an error.
+    With its own logger, the SDK would log whole payloads at level DEBUG. It would also log each failed try to
+    connect as an error.
     """
     logger = logging.getLogger("taskwire.slack.socket")
     logger.setLevel(logging.INFO)

@@ -52,7 +52,10 @@ class ConnectedAccount(BaseModel):
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the token expires; None if it never does, or if Taskwire refreshes it without the person."""
+        """When the token expires; None if the token never expires.
+
+        Also None if Taskwire refreshes the token without the person.
+        """
         return from_ms(self.expires_at_ms) if self.expires_at_ms and not self.refresh_token else None
 
     @property

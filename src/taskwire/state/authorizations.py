@@ -24,7 +24,7 @@ MOST_TRIES = 5
 
 
 class StartedAuthorization(BaseModel):
-    """Who has asked to connect an account, and the verifier for the exchange of Coder's code."""
+    """Who has asked to connect an account, and the PKCE verifier with which Coder's code is exchanged."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -77,16 +77,19 @@ class Authorizations:
         self._notes = notes
 
     async def start(self, state: str, started: StartedAuthorization) -> None:
-        """Store who has asked, under the `state`.
+        """Store under the `state` who has asked to connect an account.
 
-        Coder sends the `state` back through the person's browser.
+        Coder later sends the `state` back through the person's browser.
         """
         await self._notes.keep(
             started.model_dump_json(), "authorization", digest_state(state), ttl_ms=LIFETIME_MS
         )
 
     async def find_started(self, state: str) -> StartedAuthorization | None:
-        """Return who has asked. Return None if the `state` is unknown, expired or used."""
+        """Return who has asked to connect an account with this `state`.
+
+        Return None if the `state` is unknown, expired or used.
+        """
         kept = await self._notes.find("authorization", digest_state(state))
         return read_if_possible(StartedAuthorization, kept)
 

@@ -60,9 +60,9 @@ class Heartbeat:
         """Record that backfill reads what was written in the last `absence_ms`; None means everything.
 
         After that, this time no longer counts as a silence of Slack. So the next HTTP request does not start
-        a second backfill of it. Record nothing if Slack was already silent for `silence_ms` or more before
-        this time: then the next request must start a backfill. Also record nothing if Slack has never sent an
-        HTTP request.
+        another backfill of the same time. Record nothing if Slack was already silent for `silence_ms` or more
+        before this time: then the next request must start a backfill. Also record nothing if Slack has never
+        sent an HTTP request.
         """
         await self._record_backfill(-1 if absence_ms is None else absence_ms, silence_ms)
 
@@ -76,7 +76,9 @@ class Heartbeat:
         return max(int(now) - moment_ms, 0)
 
     async def claim_gap(self, absence_ms: int | None) -> GapClaim:
-        """Claim a gap that has this length and ends now.
+        """Claim a gap that is `absence_ms` long and ends now.
+
+        If `absence_ms` is None, no process ever listened.
 
         The result "free" means that this process has claimed the gap. "noted" means that all jobs for the gap
         are written. "claimed" means that another process is writing these jobs. That process may die, so ask

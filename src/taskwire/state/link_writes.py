@@ -126,7 +126,7 @@ class LinkWrites:
         return batch.write("HSET", self._keys.link(link), name, value)
 
     def set_people(self, batch: Batch, link: LinkId, name: str, people: Sequence[str]) -> Batch:
-        """Write a link's list of people. If the list is empty, remove it."""
+        """Write a field of a link that is a list of people. If the list is empty, remove the field."""
         if not people:
             return self.remove_field(batch, link, name)
         return self.set_field(batch, link, name, " ".join(people))

@@ -43,8 +43,8 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 class LinkThread(NamedTuple):
     """A link's thread.
 
-    `news` is when the thread began, the agent last reported, or the agent last got input, whichever is the
-    latest. It is in seconds since 1970.
+    `news` is a time in seconds since 1970. It is the latest of three times: when the thread began, when the
+    agent last reported, and when the agent last got input.
     """
 
     link: LinkId
@@ -105,10 +105,7 @@ class Links:
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
-        """Return the open links whose tasks are shared.
-
-        Each has the people and groups with whom its task is shared.
-        """
+        """Map each open link whose task is shared to the people and groups with whom the task is shared."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("shared")))
         opened = {LinkId(link): _open_shares(link, shares) for link, shares in found.items()}
         return {link: shares for link, shares in opened.items() if shares}
@@ -132,7 +129,7 @@ class Links:
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[LinkThread]:
         """List the threads of these links. The threads with the latest news come first.
 
-        News is the last report of the agent, the last input for it, or the start of the thread.
+        News is a report of the agent, an input for the agent, or the start of the thread.
         """
         found, read = [], self._of_each(link_ids, "HMGET", "record", "seen_ms", "last_input", "hold")
         async for link, (record, seen_ms, told, hold) in read:

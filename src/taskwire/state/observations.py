@@ -126,9 +126,9 @@ class Observations:
         return await cast("Awaitable[str | None]", found) is not None
 
     async def list_gone(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, GoneTask]:
-        """Return the links of these tasks that ended because the task was gone.
+        """Return, for each of these tasks, the link that ended because the task was gone.
 
-        Ended links are stored for a limited time only.
+        Ended links are stored for a limited time only. A task without such a link is left out.
         """
         wanted = list(tasks)
         if not wanted:

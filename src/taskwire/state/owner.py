@@ -69,10 +69,10 @@ class Ownership:
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """Return an error if the store belongs to another installation.
+    """Return an error if the store belongs to another installation, or if this process has none of its keys.
 
-    Return None if it does not, or if that is not known. `noted` is the owner that the store names, `who` is
-    this process, and `where` is the address of the store.
+    Return None if the process may use the store, or if that is not known. `noted` is the owner that the store
+    names, `who` is this process, and `where` is the address of the store.
     """
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"

@@ -71,7 +71,7 @@ class AuditQueries:
     async def record(self, requester: Requester, verb: str, refused: str = "") -> None:
         """Write into the audit trail that a person has read the trail or run the doctor.
 
-        Also write it if the person was not allowed to do so.
+        If the person was not allowed to, write the refusal. `refused` is then its reason.
         """
         entry = AuditEntry(
             person=requester.person,

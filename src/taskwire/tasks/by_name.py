@@ -122,7 +122,9 @@ class NamedActions:
         return done(batch, (work.requester, offer_commands(near_miss, key)))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread in this channel. If it has a thread elsewhere, move it to this channel.
+        """Give the task a thread in this channel.
+
+        If the task has a thread elsewhere, move the task to this channel.
 
         Raise UserError unless the person is the task's owner or an administrator.
         """

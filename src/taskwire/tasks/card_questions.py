@@ -99,7 +99,10 @@ class CardQuestions:
         return link, cards.get_page_url(link, self._deps.coder_url)
 
     async def find_request(self, requester: Requester, link_id: LinkId) -> LikeRequest:
-        """Return what to ask for another task like this one, with the prompt as the person may read it."""
+        """Return the values of the form for another task like this one.
+
+        In the prompt, secrets are masked unless the person may read them.
+        """
         link = await self._lookup.find_link(requester, link_id)
         record = link.record
         if await self._people.can_read_prompt(requester.person, link):
