@@ -292,7 +292,7 @@ class Settings(SecretSettings, PolicySettings, OAuthSettings):
 
     @model_validator(mode="after")
     def _check_prefix_has_no_token(self) -> Self:
-        """Refuse a key prefix that contains a token, because masking would change it in every key."""
+        """Refuse a key prefix that contains a token, because masking would change the prefix in every key."""
         by_setting = {name: OwnTokens(values) for name, values in self._tokens_by_setting().items()}
         if name := next((name for name, tokens in by_setting.items() if tokens.find(self.key_prefix)), None):
             what = "the password in REDIS_URL" if name == "REDIS_URL" else name

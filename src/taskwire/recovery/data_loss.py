@@ -1,9 +1,9 @@
 """Recovery after Redis has lost writes, in a failover, a restart or from a restored copy.
 
-`queue/data_loss_detector.py` notices the loss. Leases that are acquired after the loss say so, and handlers
-look for an earlier effect before they repeat it. This module repeats lost claims, and tells administrators
-from which time on writes may be missing. A backfill reads what people wrote in this time
-(`recovery/downtime.py`). `redis/sentinels.py` finds the new master.
+`queue/data_loss_detector.py` notices the loss. A lease that is acquired after the loss contains the loss.
+Then its handler looks for an earlier effect before it repeats the effect. This module repeats lost claims,
+and tells administrators from which time on writes may be missing. A backfill reads what people wrote in this
+time (`recovery/downtime.py`). `redis/sentinels.py` finds the new master.
 """
 
 import asyncio

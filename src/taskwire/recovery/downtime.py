@@ -102,7 +102,8 @@ class Downtime:
 
         A process that starts soon after this knows that no message was missed.
 
-        If Slack has sent a request after a long silence, queue a backfill of the silence instead.
+        If a request has come after a long silence of Slack, record nothing, and queue a backfill of the
+        silence.
         """
         with contextlib.suppress(RedisError):
             if self._has_request:

@@ -62,7 +62,7 @@ class ThreadMessage(WrittenMessage):
     """A reply in a thread.
 
     `is_bot_thread` is false if the payload shows that the bot did not begin the thread. `own_reactions` are
-    the bot's reactions on the message. They are known only if the message was read from a thread's history.
+    the bot's reactions on the message; only a message from a thread's history has them.
     """
 
     thread_ts: Ts
@@ -496,8 +496,5 @@ def _parse_deleted(
 
 
 def _may_be_bot_thread(reply: Body, bot_user: UserId | None) -> bool:
-    """Return whether the bot may have begun a reply's thread.
-
-    Return True also if the payload does not say who began the thread.
-    """
+    """Return whether the bot may have begun a reply's thread: True if the payload names nobody else."""
     return bot_user is not None and read_user(reply, "parent_user_id") in (None, bot_user)

@@ -69,10 +69,9 @@ class Notes:
     async def find_cached(self, *parts: str) -> tuple[str | None, str]:
         """Return the cached answer, or None if it is outdated or missing.
 
-        Also return the id of the last change.
-
-        If there is no answer, the caller asks Slack or Coder, and stores the new answer with this id. If
-        another change comes before the new answer is stored, the new answer is outdated at once.
+        Also return the id of the last change. If there is no answer, the caller asks Slack or Coder, and
+        stores the new answer with this id. If another change comes before the new answer is stored, the new
+        answer is outdated at once.
         """
         answer, change = self._keys.named("cached", *parts), self._keys.named("cache_change", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))

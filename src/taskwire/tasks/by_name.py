@@ -124,9 +124,8 @@ class NamedActions:
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Give the task a thread in this channel.
 
-        If the task has a thread elsewhere, move the task to this channel.
-
-        Raise UserError unless the person is the task's owner or an administrator.
+        If the task has a thread elsewhere, move the task to this channel. Raise UserError unless the person
+        is the task's owner or an administrator.
         """
         link = seen.link
         if link is not None and (
