@@ -139,7 +139,10 @@ class Batch:
         return self
 
     def adopt(self, parked_key: str, link: str) -> Self:
-        """Write the batches that were parked for a thread, because the thread now has a link."""
+        """Write the batches that were parked for a thread, because the thread now has a link.
+
+        `parked_key` is the key of these batches. In the batches, the id `link` replaces `@`.
+        """
         self._operations.append(["adopt", parked_key, link])
         return self
 

@@ -162,10 +162,10 @@ class Inbox:
         return bool(self._recent)
 
     async def repeat_lost_claims(self) -> int:
-        """Repeat the claims of the last ten minutes that Redis has lost. Return the number of these claims.
+        """Repeat the claims that Redis has lost. Return the number of these claims.
 
-        A repeated job has the same id, and its handler first checks whether the effect exists. Raises what
-        `claim` raises.
+        Only claims of the last ten minutes are repeated. A repeated job has the same id, and its handler
+        first checks whether the effect exists. Raises what `claim` raises.
         """
         self._forget_old()
         lost = 0

@@ -28,7 +28,7 @@ _log = logger("taskwire.recovery.data_loss")
 
 
 async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
-    """Repeat those claims of this process from the last ten minutes that Redis has lost.
+    """Repeat the claims that this process made in the last ten minutes and that Redis has lost.
 
     Return whether this process is the first to recover from this data loss. The first process starts the
     backfill. Return None if Redis or Slack did not answer: call this again later.

@@ -183,7 +183,7 @@ async def _acquire_from_stopping(owner: TextIO) -> bool:
 
 
 def announce_stop(data_dir: Path) -> None:
-    """Tell a process that waits for this directory that the present process is stopping."""
+    """Write into `owner.lock` that this process is stopping, for a process that waits for this directory."""
     with contextlib.suppress(OSError):
         (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{STOPPING}\n", encoding="utf-8")
 

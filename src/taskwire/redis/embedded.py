@@ -112,10 +112,7 @@ async def _spawn(data_dir: Path, path: Path, lock: TextIO) -> asyncio.subprocess
 
 
 def _environment() -> dict[str, str]:
-    """Return the server's environment: only the library paths, which some Pythons need.
-
-    It contains no tokens.
-    """
+    """Return the server's environment: only the library paths, which some Pythons need, and no tokens."""
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
 
 

@@ -317,7 +317,7 @@ def parse_mention(body: Body, bot: UserId | None = None) -> Mention | IgnoredPay
 def find_shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
     """Return the thread of a message event in a channel that people of another company can read.
 
-    Return None for any other channel. Return None if the bot cannot have begun the thread.
+    Return None for any other channel, and for a thread that the bot cannot have begun.
     """
     event = read_object(body, "event")
     channel, thread_ts = (read_channel(event, "channel"), read_ts(event, "thread_ts"))
