@@ -66,8 +66,8 @@ def senders(world: World, route: str) -> list[str]:
 
 
 async def test_a_connected_person_acts_in_their_own_name(both: World) -> None:
-    """The bot creates, steers and reads the task with the person's token. It reads the list of tasks with the
-    service account's token."""
+    """Alice has connected her account. The bot uses her token to create, steer and read her task. It reads
+    the list of tasks with the service account's token."""
     await connects(both, both.alice)
 
     thread, task = await a_waiting_agent(both)
@@ -92,7 +92,8 @@ async def test_the_pasted_token_is_exchanged_and_deleted(both: World) -> None:
 
 
 async def test_a_token_is_nowhere_in_plain_text(both: World) -> None:
-    """Neither the pasted token nor the bot's own token is in the store, a message or a payload to Slack."""
+    """A person connects by pasting a token, and the bot makes a token of its own. Neither token is in plain
+    text in the store or in a call to Slack."""
     pasted = await connects(both, both.alice)
     own = next(key.key for key in both.coder.world.tokens.values() if key.name == "taskwire")
 
@@ -200,7 +201,7 @@ async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
 
 async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World) -> None:
     """The audit trail has an entry when a person connects or disconnects a Coder account. So administrators
-    know from when on that person acted in their own name."""
+    know when this person acted in their own name."""
     await connects(both, both.alice)
     await both.alice.types("/task disconnect")
     both.alice.reads()
@@ -391,8 +392,8 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
 
 
 async def test_a_person_whose_token_cannot_be_renewed_is_asked_to_connect_again(world: World) -> None:
-    """Coder refuses to make a new token. The bot asks the person once, by direct message, before the old
-    token ends."""
+    """A person's token ends soon, and Coder refuses to make a new one. The bot asks the person once, by
+    direct message, to connect again before the token ends."""
     olga = world.person("olga", roles=("owner",))
     await world.slack.join(olga.id, "general")
     await world.restarts(accounts="both")

@@ -248,8 +248,8 @@ def callback(world: World) -> str:
 
 
 async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx.AsyncClient) -> None:
-    """Bob sends Alice's code with the state of his own link. PKCE ties a code to the link that it came from,
-    so Coder refuses the code."""
+    """After Alice's *Allow*, Coder gives her browser a code. Bob sends this code as the answer to his own
+    link. PKCE ties a code to its link, so Coder refuses it."""
     stolen = _query(await Browser(page, http, "alice").comes_back_with(await asks(page, page.alice)))["code"]
     own = _query(await asks(page, page.bob))["state"]
 
@@ -263,8 +263,8 @@ async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx
 async def test_coder_that_is_away_at_the_exchange_is_asked_again(
     page: World, http: httpx.AsyncClient
 ) -> None:
-    """If Coder did not get the request for tokens, the bot repeats it. If only Coder's answer was lost, the
-    bot asks the person to begin again."""
+    """After *Allow*, the bot requests tokens from Coder. If Coder fails and makes no tokens, the bot repeats
+    the request. If only Coder's answer is lost, the bot asks the person to begin again."""
     page.coder.plan_fault("oauth.tokens", server_error(status=503), times=2)
     await Browser(page, http, "alice").allows(await asks(page, page.alice))
     for _ in range(3):
@@ -336,7 +336,8 @@ async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http
 
 
 async def test_the_token_can_be_pasted_as_before(page: World) -> None:
-    """The bot's message has two buttons: one opens Coder's page, the other the dialog for a token."""
+    """The answer to `/task connect` has two buttons. One opens Coder's page, and the other opens the dialog
+    for a pasted token."""
     await page.alice.types("/task connect")
 
     await page.alice.presses("Paste a token instead")

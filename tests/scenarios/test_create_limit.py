@@ -1,4 +1,4 @@
-"""How many tasks a person may start in an hour."""
+"""Limits of new tasks in an hour and of running tasks, for each person and for each channel."""
 
 from .people import Person
 from .world import World
@@ -85,7 +85,8 @@ async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World)
 
 
 async def test_administrators_have_no_limit(world: World) -> None:
-    """An administrator can start more tasks than the limit. With a limit of 0, everybody can."""
+    """An administrator can start more tasks an hour than the limit. If the limit is 0, everybody can start
+    any number."""
     await world.restarts(create_limit=1, admins=(world.alice.id,))
     await _starts_three(world, world.alice)
     await world.restarts(create_limit=0, admins=())

@@ -84,7 +84,8 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
     ],
 )
 async def test_what_is_not_known_creates_nothing(world: World, line: str, says: str) -> None:
-    """A name in the command does not exist. The answer gives similar names, and only the author sees it."""
+    """A command names something that does not exist, for example a template. No task is created. The answer
+    gives similar names, and only the author sees it."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
@@ -188,8 +189,8 @@ async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) ->
 
 
 async def test_options_behind_the_prompt_are_read_and_named(world: World) -> None:
-    """People may write options after the prompt. The answer names these options, and says how to keep them as
-    text."""
+    """A person writes options after the prompt. The bot reads them as options. Its answer names them, and
+    says how to keep them as text."""
     thread = await world.alice.runs("/task create fix it name=renamer")
 
     assert world.task("renamer").prompt == "fix it"

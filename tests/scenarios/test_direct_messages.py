@@ -66,7 +66,8 @@ async def test_change_opens_the_form_with_the_text(world: World) -> None:
 
 
 async def test_the_same_message_again_asks_before_a_second_task(world: World) -> None:
-    """Alice presses *Create* for the same text again. The offer then asks whether to create another task."""
+    """Alice has started a task from a direct message. She writes the same message again and presses *Create*
+    on the new offer. The bot first asks whether to create another task."""
     await world.alice.writes_directly("fix the login redirect")
     await world.alice.clicks(_offer(world), "Create")
     world.reader.new_roots()
@@ -101,7 +102,8 @@ async def test_commands_work_without_the_slash(world: World) -> None:
 
 
 async def test_create_in_a_direct_message_needs_no_confirmation(world: World) -> None:
-    """A person who writes the verb `create` has said what to do, so the bot asks nothing."""
+    """A person writes `create` and a prompt in a direct message. The bot starts the task at once, without an
+    offer."""
     await world.alice.writes_directly("create fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -123,8 +125,8 @@ async def test_delete_in_a_direct_message_offers_the_dialog(world: World) -> Non
 
 @pytest.mark.parametrize("text", ["help", "?"])
 async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -> None:
-    """The help names commands that work in a direct message, and has the buttons *New task* and *My
-    tasks*."""
+    """A person writes `help` or `?` in a direct message. The answer names commands that work there, and has
+    *New task* and *My tasks*."""
     await world.alice.writes_directly(text)
 
     assert world.alice.reads() == [
@@ -134,7 +136,7 @@ async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -
 
 
 async def test_a_colleague_cannot_use_an_offer(world: World) -> None:
-    """Another person sends an invented press of the offer's button. Nothing starts."""
+    """The bot offers Alice a task. Bob sends an invented press of her *Create*, and no task starts."""
     await world.alice.writes_directly("fix the login redirect")
     _, action, key = _offer(world).button("Create")
 
@@ -162,8 +164,8 @@ async def test_a_person_without_an_account_is_told_when_they_press(world: World)
 
 
 async def test_a_title_names_a_task_in_a_direct_message(world: World) -> None:
-    """The words after the verb are exactly the title of a task, so the message is a command. Other words are
-    a prompt."""
+    """A direct message begins with a verb. If the words after it are exactly a task's title, the message is a
+    command for this task. Otherwise, it is a prompt."""
     world.coder.add_task("alice", "Fix the login page", name="fix").becomes("working", "On it")
 
     await world.alice.writes_directly("status fix the login page")

@@ -58,8 +58,8 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
 
 
 async def test_a_long_answer_shows_its_beginning_and_comes_whole_as_a_file_once(world: World) -> None:
-    """The notice shows the beginning of a long answer, up to the end of a paragraph. The bot shares the whole
-    answer as one file, even if Slack's answer to that call is lost."""
+    """The notice shows the beginning of a long answer, up to the end of a paragraph. The bot also shares the
+    whole answer as a file. It shares one file, even if Slack's answer to the upload is lost."""
     thread, task = await a_task(world)
     task.says("\n\n".join(f"Module {number} is read, and nothing in it is wrong." for number in range(200)))
     task.becomes("complete", "All done")
@@ -126,8 +126,8 @@ async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(wor
 
 
 async def test_a_snapshot_is_no_news(world: World) -> None:
-    """The task ended and was paused before a poll. The notice tells the end, but has no excerpt of the log
-    that Coder saved at the pause."""
+    """A task ends and is paused before the next poll. Coder then has only the log that it saved at the pause.
+    The notice of the end has no excerpt of this saved log."""
     thread, task = await a_task(world)
     task.says("I wrote a test.")
     task.becomes("complete", "Tested it")
@@ -269,7 +269,8 @@ async def test_the_steps_are_shown_to_the_person_who_asks(world: World) -> None:
 
 
 async def test_many_steps_come_as_a_file(world: World) -> None:
-    """The steps do not fit into a message, so the bot sends them as a file."""
+    """A person presses *Show steps*, and the steps are too long for a message. The bot sends them as a
+    file."""
     thread, task = await a_task(world)
     calls = "\n\n".join(f"⏺ Read(src/module_{number:03}.py)\n  ⎿  Read 60 lines" for number in range(150))
     task.says(f"{calls}\n\n⏺ I read them all.")

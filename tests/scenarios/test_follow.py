@@ -42,8 +42,8 @@ async def _ends(world: World, thread: Thread) -> list[str]:
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
-    """The bot edits one message in place until somebody presses *End live view*. The message then says that
-    the task goes on."""
+    """A person follows an agent. The bot edits one message in the thread until somebody presses *End live
+    view*. The message then says that only the view has ended, not the task."""
     thread, task, ts = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -213,8 +213,8 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
 
 async def test_only_people_who_may_steer_follow(world: World) -> None:
-    """Bob may not steer Alice's task, so the bot does not follow its agent for him. Everybody in the thread
-    would see the message."""
+    """Bob may not steer Alice's task, so the bot refuses to follow its agent for him. Everybody in the thread
+    would see the message about the agent."""
     thread, _ = await a_busy_agent(world)
 
     await world.bob.replies(thread, "!follow")

@@ -113,7 +113,8 @@ async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> N
 
 
 async def test_another_template_brings_its_presets(world: World) -> None:
-    """The person chooses another template. The presets change, and the entered text stays."""
+    """A person chooses another template in the form. The form then offers that template's presets, and keeps
+    the entered text."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -169,8 +170,8 @@ async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: W
 
 
 async def test_a_preset_can_be_left_out(world: World) -> None:
-    """A person empties the form's field for a preset. The task has no preset, even if the template has a
-    default."""
+    """A person empties the preset's field in the form. The task gets no preset, even if the template has a
+    default preset."""
     presets = [world.coder.new_preset("Slow", is_default=True)]
     world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.restarts(template="big")
@@ -317,8 +318,8 @@ async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: Wo
 
 
 async def test_a_free_name_is_used_in_the_channel_that_the_form_names(world: World) -> None:
-    """A person enters a name that is taken. The bot offers a free name, and a press creates the task with all
-    other values that the person entered."""
+    """A person enters a taken name in the form, and the bot offers a free name. A press of that button
+    creates the task with all other values of the form."""
     world.coder.add_task("alice", "older", name="fix")
     shop = world.slack.add_channel("shop", ["alice", "taskwire"]).id
     await world.alice.types("/task create")

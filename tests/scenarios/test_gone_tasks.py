@@ -1,5 +1,5 @@
-"""Tasks that are no longer in Coder. The bot tells the thread once that its task is gone, only when that is
-certain. It also tells the thread if the task returns."""
+"""Tasks that are no longer in Coder. The bot tells the thread once that its task is gone, and only when this
+is certain. If the task returns, the bot tells the thread that too."""
 
 import json
 
@@ -21,8 +21,8 @@ EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
-    """Somebody deletes a task in Coder. The bot waits until a second list lacks the task. After that, it ends
-    the link, and the card shows that the task is gone. The message in the thread mentions nobody."""
+    """Somebody deletes a task in Coder. The bot waits until two lists in a row lack the task. Then the card
+    shows that the task is gone, and the thread gets a message without a mention."""
     thread, task = await a_task(world)
     task.delete()
 
@@ -40,8 +40,8 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
 
 
 async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
-    """The thread is told once who deleted the task. The next list, which lacks the task, causes no second
-    message."""
+    """A person deletes a task in Slack. The bot tells the thread once who deleted it. It says nothing more
+    when Coder's next list lacks the task."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Delete")
     await world.alice.submits()

@@ -34,8 +34,8 @@ async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world:
 
 
 async def test_resume_and_send(world: World) -> None:
-    """A person presses *Resume and send*. The workspace starts, and the agent gets the held replies in
-    order."""
+    """A pause holds replies, and a person presses *Resume and send*. The workspace starts, and the agent gets
+    the held replies in order."""
     thread, replies = await held(world, "first", "second")
     task = world.task("fix-the-login")
     thread.new_messages()
@@ -50,8 +50,8 @@ async def test_resume_and_send(world: World) -> None:
 
 
 async def test_drop_them(world: World) -> None:
-    """A person presses *Drop them*. The bot posts the texts of the held replies, and the task stays
-    paused."""
+    """A pause holds replies, and a person presses *Drop them*. The bot posts the texts of these replies, and
+    the agent does not get them. The task stays paused."""
     thread, replies = await held(world, "use <main> & go", "ask @bob, @taskwire")
     thread.new_messages()
 
@@ -140,8 +140,8 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
-    """Alice drops the held reply, and the task stays paused. Then an earlier reply arrives late, and the bot
-    holds it too."""
+    """Alice drops a held reply, and the task stays paused. Then Slack delivers a reply that was written
+    before the pause. The bot holds this reply too."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -266,8 +266,8 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
 
 
 async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: World) -> None:
-    """The bot gives back more text than a message holds. The message shows the end of the text, and a file
-    has all of it."""
+    """Alice detaches the task while long replies wait. Their texts do not fit into one message. The bot's
+    message shows the end of them, and a file has all texts."""
     thread, _ = await a_busy_agent(world)
     for number in range(3):
         await world.alice.replies(thread, f"{number} " + "long words " * 300)

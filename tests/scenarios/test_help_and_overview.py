@@ -106,8 +106,8 @@ async def test_task_alone_shows_what_was_last_known(world: World) -> None:
 
 
 async def test_help_for_one_verb_has_an_example(world: World) -> None:
-    """The help for one verb has an example. For an unknown verb, the help offers a verb with a similar
-    name."""
+    """`/task help send` explains the verb `send` with an example. For a mistyped verb, the help offers a verb
+    with a similar name."""
     await world.alice.types("/task help send")
     await world.alice.types("/task help snd")
     await world.alice.types("/task create --help")

@@ -34,7 +34,7 @@ def tasks_in(home: str) -> str:
 
 
 def shorten_names(home: str) -> str:
-    """Remove the random end of each task's name."""
+    """Return the tab's text, with the random end of each task's name removed."""
     return re.sub(r"-[0-9a-f]{6}$", "", home, flags=re.MULTILINE)
 
 
@@ -256,8 +256,8 @@ async def test_many_changes_at_once_are_published_together(world: World) -> None
 
 
 async def test_a_task_that_is_gone_leaves_home_until_it_is_back(world: World) -> None:
-    """Coder no longer shows the task, and the task leaves the tab. When Coder shows the task again, the tab
-    shows it again."""
+    """Coder no longer shows a task, so the Home tab no longer shows it either. When Coder shows the task
+    again, the tab shows it again."""
     await world.alice.opens_home()
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", NO_TASKS, times=2)

@@ -35,7 +35,8 @@ async def test_an_attached_log_cannot_type_into_the_terminal(world: World) -> No
 
 
 async def test_a_reply_cannot_leave_the_paste(world: World) -> None:
-    """Neither a reply nor words from `/task send` can end the paste early."""
+    """A reply, or a text after `/task send`, contains the end mark of a paste. The bot removes the mark, so
+    the text cannot end the paste early."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, f"use main{LEAVES}then")
@@ -150,8 +151,8 @@ async def test_a_files_name_is_no_command(world: World) -> None:
 
 @pytest.mark.parametrize("mark", ["!", f"{UNSEEN}!"])
 async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: str) -> None:
-    """A prompt that begins with the mark of a shell command is refused. After a command, the bot's answer
-    says so. In the form, the error is beside the prompt's field."""
+    """A prompt begins with the mark of a shell command, and the bot refuses it. After a command, the bot
+    answers so. In the form, the error is beside the prompt's field."""
     await world.alice.types(f"/task create {mark}rm -rf build")
     refused = world.alice.reads()
     await world.alice.types("/task create")

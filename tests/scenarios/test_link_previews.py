@@ -65,8 +65,8 @@ async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(wor
 
 
 async def test_nobody_shows_other_peoples_tasks(world: World) -> None:
-    """Carol posts the address of Alice's task, and so does Bob, an administrator. Neither link gets a
-    preview."""
+    """Alice's task has no thread. Carol posts a link to it, and so does Bob, who is an administrator. Neither
+    link gets a preview."""
     await world.restarts(admins=(world.bob.id,))
     task = world.coder.add_task("alice", "fix the login")
     carol = world.person("carol")

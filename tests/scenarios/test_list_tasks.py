@@ -35,8 +35,8 @@ async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
 
 
 async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
-    """After the tasks that need the person come running tasks, and then tasks at rest. Each task has two
-    lines, with a link to its thread."""
+    """The list has three groups in this order: tasks that need the person, running tasks, paused tasks. Each
+    task has two lines and a link to its thread."""
     thread = await world.alice.runs("/task create ask me")
     await world.polls()
     asking = world.task("ask-me")
@@ -145,7 +145,8 @@ async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> No
 
 
 async def test_a_failure_needs_the_person(world: World) -> None:
-    """In a list, a failed task comes after the open questions and before the working tasks."""
+    """In the list, a failed task comes after the tasks with an open question, and before the working
+    tasks."""
     thread = await world.alice.runs("/task create lose it")
     await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")

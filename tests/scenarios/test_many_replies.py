@@ -109,8 +109,8 @@ def without(name: QueueName, jobs: list[str]) -> Batch:
 
 
 async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:
-    """The agent gets each reply once, in order. The marks on the replies change at the rate that Slack
-    allows."""
+    """A hundred replies wait for a busy agent. It gets each reply once, in order. The bot changes the
+    replies' receipts only as fast as Slack allows."""
     thread, task = await a_busy_agent(world)
     replies = await writes(world, thread, 100)
 
@@ -124,8 +124,8 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
-    """Two hundred replies wait, so the bot refuses further replies. One message covers all refused replies,
-    and each refused reply gets a mark. When fewer replies wait, the bot accepts new ones."""
+    """Two hundred replies wait, so the bot refuses further replies. Each refused reply gets a warning mark,
+    and the thread gets one message about them. When fewer replies wait, the bot accepts new ones."""
     thread, task = await a_busy_agent(world)
     others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 1)
 

@@ -1,5 +1,5 @@
-"""Who reads a prompt with its secrets. An edited prompt never replaces a secret by `•••`, the mask that hides
-the secret."""
+"""Prompts with secrets, and who sees the secrets. Other people see `•••`, the mask, in their place. An edited
+prompt never replaces a secret by this mask."""
 
 import pytest
 
@@ -26,7 +26,8 @@ async def a_paused_task(world: World) -> Thread:
 @pytest.mark.parametrize("right", ["share", "channel"])
 @pytest.mark.parametrize("label", ["Edit prompt", "New like this"])
 async def test_only_the_owner_reads_a_prompt_with_its_secrets(world: World, right: str, label: str) -> None:
-    """A person whom the owner or the channel lets steer may change the prompt, but not read the secret."""
+    """Alice's prompt has a secret. Bob may steer her task, by a share or by the channel's settings. He can
+    change the prompt, but the dialog shows him the secret only masked."""
     if right == "channel":
         await set_channel(world, steerers="Everybody in this channel")
     thread = await a_paused_task(world)

@@ -56,8 +56,8 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
 
 
 async def test_a_mention_takes_the_options_of_create(world: World) -> None:
-    """Options can come before or after the prompt. The answer names the options that come after the
-    prompt."""
+    """A mention can have the options of `create`, before or after the prompt. The bot tells the person which
+    words after the prompt it has read as options."""
     await world.alice.mentions("name=one fix it")
     await world.alice.mentions("fix that name=two")
 
@@ -117,8 +117,8 @@ async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
 
 
 async def test_people_go_on_talking_in_the_discussion(world: World) -> None:
-    """A reply without a mention is not input and gets no receipt. A reply with a mention is input and gets a
-    receipt."""
+    """A discussion has a task. Replies that do not mention the bot are not for the agent and get no receipt.
+    A reply that mentions the bot reaches the agent and gets a receipt."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -160,8 +160,8 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:
-    """A press of *Read every reply* on the card sends every reply to the agent. The card then has *Read
-    mentions only* in the same place."""
+    """A person presses *Read every reply* on the card in a discussion. From then on, the agent gets every
+    reply. *Read mentions only*, in the same place, ends this."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")

@@ -241,8 +241,8 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
 
 
 async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> None:
-    """In a direct message, commands work without `/task`. A mistyped command has the same button as in a
-    channel."""
+    """In a direct message, commands need no `/task`. A person mistypes such a command. The bot's answer has
+    the same button as in a channel."""
     await world.alice.runs("/task create fix it")
 
     await world.alice.writes_directly("puase fix-it")

@@ -60,8 +60,8 @@ async def test_what_an_organizations_install_is_not_for_is_counted(
 
 
 async def test_what_another_workspace_and_its_people_send_is_counted(world: World) -> None:
-    """The metrics count payloads from people of another company. The log has no warning, because such people
-    are normal in a shared channel."""
+    """One payload comes from another workspace, and one from a person of another company. The metrics count
+    both. The log warns only of the first, because such people are normal in a shared channel."""
     with capture_logs() as logs:
         await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
         stranger = common_fields(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))

@@ -262,7 +262,8 @@ async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> No
 
 
 async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: World) -> None:
-    """The bot mentions a person once a turn. A start, a delivered input or a resume begins the next turn."""
+    """Each turn of an agent mentions a person at most once. The next turn begins when the task starts or
+    resumes, or when the agent gets input. It can mention the person again."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()

@@ -181,8 +181,8 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
 async def test_a_dialog_that_a_stranger_sends_creates_nothing(
     world: World, claims: dict[str, object]
 ) -> None:
-    """A person who may not use the bot submits a dialog that the bot never opened. Nothing is created or
-    deleted."""
+    """A person of another company submits an invented dialog. The bot creates, changes and deletes
+    nothing."""
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.user("peter").teams = ["T0PARTNER"]
     here = world.slack.workspace.channel("general")

@@ -36,8 +36,8 @@ DAY = 86_400.0
 
 
 async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(world: World) -> None:
-    """The newer version stored twelve replies, and the older version a thirteenth. When the newer version is
-    back after three days, the agent gets all in order."""
+    """The newer version stored twelve replies, and the older version then stored a thirteenth. Three days
+    later, the newer version runs again. The agent gets all thirteen in order."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     words = [f"word {number}" for number in range(12)]
@@ -220,8 +220,8 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
 
 
 async def test_administrators_hear_what_waits_though_they_wait_themselves(world: World) -> None:
-    """A command of the administrator waits for the newer version. The bot's alert reaches the administrator
-    anyway."""
+    """An administrator's own command waits for the newer version. The bot still sends this administrator its
+    alert about waiting jobs."""
     await world.restarts(admins=(world.alice.id,))
     await record_newer_version(world)
     await append_unreadable_job(world, intake(world.alice.id), "click:1")

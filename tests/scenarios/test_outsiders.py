@@ -119,8 +119,8 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
-    """The settings allow the bot in this channel, although another company reads it. So the bot warns
-    nobody."""
+    """The settings allow tasks in this channel, although another company reads it. So the bot warns neither
+    the owner nor the administrators."""
     thread, peter = await _shared_since(world)
     await world.restarts(shared_channels=(thread.channel,))
 

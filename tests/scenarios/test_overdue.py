@@ -53,7 +53,7 @@ def escalation(called: str, lasted: str = "2 h") -> str:
 
 
 async def set_channel(world: World, **values: str | list[str]) -> None:
-    """Let Alice change a setting of the channel."""
+    """Let Alice save these values in the settings of the channel."""
     await world.alice.types("/task settings")
     assert await world.alice.saves(**values) == {}
     assert len(world.alice.reads()) == 1
@@ -129,8 +129,8 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
 
 
 async def test_a_task_that_coder_does_not_show_is_not_stuck(world: World) -> None:
-    """The bot cannot see whether the task changes while Coder fails. It counts the time again from Coder's
-    next answer."""
+    """While Coder fails, the bot cannot see whether a task changes, so it posts no notice. When Coder answers
+    again, the bot counts the time from that answer."""
     thread, _ = await a_task(world)
     world.coder.plan_fault("tasks.list", server_error(), times=None)
     await world.polls(times=2)
@@ -161,7 +161,8 @@ async def test_a_channel_decides_when_a_task_is_stuck(world: World) -> None:
 
 
 async def test_where_no_time_is_set_nobody_is_reminded(world: World) -> None:
-    """A channel has no time for reminders. The bot posts no reminder of an open question there."""
+    """The channel's settings have no time for reminders. An agent's question stays open there, and the bot
+    posts no reminder."""
     thread, _ = await a_question(world)
 
     await world.passes(99 * HOURS)
@@ -239,7 +240,8 @@ async def test_an_owner_is_not_the_own_fallback(world: World) -> None:
 
 
 async def test_an_answer_settles_the_reminder(world: World) -> None:
-    """After an answer, the bot posts no reminder of that question."""
+    """The bot has reminded Alice of a question, and she answers it. The reminder then says so and has no
+    buttons. No further reminder follows."""
     await set_channel(world, reminder="1 h", fallback=[world.bob.id])
     thread, task = await a_question(world)
     await world.passes(HOURS)

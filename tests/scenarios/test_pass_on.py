@@ -31,7 +31,7 @@ async def bob_asks(world: World, thread: Thread, words: str = "please add a test
 
 
 async def test_a_reply_is_passed_on_with_its_authors_name(world: World) -> None:
-    """Bob asks, and Alice passes his reply on with his name. The receipts are on Bob's message."""
+    """Alice passes Bob's reply on. The agent gets it with his name, and Bob's message gets the receipts."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     reply = await world.bob.replies(thread, "please add a test")
@@ -319,7 +319,7 @@ async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change
 
 
 async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: World) -> None:
-    """The author deletes the reply and then asks. The bot does not ask the owner."""
+    """Bob deletes his reply, and then presses the button to ask Alice. The bot does not ask her."""
     thread, _ = await a_task(world)
     reply = await world.bob.replies(thread, "please add a test")
     await world.bob.deletes(thread, reply)

@@ -45,8 +45,8 @@ async def test_a_reply_that_the_owner_cannot_read_whole_is_not_passed_on(world: 
 
 
 async def test_the_owner_is_told_where_to_read_a_masked_part(world: World) -> None:
-    """The question masks a part of the reply that looks like a secret. It tells the owner to read that part
-    in the reply itself."""
+    """A part of Bob's reply looks like a secret. The bot's question to Alice masks this part, and tells her
+    to read it in the reply itself."""
     thread, task = await a_task(world)
     await world.alice.opens_home()
     words = 'see the test, password="x9 and then run curl evil.example and push"'
@@ -81,8 +81,8 @@ def change_content(world: World, content: bytes) -> None:
 
 
 async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> None:
-    """Bob changes his file before Alice's press. The bot sends nothing, and Alice can read the reply again
-    and decide."""
+    """Bob changes his file before Alice presses *Pass it on*. The bot sends nothing. It shows Alice the reply
+    with the new file, and she decides again."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
     await a_reply_with_a_file(world, thread)

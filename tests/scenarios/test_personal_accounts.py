@@ -58,8 +58,8 @@ async def shares(world: World, task: SandboxTask, person: Person) -> None:
 
 
 async def test_everything_is_done_with_the_persons_own_token(personal: World) -> None:
-    """All requests to Coder use Alice's token. So Coder decides what she may do, and its audit log names
-    her."""
+    """Alice creates, steers and reads her task. Every request to Coder uses her token, also the polls. So
+    Coder decides what she may do, and its audit log names her."""
     start = len(personal.coder.requests)
     thread, task = await a_task(personal)
 
@@ -93,8 +93,8 @@ async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: Worl
 
 
 async def test_a_person_without_an_account_is_asked_to_connect_and_then_served(personal: World) -> None:
-    """Without a service account, an e-mail address is not enough. The bot asks the person to connect, and
-    then runs the request."""
+    """A person who has not connected an account types a command. Without a service account, their e-mail
+    address is not enough. The bot asks them to connect, and then runs the command."""
     carol = personal.person("carol")
     await personal.slack.join(carol.id, "general")
 

@@ -183,8 +183,8 @@ async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> No
 
 
 async def test_unknown_otherwise_is_unclear(world: World) -> None:
-    """Coder's status is unknown, but no workspace stops. The card shows *Unclear*, and the bot posts no
-    notice."""
+    """Coder's status of a task is unknown, although its workspace is not stopping. The card shows *Unclear*,
+    and the bot posts no notice."""
     thread, task = await a_task(world)
     task.status_is("unknown")
     await world.polls()

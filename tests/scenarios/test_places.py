@@ -88,7 +88,8 @@ async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
 
 
 async def test_a_person_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
-    """Bob has left the private channel. An old button shows him no log."""
+    """Bob has left the private channel. He presses a button for the log on an old message. The bot does not
+    show him the log."""
     _, link = await _a_hidden_task(world)
     members = world.slack.workspace.channel("hidden").members
     members.append(world.bob.id)
@@ -124,8 +125,8 @@ async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: Wor
 
 
 async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: World) -> None:
-    """Bob typed `/task list` in the private channel and then left the channel. The next page shows none of
-    its tasks."""
+    """Bob types `/task list` in the private channel and then leaves the channel. When he opens the next page
+    of the list, it shows none of the channel's tasks."""
     await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.types("/task list all", "hidden")
@@ -235,7 +236,8 @@ async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> 
 
 
 async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
-    """The form can name any conversation with both the person and the bot in it."""
+    """Bob submits the form with a private channel, and with his direct messages with the bot. Bob and the bot
+    are in both, so the bot posts the card there."""
     hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
     direct = world.slack.open_direct("bob")
 

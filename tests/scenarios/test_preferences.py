@@ -114,8 +114,8 @@ async def test_both_and_nothing_are_what_they_say(world: World) -> None:
 
 
 async def test_quiet_hours_hold_calls_until_a_summary(world: World) -> None:
-    """In quiet hours the bot posts notices without a mention. After them, one direct message lists these
-    notices."""
+    """In a person's quiet hours, the bot posts notices without mentioning the person. When the quiet hours
+    end, one direct message lists these notices."""
     await is_quiet_for_two_hours(world, world.alice)
     thread, task = await a_task(world)
     await asks(world)
@@ -157,7 +157,7 @@ async def test_no_summary_comes_if_nothing_is_left_to_tell(world: World) -> None
 
 
 async def test_the_summary_comes_when_quiet_hours_are_ended_early(world: World) -> None:
-    """The person turns their quiet hours off, and the bot sends the summary at once."""
+    """A person turns their quiet hours off before they end. The bot sends the summary at once."""
     await is_quiet_for_two_hours(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
     await asks(world)

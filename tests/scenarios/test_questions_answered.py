@@ -33,7 +33,7 @@ def offers(thread: Thread) -> list[str]:
 
 
 async def three_let_go(world: World) -> tuple[Thread, SandboxTask]:
-    """Let three replies wait for a busy agent until the bot gives them back. Return the thread and the
+    """Let three replies wait a day for a busy agent, until the bot gives them up. Return the thread and the
     task."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
@@ -66,7 +66,7 @@ async def resumes_in_coder(world: World, thread: Thread) -> None:
 async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     world: World, resumes: Callable[[World, Thread], Awaitable[None]]
 ) -> None:
-    """After each kind of resume, the question about the held replies loses its buttons."""
+    """A task with held replies is resumed in any way. The question about these replies loses its buttons."""
     thread, _ = await held(world, "first", "second")
     await world.polls()
     await world.passes(seconds=5)

@@ -1,4 +1,5 @@
-"""A question that was settled in another way loses its buttons, so that nobody presses one in vain."""
+"""When a question of the bot is settled in another way, it loses its buttons. So nobody presses them in
+vain."""
 
 from datetime import timedelta
 

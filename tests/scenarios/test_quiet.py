@@ -109,7 +109,8 @@ async def test_each_pause_has_a_line_of_its_own(world: World) -> None:
 
 
 async def test_a_deleted_line_is_replaced_by_a_line_about_the_resume(world: World) -> None:
-    """Somebody deletes the line of the pause. The resume then posts a line of its own."""
+    """A person pauses a task, and somebody deletes the bot's line about the pause. When the task is resumed,
+    the bot posts a new line."""
     thread, _ = await a_task(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=5)

@@ -135,7 +135,8 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
 
 
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
-    """Coder refuses the reply twice. The bot posts a message about each refusal."""
+    """Coder refuses a reply, a person presses *Try again*, and Coder refuses it again. The bot posts a second
+    message about the refusal."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
 

@@ -247,8 +247,8 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
 
 
 async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
-    """Before it sends a reply, the bot reads from Coder. Coder accepts the token for this read, and refuses
-    it for the sending. The bot keeps the reply."""
+    """To send a reply, the bot first reads from Coder and then sends. Coder accepts the token for the read
+    and refuses it for the second call. The bot keeps the reply and sends it later."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", server_error("You are signed out or your session has expired.", 401))
 

@@ -23,12 +23,12 @@ KEPT_OUT = (
 
 
 def keep_owners_out(world: World) -> None:
-    """Set CODER_DISABLE_OWNER_WORKSPACE_ACCESS in Coder."""
+    """Let Coder close people's workspaces to the role Owner, as CODER_DISABLE_OWNER_WORKSPACE_ACCESS does."""
     world.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
 
 def has_custom_role(world: World) -> None:
-    """Replace the role Owner of Taskwire's account by a custom role with enough rights."""
+    """Give Taskwire's account a custom role with enough rights, in place of the role Owner."""
     everything = [right for right in rights.NEEDED_RIGHTS if right != rights.READ_USERS]
     world.coder.settings.rules = Rules(custom_roles={"custom": everything})
     account = world.coder.user("taskwire")
@@ -48,7 +48,8 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
 
 
 async def test_an_account_with_a_custom_role_that_suffices_is_not_accused(world: World) -> None:
-    """The service account sees all people and tasks. So an empty `/task list` warns of no missing role."""
+    """Taskwire's account has a custom role with enough rights. A person's `/task list` is empty, and the
+    answer does not warn of a missing role."""
     has_custom_role(world)
 
     await world.alice.types("/task list failed")

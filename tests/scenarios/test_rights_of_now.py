@@ -149,8 +149,8 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
 
 
 async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None:
-    """Slack answers about Alice, and she then loses her rights. The bot does not use the old answer for her
-    next action."""
+    """Alice loses her rights just after Slack has answered the bot's request about her. The bot does not use
+    that answer, and refuses her."""
     await world.alice.runs("/task create fix it")
     await world.ages(seconds=10)
     slack = world.slack
@@ -196,8 +196,8 @@ def _asked(world: World, *methods: str) -> int:
 
 
 async def test_a_busy_person_is_looked_up_once(world: World) -> None:
-    """One person types many commands. The bot looks them up once, because Slack allows a hundred look-ups a
-    minute in all."""
+    """Two people type many commands at the same time. The bot asks Slack about each person only once, because
+    Slack allows a hundred such requests a minute in all."""
     people: list[Person] = [world.alice, world.bob]
     await world.ages(seconds=10)
     before = _asked(world, "users.info")
@@ -249,8 +249,8 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
 
 @pytest.mark.parametrize("loses", ["slack", "group", "coder"])
 async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: World, loses: str) -> None:
-    """An administrator's reply waits for a busy agent. The author loses their rights, and the agent does not
-    get the reply."""
+    """Carol, an administrator, replies to a busy agent, and loses her rights while the reply waits. The agent
+    does not get the reply, and the bot tells her."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     group = world.slack.add_group("ops", ["carol"])

@@ -48,7 +48,7 @@ async def _says_it(world: World, thread: Thread) -> None:
 
 
 async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> None:
-    """The store has the agent's report, link and text with secrets masked."""
+    """An agent's report, link and text contain a secret. The store has all three with the secret masked."""
     thread, _ = await a_waiting_agent(world)
 
     await _says_it(world, thread)
@@ -100,8 +100,8 @@ async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) 
 
 
 async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
-    """A dialog's field shows the prompt unmasked, because the person submits the field's text as the new
-    prompt."""
+    """The owner edits a prompt that has a secret. The dialog's field shows the prompt unmasked, because its
+    whole text becomes the new prompt."""
     thread = await world.alice.runs(f"/task create name=push push with {SECRET}")
     await world.polls()
     await world.alice.types("/task pause push")
@@ -121,8 +121,8 @@ async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
 
 
 async def test_a_prompt_that_is_cut_shows_no_half_of_a_secret(world: World) -> None:
-    """The card shows the beginning of the prompt. The bot masks a token before it cuts the prompt, because it
-    cannot recognize half a token."""
+    """The card shows only the beginning of a long prompt. The bot masks secrets before it cuts the prompt,
+    because it cannot recognize half of a token."""
     words = "push it there " * 21
 
     thread = await world.alice.runs(f"/task create name=push {words[:284]} {SECRET} {words}")
@@ -137,8 +137,8 @@ PASSPHRASE = 'log in with password: "correct horse battery staple is my long sec
 
 
 async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World) -> None:
-    """A title has room only for the first words. The bot masks the whole passphrase before it cuts the
-    title."""
+    """A prompt has a passphrase, and the title has room for only a part of it. The bot masks the whole
+    passphrase before it cuts the title."""
     thread = await world.alice.runs(f"/task create name=push {PASSPHRASE}")
     await world.polls()
 
@@ -243,7 +243,8 @@ async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
 
 
 async def test_the_form_for_another_task_like_this_shows_no_secret_to_others(world: World) -> None:
-    """The task's owner sees the prompt unmasked. Other people see the prompt with secrets masked."""
+    """A prompt has a secret. In the form of *New like this*, the task's owner sees the prompt unmasked. Bob
+    sees it with the secret masked."""
     thread = await world.alice.runs(f"/task create fix the login\nwith {SECRET}")
 
     for person in (world.alice, world.bob):

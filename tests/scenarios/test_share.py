@@ -196,8 +196,8 @@ async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World)
 
 
 async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
-    """Slack shows the card's menu to everybody. The bot checks the right when the dialog opens, and again
-    when it is saved."""
+    """Everybody sees the card's menu. The bot checks who may share when *Share* opens and again when it is
+    saved."""
     admin = world.person("root", roles=("owner",))
     world.slack.workspace.channel("general").members.append(admin.id)
     await world.restarts(admins=(admin.id,))

@@ -73,8 +73,8 @@ async def test_the_thread_of_the_message_is_given_if_it_is_chosen(world: World) 
 
 
 async def test_the_form_of_a_message_keeps_its_choice_with_another_template(world: World) -> None:
-    """The person chooses another template, and the bot draws the form again. The choice about the thread
-    stays."""
+    """Alice chooses in the form that the agent gets the thread, and then chooses another template. The form
+    keeps her first choice."""
     world.coder.add_template("big", display_name="Big ones")
     root = await world.slack.post(world.bob.id, "general", "the login is broken")
     ts = await world.slack.post(world.alice.id, "general", "only for admins", root)
@@ -204,8 +204,8 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
 
 
 async def test_a_message_below_a_card_that_was_just_posted_is_sent(world: World) -> None:
-    """Slack shows the card before the bot knows the card's ts. The shortcut waits until the bot knows the
-    ts."""
+    """Alice uses the shortcut on a message below a new card, before the bot knows the card's ts. The bot
+    waits until it knows the ts, and then sends the message."""
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.7)
     creating = asyncio.create_task(world.alice.types("/task create fix the login"))
     await world.until(lambda: late.hits, "the card is posted")

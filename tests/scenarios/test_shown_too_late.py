@@ -93,7 +93,8 @@ async def test_a_late_mark_goes_although_slack_lets_its_repair_wait(
 
 
 async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
-    """A stopped process edits the card late. The bot draws the card again from the present state."""
+    """A process stops before it edits a card, and another process edits the card. The first process then
+    makes its edit. The bot edits the card again, so that it shows the present state."""
     thread, task = await a_task(world)
     await card(world, thread)
     stopped = Stopped(world, lambda call: call.method == "chat.update")

@@ -334,7 +334,7 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
 
 
 async def test_other_reactions_and_other_messages_stop_nothing(world: World) -> None:
-    """A stop sign on a person's own reply stops nothing, and neither does another emoji on the card."""
+    """A person puts a stop sign on a person's message, and another emoji on the card. The task goes on."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)

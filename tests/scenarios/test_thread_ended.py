@@ -68,8 +68,8 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
 
 @pytest.mark.parametrize("ended", ["failed", "paused", "working"])
 async def test_detach_on_the_card_is_said_once(world: World, ended: str) -> None:
-    """Alice chooses *Detach* in the card's menu. The thread says so once, and she gets no private answer.
-    What it says is true whatever the task does."""
+    """Alice chooses *Detach* in the card's menu. The bot says so once in the thread. The words are the same
+    for a failed, a paused and a working task. She gets no private answer."""
     thread, task = await a_waiting_agent(world)
     if ended == "paused":
         task.pause()
@@ -127,7 +127,8 @@ async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
-    """A person replies in a thread whose task is gone. The bot says so, whoever deleted the task."""
+    """A person replies in a thread whose task was deleted in Coder. The bot answers that the task is no
+    longer there, and marks the reply with a warning."""
     thread, task = await a_waiting_agent(world)
     task.delete()
     await world.polls(times=3)

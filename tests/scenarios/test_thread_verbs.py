@@ -67,7 +67,8 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
-    """The help has the verbs of a thread, and says how to see the other commands."""
+    """The answer to `!help` lists the verbs of a thread, and names the command that shows all other
+    commands."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!help")
@@ -189,7 +190,7 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
 
 
 async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
-    """After `!detach`, the thread has no task any more. The task continues in Coder without a thread."""
+    """A person writes `!detach`. Replies in the thread then reach no agent. The task continues in Coder."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!detach")
