@@ -34,7 +34,7 @@ async def both(world: World) -> World:
 
 
 def scopes_of(world: World, name: str) -> list[tuple[str, int]]:
-    """Return the name and the number of scopes of each key that a person has in Coder."""
+    """Return each Coder token of this person, as its name and its number of scopes."""
     keys = world.coder.world.tokens.values()
     return [(key.name, len(key.scopes)) for key in keys if key.user.username == name]
 
@@ -164,7 +164,7 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
 
 
 async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
-    """Bob connects a Coder account that Alice has already connected. The bot refuses and names Alice. When
+    """Bob tries to connect a Coder account that Alice has connected. The bot refuses and names Alice. When
     Alice has disconnected, Bob can connect the account."""
     await connects(both, both.alice)
     await both.bob.types("/task connect")

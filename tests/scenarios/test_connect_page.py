@@ -118,7 +118,7 @@ def count(world: World, route: str) -> int:
 
 
 def keys_of(world: World, name: str) -> list[str]:
-    """Return the ids of a person's keys in Coder."""
+    """Return the ids of this person's tokens in Coder."""
     return [key.id for key in world.coder.world.tokens.values() if key.user.username == name]
 
 
@@ -216,8 +216,8 @@ async def test_without_the_number_nothing_is_connected(page: World, http: httpx.
 
 
 async def test_a_link_works_once_and_for_ten_minutes(page: World, http: httpx.AsyncClient) -> None:
-    """A link that is used, old, invented or denied connects nothing. Its page shows nothing about any
-    person."""
+    """A person opens a link that was used, is too old, was invented, or was denied in Coder. No account is
+    connected. The page shows nothing about any person."""
     browser = Browser(page, http, "alice")
     landed = await browser.comes_back_with(await asks(page, page.alice))
     await browser.opens(landed)

@@ -123,8 +123,8 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
 
 
 async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
-    """A channel has one limit of new tasks an hour for all its people. It also holds if several people type
-    at the same time. Another channel has its own limit."""
+    """All people of a channel share one limit of new tasks an hour. This limit also holds if they type at the
+    same time. Another channel has its own limit."""
     await world.restarts(channel_create_limit=2)
     carol = world.person("carol")
     channel = world.slack.add_channel("busy", ["alice", "bob", "carol"]).id
@@ -176,8 +176,8 @@ async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None
 
 
 async def test_a_resume_counts_like_a_new_task(world: World) -> None:
-    """At the limit of running tasks, the bot refuses a resume by command and by reply. The answer says how to
-    make room, and after that the resume works."""
+    """A person has as many running tasks as the limit allows. The bot refuses to resume another task, by
+    command and by reply. When the person has stopped a task, the resume works."""
     await world.restarts(running_limit=1)
     thread = await world.alice.runs("/task create do 0")
     await world.polls()

@@ -43,7 +43,8 @@ async def test_create_has_synonyms(world: World, verb: str) -> None:
     ],
 )
 async def test_create_takes_options_in_every_spelling(world: World, options: str) -> None:
-    """Options can have a colon or an equals sign, any quotation marks, and the long dashes of a phone."""
+    """The bot reads options in many spellings. They can have a colon or an equals sign, any quotation marks,
+    and the long dashes of a phone."""
     other = world.coder.add_organization("other")
     fast = world.coder.new_preset("Fast", {"cpu": "8"})
     world.coder.add_template("big", display_name="Big ones", organization="other", presets=[fast])
@@ -94,7 +95,7 @@ async def test_what_is_not_known_creates_nothing(world: World, line: str, says: 
 
 async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
     """A command names a preset that the template does not have. The answer has a button for each preset with
-    a similar name or, if there is none, for each preset of the template."""
+    a similar name. If there is none, it has a button for each preset of the template."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
 
     await world.alice.types("/task create template=big preset=fsat fix it")
@@ -249,8 +250,8 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
 
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
-    """The bot asks about a command only if the same person repeats it within two minutes, with the same name
-    and words. Otherwise, it creates the task at once."""
+    """The bot asks only if the same person repeats a command within two minutes, with the same name and
+    words. Otherwise, it creates the task at once."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.runs("/task create name=other fix it")

@@ -37,15 +37,15 @@ async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
 
 
 async def looks(world: World, tidying: Batch) -> None:
-    """Run the job that looks for a second copy, and let its time pass. The job looks at once, and again after
-    the last moment at which a copy can arrive."""
+    """Run the job that looks for a second copy. Let so much time pass that it looks twice: at once, and when
+    no copy can arrive any more."""
     await world.bot.parts.deps.queues.write(tidying)
     await world.settles()
     await world.passes(LAST_LANDING_SECONDS)
 
 
 async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
-    """The agent has the reply only once, so the thread gets no message."""
+    """The bot looks for a second copy of a reply and finds none. The thread gets no message about it."""
     thread, task, tidying = await delivered(world)
 
     await looks(world, tidying)

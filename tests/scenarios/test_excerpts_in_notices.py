@@ -14,7 +14,7 @@ SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> None:
     """The agent stops several times, and each notice has an excerpt. An excerpt has only the text that the
-    agent wrote after the excerpt before."""
+    agent wrote after the previous excerpt."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.says("The bug is in auth.py.")
@@ -143,8 +143,8 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
 
 
 async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(world: World) -> None:
-    """A task with an old log is attached. An excerpt in its thread has only text that the agent wrote
-    later."""
+    """A task with an old log is attached to a new thread. The excerpts in this thread have only text that the
+    agent writes later."""
     task = world.coder.add_task("alice", "tidy the docs")
     await world.passes(seconds=60)
     task.says("All of this is old.")

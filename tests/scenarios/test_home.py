@@ -126,8 +126,8 @@ async def test_a_question_is_answered_in_home(world: World) -> None:
 
 
 async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
-    """Alice presses *Resume* in her Home tab. The tab shows at once that the task is being resumed, and the
-    bot's answer to the press is in the tab too."""
+    """Alice presses *Resume* in her Home tab. The tab shows at once that the task is being resumed. It also
+    shows the bot's answer to the press."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -208,7 +208,8 @@ async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
 
 
 async def test_home_shows_only_ones_own_tasks(world: World) -> None:
-    """Alice's tasks are not in Bob's Home tab. He finds them by `/task list` in their channel."""
+    """Alice's tasks are not in Bob's Home tab. Bob finds them with `/task list` in the channel of their
+    threads."""
     await a_task(world)
 
     assert tasks_in(await world.bob.opens_home()) == EMPTY
@@ -224,7 +225,7 @@ async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
 
 
 async def test_the_tab_of_somebody_who_does_not_look_is_left_alone(world: World) -> None:
-    """The bot publishes no tab for a person who has not opened it, because Slack allows only a hundred
+    """A person has not opened their Home tab, so the bot does not publish it. Slack allows only a hundred
     publications a minute in all."""
     await world.slack.open_home(world.alice.id, "messages")
     await a_task(world)

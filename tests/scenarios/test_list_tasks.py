@@ -306,8 +306,8 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
     ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"],
 )
 async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
-    """A person can name a task by its name, the start of its name, owner/name, its id, or a link to its
-    page."""
+    """In a command, a person can name a task by its name, by the start of its name, or by owner/name. Its id
+    and a link to its page work too."""
     task = world.coder.add_task("alice", "fix it", name="fix-login")
     typed = {"ID": task.id, "URL": f"{world.coder.url}/tasks/alice/{task.id}"}.get(name, name)
 

@@ -133,7 +133,8 @@ async def test_a_second_reaction_starts_no_second_task(world: World) -> None:
 
 
 async def test_two_messages_with_the_same_words_are_two_tasks(world: World) -> None:
-    """Two alerts can have the same words. Their links differ, so each alert becomes a task."""
+    """Two alerts have the same words, and a person puts the reaction on both. Their links differ, so each
+    alert becomes a task."""
     first, second = await _alert(world), await _alert(world)
 
     await _marks(world, first)
@@ -202,7 +203,7 @@ async def test_a_message_without_words_starts_nothing(world: World) -> None:
 async def test_the_reaction_can_be_chosen(
     tmp_path: Path, empty_store_url: str, emoji: str, count: int
 ) -> None:
-    """A setting names the emoji. With `none`, no reaction starts a task."""
+    """A setting names the emoji that starts a task. If the setting is `none`, no reaction starts a task."""
     async with new_world(tmp_path, store_url=empty_store_url, TASKWIRE_EMOJI=emoji) as world:
         ts = await world.slack.post(world.bob.id, "general", "fix it")
         for name in ("robot_face", "ticket", "none"):

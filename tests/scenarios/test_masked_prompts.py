@@ -48,8 +48,8 @@ async def test_only_the_owner_reads_a_prompt_with_its_secrets(world: World, righ
 
 
 async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
-    """Bob sees a prompt whose secret is masked, and types `/task edit` with the mask in the new text. The bot
-    changes nothing and says why. He may replace the whole prompt by a text without the mask."""
+    """Bob sees Alice's prompt with its secret masked. He types `/task edit` with the mask in the new text,
+    and the bot changes nothing and says why. He can replace the prompt by a text without the mask."""
     thread = await a_paused_task(world)
     await world.alice.types(f"/task share push <@{world.bob.id}>")
     world.alice.reads(), world.cards()

@@ -37,8 +37,8 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
 
 
 async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_message(world: World) -> None:
-    """The bot posts only in the thread of the mention. The agent gets no earlier messages, because this
-    thread is new."""
+    """A person mentions the bot in a channel, outside of any thread. The bot posts the card and the notices
+    only in the thread of this message."""
     thread = await world.alice.mentions("fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -134,7 +134,8 @@ async def test_people_go_on_talking_in_the_discussion(world: World) -> None:
 
 
 async def test_an_edit_between_people_is_not_input(world: World) -> None:
-    """A person edits a message that was not for the agent. The agent still does not get the message."""
+    """In a discussion with a task, a person edits a message that was not for the agent. The agent does not
+    get the edited message either."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")
@@ -240,8 +241,8 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
 
 
 async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
-    """In a thread without a task, a person mentions the bot with only a verb. The bot says that the task is
-    missing, and starts no task with the verb as its prompt."""
+    """In a thread without a task, a person mentions the bot with only a verb. The bot says that the thread
+    has no task. It does not take the verb for a prompt."""
     root = await _a_discussion(world)
 
     await world.slack.mention(world.alice.id, "general", "pause", root)
@@ -358,8 +359,8 @@ async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) ->
 
 
 async def test_a_bot_that_was_away_finds_only_what_was_for_it(world: World) -> None:
-    """Backfill reads a discussion that the bot missed. The agent gets only the reply that mentions the
-    bot."""
+    """People write in a discussion while the bot is away. When it is back, backfill reads the thread. The
+    agent gets only the reply that mentions the bot."""
     root = await _a_discussion(world)
     thread = await world.alice.mentions("fix it", root)
     task = world.task("fix-it")

@@ -111,8 +111,8 @@ async def test_the_form_opens_though_coder_cannot_say_which_tasks_exist(world: W
 
 
 async def test_the_first_of_two_presses_counts(world: World) -> None:
-    """A person presses a button of the bot's question. A second press of the same or the other button does
-    nothing more."""
+    """The bot's question about a mistyped command has two buttons, and a person presses one. A second press
+    of either button does nothing more."""
     _, task = await a_task(world)
     await world.alice.types(f"/task umute {task.name}")
     assert world.alice.reads() == [f"I don't know `umute`.\n[Mute {task.name}] [Unmute {task.name}]"]
@@ -154,8 +154,8 @@ async def test_a_name_that_coder_refuses_is_offered_in_a_form_that_it_takes(worl
 async def test_an_unknown_option_is_an_option_or_text(
     world: World, label: str, template: str, prompt: str
 ) -> None:
-    """`tmplate=big` may be a mistyped option or a part of the prompt. The bot asks, and has a button for each
-    meaning."""
+    """A command contains `tmplate=big`, which may be a mistyped option or a part of the prompt. The bot asks,
+    and has a button for each meaning."""
     world.coder.add_template("big")
     await world.restarts(template="tasks-docker")
     await world.alice.types("/task create tmplate=big fix it")
@@ -172,8 +172,8 @@ async def test_an_unknown_option_is_an_option_or_text(
 
 
 async def test_two_slips_are_put_right_one_after_the_other(world: World) -> None:
-    """A command has two mistakes. After a press, the bot's question about the second mistake replaces the
-    question about the first."""
+    """A command has two mistakes. A person presses the button that corrects the first. The bot then asks
+    about the second mistake, in place of its first question."""
     await world.alice.types("/task create tmplate=tasks-docker name=My_Fix fix it")
     await world.alice.presses("Use template=…")
 
@@ -279,8 +279,8 @@ async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: 
 async def test_a_near_verb_of_a_thread_with_a_dialog_settles(
     world: World, typed: str, label: str, dialog: str
 ) -> None:
-    """Alice mistypes a verb that opens a dialog. The press opens the dialog, and the question loses its
-    buttons."""
+    """Alice mistypes a verb in a thread, and the verb needs a dialog. When she presses the button of the
+    bot's question, the dialog opens and the question loses its buttons."""
     thread, task = await a_question(world)
     thread.new_messages()
     await world.alice.replies(thread, typed)

@@ -13,8 +13,8 @@ from .world import POST_SECONDS, World
 
 
 async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
-    """An agent reports complete, and two seconds later idle with the same text. Idle alone would mean a
-    question. After complete, the bot still shows the task as done."""
+    """An agent reports that it is done, and two seconds later that it is idle. Idle alone would mean a
+    question. The card still shows the task as done."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.polls()
@@ -65,8 +65,8 @@ async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(
 
 
 async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) -> None:
-    """A turn's end lasts only two seconds, so a poll can miss it. The bot then finds the end in the agent's
-    history, which it reads once."""
+    """An agent reports its end, and two seconds later something else, so no poll has seen the end. The bot
+    reads the agent's history once, and finds the end there."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=3)
@@ -132,8 +132,8 @@ async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(w
 
 
 async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_finished(world: World) -> None:
-    """A task was finished and then paused while the bot was off. The bot posts both notices. After a resume,
-    it does not post the old end again."""
+    """A task is finished and then paused while the bot is off. When the bot is back, it posts both notices.
+    When the task is resumed later, it does not post the end again."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
@@ -187,8 +187,8 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """The agent fails between two polls, and no list shows the failure. The bot posts the failure once. The
-    card still shows the failure ten minutes later."""
+    """An agent fails between two polls, so no list of tasks shows the failure. The bot still posts the
+    failure, once. The card still shows it ten minutes later."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)

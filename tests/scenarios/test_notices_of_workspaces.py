@@ -104,8 +104,8 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
 
 
 async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
-    """Coder can no longer reach an agent whose workspace runs. *Retry* stops the workspace and starts it
-    again. The bot posts neither the stop nor the start."""
+    """Coder can no longer reach an agent whose workspace runs, and a person presses *Retry*. The bot stops
+    the workspace and starts it again. It posts no notices about this stop and start."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -129,8 +129,8 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
     world: World,
 ) -> None:
-    """An agent crashes, and the bot posts a notice when the error has lasted. *Retry* stops the running
-    workspace and starts it again. The bot posts no pause, because nobody asked for a pause."""
+    """An agent crashes, and the bot posts a notice when the error has lasted. A person presses *Retry*, and
+    the bot restarts the workspace. It posts no notice of a pause, because nobody asked for one."""
     thread, task = await a_task(world)
     await world.passes(seconds=400)
     task.crashes()
@@ -193,8 +193,8 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
 
 
 async def test_a_pause_in_coder_says_so(world: World) -> None:
-    """Somebody pauses the task in Coder, and the notice names nobody. After the resume, the notice says that
-    the task was started again."""
+    """Somebody pauses a task in Coder and later resumes it there. The notice of the pause names nobody. After
+    the resume, it also says that the task was started again."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()

@@ -30,7 +30,8 @@ LANDED_SECONDS = 60
     ],
 )
 async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fault: CallFault) -> None:
-    """Slack's answer to a post is lost. The bot looks for the notice in the thread before it posts again."""
+    """The bot posts a notice, and Slack's answer is lost. Before the bot posts it again, it looks for the
+    notice in the thread. The thread has the notice once."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")

@@ -166,8 +166,8 @@ async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(worl
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
-    """Two jobs wait that no version which ever used this store can read. The bot still tells the thread and
-    the administrators, and gives the jobs up after a week."""
+    """Two jobs wait in the store, and no version that ever used this store can read them. The bot still tells
+    the thread and the administrators. It gives the jobs up after a week."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)

@@ -1,5 +1,5 @@
-"""Tasks in which nothing changes, questions that nobody answers, and the people whom the bot then
-mentions."""
+"""Tasks in which nothing changes, questions that nobody answers, and the people whom the bot then mentions.
+It first mentions the task's owner, and later the fallback that the channel's settings name."""
 
 import asyncio
 import re
@@ -44,8 +44,8 @@ def reminder(person: Person, lasted: str = "1 h") -> str:
 
 
 def escalation(called: str, lasted: str = "2 h") -> str:
-    """Return the text of the reminder to the fallback, the person or group that is mentioned after the owner.
-    `called` is the mention."""
+    """Return the text of the reminder that follows the owner's. It mentions the fallback: `called` is the
+    mention of a person or a group."""
     return (
         f"{called} {QUESTION}\nStill needs somebody: {TITLE}. Alice has not answered for {lasted}. Reply "
         f"here, or ask them.\n{SNOOZES}"
@@ -192,8 +192,8 @@ async def test_an_open_question_calls_the_owner_and_then_the_fallback(world: Wor
 async def test_a_fallback_who_can_no_longer_read_the_thread_is_not_called(
     world: World, loses: str, calls: str
 ) -> None:
-    """The fallback has left the channel or Slack, or is a guest now. The reminder mentions nobody. The bot
-    sends this person no direct message, because it would show them the agent's words."""
+    """The channel's fallback has left the channel or Slack, or is a guest now. The reminder mentions nobody.
+    The bot sends this person no direct message, because it would show them the agent's words."""
     general = world.slack.workspace.channel("general")
     general.kind = PRIVATE
     await saves(world, world.bob, calls=calls)

@@ -1,4 +1,5 @@
-"""The owner can pass on only a reply that they can read whole, and the agent gets what they have read."""
+"""The owner can pass a reply on only if they can read all of it. The agent gets exactly what they have
+read."""
 
 from taskwire import sealing
 from taskwire_sandbox.slack import Attachment

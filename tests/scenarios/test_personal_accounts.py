@@ -80,7 +80,7 @@ async def test_everything_is_done_with_the_persons_own_token(personal: World) ->
 
 
 async def test_the_end_of_a_turn_is_noticed_with_the_owners_token(personal: World) -> None:
-    """The bot polls with the owner's token, sees the end of a turn, and posts the notice as in other
+    """The bot polls with the owner's token and sees the end of a turn. It posts the notice as in other
     deployments."""
     thread, task = await a_task(personal)
     task.becomes("complete", "Opened PR #12")

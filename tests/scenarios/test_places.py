@@ -197,7 +197,8 @@ async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> N
     ],
 )
 async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: str, value: str) -> None:
-    """A press with an invented value changes nothing and creates no task."""
+    """A person sends a press whose value no button of the bot has. The bot changes nothing and creates no
+    task."""
     await world.alice.presses_made_up(action_id, value)
 
     assert world.alice.reads() == [TOO_OLD]

@@ -79,8 +79,8 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
 
 
 async def test_a_person_who_wants_direct_messages_is_called_by_one(world: World) -> None:
-    """Alice has chosen direct messages. The notice in the thread does not mention her, and the bot sends her
-    a direct message that links to the notice."""
+    """Alice has chosen direct messages. The notice in the thread does not mention her. The bot sends her a
+    direct message that links to the notice."""
     await saves(world, world.alice, calls="direct")
     thread, _ = await a_task(world)
 
@@ -199,8 +199,8 @@ async def test_the_summary_tells_of_a_task_that_somebody_watches(world: World, h
 async def test_an_owner_who_may_not_use_taskwire_any_more_is_sent_nothing(
     world: World, loses: str, is_asleep: bool
 ) -> None:
-    """The owner of a task has become a guest or has left Slack. The notice is in the thread, but the owner
-    gets no direct message and no summary, which would show the agent's words to a guest."""
+    """The owner of a task has become a guest or has left Slack. The bot posts the notice in the thread. It
+    sends the owner no direct message and no summary, which would show them the agent's words."""
     thread, _ = await a_task(world)
     if is_asleep:
         await is_quiet_for_two_hours(world, world.alice)

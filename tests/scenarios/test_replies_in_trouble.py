@@ -129,8 +129,8 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
 
 
 async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World) -> None:
-    """Coder answers the sending of a reply with an error which proves that the agent did not get the reply.
-    So the bot sends it again."""
+    """The bot sends a reply, and Coder answers with an error. This error proves that the agent did not get
+    the reply, so the bot sends it again."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", bad_gateway())
 

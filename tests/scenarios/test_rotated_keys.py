@@ -1,4 +1,4 @@
-"""The operator puts a new key before the old key, or a key is missing. No waiting job is lost."""
+"""The operator adds a new encryption key before the old one, or a key is missing. No waiting job is lost."""
 
 import re
 from collections.abc import Iterator
@@ -78,8 +78,8 @@ async def test_replicas_with_keys_in_another_order_do_not_undo_a_rotation(world:
 
 
 async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
-    """The key of a waiting job is missing. The bot neither drops the job nor tries it without end. The job
-    runs when the key is back."""
+    """A job waits, and the key with which it was encrypted is missing. The bot keeps the job and tells the
+    administrators. The job runs when the key is back."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "add a test")

@@ -247,8 +247,8 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
 
 
 async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) -> None:
-    """Alice shares a task with Bob. In any channel, the task is in Bob's list with the buttons that he may
-    use, and he can name it in commands."""
+    """Alice shares a task with Bob. In any channel, Bob's list has the task with the buttons that he may use.
+    He can also name it in commands."""
     thread, task = await a_task(world)
     world.slack.add_channel("random", ["bob"])
     await world.bob.types(f"/task status {task.name}", "random")
@@ -283,7 +283,7 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
 
 async def test_a_person_is_told_once_of_a_share(world: World) -> None:
-    """The bot tells Bob of his first share in a task, but not of a second one or of the end."""
+    """The bot tells Bob of his first share in a task, but not of a second one or the end."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
