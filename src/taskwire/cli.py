@@ -384,7 +384,10 @@ def _manifest(args: argparse.Namespace) -> int:
 
 
 def _request_url(url: str | None) -> str:
-    """Return the URL for Slack's requests in HTTP mode; empty for Socket Mode."""
+    """Return the URL for Slack's requests in HTTP mode; empty for Socket Mode. `url` is the option --url.
+
+    Raises UserError if HTTP mode needs the option and it is missing, or if the URL cannot be used.
+    """
     if url is None and environment.is_http_only():
         raise UserError(
             "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
@@ -421,9 +424,10 @@ def _print_error(text: str) -> None:
 
 
 def _escape(text: str) -> str:
-    """Write characters that a terminal obeys as JSON does, so that JSON stays valid.
+    """Return the text with each control character written as JSON writes it, for example `\\u001b`.
 
-    Names from Coder and Slack may contain them. They could hide other lines, or change the window's title.
+    So text that is JSON stays valid JSON. Names from Coder and Slack may contain control characters, which
+    could hide other lines of the terminal or change the window's title.
     """
     return CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

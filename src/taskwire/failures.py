@@ -109,7 +109,10 @@ class Failures:
         return self._retry_after_failure(context, error, error.retry_after_seconds)
 
     async def _wait_for_person(self, context: JobContext, error: AccountProblem) -> Outcome:
-        """Let the job wait until the person has connected their account. Tell them once, privately."""
+        """Return an outcome that lets the job wait until the person has connected their account.
+
+        The person is told once, privately. A job that has waited for a week is given up.
+        """
         work = context.job.work
         if await _was_replaced(self._deps, error):
             return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
@@ -280,7 +283,10 @@ async def _give_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
 
 
 async def _ask_whether_it_arrived(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
-    """Ask the author of a reply whether the reply has arrived. Return None if the reply's link has ended."""
+    """Ask the author of a reply whether the reply has arrived, and return the outcome of the reply's job.
+
+    Return None if the reply's link has ended.
+    """
     link = await deps.links.find(context.link_id)
     if link is None or link.end_reason is not None:
         return None

@@ -98,8 +98,9 @@ def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "no
 class AuditNote:
     """What a handler tells the audit trail about its job, if the job's outcome does not say it.
 
-    An act is something that a person did. `outcome` is empty if the act ended as the job did. `outcome` is
-    `none` if the job was no act. `outbox/audit.py` reads the note.
+    An act is something that a person did. `outcome` is how the act ended. If `outcome` is empty, the act
+    ended in the same way as the job. If `outcome` is `none`, the job was no act. `outbox/audit.py` reads the
+    note.
     """
 
     outcome: Literal["", "none", "done", "refused", "failed"] = ""
@@ -254,13 +255,13 @@ class JobContext:
         """Write the intent record, then make the call and return its result.
 
         The intent record contains `note`, which reconciling needs. `compensation` is written if the lease is
-        lost before the job ends. The errors of writing the intent record and of the call are raised. After
+        lost before the job ends. An error of the call, or of writing the intent record, is raised. After
         `NotDone` there is nothing to reconcile.
 
         The call sends nothing after a deadline of a few seconds (`FIRST_BYTE_SECONDS`). So if this process
         dies, another process can soon reconcile. The clock is read before the intent record is written, so
-        this deadline is earlier than the deadline in Redis. The answer may take `timeout_seconds`. Until
-        then, this process renews the intent record.
+        this deadline is earlier than the deadline in Redis. The answer may take `timeout_seconds`. Until it
+        comes, this process renews the intent record.
         """
         if self.is_outcome_unknown:
             raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
@@ -334,19 +335,22 @@ class Handler:
 
     @classmethod
     def without_link(cls, work: type[Work], run: Callable[[JobContext], Awaitable[Outcome]]) -> Self:
-        """Run jobs that need no link."""
+        """Return a handler of jobs that need no link."""
         return cls(work, lambda context, _: run(context), needs_link=False)
 
     @classmethod
     def with_any_link(
         cls, work: type[Work], run: Callable[[JobContext, Link | None], Awaitable[Outcome]]
     ) -> Self:
-        """Run jobs with their link, or with None if it does not exist."""
+        """Return a handler whose `run` gets the job's link, or None if the link does not exist."""
         return cls(work, run)
 
     @classmethod
     def with_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
-        """Run jobs of open and of ended links. A job whose link does not exist is done at once."""
+        """Return a handler whose `run` gets the job's link, which may have ended.
+
+        A job whose link does not exist is done at once, without `run`.
+        """
 
         async def run_with_link(context: JobContext, link: Link | None) -> Outcome:
             return done() if link is None else await run(context, link)
@@ -355,7 +359,10 @@ class Handler:
 
     @classmethod
     def with_open_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
-        """Run jobs of open links. A job whose link has ended or does not exist is done at once."""
+        """Return a handler whose `run` gets the job's link, which has not ended.
+
+        A job whose link has ended or does not exist is done at once, without `run`.
+        """
 
         async def run_while_open(context: JobContext, link: Link | None) -> Outcome:
             return done() if link is None or link.end_reason is not None else await run(context, link)

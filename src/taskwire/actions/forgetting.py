@@ -53,7 +53,7 @@ class PersonForgetter:
         return done(batch)
 
     async def _drop_jobs(self, context: JobContext, person: UserId, batch: Batch) -> None:
-        """Remove the person's waiting and held replies, and their requests that wait in this queue."""
+        """Remove the person's replies and requests that wait in the link's queue or are held by a pause."""
         link, links = context.link_id, self._deps.links
         waiting = await links.list_waiting(link)
         for job in waiting:

@@ -1,8 +1,8 @@
 """Pauses and resumes a linked task, and has the functions that all actions on a task share.
 
-A pause and a resume each make a new build of the task's workspace. The intent record has the number of the
-last build before the call. If a later build exists, Coder has carried out the call, even if Coder's answer
-was lost.
+A pause and a resume each make a new build of the task's workspace. The intent record has the number that the
+latest build had before the call. If Coder now has a later build, Coder has carried out the call, even if
+Coder's answer was lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -110,10 +110,11 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _answer_paused_already(self, link: Link, work: Act) -> Outcome:
-        """Answer a person who accepts the bot's offer to stop the task after it was paused.
+        """Answer a person who presses *Stop the task* when the task is paused already.
 
-        Only this person is told. Their message `pause` is taken out of the queue, so that the agent does not
-        get it after the pause.
+        The bot had offered this button, because the person had written a reply that is only `pause`. The
+        reply is taken out of the queue, so that the agent does not get it after the pause. Only this person
+        is told.
         """
         settings = await self._deps.channel_settings.get(link.record.channel)
         batch = Batch()
@@ -122,13 +123,16 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _find_pause_time(self, link: Link, work: Act) -> Ts:
-        """Return when the person asked for the pause, by the same clock that orders the replies."""
+        """Return when the person asked for the pause, by the clock of the thread's messages.
+
+        Replies have the time of the same clock, so the result can be compared with them.
+        """
         if link.record.shown_ts is None or not link.record.has_other_clock:
             return work.requester.at
         return max([link.record.shown_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start the workspace. If it runs but is broken, or its agent cannot be reached, stop it first."""
+        """Start the workspace. A running workspace that is broken or has lost its agent is stopped first."""
         task = await get_task(context, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
@@ -177,7 +181,10 @@ class PauseAndResume:
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
     ) -> Build:
-        """Call Coder to pause or resume the task. The intent record has the number of the last build."""
+        """Call Coder (`call`) to pause or resume the task, and return the new build.
+
+        The intent record of the call has the number of the build before it.
+        """
         return await attempt_change(
             self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
@@ -195,7 +202,10 @@ async def show_pending(deps: Dependencies, context: JobContext, link: Link, work
 
 
 async def forget_pending(deps: Dependencies, context: JobContext, outcome: Outcome) -> Outcome:
-    """Show the phase on the card again, if this action has ended without being carried out."""
+    """Return `outcome`. If the action was not carried out, let the card show the task's phase again.
+
+    Until then, the card says that the action is being carried out.
+    """
     if outcome.kind != "done" or not (outcome.is_refusal or outcome.trouble != "none"):
         return outcome
     link = await deps.links.find(context.link_id)
@@ -218,9 +228,9 @@ async def attempt_change(
     note: str,
     call: Callable[[], Awaitable[T]],
 ) -> T:
-    """Make a call that changes the task. `note` becomes its intent record.
+    """Make a call that changes the task, and return the result. `note` becomes the call's intent record.
 
-    If this is not the first attempt, check the person's rights again.
+    If this is not the first attempt, check the person's rights again before the call.
     """
     if context.reconcile_result is not None:
         work = context.work(Act)
@@ -229,9 +239,10 @@ async def attempt_change(
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
-    """Run the job again after the present build. Tell the person once that their action waits.
+    """Return an outcome that runs the job again when the present build may have ended.
 
-    `words` is the message about the wait. By default, it says that the action waits for the build.
+    At the first wait, the person is told with the message `words`. The default message says that the action
+    waits for the build. Raises UserError if the job has waited too often.
     """
     if work.wait_count >= BUILD_UNDER_WAY.max_tries:
         raise UserError(*refusals.build_never_ends(link))

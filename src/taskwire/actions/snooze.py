@@ -59,7 +59,10 @@ class ReminderSnoozer:
         )
 
     async def _is_fallback(self, person: UserId, link: Link) -> bool:
-        """Return whether the reminder may have called this person, the fallback, instead of the owner."""
+        """Return whether the person is the channel's fallback, or belongs to the group that is the fallback.
+
+        A reminder calls the fallback if the owner does not answer.
+        """
         await self._people.get_profile(person)
         fallback = (await self._deps.channel_settings.get(link.record.channel)).fallback
         if fallback.startswith("S"):

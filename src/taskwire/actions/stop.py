@@ -28,10 +28,11 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 
 
 async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:
-    """Queue a reply that is only `stop` as a plain reply. Return None if it must stop the task.
+    """Queue a reply that is only `stop` as input for the agent. Return None if it must stop the task instead.
 
-    It is a plain reply if its author may not steer the task, if the thread has lost its task, or if the bot
-    read it too late. The handler of replies then decides about it.
+    The reply stops nothing in three cases: its author may not steer the task, the thread has no task any
+    more, or the bot read the reply long after it was written. The handler of replies then decides about the
+    reply.
     """
     if not work.reply_id or work.is_offered_stop or await _may_stop(deps, people, link, work):
         return None
@@ -46,10 +47,10 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
 
 
 async def take_back_word(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> bool:
-    """Take a reply that is only `pause` out of the queue, because its author pressed *Stop the task*.
+    """Take a reply that is only `pause` out of the queue, after its author has pressed *Stop the task*.
 
-    The reply is kept, so that a person can still send it as text. Return False if the agent may have it
-    already.
+    The reply's text is kept, so that a person can still send it to the agent. Return False if the agent may
+    have got the reply already.
     """
     waiting = find_reply(await deps.links.list_waiting(link.id), job_id)
     reply = waiting or find_reply(await deps.links.list_held(link.id), job_id)
@@ -99,10 +100,10 @@ class StopReactions:
         return done(Batch().append(to_coder(link.id), job, score=request_score("pause", requester.at)))
 
     async def _find_link(self, work: StopByReaction) -> Link | None:
-        """Find the link of the message that got the reaction.
+        """Return the link of the message that got the reaction; None if the message belongs to no task.
 
-        A card is found by its ts. All other messages have the task's id in their metadata, because the event
-        of a reaction does not name the thread of the message.
+        The event of a reaction does not name the message's thread. A card is found by its ts. All other
+        messages of the bot have the task's id in their metadata.
         """
         links, channel = self._deps.links, work.requester.channel
         link_id = await links.find_by_thread(ThreadRef(channel, work.message_ts))

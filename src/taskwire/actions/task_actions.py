@@ -183,7 +183,8 @@ class TaskActions:
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has done the opposite since the request. Return None if nobody has.
 
-        After a data loss, the action may be old. It would then undo the later action.
+        The action may be old if Redis has lost data, or if the job was sent again from the dead letters. An
+        old action must not undo a later one.
         """
         if (
             not context.lease.is_suspect
@@ -294,7 +295,7 @@ class TaskActions:
         return done(batch, *answer_elsewhere(work, link, answers.task_detached(link)))
 
     async def _return_replies(self, link: Link, work: Act, batch: Batch) -> Batch:
-        """Remove the waiting replies from the queue, and post their texts in the thread."""
+        """Remove the waiting and held replies, and post their texts in the thread. Return the batch."""
         waiting = await list_undelivered(self._deps.links, link.id)
         self._deps.writes.drop_held(batch, link.id)
         for job, _ in waiting:
@@ -303,7 +304,7 @@ class TaskActions:
         return await return_replies(self._agent_input, link, work.requester.at, replies, batch)
 
     async def _mute(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """End the calls of the task to everybody, or restore them. The owner hears who ended them."""
+        """Stop notifying people about the task, or notify them again. The owner is told who stopped it."""
         is_muted = work.verb == "mute"
         batch = Batch()
         if is_muted:
@@ -383,7 +384,10 @@ class TaskActions:
         )
 
     async def _choose_replies(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Set whether only replies that mention the bot are input, if the card offers that."""
+        """Choose which replies are input for the agent: all replies, or only replies that mention the bot.
+
+        The second choice has no effect if the task's card does not offer it.
+        """
         is_offered = link.record.root_ts is not None or link.is_mention_only
         is_mention_only = work.verb == "read_mentions" and is_offered
         batch = Batch()

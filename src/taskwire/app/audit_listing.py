@@ -1,6 +1,7 @@
-"""`taskwire audit`: prints the audit trail, and says whether its chain is whole.
+"""`taskwire audit`: prints the audit trail, and says whether an entry was changed or removed.
 
-Reading the trail is an act too: its entry is written before anything is shown.
+Each entry is chained to the entry before it, so a change breaks the chain. Reading the trail is recorded too:
+the entry about it is written before anything is shown.
 """
 
 import getpass
@@ -32,7 +33,7 @@ def open_trail(settings: Settings, connections: Connections, keys: Keys) -> Audi
 async def print_trail(
     settings: Settings, wanted: Audit, show: Callable[[str], None], *, is_json: bool
 ) -> int:
-    """Print the wanted entries, except the entry about this command. Return 1 if the chain is broken."""
+    """Print the wanted entries, but not the entry about this command. Return 1 if the chain is broken."""
     async with open_workspace(settings) as (connections, keys):
         trail = open_trail(settings, connections, keys)
         own = AuditEntry(

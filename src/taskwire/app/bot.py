@@ -224,7 +224,7 @@ class Bot:
         await asyncio.gather(worker.stop(DRAIN_SECONDS), claims)
 
     async def _hand_over_answers(self) -> None:
-        """Write private answers that are not shown yet as jobs, so that another process shows the answers."""
+        """Write a job for each private answer that is not shown yet. Another process then shows it."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
             await self._parts.private_answers.wait_for_hand_over()
@@ -306,7 +306,10 @@ class Bot:
 
     @property
     def has_recorded_gap(self) -> bool:
-        """Return whether the backfill after the last start or outage is queued, or known to be needless."""
+        """Whether a backfill is queued for every message that the bot has missed so far.
+
+        Also true if the bot has missed nothing.
+        """
         return self.downtime.has_queued_all
 
     async def health(self) -> dict[str, str]:
@@ -384,7 +387,7 @@ class Bot:
                 await self._recover(data_loss)
 
     async def _recover(self, data_loss: DataLoss) -> None:
-        """Recover from a data loss, and start a backfill of messages that people have written since then."""
+        """Recover from a data loss. Queue a backfill of what people have written since the loss."""
         if not self.has_recorded_gap:
             # Another backfill, perhaps of an earlier gap, is still being recorded. The next call tries again.
             return

@@ -37,7 +37,11 @@ FindReceiver = Callable[[], AuthorizationReceiver | None]
 
 
 def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) -> None:
-    """Serve the pages for people whom Coder sends back. `is_secure`: browsers reach this site by HTTPS."""
+    """Serve the pages for people whom Coder sends back after the sign-in.
+
+    `find_receiver` returns the object that completes a sign-in, or None while the bot starts. `is_secure` is
+    true if browsers reach this site by HTTPS.
+    """
     places = asyncio.Semaphore(MOST_CALLS)
 
     async def take(request: web.Request) -> web.StreamResponse:

@@ -135,7 +135,10 @@ class Forgetting:
         return finished == count
 
     async def _wait(self, request: str, count: int) -> int:
-        """Wait until the bot has finished with this many links. Return with how many it has finished."""
+        """Wait until the bot has finished with `count` links. Return how many links it has finished.
+
+        The result is less than `count` if the bot finishes no further link for PATIENCE_SECONDS.
+        """
         finished, until = 0, time.monotonic() + PATIENCE_SECONDS
         while finished < count and time.monotonic() < until:
             await asyncio.sleep(LOOK_SECONDS)

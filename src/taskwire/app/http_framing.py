@@ -2,9 +2,9 @@
 
 A site (`web.py`) is one served address with its routes. A site says which requests it expects. A request is
 passed on only when it is complete and its site expects it. So the HTTP server behind this module gets no
-partial requests and no chunks. A request of an unknown sender is in memory only once while it arrives. Heads
-are parsed with aiohttp's own parser, so that this module and the server read the same request. This module
-sends no answers and manages no connections.
+partial requests and no chunks. While a request arrives, only one copy of it is in memory. Heads are parsed
+with aiohttp's own parser, so that this module and the server read the same request. This module sends no
+answers and manages no connections.
 """
 
 import asyncio
@@ -82,11 +82,15 @@ class Framing:
         self._buffer += data
 
     def clear(self) -> None:
-        """Drop the stored bytes. No later request is passed on."""
+        """Drop all stored bytes. The caller adds no more, because the connection is being closed."""
         self._buffer = bytearray()
 
     def take_request(self) -> CompleteRequest | None:
-        """Return the next complete request, or None if none has arrived. Raises `Rejected`."""
+        """Return the next complete request, or None if it has not arrived completely.
+
+        Raises `Rejected` if the request is malformed or too long, or if the site does not expect it. Also
+        raises `Rejected` if the site verifies senders and this sender cannot be verified.
+        """
         if not self._request_end and not self._has_head():
             return None
         if len(self._buffer) < self._request_end:
@@ -101,7 +105,10 @@ class Framing:
         return CompleteRequest(data, is_verified=verify is not None)
 
     def _has_head(self) -> bool:
-        """Return whether the head is complete. A complete head is parsed. Raises `Rejected`."""
+        """Return whether the head is complete. Parse it then, and let the site check it.
+
+        Raises `Rejected` if the head is malformed or too long, or if the site does not expect the request.
+        """
         if self._buffer and not _METHOD_START.match(self._buffer):
             raise _malformed_request()
         found = self._buffer.find(_HEAD_END, max(0, self._searched - len(_HEAD_END)), LARGEST_HEAD)

@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
         self._begin_waiting()
 
     def data_received(self, data: bytes) -> None:
-        """Collect bytes. On a kept connection they begin another request."""
+        """Collect bytes. If the connection was kept open after an answer, the bytes begin another request."""
         if self._has_stopped_reading:
             return
         if self.state == "kept" and not self._is_busy:
@@ -301,7 +301,10 @@ class ConnectionTable:
         self.drop_waiting_bytes(connection)
 
     def add_waiting_bytes(self, connection: Connection, count: int) -> None:
-        """Count bytes from a waiting connection. While the total is too high, close the largest sender."""
+        """Add `count` bytes to those that waiting connections have sent.
+
+        While the sum is over the limit, close the waiting connection that has sent most.
+        """
         connection.received += count
         self._waiting_bytes += count
         self._waiting_bytes_gauge.set(self._waiting_bytes)
@@ -337,7 +340,11 @@ class ConnectionTable:
             self._close_to_make_room(next(iter(waiting)))
 
     def reserve_place(self, state: Literal["trusted", "health"]) -> bool:
-        """Return whether there is a free place. For "trusted", the oldest kept connection may be closed."""
+        """Return whether one more connection may get this state.
+
+        A kept connection also takes a trusted place. To free a trusted place, the oldest kept connection is
+        closed.
+        """
         if state == "health":
             return len(self._by_state["health"]) < self.limits.health
         kept = self._by_state["kept"]
@@ -376,7 +383,10 @@ def find_connection(request: web.Request) -> Connection | None:
 async def guard_connection(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Close a connection after its answer unless it is trusted. Log exceptions without the content."""
+    """Handle a request, and close its connection after the answer unless the connection is trusted.
+
+    An exception is logged without the request's content, and answered with status 500.
+    """
     try:
         answer = await handler(request)
     except web.HTTPException as refusal:

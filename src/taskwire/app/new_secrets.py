@@ -47,7 +47,7 @@ class NewSecrets:
         self._reconnect = reconnect
 
     def by_setting(self) -> Mapping[str, UseSecret]:
-        """Return the function that uses a new secret, by the name of the secret's setting."""
+        """Return for each setting, by its name, the function that uses a new secret."""
         uses: dict[str, UseSecret] = {
             "CODER_SESSION_TOKEN": self._use_coder_token,
             "SLACK_BOT_TOKEN": self._use_bot_token,
@@ -69,7 +69,10 @@ class NewSecrets:
         return uses
 
     def _receive(self, setting: str, replace: Callable[[str], None]) -> UseSecret:
-        """Return the function that uses a new secret at once, because no request can test it before."""
+        """Return a function that calls `replace` with a new secret of a setting.
+
+        The new secret is used at once, because no call to Slack or Coder can test such a secret before.
+        """
 
         async def use(secret: str) -> bool:
             self._settings.masker.learn(secret)

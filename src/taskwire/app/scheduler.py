@@ -1,7 +1,7 @@
 """Timers: regular polls, link timers, checks of the account, and hints that bring a poll forward.
 
-This module only calls functions that it is given. APScheduler's shutdown cancels running calls. Therefore the
-scheduler is paused first, and running calls are awaited here.
+This module only calls functions that it is given. APScheduler's shutdown cancels running calls. Therefore
+`stop` pauses the scheduler, waits for running calls, and only then shuts it down.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class PeriodicCalls:
             self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     async def stop(self, within_seconds: float) -> None:
-        """Start no more calls, and wait for the running ones."""
+        """Start no more calls. Wait at most `within_seconds` for the running calls, then cancel them."""
         if not self._scheduler.running:
             return
         self._scheduler.pause()
@@ -124,7 +124,7 @@ class HintedCall:
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
-        """Make the call soon, but not earlier than HINTED_INTERVAL_SECONDS after the last one."""
+        """Make the call soon, but at least HINTED_INTERVAL_SECONDS after the previous call."""
         self._is_wanted = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"hint {self._name}")

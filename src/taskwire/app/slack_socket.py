@@ -35,7 +35,7 @@ class SlackSocket:
         self._slack: Outbound | None = None
 
     async def prepare(self, bolt: AsyncApp, slack: Outbound, open_url: OpenUrl) -> None:
-        """Get the first address from Slack. Raises `TokenProblem` for a refused token."""
+        """Get from Slack the address to connect to. Raises `TokenProblem` if Slack refuses the app token."""
         self._bolt, self._slack = bolt, slack
         app_token = self._app_token
         if app_token is not None:
@@ -48,7 +48,11 @@ class SlackSocket:
             self._present.start()
 
     async def reconnect(self, app_token: str) -> None:
-        """Connect with another app token, then close the previous connection. Raises Slack's errors."""
+        """Connect with another app token, then close the previous connection.
+
+        If the new connection fails, raise Slack's error or `TryLater`. The previous connection then stays in
+        use.
+        """
         assert self._bolt is not None  # noqa: S101 - `prepare` comes first
         assert self._slack is not None  # noqa: S101 - `prepare` comes first
         url = await self._slack.open_socket(app_token)

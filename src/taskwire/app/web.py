@@ -74,7 +74,10 @@ _log = logger("taskwire.app.web")
 
 
 class Hints(NamedTuple):
-    """The token that a sender of hints must know, and the function that gets each hint."""
+    """How to accept hints: notifications of Coder that a task has changed, or will change soon.
+
+    A request must have the `token`. `on_hint` gets the body of each accepted request.
+    """
 
     token: ReceivedToken
     on_hint: Callable[[bytes], None]
@@ -123,7 +126,7 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expectation:
-        """Return which body may follow a head: a body that fits the signature in the head.
+        """Return what the site expects after a head: a body that fits the signature in the head.
 
         Raises `Rejected` if the head cannot be Slack's.
         """

@@ -111,7 +111,7 @@ from taskwire.worker import Worker, handlers_by_kind
 
 @dataclass(frozen=True)
 class Timings:
-    """Timeouts of calls and lease times. Tests that kill a process use shorter ones."""
+    """Timeouts of calls, lease times and rate limits. Tests that kill a process use shorter times."""
 
     slack: SlackTimeouts = field(default_factory=SlackTimeouts)
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)

@@ -157,9 +157,9 @@ class CoderClient:
         raise errors.UnexpectedCoderAnswer("list users", f"still going on after {MOST_USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return the users with exactly this address, in any case.
+        """Return the users with exactly this e-mail address. Upper and lower case letters count as equal.
 
-        Coder's search also finds longer addresses.
+        Coder's search also finds addresses that only contain this address.
         """
         wanted = _lower_ascii(email)
         return [user for user in await self.list_users(wanted) if _lower_ascii(user.email) == wanted]
@@ -346,7 +346,7 @@ class CoderClient:
         raise self._make_refusal(error.answer) if isinstance(error, errors.TokenRefused) else error
 
     def _make_refusal(self, answer: errors.CoderAnswer) -> errors.CoderError:
-        """Return the error for a refused token, of the service account or of a person's own account."""
+        """Return the error for a refused token: of a person's own account, or of the service account."""
         if self.person:
             return errors.PersonTokenRefused(answer, self.person, self.key_id)
         return errors.TokenRefused(answer)

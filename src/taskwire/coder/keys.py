@@ -21,10 +21,10 @@ _log = logger("taskwire.coder.keys")
 
 
 async def make_token(client: CoderClient, name: str, scopes: tuple[str, ...]) -> str:
-    """Make a token that lives as long as possible. First delete an earlier token of the same name.
+    """Make a token that lives as long as possible, and return it.
 
-    There is an earlier token if Coder's answer with that token was lost, or if the new token replaces the
-    present one.
+    If the account has tokens of this name, they are deleted first, except the token that the client uses.
+    There is such a token, for example, if Coder's answer with the token was lost.
     """
     lifetime = await get_longest_lifetime(client) - LIFETIME_MARGIN
     try:
@@ -43,7 +43,10 @@ async def get_own_key(client: CoderClient) -> models.ApiKey:
 
 
 async def create_token(client: CoderClient, name: str, scopes: tuple[str, ...], lifetime: timedelta) -> str:
-    """Make a token and return it. Raises `NameTaken`. Without scopes, it has all rights of the account."""
+    """Make a token and return it. Without `scopes`, the token has all rights of the account.
+
+    Raises `NameTaken` if the account has a token of this name.
+    """
     wanted: dict[str, object] = {
         "token_name": name,
         "lifetime": lifetime // timedelta(microseconds=1) * _NANOSECONDS,

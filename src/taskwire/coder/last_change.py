@@ -1,4 +1,4 @@
-"""Remembers how Coder answered a job's last call that changes something, for the audit trail."""
+"""Remembers, for the audit trail, how Coder answered the latest call of a job that changes something."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from contextvars import ContextVar
 
 
 class LastChange:
-    """How Coder answered the last call that changes something.
+    """How Coder answered the latest call that changes something.
 
-    `status` is the HTTP status; 0 if there was no such call, or no answer.
+    `status` is the HTTP status of the answer. It is 0 if there was no such call, or no answer.
     """
 
     def __init__(self) -> None:

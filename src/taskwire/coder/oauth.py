@@ -99,7 +99,10 @@ class OAuthClient:
         return f"{self._base_url}/oauth2/authorize?{urlencode(query)}"
 
     async def exchange(self, code: str, verifier: str) -> Tokens:
-        """Exchange the code of a person who has allowed Taskwire for tokens. Raises `GrantRefused`."""
+        """Exchange a code for tokens. Coder gave the code to a person who has allowed Taskwire.
+
+        Raises `GrantRefused` if Coder does not accept the code.
+        """
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -109,7 +112,7 @@ class OAuthClient:
         return _parse_tokens(await self._post("exchange code", "tokens", form), "exchange code")
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token for new tokens. The old ones end at once. Raises `GrantRefused`."""
+        """Exchange a refresh token for new tokens. The old tokens end at once. Raises `GrantRefused`."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return _parse_tokens(await self._post("refresh token", "tokens", form), "refresh token")
 

@@ -1,8 +1,8 @@
-"""Rights: what the roles of a Coder account, and the scopes of its token, allow for all people's tasks.
+"""Rights: what an account may do with the tasks of all people.
 
-A right has the name of the scope that allows the same, for example `task:read`. Coder's answer says for each
-right whether the account has it. This answer also counts custom roles, which no other answer of Coder's
-shows.
+The roles of the account, and the scopes of its token, give the rights. A right has the same name as the scope
+that allows the same thing, for example `task:read`. Coder says for each right whether the account has it.
+This answer includes the rights of custom roles, which no other answer of Coder includes.
 """
 
 from collections.abc import Iterable
@@ -97,7 +97,7 @@ async def sees_everything(client: CoderClient) -> bool:
 async def sees_every_task(client: CoderClient, account: User) -> bool:
     """Return whether our account sees all tasks in all of its organizations.
 
-    Then a task that Coder does not show to it is gone.
+    If it does, a task that Coder does not show to the account is gone.
     """
     if account.is_owner:
         return True

@@ -235,7 +235,7 @@ class Examination:
         return Finding("Coder token", "ok", f"{whose}It is good until {ends:%Y-%m-%d}. {then}")
 
     async def _use_own_token(self, coder: CoderClient) -> None:
-        """If Coder refuses the operator's token, check with the token that Taskwire has made for itself."""
+        """If Coder refuses the operator's token, let `coder` use the token that Taskwire made for itself."""
         settings = self._settings
         try:
             await coder.get_own_user()

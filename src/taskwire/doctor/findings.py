@@ -72,7 +72,10 @@ def judge_file(path: Path) -> list[Finding]:
 
 
 def judge_scopes(granted: frozenset[str] | None) -> Finding:
-    """Report the scopes that the manifest asks for and the bot token lacks."""
+    """Report the scopes that the manifest asks for and the bot token lacks.
+
+    `granted` are the bot token's scopes; None if Slack does not say.
+    """
     if granted is None:
         return Finding("Slack scopes", "note", "Slack does not tell which scopes the bot token has.")
     wanted = frozenset(manifest.SCOPES)
@@ -287,7 +290,10 @@ def judge_clocks(offsets: Mapping[str, float]) -> Finding:
 
 
 def judge_owner(noted: Owner | None, installation: Owner, where: str) -> Finding:
-    """Judge whether the store belongs to this Slack app and this Coder."""
+    """Judge whether the store belongs to this Slack app and this Coder (`installation`).
+
+    `noted` is the owner that the store records; None if it records no owner. `where` is the store's address.
+    """
     name = "Installation"
     if noted is None:
         said = "The store is nobody's yet. What runs first has it, with its Slack app and its Coder."

@@ -1,7 +1,7 @@
 """Checks Taskwire as an app of Coder's OAuth2 provider, as far as that is possible without a person.
 
-Coder is asked to exchange a code that nobody has got. Before it refuses the code, it looks at the app, its
-secret and the address to which it sends people back. It gives nothing.
+The check asks Coder to exchange a code that Coder never gave to anybody. Coder first looks at the app, its
+secret and the address to which people are sent back, and then refuses the code. So nothing is exchanged.
 """
 
 from taskwire.coder.errors import Forbidden, NotFound
@@ -16,7 +16,7 @@ _NO_CODE = "taskwire-doctor"
 
 
 async def check_oauth_app(settings: Settings, running: OAuthClient | None) -> Finding:
-    """Return the finding. Raise UserError if nobody could connect an account on Coder's page.
+    """Return the finding about the app. Raise UserError if nobody could connect an account on Coder's page.
 
     `running` is the client of a running bot. Without it, a client is made from the settings.
     """

@@ -23,9 +23,9 @@ class AuditEntry(BaseModel):
 
     `person` is the person's Slack id. `account` is the person's user name in Coder, if it was known.
     `task_id` is empty for an act that is about no task. `reason` is one word that says why the act was
-    refused or failed. `coder_status` is the HTTP status with which Coder answered the last call that changes
-    something; 0 if there was no answer. All tries of one job have the same `reference`, which is also in the
-    log.
+    refused or failed. `coder_status` is the HTTP status of Coder's answer to the latest call that changes
+    something; 0 if there was no such call, or no answer. All tries of one job have the same `reference`,
+    which is also in the log.
     """
 
     model_config = ConfigDict(frozen=True)

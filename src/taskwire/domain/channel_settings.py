@@ -12,7 +12,8 @@ from taskwire.domain.sealed_model import Readable, SealedModel
 class ChannelSettings(SealedModel):
     """The settings of one channel. If a value is None or empty, the deployment's value counts.
 
-    A new field needs a default that changes nothing for channels that were set before.
+    Settings that are stored already have no value for a new field. So the field's default must change
+    nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +48,10 @@ class ChannelSettings(SealedModel):
         return self.steerers == "channel" and is_newer
 
     def replacing(self, before: "ChannelSettings", at: Ts) -> "ChannelSettings":
-        """Return these settings as they are saved at this time in place of those before."""
+        """Return these settings as they are to be saved at the time `at`. `before` are the present settings.
+
+        The result has the right `steerers_since`: `at`, or the earlier time if everybody may already steer.
+        """
         since: Ts | None = None
         if self.steerers == "channel":
             since = before.steerers_since if before.steerers == "channel" else at

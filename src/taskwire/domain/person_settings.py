@@ -17,8 +17,8 @@ CallPlace = Literal["thread", "direct", "both", "nothing"]
 class PersonSettings(SealedModel):
     """The settings of one person. The hours are hours of the person's own time zone.
 
-    If an hour is missing, or both are the same, there are no quiet hours. A new field needs a default that
-    changes nothing for people who have saved their settings before.
+    If an hour is missing, or both are the same, there are no quiet hours. Settings that are stored already
+    have no value for a new field. So the field's default must change nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,7 +37,7 @@ class PersonSettings(SealedModel):
 
     @property
     def is_only_mentioned(self) -> bool:
-        """Whether the person is told nothing outside of a task's thread."""
+        """Whether the person is notified only by mentions in a task's thread, and at any hour."""
         return self.calls == "thread" and not self.has_quiet_hours
 
 

@@ -30,12 +30,12 @@ class PersonTasks(NamedTuple):
 def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) -> PersonTasks:
     """Divide a person's links into lists: tasks that need the person, run, changed, or are shared.
 
-    `shared` are the links that other people share with the person. Running tasks of `shared` come after the
-    person's own running tasks. The others are in the last list, if they wait for their owner or have changed
-    in the last seven days.
+    `shared` are the links that other people share with the person. Those whose tasks run come in the second
+    list, after the person's own. In the last list are shared tasks that wait for their owner, and shared
+    tasks that have changed in the last seven days.
 
-    The first two lists are the same as in `/task`, in the same order. The third list has the changes of the
-    last seven days, the newest first.
+    The first two lists are the same as in `/task`, in the same order. The third list has the person's other
+    tasks that have changed in the last seven days, the latest change first.
     """
     ordered = sorted(links, key=get_order)
     needs = [link for link in ordered if needs_owner(link, now_ms)]
@@ -66,7 +66,7 @@ async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms:
 async def find_threads(
     deps: Dependencies, person: UserId, links: Sequence[Link], most: int
 ) -> list[TaskLine]:
-    """Return the links as lines of a person's list. Only the first `most` have the thread's address."""
+    """Return the links as lines of a person's list. Only the first `most` lines have the thread's address."""
     return [
         TaskLine(
             link,

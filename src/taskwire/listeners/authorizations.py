@@ -33,7 +33,10 @@ _log = logger("taskwire.listeners.authorizations")
 
 
 class BrowserAnswer(NamedTuple):
-    """The page for the browser, and the number on the page that the person enters in Slack, if it has one."""
+    """What the browser is to show: a page, and the number that the person then enters in Slack.
+
+    `number` is empty if the page shows no number.
+    """
 
     page: Page
     number: str = ""
@@ -80,7 +83,7 @@ class AuthorizationReceiver:
         return BrowserAnswer(callback_pages.ALLOWED, number)
 
     async def _end(self, state: str) -> None:
-        """End the authorization that Coder's page has reported as denied."""
+        """End the authorization, because Coder's page has sent back that the person denied it."""
         if not _STATE.fullmatch(state):
             return
         try:

@@ -65,7 +65,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _outside_slot(self) -> AsyncIterator[None]:
-        """Give this task's place in the limit to other tasks while the block runs."""
+        """While the block runs, do not count this task among the tasks that may run at a time."""
         self._slots.release()
         try:
             yield

@@ -1,8 +1,8 @@
 """Listener for clicks on buttons and menus of cards, notices and questions.
 
-A click is claimed by its ts and its person. The handler of the click's job looks up later what the click
-refers to. If a click opens a dialog, the dialog opens at once, because the click's trigger expires after
-three seconds.
+The inbox claims a click once; its key is made of the click's ts and the person who clicked. The handler of
+the click's job looks up later what the click refers to. If a click opens a dialog, the dialog opens at once,
+because the click's trigger expires after three seconds.
 """
 
 import re
@@ -124,7 +124,7 @@ class Clicks:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Handle every button and menu, also unknown ones.
+        """Register for every button and menu, also for unknown ones.
 
         If a click gets no ack, Slack shows the person a warning.
         """

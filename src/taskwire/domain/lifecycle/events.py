@@ -78,8 +78,8 @@ class Delivered(FrozenModel):
 class Acted(FrozenModel):
     """A person paused, resumed or retried the task in Slack. `build` is the number of the resulting build.
 
-    A `retry` stops the workspace and starts it again. Then `build` is the number of the stop, which does not
-    count as a pause.
+    A `retry` makes two builds: the first stops the workspace, the second starts it. Then `build` is the
+    number of the first. This stop does not count as a pause.
     """
 
     event: Literal["acted"] = "acted"
@@ -116,7 +116,7 @@ Event = Annotated[
 def may_mention(event: Event) -> bool:
     """Return whether this event may lead to a notice that mentions somebody.
 
-    The answer is a guess. Only the reducer knows whether there will be a notice.
+    The answer may be wrong, because only the reducer knows which notices follow from the event.
     """
     match event:
         case TimerFired():

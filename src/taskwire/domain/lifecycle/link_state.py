@@ -93,7 +93,10 @@ class LinkState(FrozenModel):
 
     @property
     def current_report(self) -> Report | None:
-        """The last report; None if the agent works again and the report repeats an earlier turn's text."""
+        """The agent's latest report; None if there is none, or if it is out of date.
+
+        It is out of date if the agent works again and the text is the same as in a report of an earlier turn.
+        """
         last, old = self.last_report, self.previous_report
         is_old = last is not None and old is not None and last.has_same_text(old)
         return None if is_old and self.phase is Phase.WORKING else last
@@ -110,15 +113,15 @@ class LinkState(FrozenModel):
 
     @property
     def grace_ends_ms(self) -> int:
-        """The time until which the present error may be a normal part of the start.
+        """The time until which the present error is not announced: it may be a normal part of the start.
 
-        0 if the error began later than START_GRACE_MS after the start.
+        0 if the error began later than START_GRACE_MS after the start. It can then be announced.
         """
         is_early = self.error_since_ms is not None and self.error_since_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
     def find_actor(self, verb: str) -> UserId | None:
-        """Return the person who made the task's last build by `verb`; None if nobody did.
+        """Return the person whose action `verb` made the task's latest build; None if nobody's did.
 
         `verb` is pause, resume or retry.
         """

@@ -127,12 +127,12 @@ _RUNNING_PHASES = (Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, P
 
 
 def is_act_overtaken(act: PendingAct, before: LinkState, after: LinkState) -> bool:
-    """Return whether a change of the state shows that an action need no longer be shown as pending.
+    """Return whether the card need no longer show an action as pending, after the state has changed.
 
-    Either the action has taken effect, or something else has changed the workspace. A new build shows this
-    even if the phase is the same again, for example after a pause and a resume between two polls. While a
-    pause is pending, a new report of the agent does not show this, because an agent may report until its
-    workspace stops.
+    This is so if there is a new build. The phase may then be the same, because the task was paused and
+    resumed between two polls. It is also so if the phase has changed. But while a pause is pending, a change
+    between two phases of a running workspace does not count, because the agent may report until its workspace
+    stops.
     """
     if before.build != after.build:
         return True
@@ -211,12 +211,15 @@ class Link(BaseModel):
 
     @property
     def pending_act(self) -> PendingAct | None:
-        """The action that is being carried out."""
+        """The action that is being carried out; None if there is none."""
         return _PENDING_ACTS.get(self.pending.partition(" ")[0])
 
     @property
     def shown_pending(self) -> PendingAct | None:
-        """The action that the card shows instead of the phase; None if the phase already shows its effect."""
+        """The pending action that the card shows instead of the phase.
+
+        None if no action is pending, or if the phase already shows the action's effect.
+        """
         phase, act = self.state.phase, self.pending_act
         if act == "pause":
             return act if phase in _RUNNING_PHASES else None

@@ -22,7 +22,10 @@ def record_change(state: LinkState, now_ms: int) -> LinkState:
 
 
 def snooze(state: LinkState, event: Snoozed) -> LinkState:
-    """Return the state in which the last reminder is repeated later. Without a reminder, nothing changes."""
+    """Return the state in which the latest reminder is repeated at the time that the event names.
+
+    If no question is open, or nobody was reminded of it, return the state unchanged.
+    """
     if not state.asked_ms or not (state.reminder_count or state.snoozed_until_ms):
         return state
     count = state.reminder_count if state.snoozed_until_ms else state.reminder_count - 1

@@ -64,7 +64,8 @@ def make_mark(text: str, prompt: str, build: int, log: Sequence[AgentLogEntry]) 
 def find_input(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Finding:
     """Find out from the log of a running agent whether the agent has the input of this mark.
 
-    "not_there" is proof only when the input can no longer arrive. Until then the input may still come.
+    The result "not_there" means that the log has no sign of the input. It is proof only if the input can no
+    longer arrive.
     """
     copies = count_copies(marked, build, log)
     if copies is None:
@@ -149,7 +150,7 @@ def _digest_last(log: Sequence[AgentLogEntry]) -> str:
 
 
 class ResumeNote(BaseModel):
-    """The intent record of a resume. `build` is the number of the last build before the resume."""
+    """The intent record of a resume. `build` is the number of the latest build before the resume."""
 
     what: Literal["resume"] = "resume"
     build: int

@@ -62,7 +62,11 @@ def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) 
 
 
 def initial_state(event: Observed, rules: ReducerSettings, now_ms: int) -> LinkState:
-    """Return the state of a task that has no stored state, as if it had been polled since its last report."""
+    """Return the state of a task that has no stored state yet.
+
+    The state is the same as if the task had been observed at the time of its latest report, and had not
+    changed since then. Nothing is announced.
+    """
     reported = [event.observation.created_at] + [report.at for report in event.reports]
     seen_ms = min(now_ms, max(event.observation.report_ms, *(to_ms(moment) for moment in reported)))
     first = reduce(LinkState(), event.model_copy(update={"is_baseline": True}), rules, seen_ms)
@@ -133,7 +137,11 @@ def _apply_observed(
 
 
 def _phase_without_stop(state: LinkState) -> Phase:
-    """Return the phase before the stop of the workspace, or the phase that would have come next."""
+    """Return the phase in which the task would be if its workspace had not stopped.
+
+    An agent that has reported that it waits counts as waiting (NEEDS_YOU), even if this was not announced
+    yet.
+    """
     if state.final_report is not None:
         return _PHASE_OF_REPORT[state.final_report.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
@@ -142,7 +150,10 @@ def _phase_without_stop(state: LinkState) -> Phase:
 
 
 def _with_paused_from(state: LinkState, seen: Observation) -> LinkState:
-    """Set `paused_from` if only this observation shows which phase the task had before the stop."""
+    """Record the phase before the stop (`paused_from`) if this observation is the first that shows it.
+
+    The agent may have reported between the previous poll and the stop.
+    """
     if state.final_report is not None or state.idle_since_ms is not None:
         return state.model_copy(update={"paused_from": _phase_without_stop(state)})
     if state.paused_from is Phase.STARTING and state.last_report is None and seen.report is not None:
@@ -156,7 +167,12 @@ _PHASE_OF_REPORT = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": P
 def _announce_unseen_end(
     state: LinkState, event: Observed, finished: Report | None, rules: ReducerSettings, now_ms: int
 ) -> tuple[LinkState, list[Notice]]:
-    """Announce that the agent was idle for `settle_ms` before the stop, unless a person paused the task."""
+    """Announce that the agent waits for a person, if it began to wait before the workspace stopped.
+
+    This happens if no poll saw the agent wait, and if it waited for at least `settle_ms` before the stop.
+    Nothing is announced if a person paused the task. `finished` is the report with which the agent has
+    finished; None if it has not finished.
+    """
     last, old, stopped = state.last_report, state.previous_report, event.stopped_at
     ended = state.final_report or finished
     if last is None or stopped is None or last.state != "idle" or state.is_need_announced:
@@ -196,7 +212,10 @@ def _become_active(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notic
 
 
 def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
-    """Record an idle agent or an error of the first observation as announced, so that no notice follows."""
+    """Record what the first observation of a task shows as announced already, so that no notice follows.
+
+    This concerns an agent that waits for a person, and a task with an error.
+    """
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")
     update: dict[str, object] = {"is_need_announced": seen.is_active and not is_busy}
@@ -206,7 +225,10 @@ def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """If there is a new build, forget the last build's state. A start of the workspace also begins a turn."""
+    """If the observation has a new build, remove from the state what belonged to the previous build.
+
+    A build that starts the workspace also begins a turn.
+    """
     if seen.build == state.build:
         return state
     is_up = seen.is_active or seen.is_starting or seen.workspace_status in ("starting", "running")
@@ -281,7 +303,10 @@ _PHASES_OF_ACTIVE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, P
 
 
 def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Apply every report that is newer than the last applied report, the oldest first."""
+    """Apply each report that is newer than the state's latest report, the oldest first.
+
+    Return the new state, and a notice for each report that says that the agent has finished or failed.
+    """
     notices: list[Notice] = []
     unread = () if event.observation.report is None else (event.observation.report,)
     for report in event.reports or unread:
@@ -297,7 +322,10 @@ def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[Link
 
 
 def _reapply_last_report(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Apply the last report to a new build if Coder's list still shows this report."""
+    """Apply the latest report to the present build too, if Coder's list still shows that report.
+
+    This is needed if the report was applied to an earlier build.
+    """
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state
@@ -334,9 +362,10 @@ def _is_retry(state: LinkState) -> bool:
 def _apply_deadlines(
     before: LinkState, state: LinkState, notices: list[Notice], rules: ReducerSettings, now_ms: int
 ) -> Transition:
-    """Announce an idle agent or an error that has lasted long enough. Otherwise set a timer for it.
+    """Announce an idle agent, or an error, if it has lasted long enough. If not yet, set a timer.
 
-    `before` is the state before the event. `notices` are the notices of the event itself.
+    `before` is the state before the event. `notices` are the notices of the event itself. The notices of this
+    function are added to them.
     """
     deadlines = []
     idle_from = _find_idle_since(state)
@@ -368,7 +397,7 @@ def _apply_deadlines(
 
 
 def _find_idle_since(state: LinkState) -> int | None:
-    """Return since when the agent is idle, in milliseconds; None if the agent works.
+    """Return the time in milliseconds at which the agent became idle; None if the agent works.
 
     An agent that does not report within 30 s after the start counts as idle after these 30 s.
     """
@@ -380,7 +409,10 @@ def _find_idle_since(state: LinkState) -> int | None:
 
 
 def _enter_needs_you(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Enter the phase NEEDS_YOU. Announce it unless it was announced for this report or this start."""
+    """Enter the phase NEEDS_YOU, and announce that the agent waits for a person.
+
+    It is not announced a second time for the same report, or, without a report, for the same build.
+    """
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
     asked_ms = now_ms if state.asked_ms and state.phase is not Phase.NEEDS_YOU else state.asked_ms

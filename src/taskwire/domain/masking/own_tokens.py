@@ -123,9 +123,10 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """Yield the three forms of the token in base64: after 0, 1 and 2 other bytes.
+    """Yield the three forms that the token can have inside a base64 text.
 
-    A form leaves out the characters that depend on the text before or after the token.
+    The form depends on how many bytes come before the token: 0, 1 or 2 after the last group of three. The
+    first and the last characters of a form depend on the text around the token, so they are left out.
     """
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()

@@ -80,8 +80,8 @@ def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") ->
 def _in_quotes(mark: str, only: str = "") -> str:
     """Make a pattern for text up to the closing quotation mark `mark`.
 
-    `only` is a lookahead at the start of the text. A text that was cut may have no closing mark. Then the
-    pattern matches up to `…` or the end. A last line may end with a newline.
+    `only` is a lookahead at the start of the text. If the text was cut and has no closing mark, the pattern
+    matches up to `…` or to the end of the text. A newline at the end is not matched.
     """
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"

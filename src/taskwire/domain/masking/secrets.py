@@ -172,7 +172,10 @@ def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
 
 
 def has_mask_instead(mask: Callable[[str], str], before: str, text: str) -> bool:
-    """Return whether `text` has a mask where the text that it replaces, `before`, has a secret."""
+    """Return whether `text`, the new version of `before`, has a mask in place of a secret.
+
+    This happens if a person edits a text in which they see a mask and not the secret.
+    """
     return MASK in text and MASK not in before and mask(before) != before
 
 
@@ -181,10 +184,10 @@ def _is_sendable(text: str) -> bool:
 
 
 def _list_views(text: str) -> Iterator[tuple[str, _Placing]]:
-    """Yield a text as people see it: first without marks, then also without the addresses of links.
+    """Yield the forms in which people see a text: first without marks, then also without addresses of links.
 
-    Yield only a text that differs from the old text. With it, yield a function that maps a span of the new
-    text to the span of the old text.
+    A form that is the same as the form before is not yielded. Each form comes with a function, which maps a
+    span of the form to the span of `text`.
     """
     bare, placed = _remove(_find_each(_UNSEEN_RUN, text), text)
     # An underscore may become a mark when the marks beside it are gone.
@@ -212,7 +215,11 @@ def _find_link_syntax(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _close_link(text: str, span: SecretSpan) -> SecretSpan:
-    """If a span ends with a link's label that began inside the span, return it up to the link's end."""
+    """Return a span that does not end inside a link.
+
+    If a link begins inside the span, and the span ends with the link's label, the result ends where the link
+    ends. Otherwise, return the span unchanged.
+    """
     end = _LINK_END.match(text, span.end) if "[" in text[span.start : span.end] else None
     return span._replace(end=end.end()) if end else span
 

@@ -76,7 +76,8 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
 def find_title(text: str) -> tuple[Command, str] | None:
     """Return the command and the title, if a message is a verb and words that can be a task's title.
 
-    `read_message` returns such a message as a prompt, because it may also be a sentence.
+    Return None for any other message. `read_message` reads such a message as a prompt, because it may also be
+    a sentence.
     """
     try:
         command = commands.parse(text.strip().removeprefix("!"))

@@ -467,9 +467,9 @@ def _parse_help(rest: str, _: Verb) -> Command:
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
-    """Raise UserError if the text is a verb that is used only in threads, alone or before one task's name.
+    """Raise UserError if the person typed a verb that works only in threads, alone or with a task's name.
 
-    If any other text follows, the word is the beginning of a sentence and is accepted.
+    Accept the text if anything else follows the word, because it is then the beginning of a sentence.
     """
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or is_task_name(rest)):

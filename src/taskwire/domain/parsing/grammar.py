@@ -261,7 +261,10 @@ LISTS_WITHOUT_VERB = {
 
 
 def find_verb(word: str) -> Verb | None:
-    """Find a verb by its name or a synonym. Capital letters do not matter, because phones begin with one."""
+    """Return the verb with this name or synonym, in upper or lower case; None if there is none.
+
+    Phones begin a text with a capital letter.
+    """
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
 
@@ -273,7 +276,7 @@ def get_word(verb: str) -> str:
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:
-    """Find a verb of the thread by its name or a synonym, in upper or lower case."""
+    """Return the verb of the thread with this name or synonym, in any case of letters; None if none."""
     low = word.lower()
     return next((verb for verb in THREAD_VERBS if low == verb.name or low in verb.synonyms), None)
 

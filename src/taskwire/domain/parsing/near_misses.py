@@ -37,8 +37,8 @@ class Offer:
 class NearMiss(UserError):
     """A command that cannot be done as it was typed. The `offers` are commands that can be done.
 
-    `quoted` is the person's text, which is shown below the sentence. `rows` are a block and a line of text
-    for each of the first offers. They describe the offers; there are none if the labels of the buttons are
+    `quoted` is the person's text, which is shown below the sentence. `rows` describe the first offers: each
+    has a block of Slack and the same in a line of text. `rows` is empty if the labels of the buttons say
     enough.
     """
 
@@ -167,10 +167,10 @@ def raise_if_near_verb(word: str, rest: str) -> None:
 
 
 def offer_command_on_task(text: str) -> NearMiss | None:
-    """Return the question whether a text means a command on a task, such as `log fix-login`.
+    """Return the question whether a text such as `log fix-login` means a command on a task.
 
-    Return None if the first word is not nearly such a verb. The other words may also belong to a sentence.
-    The caller checks that they name a task.
+    Return None if the first word is not similar to a verb that needs a task. The text may also be a sentence,
+    so the caller checks that the other words name a task.
     """
     word, rest = first_word(text)
     likely = _find_likely_verbs(word) if find_verb(word) is None else []
@@ -186,7 +186,7 @@ def offer_command_on_task(text: str) -> NearMiss | None:
 
 
 def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
-    """Return the refusal of a verb whose arguments are wrong. It offers a task with the text as prompt.
+    """Return the refusal of a verb whose arguments are wrong. A button creates a task with the typed text.
 
     `text` is all that was typed. `rest` is the part after the verb.
     """
@@ -221,9 +221,11 @@ def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
 def offer_name(
     error: UserError, given: Mapping[str, str], prompt: str, rest: str, trailing_options: str
 ) -> UserError:
-    """Return the refusal of a name that Coder does not accept. `given` are the options of `create`.
+    """Return the refusal of a task's name that Coder does not accept. Buttons offer what may have been meant.
 
-    `rest` is the text after the verb. Its end, `trailing_options`, may have been meant as text for the agent.
+    `given` are the options of `create`, with the name. `rest` is the text after the verb. `trailing_options`
+    is the end of `rest`, which was read as options and may have been meant as text for the agent. If there is
+    nothing to offer, return `error`.
     """
     near = suggest_name(given["name"])
     offers = [Offer("Use it", _format_create({**given, "name": near}, prompt))] if near else []

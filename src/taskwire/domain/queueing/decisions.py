@@ -39,8 +39,10 @@ class DecideReply(Work):
 class PassOn(Work):
     """Ask a task's owner whether to send a teammate's reply to the agent, or carry out the owner's decision.
 
-    The job is in the queue `to_coder`. `job` is the id of the reply's job. If `step` is `always`, the task is
-    also shared with the reply's author. `shown_hash` is the hash of what the pressed question showed.
+    The job is in the queue `to_coder`. `job` is the id of the reply's job. `step` says what to do: `ask` the
+    owner, or the decision of the owner. If it is `always`, the task is also shared with the reply's author.
+    `shown_hash` is the hash of the reply as the owner's question showed it. If the reply has changed since,
+    the owner is asked again.
     """
 
     kind: Literal["pass_on"] = "pass_on"
@@ -56,7 +58,7 @@ class Choose(Work):
     `key` is the key of the notice with the choices, `message_ts` is the notice's ts, and `number` is the
     number of the choice. `remark` is what the person wrote beside the choice, in the dialog of *Answer*.
     `text` is the text of the reply; it is empty until the buttons of the notice have been removed. `author`
-    is the person who has pressed the choice, if another person passes the choice on. `is_menu` is true if the
+    is set if the owner passes on the choice of another person: it is that person. `is_menu` is true if the
     agent's program accepts only the number of the choice.
     """
 

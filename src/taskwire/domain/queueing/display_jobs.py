@@ -38,8 +38,9 @@ class ShowLive(Work):
 class ShowSession(Work):
     """Let Slack's agent surface show whether the agent works (queue `session`).
 
-    Slack forgets a status after an hour. If the job repeats a status, `repeats` is that status, as the link
-    stores it in `session`. Otherwise `repeats` is empty, because the status may have changed.
+    Slack forgets a status after an hour, so some jobs show the same status again. `repeats` is the status
+    that such a job repeats, in the form in which the link stores it in `session`. It is empty for all other
+    jobs.
     """
 
     kind: Literal["show_session"] = "show_session"
@@ -59,8 +60,8 @@ class DrawCard(Work):
 class Receipt(Work):
     """Show the state of a reply as a reaction (queue `receipts`).
 
-    `stray_reaction` is a reaction that a stopped process may have added late. If it is set, the job removes
-    that reaction, keeps the reaction that is stored, and does not use `state`.
+    `stray_reaction` is a reaction that a frozen process may have added late, after a newer state was shown.
+    If it is set, the job removes that reaction and shows the stored reaction again. It then ignores `state`.
     """
 
     kind: Literal["receipt"] = "receipt"

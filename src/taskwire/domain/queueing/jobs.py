@@ -2,9 +2,9 @@
 
 A job is one intended effect. It contains everything that its handler needs. `work` says what the job has to
 do. The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. `display_jobs.py` has the work that shows the state of a task, `decisions.py`
-has the work of questions' buttons, `person_jobs.py` has the work for one person, and `maintenance.py` has the
-work that no person has asked for.
+`queues.py` names the queues. Other modules have more kinds of work: `display_jobs.py` shows the state of a
+task, `decisions.py` is for the buttons of questions, `person_jobs.py` is for one person, and `maintenance.py`
+is for what no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -267,8 +267,8 @@ class ApplyEvent(Work):
 class PostNotice(Work):
     """Post a notice (queue `to_thread`).
 
-    `agent_output` is None until the agent's output was read. `calls` is set if a person gets a direct message
-    instead of a mention.
+    `agent_output` is None until the agent's output was read. `calls` says how each person hears of the
+    notice; None if nobody has chosen another way than a mention.
     """
 
     kind: Literal["post_notice"] = "post_notice"
@@ -313,10 +313,11 @@ ThreadQuestion = Literal[
 
 
 class AnswerInThread(Work):
-    """Answer a person's question in the thread, as things are when the job runs (queue `thread_answers`).
+    """Answer in the thread what a person has asked there (queue `thread_answers`).
 
-    If `question` is `rejection`, the queue is `to_thread`. If `question` is `not_a_verb`, `text` is a message
-    that begins with `!`, `words` are verbs that the message may mean, and `job` is the id of the reply's job.
+    The answer shows the state at the time when the job runs. If `question` is `rejection`, the job is in the
+    queue `to_thread` instead. If `question` is `not_a_verb`, `text` is a message that begins with `!`,
+    `words` are verbs that the message may mean, and `job` is the id of the reply's job.
     """
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
@@ -422,10 +423,10 @@ JOB_KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_arg
 class Job(BaseModel):
     """One intended effect. Times are in milliseconds of Redis's clock; 0 means never.
 
-    `tries` counts the failed tries in a row. `failing_since_ms` is when these tries began.
+    `tries` counts the failed tries in a row. `failing_since_ms` is when the first of them began.
     `unexpected_errors` counts the tries with an unexpected exception. `first_written_ms` is set if the job
-    was given up and sent again. `last_look` has an attempt, a blank, and the number of searches that have not
-    found the effect of this attempt.
+    was given up and sent again. `last_look` names an attempt and says how many searches have not found its
+    effect. The two are separated by a blank.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -444,7 +445,7 @@ class Job(BaseModel):
         return self.first_written_ms > 0
 
     def without_tries(self, written_ms: int) -> "Job":
-        """Return the job for sending it again after it was given up. Its tries are set to zero.
+        """Return the job as it is sent again after it was given up. It counts its tries from zero.
 
         `written_ms` is when the job was first written.
         """

@@ -146,9 +146,9 @@ class DeleteToken(Work):
 class WaitForAccount(Work):
     """Put a request back into its queue when a person has connected their account.
 
-    This job waits in the queue `waiting_requests` of `person`, whose account is missing. `requester` may be
-    another person. `wish` is the request as mrkdwn. `waiting_job` is the job of the request as JSON. `queue`
-    is the queue to which that job returns.
+    This job waits in the queue `waiting_requests` of `person`, whose account is missing. `requester` made the
+    request, and may be another person than `person`. `wish` is the request as mrkdwn. `waiting_job` is the
+    job of the request as JSON. `queue` is the queue to which that job returns.
     """
 
     kind: Literal["wait_for_account"] = "wait_for_account"

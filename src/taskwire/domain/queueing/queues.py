@@ -122,7 +122,7 @@ def no_agent_score(ts: str) -> int:
 
 
 def account_score(at: datetime) -> int:
-    """Return the score of a job in the queue `account`. A renewal runs at `at`, the time when it is due."""
+    """Return the score of a job in the queue `account`. `at` is when the job is due."""
     return to_ms(at)
 
 
@@ -140,9 +140,10 @@ def input_score(ts: str) -> int:
 
 
 def share_score(ts: str) -> int:
-    """Return a score before the second lane's other jobs, for a share.
+    """Return a score at the beginning of the second lane, for jobs that begin or end a share.
 
-    What the other jobs may do depends on it. It delays no pause.
+    A share changes what later jobs of its person may do, so it runs before them. It runs after the first
+    lane, so it delays no pause.
     """
     return LANE_WIDTH + microseconds(ts) // 2
 

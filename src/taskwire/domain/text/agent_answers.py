@@ -104,7 +104,10 @@ def split(lines: list[str], readable: Callable[[list[str]], str]) -> AgentTurn:
 
 
 def _without_edits(lines: list[str]) -> list[str]:
-    """Drop each edit that an agent proposes inside its text, and the line above it with the file's name."""
+    """Return the lines without the edits of files that an agent shows inside its text.
+
+    The line above an edit, which has the file's name, is also left out.
+    """
     if not any(line.strip().startswith(EDIT_BEGINS) for line in lines):
         return lines
     kept: list[str] = []
@@ -197,7 +200,10 @@ def _indent(line: str) -> int:
 
 
 def _last_words(parts: list[_Part]) -> tuple[int, int]:
-    """Return the range of the last parts that are not steps, as a start and an end index."""
+    """Find what the agent wrote last: the parts after the last step, not counting steps at the very end.
+
+    Return the index of the first of these parts, and the index after the last of them.
+    """
     end = len(parts)
     while end and parts[end - 1].kind == "step":
         end -= 1

@@ -158,7 +158,10 @@ def choices(nodes: Sequence[Node]) -> tuple[Choice, ...]:
 
 
 def leave_out_choices(nodes: Sequence[Node], offered: Sequence[Choice]) -> tuple[Node, ...]:
-    """Return an answer without the items that are offered as choices. Keep all items if one has parts."""
+    """Return an answer without the list items that are offered as choices.
+
+    If an item of the list has items below it, keep all items.
+    """
     labels = {choice.label for choice in offered}
     if any(node.depth for node in nodes):
         return tuple(nodes)

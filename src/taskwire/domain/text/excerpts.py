@@ -211,7 +211,8 @@ def _excerpt(lines: list[str], mask: Mask) -> Excerpt | None:
 def _clean_and_mask(lines: list[str], mask: Mask, *, is_folded: bool = True) -> str:
     """Make extracted lines readable, mask secrets in them, and change mentions so that they notify nobody.
 
-    Call this once for all lines, because a log may have tens of thousands of lines.
+    If `is_folded` is true, only the last of many tool calls in a row are kept. Call this once for all lines,
+    because a log may have tens of thousands of lines.
     """
     return break_mentions(mask(make_readable(lines, is_folded=is_folded)))
 
@@ -266,7 +267,7 @@ def _find_all(prints: list[str], wanted: str) -> list[int]:
 
 
 def _count_matches(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
-    """Count the lines that match `tail`, backwards from line `at` and from the end of `tail`."""
+    """Count how many lines up to and including line `at` are the same as the last lines of `tail`."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
         length += 1

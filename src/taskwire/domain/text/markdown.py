@@ -323,5 +323,8 @@ def cut_at_block(text: str, longest: int) -> str:
 
 
 def is_sequence(numbers: Sequence[int | None]) -> bool:
-    """Return whether each number is one more than the number before it, as in one list. None is no number."""
+    """Return whether each number is one more than the number before it, as in one list.
+
+    None stands for an item without a number. The result is then false.
+    """
     return all(other is not None and one is not None and other == one + 1 for one, other in pairwise(numbers))

@@ -249,7 +249,7 @@ def _find_width(lines: list[str]) -> _Width:
 
 
 def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of a line of prose and the line below, which may continue the first line's sentence."""
+    """Yield each line of prose that may go on in the line below, together with the line below."""
     above = ""
     columns: tuple[int, ...] = ()
     for line, is_kept in _list_verbatim_rows(lines):
@@ -261,7 +261,10 @@ def _list_breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _may_continue(above: str, line: str, columns: tuple[int, ...]) -> bool:
-    """Return whether `line` may continue the paragraph above, whose lines may begin at these columns."""
+    """Return whether `line` may continue the paragraph to which the line `above` belongs.
+
+    `columns` are the columns at which a line of that paragraph may begin.
+    """
     said = line.strip()
     if not said or _NOT_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
