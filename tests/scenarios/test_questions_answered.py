@@ -178,7 +178,7 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
 
 
 async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
-    """A person presses *Try again*. The question says that the bot is sending the reply, and says *Sent
+    """A person presses *Try again*. The bot's message first says that the bot sends the reply. It says *Sent
     again* only when the agent has it."""
     thread, task = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED)
@@ -201,8 +201,8 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 
 
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
-    """A person presses *Try again*, and Coder refuses the reply again. The first question does not say that
-    the reply was sent, and a new question follows."""
+    """A person presses *Try again*, and Coder refuses the reply again. The first message says that it was not
+    sent, and a new message has *Try again*."""
     thread, _ = await a_waiting_agent(world)
     world.coder.plan_fault("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
