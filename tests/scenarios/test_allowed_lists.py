@@ -1,12 +1,16 @@
 """Who may use the bot, and where: the settings list the allowed workspaces, channels and user groups."""
 
+from dataclasses import replace
+
 import pytest
 
-from taskwire.domain.allowed import Allowed
+from taskwire.domain.allowed import Allowed, Barred
 from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.people.permissions import People
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.inbound import ThreadMessage
 
+from .people import Thread
 from .running_tasks import a_task
 from .test_audit import entries
 from .world import World
@@ -133,27 +137,86 @@ async def test_what_arrived_too_early_is_refused_although_the_channel_is_allowed
     thread, task = await a_task(world)
     parts = world.bot.parts
     elsewhere = Allowed(channels=frozenset({"C0ELSEWHERE"}))
-    strict = ReplyReceiver(
-        parts.inbox, parts.deps.writes, parts.deps.bot.bot_user_id, parts.deps.mask_own, elsewhere
-    )
-    ts = Ts(f"{float(thread.ts) + 60:.6f}")
+    strict = ReplyReceiver(replace(parts.deps, allowed=elsewhere), parts.inbox, _nothing_known)
 
-    claim = await strict.claim_message(
-        ThreadMessage(
-            channel=ChannelId(thread.channel),
-            ts=ts,
-            person=UserId(world.alice.id),
-            text=words,
-            delivery=f"{thread.channel}:{ts}",
-            thread_ts=Ts(thread.ts),
-            is_bot_thread=True,
-        )
-    )
+    claim = await strict.claim_message(_a_minute_later(world, thread, words))
     await world.settles()
 
     assert claim == "claimed"
     assert world.alice.reads() == [refusal]
     assert (task.inputs, task.status) == ([], "active")
+    thread.new_messages()
+
+
+def _a_minute_later(world: World, thread: Thread, words: str) -> ThreadMessage:
+    """Return a message that Alice writes in a thread a minute after the thread began."""
+    ts = Ts(f"{float(thread.ts) + 60:.6f}")
+    return ThreadMessage(
+        channel=ChannelId(thread.channel),
+        ts=ts,
+        person=UserId(world.alice.id),
+        text=words,
+        delivery=f"{thread.channel}:{ts}",
+        thread_ts=Ts(thread.ts),
+        is_bot_thread=True,
+    )
+
+
+async def _nothing_known(person: UserId) -> Barred:
+    del person
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("please add a test", f"{NO_INPUT} {NOT_IN_A_GROUP}"),
+        ("!pause", NOT_IN_A_GROUP),
+        ("stop", NOT_IN_A_GROUP),
+        ("!status", NOT_IN_A_GROUP),
+    ],
+)
+async def test_a_message_of_before_a_person_joined_the_group_is_refused(
+    world: World, words: str, refusal: str
+) -> None:
+    """A message arrives while it is known that its author is in no allowed group. The bot runs the message's
+    job when the author is in the group, and still refuses the message."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    group = world.slack.add_group("platform-team", ["bob"])
+    await world.restarts(allowed_groups=(group.id,))
+    await world.alice.types("/task list")
+    assert world.alice.reads() == [NOT_IN_A_GROUP]
+    deps, inbox = world.bot.parts.deps, world.bot.parts.inbox
+    calls = len(world.slack.calls)
+
+    await world.stops()
+    receiver = ReplyReceiver(deps, inbox, People(deps, ()).find_known_bar)
+    claim = await receiver.claim_message(_a_minute_later(world, thread, words))
+    group.members[:] = [world.alice.id, world.bob.id]
+    await world.forgets()
+    asked = len(world.slack.calls) - calls
+    await world.starts()
+    await world.settles()
+
+    assert (claim, asked) == ("claimed", 0)
+    assert world.alice.reads() == [refusal]
+    assert (task.inputs, task.status) == ([], "active")
+    thread.new_messages()
+
+
+async def test_what_is_not_known_when_a_message_arrives_is_asked_later(world: World) -> None:
+    """Nothing is stored about a person and the group when a message arrives. Slack is not asked before the
+    message is accepted; the worker asks, and lets the message through."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    group = world.slack.add_group("platform-team", ["alice"])
+    await world.restarts(allowed_groups=(group.id,))
+    await world.forgets()
+
+    await world.alice.replies(thread, "please add a test")
+
+    assert task.inputs == ["please add a test"]
     thread.new_messages()
 
 

@@ -225,7 +225,7 @@ class Parts:
     ) -> Self:
         people = People(deps, settings.admins, settings.shared_channels)
         alerts = AdminAlerts(deps, settings.admins)
-        receiver = ReplyReceiver(inbox, deps.writes, deps.bot.bot_user_id, deps.mask_own, deps.allowed)
+        receiver = ReplyReceiver(deps, inbox, people.find_known_bar)
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
         # One object for all handlers, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)

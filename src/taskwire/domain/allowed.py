@@ -5,6 +5,7 @@ companies, even if a list names them.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from taskwire.domain.errors import UserError
 
@@ -16,6 +17,10 @@ class PlaceNotAllowed(UserError):
     """The settings do not allow to use the bot in this channel."""
 
 
+# Why a person may not use the bot at all; empty for a person who may.
+Barred = Literal["", "bot", "stranger", "guest", "group"]
+
+
 @dataclass(frozen=True)
 class Allowed:
     """The ids of the workspaces, channels and user groups to which the bot is restricted."""
@@ -23,6 +28,11 @@ class Allowed:
     workspaces: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     groups: tuple[str, ...] = ()
+
+    @property
+    def is_about_people(self) -> bool:
+        """Whether the settings restrict the bot to some people: of workspaces, or of user groups."""
+        return bool(self.workspaces or self.groups)
 
     def has_channel(self, channel: str) -> bool:
         """Whether people may use the bot in this channel. A direct message to the bot is always allowed."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from taskwire.domain.allowed import Barred
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.sealed_model import Readable, SealedModel
 
@@ -32,6 +33,8 @@ class Requester(SealedModel):
     surface: Surface = ""
     # Whether the settings did not allow the bot in this channel when the person's message arrived.
     is_out_of_place: bool = False
+    # Why the person might not use the bot when their message arrived, as far as this was known then.
+    barred: Barred = ""
 
 
 class FileRef(SealedModel):

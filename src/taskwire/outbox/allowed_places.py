@@ -24,7 +24,7 @@ from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage, SaveChannelS
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.permissions import require_allowed
+from taskwire.people.permissions import require_allowed, require_not_barred
 from taskwire.queue.batch import Batch
 
 _CHECKED = (
@@ -54,9 +54,13 @@ def find_checked_place(work: Work) -> Requester | None:
 
 
 def require_allowed_place(deps: Dependencies, work: Work) -> None:
-    """Raise PlaceNotAllowed if a person asked for this job in a channel that the settings do not allow."""
+    """Raise PlaceNotAllowed if a person asked for this job in a channel that the settings do not allow.
+
+    Raise UserError if it was known, when the request arrived, that the person might not use the bot.
+    """
     if (requester := find_checked_place(work)) is not None:
         require_allowed(deps, requester.channel, is_out_of_place=requester.is_out_of_place)
+        require_not_barred(requester.barred)
 
 
 async def is_told_already(deps: Dependencies, error: Exception, requester: Requester, batch: Batch) -> bool:

@@ -250,6 +250,21 @@ class Directory:
         return " ".join(sorted(await self._deps.slack.list_teams()))
 
 
+class NotKnown(TryLater):
+    """The answer is not stored, and must not be asked for now."""
+
+
+class KnownDirectory(Directory):
+    """Answers only from what is stored. Raises NotKnown instead of a call to Slack or Coder."""
+
+    async def _get_cached(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+        del ask, ttl_ms
+        found, _ = await self._deps.notes.find_cached(what, name)
+        if found is None:
+            raise NotKnown(f"{what} of {name} is not stored")
+        return found
+
+
 async def _ask_user(user_id: str, coder: CoderClient) -> str:
     try:
         return _dump_accounts([await coder.get_user(user_id)])

@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel
+from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import PlaceNotAllowed
+from taskwire.domain.allowed import Barred, PlaceNotAllowed
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import ChannelId, LinkId, UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, Rights, is_group
@@ -22,7 +23,7 @@ from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
-from taskwire.people.directory import Directory
+from taskwire.people.directory import Directory, KnownDirectory, NotKnown
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
@@ -37,6 +38,13 @@ OWNERS_VERBS = frozenset[RefusedAct]({"delete", "detach", "share", "unshare", "r
 # The verbs that everybody who may see the task may use. All other verbs, such as pause, resume and send, are
 # for people who may steer the task (`can_steer`).
 VIEWERS_VERBS = frozenset[RefusedAct]({"watch", "unwatch"})
+
+_BARRED = {
+    "bot": refusals.NOT_FOR_BOTS,
+    "stranger": refusals.NOT_FOR_STRANGERS,
+    "guest": refusals.NOT_FOR_GUESTS,
+    "group": refusals.NOT_IN_A_GROUP,
+}
 
 _log = logger("taskwire.people.permissions")
 
@@ -71,6 +79,7 @@ class People:
         self._groups = tuple(name for name in admins if name.startswith("S"))
         self.accounts = Accounts(deps, self.is_shared_with)
         self.directory = Directory(deps, len({*self._groups, *deps.allowed.groups}))
+        self._known = KnownDirectory(deps)
         self._known_accounts: dict[UserId, str] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
@@ -79,23 +88,39 @@ class People:
         Raise UserError if the person may not use it.
         """
         profile = await self.directory.get_profile(person)
-        if profile.is_bot or profile.is_deleted:
-            raise UserError(*refusals.NOT_FOR_BOTS, reason="not_a_member")
-        # A person from another workspace of this organization does not belong to our workspace.
-        own_teams = self._deps.allowed.keep_workspaces(await self.directory.list_own_teams())
-        if profile.is_stranger or not profile.teams & own_teams:
-            raise UserError(*refusals.NOT_FOR_STRANGERS, reason="not_a_member")
-        if profile.is_guest:
-            raise UserError(*refusals.NOT_FOR_GUESTS, reason="not_a_member")
-        if not await self._is_in_allowed_group(person):
-            raise UserError(*refusals.NOT_IN_A_GROUP, reason="not_in_a_group")
+        require_not_barred(await self._find_bar(person, profile, self.directory))
         return profile
 
-    async def _is_in_allowed_group(self, person: UserId) -> bool:
+    async def _find_bar(self, person: UserId, profile: Profile, directory: Directory) -> Barred:
+        if profile.is_bot or profile.is_deleted:
+            return "bot"
+        # A person from another workspace of this organization does not belong to our workspace.
+        own_teams = self._deps.allowed.keep_workspaces(await directory.list_own_teams())
+        if profile.is_stranger or not profile.teams & own_teams:
+            return "stranger"
+        if profile.is_guest:
+            return "guest"
         groups = self._deps.allowed.groups
-        if not groups or await self.is_admin(person):
-            return True
-        return any([person in await self.directory.list_group(group) for group in groups])
+        if not groups or await self._is_admin(person, directory):
+            return ""
+        is_in_group = any([person in await directory.list_group(group) for group in groups])
+        return "" if is_in_group else "group"
+
+    async def find_known_bar(self, person: UserId) -> Barred:
+        """Return why the person may not use the bot, as far as this is known without a call to Slack.
+
+        Return an empty text if it is not known, or if the settings restrict the bot to no people. This is for
+        what arrives. `get_profile` decides when the request is carried out.
+        """
+        if not self._deps.allowed.is_about_people:
+            return ""
+        try:
+            profile = await self._known.get_profile(person)
+            return await self._find_bar(person, profile, self._known)
+        except (NotKnown, RedisError):
+            return ""
+        except UserError:
+            return "stranger"
 
     async def get_account(self, person: UserId) -> Account:
         """Return the person's Coder account. If there is none, raise UserError, which says what is missing.
@@ -177,9 +202,12 @@ class People:
 
     async def is_admin(self, person: UserId) -> bool:
         """Return whether the settings list the person as an administrator, by id or by user group."""
+        return await self._is_admin(person, self.directory)
+
+    async def _is_admin(self, person: UserId, directory: Directory) -> bool:
         if person in self._admins:
             return True
-        return any([person in await self.directory.list_group(group) for group in self._groups])
+        return any([person in await directory.list_group(group) for group in self._groups])
 
     async def can_manage(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
         """Return whether the person is the owner of this link's task or an administrator.
@@ -373,6 +401,13 @@ class People:
                 "name of a person not available, message made without it", person=person, error=str(error)
             )
             return ""
+
+
+def require_not_barred(barred: Barred) -> None:
+    """Raise UserError with the reason why the person may not use the bot, if there is one."""
+    if barred:
+        reason = "not_in_a_group" if barred == "group" else "not_a_member"
+        raise UserError(*_BARRED[barred], reason=reason)
 
 
 def require_allowed(deps: Dependencies, channel: ChannelId, *, is_out_of_place: bool = False) -> None:

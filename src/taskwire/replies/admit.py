@@ -1,15 +1,17 @@
 """Claims the messages that people write in threads, and makes the batch that each claim writes.
 
 The link of a thread may not be known yet. So each queue name and key in a batch contains `@`, and the claim
-replaces `@` by the link's id. This module checks no rights: a worker does that later. If the settings do not
-allow the bot in a message's channel, this module only marks the message.
+replaces `@` by the link's id. This module checks no rights: a worker does that later. It only marks a message
+if the settings do not allow the bot in its channel, or if it is known that they do not allow its author.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Literal, cast
 
-from taskwire.domain.allowed import Allowed
+from taskwire.dependencies import Dependencies
+from taskwire.domain.allowed import Barred
 from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.display_jobs import Receipt
@@ -47,7 +49,6 @@ from taskwire.slack.inbound import (
     WrittenMessage,
 )
 from taskwire.slack.shortcuts import PickedMessage
-from taskwire.state.link_writes import LinkWrites
 
 # The claim replaces this id by the link's id.
 CLAIMED_LINK = LinkId("@")
@@ -58,25 +59,32 @@ RECEIPT_DELAY_MS = 2_000
 SEARCH_DELAY_MS = 30_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class _CheckedMessage(ThreadMessage):
+    """A message of a thread, and why its author may not use the bot, as far as this is known."""
+
+    barred: Barred = ""
+
+
 class ReplyReceiver:
     """Claims the messages that people write in threads."""
 
     def __init__(
         self,
+        deps: Dependencies,
         inbox: Inbox,
-        writes: LinkWrites,
-        bot: UserId,
-        mask_own: Callable[[str], str],
-        allowed: Allowed,
+        find_known_bar: Callable[[UserId], Awaitable[Barred]],
     ) -> None:
         self._inbox = inbox
-        self._allowed = allowed
-        self._writes = writes
-        self._bot = bot
-        self._mask_own = mask_own
+        self._find_known_bar = find_known_bar
+        self._allowed = deps.allowed
+        self._writes = deps.writes
+        self._bot = deps.bot.bot_user_id
+        self._mask_own = deps.mask_own
 
     async def claim_message(self, message: ThreadMessage) -> ClaimResult:
         """Claim a new message of a thread."""
+        message = await self._check(message)
         return await self._claim_or_reject(message, self._make_batch(message), is_ours=message.is_bot_thread)
 
     async def claim_missed(self, message: ThreadMessage) -> bool:
@@ -84,8 +92,12 @@ class ReplyReceiver:
 
         Return whether the message is new and in a thread of Taskwire.
         """
+        message = await self._check(message)
         batch = self._make_batch(message, was_away=True)
         return await self._claim_or_reject(message, batch, is_ours=False) == "claimed"
+
+    async def _check(self, message: ThreadMessage) -> _CheckedMessage:
+        return _CheckedMessage(**vars(message), barred=await self._find_known_bar(message.person))
 
     async def claim_edit(self, message: MessageEdited) -> ClaimResult:
         """Claim an edit. The edit changes the reply only if the agent has not received the reply yet."""
@@ -237,6 +249,7 @@ class ReplyReceiver:
             files=message.files,
             was_away=was_away,
             is_out_of_place=not self._allowed.has_channel(message.channel),
+            barred=_get_bar(message),
         )
 
     def _make_requester(self, message: ThreadMessage) -> Requester:
@@ -247,6 +260,7 @@ class ReplyReceiver:
             thread_ts=message.thread_ts,
             surface="reply",
             is_out_of_place=not self._allowed.has_channel(message.channel),
+            barred=_get_bar(message),
         )
 
     def choose_blocks(self, message: WrittenMessage | PickedMessage) -> str:
@@ -333,6 +347,10 @@ class ReplyReceiver:
         # A rejection is shown to everybody, so it must keep its order among the other messages of the thread.
         name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
         return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
+
+
+def _get_bar(message: ThreadMessage | MessageEdited) -> Barred:
+    return message.barred if isinstance(message, _CheckedMessage) else ""
 
 
 def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChanged, at: Ts) -> Batch:

@@ -54,7 +54,7 @@ from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import NoAccount, People, require_allowed
+from taskwire.people.permissions import NoAccount, People, require_allowed, require_not_barred
 from taskwire.people.quotas import Quotas, TooManyRunning
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
@@ -140,6 +140,7 @@ class ReplySender:
         person, record = reply_job.reply.person, reply_job.link.record
         try:
             require_allowed(self._deps, record.channel, is_out_of_place=reply_job.reply.is_out_of_place)
+            require_not_barred(reply_job.reply.barred)
             if await self._people.can_steer(person, reply_job.link):
                 return None
         except NoAccount as error:

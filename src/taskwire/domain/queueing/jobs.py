@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskwire.domain.allowed import Barred
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.lifecycle.events import Event, Notice
 from taskwire.domain.person_settings import CallPlan
@@ -169,6 +170,8 @@ class Reply(Work):
     was_away: bool = False
     # Whether the settings did not allow the bot in this channel when the message arrived.
     is_out_of_place: bool = False
+    # Why the author might not use the bot when the message arrived, as far as this was known then.
+    barred: Barred = ""
     # The author's name, if another person sends the message to the agent.
     author_name: str = ""
     # If another person sends the message: the hashes of the files' contents as that person could read them.
