@@ -315,9 +315,9 @@ def _format_dead_letter(dead_letter: DeadLetter) -> str:
 
 
 async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
-    """Send the dead letter `wanted` again, or all dead letters, the oldest first.
+    """Send the dead letter with the id `wanted` again. If `wanted` is ALL, send all, the oldest first.
 
-    Return 1 if a dead letter could not be sent.
+    Return 1 if a dead letter could not be sent, else 0.
     """
     ids = await dead_letters.list_ids() if wanted == ALL else [wanted]
     answers = [(each, await dead_letters.send_again(each)) for each in ids]

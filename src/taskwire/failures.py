@@ -205,7 +205,7 @@ class Failures:
 
 
 def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
-    """Return the outcome unchanged unless it is a retry. Correct a retry first.
+    """Return the outcome of a handler. If it is a retry, correct it first.
 
     If the outcome of an attempt is unknown, the retry keeps the attempt's intent record. A retry without
     trouble sets the job's count of failures to zero.

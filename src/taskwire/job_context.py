@@ -238,7 +238,8 @@ class JobContext:
     def record_reconciled(self, found: Finding | None = None, *, has_taken_effect: bool = False) -> None:
         """Record that an earlier attempt was reconciled.
 
-        `has_taken_effect` says whether the attempt's effect exists. `found` is the result for the metrics.
+        `has_taken_effect` says whether the attempt's effect exists. `found` is the result for the metrics. If
+        it is None, the result follows from `has_taken_effect`.
         """
         if self.is_outcome_unknown:
             self.reconcile_result = found or ("there" if has_taken_effect else "not_there")

@@ -173,7 +173,7 @@ class PauseAndResume:
         return done(batch, (work.requester, answers.task_is_resuming(link)))
 
     def _release_held(self, link: Link) -> Batch:
-        """Release the replies that a pause holds."""
+        """Return a batch that sends the replies that a pause holds, and settles the question about them."""
         is_held = link.hold is not None or link.waits_for_resume
         batch = self._deps.writes.release_held(Batch(), link.id)
         return questions.settle_held(self._deps, link, inputs.HELD_SENT, batch) if is_held else batch

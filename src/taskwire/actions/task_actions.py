@@ -167,8 +167,8 @@ class TaskActions:
     async def _require_right(self, context: JobContext, link: Link, work: Act) -> None:
         """Raise UserError unless the person may do this.
 
-        The end of a share runs before all other jobs. If it is not known whether the person may end it, move
-        it behind the jobs of the first lane, so that no pause waits for it.
+        If Coder does not say whether the person may end a share, this job is written again with a later
+        score. Until then it runs before all other jobs, so a pause would wait for it.
         """
         needs_coder = work.verb not in _WITHOUT_CODER
         try:
@@ -236,7 +236,10 @@ class TaskActions:
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
     async def _get_prompt(self, work: Act) -> AgentText:
-        """Return the new prompt. If the prompt came by a button, read the note that keeps it for a day."""
+        """Return the new prompt. If it came by a button, it is in a note that is kept for a day.
+
+        Raises UserError if that note has expired.
+        """
         if not work.note_key:
             return work.text
         kept = await self._deps.notes.find("edit", work.note_key)

@@ -369,7 +369,10 @@ class Bot:
         return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
     async def _monitor(self) -> None:
-        """Check the socket and the store at intervals. After an outage of a minute, start a backfill."""
+        """Check the socket and the store at intervals.
+
+        After an outage of a minute or more, start a backfill.
+        """
         while True:
             await asyncio.sleep(MONITOR_SECONDS)
             has_store = await self._check_store() and not self.parts.worker.store_trouble

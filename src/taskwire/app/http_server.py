@@ -146,7 +146,10 @@ class Connection(asyncio.Protocol):
         return None
 
     def pause_writing(self) -> None:
-        """Limit how long a client may leave its answer unread, because the write buffer is full."""
+        """Make aiohttp stop writing, because the write buffer is full: the client does not read its answer.
+
+        From now on, the client has the time limit of a request to read the answer.
+        """
         self._set_timeout(self._table.limits.request_seconds)
         self._inner.pause_writing()
 
@@ -334,7 +337,7 @@ class ConnectionTable:
         connection.received = 0
 
     def close_excess_waiting(self) -> None:
-        """Close the connections that have waited longest while too many wait."""
+        """If too many connections wait, close those that have waited longest."""
         waiting = self._by_state["waiting"]
         while len(waiting) > self.limits.waiting:
             self._close_to_make_room(next(iter(waiting)))

@@ -72,7 +72,7 @@ class PeriodicCalls:
             self._scheduler.modify_job("poll", next_run_time=at)
 
     def run_now(self, name: str) -> None:
-        """Make a call at once, if there is one of this name."""
+        """Make the call of this name at once. If there is no such call, do nothing."""
         if self._scheduler.running and self._scheduler.get_job(name) is not None:
             self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 

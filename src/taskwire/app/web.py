@@ -277,7 +277,7 @@ def add_health(
 
 @dataclass
 class _HealthResult:
-    """The last result of a health check, and the monotonic clock's time of that check."""
+    """The latest result of a health check, and when the check was made, by the monotonic clock."""
 
     findings: dict[str, str] = field(default_factory=dict)
     at: float = -HEALTH_CACHE_SECONDS

@@ -20,7 +20,7 @@ _current: ContextVar[LastChange | None] = ContextVar("taskwire_last_change", def
 
 @contextlib.contextmanager
 def recording() -> Iterator[LastChange]:
-    """Record the answers of this block's calls."""
+    """Yield a value to which `record` writes the status of Coder's answers while the block runs."""
     last = LastChange()
     token = _current.set(last)
     try:
@@ -30,7 +30,7 @@ def recording() -> Iterator[LastChange]:
 
 
 def record(status: int) -> None:
-    """Record the status of an answer, if a block of `recording` is open."""
+    """Write the status of an answer to the value that `recording` has yielded, if its block still runs."""
     last = _current.get()
     if last is not None:
         last.status = status

@@ -37,7 +37,10 @@ def _to_utc(value: datetime) -> datetime:
 
 
 def _parse_nullable_id(value: object) -> object:
-    """Accept an optional id as Coder sends it (a string or null), or as Coder documents it (an object)."""
+    """Return an optional id as a string or None.
+
+    Coder sends a string or null. Coder's documentation shows an object instead, which is accepted too.
+    """
     if isinstance(value, Mapping):
         return value.get("uuid") if value.get("valid") else None
     return value or None

@@ -57,7 +57,10 @@ class AccountRights:
 
 
 async def find_rights(client: CoderClient, account: User) -> AccountRights | None:
-    """Ask once for all rights in all organizations of our account. Return None if Coder does not say."""
+    """Ask Coder, in one call, for our account's rights in all of its organizations.
+
+    Return None if Coder does not say.
+    """
     organizations = account.organization_ids or ("",)
     checks = {
         _name_check(organization, right): _make_check(organization, right)

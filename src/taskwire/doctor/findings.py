@@ -310,7 +310,11 @@ def judge_owner(noted: Owner | None, installation: Owner, where: str) -> Finding
 
 
 def judge_keys(found: Counter[str], own: Sequence[str]) -> Finding:
-    """Report with which keys the store is encrypted. `own` are the ids of the keys that Taskwire has now."""
+    """Report with which keys the store is encrypted.
+
+    `found` counts the encrypted values by the id of their key. `own` are the ids of the keys that Taskwire
+    has now, the newest first.
+    """
     name, newest = "Encryption", own[0]
     if missing := {key: count for key, count in found.items() if key not in own}:
         ids = ", ".join(sorted(missing))

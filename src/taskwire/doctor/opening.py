@@ -91,7 +91,11 @@ async def open_workspace(settings: Settings) -> AsyncIterator[tuple[Connections,
 
 @contextlib.asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Connections]:
-    """Open the configured Redis, the store of the running bot, or an embedded store for this block."""
+    """Connect to the store while the block runs.
+
+    This is the configured Redis. If none is configured, it is the embedded store of the running bot. If no
+    bot runs, an embedded store is started for this block.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()

@@ -50,7 +50,8 @@ class ChannelSettings(SealedModel):
     def replacing(self, before: "ChannelSettings", at: Ts) -> "ChannelSettings":
         """Return these settings as they are to be saved at the time `at`. `before` are the present settings.
 
-        The result has the right `steerers_since`: `at`, or the earlier time if everybody may already steer.
+        If these settings let everybody in the channel steer, `steerers_since` becomes `at`. If `before`
+        already did so, it keeps its value.
         """
         since: Ts | None = None
         if self.steerers == "channel":

@@ -52,7 +52,10 @@ class Preferences:
         return done(batch, (work.requester, answers.own_settings_saved(work.settings)))
 
     async def summarize(self, context: JobContext) -> Outcome:
-        """Send the summary, or wait until the present quiet hours end."""
+        """Send the summary. If the person has quiet hours now, wait until they end.
+
+        Send nothing if there is nothing to tell, or if the person may not use the bot or wants no notices.
+        """
         work = context.work(SummarizeQuietHours)
         settings = await self._deps.person_settings.get(work.person)
         if settings.calls == "nothing" or not await self._may_use_bot(work.person):

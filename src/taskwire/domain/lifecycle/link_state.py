@@ -88,7 +88,7 @@ class LinkState(FrozenModel):
 
     @property
     def has_reported(self) -> bool:
-        """Whether the agent has reported since the workspace's last build."""
+        """Whether the agent has reported since the latest build of the workspace."""
         return self.last_report is not None and self.report_build == self.build
 
     @property

@@ -193,7 +193,10 @@ class Link(BaseModel):
 
     @property
     def turn_began_ms(self) -> int:
-        """When the turn began, with the last start or the last input, in Unix milliseconds; 0 if unknown."""
+        """When the present turn began, in Unix milliseconds; 0 if unknown.
+
+        A turn begins when the workspace starts, and when the agent gets an input.
+        """
         told_ms = microseconds(self.last_input_ts) // 1000 if self.last_input_ts is not None else 0
         return max(self.state.started_ms, told_ms)
 
@@ -234,7 +237,7 @@ class Link(BaseModel):
 
     @property
     def build_error(self) -> str:
-        """The error of the workspace's last build in Coder's words; empty if it is not known."""
+        """The error of the workspace's latest build in Coder's words; empty if it is not known."""
         build, _, why = self.build_failure.partition(" ")
         return why if build == f"{self.state.build}" else ""
 

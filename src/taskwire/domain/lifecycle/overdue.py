@@ -62,7 +62,10 @@ def is_question_open(state: LinkState) -> bool:
 
 
 def find_next_morning(now: datetime, zone: tzinfo) -> datetime:
-    """Return the next morning in this time zone, also if the clock changes before that morning."""
+    """Return the next morning in this time zone.
+
+    The result is right even if summer time begins or ends before that morning.
+    """
     local = now.astimezone(zone)
     day = local.date() + timedelta(days=1 if local.hour >= NIGHT_ENDS_HOUR else 0)
     return datetime.combine(day, time(MORNING_HOUR), zone).astimezone(UTC)

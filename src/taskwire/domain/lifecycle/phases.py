@@ -123,5 +123,5 @@ class Observation(SealedModel):
 
     @property
     def report_ms(self) -> int:
-        """The time of the agent's last report in Unix milliseconds; 0 if there is no report."""
+        """The time of the agent's latest report in Unix milliseconds; 0 if there is no report."""
         return 0 if self.report is None else to_ms(self.report.at)

@@ -212,9 +212,9 @@ def _become_active(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notic
 
 
 def _mark_announced(state: LinkState, seen: Observation) -> LinkState:
-    """Record what the first observation of a task shows as announced already, so that no notice follows.
+    """Mark the need or the error in a task's first observation as announced, so that no notice follows.
 
-    This concerns an agent that waits for a person, and a task with an error.
+    A need is that the agent waits for a person.
     """
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")

@@ -276,7 +276,10 @@ def get_word(verb: str) -> str:
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:
-    """Return the verb of the thread with this name or synonym, in any case of letters; None if none."""
+    """Return the verb of the thread with this name or synonym; None if there is none.
+
+    The word may be in upper or lower case.
+    """
     low = word.lower()
     return next((verb for verb in THREAD_VERBS if low == verb.name or low in verb.synonyms), None)
 

@@ -84,8 +84,9 @@ class SeveralTasks(NotOneTask):
 class UnknownTask(NotOneTask):
     """No task has the typed name or title.
 
-    `title` are the words, if they can only be a title. The person may then have meant them as a prompt.
-    `rest` is the text after the words that the tasks in `rows` have.
+    `title` contains the typed words if they can only be a title; otherwise it is empty. The person may have
+    meant these words as a prompt. The tasks in `rows` fit the first of the typed words. `rest` is the text
+    after those words.
     """
 
     def __init__(
@@ -203,9 +204,10 @@ def missing_text(verb: Verb) -> UserError:
 
 
 def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
-    """Return the refusal of an option that does not exist. `rest` is the text after the verb.
+    """Return the refusal of an option that does not exist. Buttons offer similar options.
 
-    The arguments of `create` may have been meant as text for the agent.
+    `rest` is the text after the verb. The verb `create` also gets a button that makes the option a part of
+    the prompt.
     """
     before = rest[: len(rest) - len(error.text)]
     offers = [
@@ -250,9 +252,9 @@ def offer_values(
 def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
     """Return the refusal of a name that does not fit exactly one task.
 
-    The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on it. If there
-    is none, the button creates a task with the typed words. `text` is what follows the task's name, as Slack
-    sends it.
+    The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on the task. If
+    there are no such tasks, a button creates a task with the typed words. `text` is what follows the task's
+    name, as Slack sends it.
     """
     if isinstance(error, UnknownTask) and not error.rows:
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
@@ -269,9 +271,10 @@ def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
 
 
 def offer_own_tasks(verb: Verb, names: Sequence[str], rows: Sequence[tuple[Block, str]]) -> NearMiss:
-    """Ask which of a person's tasks a verb without a name means. `names` are the tasks for which it works.
+    """Return the question which of a person's tasks is meant by a command that names no task.
 
-    `rows` show the first of these tasks. Each has a button that carries out the verb.
+    `names` are the tasks for which the verb works. `rows` show the first of these tasks. Each of them has a
+    button that carries out the verb.
     """
     list_own = Offer(_LISTS[ListFilter.MINE][1], f"list {ListFilter.MINE.value}")
     if needs_text(verb):
@@ -286,7 +289,7 @@ def offer_own_tasks(verb: Verb, names: Sequence[str], rows: Sequence[tuple[Block
 
 
 def _count_hidden(number: int) -> str:
-    """Say how many tasks are not shown; empty if all are."""
+    """Return a sentence that says how many tasks are not shown; empty if `number` is 0."""
     return f"{number} more {'is' if number == 1 else 'are'} not shown here." if number > 0 else ""
 
 
@@ -296,7 +299,10 @@ def needs_text(verb: Verb) -> bool:
 
 
 def _offer_each(verb: Verb, names: Sequence[str], text: str = "") -> list[Offer]:
-    """Offer the verb for each task. The button is below the task's row, so its label is only the verb."""
+    """Return an offer for each task that carries out the verb on the task.
+
+    The button is below the task's row, so its label is only the verb.
+    """
     return [Offer(_label(verb), f"{verb.word} {name} {text}".strip()) for name in names]
 
 
@@ -309,7 +315,7 @@ def offer_filters(asked: str, near: Sequence[str]) -> UserError:
 
 
 def offer_help(word: str) -> NearMiss:
-    """Return the answer to `help` with a word that is no verb."""
+    """Return the answer to the command `help WORD` if WORD is no verb. Buttons offer similar verbs."""
     near = _find_likely_verbs(word.lstrip("!/"))
     offers = [Offer(f"Help with {verb.word}", f"help {verb.word}") for verb in near]
     return NearMiss(

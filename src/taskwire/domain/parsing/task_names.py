@@ -65,7 +65,8 @@ class TaskName:
 def take_title(titles: Iterable[str], name: TaskName, text: str) -> tuple[TaskName, str]:
     """Return NAME and TEXT of `VERB NAME TEXT`. `name` is the first word, and `text` is what follows it.
 
-    If both begin with one of these titles of several words, the longest such title is NAME.
+    A title may have several words. If the words of `name` and `text` together begin with one of `titles`,
+    that title is NAME, and the words after it are TEXT. If several titles fit, the longest is taken.
     """
     words = fold_words(f"{name.name} {text}").split()
     split = [fold_words(title).split() for title in titles]

@@ -256,7 +256,7 @@ class Act(Work):
 
     @property
     def is_offered_stop(self) -> bool:
-        """Whether the person wrote only `pause`, and then pressed the bot's private button."""
+        """Whether the person wrote only `pause`, and then pressed the button *Stop the task*."""
         return self.verb == "pause" and bool(self.reply_id) and self.requester.surface == "button"
 
 

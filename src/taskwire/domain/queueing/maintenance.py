@@ -70,7 +70,10 @@ class ChannelOpened(Work):
 
 
 class ThreadReopened(Work):
-    """Post the messages that a closed thread missed, update its card, and read it (queue `to_thread`)."""
+    """Post the messages that a closed thread missed, and update its card (queue `to_thread`).
+
+    Also read the thread for messages that people wrote while it was closed.
+    """
 
     kind: Literal["reopened"] = "reopened"
 

@@ -27,7 +27,7 @@ class MessagePerson(Work):
 class CallPerson(Work):
     """Send a person a direct message about a notice or a card (queue `direct_messages`).
 
-    The notice or card is at `ts` of a channel.
+    `channel` and `ts` say where the notice or the card is.
     """
 
     kind: Literal["call_person"] = "call_person"

@@ -140,19 +140,20 @@ def input_score(ts: str) -> int:
 
 
 def share_score(ts: str) -> int:
-    """Return a score at the beginning of the second lane, for jobs that begin or end a share.
+    """Return a score at the beginning of the second lane, for a job that begins a share.
 
-    A share changes what later jobs of its person may do, so it runs before them. It runs after the first
-    lane, so it delays no pause.
+    The share lets another person act on the task, so it runs before the jobs of that person. It runs after
+    the first lane, so it delays no pause.
     """
     return LANE_WIDTH + microseconds(ts) // 2
 
 
 def end_of_share_score(ts: str) -> int:
-    """Return a score before all other jobs, for the end of a share.
+    """Return a score before all other jobs, for a job that ends a share.
 
-    A pause that somebody asked for under the share may wait for Coder. It must not run before the share's
-    end. So a share that was asked for earlier is overtaken too (`people/shares.py`).
+    The person with whom the task was shared may have asked for a pause that now waits for Coder. The share
+    must end before that pause can run. The end also runs before a share that was asked for earlier. That
+    share then has no effect (`people/shares.py`).
     """
     return microseconds(ts) // 2
 
@@ -160,8 +161,8 @@ def end_of_share_score(ts: str) -> int:
 def request_score(verb: ActVerb, ts: str) -> int:
     """Return the score of a command.
 
-    The end of a share is in front of the first lane. Pause, delete and detach are in the first lane, all
-    others in the second lane, shares in front.
+    The end of a share runs first. Then come pause, delete and detach, in the first lane. Then come shares,
+    and all other commands, in the second lane.
     """
     match verb:
         case "unshare":

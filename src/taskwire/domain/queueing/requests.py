@@ -57,8 +57,9 @@ def make_work(requester: Requester, command: Command) -> CreateRequested | ActRe
 
 
 def intake_score(work: Work) -> int | Literal["next"]:
-    """Return the score of a request in its person's queue `intake`.
+    """Return the score of a request in its person's queue `intake`. "next" means behind all others.
 
-    The end of a share overtakes all other requests: they may wait for Coder, and it need not.
+    The end of a share runs before all other requests, because they may wait for Coder and the end need not
+    wait.
     """
     return FIRST_IN_INTAKE if isinstance(work, ActRequested) and work.verb == "unshare" else "next"

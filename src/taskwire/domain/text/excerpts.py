@@ -190,7 +190,10 @@ def _make_left_out_note(rows: int) -> str:
 
 
 def _find_open_fence(rows: list[str]) -> list[str]:
-    """Return, in a list, the opening line of a code block that these rows do not end; else an empty list."""
+    """Return the opening line of a code block that does not end in these rows, as a list of one line.
+
+    Return an empty list if every code block ends in these rows.
+    """
     fence = ""
     for row in rows:
         said = row.strip()

@@ -118,7 +118,10 @@ def split_parts(words: str) -> Iterator[Part]:
 
 
 def unescape(text: str) -> str:
-    """Decode Slack's three entities once, so that `&lt;` stays `&lt;` if a person typed it."""
+    """Decode the three entities with which Slack escapes `&`, `<` and `>`.
+
+    Each is decoded once: if a person typed `&lt;`, Slack sends `&amp;lt;`, and the result is `&lt;`.
+    """
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0], found[0]), text)
 
 
@@ -152,7 +155,7 @@ def take_people(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Return the names that begin with `@` and are no mentions: `@Bob Berg @Carol` has two."""
+    """Return the names after each `@` of a text that has no mentions: `@Bob Berg @Carol` has two names."""
     return tuple(name for part in text.split("@") if (name := " ".join(part.split())))
 
 

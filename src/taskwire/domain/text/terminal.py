@@ -92,8 +92,8 @@ def extract_lines(text: str) -> list[str]:
 def join_cut_rows(lines: list[str]) -> list[str]:
     """Join the rows into which a terminal has cut long lines, also within words.
 
-    Only agents that put titles above their calls leave line breaks to the terminal. If there are no such
-    titles, the rows are returned unchanged.
+    An agent that puts titles above its tool calls does not break its lines, so the terminal cuts them. Other
+    agents break their lines themselves. So if there are no such titles, the rows are returned unchanged.
     """
     widest = max(map(len, lines), default=0)
     width = next((usual for usual in _USUAL_WIDTHS if widest in (usual - 1, usual)), widest)
