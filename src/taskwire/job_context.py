@@ -218,9 +218,9 @@ class JobContext:
     def failed_again(self) -> Job:
         """Return the job after one more failed try.
 
-        The job counts as failing since this try. But if the job's queue was failing already, the job counts
-        as failing since the queue's first failure, or since the job was written, whichever was later. So the
-        jobs behind a failing job are given up at the same time as that job.
+        The job counts as failing since this try. But its queue may have been failing already, because of an
+        earlier job. Then the job counts as failing since the queue's first failure, or since it was written,
+        if that was later. So the jobs behind a failing job are given up at the same time as that job.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -307,7 +307,7 @@ class JobContext:
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
     """Return the outcome of a job that is given up.
 
-    `batch` contains the job's dead letter. If the job's queue was in trouble, the trouble stays recorded.
+    `batch` contains the job's dead letter. If the job's queue counts as being in trouble, this stays so.
     """
     return Outcome("done", batch, private_messages=private_messages, trouble="unchanged", is_dead_letter=True)
 

@@ -1,9 +1,13 @@
 """Stops a task when a person asks for a stop without typing a verb.
 
-There are three ways to ask: with a reply that is only a word such as `stop`, with a stop sign emoji as a
-reaction to one of the task's messages, or with the button *Stop* that Slack itself shows while an agent
-works. Each way becomes the action `pause`, which `pause_resume.py` carries out. This module decides whether a
-reply of one word stops the task, and finds the task of a message that got the reaction.
+There are three ways to ask for a stop:
+
+- a reply that is only a word such as `stop`;
+- a stop sign emoji, as a reaction to one of the task's messages;
+- the button *Stop*, which Slack itself shows while an agent works.
+
+Each way becomes the action `pause`, which `pause_resume.py` carries out. This module decides whether a reply
+of one word stops the task. It also finds the task of a message that got the reaction.
 """
 
 from functools import partial

@@ -50,8 +50,8 @@ class ChannelSettings(SealedModel):
     def replacing(self, before: "ChannelSettings", at: Ts) -> "ChannelSettings":
         """Return these settings as they are to be saved at the time `at`. `before` are the present settings.
 
-        If these settings let everybody in the channel steer, `steerers_since` becomes `at`. If `before`
-        already did so, it keeps its value.
+        If these settings let everybody in the channel steer, `steerers_since` becomes `at`. But if everybody
+        may steer already, `steerers_since` stays as in `before`.
         """
         since: Ts | None = None
         if self.steerers == "channel":

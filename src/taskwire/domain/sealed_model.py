@@ -118,7 +118,7 @@ def make_purpose(kind: type[BaseModel], readable: Fields) -> str:
 
 @cache
 def list_sealed_fields(kind: type[BaseModel]) -> tuple[str, ...]:
-    """Return the names of the fields of a class that are sealed."""
+    """Return the names of the sealed fields of a class."""
     return tuple(
         name
         for name, field in kind.model_fields.items()

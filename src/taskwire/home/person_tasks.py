@@ -28,14 +28,14 @@ class PersonTasks(NamedTuple):
 
 
 def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) -> PersonTasks:
-    """Divide a person's links into lists: tasks that need the person, run, changed, or are shared.
+    """Divide links into four lists: tasks that need the person, that run, that changed, and that are shared.
 
-    `shared` are the links that other people share with the person. Those whose tasks run come in the second
-    list, after the person's own. In the last list are shared tasks that wait for their owner, and shared
-    tasks that have changed in the last seven days.
+    `links` are the person's own. The first two lists have the same order as in `/task`. The third list has
+    the other own tasks that have changed in the last seven days, the latest change first.
 
-    The first two lists are the same as in `/task`, in the same order. The third list has the person's other
-    tasks that have changed in the last seven days, the latest change first.
+    `shared` are links that other people share with the person. Running tasks of `shared` are at the end of
+    the second list. The fourth list has two other kinds of tasks of `shared`: those that wait for their
+    owner, and those that have changed in the last seven days.
     """
     ordered = sorted(links, key=get_order)
     needs = [link for link in ordered if needs_owner(link, now_ms)]

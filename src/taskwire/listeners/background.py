@@ -27,7 +27,7 @@ _log = logger("taskwire.listeners.background")
 
 
 class Background:
-    """Runs work after an acknowledgement."""
+    """Runs work after a payload was acknowledged, without a job."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_TASKS)

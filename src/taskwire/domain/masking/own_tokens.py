@@ -123,10 +123,11 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """Yield the three forms that the token can have inside a base64 text.
+    """Yield three patterns, one of which matches if the token is in a base64 text.
 
-    The form depends on how many bytes come before the token: 0, 1 or 2 after the last group of three. The
-    first and the last characters of a form depend on the text around the token, so they are left out.
+    Base64 encodes three bytes at a time. So the encoded token depends on its place: it may begin at the
+    first, the second or the third byte of a group. The characters at both ends also depend on the text around
+    the token. They are left out.
     """
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()

@@ -2,9 +2,14 @@
 
 A job is one intended effect. It contains everything that its handler needs. `work` says what the job has to
 do. The id of a job is made from its intent. So if an intent is written twice, there is still only one job.
-`queues.py` names the queues. Other modules have more kinds of work: `display_jobs.py` shows the state of a
-task, `decisions.py` is for the buttons of questions, `person_jobs.py` is for one person, and `maintenance.py`
-is for what no person has asked for.
+`queues.py` names the queues.
+
+Four other modules have more kinds of work:
+
+- `display_jobs.py`: work that shows the state of a task;
+- `decisions.py`: work that follows from the buttons of a message about a task;
+- `person_jobs.py`: work for one person or one channel;
+- `maintenance.py`: work that no person has asked for.
 """
 
 from typing import Annotated, Literal, get_args
@@ -319,8 +324,9 @@ class AnswerInThread(Work):
     """Answer in the thread what a person has asked there (queue `thread_answers`).
 
     The answer shows the state at the time when the job runs. If `question` is `rejection`, the job is in the
-    queue `to_thread` instead. If `question` is `not_a_verb`, `text` is a message that begins with `!`,
-    `words` are verbs that the message may mean, and `job` is the id of the reply's job.
+    queue `to_thread` instead. If `question` is `rejection` or `too_fast`, `text` says whether a reply or a
+    verb was rejected. If `question` is `not_a_verb`, `text` is a message that begins with `!`. Then `words`
+    are verbs that the message may mean, and `job` is the id of the reply's job.
     """
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"

@@ -26,10 +26,10 @@ class ReadThread(Work):
 
 
 class ScanChannel(Work):
-    """Find the threads of a channel that have messages newer than `since` (queue `backfill:channels`).
+    """Find, in one channel, the threads with messages newer than `since` (queue `backfill:channels`).
 
-    `roots` are the threads to check, the newest first. `span_us` is the time in microseconds that the last
-    page of the channel's history covered; 0 before the first page.
+    `roots` are the threads to check, the newest first. `span_us` is the time in microseconds that the
+    previous page of the channel's history covered; 0 before the first page.
     """
 
     kind: Literal["scan_channel"] = "scan_channel"

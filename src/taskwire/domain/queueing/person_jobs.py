@@ -72,7 +72,7 @@ class SaveChannelSettings(Work):
 
 
 class TellChannel(Work):
-    """Post a message that is about no task in a channel (queue `channel_messages`)."""
+    """Post in a channel a message that concerns no task (queue `channel_messages`)."""
 
     kind: Literal["tell_channel"] = "tell_channel"
     channel: ChannelId

@@ -89,7 +89,7 @@ def quiet_hours(person: str) -> QueueName:
 
 
 def channel_messages(channel: str) -> QueueName:
-    """Name the queue of messages in a channel that are about no task."""
+    """Name the queue of messages that the bot posts in a channel and that concern no task."""
     return QueueName(f"channel_messages:{channel}")
 
 

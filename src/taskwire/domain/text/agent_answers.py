@@ -53,8 +53,8 @@ _NEUTRAL = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗] |[0-9]{1,3}[.)] |[A-Za-
 class AgentTurn:
     """What an agent wrote in one turn. `answer` is Markdown; empty if no answer was recognised.
 
-    `steps_text` is the text before the answer and after it. `tests_passed` and `tests_failed` count the tests
-    of the last test run.
+    `steps_text` is the text before the answer and after it. If tests ran several times, `tests_passed` and
+    `tests_failed` count the tests of the latest run.
     """
 
     answer: str = ""
@@ -268,7 +268,7 @@ def _is_output_line(line: str) -> bool:
 
 
 def _count_tests(steps: list[_Part]) -> tuple[int, int]:
-    """Return how many tests passed and how many failed in the last test run."""
+    """Return how many tests passed and how many failed in the latest test run of these steps."""
     for step in reversed(steps):
         found = [
             [int(each[1]) for line in step.lines for each in of.finditer(line)] for of in (_PASSED, _FAILED)

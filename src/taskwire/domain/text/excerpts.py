@@ -103,7 +103,10 @@ def make_cursor(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Curs
 
 
 def excerpt_last_output(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
-    """Return the agent's last output, even if it was shown before; None if the agent has written nothing."""
+    """Return the agent's latest output, even if it was shown before.
+
+    Return None if the agent has written nothing.
+    """
     for line in reversed(log):
         if not line.is_input and (excerpt := _excerpt(extract_lines(mask(line.text)), mask)):
             return excerpt
