@@ -105,7 +105,7 @@ class Framing:
         return CompleteRequest(data, is_verified=verify is not None)
 
     def _has_head(self) -> bool:
-        """Return whether the head is complete. Parse it then, and let the site check it.
+        """Return whether the head is complete. If it is, parse it and let the site check it.
 
         Raises `Rejected` if the head is malformed or too long, or if the site does not expect the request.
         """

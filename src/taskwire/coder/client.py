@@ -205,7 +205,7 @@ class CoderClient:
         *,
         preset_id: str | None = None,
     ) -> models.Task:
-        """Create a task for an owner. Repeating the call is safe: the second call raises `NameTaken`."""
+        """Create a task for an owner. If the call is repeated, the second call raises `NameTaken`."""
         wanted = {
             "template_version_id": template_version_id,
             "template_version_preset_id": preset_id,
@@ -236,12 +236,12 @@ class CoderClient:
         return models.parse(models.TaskLogs, body, "get logs")
 
     async def pause(self, task: str) -> models.Build:
-        """Start a build that stops the workspace, even if the workspace is stopped already."""
+        """Start and return a build that stops the workspace, even if it is stopped already."""
         body = await self.request("pause task", "POST", f"{_task_path(task)}/pause", 202)
         return models.parse(models.StartedBuild, body, "pause task").workspace_build
 
     async def resume(self, task: str) -> models.Build:
-        """Start a build that starts the workspace. Raises `AlreadyRunning` if the workspace runs."""
+        """Start and return a build that starts the workspace. Raises `AlreadyRunning` if it runs."""
         body = await self.request("resume task", "POST", f"{_task_path(task)}/resume", 202)
         return models.parse(models.StartedBuild, body, "resume task").workspace_build
 

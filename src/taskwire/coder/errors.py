@@ -100,7 +100,7 @@ MOST_FIELD_ERRORS = 20
 
 
 def _mask_body(parsed: _Body, mask: Callable[[str], str]) -> _Body:
-    """Mask secrets in Coder's words before they are kept: a refusal can quote a template's variables."""
+    """Return Coder's words with secrets masked: a refusal can quote a template's variables."""
     faults = [
         FieldError(field=each.field[:LONGEST_TEXT], detail=mask_beginning(mask, each.detail, LONGEST_TEXT))
         for each in (parsed.validations or ())[:MOST_FIELD_ERRORS]
@@ -314,7 +314,11 @@ def _parse_body(body: bytes) -> _Body | None:
 
 
 def _parse_retry_after(retry_after: str | None, answered_at: datetime) -> float | None:
-    """Return the seconds to wait. Coder sends seconds; a proxy may send a date by the proxy's clock."""
+    """Return the seconds to wait that a header Retry-After asks for; None if it is missing or cannot be read.
+
+    Coder sends seconds. A proxy may send a date by the proxy's clock. `answered_at` is the time of the
+    answer, by the same clock.
+    """
     if not retry_after:
         return None
     if re.fullmatch(r"\d{1,9}", retry_after.strip()):

@@ -47,7 +47,7 @@ def _parse_nullable_id(value: object) -> object:
 
 
 def _null_as_empty(value: object) -> object:
-    """Treat null as an empty list: Go sends an empty slice as null."""
+    """Return an empty list for null, and any other value unchanged: Go sends an empty slice as null."""
     return [] if value is None else value
 
 

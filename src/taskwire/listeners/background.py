@@ -65,7 +65,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _outside_slot(self) -> AsyncIterator[None]:
-        """While the block runs, do not count this task among the tasks that may run at a time."""
+        """While the block runs, this task does not count toward the limit of running tasks."""
         self._slots.release()
         try:
             yield

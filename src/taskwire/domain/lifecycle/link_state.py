@@ -121,9 +121,9 @@ class LinkState(FrozenModel):
         return self.started_ms + START_GRACE_MS if is_early else 0
 
     def find_actor(self, verb: str) -> UserId | None:
-        """Return the person whose action `verb` made the task's latest build; None if nobody's did.
+        """Return the person who made the task's latest build by the action `verb`: pause, resume or retry.
 
-        `verb` is pause, resume or retry.
+        Return None if the latest build was made in another way.
         """
         acted = self.last_action
         is_theirs = acted is not None and (acted.verb, acted.build) == (verb, self.build)

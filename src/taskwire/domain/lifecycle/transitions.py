@@ -362,10 +362,10 @@ def _is_retry(state: LinkState) -> bool:
 def _apply_deadlines(
     before: LinkState, state: LinkState, notices: list[Notice], rules: ReducerSettings, now_ms: int
 ) -> Transition:
-    """Announce an idle agent, or an error, if it has lasted long enough. If not yet, set a timer.
+    """Announce an idle agent or an error that has lasted long enough. Set a timer for what becomes due later.
 
-    `before` is the state before the event. `notices` are the notices of the event itself. The notices of this
-    function are added to them.
+    `before` is the state before the event. `notices` are the notices of the event itself. The result has
+    these notices, and then the notices of this function.
     """
     deadlines = []
     idle_from = _find_idle_since(state)

@@ -299,7 +299,7 @@ def needs_text(verb: Verb) -> bool:
 
 
 def _offer_each(verb: Verb, names: Sequence[str], text: str = "") -> list[Offer]:
-    """Return an offer for each task that carries out the verb on the task.
+    """Return one offer for each task. Its command carries out `verb` on that task.
 
     The button is below the task's row, so its label is only the verb.
     """

@@ -131,9 +131,9 @@ def _closes(lines: list[str], opening: int, at: int) -> bool:
 
 
 def _with_marks(lines: list[str]) -> list[str]:
-    """Replace Codex's bullet `•` by `⏺`, the mark of other agents, so that one function reads all agents.
+    """Return the lines with Codex's bullet `•` replaced by `⏺`, the mark of other agents.
 
-    If the bullets may be a list, replace nothing.
+    So one function reads the lines of all agents. If the bullets may be a list, replace nothing.
     """
     fenced = find_fenced_rows(lines)
     outer = [at for at, line in enumerate(lines) if line and not line.startswith(" ") and not fenced[at]]
