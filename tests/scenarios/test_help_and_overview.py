@@ -4,9 +4,10 @@ import pytest
 
 from taskwire.domain.audit import AuditFilter
 
-from .running_tasks import timeless
+from .running_tasks import PULL, TITLE, a_task, timeless
 from .test_list_tasks import shown_lines
-from .world import World
+from .test_preferences import address
+from .world import CARD_SECONDS, World
 
 
 async def test_templates_are_listed_with_their_presets(world: World) -> None:
@@ -79,6 +80,32 @@ async def test_task_alone_shows_what_needs_the_person_and_what_runs(world: World
         "[New task] [All tasks] [Help]"
     ]
     assert shown_lines(world)[0] == ["Lose · Failed · {ago}", "So it is · lose · no thread yet"]
+
+
+async def test_task_alone_has_the_buttons_of_home(world: World) -> None:
+    """Under *Needs you*, `/task` says why a finished task is there, and has the buttons of the Home tab. The
+    owner presses *Seen*, and the task no longer needs them."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened the pull request", PULL)
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    thread.new_messages()
+
+    await world.alice.types("/task")
+    overview = world.alice.reads()
+    await world.alice.presses("Seen, hide it here")
+    seen = world.alice.reads()
+    await world.alice.types("/task")
+
+    assert overview == [
+        f"Needs you:\n•  Done, a pull request to look at: {TITLE}. Opened the pull request <{PULL}> "
+        f"<{address(thread)}>\nNothing else is running.\n"
+        "[View pull request] [Seen, hide it here] [Open thread] [New task] [All tasks] [Help]"
+    ]
+    assert seen == [f"*{TITLE}* is no longer listed under *Needs you*."]
+    assert world.alice.reads() == [
+        "Nothing needs you right now.\nYou have no running tasks.\n[New task] [All tasks] [Help]"
+    ]
 
 
 async def test_task_alone_shows_what_was_last_known(world: World) -> None:

@@ -18,8 +18,9 @@ ABOUT = (
 EMPTY = f"{ABOUT}\n[New task]\nOr write in a channel: `/task create fix the login redirect`"
 NO_TASKS = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 NOT_FOUND = b'{"message":"Resource not found or you do not have access to this resource"}'
-# The line with the link to the task's thread and the task's name.
-PLACE = "thread · fix-the-login-redirect"
+# The task's name, after the link to its thread if no button below leads there.
+NAME = "fix-the-login-redirect"
+PLACE = f"thread · {NAME}"
 QUIET = "[New task]\nNothing needs you right now."
 
 
@@ -65,7 +66,7 @@ async def test_an_empty_home_says_what_taskwire_is(world: World) -> None:
     assert world.alice.dialog().startswith("[New task]\nTemplate:")
 
 
-@pytest.mark.parametrize("press", ["View pull request", "Seen"])
+@pytest.mark.parametrize("press", ["View pull request", "Seen, hide it here"])
 async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: World, press: str) -> None:
     """Alice has her Home tab open, and it follows each change of her task. The finished task needs her, until
     she opens its pull request or presses *Seen*."""
@@ -87,13 +88,13 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
     assert running == f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
     assert asked == (
         f"[New task]\n*Needs you*\n:raising_hand: {TITLE} · Needs you · …\n"
-        f"Which config should I keep? · {PLACE}\n"
+        f"Which config should I keep? · {NAME}\n"
         "[Answer] [Open thread]"
     )
     assert done == (
-        f"[New task]\n*Needs you*\n:white_check_mark: {TITLE} · Done · …\n"
-        f"Opened the pull request · PR #12 · {PLACE}\n"
-        "[View pull request] [Seen] [Open thread]"
+        f"[New task]\n*Needs you*\n:white_check_mark: {TITLE} · Done · a pull request to look at · …\n"
+        f"Opened the pull request · PR #12 · {NAME}\n"
+        "[View pull request] [Seen, hide it here] [Open thread]"
     )
     assert seen == (
         f"{QUIET}\n*Paused or finished lately*\n:white_check_mark: {TITLE} · Done · …\n"
@@ -140,11 +141,11 @@ async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
 
     assert paused == (
         f"{QUIET}\n*Paused or finished lately*\n:double_vertical_bar: {TITLE} · Paused · …\n"
-        f"Reading the code · {PLACE}\n[Resume] [Open thread]"
+        f"Reading the code · {NAME}\n[Resume] [Open thread]"
     )
     assert pressed == (
         f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Paused or finished lately*\n"
-        f":arrow_forward: {TITLE} · Resuming… · …\nReading the code · {PLACE}\n[Open thread]"
+        f":arrow_forward: {TITLE} · Resuming… · …\nReading the code · {NAME}\n[Open thread]"
     )
     assert resumed == (
         f"Resuming *{TITLE}*.\n---\n{QUIET}\n*Running*\n"
@@ -163,7 +164,7 @@ async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -
 
     assert tasks_in(await world.alice.opens_home()) == (
         f"[New task]\n*Needs you*\n:raising_hand: {TITLE} · Needs you (paused) · …\n"
-        f"Which config should I keep? · {PLACE}\n[Answer] [Resume] [Open thread]"
+        f"Which config should I keep? · {NAME}\n[Answer] [Resume] [Open thread]"
     )
     assert len(thread.new_messages()) == 1
 
@@ -295,9 +296,9 @@ async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> Non
 
     assert shown == [
         "[New task]\nNone of your own tasks needs you right now.\n*Shared with you*\n"
-        f":raising_hand: {TITLE} · Needs you · … · Alice\nWhich config should I keep? · thread · "
+        f":raising_hand: {TITLE} · Needs you · … · Alice\nWhich config should I keep? · "
         f"{task.name}\n[Answer] [Open thread]",
         "[New task]\nNothing needs you right now.\n*Shared with you*\n"
-        f":white_check_mark: {TITLE} · Done · … · Alice\nKept the new one · thread · "
+        f":white_check_mark: {TITLE} · Done · … · Alice\nKept the new one · "
         f"{task.name}\n[Open thread]",
     ]

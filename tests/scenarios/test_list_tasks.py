@@ -106,7 +106,7 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
         "•  Needs you (paused): Tell me",
         "•  Needs you (paused): Ask",
         "•  Failed (paused): Fail",
-        "•  Done (paused): End",
+        "•  Done (paused), a pull request to look at: End",
     ]
     assert titles(overview) == titles(needing)
     assert "Nothing else is running.\n" in overview

@@ -1,10 +1,12 @@
 """The controls of a card in each phase, and what the card shows while a control's action runs."""
 
+from typing import cast
+
 import pytest
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
-from taskwire.domain.text.message import Message
+from taskwire.domain.text.message import Block, Message
 from taskwire.messages import cards
 from tests.unit.message_examples import CODER, FORGES, STATUS_OF_PHASE, link
 from tests.unit.message_view import buttons, faults, shown
@@ -43,6 +45,26 @@ def test_each_phase_has_the_controls_that_make_sense(phase: Phase, status: str, 
     assert list(found) == labels
     assert all(str(found[label]["value"]).split()[-1] == "L1" for label in labels)
     assert faults(message) == []
+
+
+def test_each_entry_of_the_menu_says_what_it_does() -> None:
+    """Three entries sound alike: *Follow*, *Watch* and *Mute*. Each entry says its effect in a few words."""
+    found = buttons(card(link(Phase.WORKING, None, "active")))
+
+    described = {label: entry["description"] for label, entry in found.items() if "description" in entry}
+    effects = {label: cast("Block", words)["text"] for label, words in described.items()}
+
+    assert effects == {
+        "Open in Coder": "the task's page, with its terminal",
+        "Follow": "show what it writes, live",
+        "Logs": "what it wrote last",
+        "Watch": "notify me too, beside its owner",
+        "Mute": "notify nobody any more",
+        "New like this": "the form, filled the same",
+        "Share": "let others steer it",
+        "Detach": "end this thread, keep the task",
+        "Delete": "the task and its workspace",
+    }
 
 
 def test_an_open_question_can_be_answered_during_a_pause() -> None:

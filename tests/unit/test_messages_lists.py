@@ -128,8 +128,8 @@ def test_a_pause_hides_nothing_that_a_person_should_know(
 
 
 def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
-    """`/task` alone shows the tasks that need the person and the running ones. Each group shows five tasks at
-    most, and gives the number of the others."""
+    """`/task` alone shows the tasks that need the person, with the same buttons as the Home tab, and the
+    running ones. Each group shows five tasks at most, and gives the number of the others."""
     needing = [TaskLine(task(Phase.NEEDS_YOU), THREAD)]
     running = [TaskLine(task(Phase.WORKING, None, title="Other"), THREAD)] * 7
 
@@ -138,7 +138,8 @@ def test_the_overview_shows_what_needs_the_person_and_what_runs() -> None:
     other = ":gear: Other · Working · {ago}\nthread · fix-login-1a2b"
     assert shown(message) == [
         "Needs you",
-        ":raising_hand: Fix the login · Needs you · {ago}\nOpened PR #12 · PR #12 · thread · fix-login-1a2b",
+        ":raising_hand: Fix the login · Needs you · {ago}\nOpened PR #12 · PR #12 · fix-login-1a2b",
+        "[Answer] [Open thread]",
         "Running · 2 more in the list",
         *[other] * 5,
         "[New task] [All tasks] [Help]",

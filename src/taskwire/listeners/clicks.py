@@ -276,7 +276,11 @@ def _batch_of(clicked: Click) -> Batch | None:
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
     if button in (Button.OPEN_RESULT, Button.SEEN):
-        opened = RecordOpened(person=requester.person, at=requester.at)
+        # The Home tab itself shows the change.
+        is_told = button is Button.SEEN and bool(requester.channel)
+        opened = RecordOpened(
+            person=requester.person, at=requester.at, requester=requester if is_told else None
+        )
         return Batch().append(card(LinkId(link)), Job(id=name, work=opened), score="due")
     if button is Button.PAUSE_TO_EDIT:
         return _pause_to_edit(requester, link, rest, name)

@@ -36,10 +36,31 @@ class Place(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An entry of the menu."""
+    """An entry of the menu. Slack shows `effect`, which says what the entry does, below its label."""
 
     button: Button
     label: str
+    effect: str
+
+
+_PAGE = _Entry(Button.PAGE, "Open in Coder", "the task's page, with its terminal")
+_FOLLOW = _Entry(Button.FOLLOW, "Follow", "show what it writes, live")
+_UNFOLLOW = _Entry(Button.UNFOLLOW, "End live view", "the agent works on")
+_LOGS = _Entry(Button.LOGS, "Logs", "what it wrote last")
+# Everybody sees the same menu, so the entry itself says that its owner does not need it.
+_WATCH = _Entry(Button.WATCH, "Watch", "notify me too, beside its owner")
+_MUTE = _Entry(Button.MUTE, "Mute", "notify nobody any more")
+_UNMUTE = _Entry(Button.UNMUTE, "Unmute", "notify people again")
+_EDIT = _Entry(Button.EDIT, "Edit prompt", "change what it was asked")
+_NEW_LIKE = _Entry(Button.NEW_LIKE, "New like this", "the form, filled the same")
+_READ_REPLIES = _Entry(Button.READ_REPLIES, "Read every reply", "no mention needed")
+_READ_MENTIONS = _Entry(Button.READ_MENTIONS, "Read mentions only", "other replies stay here")
+_GIVE_THREAD = _Entry(Button.GIVE_THREAD, "Give it the thread", "the messages before the card")
+_OF_OWNERS = (
+    _Entry(Button.SHARE, "Share", "let others steer it"),
+    _Entry(Button.DETACH, "Detach", "end this thread, keep the task"),
+    _Entry(Button.DELETE, "Delete", "the task and its workspace"),
+)
 
 
 def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list[Block]:
@@ -93,25 +114,18 @@ def _is_agent_running(link: Link) -> bool:
 
 def _entries(link: Link, place: Place, *, rights: Rights) -> list[_Entry]:
     """Return the entries of the menu. Entries that show the task come first, entries that end it last."""
-    entries, pending = [_Entry(Button.PAGE, "Open in Coder")] if place.page else [], link.shown_pending
+    entries, pending = [_PAGE] if place.page else [], link.shown_pending
     if link.state.phase is Phase.WORKING and pending is None and rights >= Rights.STEER:
-        is_followed = link.follow_until_ms > 0
-        follow = _Entry(Button.UNFOLLOW, "End live view") if is_followed else _Entry(Button.FOLLOW, "Follow")
-        entries.append(follow)
+        entries.append(_UNFOLLOW if link.follow_until_ms > 0 else _FOLLOW)
     if link.state.has_reported or link.state.phase in PHASES_WITH_REPORT:
-        entries.append(_Entry(Button.LOGS, "Logs"))
-    watch, new_like = _Entry(Button.WATCH, "Watch"), _Entry(Button.NEW_LIKE, "New like this")
+        entries.append(_LOGS)
     if rights < Rights.STEER:
-        return [*entries, watch, new_like]
+        return [*entries, _WATCH, _NEW_LIKE]
     if link.state.phase is Phase.PAUSED and pending is None:
-        entries.append(_Entry(Button.EDIT, "Edit prompt"))
+        entries.append(_EDIT)
     entries += _discussion_entries(link, rights)
-    entries += [watch, _Entry(Button.UNMUTE, "Unmute") if link.is_muted else _Entry(Button.MUTE, "Mute")]
-    entries.append(new_like)
-    if rights < Rights.MANAGE or pending == "delete":
-        return entries
-    owners = (_Entry(Button.SHARE, "Share"), _Entry(Button.DETACH, "Detach"), _Entry(Button.DELETE, "Delete"))
-    return [*entries, *owners]
+    entries += [_WATCH, _UNMUTE if link.is_muted else _MUTE, _NEW_LIKE]
+    return entries if rights < Rights.MANAGE or pending == "delete" else [*entries, *_OF_OWNERS]
 
 
 def asked_for(link: Link, place: Place) -> list[Block]:
@@ -127,14 +141,12 @@ def _discussion_entries(link: Link, rights: Rights) -> list[_Entry]:
     """
     record = link.record
     if record.root_ts is None:
-        return [_Entry(Button.READ_REPLIES, "Read every reply")] if link.is_mention_only else []
+        return [_READ_REPLIES] if link.is_mention_only else []
     has_more = not record.context and record.root_ts != record.made_at
-    entries = [_Entry(Button.GIVE_THREAD, "Give it the thread")] if has_more else []
+    entries = [_GIVE_THREAD] if has_more else []
     if link.is_mention_only:
-        return [*entries, _Entry(Button.READ_REPLIES, "Read every reply")]
-    if rights < Rights.MANAGE:
-        return entries
-    return [*entries, _Entry(Button.READ_MENTIONS, "Read mentions only")]
+        return [*entries, _READ_REPLIES]
+    return entries if rights < Rights.MANAGE else [*entries, _READ_MENTIONS]
 
 
 def _menu(link: Link, entries: list[_Entry]) -> Block:
@@ -150,5 +162,6 @@ def _menu(link: Link, entries: list[_Entry]) -> Block:
 def _option(link: Link, entry: _Entry) -> Block:
     return {
         "text": {"type": "plain_text", "text": entry.label, "emoji": False},
+        "description": {"type": "plain_text", "text": entry.effect, "emoji": False},
         "value": f"{entry.button.value} {link.id}",
     }

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.text.message import Block, Button, Message, View
-from taskwire.messages import accounts, blocks, card_controls
+from taskwire.messages import accounts, blocks
 from taskwire.messages.blocks import button, context, mrkdwn, section
-from taskwire.messages.cards import get_page_url, get_reported_url
 from taskwire.messages.person_settings_form import describe_settings
-from taskwire.messages.task_lists import Hosts, TaskLine, get_open_phase, task_row
+from taskwire.messages.task_lists import Hosts, TaskLine, get_controls, get_open_phase, task_row
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks in a Home tab. A task takes two blocks, and an answer takes a few.
@@ -124,26 +123,15 @@ def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: 
     """Return the first `most` tasks. If there are more, name the command that lists all."""
     layout: list[Block] = []
     for number, task in enumerate(tasks[:most]):
-        layout.append(task_row(f"{name}.{number}", task, hosts))
-        layout += blocks.button_rows(f"{name}.{number}.do", _controls(name, task, hosts))
+        # The title of a task without buttons leads to its thread too.
+        is_needing = name == "needs"
+        has_row = name in ("needs", "shared") or (name == "lately" and task.link.state.phase is Phase.PAUSED)
+        layout.append(
+            task_row(f"{name}.{number}", task, hosts, is_needing=is_needing, has_thread_button=has_row)
+        )
+        row = get_controls(task, hosts, is_needing=is_needing) if has_row else []
+        layout += blocks.button_rows(f"{name}.{number}.do", row)
     hidden = len(tasks) - most
     if hidden > 0:
         layout.append(context(f"{name}.more", [mrkdwn(f"{hidden} more: `/task {command}`")]))
     return layout
-
-
-def _controls(name: str, task: TaskLine, hosts: Hosts) -> list[Block]:
-    """Return the buttons below a task that needs the person, is shared with them, or is their own and paused.
-
-    The title of a task without buttons leads to its thread.
-    """
-    is_asked = name in ("needs", "shared") or (name == "lately" and task.link.state.phase is Phase.PAUSED)
-    if not is_asked:
-        return []
-    page, reported = get_page_url(task.link, hosts.coder_url), get_reported_url(task.link)
-    place = card_controls.Place(page, hosts.coder_url, hosts.forges, reported=reported)
-    row = card_controls.asked_for(task.link, place)
-    thread = blocks.safe_web_url(task.permalink)
-    if name == "needs" and get_open_phase(task.link) is Phase.DONE:
-        row = [*row, button(Button.SEEN, "Seen", task.link.id)]
-    return [*row, *([button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else [])]

@@ -15,7 +15,7 @@ from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.text.message import Block, Button, Message
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
-from taskwire.messages import blocks
+from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
     PHASE_LABELS,
     PhaseLabel,
@@ -37,6 +37,7 @@ from taskwire.messages.cards import (
     get_phase_label,
     get_reported_url,
 )
+from taskwire.messages.shapes import bold_title, statement
 from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_text
 
 TASKS_PER_PAGE = 10
@@ -51,6 +52,9 @@ MOST_ASKED = 3
 # In characters. With these lengths, a task has two lines in a window of the usual width.
 _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
+# Why a task that is done needs its owner.
+_RESULT_TO_SEE = "a pull request to look at"
+SEEN_LABEL = "Seen, hide it here"
 
 # The groups of a list, in their order. All other phases are in the last group.
 _GROUPS = (
@@ -153,10 +157,13 @@ def task_list(
         return Message(text=nothing, blocks=(section("none", nothing),))
     where = f"page {page} of {pages}" if pages > 1 else ""
     about = "".join(f"{_SEPARATOR}{part}" for part in (one_line(filtered, 60), where) if part)
-    layout = [_heading("heading", "Tasks", about), *_asked_blocks(asked)]
-    layout += [task_row(f"task.{number}", item, hosts) for number, item in enumerate(shown)]
+    layout, needing = [_heading("heading", "Tasks", about), *_asked_blocks(asked)], filtered == "needs-me"
+    layout += [
+        task_row(f"task.{number}", item, hosts, is_needing=needing) for number, item in enumerate(shown)
+    ]
     layout += _page_buttons(page, pages, filtered)
-    lines = [f"Tasks{escape_mrkdwn(about)}:", *_asked_lines(asked), *[get_task_text(item) for item in shown]]
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *_asked_lines(asked)]
+    lines += [get_task_text(item, is_needing=needing) for item in shown]
     return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
 
 
@@ -183,9 +190,17 @@ def overview(
             layout += [section(f"{name}.none", empty)] if empty else []
             continue
         more = f"{_SEPARATOR}{len(items) - len(shown)} more in the list" if items[OVERVIEW_LENGTH:] else ""
-        lines += [f"{title}{more}:", *_asked_lines(first), *[get_task_text(item) for item in shown]]
+        is_needing = name == "needing"
+        texts = [get_task_text(item, is_needing=is_needing) for item in shown]
+        lines += [f"{title}{more}:", *_asked_lines(first), *texts]
         layout += [_heading(name, title, more), *_asked_blocks(first)]
-        layout += [task_row(f"{name}.{number}", item, hosts) for number, item in enumerate(shown)]
+        for number, item in enumerate(shown):
+            row = get_controls(item, hosts, is_needing=True) if is_needing else []
+            has_button = bool(row) and bool(item.permalink)
+            layout.append(
+                task_row(f"{name}.{number}", item, hosts, is_needing=is_needing, has_thread_button=has_button)
+            )
+            layout += blocks.button_rows(f"{name}.{number}.do", row)
     layout += blocks.button_rows(
         "buttons",
         [
@@ -221,14 +236,42 @@ def _no_tasks(filtered: str) -> str:
     return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
 
 
-def task_row(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
-    """Return the two lines of a task. All text from outside is plain text, so Slack reads no markup in it."""
+def get_controls(item: TaskLine, hosts: Hosts, *, is_needing: bool = False) -> list[Block]:
+    """Return the buttons below a task: what its phase asks for, and the button that opens its thread.
+
+    If the task needs the reader (`is_needing`) because of its result, a button takes it out of the list.
+    """
+    link, thread = item.link, blocks.safe_web_url(item.permalink)
+    if not link.id:
+        return []
+    page, reported = get_page_url(link, hosts.coder_url), get_reported_url(link)
+    place = card_controls.Place(page, hosts.coder_url, hosts.forges, reported=reported)
+    row = card_controls.asked_for(link, place)
+    if is_needing and get_open_phase(link) is Phase.DONE:
+        row = [*row, button(Button.SEEN, SEEN_LABEL, link.id)]
+    return [*row, *([button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else [])]
+
+
+def result_seen(link: Link) -> Message:
+    """Say that the task no longer needs its owner, because the owner has seen its result."""
+    return statement(f"{bold_title(link)} is no longer listed under *Needs you*.")
+
+
+def task_row(
+    block_id: str, item: TaskLine, hosts: Hosts, *, is_needing: bool = False, has_thread_button: bool = False
+) -> Block:
+    """Return the two lines of a task. All text from outside is plain text, so Slack reads no markup in it.
+
+    If the task needs the reader (`is_needing`) because of its result, the first line says so. If a button
+    below opens the thread, the lines have no second link to it.
+    """
     link, thread = item.link, blocks.safe_web_url(item.permalink)
     label = _task_label(link)
     title = one_line(get_name(link), _TITLE_LENGTH)
     page = thread or get_page_url(link, hosts.coder_url)
     first = [blocks.emoji_piece(label.emoji), text_piece(" "), blocks.title_piece(title, page)]
-    first.append(text_piece(f"{_SEPARATOR}{one_line(label.label, 40)}"))
+    why = _SEPARATOR + _RESULT_TO_SEE if is_needing and get_open_phase(link) is Phase.DONE else ""
+    first.append(text_piece(f"{_SEPARATOR}{one_line(label.label, 40)}{why}"))
     since_ms = _since_ms(link)
     first += [text_piece(_SEPARATOR), age_piece(from_ms(since_ms))] if since_ms else []
     owner = _foreign_owner(item)
@@ -240,7 +283,7 @@ def task_row(block_id: str, item: TaskLine, hosts: Hosts) -> Block:
     )
     if url := get_reported_url(link):
         second.append([_link(blocks.link_name(url, hosts.coder_url, hosts.forges), url)])
-    if thread:
+    if thread and not has_thread_button:
         second.append([_link("thread", thread)])
     if link.record.name:
         second.append([_code(link.record.name)])
@@ -303,11 +346,12 @@ def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
     return blocks.button_rows("pages", steps)
 
 
-def get_task_text(item: TaskLine) -> str:
+def get_task_text(item: TaskLine, *, is_needing: bool = False) -> str:
     """Return a task as text on one line, for clients that show no blocks."""
     link = item.link
+    why = f", {_RESULT_TO_SEE}" if is_needing and get_open_phase(link) is Phase.DONE else ""
     owner, detail = _foreign_owner(item), get_detail(link, _DETAIL_LENGTH)
-    parts = [f"•  {escape_line(_task_label(link).label, 60)}: {escape_line(get_name(link), 60)}"]
+    parts = [f"•  {escape_line(_task_label(link).label, 60)}{why}: {escape_line(get_name(link), 60)}"]
     parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []
     parts += [f". {escape_line(detail, _DETAIL_LENGTH)}"] if detail else []
     urls = (get_reported_url(link), blocks.safe_web_url(item.permalink))

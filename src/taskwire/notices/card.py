@@ -10,13 +10,14 @@ import json
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link, is_group
-from taskwire.domain.lifecycle.phases import FINAL_PHASES
+from taskwire.domain.lifecycle.phases import FINAL_PHASES, Phase
 from taskwire.domain.queueing.decisions import RecordOpened
 from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID, DrawCard, Receipt
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
+from taskwire.messages.task_lists import get_open_phase, result_seen
 from taskwire.notices.agent_sessions import is_session_outdated, show_session
 from taskwire.notices.closed_threads import claim_attempt, record_closed, reopen_if_closed
 from taskwire.outbox.coder_health import find_outage
@@ -123,7 +124,9 @@ class CardAndReceipts:
         opened_ms = microseconds(work.at) // 1000
         batch = self._deps.writes.set_field(Batch(), link.id, "opened", f"{opened_ms}")
         await refresh_home_if_kept(self._deps, work.person, batch)
-        return done(batch)
+        if work.requester is None or get_open_phase(link) is not Phase.DONE:
+            return done(batch)
+        return done(batch, (work.requester, result_seen(link)))
 
     async def _is_resumed_by_reply(self, link: Link) -> bool:
         """Return whether the channel's settings let a reply resume the paused task.

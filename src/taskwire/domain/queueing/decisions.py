@@ -89,9 +89,11 @@ class RecordOpened(Work):
     """Record that the task's owner has seen what the agent reported (queue `card`).
 
     The owner has opened the address that the agent reported, or has pressed *Seen*. `person` is the person
-    who has pressed the button. A press by another person changes nothing.
+    who has pressed the button. A press by another person changes nothing. `requester` is set if the person
+    is told of the change, because the button was in a message.
     """
 
     kind: Literal["record_opened"] = "record_opened"
     person: UserId
     at: Ts
+    requester: Requester | None = None

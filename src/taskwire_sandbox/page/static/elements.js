@@ -86,6 +86,7 @@ function menuButton(block, element, place, focus) {
   const words = el("span", {}, element.placeholder?.text ?? "Choose");
   const offered = element.options.map((option) => ({
     label: option.text.text,
+    description: option.description?.text,
     act: () => {
       words.textContent = option.text.text;
       press(node, block, element, place, option.value);

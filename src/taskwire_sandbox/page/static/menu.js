@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 
-/** Open a menu of {label, act, name?, kind?, href?} below a button. The focus returns to the button. */
+/** Open a menu of {label, act, description?, name?, kind?, href?} below a button. The focus returns to the button. */
 export function openMenu(button, items, { isRow = false } = {}) {
   document.querySelector(".menu")?.dispatchEvent(new Event("close"));
   const menu = el("div", { class: isRow ? "menu row" : "menu", role: "menu" });
@@ -22,7 +22,8 @@ export function openMenu(button, items, { isRow = false } = {}) {
     };
     const given = { role: "menuitem", class: item.kind, "aria-label": item.name, title: item.name, onClick };
     const away = { href: item.href, target: "_blank", rel: "noopener noreferrer" };
-    menu.append(item.href ? el("a", { ...given, ...away }, item.label) : el("button", { type: "button", ...given }, item.label));
+    const words = [item.label, item.description && el("small", {}, item.description)];
+    menu.append(item.href ? el("a", { ...given, ...away }, words) : el("button", { type: "button", ...given }, words));
   }
   menu.addEventListener("keydown", (event) => move(event, menu, close));
   menu.addEventListener("close", () => close({ isBack: false }));
