@@ -255,3 +255,30 @@ def test_pieces_without_a_secret_keep_their_styles() -> None:
     block: dict[str, JsonValue] = {"type": "rich_text_section", "elements": pieces}
 
     assert drafts.prepare_message(Message(text="x", blocks=(block,))).blocks == (block,)
+
+
+LONG_LINKS = ("[{}](https://x.example/{})", "![{}](https://x.example/{})", "[{}](<https://x.example/{}>)")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@settings(deadline=None, max_examples=10)
+@given(
+    start=st.integers(0, 60),
+    length=st.integers(1, 60),
+    form=st.sampled_from(LONG_LINKS),
+    address=st.integers(1, 4_200),
+    at=st.integers(0, 2_200),
+    pairs=marks,
+)
+def test_a_link_that_is_cut_off_does_not_show_a_secret(
+    secret: str, start: int, length: int, form: str, address: int, at: int, pairs: list[tuple[int, int, str]]
+) -> None:
+    """A link's address is so long that the link ends behind the cut of a report or an answer. What is left of
+    it shows no secret."""
+    begin = start % len(secret)
+    text = disguised(secret[begin : begin + length], pairs, [])
+    hidden = secret[:begin] + form.format(text, "a" * address) + secret[begin + length :]
+    said = f"{'so it is ' * 250}"[:at] + f" {hidden} and more"
+
+    assert not shows(told_of_report(said), secret)
+    assert not shows(told_of_answer(said), secret)

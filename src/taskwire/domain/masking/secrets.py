@@ -33,7 +33,7 @@ from taskwire.domain.masking.secret_patterns import (
     replace_spans,
 )
 from taskwire.domain.text.agent_text import ZERO_WIDTH
-from taskwire.domain.text.markdown import LINK, LINK_END
+from taskwire.domain.text.markdown import LINK_END
 
 # In characters. A line of this length counts as full. A terminal of 80 columns breaks a long token at its
 # edge, or inside a box a little before the edge.
@@ -52,9 +52,14 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _UNSEEN_RUN = re.compile(
     rf"(?:[{ZERO_WIDTH}\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f*`~]|\\(?=[!-/:-@\[-`{{-~]))+"
 )
-# A link, also in the form that `to_visible_text` writes: the label, and the address in parentheses.
-_LINK = re.compile(rf"{LINK}|(?<=\S) \(https?://[^\s<>()]{{1,2000}}\)(?=\w)")
-_LINK_END = re.compile(LINK_END)
+# A link, also in the form that `to_visible_text` writes: the label, and the address in parentheses. The
+# address may have any length, and may be cut off: a reader still reads the label with the words beside it.
+_CUT_END = r"\]\((?:<?[^\s<>()]++>?)?"
+_LABEL = r"!?\[(?P<label>[^\[\]\n]{0,300})"
+_LINK = re.compile(rf"{_LABEL}(?:{LINK_END}|{_CUT_END}\)?)|(?<=\S) \(https?://[^\s<>()]++(?:\)(?=\w)|\Z)")
+# In characters. Only so much of an address is looked at to find the end of its link.
+_LONGEST_ADDRESS = 16_384
+_LINK_END = re.compile(rf"{LINK_END}|{_CUT_END}\)?")
 # Underscores that may be a mark. Underscores inside a word are letters.
 _OUTER_UNDERSCORES = re.compile("(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])")
 
@@ -160,12 +165,18 @@ def mask_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
     """Mask the first `longest` characters of a text and drop the rest, without searching all of the text.
 
     A secret that is cut in two would not be recognised. So MARGIN characters after the cut are also searched,
-    and then removed.
+    and then removed. If they end within a link's address, they continue after it: a reader reads the label
+    together with the words after the link.
     """
-    looked_at = text[: longest + MARGIN]
+    edge = longest + MARGIN
+    looked_at = text[:edge]
+    begins = looked_at.rfind("](", max(longest - MARGIN, 0))
+    address = _LINK_END.match(text, begins, begins + _LONGEST_ADDRESS) if begins >= 0 else None
+    if address is not None and address.end() > edge:
+        looked_at += f"){text[address.end() : address.end() + MARGIN]}"
     masked = mask(looked_at)
     if len(text) > len(looked_at):
-        pairs = zip(reversed(masked), reversed(looked_at[-MARGIN:]), strict=False)
+        pairs = zip(reversed(masked), reversed(looked_at[longest:]), strict=False)
         besides = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         masked = masked[: len(masked) - besides]
     return masked[:longest]
