@@ -46,7 +46,7 @@ from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.calls import find_present_quiet_period
 from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.agent_input import AgentInput, name_author
 from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
@@ -203,9 +203,10 @@ class TaskActions:
         return done(None, (work.requester, answers.opposite_done_meanwhile(link, work.verb)))
 
     async def _edit(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        text = await self._get_prompt(work)
-        if is_shell_command(text):
+        words = await self._get_prompt(work)
+        if is_shell_command(words):
             raise UserError(*refusals.prompt_is_command())
+        text = await self._name_author(context, work, words)
         task = await get_task(context, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
@@ -224,16 +225,27 @@ class TaskActions:
                 if work.waits_for_stop:
                     return wait_for_build(context, link, work)
                 kept = digest(link.id, context.job.id)
-                batch = self._deps.notes.keep_in(Batch(), text, "edit", kept, ttl_ms=DAY_MS)
+                batch = self._deps.notes.keep_in(Batch(), words, "edit", kept, ttl_ms=DAY_MS)
                 context.audit.is_nothing()
                 return done(batch, (work.requester, answers.ask_to_pause_for_edit(link, f"{link.id} {kept}")))
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.prompt_replaced(link)))
-        shown = mask_beginning(self._deps.mask, text, LONGEST_TITLE)
+        shown = mask_beginning(self._deps.mask, words, LONGEST_TITLE)
         record = link.record.model_copy(update={"prompt": text, "title": make_replacement_title(shown)})
         batch = draw(link.id, self._deps.writes.write_record(Batch(), record))
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
         return done(batch, (work.requester, answers.prompt_replaced(link)))
+
+    async def _name_author(self, context: JobContext, work: Act, words: AgentText) -> AgentText:
+        """Return the prompt with the name of the person who wrote it, if the agent has to know that name.
+
+        The person may have edited a prompt that has their name already.
+        """
+        name = await self._agent_input.find_speaker(work.requester.person, context.coder.person)
+        if not name:
+            return words
+        first, _, rest = words.partition("\n")
+        return name_author(name, rest if rest and first == name_author(name, "") else words)
 
     async def _get_prompt(self, work: Act) -> AgentText:
         """Return the new prompt. If it came by a button, it is in a note that is kept for a day.

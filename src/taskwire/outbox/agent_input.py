@@ -22,6 +22,7 @@ from taskwire.domain.text.agent_text import (
     remove_control_characters,
     sanitize_for_agent,
 )
+from taskwire.domain.text.attribution import attribute, is_attribution
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.messages.blocks import clean_name
@@ -75,7 +76,7 @@ class AgentInput:
         """Return the input for the agent: the reply's text, then the name and content of each text file."""
         words = await self.get_text(reply)
         if reply.author_name:
-            words = sanitize_for_agent(f"{_make_safe_name(reply.author_name)} wrote:\n{words}")
+            words = name_author(reply.author_name, words)
         parts: list[str] = [] if is_blank(words) else [words]
         refused, changed = [], []
         for number, file in enumerate(reply.files):
@@ -85,11 +86,20 @@ class AgentInput:
             if content is None:
                 refused.append(file.name)
             else:
-                parts.append(f"{_heading(file)}\n{_fence(content)}")
+                parts.append(f"{make_heading(file)}\n{_fence(content)}")
         text = sanitize_for_agent("\n\n".join(parts))
         # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
         # log.
         return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused), tuple(changed))
+
+    async def find_speaker(self, person: UserId, account: str) -> str:
+        """Return the name to give the agent with the words of a person; empty if it needs no name.
+
+        It needs one if another person's account sends them. `account` is whose account that is.
+        """
+        if self._deps.has_service_account or account == person:
+            return ""
+        return await self._people.find_name(person) or "Somebody"
 
     async def hash_files(self, files: Sequence[FileRef]) -> tuple[str, ...]:
         """Return, for each file, a hash of its present content; empty if the agent cannot get the file."""
@@ -186,10 +196,17 @@ def _hash(content: str | None) -> str:
     return "" if content is None else hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _heading(file: FileRef) -> str:
+def make_heading(file: FileRef) -> str:
     """Return the line above a file's content. The agent cannot take this line for a command."""
     name = clean_name(file.name) or "file"
+    if is_attribution(f"{name}:"):
+        return f"`{name}` (a file):"
     return f"`{name}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
+
+
+def name_author(author: str, words: str) -> AgentText:
+    """Return a text with the name of the person who wrote it, as the agent gets it."""
+    return attribute(_make_safe_name(author), words)
 
 
 def _make_safe_name(author: str) -> str:

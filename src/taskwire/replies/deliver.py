@@ -231,10 +231,10 @@ class ReplySender:
     async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
         """Return the reply. If another person's account sends the reply, add the name of its author."""
         reply, account = reply_job.reply, reply_job.context.coder.person
-        if self._deps.has_service_account or reply.author_name or account == reply.person:
+        if reply.author_name:
             return reply
-        name = await self._people.find_name(reply.person)
-        return reply.model_copy(update={"author_name": name or "Somebody"})
+        name = await self._agent_input.find_speaker(reply.person, account)
+        return reply.model_copy(update={"author_name": name})
 
 
 class ReplyDeliverer:
