@@ -37,8 +37,8 @@ async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place)
     code, said = await doctor(place)
 
     assert select_findings(said, "Coder account") == (
-        "WRONG Coder account The Coder account taskwire may see tasks but not talk to their agents, so "
-        "no reply reaches them.\n"
+        "WRONG Coder account The Coder account taskwire can see tasks, but not write to agents, so no "
+        "agent gets a reply.\n"
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
     )
     assert code == 1

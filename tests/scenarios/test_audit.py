@@ -211,7 +211,7 @@ async def test_administrators_get_the_trail_as_a_file(world: World) -> None:
     await world.bob.types("/task audit export since=1h")
 
     assert world.bob.reads() == [
-        "The audit trail is in your direct messages with me, one JSON object a line.\n[Open the file]"
+        "*Who did what* is in your direct messages with me, as a file.\n[Open the file]"
     ]
     [file] = world.slack.backend.files.files.values()
     rows = [json.loads(line) for line in file.content.decode().splitlines()]
@@ -251,6 +251,6 @@ async def test_administrators_are_told_that_somebody_changed_the_trail(world: Wo
     await world.bob.types("/task audit who=nobody")
 
     assert world.bob.reads() == [
-        ":warning: Somebody has changed this trail: entry 1 does not fit (it is missing). Compare it with "
-        "Taskwire's log. Nobody did anything that fits `who=nobody`."
+        ":warning: This list was changed at entry 1: it is missing. Compare it with Taskwire's log. "
+        "Nothing fits `who=nobody`."
     ]

@@ -46,7 +46,7 @@ EVERYWHERE = {
 BEGIN = "Alice has changed the settings of this channel: from now on, "
 END = " `/task settings` shows and changes that."
 TOLD = f"{BEGIN}everybody here can steer new tasks. Older tasks stay as they are.{END}"
-TOLD_BACK = f"{BEGIN}only a task's owner can steer it, and the people with whom it is shared.{END}"
+TOLD_BACK = f"{BEGIN}only a task's owner, and people it is shared with, can steer it.{END}"
 WAITS = "Waits until somebody resumes it"
 
 
@@ -137,7 +137,7 @@ async def test_a_template_that_is_gone_creates_nothing(world: World) -> None:
     await world.alice.types("/task settings")
 
     assert refused == [
-        "The template that is set for this channel is no longer in Coder. Nothing was created. Choose "
+        "The template that is set for this channel is no longer in Coder, so nothing was created. Choose "
         "another one in `/task settings`, or name one: `template=NAME`."
     ]
     assert ":warning: The template that was set here is no longer in Coder.\n" in world.alice.dialog()
@@ -394,8 +394,8 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
     await world.alice.types("/task settings", "quiet")
 
     assert world.alice.dialog() == (
-        f"[Settings]\nYou are not in <#{quiet.id}>, or I am not. Nothing was changed. Join it, or choose "
-        f"another one.\nFor you, everywhere:\n{USUAL}[Save]"
+        f"[Settings]\nOne of us is not in <#{quiet.id}>, so nothing was changed. Join it and invite me, or "
+        f"use another.\nFor you, everywhere:\n{USUAL}[Save]"
     )
 
 
@@ -409,7 +409,7 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
     await world.alice.types("/task settings")
 
     assert world.bob.reads() == [
-        f"You are not in {place(world)}, or I am not. Nothing was changed. Join it, or choose another one."
+        f"One of us is not in {place(world)}, so nothing was changed. Join it and invite me, or use another."
     ]
     assert world.alice.dialog() == dialog(world)
 
@@ -426,7 +426,7 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
     shown = world.alice.dialog()
     await world.alice.saves_own(calls="both")
 
-    assert offered == ["The settings open in a dialog.\n[Settings]"]
+    assert offered == ["Open the settings?\n[Settings]"]
     assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}[Save]"
     assert world.alice.reads() == ["Saved. I call you in the thread and by direct message."]
 

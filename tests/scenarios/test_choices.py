@@ -87,8 +87,13 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
 
     words = "2. release-2\n!important: only the hotfix"
     assert dialog == (
-        f"[Answer]\n{TITLE}\nWhich one shall I mend?\nBoth branches have the bug.\n"
-        "Choose: ( ) 1. main, where all work goes ( ) 2. release-2\nOr write your answer: \n[Send]"
+        "[Answer]\n"
+        f"{TITLE}\n"
+        "Which one shall I mend?\n"
+        "Both branches have the bug.\n"
+        "Choose: ( ) 1. main, where all work goes ( ) 2. release-2\n"
+        "Your words: \n"
+        "[Send]"
     )
     assert empty == {"form.prompt": "Choose one, or write your answer."}
     assert task.inputs == [words]

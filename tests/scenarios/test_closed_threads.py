@@ -11,10 +11,7 @@ from .running_tasks import TITLE, a_task
 from .world import CARD_SECONDS, World
 
 DONE = "Opened PR #12.\nDone: Fix the login redirect. Reply here if there is more to do."
-IT_GOES_ON = (
-    "The agent goes on. When I can write there again, I post the missing messages. `/task attach {name}` "
-    "in another channel moves the thread."
-)
+IT_GOES_ON = "The agent goes on. `/task attach {name}` in another channel moves the task."
 
 
 def told_to_alice(world: World) -> list[str]:
@@ -211,8 +208,8 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
     assert world.alice.reads() == [
         "Slack is not answering, so creating *fix the login redirect* has to wait. I keep trying for an "
         "hour; no need to repeat it.",
-        "I may have posted a card in <#{}>: Slack's answer was lost, and I can't look there now "
-        "(not_in_channel). The task was not created. If you see the card, ignore it.".format(
+        "I may have posted a card in <#{}>: Slack's answer was lost, and I can't look there now. The task "
+        "was not created. If you see the card, ignore it.".format(
             world.slack.workspace.channel("general").id
         ),
     ]

@@ -120,12 +120,12 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
     [
         (
             faults.server_error("You are signed out or your session has expired.", 401),
-            "Coder refused my token for an hour, so I gave up stopping `loose`. Ask again when a Taskwire "
+            "Coder refused my token for an hour, so stopping `loose` failed. Ask again when a Taskwire "
             "administrator has fixed that.",
         ),
         (
             faults.server_error("Route not found.", 404),
-            "This Coder had no Tasks for an hour, so I gave up stopping `loose`.",
+            "This Coder had no Tasks for an hour, so stopping `loose` failed.",
         ),
     ],
     ids=["token", "tasks"],
@@ -214,7 +214,7 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
     assert world.alice.reads() == [
         WAITS,
-        "Coder did not answer for an hour, so I gave up creating *fix it*. Ask again when it is back.",
+        "Coder did not answer for an hour, so creating *fix it* failed. Ask again when Coder is back.",
     ]
     await world.passes(seconds=60)
     assert not world.coder.tasks
@@ -239,7 +239,7 @@ async def test_later_requests_wait_too_and_say_so(world: World) -> None:
     assert told == [WAITS, WAITS.replace("creating *fix it*", "stopping `loose`")]
     assert [said.partition(",")[0] for said in after_an_hour] == ["Coder did not answer for an hour"]
     assert world.alice.reads() == [
-        "Coder did not answer for an hour, so I gave up stopping `loose`. Ask again when it is back."
+        "Coder did not answer for an hour, so stopping `loose` failed. Ask again when Coder is back."
     ]
 
 
@@ -393,10 +393,7 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
     await frail.alice.types("/task create fix it", settles=False)
 
     assert frail.alice.reads() == [
-        (
-            "I'm not sure whether I got this: my data store did not answer. Look whether it was done "
-            "before you repeat it."
-        )
+        ("I may have lost this request: my data store did not answer. Check the result before you ask again.")
     ]
     frail.store.thaw()
     await frail.until(lambda: len(frail.coder.tasks) == 2, "what was taken happens")

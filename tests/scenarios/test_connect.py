@@ -17,8 +17,8 @@ from .waiting import a_waiting_agent
 from .world import CARD_SECONDS, World
 
 OFFER = (
-    "Connect your Coder account: copy a token from Coder's page, then press *Paste the token*. What you "
-    "do to your tasks is then done in your own name.\n[Get a token] [Paste the token]"
+    "Connect your Coder account to act in your own name. Copy a token from Coder's page, then paste it.\n"
+    "[Get a token] [Paste the token]"
 )
 
 # RETRY_SECONDS is longer than the first waits between two tries. LEASE_SECONDS is longer than a lease.
@@ -118,8 +118,8 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
     await both.passes(CARD_SECONDS)
 
     assert told == [
-        "Connect your Coder account, and I go on with creating *fix the logout*: copy a token from Coder's "
-        "page, then press *Paste the token*.\n[Get a token] [Paste the token]"
+        "Connect your Coder account, and I go on with creating *fix the logout*. Copy a token from Coder's "
+        "page, then paste it.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0].startswith("Connected: you are *cc* in Coder.")
     assert both.task("fix-the-logout").row.owner.username == "cc"
@@ -177,8 +177,8 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
     await pastes(both, both.bob, both.coder.add_token("alice"))
 
     assert refused == (
-        "Alice has connected *alice*, and an account belongs to one person. "
-        "They can give it up with `/task disconnect`."
+        "Alice has connected *alice*, and an account belongs to one person. Ask them to type "
+        "`/task disconnect`."
     )
     assert both.alice.reads() == ["Disconnected from *alice*. I have no token for you any more."]
     assert both.bob.reads()[-1].startswith("Connected: you are *alice* in Coder.")
@@ -229,8 +229,7 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 
     assert waiting == ["hourglass_flowing_sand"]
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect it again: what you asked for "
-        "waits, and then goes on by itself."
+        "Coder refuses my token for your account *alice*. Connect again, and I go on with your requests."
     ]
     assert task.inputs == ["add a test"]
     both.alice.reads()
@@ -373,15 +372,12 @@ async def test_the_home_tab_shows_the_account(both: World) -> None:
     refused = both.alice.home().splitlines()[-1]
     await both.alice.presses_in_home("Connect")
 
-    assert before == (
-        "I act for you in Coder with my own account, and find your tasks by your e-mail address. Connect "
-        "your account to act in your own name. [Connect]"
+    assert (
+        before == "I act for you with my own Coder account. Connect yours to act in your own name. [Connect]"
     )
     assert connected.startswith("You are *alice* in Coder. My token for you ends on ")
     assert connected.endswith(". [Change]")
-    assert refused == (
-        "Coder refuses my token for your account *alice*. What you ask for waits for it. [Connect]"
-    )
+    assert refused == ("Coder refuses my token for your account *alice*. Your requests wait. [Connect]")
     assert both.alice.dialog().startswith("[Connect Coder]")
     view = both.slack.views(both.alice.id)[-1]
     assert (await both.slack.submit(both.alice.id, view, {"account.token": both.coder.add_token("alice")})).ok

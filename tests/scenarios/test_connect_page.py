@@ -20,8 +20,8 @@ from .waiting import a_waiting_agent
 from .world import CARD_SECONDS, World
 
 OFFER = (
-    "Connect your Coder account: allow Taskwire on Coder's page. What you do to your tasks is then done in "
-    "your own name. This link is for you alone, and works for 10 minutes.\n"
+    "Connect your Coder account: allow Taskwire on Coder's page. You then act in your own name. This link "
+    "is for you alone, and works for 10 minutes.\n"
     "[Open Coder] [Paste a token instead]"
 )
 BEGIN_AGAIN = "Coder did not let me connect your account. `/task connect` begins again."
@@ -175,10 +175,10 @@ async def test_another_account_needs_the_number_that_the_browser_shows(
 
     assert re.fullmatch(r"\d{4} \d{4}", number)
     assert asked == [
-        "Is *alice* your account in Coder? Enter the number that your browser shows now, and I connect it. "
-        "If you did not allow it yourself, leave it: it ends after 10 minutes.\n[Enter the number]"
+        "Is *alice* your Coder account? Then enter the number that your browser shows. If you did not ask "
+        "for this, do nothing: the request ends after 10 minutes.\n[Enter the number]"
     ]
-    assert wrong == ["Your browser shows another number. Press *Enter the number* again."] * 2
+    assert wrong == ["The numbers differ. Press *Enter the number* again."] * 2
     assert held
     assert mallory.reads() == ["Connected: you are *alice* in Coder."]
     await mallory.types("/task disconnect")
@@ -208,10 +208,8 @@ async def test_without_the_number_nothing_is_connected(page: World, http: httpx.
     await submits(page, mallory, shown.splitlines()[-1])
     await page.passes(HOUR_SECONDS / 6 + 1)
 
-    assert told[4] == (
-        "Your browser shows another number. The account is not connected. `/task connect` begins again."
-    )
-    assert mallory.reads() == ["No account waits for a number any more. `/task connect` begins again."]
+    assert told[4] == ("The numbers differ. The account is not connected. `/task connect` begins again.")
+    assert mallory.reads() == ["I am not waiting for a number. `/task connect` begins again."]
     assert keys_of(page, "alice") == []
 
 
@@ -323,12 +321,11 @@ async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http
     await page.passes(CARD_SECONDS)
 
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect it again: what you asked for waits, and "
-        "then goes on by itself."
+        "Coder refuses my token for your account *alice*. Connect again, and I go on with your requests."
     ]
     assert waits == [
-        "Coder refuses my token for your account *alice*. Connect it again, and I go on with creating "
-        "*fix the login*.\n[Connect with Coder] [Paste a token instead]"
+        "Coder refuses my token for your account *alice*. Connect again, and I go on with creating *fix "
+        "the login*.\n[Connect with Coder] [Paste a token instead]"
     ]
     assert page.task("fix-the-login").row.owner.username == "alice"
     page.alice.reads()

@@ -115,8 +115,8 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
     await world.alice.runs("/task create one more")
 
     assert refused == (
-        "You have 2 tasks running, the limit for one person. Nothing was created. Stop or delete one of "
-        "them, or wait until one is paused. Then ask again."
+        "You have 2 tasks running, the limit for one person. Nothing was created. Stop or delete one, then "
+        "ask again."
     )
     assert len(world.coder.tasks) == 4
     threads[0].new_messages()

@@ -62,24 +62,24 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
     [
         (
             "create template=tasks-dokcer fix it",
-            "There is no template `tasks-dokcer` for tasks. Nothing was created.\n[Use tasks-docker]",
+            "There is no template `tasks-dokcer` for tasks, so nothing was created.\n[Use tasks-docker]",
         ),
         (
             "create template=nothing-like-it fix it",
-            "There is no template `nothing-like-it` for tasks, so nothing was created: choose "
+            "There is no template `nothing-like-it` for tasks, so nothing was created. Choose "
             "`tasks-docker`.\n[Use tasks-docker]",
         ),
         (
             "create preset=x fix it",
-            "The template `tasks-docker` has no presets. Nothing was created. Leave `preset=` out.",
+            "The template `tasks-docker` has no presets, so nothing was created. Leave `preset=` out.",
         ),
         (
             "create org=codr fix it",
-            "No organization `codr` has a template for tasks. Nothing was created.\n[Use coder]",
+            "No organization `codr` has a template for tasks, so nothing was created.\n[Use coder]",
         ),
         (
             "create template=<b><!here> fix it",
-            "There is no template `&lt;b&gt;@\u2060here` for tasks, so nothing was created: choose "
+            "There is no template `&lt;b&gt;@\u2060here` for tasks, so nothing was created. Choose "
             "`tasks-docker`.\n[Use tasks-docker]",
         ),
     ],
@@ -102,8 +102,8 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
     await world.alice.types("/task create template=big preset=green fix it")
 
     assert world.alice.reads() == [
-        "The template `big` has no preset `fsat`. Nothing was created.\n[Use Fast]",
-        "The template `big` has no preset `green`. Nothing was created.\n[Use Fast] [Use Slow]",
+        "The template `big` has no preset `fsat`, so nothing was created.\n[Use Fast]",
+        "The template `big` has no preset `green`, so nothing was created.\n[Use Fast] [Use Slow]",
     ]
 
 
@@ -141,7 +141,7 @@ async def test_a_default_that_is_gone_is_said(world: World) -> None:
     await world.alice.types("/task create fix it")
 
     assert world.alice.reads() == [
-        "The default template `old` is not in Coder. Nothing was created.\n[Use tasks-docker]"
+        "The default template `old` is not in Coder, so nothing was created.\n[Use tasks-docker]"
     ]
 
 
@@ -245,7 +245,7 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
     await world.alice.presses("Create another")
 
-    assert world.alice.sees() == ("This button has expired. Ask again.")
+    assert world.alice.sees() == ("This button is too old. Write your request again.")
     assert len(world.coder.tasks) == 1
 
 
@@ -339,9 +339,9 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
     place = world.slack.workspace.channel("random").id
     assert world.alice.reads() == [
-        f"Nothing was created. I'm not in <#{place}>. Invite me with `/invite @Taskwire`, then try again.",
-        "Nothing was created. I can't see this conversation. If it is a private channel, invite me with "
-        "`/invite @Taskwire`. If it is a direct message with somebody else, use a channel.",
+        f"I'm not in <#{place}>, so nothing was created. Invite me with `/invite @Taskwire`, then try again.",
+        "I can't see this conversation, so nothing was created. If it is a private channel, invite me with "
+        "`/invite @Taskwire`. Otherwise, use a channel.",
     ]
     assert not world.coder.tasks
 

@@ -56,7 +56,7 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
     assert waiting == ["hourglass_flowing_sand"]
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages()[-1] == (
-        "This reply was not delivered: the agent was not ready for a whole day.\n> use main\n[Try again]"
+        "This reply was not delivered: for a day, the agent was never ready.\n> use main\n[Try again]"
     )
     assert len(world.coder.requests) == asked
     assert task.inputs == []
@@ -158,10 +158,10 @@ async def test_the_person_is_told_which_request_was_given_up(world: World) -> No
     await world.alice.types(f"/task pause {task.name}")
     await world.alice.replies(thread, "!status")
 
-    why = "users.info: invalid_arguments. Administrators find it with `taskwire doctor`."
+    why = "users.info: invalid_arguments. Taskwire administrators see more with `taskwire doctor`."
     assert world.alice.reads() == [
-        f"I gave up stopping `{task.name}`: {why}",
-        f"I gave up answering you in the thread of *{TITLE}*: {why}",
+        f"Stopping `{task.name}`: {why}",
+        f"Answering you in the thread of *{TITLE}*: {why}",
     ]
     assert await world.dead_letters() == ["users.info: invalid_arguments"] * 2
     world.errors.clear()
@@ -181,8 +181,8 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"I gave up stopping *{TITLE}*: it did not succeed in a day. It may have been done, so look "
-        "before you ask again. Administrators find it with `taskwire doctor`."
+        f"Stopping *{TITLE}*: it did not succeed in a day. It may have been done, so look before you ask "
+        "again. Taskwire administrators see more with `taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]
     assert [text.partition(". ")[0] for text in thread.new_messages()] == [

@@ -8,7 +8,7 @@ from .people import Thread
 from .waiting import a_busy_agent
 from .world import World
 
-STOPPED = "Ended the live view of *Fix the login*, not the task."
+STOPPED = "Stopped following *Fix the login*. The task goes on."
 
 
 async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
@@ -42,8 +42,8 @@ async def _ends(world: World, thread: Thread) -> list[str]:
 
 
 async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
-    """A person follows an agent. The bot edits one message in the thread until somebody presses *End live
-    view*. The message then says that only the view has ended, not the task."""
+    """A person follows an agent. The bot edits one message in the thread until somebody presses *Stop
+    following*. The message then says that the task goes on."""
     thread, task, ts = await _followed(world)
     task.says("Reading src/login.py")
     await world.passes(6)
@@ -52,7 +52,7 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
     await world.passes(6)
     second = _shows(world, thread, ts)
 
-    await world.alice.clicks(thread, "End live view")
+    await world.alice.clicks(thread, "Stop following")
     await world.passes(6)
 
     assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
@@ -237,12 +237,12 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
     await world.alice.replies(thread, "!follow")
 
     assert world.alice.reads() == [
-        "10 agents are already followed. Slack allows no more. Try again in a few minutes."
+        "10 agents are already followed, which is the limit. Try again in a few minutes."
     ]
 
 
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
-    """The card's menu has *Follow*. While somebody follows the agent, the menu has *End live view*
+    """The card's menu has *Follow*. While somebody follows the agent, the menu has *Stop following*
     instead."""
     thread = await world.alice.mentions("fix it")
     world.task("fix-it").becomes("working", "On it")
@@ -253,10 +253,10 @@ async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
     await world.alice.clicks(thread, "Follow")
     await world.passes(4)
     again = thread.card()
-    await world.alice.clicks(thread, "End live view")
+    await world.alice.clicks(thread, "Stop following")
     await world.passes(6)
 
     assert "[⋯ Open in Coder, Follow, Logs, " in offered
-    assert "[⋯ Open in Coder, End live view, Logs, " in again
-    assert thread.new_messages() == ["Ended the live view of *Fix it*, not the task."]
+    assert "[⋯ Open in Coder, Stop following, Logs, " in again
+    assert thread.new_messages() == ["Stopped following *Fix it*. The task goes on."]
     assert world.alice.reads() == []

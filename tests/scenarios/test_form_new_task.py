@@ -105,7 +105,7 @@ async def test_new_like_a_task_whose_template_is_gone_says_so(world: World) -> N
 
     await world.alice.clicks(thread, "New like this")
 
-    said = "There is no template `Big ones` for tasks, so nothing was created: choose `tasks-docker`."
+    said = "There is no template `Big ones` for tasks, so nothing was created. Choose `tasks-docker`."
     assert world.alice.dialog() == form(world, "fix the login").replace(
         "[New task]", f"[New task]\n:warning: {said}"
     )
@@ -199,7 +199,7 @@ async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> Non
     await world.alice.types("/task create template=bgi")
 
     assert world.alice.dialog().startswith(
-        "[New task]\n:warning: There is no template `bgi` for tasks. Nothing was created.\n"
+        "[New task]\n:warning: There is no template `bgi` for tasks, so nothing was created.\n"
     )
 
 
@@ -252,7 +252,7 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
     await world.alice.submits(channel=quiet)
 
     assert world.alice.reads() == [
-        f"Nothing was created. I'm not in <#{quiet}>. Invite me with `/invite @Taskwire`, then try again."
+        f"I'm not in <#{quiet}>, so nothing was created. Invite me with `/invite @Taskwire`, then try again."
     ]
 
 
@@ -277,7 +277,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == (
-        "[New task]\nYou can't use any template for tasks. Ask a Coder administrator for one."
+        "[New task]\nYou have no template for tasks. Ask a Coder administrator for one."
     )
 
 

@@ -156,11 +156,11 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     told = [str(message["text"]) for message in world.slack.messages(direct)]
     assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
     assert told == [
-        ":warning: 6 of 6 linked tasks vanished from Coder's list at once: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I treat the "
-        "tasks as deleted."
+        ":warning: 6 of 6 tasks with a thread are missing from Coder's list: has the account of "
+        "CODER_SESSION_TOKEN lost rights? I leave each thread as it is; after a day I count its task as "
+        "deleted."
     ]
-    assert "6 of 6 linked tasks vanished" in (await world.bot.health())["coder"]
+    assert "6 of 6 tasks with a thread are missing" in (await world.bot.health())["coder"]
     for message in world.slack.messages(direct):
         world.reader.read_root(direct, str(message["ts"]))
 

@@ -26,8 +26,7 @@ from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies already wait for the agent, so I accept no more now. I did not accept those marked "
-    ":warning:. Write them again later."
+    "200 replies already wait for the agent. I did not accept those marked :warning:. Write them again later."
 )
 TOO_MUCH = (
     "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "

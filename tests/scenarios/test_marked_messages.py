@@ -15,8 +15,8 @@ HAS_TASK = (
     "its agent."
 )
 CHANGED = (
-    "That message was changed after your reaction. Nothing was created. Take your reaction away and react "
-    "again to make a task of it."
+    "That message was changed after your reaction, so nothing was created. To make a task of it, remove "
+    "your reaction and add it again."
 )
 
 
@@ -194,7 +194,7 @@ async def test_a_message_without_words_starts_nothing(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "That message has no text that an agent could get. Nothing was created. Reply to it: mention "
+        "That message has no text that an agent could get, so nothing was created. Reply to it: mention "
         "@Taskwire and say what to do."
     ]
 

@@ -234,7 +234,7 @@ async def test_a_colleague_cannot_press_the_offer_of_another(world: World) -> No
     await world.alice.presses_made_up("command.run.9", value)
     await world.alice.presses_made_up("command.run", "made up")
 
-    expired = "This button has expired. Ask again."
+    expired = "This button is too old. Write your request again."
     assert world.bob.reads() == [expired]
     assert world.alice.reads() == [f"Stop *{task.name}*?\n[Stop]", expired, expired]
     assert task.status == "active"

@@ -28,8 +28,8 @@ def stuck(person: Person, lasted: str = "30 min") -> str:
     """Return the text of the notice that nothing has changed in the task for this time. It mentions this
     person."""
     return (
-        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. *Logs* shows what the agent "
-        "wrote last. *Stop* pauses the task.\n[Stop] [Logs]"
+        f"<@{person.id}> Stuck: {TITLE}. Nothing has changed for {lasted}. Look at *Logs*, or *Stop* the "
+        "task.\n[Stop] [Logs]"
     )
 
 
@@ -122,8 +122,8 @@ async def test_a_task_whose_status_is_unknown_is_stuck_too(world: World) -> None
     await world.passes(30 * MINUTES)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Coder does not say what "
-        "its workspace is doing. Look at it in Coder."
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Coder does not say what the "
+        "workspace is doing. Look at it in Coder."
     ]
     await world.polls()
 
@@ -429,5 +429,5 @@ async def test_a_fallback_must_be_a_member_who_is_there(world: World) -> None:
 
     assert errors == {"settings.group": "Choose a person or a group, not both."}
     assert world.alice.reads() == [
-        "Carol is not in this channel, or is a guest. Nothing was changed. Choose somebody else."
+        "Carol is not in this channel, or is a guest, so nothing was changed. Choose somebody else."
     ]

@@ -314,7 +314,7 @@ async def test_a_reply_that_was_taken_back_is_not_passed_on(world: World, change
         await world.bob.edits(thread, reply, "// never mind")
     await world.alice.presses("Pass it on")
 
-    assert world.alice.sees() == "Bob has withdrawn it, so nothing was sent."
+    assert world.alice.sees() == "Bob took it back, so nothing was sent."
     assert task.inputs == []
 
 
@@ -346,7 +346,7 @@ async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -
 
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     assert thread.new_messages() == [
-        "Bob has changed this, but the agent gets it as it was passed on.\n> please remove the tests"
+        "Bob has changed this, but the agent gets the old text.\n> please remove the tests"
     ]
     assert world.alice.sees() == PASSED
 
@@ -368,9 +368,7 @@ async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_ag
     await world.alice.clicks(thread, "Retry and send")
     await comes_up(world)
 
-    assert told == [
-        "Bob has changed this, but the agent gets it as it was passed on.\n> please remove the tests"
-    ]
+    assert told == ["Bob has changed this, but the agent gets the old text.\n> please remove the tests"]
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     thread.new_messages()
     assert world.alice.reads()[-1] == "Resuming *Fix the login*."
@@ -452,7 +450,7 @@ async def test_nobody_else_can_pass_it_on(world: World) -> None:
     assert world.bob.reads() == [f"{refused}`!share @Bob` in its thread."]
     assert carol.reads() == [
         f"{refused}`!share @Carol` in its thread.",
-        "This button has expired. Ask again.",
+        "This button is too old. Write your request again.",
     ]
     assert task.inputs == []
 

@@ -57,7 +57,7 @@ async def test_the_owner_is_told_where_to_read_a_masked_part(world: World) -> No
     asked, home = world.alice.reads(), world.alice.home()
     body = repr(world.slack.ephemerals(world.alice.id)[-1].body)
 
-    hint = "A part is hidden because it looks like a secret. Read it in the message before you decide.\n"
+    hint = "A part looks like a secret and is hidden. Read the message before you decide.\n"
     assert len(asked) == 1
     assert "curl" not in asked[0]
     assert asked[0].endswith(f"{hint}{BUTTONS}")
@@ -122,7 +122,7 @@ async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world:
     assert thread.receipt(reply) == ["warning"]
     assert thread.new_messages() == [
         "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends it as it is now.",
+        "the message's menu sends the reply as it is now.",
         f"<@{world.alice.id}> Ready.\nNeeds you: {TITLE}. Reply here to go on.\n[Logs]",
     ]
 
@@ -213,7 +213,7 @@ async def test_a_file_that_the_owner_cannot_open_is_not_passed_on(world: World) 
     await world.passes(seconds=5)
 
     home = world.alice.home()
-    assert "You can't open trace.log, so you can't pass it on. Ask Bob to write it." in home
+    assert "You can't open trace.log, so you can't pass it on. Ask Bob to paste its text." in home
     assert "[Pass it on]" not in home
     assert task.inputs == []
     world.alice.reads(), world.bob.reads(), thread.new_messages()

@@ -262,8 +262,7 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     assert UNWATCHED in shown
     assert polled == {"bob": 2}
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect it again: what you asked for "
-        "waits, and then goes on by itself."
+        "Coder refuses my token for your account *alice*. Connect again, and I go on with your requests."
     ]
     assert len(thread.new_messages()) == 1
     other.new_messages()
@@ -284,14 +283,13 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
     await personal.polls()
 
     assert told == [
-        "Disconnected from *alice*. I have no token for you any more. I no longer watch *Fix the login*, and "
-        f"replies to it wait, until you connect again.\n{BUTTONS}"
+        "Disconnected from *alice*. I have no token for you any more. I can't see *Fix the login*: replies "
+        f"wait until you connect again.\n{BUTTONS}"
     ]
     assert UNWATCHED in unwatched
     assert waiting == []
     assert reminder == [
-        "Something waits for your Coder account, and goes on by itself when you connect it: copy a token "
-        "from Coder's page, then press *Paste the token*."
+        "A request of yours waits for your Coder account. Copy a token from Coder's page, then paste it."
     ]
     assert task.inputs == ["add a test"]
     assert "Not watched" not in watched + await card(personal, thread)

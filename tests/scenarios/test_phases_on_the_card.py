@@ -193,7 +193,7 @@ async def test_unknown_otherwise_is_unclear(world: World) -> None:
     task.status_is("active")
     await world.polls()
 
-    assert unclear.startswith(f"Unclear: {TITLE}. Coder does not say what its workspace is doing.")
+    assert unclear.startswith(f"Unclear: {TITLE}. Coder does not say what the workspace is doing.")
     assert await phase(world, thread) == "Working"
 
 

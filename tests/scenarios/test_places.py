@@ -9,8 +9,8 @@ from .world import World
 UNKNOWN = (
     "There is no such task that you can see here. It may have been deleted. `/task list` shows your tasks."
 )
-TOO_OLD = "This button has expired. Ask again."
-NOT_IN = "You are not in <#{}>, or I am not. Nothing was {}. Join it, or choose another one."
+TOO_OLD = "This button is too old. Write your request again."
+NOT_IN = "One of us is not in <#{}>, so nothing was {}. Join it and invite me, or use another."
 
 
 async def _a_hidden_task(world: World) -> tuple[Thread, str]:
@@ -252,7 +252,7 @@ async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> Non
 
 
 SHARED = (
-    "<#{}> is shared with another company, which could read what the agent writes. Nothing was {}. Use "
+    "<#{}> is shared with another company, which could read what the agent writes, so nothing was {}. Use "
     "another channel, or ask a Taskwire administrator to allow this one."
 )
 

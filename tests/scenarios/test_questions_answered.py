@@ -228,8 +228,8 @@ async def test_what_was_left_out_is_named(world: World) -> None:
     await world.passes(seconds=3)
 
     assert asked == [
-        "The agent can get text files of up to 100 kB, not this file: `plan.png`. Send the rest? Later "
-        "replies wait.\n"
+        "The agent can get text files of up to 100 kB, not this file: `plan.png`. Send the reply without "
+        "it? Later replies wait.\n"
         "> look\n"
         "[Send without them] [Don't send]"
     ]
@@ -403,12 +403,7 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
         await world.passes(seconds=5)
         await world.polls()
 
-    assert asked == [
-        "This reply was not delivered: the workspace is broken. *Retry and send* restarts it, then sends "
-        "the reply.\n"
-        "> use main\n"
-        "[Retry and send]"
-    ]
+    assert asked == ["This reply was not delivered: the workspace is broken.\n> use main\n[Retry and send]"]
     assert offers(thread) == []
     assert "Sent again.\n> use main" in thread.all_messages()
     assert task.inputs == ["use main"]
@@ -483,7 +478,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
     await world.alice.presses("Stop, then change it")
     await world.passes(seconds=4)
 
-    assert world.alice.sees() == "This button has expired. Ask again."
+    assert world.alice.sees() == "This button is too old. Write your request again."
     assert world.alice.reads() == []
     await world.polls()
     thread.new_messages()

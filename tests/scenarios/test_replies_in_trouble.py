@@ -50,12 +50,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
 
     assert receipt == ["warning"]
     assert warned.startswith("Broken: Fix the login. Its workspace failed.")
-    assert said == [
-        "This reply was not delivered: the workspace is broken. *Retry and send* restarts it, then sends "
-        "the reply.\n"
-        "> use main\n"
-        "[Retry and send]"
-    ]
+    assert said == ["This reply was not delivered: the workspace is broken.\n> use main\n[Retry and send]"]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert world.alice.reads() == [
@@ -274,7 +269,7 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
     assert receipt == ["warning"]
     assert said[-1] == (
-        "This reply was not delivered: the agent was not ready for a whole day.\n> use main\n[Try again]"
+        "This reply was not delivered: for a day, the agent was never ready.\n> use main\n[Try again]"
     )
     assert task.inputs == ["use main"]
 
@@ -292,7 +287,7 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
     await world.passes(seconds=5)
 
     assert said == (
-        "These 3 replies were not delivered: the agent was not ready for a whole day.\n"
+        "These 3 replies were not delivered: for a day, the agent was never ready.\n"
         "> first\n"
         "> second\n"
         "> third\n"

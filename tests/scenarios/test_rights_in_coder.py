@@ -17,8 +17,8 @@ LACKS = (
     "doctor` says what to do."
 )
 KEPT_OUT = (
-    "The Coder account taskwire may see tasks but not talk to their agents, so no reply reaches them. "
-    "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
+    "The Coder account taskwire can see tasks, but not write to agents, so no agent gets a reply. Start "
+    "Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
 )
 
 
@@ -116,7 +116,7 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
     await world.settles()
 
     assert said == [
-        "This reply was not delivered. My account in Coder may see *Fix the login* but not talk to its "
+        "This reply was not delivered. My account in Coder can see *Fix the login*, but not write to its "
         "agent. A Coder administrator can change that; `taskwire doctor` says how.\n"
         "> use main\n"
         "[Try again]"
@@ -136,7 +136,7 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
     await world.alice.replies(thread, "!logs")
 
     said = (
-        "My account in Coder may see *Fix the login redirect* but not talk to its agent. A Coder "
+        "My account in Coder can see *Fix the login redirect*, but not write to its agent. A Coder "
         "administrator can change that; `taskwire doctor` says how."
     )
     assert world.alice.reads() == [said, said]

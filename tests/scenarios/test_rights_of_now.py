@@ -14,8 +14,8 @@ from .world import World
 
 NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
 NO_MAIL = (
-    "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm it "
-    "in Slack, or ask a Slack administrator."
+    "I don't know who you are in Coder: your Slack profile has no confirmed e-mail address. Add one, or "
+    "ask a Slack administrator."
 )
 
 NOT_TO_THE_AGENT = "Your replies here do not reach the agent."

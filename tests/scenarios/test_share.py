@@ -431,11 +431,11 @@ async def test_a_name_of_nobody_or_of_several_people_changes_nothing(world: Worl
     await world.alice.replies(thread, f"!{verb} @Nobody <@{world.bob.id}>")
     await world.alice.replies(thread, f"!{verb} @Task Wire")
 
-    choose = f"Nothing was changed. Type `!{verb} @` and choose from the list that Slack shows."
+    choose = f"so nothing was changed. Type `!{verb} @` and choose from the list that Slack shows."
     assert world.alice.reads() == [
-        f"Several people are called `Jo Smith`. {choose}",
-        f"I don't know who `Nobody` is. {choose}",
-        f"I don't know who `Task Wire` is. {choose}",
+        f"Several people have the name `Jo Smith`, {choose}",
+        f"I don't know who `Nobody` is, {choose}",
+        f"I don't know who `Task Wire` is, {choose}",
     ]
 
 
@@ -451,8 +451,8 @@ async def test_nobody_is_found_by_name_among_too_many_people(
     await world.alice.replies(thread, "!share @Robert")
 
     assert world.alice.reads() == [
-        "I don't know who `Robert` is. Nothing was changed. Type `!share @` and choose from the list that "
-        "Slack shows."
+        "I don't know who `Robert` is, so nothing was changed. Type `!share @` and choose from the list "
+        "that Slack shows."
     ]
 
 
@@ -477,8 +477,7 @@ async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
     await world.alice.types(f"/task share loose <@{world.bob.id}>")
 
     assert world.alice.reads() == [
-        "`loose` has no thread in Slack, where others could steer it. Give it one first: `/task attach "
-        "loose`."
+        "`loose` has no thread in Slack, where others could steer it. Make one first: `/task attach loose`."
     ]
 
 

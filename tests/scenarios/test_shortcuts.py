@@ -148,7 +148,7 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
     assert before == []
     assert told[0] == (
         "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends it as it is now."
+        "the message's menu sends the reply as it is now."
     )
     assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
     thread.new_messages()
@@ -174,7 +174,7 @@ async def test_a_message_is_sent_once(world: World) -> None:
     await _uses(world, ts, "send_to_task")
 
     assert task.inputs == ["go on"]
-    assert world.alice.reads() == ["This message is already sent, or is sent when the agent is ready."]
+    assert world.alice.reads() == ["The agent has this message, or gets it when it is ready."]
 
 
 async def test_only_people_who_may_steer_send_a_message(world: World) -> None:

@@ -95,8 +95,7 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
         "*Fix it* is already paused. `/task resume loose` resumes it.",
         "*Fix it* has a new prompt. The agent reads it when the task is resumed.",
         "Resuming *Fix it*. `/task status loose` says what it is doing.",
-        "I show your words in the task's thread, and `loose` has none. Give it one first: "
-        "`/task attach loose`.",
+        "`loose` has no thread to show your reply in. Make one first: `/task attach loose`.",
         "`loose` has no thread in Slack. There is nothing to detach.",
     ]
 
@@ -146,7 +145,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
         "*Fix it* is running",
-        "The workspace of *Fix it* is starting or stopping right now",
+        "The workspace of *Fix it* is starting or stopping now",
         "*Fix it* has a new prompt",
     ]
     assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused by Alice"]
@@ -297,8 +296,8 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
     await world.alice.types("/task attach loose", "random")
 
     assert world.alice.reads() == [
-        f"The task got no thread. I'm not in <#{random.id}>. Invite me with `/invite @Taskwire`, then try "
-        "again."
+        f"I'm not in <#{random.id}>, so the task got no thread. Invite me with `/invite @Taskwire`, then "
+        "try again."
     ]
     random.members.append(world.slack.bot_user_id)
     thread = await world.alice.runs("/task attach loose", "random")

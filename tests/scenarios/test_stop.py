@@ -127,10 +127,7 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     offered, sent = world.alice.reads(), list(task.inputs)
     await world.alice.presses("Stop the task")
 
-    assert offered == [
-        "`pause` goes to the agent as your reply. To stop the task, press *Stop the task*, or write `stop`.\n"
-        "[Stop the task]"
-    ]
+    assert offered == ["`pause` goes to the agent as your reply. Stop the task instead?\n[Stop the task]"]
     assert sent == ["Pause!"]
     assert task.status == "paused"
     assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop the reply]"]
@@ -287,7 +284,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is starting or stopping right now. I'll stop it after that.",
+        "The workspace of *Fix the login* is starting or stopping now. After that I stop the task.",
     ]
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop the reply")
@@ -361,8 +358,8 @@ async def test_many_stop_signs_are_limited(world: World) -> None:
     assert len(said) == 11
     assert (
         said.count(
-            "That is more than ten requests in a minute, so I skipped the rest. Try again in a minute. "
-            "Replies still reach the agents."
+            "I take ten requests a minute, so I skipped the rest. Try again in a minute. Replies still "
+            "reach the agents."
         )
         == 1
     )

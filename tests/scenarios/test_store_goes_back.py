@@ -240,7 +240,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(ts) == ["white_check_mark"]
     assert thread.new_messages() == [
-        "My data store had lost this thread. I found its task again, so replies reach the agent.",
+        "I had lost this thread's task and found it again. The agent gets your replies.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
     ]
 
@@ -349,7 +349,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
     assert task.status == "paused"
     assert task.inputs == []
     assert asked == [
-        "Not sure that this arrived: my data store lost the result. Later replies wait.\n"
+        "Did this arrive? My data store lost the result. Later replies wait.\n"
         "> use main\n"
         "[It arrived] [Send again]"
     ]
@@ -369,10 +369,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
-        ". Before I repeat something that I did since then, I look whether it is done. If a newer thread "
-        "gets no "
-        "answers, write a reply there and I find its task. Tasks that were muted since then call people "
-        "again."
+        ". I check what I did after that before I repeat it. If I am silent in a newer thread, write a reply "
+        "there and I find its task. Tasks that were muted after that call people again."
     ]
 
 

@@ -80,7 +80,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "The agent already has the deleted reply of Alice. To correct it, write a new reply."
+        "The agent already has the deleted reply of Alice. To correct that, write a new reply."
     ]
 
 
@@ -290,10 +290,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
     await world.alice.clicks(thread, "Send again")
 
     assert before == []
-    assert said == [
-        "Not sure whether the agent has the old text of this reply. *Send again* sends the new text:\n"
-        "> use main"
-    ]
+    assert said == ["Did the agent get the old text? *Send again* above sends the new text:\n> use main"]
     assert task.inputs == ["use main"]
 
 

@@ -81,7 +81,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
     await world.passes(seconds=7 * 24 * 3600 + 1)
 
     assert without_notices(thread) == [
-        ("Nobody said within a week whether the agent got this, so I do nothing more.\n> use main")
+        ("Closed: nobody said within a week whether the agent got this.\n> use main")
     ]
     assert thread.receipt(reply) == ["warning"]
     assert task.inputs == ["and test it"]

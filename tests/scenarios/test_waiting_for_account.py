@@ -39,8 +39,8 @@ def waits(wish: str) -> str:
     """Return what the bot answers if a person without an account makes a request. `wish` is how the answer
     names the request."""
     return (
-        f"Connect your Coder account, and I go on with {wish}: copy a token from Coder's page, then press "
-        f"*Paste the token*.\n{BUTTONS}"
+        f"Connect your Coder account, and I go on with {wish}. Copy a token from Coder's page, then paste "
+        f"it.\n{BUTTONS}"
     )
 
 
@@ -48,8 +48,7 @@ def waits_again(wish: str) -> str:
     """Return what the bot answers to a request of Alice if Coder no longer accepts her token. `wish` is how
     the answer names the request."""
     return (
-        "Coder refuses my token for your account *alice*. Connect it again, and I go on with "
-        f"{wish}.\n{BUTTONS}"
+        f"Coder refuses my token for your account *alice*. Connect again, and I go on with {wish}.\n{BUTTONS}"
     )
 
 
@@ -155,7 +154,7 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
     await both.passes(600)
 
     assert carol.reads() == [
-        "No Coder account was connected for a week, so I gave up creating *fix the logout*. Ask again."
+        "No Coder account was connected for a week, so creating *fix the logout* failed. Ask again."
     ]
     assert await both.dead_letters() == []
 
@@ -171,7 +170,6 @@ async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.Monke
 
     assert carol.reads() == [
         waits("`/task list`"),
-        "1 requests wait for this Coder account, so I did not keep this one. Connect it and ask again.\n"
-        f"{BUTTONS}",
+        f"1 requests wait for this Coder account, so I did not keep yours. Connect and ask again.\n{BUTTONS}",
     ]
     await connects(both, carol, "cc")

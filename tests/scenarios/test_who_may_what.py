@@ -26,8 +26,8 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
         ({"is_bot": True}, "Only people can steer tasks."),
         (
             {"is_email_confirmed": False},
-            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. "
-            "Confirm it in Slack, or ask a Slack administrator.",
+            "I don't know who you are in Coder: your Slack profile has no confirmed e-mail address. Add "
+            "one, or ask a Slack administrator.",
         ),
     ],
 )
@@ -59,7 +59,7 @@ async def test_the_address_says_who_a_person_is(world: World) -> None:
     world.coder.add_user("bob2").email = "bob@example.com"  # present versions of Coder do not allow this
     await world.bob.types("/task create fix it")
     assert world.bob.reads() == [
-        "2 Coder users have the address bob@example.com. Ask a Coder administrator to keep one."
+        "2 Coder users have the address bob@example.com. Ask a Coder administrator to fix that."
     ]
 
 

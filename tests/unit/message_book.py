@@ -106,6 +106,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "tries_left": (3, 0),
     "count": (1, 3),
     "default": ("docker",),
+    "default_template_missing.default": ("old",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
     "no_account.count": (2, 0),
     "entries": ((_ENTRY,), ()),
@@ -129,7 +130,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         (
             f"{name}.name"
             for name in (
-                *("passed_on", "taken_back", "edited_after_passing_on", "decided_before"),
+                *("passed_on", "taken_back", "edited_after_passing_on", "decided_before", "files_changed"),
                 *("account_taken", "cannot_share_with", "fallback_not_there"),
             )
         ),
@@ -137,7 +138,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     ),
     "cannot_share_with.why": ("Guests of this workspace cannot use Taskwire.", ""),
     "create_form.error": ("",),
-    "files": ((), ("plan.pdf",)),
+    "files": (("plan.pdf",),),
     "filtered": ("mine",),
     "forges": (FORGES,),
     "finished": ((TaskLine(link(Phase.DONE)),), ()),
@@ -206,7 +207,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "private_metadata": ("",),
     "prompt": ("fix the login redirect",),
     "reference": ("k3-7f2a",),
-    "refused": ("You are not in <#C1>, or I am not. Nothing was changed.", ""),
+    "refused": ("One of us is not in <#C1>, so nothing was changed.", ""),
     "reply": (_REPLY,),
     "request": ("stopping *Fix the login*",),
     "resumed_by": ("Bob Berg", ""),
@@ -252,7 +253,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "where": ("https://acme.slack.com/archives/C1/p1",),
     "why": ("no space left on device",),
     "task_not_created.why": ("Coder said: no space left on device.",),
-    "task_not_attached.why": ("It is no longer in Coder.",),
+    "task_not_attached.why": ("The task is no longer in Coder.",),
     "job_given_up.why": ("Coder did not answer for an hour.",),
     "with_thread": (None, True),
     "words": ("Guests of this workspace cannot use Taskwire.",),

@@ -45,7 +45,7 @@ FINDINGS = (
     (
         ShownFinding("Slack bot token", "ok", "Slack knows it, in the workspace Acme."),
         ShownFinding("Coder token", "wrong", "It ends in an hour.", "Make a new one."),
-        ShownFinding("Administrators", "note", "Nobody is told of trouble.", "Set TASKWIRE_ADMINS."),
+        ShownFinding("Administrators", "note", "Nobody gets warnings.", "Set TASKWIRE_ADMINS."),
     ),
     (ShownFinding("Store", "ok", "It is Valkey 8."),),
 )

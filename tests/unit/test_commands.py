@@ -233,16 +233,13 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
         (
             "!Unmute",
             (
-                "`unmute` belongs in the task's thread: write `!unmute` there, or press *Unmute* on its "
-                "card. Nothing was done."
+                "Write `/task unmute NAME` here, or `!unmute` in the task's thread, or press *Unmute* on "
+                "its card."
             ),
         ),
         (
             "watch fix-login",
-            (
-                "`watch` belongs in the task's thread: write `!watch` there, or press *Watch* on its card. "
-                "Nothing was done."
-            ),
+            ("Write `!watch` in the task's thread, or press *Watch* on its card."),
         ),
     ],
 )

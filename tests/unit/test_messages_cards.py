@@ -147,7 +147,7 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
         (Phase.DONE, "took 12 min"),
         (Phase.FAILED, "took 12 min"),
         (Phase.PAUSED, "{ago}"),
-        (Phase.UNCLEAR, "Coder does not say what its workspace is doing"),
+        (Phase.UNCLEAR, "Coder does not say what the workspace is doing"),
     ],
 )
 def test_the_card_says_how_long_a_turn_has_run_or_took(phase: Phase, words: str) -> None:

@@ -92,7 +92,7 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
     assert shown_view(view) == [
         "# New task",
-        "You can't use any template for tasks. Ask a Coder administrator for one.",
+        "You have no template for tasks. Ask a Coder administrator for one.",
         "[Close]",
     ]
     assert view_faults(view) == []
@@ -119,10 +119,10 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
         "Delete Fix the login?",
         (
             "This is lost:\n•  Its workspace and every file in it; what was pushed stays.\n"
-            "•  What its agent wrote in Coder.\n"
-            "•  The 2 replies that wait for the agent; I post their text in the thread."
+            "•  What its agent wrote in Coder."
         ),
-        "~ The thread stays. Deleting cannot be undone; stopping keeps everything.",
+        "~ The thread stays, and I post the 2 waiting replies there. "
+        "Deleting cannot be undone; stopping keeps everything.",
         "[Delete] [Keep it]",
     ]
     assert view.content["callback_id"] == Dialog.DELETE.value
@@ -159,7 +159,7 @@ def test_a_long_choice_is_whole_above_its_button() -> None:
         "What shall I do?",
         f"1. {keep[3:]}\n2. Drop it",
         f"Choose: ( ) {keep[:74].rpartition(' ')[0]}… ( ) 2. Drop it",
-        "Or write your answer: ",
+        "Your words: ",
         "[Send] [Cancel]",
     ]
     assert shown_view(of_menu)[2:] == ["Go on?", "Choose: ( ) 1. Yes ( ) 2. No", "[Send] [Cancel]"]

@@ -179,7 +179,7 @@ def test_templates_with_their_presets() -> None:
 def test_no_templates() -> None:
     """Coder has no template, and the answer says whom to ask."""
     assert template_lists.template_list([]).text == (
-        "You can't use any template for tasks. Ask a Coder administrator for one."
+        "You have no template for tasks. Ask a Coder administrator for one."
     )
 
 

@@ -75,11 +75,11 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
         ("channel", None, None),
         (
             "text",
-            " is archived. The agent goes on. When I can write there again, I post the missing messages. ",
+            " is archived. The agent goes on. ",
             None,
         ),
         ("text", "/task attach fix-login-1a2b", {"code": True}),
-        ("text", " in another channel moves the thread.", None),
+        ("text", " in another channel moves the task.", None),
     ]
     assert quote_names(message.text).startswith("I can't write in the thread of “*x*” any more: <#C1>")
 

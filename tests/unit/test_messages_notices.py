@@ -148,7 +148,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
     assert lines[3].startswith("``` …\nline ")
     assert lines[3].endswith("Error: quota exceeded")
     assert lines[4:] == [
-        ("*Retry* starts it again. If it fails again, show this to a Coder administrator."),
+        ("*Retry* starts the workspace. If that fails, show this to a Coder administrator."),
         "[Retry] [Open in Coder]",
     ]
 
@@ -205,7 +205,7 @@ def test_what_happened_is_said_in_a_sentence(
         ("resumed", "Reply here to talk to the agent.", ["Open in Coder"]),
         (
             "stuck",
-            "*Logs* shows what the agent wrote last. *Stop* pauses the task.",
+            "Look at *Logs*, or *Stop* the task.",
             ["Stop", "Logs", "Open in Coder"],
         ),
         (

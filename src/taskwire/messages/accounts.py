@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.domain.text.message import Block, Button, Dialog, Message, View
-from taskwire.messages.blocks import bold_name, button, escape_line, plain_text
+from taskwire.messages.blocks import begin_sentence, bold_name, button, escape_line, plain_text
 from taskwire.messages.dialog_fields import make_field, make_view, small_text
 from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import question, statement
@@ -14,7 +14,7 @@ from taskwire.messages.shapes import question, statement
 PASTE_FIELD = "account.token"
 # In characters. Coder's tokens have 33; a much longer text cannot be a token.
 TOKEN_LENGTH = 200
-# A message names at most this many of the tasks that nobody watches any more.
+# A message names at most this many of the tasks that the bot cannot see any more.
 MOST_NAMED = 3
 # The block id and the action id of the field for the number that a browser shows.
 NUMBER_FIELD = "account.number"
@@ -33,12 +33,8 @@ class ConnectWays(NamedTuple):
 
     @property
     def steps(self) -> str:
-        """The steps by which a person connects an account, as the end of a sentence."""
-        return (
-            "allow it on a page of Coder"
-            if self.has_page
-            else "copy a token from Coder's page, then press *Paste the token*"
-        )
+        """The steps by which a person connects an account, as a sentence; empty if the button says enough."""
+        return "" if self.has_page else " Copy a token from Coder's page, then paste it."
 
 
 class ShownAccount(NamedTuple):
@@ -57,14 +53,13 @@ def describe_account(account: ShownAccount) -> str:
     """Return a line about a person's own account, as mrkdwn."""
     if not account.username:
         return (
-            "I act for you in Coder with my own account, and find your tasks by your e-mail address. Connect "
-            "your account to act in your own name."
+            "I act for you with my own Coder account. Connect yours to act in your own name."
             if account.is_optional
-            else "You have connected no Coder account. What you ask for waits for it."
+            else "You have connected no Coder account. Your requests wait."
         )
     name = escape_line(account.username, 60)
     if account.is_refused:
-        return f"Coder refuses my token for your account *{name}*. What you ask for waits for it."
+        return f"Coder refuses my token for your account *{name}*. Your requests wait."
     until = account.until
     ends = f" My token for you ends on {until:%B} {until.day}, {until.year}." if until is not None else ""
     return f"You are *{name}* in Coder.{ends}"
@@ -89,9 +84,8 @@ def offer_page(url: str, username: str = "") -> Message:
     """
     known = f"You are *{escape_line(username, 60)}* in Coder. " if username else ""
     words = (
-        f"{known}Connect {'another' if username else 'your Coder'} account: allow Taskwire on Coder's page. "
-        "What you do to your tasks is then done in your own name. This link is for you alone, and works for "
-        "10 minutes."
+        f"{known}Connect {'another' if username else 'your Coder'} account: allow Taskwire on Coder's "
+        "page. You then act in your own name. This link is for you alone, and works for 10 minutes."
     )
     page = button(Button.OPEN_CODER, "Open Coder", url=url, style="primary")
     return question(words, "", [page, _token_button()])
@@ -103,8 +97,8 @@ def ask_for_number(username: str) -> Message:
     The number is needed if the account's e-mail address is not the person's address in Slack.
     """
     words = (
-        f"Is *{escape_line(username, 60)}* your account in Coder? Enter the number that your browser shows "
-        "now, and I connect it. If you did not allow it yourself, leave it: it ends after 10 minutes."
+        f"Is *{escape_line(username, 60)}* your Coder account? Then enter the number that your browser "
+        "shows. If you did not ask for this, do nothing: the request ends after 10 minutes."
     )
     return question(
         words, "", [button(Button.CONFIRM_ACCOUNT, "Enter the number", "confirm", style="primary")]
@@ -125,9 +119,7 @@ def confirm_dialog(private_metadata: str) -> View:
 
 def offer_to_connect(ways: ConnectWays) -> Message:
     """Say how to connect a Coder account. There is a button for Coder's page and one for a token."""
-    words = (
-        f"Connect your Coder account: {ways.steps}. What you do to your tasks is then done in your own name."
-    )
+    words = f"Connect your Coder account to act in your own name.{ways.steps}"
     return question(words, "", _connect_buttons(ways))
 
 
@@ -144,15 +136,15 @@ def pasted_token_refused(ways: ConnectWays) -> Message:
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
     """Say that a request waits until the person has connected an account. `wish` describes the request."""
-    words = f"Connect your Coder account, and I go on with {wish}: {ways.steps}."
+    words = f"Connect your Coder account, and I go on with {wish}.{ways.steps}"
     return question(words, "", _connect_buttons(ways))
 
 
 def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's last request waits."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again, "
-        f"and I go on with {wish}."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again, and I go "
+        f"on with {wish}."
     )
     return question(words, "", _connect_buttons(ways))
 
@@ -164,36 +156,32 @@ def request_waits_for_renewal(wish: str) -> Message:
 
 def request_waits_for_owner(owner: str, wish: str) -> Message:
     """Say that a request waits until the task's owner, a person in Slack, has connected their account."""
-    words = f"That needs <@{owner}>'s Coder account, which I can't use now. I told them: {wish} waits for it."
-    return statement(words)
+    words = f"That needs <@{owner}>'s Coder account, which I can't use now."
+    return statement(f"{words} {begin_sentence(wish)} waits; I told them.")
 
 
 def too_many_wait(most: int, ways: ConnectWays) -> Message:
     """Say that a request was not kept, because `most` requests already wait for the account."""
-    words = (
-        f"{most} requests wait for this Coder account, so I did not keep this one. Connect it and ask again."
-    )
+    words = f"{most} requests wait for this Coder account, so I did not keep yours. Connect and ask again."
     return question(words, "", _connect_buttons(ways))
 
 
 def request_given_up(wish: str) -> Message:
     """Say that a request has waited a week for an account, and was given up."""
-    return statement(f"No Coder account was connected for a week, so I gave up {wish}. Ask again.")
+    return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")
 
 
 def account_needed(ways: ConnectWays) -> Message:
     """Say to a person without an account, in a direct message, that a request waits for the account."""
-    words = (
-        f"Something waits for your Coder account, and goes on by itself when you connect it: {ways.steps}."
-    )
+    words = f"A request of yours waits for your Coder account.{ways.steps}"
     return question(words, "", _connect_buttons(ways))
 
 
 def account_ended(username: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect it again: "
-        "what you asked for waits, and then goes on by itself."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again, and I go "
+        "on with your requests."
     )
     return question(words, "", _connect_buttons(ways))
 
@@ -201,8 +189,8 @@ def account_ended(username: str, ways: ConnectWays) -> Message:
 def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
     """Say that the person's token ends soon, and that Coder did not let the bot renew it."""
     words = (
-        f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and Coder "
-        "lets me make no other. Connect it again before that."
+        f"My token for your account *{escape_line(username, 60)}* ends on {until:%B} {until.day}, and I "
+        "can't renew it. Connect again before that."
     )
     return question(words, "", _connect_buttons(ways))
 
@@ -226,27 +214,28 @@ def disconnected(
 ) -> Message:
     """Say that the account is disconnected.
 
-    `unwatched` are the titles of the person's tasks that nobody watches now. `is_deleted` is false if Coder
-    did not confirm that it deleted the token.
+    `unwatched` are the titles of the person's tasks that the bot cannot see now. `is_deleted` is false if
+    Coder did not confirm that it deleted the token.
     """
     words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
+    page: list[Block] = []
     if not is_deleted:
-        words += " Coder did not answer, so delete `taskwire` on its page for tokens."
+        words += " Coder did not answer, so delete my token `taskwire` there."
+        page = [button(Button.OPEN_CODER, "Coder's tokens", url=f"{ways.coder_url}/settings/tokens")]
     if not unwatched:
-        return statement(words)
+        return question(words, "", page)
     names = [bold_name(title) for title in unwatched[:MOST_NAMED]]
     if len(unwatched) > MOST_NAMED:
         names.append(f"{len(unwatched) - MOST_NAMED} more")
     shown = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
-    them = "it" if len(unwatched) == 1 else "them"
-    words += f" I no longer watch {shown}, and replies to {them} wait, until you connect again."
-    return question(words, "", _connect_buttons(ways))
+    words += f" I can't see {shown}: replies wait until you connect again."
+    return question(words, "", [*page, *_connect_buttons(ways)])
 
 
 def owner_not_connected(name: str) -> Refusal:
-    """Say that the bot cannot watch a task, because the task's owner has connected no account."""
+    """Say that the bot cannot see a task, because the task's owner has connected no account."""
     return (
-        f"I can watch {bold_name(name)} only with its owner's Coder account, which is not connected.",
+        f"I can see `{escape_line(name, 60)}` only with its owner's Coder account, which is not connected.",
         "Ask its owner to attach it.",
     )
 

@@ -15,6 +15,7 @@ from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.text.message import Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
+    begin_sentence,
     button,
     button_rows,
     cut,
@@ -80,7 +81,7 @@ def thread_without_task() -> Message:
 
 def agent_has_message() -> Message:
     """Say, after the shortcut `Send to its task`, that the agent has the message already."""
-    return statement("This message is already sent, or is sent when the agent is ready.")
+    return statement("The agent has this message, or gets it when it is ready.")
 
 
 def thread_given(author: str, count: int) -> Message:
@@ -109,7 +110,7 @@ def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
     who = escape_line(by_name, 80) or "Somebody"
     now = "everybody here can steer new tasks. Older tasks stay as they are"
     if not is_everybody:
-        now = "only a task's owner can steer it, and the people with whom it is shared"
+        now = "only a task's owner, and people it is shared with, can steer it"
     return statement(
         f"{who} has changed the settings of this channel: from now on, {now}. "
         "`/task settings` shows and changes that."
@@ -123,7 +124,7 @@ def own_settings_saved(settings: PersonSettings) -> Message:
 
 def offer_settings() -> Message:
     """Offer the dialog with the channel's settings to a person who asked for it by a message."""
-    return question("The settings open in a dialog.", "", [button(Button.SETTINGS, "Settings", "settings")])
+    return question("Open the settings?", "", [button(Button.SETTINGS, "Settings", "settings")])
 
 
 def files_not_given(names: Sequence[str]) -> Message:
@@ -147,16 +148,16 @@ def task_not_created(why: str) -> Message:
 
 def task_not_attached(why: str) -> Message:
     """Say that the task got no thread, and why."""
-    return statement(f"The task got no thread. {why}")
+    return statement(f"The task got no thread here. {why}")
 
 
-def card_may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """Say that nobody knows whether the card was posted. `code_word` is the last error code from Slack."""
+def card_may_be_posted(channel: str, *, is_attached: bool = False) -> Message:
+    """Say that nobody knows whether the card was posted."""
     where = _conversation(channel)
-    left = "got no thread from me" if is_attached else "was not created"
+    left = "got no thread" if is_attached else "was not created"
     return statement(
-        f"I may have posted a card in {where}: Slack's answer was lost, and I can't look there now "
-        f"({escape_line(code_word, 60)}). The task {left}. If you see the card, ignore it."
+        f"I may have posted a card in {where}: Slack's answer was lost, and I can't look there now. The "
+        f"task {left}. If you see the card, ignore it."
     )
 
 
@@ -172,15 +173,16 @@ def cannot_post_card(code_word: str, channel: str = "", *, is_attached: bool = F
     """
     where = _conversation(channel)
     reasons = {
-        "not_in_channel": f"I'm not in {where}. Invite me with `/invite @Taskwire`, then try again.",
-        "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
-        "`/invite @Taskwire`. If it is a direct message with somebody else, use a channel.",
-        "is_archived": f"The channel {where} is archived. Use another one.",
+        "not_in_channel": (f"I'm not in {where}", "Invite me with `/invite @Taskwire`, then try again."),
+        "channel_not_found": (
+            "I can't see this conversation",
+            "If it is a private channel, invite me with `/invite @Taskwire`. Otherwise, use a channel.",
+        ),
+        "is_archived": (f"The channel {where} is archived", "Use another one."),
     }
-    why = reasons.get(
-        code_word, f"Slack does not let me post there ({escape_line(code_word, 60)}). Use another channel."
-    )
-    return task_not_attached(why) if is_attached else statement(f"Nothing was created. {why}")
+    why, hint = reasons.get(code_word, ("Slack does not let me post there", "Use another channel."))
+    left = "the task got no thread" if is_attached else "nothing was created"
+    return statement(f"{why}, so {left}. {hint}")
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
@@ -193,12 +195,11 @@ def thread_closed(link: Link, code_word: str) -> Message:
         "is_archived": f"{where} is archived",
         "not_in_channel": f"I was removed from {where}",
         "channel_not_found": f"I was removed from {where}, or it was deleted",
-    }.get(code_word, f"Slack does not let me post in {where} ({escape_line(code_word, 60)})")
+    }.get(code_word, f"Slack does not let me post in {where}")
     name = escape_line(link.record.name, 60)
     return statement(
-        f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on. When I can "
-        f"write there again, I post the missing messages. `/task attach {name}` in another channel "
-        "moves the thread."
+        f"I can't write in the thread of {bold_title(link)} any more: {why}. The agent goes on. "
+        f"`/task attach {name}` in another channel moves the task."
     )
 
 
@@ -206,9 +207,9 @@ def thread_read_by_outsiders(link: Link) -> Message:
     """Tell the task's owner that people of another company can now read the thread."""
     name = escape_line(link.record.name, 60)
     return statement(
-        f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent "
-        f"of {bold_title(link)} says there, but not write to it. `/task attach {name}` in another channel "
-        "moves the thread."
+        f"<#{link.record.channel}> is shared with another company now. They can read what the agent of "
+        f"{bold_title(link)} says, but not write to it. `/task attach {name}` in another channel moves the "
+        "task."
     )
 
 
@@ -298,8 +299,8 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
     `verb` is the bot's next act.
     """
     return statement(
-        f"The workspace of {bold_title(link)} is starting or stopping right now. "
-        f"I'll {get_word(verb)} it after that."
+        f"The workspace of {bold_title(link)} is starting or stopping now. After that I {get_word(verb)} "
+        "the task."
     )
 
 
@@ -376,8 +377,8 @@ def too_many_requests(most: int = 10) -> Message:
     """Say that the person has made more than `most` requests in a minute."""
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
-        f"That is more than {count} requests in a minute, so I skipped the rest. Try again in a minute. "
-        "Replies still reach the agents."
+        f"I take {count} requests a minute, so I skipped the rest. Try again in a minute. Replies still "
+        "reach the agents."
     )
 
 
@@ -395,8 +396,7 @@ def answer_shared() -> Message:
 def command_outcome_unknown() -> str:
     """Say that nobody knows whether a command was stored, because Redis did not answer."""
     return (
-        "I'm not sure whether I got this: my data store did not answer. Look whether it was done before "
-        "you repeat it."
+        "I may have lost this request: my data store did not answer. Check the result before you ask again."
     )
 
 
@@ -407,9 +407,7 @@ def store_unreachable() -> str:
 
 def written_by_other_version() -> Message:
     """Say that an answer needs data that another version of Taskwire stored and this version cannot read."""
-    return statement(
-        "Another version of Taskwire wrote this, and I can't read it. Try again when that version runs again."
-    )
+    return statement("I can't read this: another version of Taskwire wrote it. Ask a Taskwire administrator.")
 
 
 def too_many_jobs_waiting() -> str:
@@ -449,8 +447,8 @@ def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message
     """Say that a job was given up. `request` describes the job, for example `stopping *Fix the login*`."""
     doubt = "It may have been done, so look before you ask again. "
     return statement(
-        f"I gave up {request}: {end_sentence(escape_line(why, 300))} "
-        f"{(doubt if is_outcome_unknown else '')}Administrators find it with `taskwire doctor`."
+        f"{begin_sentence(request)}: {end_sentence(escape_line(why, 300))} "
+        f"{(doubt if is_outcome_unknown else '')}Taskwire administrators see more with `taskwire doctor`."
     )
 
 
@@ -469,8 +467,8 @@ def token_refused() -> Message:
 
 def card_never_posted(*, is_attached: bool) -> Message:
     """Say that the card could not be posted for an hour. If `is_attached` is true, the task exists."""
-    left = "The task got no thread." if is_attached else "Nothing was created."
-    return statement(f"I could not post the card for an hour, so I gave up. {left}")
+    left = "the task got no thread" if is_attached else "nothing was created"
+    return statement(f"I could not post the card for an hour, so {left}.")
 
 
 def coder_has_no_tasks() -> Message:
@@ -483,9 +481,7 @@ def coder_has_no_tasks() -> Message:
 
 def slack_rate_limited() -> Message:
     """Say that Slack's rate limits left no room for the answer in time."""
-    return statement(
-        "Slack limits how often I may call it, and I am at the limit. Try again in a few minutes."
-    )
+    return statement("Slack takes no more from me now. Try again in a few minutes.")
 
 
 def slack_failed() -> Message:

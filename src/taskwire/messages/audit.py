@@ -31,7 +31,7 @@ def audit_page(
     """
     shown = one_line(typed, 80)
     if not entries:
-        words = f"Nobody did anything that fits `{escape_mrkdwn(shown.replace('`', ''))}`." if shown else ""
+        words = f"Nothing fits `{escape_mrkdwn(shown.replace('`', ''))}`." if shown else ""
         words = words or "Nobody has done anything yet."
         return statement(f"{trouble} {words}".strip())
     about = "".join(
@@ -47,15 +47,12 @@ def audit_page(
 
 def exported() -> Message:
     """Say that the bot has sent the entries of the audit trail as a file."""
-    return statement("The audit trail is in your direct messages with me, one JSON object a line.")
+    return statement("*Who did what* is in your direct messages with me, as a file.")
 
 
 def chain_is_broken(number: int, reason: str) -> str:
     """Say that somebody has changed the audit trail in the store."""
-    return (
-        f":warning: Somebody has changed this trail: entry {number} does not fit ({reason}). "
-        "Compare it with Taskwire's log."
-    )
+    return f":warning: This list was changed at entry {number}: {reason}. Compare it with Taskwire's log."
 
 
 def _line(stored: StoredEntry) -> str:

@@ -156,6 +156,11 @@ def end_sentence(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
 
 
+def begin_sentence(text: str) -> str:
+    """Make the first letter a capital letter. Text that begins with code, such as `/task list`, stays."""
+    return text[:1].upper() + text[1:]
+
+
 def format_age(moment: datetime) -> str:
     """Return mrkdwn that Slack shows as, for example, `3 minutes ago`. Slack keeps the age up to date."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{format_utc(moment)}>"

@@ -287,7 +287,7 @@ def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
             why = blocks.fit_cause(link.build_error, width - len(_WORKSPACE_FAILED))
             return f"{_WORKSPACE_FAILED}{why}" if why else "Its workspace failed"
         case Phase.UNCLEAR:
-            return "Coder does not say what its workspace is doing"
+            return "Coder does not say what the workspace is doing"
         case _:
             return get_report(link)
 

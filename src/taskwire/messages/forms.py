@@ -110,7 +110,7 @@ def create_form(
     if not templates:
         return notice_dialog(
             Dialog.CREATE,
-            "You can't use any template for tasks. Ask a Coder administrator for one.",
+            "You have no template for tasks. Ask a Coder administrator for one.",
         )
     shown = limit_options(templates, next((each for each in templates if each.id == chosen), None))
     template = next((each for each in shown if each.id == chosen), shown[0])
@@ -184,15 +184,14 @@ def _answer_field(*, is_beside_choices: bool) -> Block:
         "max_length": INPUT_LENGTH,
     }
     hint = "If you choose as well, the agent gets both."
-    return make_field(Field.PROMPT.value, "Or write your answer", element, is_optional=True, hint=hint)
+    return make_field(Field.PROMPT.value, "Your words", element, is_optional=True, hint=hint)
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
     """Make the dialog that asks before a task is deleted. `waiting` is the number of undelivered replies."""
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
-    if waiting:
-        replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
-        losses.append(f"{replies} for the agent; I post their text in the thread.")
+    replies = "waiting reply" if waiting == 1 else f"{waiting} waiting replies"
+    stays = f"The thread stays, and I post the {replies} there." if waiting else "The thread stays."
     layout = [
         line(
             "title",
@@ -203,7 +202,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
             ],
         ),
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
-        small_text("stays", "The thread stays. Deleting cannot be undone; stopping keeps everything."),
+        small_text("stays", f"{stays} Deleting cannot be undone; stopping keeps everything."),
     ]
     return make_view(Dialog.DELETE, layout, private_metadata, "Delete", "Keep it")
 

@@ -48,15 +48,15 @@ def reply_delivered_late(text: str) -> Message:
 
 def reply_delivered_twice(text: str) -> Message:
     """Say that the agent got a reply twice."""
-    words = "I was interrupted here, and the agent got this twice. Tell the agent if that matters."
+    words = "I was interrupted here, and the agent got this twice. Tell it to ignore one."
     return _notice_about(words, text)
 
 
 def reply_maybe_delivered_twice(text: str) -> Message:
     """Say that the agent may have got a reply twice, because the log that would show this is gone."""
     words = (
-        "I was interrupted here, and the log of the agent is gone: the agent may have got this twice. "
-        "Tell the agent if that matters."
+        "I was interrupted here, and the agent's log was deleted, so it may have got this twice. Ask the "
+        "agent if that matters."
     )
     return _notice_about(words, text)
 
@@ -70,12 +70,12 @@ def reply_edited_late(text: str) -> Message:
 def reply_deleted_late(author: str) -> Message:
     """Say that a reply was deleted after the agent got it. `author` is a name; empty if not known."""
     which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
-    return statement(f"The agent already has {which}. To correct it, write a new reply.")
+    return statement(f"The agent already has {which}. To correct that, write a new reply.")
 
 
 def unknown_reply_edited(text: str) -> Message:
     """Say that a reply was edited, and that nobody knows whether the agent has the earlier text."""
-    words = "Not sure whether the agent has the old text of this reply. *Send again* sends the new text:"
+    words = "Did the agent get the old text? *Send again* above sends the new text:"
     return _notice_about(words, text)
 
 
@@ -98,12 +98,12 @@ def _button_value(link: Link, job_id: str) -> str:
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Coder's answer was lost and the agent's log does not show it."""
-    return _ask_arrived_or_not(link, job_id, text, "Not sure that this arrived.")
+    return _ask_arrived_or_not(link, job_id, text, "Did this arrive?")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Redis has lost the record of the delivery."""
-    why = "Not sure that this arrived: my data store lost the result."
+    why = "Did this arrive? My data store lost the result."
     return _ask_arrived_or_not(link, job_id, text, why)
 
 
@@ -135,7 +135,9 @@ def ask_about_refused_files(link: Link, job_id: str, names: Sequence[str], text:
         button(Button.SEND_AS_IT_IS, "Send without them", value),
         button(Button.DROP_INPUT, "Don't send", value),
     ]
-    return question(f"{_cannot_take_files(names)} Send the rest? Later replies wait.", text, choices)
+    them = "it" if len(names) == 1 else "them"
+    words = f"{_cannot_take_files(names)} Send the reply without {them}? Later replies wait."
+    return question(words, text, choices)
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
@@ -150,8 +152,8 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 def too_many_replies(most: int) -> Message:
     """Say that a reply was not accepted, because `most` replies wait already."""
     return statement(
-        f"{most} replies already wait for the agent, so I accept no more now. I did not accept those "
-        "marked :warning:. Write them again later."
+        f"{most} replies already wait for the agent. I did not accept those marked :warning:. Write them "
+        "again later."
     )
 
 
@@ -208,7 +210,7 @@ def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -
 
 def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """Say that the agent accepted no reply for a day, and offer to try again."""
-    words = f"{_not_delivered(texts)}: the agent was not ready for a whole day."
+    words = f"{_not_delivered(texts)}: for a day, the agent was never ready."
     return _ask_to_try_again(link, job_id, words, _join_texts(texts))
 
 
@@ -248,10 +250,7 @@ def _ask_to_try_again(link: Link, job_id: str, words: str, text: str) -> Message
 
 def workspace_broken(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """Say that the workspace is broken. Offer to restart the workspace and then send these replies."""
-    what = "the reply" if len(texts) == 1 else "the replies"
-    words = (
-        f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* restarts it, then sends {what}."
-    )
+    words = f"{_not_delivered(texts)}: the workspace is broken."
     choices = [button(Button.RETRY_AND_SEND, "Retry and send", _button_value(link, job_id), style="primary")]
     return question(words, _join_texts(texts), choices)
 
@@ -302,9 +301,7 @@ def question_expired(text: str, *, is_outcome_unknown: bool) -> Message:
     send the reply.
     """
     if is_outcome_unknown:
-        return _notice_about(
-            "Nobody said within a week whether the agent got this, so I do nothing more.", text
-        )
+        return _notice_about("Closed: nobody said within a week whether the agent got this.", text)
     return _notice_about("Nobody answered for a week, so this reply was not sent.", text)
 
 
@@ -334,9 +331,7 @@ def attached_again(where: str) -> str:
 
 def thread_found_again() -> Message:
     """Say that Redis had lost the thread, and that the bot has found the thread's task again."""
-    return statement(
-        "My data store had lost this thread. I found its task again, so replies reach the agent."
-    )
+    return statement("I had lost this thread's task and found it again. The agent gets your replies.")
 
 
 def thread_unknown() -> Message:
@@ -416,9 +411,7 @@ def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
 
 def offer_to_stop(link: Link, job_id: str) -> Message:
     """Offer to stop the task, to a person who wrote only `pause` to the task's agent."""
-    words = (
-        "`pause` goes to the agent as your reply. To stop the task, press *Stop the task*, or write `stop`."
-    )
+    words = "`pause` goes to the agent as your reply. Stop the task instead?"
     return question(words, "", [button(Button.PAUSE, "Stop the task", _button_value(link, job_id))])
 
 

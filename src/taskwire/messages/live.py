@@ -29,13 +29,13 @@ _LONGEST_LINES = 2_000
 
 def showing(link: Link, lines: str, until_ms: int) -> Message:
     """Show the last lines that the agent wrote. `lines` is empty if the agent has written nothing yet."""
-    words = f"Live for everybody in this thread, from {bold_name(get_name(link))}, until "
+    words = f"{bold_name(get_name(link))}, live for everybody here, until "
     words += f"{format_time(from_ms(until_ms))}:"
     written = cut(break_emoji(escape_line(lines, _LONGEST_LINES)), _LONGEST_LINES)
     layout = [section("live", words)]
     if lines.strip():
         layout.append(code_block("text", lines))
-    layout += button_rows("buttons", [button(Button.UNFOLLOW, "End live view", link.id)])
+    layout += button_rows("buttons", [button(Button.UNFOLLOW, "Stop following", link.id)])
     return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=tuple(layout))
 
 
@@ -58,7 +58,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
     name = bold_name(get_name(link))
     match why:
         case "stopped":
-            return f"Ended the live view of {name}, not the task."
+            return f"Stopped following {name}. The task goes on."
         case "time":
             return f"Followed {name} for ten minutes."
         case "turn":
@@ -69,7 +69,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
         case "broken":
             return f"Followed {name} until its workspace failed."
         case "unclear":
-            return f"Followed {name} until Coder stopped saying what it does."
+            return f"Followed {name} until Coder no longer showed its state."
         case "link":
             return f"Followed {name} until this thread ended."
 
@@ -81,7 +81,7 @@ def following(link: Link) -> Message:
 
 def not_following(link: Link) -> Message:
     """Say that no message shows the agent's live output, to a person who wants to end it."""
-    return statement(f"There is no live view of {bold_name(get_name(link))}.")
+    return statement(f"Nobody follows {bold_name(get_name(link))}.")
 
 
 def not_working(link: Link) -> Refusal:
@@ -91,4 +91,4 @@ def not_working(link: Link) -> Refusal:
 
 def too_many_followed(most: int) -> Refusal:
     """Say, to a person who wants to see live output, that it is already shown for too many agents."""
-    return (f"{most} agents are already followed. Slack allows no more.", "Try again in a few minutes.")
+    return (f"{most} agents are already followed, which is the limit.", "Try again in a few minutes.")

@@ -24,7 +24,7 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "mute": "mute it",
     "unmute": "unmute it",
     "follow": "follow its agent",
-    "unfollow": "end its live view",
+    "unfollow": "stop following it",
     "watch": "watch it",
     "unwatch": "stop watching it",
     "share": "share it",

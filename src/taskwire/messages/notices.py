@@ -53,10 +53,10 @@ _NEXT: dict[NoticeKind, str] = {
     "needs_input": "Reply here to go on.",
     "completed": "Reply here if there is more to do.",
     "failed": "Reply here to tell the agent how to go on.",
-    "error": ("*Retry* starts it again. If it fails again, show this to a Coder administrator."),
+    "error": ("*Retry* starts the workspace. If that fails, show this to a Coder administrator."),
     "paused": "Nothing is lost: a reply resumes it.",
     "resumed": "Reply here to talk to the agent.",
-    "stuck": "*Logs* shows what the agent wrote last.",
+    "stuck": "Look at *Logs*, or *Stop* the task.",
     "reminder": "Reply here, or let me remind you later.",
     "gone": "Replies here reach no agent now. `/task create` starts a new task.",
 }
@@ -248,8 +248,8 @@ def _follow_overdue(link: Link, notice: Notice) -> str:
     if notice.kind == "reminder":
         return f"The agent has waited for {lasted}. {_NEXT['reminder']}"
     if link.state.status != "active":
-        return "Coder does not say what its workspace is doing. Look at it in Coder."
-    return f"{_NEXT['stuck']} *Stop* pauses the task."
+        return "Coder does not say what the workspace is doing. Look at it in Coder."
+    return _NEXT["stuck"]
 
 
 def _describe_deletion(notice: Notice, by_name: str) -> str:

@@ -59,8 +59,8 @@ def _join_with_or(names: Sequence[str]) -> str:
 def no_email() -> Refusal:
     """Say that the person's Slack profile has no confirmed e-mail address."""
     return (
-        "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address.",
-        "Confirm it in Slack, or ask a Slack administrator.",
+        "I don't know who you are in Coder: your Slack profile has no confirmed e-mail address.",
+        "Add one, or ask a Slack administrator.",
     )
 
 
@@ -68,7 +68,7 @@ def no_account(email: str, count: int) -> Refusal:
     """Say that no Coder user has this e-mail address, or that `count` users have it."""
     shown = escape_line(email, 80)
     if count:
-        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to keep one.")
+        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to fix that.")
     return (
         f"No Coder user has your address {shown}.",
         "Sign in to Coder once with it, or ask a Coder administrator to add you.",
@@ -90,7 +90,7 @@ def account_suspended(email: str) -> Refusal:
 
 def not_connected() -> Refusal:
     """Say that the person is no Coder user yet, and how to become one."""
-    return ("I can't tell who you are in Coder.", "`/task connect` connects your account.")
+    return ("I don't know who you are in Coder.", "`/task connect` connects your account.")
 
 
 def pasted_token_lost() -> Refusal:
@@ -105,12 +105,12 @@ def not_authorized() -> Refusal:
 
 def nothing_to_confirm() -> Refusal:
     """Say that no account waits for the number that the browser shows."""
-    return ("No account waits for a number any more.", "`/task connect` begins again.")
+    return ("I am not waiting for a number.", "`/task connect` begins again.")
 
 
 def wrong_number(tries_left: int) -> Refusal:
     """Say that the typed number is not the number that the browser shows."""
-    what = "Your browser shows another number."
+    what = "The numbers differ."
     if not tries_left:
         return (f"{what} The account is not connected.", "`/task connect` begins again.")
     return (what, "Press *Enter the number* again.")
@@ -121,7 +121,7 @@ def account_taken(username: str, name: str) -> Refusal:
     holder = escape_line(name, 80) or "Somebody else"
     return (
         f"{holder} has connected *{escape_line(username, 60)}*, and an account belongs to one person.",
-        "They can give it up with `/task disconnect`.",
+        "Ask them to type `/task disconnect`.",
     )
 
 
@@ -146,8 +146,8 @@ def not_mentioned(text: str, command: str, *, is_known: bool) -> Refusal:
     `command` is what the person types again, such as `!share @`, as code.
     """
     name = escape_line(text.replace("`", ""), 60)
-    why = f"Several people are called `{name}`" if is_known else f"I don't know who `{name}` is"
-    return (f"{why}. Nothing was changed.", f"Type {command} and choose from the list that Slack shows.")
+    why = f"Several people have the name `{name}`" if is_known else f"I don't know who `{name}` is"
+    return (f"{why}, so nothing was changed.", f"Type {command} and choose from the list that Slack shows.")
 
 
 def cannot_share_with(name: str, why: str = "") -> Refusal:
@@ -197,23 +197,23 @@ def message_thread_has_task() -> Refusal:
 def message_unreadable() -> Refusal:
     """Say that a message cannot become a task, because the bot cannot read it."""
     return (
-        "I can't read that message. Nothing was created.",
-        "It may be deleted, or I am not in its channel.",
+        "I can't read that message, so nothing was created.",
+        "It was deleted, or I am not in its channel.",
     )
 
 
 def message_changed() -> Refusal:
     """Say that a message does not become a task, because it was edited after the reaction."""
     return (
-        "That message was changed after your reaction. Nothing was created.",
-        "Take your reaction away and react again to make a task of it.",
+        "That message was changed after your reaction, so nothing was created.",
+        "To make a task of it, remove your reaction and add it again.",
     )
 
 
 def message_without_text() -> Refusal:
     """Say that a message cannot become a task, because it has no text."""
     return (
-        "That message has no text that an agent could get. Nothing was created.",
+        "That message has no text that an agent could get, so nothing was created.",
         "Reply to it: mention @Taskwire and say what to do.",
     )
 
@@ -233,8 +233,8 @@ def shared_channel(channel: str, what: str) -> Refusal:
     """
     return (
         (
-            f"<#{channel}> is shared with another company, which could read what the agent writes. Nothing "
-            f"was {what}."
+            f"<#{channel}> is shared with another company, which could read what the agent writes, so "
+            f"nothing was {what}."
         ),
         "Use another channel, or ask a Taskwire administrator to allow this one.",
     )
@@ -246,8 +246,8 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     `what` is the act as a participle: `created` or `attached`.
     """
     return (
-        f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
-        "Join it, or choose another one.",
+        f"One of us is not in <#{channel}>, so nothing was {what}.",
+        "Join it and invite me, or use another.",
     )
 
 
@@ -295,11 +295,11 @@ def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> 
     shown = escape_line(wanted, 60)
     if near:
         return (
-            f"There is no template `{shown}` for tasks. Nothing was created.",
+            f"There is no template `{shown}` for tasks, so nothing was created.",
             f"Did you mean {_join_with_or(near)}?",
         )
     return (
-        f"There is no template `{shown}` for tasks, so nothing was created: choose {_offer_names(names)}.",
+        f"There is no template `{shown}` for tasks, so nothing was created. Choose {_offer_names(names)}.",
         "",
     )
 
@@ -308,9 +308,12 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
     """Say that the template has no preset of this name. `near` are similar names, `names` are all names."""
     named = f"`{escape_line(template, 60)}`"
     if not names:
-        return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
-    offered = f"Did you mean {_join_with_or(near)}?" if near else f"It has {_list_names(names)}."
-    return (f"The template {named} has no preset `{escape_line(wanted, 60)}`. Nothing was created.", offered)
+        return (f"The template {named} has no presets, so nothing was created.", "Leave `preset=` out.")
+    offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
+    return (
+        f"The template {named} has no preset `{escape_line(wanted, 60)}`, so nothing was created.",
+        offered,
+    )
 
 
 def template_ambiguous(names: Sequence[str]) -> Refusal:
@@ -332,7 +335,7 @@ def organization_ambiguous(wanted: str, organizations: Sequence[str]) -> Refusal
 def no_templates() -> Refusal:
     """Say that Coder has no template for tasks."""
     return (
-        "Coder has no template for tasks. Nothing was created.",
+        "Coder has no template for tasks, so nothing was created.",
         "Ask a Coder administrator for one.",
     )
 
@@ -341,7 +344,7 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
     """Say that no organization of this name has templates. `near` and `names` are names to choose from."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
     return (
-        f"No organization `{escape_line(wanted, 60)}` has a template for tasks. Nothing was created.",
+        f"No organization `{escape_line(wanted, 60)}` has a template for tasks, so nothing was created.",
         offered,
     )
 
@@ -349,7 +352,7 @@ def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str])
 def channel_template_missing() -> Refusal:
     """Say that Coder does not have the template that was set for the channel."""
     return (
-        "The template that is set for this channel is no longer in Coder. Nothing was created.",
+        "The template that is set for this channel is no longer in Coder, so nothing was created.",
         "Choose another one in `/task settings`, or name one: `template=NAME`.",
     )
 
@@ -357,13 +360,13 @@ def channel_template_missing() -> Refusal:
 def fallback_not_there(name: str) -> Refusal:
     """Say that the person who was chosen as fallback cannot be called, and why."""
     who = escape_line(name, 80) or "The person whom you chose"
-    return (f"{who} is not in this channel, or is a guest. Nothing was changed.", "Choose somebody else.")
+    return (f"{who} is not in this channel, or is a guest, so nothing was changed.", "Choose somebody else.")
 
 
 def default_template_missing(default: str, names: Sequence[str]) -> Refusal:
     """Say that Coder does not have the default template of the settings. `names` are all templates."""
     return (
-        f"The default template `{escape_line(default, 60)}` is not in Coder. Nothing was created.",
+        f"The default template `{escape_line(default, 60)}` is not in Coder, so nothing was created.",
         f"Name one yourself: `template={escape_line(names[0], 60)}`, for example.",
     )
 
@@ -383,12 +386,12 @@ def coder_said(why: str) -> str:
 
 CREATE_FAILED = "Coder answered with errors for 15 minutes. A Coder administrator can find out why."
 CODER_NEVER_ANSWERED = "Coder did not answer for an hour, so I stopped trying."
-TASK_GONE = "It is no longer in Coder."
+TASK_GONE = "The task is no longer in Coder."
 
 
 def task_has_thread(permalink: str) -> str:
     """Say that the task has a thread already, because another person attached the task first."""
-    return f"It has one already: <{permalink}>" if permalink else "It has one already."
+    return f"It already has a thread: <{permalink}>" if permalink else "It already has a thread."
 
 
 def attach_in_progress(name: str) -> Refusal:
@@ -417,11 +420,11 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
     if verb in ("share", "unshare"):
         return (
             f"`{shown}` has no thread in Slack, where others could steer it.",
-            f"Give it one first: `/task attach {shown}`.",
+            f"Make one first: `/task attach {shown}`.",
         )
     return (
-        f"I show your words in the task's thread, and `{shown}` has none.",
-        f"Give it one first: `/task attach {shown}`.",
+        f"`{shown}` has no thread to show your reply in.",
+        f"Make one first: `/task attach {shown}`.",
     )
 
 
@@ -433,8 +436,8 @@ def coder_refused(verb: str, link: Link, why: str) -> Refusal:
 def prompt_is_command() -> Refusal:
     """Say that a prompt may not begin with `!`, because agents would run it as a shell command."""
     return (
-        "A prompt cannot begin with `!`: agents run what follows it in their shell.",
-        "Nothing was done. Put a word before it.",
+        "A prompt cannot begin with `!`: agents run the rest as a shell command.",
+        "Nothing was done. Put a word first.",
     )
 
 
@@ -442,14 +445,14 @@ def prompt_is_masked(link: Link) -> Refusal:
     """Say that a text with masked secrets did not replace a prompt, because the secrets would be lost."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     return (
-        f"Nothing was changed: `{MASK}` hides a secret of the prompt, and would replace it.",
-        f"Write the secret itself, leave that part out, or ask {owner} to edit it.",
+        f"Nothing was changed: `{MASK}` stands for a secret of the prompt, and would replace it.",
+        f"Remove `{MASK}`, write the secret, or ask {owner} to edit the prompt.",
     )
 
 
 def button_expired() -> Refusal:
     """Say that a button is too old, because the button's data is no longer stored."""
-    return ("This button has expired.", "Ask again.")
+    return ("This button is too old.", "Write your request again.")
 
 
 def steps_too_old() -> Refusal:
@@ -462,7 +465,7 @@ def agent_got_nothing(link: Link) -> Refusal:
     name = escape_line(link.record.name, 60)
     return (
         f"I can't write in the thread of {bold_name(get_name(link))} any more, so its agent got nothing.",
-        f"Invite me to its channel, or type `/task attach {name}` in another channel: that moves the thread.",
+        f"Invite me to its channel, or type `/task attach {name}` in another channel: that moves the task.",
     )
 
 
@@ -497,7 +500,7 @@ def agent_lost(link: Link) -> Refusal:
 def agent_access_denied(title: str) -> Refusal:
     """Say that Coder shows Taskwire's account the task, but not the task's agent."""
     return (
-        f"My account in Coder may see {bold_name(title)} but not talk to its agent.",
+        f"My account in Coder can see {bold_name(title)}, but not write to its agent.",
         "A Coder administrator can change that; `taskwire doctor` says how.",
     )
 
@@ -511,14 +514,14 @@ def build_never_ends(link: Link) -> Refusal:
     """Say that the workspace has been starting or stopping for too long."""
     return (
         f"The workspace of {bold_name(get_name(link))} has been starting or stopping for minutes.",
-        "I stopped waiting. Look at it in Coder, then try again.",
+        "Look at it in Coder, then try again.",
     )
 
 
 def logs_unavailable(title: str) -> Refusal:
     """Say that Coder shows no log while the workspace is in its present state."""
     return (
-        f"Coder shows no log of {bold_name(title)} while its workspace is not running.",
+        f"{bold_name(title)} has no log while its workspace is not running.",
         "Try again when it runs.",
     )
 

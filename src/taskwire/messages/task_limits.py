@@ -17,7 +17,7 @@ def too_many_running(most: int) -> Refusal:
     """Say that `most` tasks of the person run, and what makes room for the next one."""
     return (
         f"You have {_count(most, 'task')} running, the limit for one person. Nothing was created.",
-        "Stop or delete one of them, or wait until one is paused. Then ask again.",
+        "Stop or delete one, then ask again.",
     )
 
 

@@ -272,7 +272,7 @@ def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
             continue
         size = f"{file.size:,} bytes" if file.size < 1_000 else f"{file.size / 1_000:,.0f} kB"
         shown: Block = {"type": "link", "url": url, "text": name} if url else text_piece(name)
-        rest = f" ({size}): the agent gets it whole, so read it before you decide."
+        rest = f" ({size})" + (": the agent gets it whole, so read it before you decide." if url else "")
         parts.append({"type": "rich_text_section", "elements": [shown, text_piece(rest)]})
     return [{"type": "rich_text", "block_id": block_id, "elements": [*parts]}] if parts else []
 
@@ -306,16 +306,19 @@ def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
         words = f"The end does not fit here. Decide in the thread, or ask {author} for a shorter one."
         return [line(block_id, [text_piece(words)])]
     if unreadable := _list_unreadable(asked):
-        words = f"You can't open {', '.join(unreadable)}, so you can't pass it on. Ask {author} to write it."
+        words = (
+            f"You can't open {', '.join(unreadable)}, so you can't pass it on. Ask {author} to paste its "
+            "text."
+        )
         return [line(block_id, [text_piece(words)])]
     if not asked.is_hidden:
         return []
-    words = "A part is hidden because it looks like a secret"
+    words = "A part looks like a secret and is hidden"
     if not url:
-        words = f"{words}, so you can't pass it on. Ask {author} to write it without."
+        words = f"{words}, so you can't pass it on. Ask {author} to leave it out."
         return [line(block_id, [text_piece(words)])]
-    link: Block = {"type": "link", "url": url, "text": "in the message"}
-    return [line(block_id, [text_piece(f"{words}. Read it "), link, text_piece(" before you decide.")])]
+    link: Block = {"type": "link", "url": url, "text": "the message"}
+    return [line(block_id, [text_piece(f"{words}. Read "), link, text_piece(" before you decide.")])]
 
 
 def get_asked_text(asked: AskedLine) -> str:
@@ -352,12 +355,12 @@ def not_passed_on() -> Message:
 
 def taken_back(name: str) -> Message:
     """Tell the owner that the reply was deleted or is not for the agent any more."""
-    return statement(f"{escape_line(name, 60) or 'Its author'} has withdrawn it, so nothing was sent.")
+    return statement(f"{escape_line(name, 60) or 'Its author'} took it back, so nothing was sent.")
 
 
 def settled_already() -> Message:
-    """Say that a decision about the reply was made already, or that the button is too old."""
-    return statement("That is already decided, or the button is too old.")
+    """Say that the reply can no longer be decided about, because it is no longer stored."""
+    return statement("This button is too old.")
 
 
 def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
@@ -373,11 +376,11 @@ def files_changed(name: str, files: Sequence[str]) -> Message:
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in files)
     return statement(
         f"{author} has changed {named} since this was passed on, so nothing was sent. *Send to its task* in "
-        "the message's menu sends it as it is now."
+        "the message's menu sends the reply as it is now."
     )
 
 
 def edited_after_passing_on(name: str, text: str) -> Message:
     """Say that a reply was changed after another person sent it to the agent. `text` is the new text."""
-    words = f"{escape_line(name, 60)} has changed this, but the agent gets it as it was passed on."
+    words = f"{escape_line(name, 60)} has changed this, but the agent gets the old text."
     return question(words, text, [])

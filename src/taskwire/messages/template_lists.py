@@ -36,7 +36,7 @@ class TemplateLine:
 def template_list(items: Sequence[TemplateLine]) -> Message:
     """Show the templates that this person may use, each with its presets and *Use*."""
     if not items:
-        nothing = "You can't use any template for tasks. Ask a Coder administrator for one."
+        nothing = "You have no template for tasks. Ask a Coder administrator for one."
         return Message(text=nothing, blocks=(section("none", nothing),))
     shown = items[:MOST_TEMPLATES]
     layout = [line("heading", [text_piece("Templates for tasks", is_bold=True)])]

@@ -51,7 +51,7 @@ def account_lacks_rights(username: str, missing: Sequence[str], features: Sequen
 def account_without_agents(username: str) -> Refusal:
     """Say that Coder does not let accounts with the role Owner talk to other people's agents."""
     return (
-        f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches them.",
+        f"The Coder account {username} can see tasks, but not write to agents, so no agent gets a reply.",
         "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS.",
     )
 
@@ -124,18 +124,18 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
-        f"My data store (Redis) went back to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat something "
-        "that I did since then, I look whether it is done. If a newer thread gets no answers, write a "
-        "reply there and I find its task. Tasks that were muted since then call people again."
+        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I check what I did after that "
+        "before I repeat it. If I am silent in a newer thread, write a reply there and I find its task. "
+        "Tasks that were muted after that call people again."
     )
 
 
 def tasks_vanished(count: int, linked: int) -> str:
     """Say that `count` of `linked` tasks with a thread vanished at once, more than people usually delete."""
     return (
-        f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I treat the "
-        "tasks as deleted."
+        f"{count} of {linked} tasks with a thread {'is' if count == 1 else 'are'} missing from Coder's list: "
+        "has the account of CODER_SESSION_TOKEN lost rights? I leave each thread as it is; after a day I "
+        "count its task as deleted."
     )
 
 

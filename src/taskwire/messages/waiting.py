@@ -26,7 +26,7 @@ from taskwire.domain.queueing.person_jobs import (
 )
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.text.message import Message
-from taskwire.messages.blocks import bold_name, escape_line
+from taskwire.messages.blocks import bold_name, escape_line, format_moment
 from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, statement
 
@@ -105,27 +105,27 @@ def request_waits_for_version(until: datetime) -> Message:
     Another version has stored the request. At `until` the request is given up.
     """
     return statement(
-        "Another version of Taskwire has stored your request, and this one can't read it. It waits for that "
-        f"version until {until:%Y-%m-%d} at most. Your later requests wait too, except a stop. I told the "
-        "administrators."
+        f"I can't read your request yet: another version of Taskwire stored it. {_waits_until(until)}"
     )
 
 
 def request_waits_for_key(until: datetime) -> Message:
     """Say that the request waits, because the key with which it was encrypted is missing."""
-    return statement(
-        "I can't read your request, because a key of mine is missing. It waits for the key until "
-        f"{until:%Y-%m-%d} at most. Your later requests wait too, except a stop. I told the "
-        "administrators."
+    return statement(f"I can't read your request yet: a key of mine is missing. {_waits_until(until)}")
+
+
+def _waits_until(until: datetime) -> str:
+    return (
+        f"It waits until {format_moment(until)} at the latest; later requests wait too, except a stop. I "
+        "told the Taskwire administrators."
     )
 
 
 def request_never_readable() -> Message:
     """Say that the request was given up, because no running version of Taskwire could read it for a week."""
     return statement(
-        "Another version of Taskwire has stored a request here, and this version can't read it. I waited a "
-        "week for the other version, then gave the request up. Ask again. Administrators find it with "
-        "`taskwire doctor`."
+        "I could not read a request here for a week: another version of Taskwire stored it. Ask again. "
+        "Taskwire administrators see more with `taskwire doctor`."
     )
 
 
@@ -147,16 +147,18 @@ def request_waits_for_token(request: str) -> Message:
 def token_refused_too_long(request: str) -> Message:
     """Say that the request was given up, because Coder refused the bot's own token for an hour."""
     return statement(
-        f"Coder refused my token for an hour, so I gave up {request}. Ask again when a Taskwire "
+        f"Coder refused my token for an hour, so {request} failed. Ask again when a Taskwire "
         "administrator has fixed that."
     )
 
 
 def coder_never_had_tasks(request: str) -> Message:
     """Say that the request was given up, because Coder did not have the feature Tasks for an hour."""
-    return statement(f"This Coder had no Tasks for an hour, so I gave up {request}.")
+    return statement(f"This Coder had no Tasks for an hour, so {request} failed.")
 
 
 def never_answered_in_time(side: SilentSystem, request: str) -> Message:
     """Say that the request was given up, because Coder or Slack did not answer for an hour."""
-    return statement(f"{side} did not answer for an hour, so I gave up {request}. Ask again when it is back.")
+    return statement(
+        f"{side} did not answer for an hour, so {request} failed. Ask again when {side} is back."
+    )

@@ -70,10 +70,10 @@ class ThreadOpener:
         except (ChannelProblem, MessageGone) as problem:
             context.audit.is_failed("cannot_post")
             is_attached = record.task_id is not None
-            make_answer = (
-                answers.card_may_be_posted if context.is_outcome_unknown else answers.cannot_post_card
-            )
-            answer = make_answer(problem.code, record.channel, is_attached=is_attached)
+            if context.is_outcome_unknown:
+                answer = answers.card_may_be_posted(record.channel, is_attached=is_attached)
+            else:
+                answer = answers.cannot_post_card(problem.code, record.channel, is_attached=is_attached)
             return done(_end_unbound(self._deps, link), (requester, answer))
         except NotFound:
             context.audit.is_failed("task_gone")

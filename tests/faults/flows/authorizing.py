@@ -35,8 +35,8 @@ VERIFIER = "v" * 64
 # come without end.
 LIFETIME = timedelta(days=400)
 CONNECT_AGAIN = (
-    "Coder refuses my token for your account *{name}*. Connect it again: what you asked for waits, and then "
-    "goes on by itself.\n[Connect with Coder] [Paste a token instead]"
+    "Coder refuses my token for your account *{name}*. Connect again, and I go on with your requests.\n"
+    "[Connect with Coder] [Paste a token instead]"
 )
 BEGIN_AGAIN = "Coder did not let me connect your account. `/task connect` begins again."
 

@@ -20,8 +20,7 @@ AWAY = answers.store_unreachable()
 # The bot answers with this text if Redis's answer to the claim was lost. If other claims were sent in the
 # same exchange, their persons get this text too.
 CANNOT_TELL = (
-    "I'm not sure whether I got this: my data store did not answer. Look whether it was done before you "
-    "repeat it."
+    "I may have lost this request: my data store did not answer. Check the result before you ask again."
 )
 
 

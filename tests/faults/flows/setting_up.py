@@ -47,8 +47,8 @@ class SettingUp(Direct):
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: from now on, everybody here can steer new "
             "tasks. Older tasks stay as they are. `/task settings` shows and changes that.",
-            f"Stuck: {title}. Nothing has changed for N min. *Logs* shows what the agent wrote last. "
-            "*Stop* pauses the task.\n[Stop] [Logs]",
+            f"Stuck: {title}. Nothing has changed for N min. Look at *Logs*, or *Stop* the task.\n[Stop] "
+            "[Logs]",
         ]
         assert [kind for kind, _ in self.new_directs(actor)] == ["call"]
         self.told_at_most(

@@ -201,7 +201,7 @@ class Breaking(Telling):
         Coder's list of tasks shows."""
         return self._told(
             actor,
-            "The workspace failed, so the agent can't work. *Retry* starts it again. If it fails again, "
+            "The workspace failed, so the agent can't work. *Retry* starts the workspace. If that fails, "
             "show this to a Coder administrator.",
         )
 

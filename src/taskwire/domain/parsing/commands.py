@@ -474,14 +474,15 @@ def _refuse_thread_verb(word: str, rest: str) -> None:
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or is_task_name(rest)):
         return
-    raise UserError(
-        f"`{verb.name}` belongs in the task's thread{_describe_thread_verb(verb)} Nothing was done."
-    )
+    raise UserError(f"Write {_describe_thread_verb(verb)}.")
 
 
 def _describe_thread_verb(verb: ThreadVerb) -> str:
+    """Say where the verb works: here with a task's name, if it is a command too, and in the thread."""
+    command = find_verb(verb.name)
+    here = f"`/task {command.usage}` here, or " if command is not None else ""
     pressed = f", or press *{verb.button}* on its card" if verb.button else ""
-    return f": write `!{verb.name}` there{pressed}."
+    return f"{here}`!{verb.name}` in the task's thread{pressed}"
 
 
 _PARSERS: dict[str, Callable[[str, Verb], Command]] = {
