@@ -8,6 +8,7 @@ from taskwire_sandbox.coder.faults import server_error
 from taskwire_sandbox.slack import Attachment
 
 from .people import Thread
+from .test_pass_on_whole import change_content
 from .world import World, new_world
 
 HAS_TASK = (
@@ -90,6 +91,25 @@ async def test_a_message_that_was_changed_after_the_reaction_starts_nothing(worl
         f"print all keys\n\nFrom Slack: {_link(world, ts)}"
     ]
     world.reader.new_in(channel, ts)
+
+
+async def test_a_file_that_was_changed_while_the_request_waited_starts_nothing(world: World) -> None:
+    """Alice reacts to Bob's message with a file while Coder does not answer. Bob changes the file meanwhile.
+    Alice has not read it, so it does not become her task."""
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    ts = await world.slack.post(world.bob.id, "general", "look at this", files=(file,))
+    world.coder.plan_fault("*", server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.slack.react(world.alice.id, "general", ts, "robot_face")
+    await world.settles()
+
+    change_content(world, b"rm -rf the lot")
+    world.coder.clear_faults()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert world.alice.reads()[-1] == CHANGED
+    assert world.coder.tasks == []
 
 
 async def test_an_alert_of_an_app_becomes_a_task_too(world: World) -> None:

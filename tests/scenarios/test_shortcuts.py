@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import Attachment, CallFault
 
 from .test_pass_on_whole import change_content
@@ -152,6 +153,43 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
     )
     assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
     thread.new_messages()
+
+
+async def test_no_file_is_read_for_a_person_who_may_not_steer(world: World) -> None:
+    """Bob may not steer Alice's task. He uses the shortcut on a message with a file: he is refused, and the
+    bot does not read the file."""
+    thread, task = await a_waiting_agent(world)
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    ts = await world.alice.replies(thread, "@bob look at this", files=(file,))
+
+    await world.slack.message_shortcut(world.bob.id, "general", ts, "send_to_task")
+    await world.settles()
+
+    assert [each.downloads for each in world.slack.backend.files.files.values()] == [0]
+    assert (task.inputs, len(world.bob.reads())) == ([], 1)
+
+
+async def test_a_file_is_not_changed_while_the_check_of_rights_waits(world: World) -> None:
+    """Coder does not tell who Alice is when she uses the shortcut on Bob's message. Bob changes his file
+    meanwhile. The agent gets nothing when Coder is back."""
+    thread, task = await a_waiting_agent(world)
+    file = Attachment("trace.log", b"boom in line 7", "text/plain")
+    ts = await world.bob.replies(thread, "look at this", files=(file,))
+    world.bob.reads()
+    world.alice.reads()
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+    await world.slack.message_shortcut(world.alice.id, "general", ts, "send_to_task")
+    await world.settles()
+
+    change_content(world, b"rm -rf the lot")
+    world.coder.clear_faults()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert task.inputs == []
+    assert thread.new_messages()[-1].startswith("Bob has changed `trace.log` since this was passed on")
+    world.alice.reads()
 
 
 async def test_ones_own_aside_is_sent_without_a_name(world: World) -> None:

@@ -9,7 +9,7 @@ again.
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
@@ -43,12 +43,18 @@ class MessageSender:
     async def _send(self, link: Link | None, work: SendToTask, context: JobContext) -> Outcome:
         if link is None or link.end_reason is not None:
             raise UserError(*refusals.link_ended(await self._people.find_visible(work.requester, link)))
-        if work.files and not work.file_hashes and work.author != work.requester.person:
-            # The person sends the files as they are now. Store their hashes before anything can make the job
-            # wait, because the author can change the files meanwhile.
+        is_hashed = not work.files or bool(work.file_hashes) or work.author == work.requester.person
+        try:
+            await self._people.require_right_to("send", work.requester, link)
+        except OutsideError:
+            # The check has to wait. The author can change the files meanwhile.
+            if is_hashed:
+                raise
+        if not is_hashed:
+            # The person sends the files as they are now. Store their hashes before anything else can make the
+            # job wait.
             hashes = await self._agent_input.hash_files(work.files)
             return retry(0, context.job.with_work(file_hashes=hashes))
-        await self._people.require_right_to("send", work.requester, link)
         job_id = f"{REPLY_ID_PREFIX}{work.ts}"
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
         if is_waiting or await self._deps.links.find_delivered(link.id, work.ts) is not None:

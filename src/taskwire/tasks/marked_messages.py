@@ -2,21 +2,22 @@
 
 The prompt is the message, with its text files and a link back to the message. The task belongs to the person
 who reacted, and the task's card is in the message's thread. `create.py` checks the request, as for a mention.
-A message that was edited after the reaction starts nothing, because the person has not read its new words.
+A message that was edited after the reaction starts nothing, because the person has not read its new words. So
+does a message with a file that was changed while the request waited.
 """
 
 from dataclasses import replace
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ThreadRef, Ts, microseconds
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.domain.text.mrkdwn import is_blank
-from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, refusals
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.request_retries import retry_for_person
@@ -47,7 +48,11 @@ class MarkedMessages:
         return await retry_for_person(self._deps, context, None, partial(self._handle, work))
 
     async def _handle(self, work: MakeTaskOfMessage, context: JobContext) -> Outcome:
-        await self._people.get_account(work.requester.person)
+        waits_for: OutsideError | None = None
+        try:
+            await self._people.get_account(work.requester.person)
+        except OutsideError as error:
+            waits_for = error
         channel = work.requester.channel
         try:
             message = await self._deps.slack.find_picked(channel, work.message_ts)
@@ -55,15 +60,23 @@ class MarkedMessages:
             raise UserError(*refusals.message_unreadable()) from None
         if message is None:
             return done()
+        if message.files and work.file_hashes is None:
+            # Store this before the job can wait, because the message's author can change the files meanwhile.
+            hashes = await self._agent_input.hash_files(message.files)
+            return retry(0, context.job.with_work(file_hashes=hashes))
+        if waits_for is not None:
+            raise waits_for
         # If the message is a reply, the answer is shown in the thread of that reply, where the person reads.
         requester = work.requester.model_copy(update={"thread_ts": message.thread_ts})
         try:
-            return await self._start(requester, message, context)
+            return await self._start(requester, message, work.file_hashes or (), context)
         except UserError as error:
             context.audit.is_refused(error.reason)
             return replace(done(None, (requester, answers.refusal(error))), is_refusal=True)
 
-    async def _start(self, requester: Requester, message: PickedMessage, context: JobContext) -> Outcome:
+    async def _start(
+        self, requester: Requester, message: PickedMessage, hashes: tuple[str, ...], context: JobContext
+    ) -> Outcome:
         root = message.thread_ts or message.ts
         link = await self._deps.links.find_by_thread(ThreadRef(requester.channel, root))
         if link not in (None, make_link_id(context.job.id)):
@@ -78,8 +91,13 @@ class MarkedMessages:
             text=message.text,
             blocks=message.blocks_json,
             files=message.files,
+            file_hashes=hashes,
         )
+        if len(message.files) != len(hashes):
+            raise UserError(*refusals.message_changed(), reason="changed")
         prepared = await self._agent_input.prepare(written)
+        if prepared.changed_files:
+            raise UserError(*refusals.message_changed(), reason="changed")
         if is_blank(prepared.text):
             raise UserError(*refusals.message_without_text())
         behind = await self._agent_input.link_back(requester.channel, message)

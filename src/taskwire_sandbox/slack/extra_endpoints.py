@@ -107,6 +107,7 @@ class ExtraEndpoints:
             raise web.HTTPFound("/signin")
         if found is None or not found.is_complete:
             raise web.HTTPNotFound
+        found.downloads += 1
         return web.Response(body=found.content, content_type=found.mimetype)
 
 

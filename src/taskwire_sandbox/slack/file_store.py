@@ -45,6 +45,8 @@ class SharedFile:
     filetype: str = "text"
     is_uploaded: bool = False
     is_complete: bool = False
+    # How often the app has read the content.
+    downloads: int = 0
     shares: list[tuple[str, bool, str, str | None]] = field(default_factory=list)
 
     def payload(self, base_url: str, domain: str) -> Json:

@@ -195,6 +195,8 @@ class MakeTaskOfMessage(Work):
     kind: Literal["make_task_of_message"] = "make_task_of_message"
     requester: Requester
     message_ts: Ts
+    # The hashes of the contents of the message's files, as in `Reply`; None until the job has run once.
+    file_hashes: tuple[str, ...] | None = None
 
 
 class ForgetInLink(Work):
