@@ -112,7 +112,7 @@ async def test_following_ends_when_somebody_stops_the_agent(world: World) -> Non
         "Reading src/login.py\n| Reading src/login.py",
         "Paused by Alice. A reply resumes it.",
     ]
-    assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
+    assert world.alice.reads() == []
 
 
 async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: World) -> None:

@@ -46,7 +46,7 @@ async def test_resume_and_send(world: World) -> None:
     assert task.inputs == ["first", "second"]
     assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
     assert "Resumed: what waited goes to the agent." in thread.all_messages()
-    assert world.alice.reads() == ["Resuming *Fix the login*."]
+    assert world.alice.reads() == []
 
 
 async def test_drop_them(world: World) -> None:

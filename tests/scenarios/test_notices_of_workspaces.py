@@ -41,10 +41,10 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
     await world.polls()
 
     assert broken.startswith(
-        f"Broken: {TITLE}. Workspace failed: terraform apply: exit status 1: no space left on device."
+        f"Broken: {TITLE}. Workspace: terraform apply: exit status 1: no space left on device."
     )
     assert told == [
-        f"<@{world.alice.id}> Broken: {TITLE}. The workspace failed, so the agent can't work. *Retry* "
+        f"<@{world.alice.id}> Broken: {TITLE}. The workspace is broken, so the agent can't work. *Retry* "
         "starts the workspace. If that fails, show this to a Coder administrator.\n"
         "| Terraform 1.14.1\n"
         "| Downloading the image\n"
@@ -54,7 +54,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
         "| terraform apply: exit status 1: no space left on device\n"
         "[Retry]"
     ]
-    assert f"Broken: {TITLE}. Workspace failed: terraform apply" in listed
+    assert f"Broken: {TITLE}. Workspace: terraform apply" in listed
     assert world.task("fix-the-login").status == "active"
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.new_messages() == []
@@ -72,15 +72,15 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Broken: {TITLE}. Coder could not stop its workspace, and does not try again by "
-        "itself. *Retry* starts the workspace again, so that the agent can go on; then it can be paused once "
-        "more.\n"
+        "itself. *Retry* starts the workspace again, so that the agent can go on; then it can be stopped "
+        "once more.\n"
         "| Error: provider is away\n"
         "|   on main.tf line 42\n"
         "| terraform apply: exit status 1: provider is away\n"
         "[Retry]"
     ]
     assert (await card(world, thread)).startswith(
-        f"Broken: {TITLE}. Workspace failed: terraform apply: exit status 1: provider is away."
+        f"Broken: {TITLE}. Workspace: terraform apply: exit status 1: provider is away."
     )
 
 
@@ -120,10 +120,7 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert "not reachable" not in await card(world, thread)
     assert thread.new_messages() == []
-    assert world.alice.reads() == [
-        f"Restarting the workspace of *{TITLE}*.",
-        f"Resuming *{TITLE}*.",
-    ]
+    assert world.alice.reads() == [f"Restarting the workspace of *{TITLE}*."]
 
 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(

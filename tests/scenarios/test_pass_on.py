@@ -371,7 +371,7 @@ async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_ag
     assert told == ["Bob has changed this, but the agent gets the old text.\n> please remove the tests"]
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     thread.new_messages()
-    assert world.alice.reads()[-1] == "Resuming *Fix the login*."
+    assert world.alice.reads() == []
 
 
 async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:

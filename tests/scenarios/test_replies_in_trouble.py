@@ -49,14 +49,11 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.passes(seconds=5)
 
     assert receipt == ["warning"]
-    assert warned.startswith("Broken: Fix the login. Its workspace failed.")
+    assert warned.startswith("Broken: Fix the login. The agent can't work.")
     assert said == ["This reply was not delivered: the workspace is broken.\n> use main\n[Retry and send]"]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert world.alice.reads() == [
-        "Restarting the workspace of *Fix the login*.",
-        "Resuming *Fix the login*.",
-    ]
+    assert world.alice.reads() == ["Restarting the workspace of *Fix the login*."]
     assert thread.new_messages() == []
 
 

@@ -7,7 +7,7 @@ from taskwire_sandbox.slack import Attachment
 
 from .people import Thread
 from .waiting import PROMPT, a_busy_agent, a_waiting_agent, comes_up
-from .world import World
+from .world import CARD_SECONDS, World
 
 PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
@@ -71,7 +71,23 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
         "Paused by Alice. One reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]",
     ]
     assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
-    assert world.alice.reads() == ["Resuming *Fix the login*."]
+    assert world.alice.reads() == []
+
+
+async def test_a_stop_on_the_card_is_told_once(world: World) -> None:
+    """Alice presses *Stop* on the card. The card shows at once what happens, so the bot answers nothing. The
+    thread gets one line when the task is paused."""
+    thread, _ = await a_waiting_agent(world)
+    await world.passes(CARD_SECONDS)
+
+    await world.alice.clicks(thread, "Stop")
+    at_once = thread.card().partition(":")[0]
+    await world.passes(seconds=5)
+    await world.polls()
+
+    assert at_once == "Pausing…"
+    assert world.alice.reads() == []
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
 
 
 async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from taskwire_sandbox.slack import CallFault
 
-from .people import Thread
+from .people import Person, Thread
 from .running_tasks import card
 from .waiting import a_busy_agent
 from .world import World
@@ -91,6 +91,11 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
     assert len(thread.new_messages()) == 1
 
 
+REFUSED = (
+    "*Fix it* belongs to Alice, so you can't resume it. Ask Alice to let you: `!share @Bob` in its thread."
+)
+
+
 async def paused(world: World) -> Thread:
     """Create a task of Alice and pause it, so that its thread has a notice with *Resume*. Return the
     thread."""
@@ -101,9 +106,9 @@ async def paused(world: World) -> Thread:
     return thread
 
 
-def told_in(world: World, thread: Thread) -> list[bool]:
-    """Return, for each private message to Alice, whether that message is in the thread."""
-    return [said.thread_ts == thread.ts for said in world.slack.ephemerals(world.alice.id)]
+def told_in(person: Person, world: World, thread: Thread) -> list[bool]:
+    """Return, for each private message to this person, whether that message is in the thread."""
+    return [said.thread_ts == thread.ts for said in world.slack.ephemerals(person.id)]
 
 
 async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
@@ -111,10 +116,10 @@ async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
     channel."""
     thread = await paused(world)
 
-    await world.alice.clicks(thread, "Resume")
+    await world.bob.clicks(thread, "Resume")
 
-    assert world.alice.reads() == ["Resuming *Fix it*."]
-    assert told_in(world, thread) == [True]
+    assert world.bob.reads() == [REFUSED]
+    assert told_in(world.bob, world, thread) == [True]
 
 
 async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
@@ -124,10 +129,12 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
     await world.alice.replies(thread, "// a remark")
     await card(world, thread)
 
-    await world.alice.clicks(thread, "Stop")
+    await world.alice.clicks(thread, "Mute")
 
-    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
-    assert told_in(world, thread) == [False]
+    assert world.alice.reads() == [
+        "Muted: *Fix it* calls nobody, not even its watchers. Its messages still come.\n[Undo]"
+    ]
+    assert told_in(world.alice, world, thread) == [False]
 
 
 async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_channel(
@@ -138,7 +145,7 @@ async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_
     thread = await paused(world)
     world.slack.faults.add("chat.postEphemeral", CallFault.ERROR, error="user_not_in_channel")
 
-    await world.alice.clicks(thread, "Resume")
+    await world.bob.clicks(thread, "Resume")
 
-    assert world.alice.reads() == ["Resuming *Fix it*."]
-    assert told_in(world, thread) == [False]
+    assert world.bob.reads() == [REFUSED]
+    assert told_in(world.bob, world, thread) == [False]

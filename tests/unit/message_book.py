@@ -281,7 +281,7 @@ def _module_section(name: str) -> Iterator[str]:
         function
         for _, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__
-        and not function.__name__.startswith(("_", "read_", "find_errors", "task_row", "get_", "write_"))
+        and not function.__name__.startswith(("_", "read_", "find_", "task_row", "get_", "write_"))
     ]
     entries = [
         entry

@@ -285,8 +285,8 @@ def test_a_broken_task_says_why() -> None:
     broken = link(Phase.BROKEN, None, "error")
     known = broken.model_copy(update={"build_failure": "1 no space left on device"})
 
-    assert shown(card(broken))[1] == ":warning: Broken · Its workspace failed"
-    assert shown(card(known))[1] == ":warning: Broken · Workspace failed: no space left on device"
+    assert shown(card(broken))[1] == ":warning: Broken · The agent can't work"
+    assert shown(card(known))[1] == ":warning: Broken · Workspace: no space left on device"
     assert next(iter(buttons(card(known)))) == "Retry"
 
 
@@ -301,7 +301,7 @@ def test_a_broken_task_says_why() -> None:
             "The quota is used up. " + "Ask an administrator, or delete a workspace first. " * 2,
             "The quota is used up.",
         ),
-        ("apply: " + "word " * 30, ("word " * 16).strip() + "…"),
+        ("apply: " + "word " * 30, ("word " * 17).strip() + "…"),
     ],
 )
 def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) -> None:
@@ -309,7 +309,7 @@ def test_a_long_reason_is_not_cut_in_mid_sentence(error: str, shown_cause: str) 
     long, parts before a colon are left out. Only the last part may be cut."""
     broken = link(Phase.BROKEN, None, "error").model_copy(update={"build_failure": f"1 {error}"})
 
-    assert shown(card(broken))[1] == f":warning: Broken · Workspace failed: {shown_cause}"
+    assert shown(card(broken))[1] == f":warning: Broken · Workspace: {shown_cause}"
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:

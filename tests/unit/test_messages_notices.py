@@ -49,6 +49,14 @@ def test_without_an_answer_the_report_comes_first() -> None:
     ]
 
 
+def test_the_line_about_a_pause_offers_no_resume_that_is_under_way() -> None:
+    """Somebody has asked for the resume before the line was posted. Then a reply is not needed for it."""
+    paused = Notice(kind="paused", id="paused:1", build=1)
+
+    assert notices.person_line(paused, "Alice").text == "Paused by Alice. A reply resumes it."
+    assert notices.person_line(paused, "Alice", is_resuming=True).text == "Paused by Alice."
+
+
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
     """A newer notice follows a notice of a pause. The older notice loses the buttons that act, and its text
     stays the same."""
@@ -142,7 +150,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
     lines = shown(message)
     assert lines[:3] == [
         ":warning: Broken: Fix the login",
-        "The workspace failed, so the agent can't work.",
+        "The workspace is broken, so the agent can't work.",
         "~ The end of the build's log:",
     ]
     assert lines[3].startswith("``` …\nline ")

@@ -107,6 +107,8 @@ class PauseAndResume:
             return done(batch, *answer_elsewhere(work, link, words))
         if word:
             words = inputs.offer_stop_as_text(words, link, word)
+        if build is not None and _is_effect_seen(link, work):
+            return done(batch)
         return done(batch, (work.requester, words))
 
     async def _answer_paused_already(self, link: Link, work: Act) -> Outcome:
@@ -170,6 +172,8 @@ class PauseAndResume:
         batch = self._release_held(link)
         acted = Acted(verb="resume", person=work.requester.person, build=build)
         batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
+        if _is_effect_seen(link, work):
+            return done(batch)
         return done(batch, (work.requester, answers.task_is_resuming(link)))
 
     def _release_held(self, link: Link) -> Batch:
@@ -260,8 +264,14 @@ def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMess
     there.
     """
     here = (work.requester.channel, work.requester.thread_ts)
-    return (
-        ()
-        if work.is_from_menu or here == (link.record.channel, link.record.thread_ts)
-        else ((work.requester, words),)
-    )
+    is_here = here == (link.record.channel, link.record.thread_ts)
+    return () if is_here or _is_effect_seen(link, work) else ((work.requester, words),)
+
+
+def _is_effect_seen(link: Link, work: Act) -> bool:
+    """Return whether the person pressed a button of the card or of a notice.
+
+    The card then shows at once what happens, and the notice loses its buttons. A private answer would only
+    repeat that.
+    """
+    return work.is_public_press and work.requester.channel == link.record.channel

@@ -47,9 +47,11 @@ class Preferences:
         # A waiting summary is run now, to check whether there are still quiet hours.
         batch.hasten(quiet_hours(work.person), SUMMARY_JOB_ID, DAY_MS)
         refresh_home(work.person, batch)
-        if work.requester is None or (work.tells_changes_only and before == work.settings):
+        if work.requester is None:
             return done(batch)
-        return done(batch, (work.requester, answers.own_settings_saved(work.settings)))
+        is_same = before == work.settings
+        said = answers.settings_unchanged() if is_same else answers.own_settings_saved(work.settings)
+        return done(batch, (work.requester, said))
 
     async def summarize(self, context: JobContext) -> Outcome:
         """Send the summary. If the person has quiet hours now, wait until they end.

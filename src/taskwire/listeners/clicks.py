@@ -262,6 +262,7 @@ def _batch_of(clicked: Click) -> Batch | None:
             is_retry=button is Button.RETRY,
             reply_id=rest if button is Button.PAUSE else "",
             is_from_menu=clicked.is_card_menu,
+            is_public_press=clicked.is_public,
             is_undo=button in _UNDOING and not clicked.is_card_menu,
         )
         job = Job(id=f"{act.verb}:{name}", work=act)
@@ -270,7 +271,7 @@ def _batch_of(clicked: Click) -> Batch | None:
     if decision is not None:
         return Batch().append(to_coder(link), Job(id=name, work=decision), score=urgent_score(requester.at))
     if button is Button.RETRY_AND_SEND:
-        return _retry_and_send(requester, link, rest, name)
+        return _retry_and_send(requester, link, rest, name, is_public=clicked.is_public)
     if button is Button.SHOW_ANSWER:
         return Batch().append(
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
@@ -338,14 +339,14 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
     return batch.append(to_coder(link), Job(id=f"edit:{name}", work=edit), score=no_agent_score(requester.at))
 
 
-def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
+def _retry_and_send(requester: Requester, link: str, job: str, name: str, *, is_public: bool) -> Batch:
     """Return a batch that restarts the failed workspace and sends the reply with the job id `job`."""
     decider = requester
     if job.startswith(FROM_NOTICE):
         # The notice stays as it is. The decision does not replace the notice.
         decider = requester.model_copy(update={"response_url": None})
     send = DecideReply(requester=decider, job=job.removeprefix(FROM_NOTICE), decision="send")
-    retry = Act(requester=requester, verb="resume", is_retry=True)
+    retry = Act(requester=requester, verb="resume", is_retry=True, is_public_press=is_public)
     batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent_score(requester.at))
     return batch.append(
         to_coder(link), Job(id=f"resume:{name}", work=retry), score=no_agent_score(requester.at)

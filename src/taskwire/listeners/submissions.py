@@ -29,7 +29,7 @@ from taskwire.domain.text.message import Dialog
 from taskwire.domain.text.mrkdwn import is_blank, unescape
 from taskwire.messages import accounts, forms
 from taskwire.messages.forms import Field
-from taskwire.messages.person_settings_form import read_person_settings, write_shown
+from taskwire.messages.person_settings_form import find_person_errors, read_person_settings, write_shown
 from taskwire.messages.settings_form import SettingsField, find_errors, read_settings
 from taskwire.messages.share_form import read_change
 from taskwire.outbox.private_answers import without_expired_url
@@ -143,8 +143,9 @@ def parse_submission(submitted: Submission, now: Ts) -> DialogRequest:
     if submitted.dialog is Dialog.SETTINGS:
         return _parse_settings(requester, context, values)
     if submitted.dialog is Dialog.PREFERENCES:
-        settings = read_person_settings(values)
-        return DialogRequest(SavePersonSettings(person=submitted.person, settings=settings))
+        settings, errors = read_person_settings(values), find_person_errors(values)
+        saved = SavePersonSettings(person=submitted.person, settings=settings)
+        return DialogRequest(errors=errors) if errors else DialogRequest(saved)
     if submitted.dialog in (Dialog.CONNECT, Dialog.CONFIRM_ACCOUNT):
         return _parse_account(requester, submitted.dialog, values)
     if submitted.dialog is Dialog.SHARE:
@@ -256,16 +257,14 @@ def _parse_settings(requester: Requester, context: DialogContext, values: Mappin
     errors = find_errors(values)
     if errors:
         return DialogRequest(errors=errors)
-    own = SavePersonSettings(
-        person=requester.person, settings=read_person_settings(values), requester=requester
-    )
+    own = SavePersonSettings(person=requester.person, settings=read_person_settings(values))
     # Slack always submits this menu. So without the menu, the dialog has only the person's own settings.
     if SettingsField.REPLIES not in values:
-        return DialogRequest(own)
+        return DialogRequest(own.model_copy(update={"requester": requester}))
     job = SaveChannelSettings(requester=requester, settings=read_settings(values))
     if write_shown(own.settings) == context.shown:
         return DialogRequest(job)
-    return DialogRequest(job, own.model_copy(update={"tells_changes_only": True}))
+    return DialogRequest(job.model_copy(update={"own": own.settings}), own)
 
 
 # For each dialog about a task: its verb, and the error beside its field if the field is empty.

@@ -97,9 +97,19 @@ def replies_read(*, is_mention_only: bool) -> Message:
     return statement("Every reply in this thread goes to the agent now.")
 
 
-def settings_saved(channel: ChannelId) -> Message:
-    """Say that the settings of a channel were saved."""
-    return statement(f"Saved the settings of {name_place(channel)}.")
+# The end of a refusal to save a channel's settings, if the person changed their own in the same dialog.
+OWN_SETTINGS_SAVED = "Your own settings are saved."
+
+
+def settings_saved(channel: ChannelId, own: PersonSettings | None = None) -> Message:
+    """Say that the settings of a channel were saved, and perhaps the person's `own` settings too."""
+    words = f"Saved the settings of {name_place(channel)}"
+    return statement(f"{words}, and your own. {describe_settings(own)}" if own else f"{words}.")
+
+
+def settings_unchanged() -> Message:
+    """Say to a person who saved the dialog of the settings that they had changed nothing in it."""
+    return statement("Nothing changed.")
 
 
 def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:

@@ -69,7 +69,7 @@ _PENDING_LABELS = {
     "retry": PhaseLabel("arrow_forward", "Retrying…"),
     "delete": PhaseLabel("wastebasket", "Deleting…"),
 }
-_WORKSPACE_FAILED = "Workspace failed: "
+_WORKSPACE = "Workspace: "
 _ENDING_NOTES = {
     "gone": "This task is no longer in Coder, so replies here reach no agent. `/task create` starts a new "
     "one.",
@@ -284,8 +284,8 @@ def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
         return ""
     match link.state.phase:
         case Phase.BROKEN:
-            why = blocks.fit_cause(link.build_error, width - len(_WORKSPACE_FAILED))
-            return f"{_WORKSPACE_FAILED}{why}" if why else "Its workspace failed"
+            why = blocks.fit_cause(link.build_error, width - len(_WORKSPACE))
+            return f"{_WORKSPACE}{why}" if why else "The agent can't work"
         case Phase.UNCLEAR:
             return "Coder does not say what the workspace is doing"
         case _:

@@ -67,7 +67,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
             stopped = f"{escape_line(by_name, 60)} stopped the task" if by_name else "it was paused"
             return f"Followed {name} until {stopped}."
         case "broken":
-            return f"Followed {name} until its workspace failed."
+            return f"Followed {name} until its workspace broke."
         case "unclear":
             return f"Followed {name} until Coder no longer showed its state."
         case "link":

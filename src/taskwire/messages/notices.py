@@ -66,7 +66,7 @@ _AGENT_CRASHED = "The agent crashed. Its workspace still runs."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."
 _STOP_FAILED = "Coder could not stop its workspace, and does not try again by itself."
 _STOP_FAILED_HINT = (
-    "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
+    "*Retry* starts the workspace again, so that the agent can go on; then it can be stopped once more."
 )
 # Coder's reasons for a build that Coder's own timer started, as notifications and builds spell them.
 _IDLE_REASONS = frozenset({"idle timeout", "task_auto_pause", "autostop"})
@@ -159,11 +159,16 @@ def get_notice_label(notice: Notice) -> PhaseLabel:
     return PhaseLabel("alarm_clock", "Still needs somebody") if notice.fallback else _LABELS[notice.kind]
 
 
-def person_line(notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True) -> Message:
-    """Make the single line about a pause or a resume that a person asked for."""
+def person_line(
+    notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True, is_resuming: bool = False
+) -> Message:
+    """Make the single line about a pause or a resume that a person asked for.
+
+    `is_resuming` is true if somebody has asked for the resume before the line about the pause was posted.
+    """
     if notice.kind == "paused":
-        follow = "A reply resumes it." if is_resumed_by_reply else "Replies wait until somebody resumes it."
-        return _line(_LABELS["paused"].emoji, f"{get_pause_words(by_name)}. {follow}")
+        follow = " A reply resumes it." if is_resumed_by_reply else " Replies wait until somebody resumes it."
+        return _line(_LABELS["paused"].emoji, f"{get_pause_words(by_name)}.{'' if is_resuming else follow}")
     who = f" by {escape_line(by_name, 80)}" if by_name else ""
     return _line(_LABELS["resumed"].emoji, f"Resumed{who}.")
 
@@ -226,7 +231,7 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "failed":
             return report or "The agent says that it failed."
         case "error":
-            return "The workspace failed, so the agent can't work."
+            return "The workspace is broken, so the agent can't work."
         case "paused":
             return _why_paused(pause_reason)
         case "resumed":

@@ -12,7 +12,9 @@ from taskwire.domain.text.message import Block
 from taskwire.messages.dialog_fields import small_text
 
 _NO_QUIET_HOURS = "none"
-_USUAL_END = 8
+# The errors beside the end of the quiet hours.
+END_MISSING = "Choose when your quiet hours end."
+END_IS_BEGINNING = "Choose another hour than the one at which they begin."
 _CALL_LABELS: dict[CallPlace, str] = {
     "thread": "By a mention in the thread",
     "direct": "By a direct message",
@@ -39,13 +41,15 @@ def person_fields(settings: PersonSettings) -> list[Block]:
     """Make the fields with the present settings."""
     begins, ends = settings.quiet_from_hour, settings.quiet_until_hour
     hours = {f"{hour}": _show_hour(hour) for hour in range(24)}
-    starts = {_NO_QUIET_HOURS: "No quiet hours"} | hours
+    starts, endings = {_NO_QUIET_HOURS: "No quiet hours"} | hours, {_NO_QUIET_HOURS: "Not set"} | hours
     return [
         _menu(PersonField.CALLS, "When a task needs you", _CALL_LABELS, settings.calls),
         _menu(
             PersonField.QUIET_FROM, "Quiet from", starts, _NO_QUIET_HOURS if begins is None else f"{begins}"
         ),
-        _menu(PersonField.QUIET_UNTIL, "Quiet until", hours, f"{_USUAL_END if ends is None else ends}"),
+        _menu(
+            PersonField.QUIET_UNTIL, "Quiet until", endings, _NO_QUIET_HOURS if ends is None else f"{ends}"
+        ),
     ]
 
 
@@ -65,6 +69,16 @@ def read_person_settings(values: Mapping[str, str]) -> PersonSettings:
         quiet_from_hour=begins if has_hours else None,
         quiet_until_hour=ends if has_hours else None,
     )
+
+
+def find_person_errors(values: Mapping[str, str]) -> dict[str, str]:
+    """Return a sentence for the end of the quiet hours, if it does not fit their beginning."""
+    begins, ends = (
+        _read_hour(values.get(field, "")) for field in (PersonField.QUIET_FROM, PersonField.QUIET_UNTIL)
+    )
+    if begins is None or ends not in (None, begins):
+        return {}
+    return {PersonField.QUIET_UNTIL.value: END_MISSING if ends is None else END_IS_BEGINNING}
 
 
 def write_shown(settings: PersonSettings) -> str:

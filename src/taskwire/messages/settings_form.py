@@ -23,7 +23,7 @@ from taskwire.messages.dialog_fields import (
     make_view,
 )
 from taskwire.messages.forms import TemplateChoice
-from taskwire.messages.person_settings_form import person_fields, zone_note
+from taskwire.messages.person_settings_form import find_person_errors, person_fields, zone_note
 
 # The value of the option that leaves a setting to the deployment.
 _EVERYWHERE = "everywhere"
@@ -110,21 +110,21 @@ def settings_form(
         ),
         _duration_field(
             SettingsField.SETTLE,
-            "An agent that is idle calls its owner after",
+            "Idle agent: call its owner after",
             SETTLE_CHOICES,
             settings.settle_seconds,
             defaults.settle_seconds,
         ),
         _duration_field(
             SettingsField.STUCK,
-            "A task in which nothing changes calls its owner after",
+            "No change in a task: call its owner after",
             STUCK_CHOICES,
             settings.stuck_seconds,
             defaults.stuck_seconds,
         ),
         _duration_field(
             SettingsField.REMINDER,
-            "An open question calls its owner again after",
+            "No answer to a question: call its owner again after",
             REMINDER_CHOICES,
             settings.reminder_seconds,
             defaults.reminder_seconds,
@@ -170,7 +170,8 @@ def read_settings(values: Mapping[str, str]) -> ChannelSettings:
 
 def find_errors(values: Mapping[str, str]) -> dict[str, str]:
     """Return a sentence for each field that was filled wrongly."""
-    return {SettingsField.GROUP.value: ONE_FALLBACK} if _read_person(values) and _read_group(values) else {}
+    has_both = _read_person(values) and _read_group(values)
+    return find_person_errors(values) | ({SettingsField.GROUP.value: ONE_FALLBACK} if has_both else {})
 
 
 def _read_person(values: Mapping[str, str]) -> str:
@@ -265,7 +266,7 @@ def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     }
     if fallback and not fallback.startswith("S"):
         person = person | {"initial_users": [fallback]}
-    label = "If the owner still does not answer, the question calls"
+    label = "Still no answer: then call"
     field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
     if not groups:
         return [field]

@@ -10,7 +10,6 @@ from datetime import datetime
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
-from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.ids import Ts
 from taskwire.domain.lifecycle import transitions
@@ -44,7 +43,14 @@ from taskwire.notices.overdue_notices import (
     settle_overdue,
     with_question,
 )
-from taskwire.notices.pause_lines import ask_in_line, edit_line, is_line, record_held_question, record_pause
+from taskwire.notices.pause_lines import (
+    ask_in_line,
+    edit_line,
+    is_line,
+    make_line,
+    record_held_question,
+    record_pause,
+)
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.agent_log import read_end_cursor, read_new_output
@@ -315,11 +321,9 @@ class Notifier:
         plan: CallPlan,
     ) -> Message:
         by = find_person_behind(link.state, notice)
-        settings = await self._get_settings(link, notice)
         if is_line(link, notice):
-            return notices.person_line(
-                notice, await self._people.find_name(by), is_resumed_by_reply=settings.is_resumed_by_reply
-            )
+            return await make_line(self._deps, link, notice, await self._people.find_name(by))
+        settings = await self._deps.channel_settings.get(link.record.channel)
         return notices.notice(
             link,
             notice.model_copy(update={"person": by}),
@@ -335,12 +339,6 @@ class Notifier:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
         )
-
-    async def _get_settings(self, link: Link, notice: Notice) -> ChannelSettings:
-        """Return the channel's settings if the notice depends on them; the default settings otherwise."""
-        if notice.kind != "paused":
-            return ChannelSettings()
-        return await self._deps.channel_settings.get(link.record.channel)
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
         """Post the job's message. If a message in the thread asks the same question, edit it instead."""

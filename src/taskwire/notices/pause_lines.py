@@ -28,6 +28,20 @@ def is_line(link: Link, notice: Notice) -> bool:
     return notice.kind in ("paused", "resumed") and find_person_behind(link.state, notice) is not None
 
 
+async def make_line(deps: Dependencies, link: Link, notice: Notice, name: str) -> Message:
+    """Make the line about a pause or a resume. `name` is the person who asked for it.
+
+    The line about a pause says how to resume the task, unless the task is being resumed already.
+    """
+    settings = await deps.channel_settings.get(link.record.channel)
+    return notices.person_line(
+        notice,
+        name,
+        is_resumed_by_reply=settings.is_resumed_by_reply,
+        is_resuming=link.pending_act in ("resume", "retry"),
+    )
+
+
 def record_pause(deps: Dependencies, link: Link, notice: Notice, place: PostedQuestion, batch: Batch) -> None:
     """Store where the line about this pause was posted.
 
@@ -108,8 +122,7 @@ async def edit_line(
         return None
     paused_by = await people.find_name(line.person)
     if notice.kind == "paused" and line.build == notice.build:
-        settings = await deps.channel_settings.get(link.record.channel)
-        message = notices.person_line(notice, paused_by, is_resumed_by_reply=settings.is_resumed_by_reply)
+        message = await make_line(deps, link, notice, paused_by)
         line = line.model_copy(update={"message_id": questions.get_message_id(link, context.job.id)})
         batch = await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
         return batch and deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json())

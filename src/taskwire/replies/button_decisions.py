@@ -73,7 +73,7 @@ class ReplyDecisions:
             return await self._answer_nothing_held(context, link, work)
         if not work.is_dropped:
             # Coder may refuse to resume the task. So the question is settled only after the task was resumed.
-            resume = Act(requester=work.requester, verb="resume")
+            resume = Act(requester=work.requester, verb="resume", is_public_press=True)
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
         batch = self._deps.writes.drop_held(Batch(), link.id)

@@ -162,10 +162,9 @@ class SlashCommand:
 class Click:
     """A pressed button or a used menu. `button` is None if we do not know its action id.
 
-    `is_card_menu` means that the person used the menu of a card that everybody sees. `message_ts` names the
-    message with the button.
-
-    `values` is what the person has entered so far in this dialog or message, by block id.
+    `message_ts` names the message with the button. `is_public` means that everybody sees that message, and
+    `is_card_menu` that the person used its menu. `values` is what the person has entered so far in this
+    dialog or message, by block id.
     """
 
     button: Button | None
@@ -182,6 +181,7 @@ class Click:
     response_url: str | None
     view_id: str | None
     values: Mapping[str, str]
+    is_public: bool
     is_card_menu: bool
 
     @property
@@ -354,16 +354,15 @@ def parse_command(body: Body, now: datetime) -> SlashCommand | IgnoredPayload:
 def parse_click(body: Body) -> Click | IgnoredPayload:
     """Parse a pressed button or a used menu."""
     action = next(iter(read_objects(body, "actions")), {})
-    (action_id, value), action_ts = read_pressed(action, Button.MENU), read_ts(action, "action_ts")
-    person = read_user(body, "user", "id")
+    (action_id, value), person = read_pressed(action, Button.MENU), read_user(body, "user", "id")
+    action_ts = read_ts(action, "action_ts")
     if person is None or not action_id or action_ts is None:
         return IgnoredPayload("a click without person, action or ts")
     place, view = read_object(body, "container"), read_object(body, "view")
     thread_ts = read_ts(place, "thread_ts") or read_ts(body, "message", "thread_ts")
     message_ts = read_ts(place, "message_ts")
     if thread_ts == message_ts:
-        # A root message counts as a message of the channel, even if it has replies.
-        thread_ts = None
+        thread_ts = None  # A root message counts as a message of the channel, even if it has replies.
     return Click(
         button=Button.from_action_id(action_id),
         action_id=action_id,
@@ -379,6 +378,7 @@ def parse_click(body: Body) -> Click | IgnoredPayload:
         response_url=read_url(body, "response_url"),
         view_id=read_text(view, "id") or None,
         values=read_entered_values(read_object(view, "state") or read_object(body, "state")),
+        is_public=message_ts is not None and not read_flag(place, "is_ephemeral"),
         is_card_menu=read_text(action, "action_id") == Button.MENU and not read_flag(place, "is_ephemeral"),
     )
 

@@ -120,7 +120,18 @@ class ChannelSettingsSaver:
         Store the settings if they differ from the stored ones.
         """
         work = context.work(SaveChannelSettings)
-        return await retry_for_person(self._deps, context, None, partial(self._save, work))
+        return await retry_for_person(self._deps, context, None, partial(self._save_both, work))
+
+    async def _save_both(self, work: SaveChannelSettings, context: JobContext) -> Outcome:
+        """Save the settings. If they are refused, say that the person's own settings are saved."""
+        # A person who may not use the bot at all cannot save their own settings either.
+        await self._people.get_profile(work.requester.person)
+        try:
+            return await self._save(work, context)
+        except UserError as error:
+            if work.own is not None:
+                error.hint = f"{error.hint} {answers.OWN_SETTINGS_SAVED}".strip()
+            raise
 
     async def _save(self, work: SaveChannelSettings, context: JobContext) -> Outcome:
         requester = work.requester
@@ -128,9 +139,9 @@ class ChannelSettingsSaver:
         before = await self._deps.channel_settings.get(requester.channel)
         now = work.settings.replacing(before, requester.at)
         if now == before:
-            # The person has changed only their own settings, or nothing.
             context.audit.is_nothing()
-            return done()
+            said = answers.own_settings_saved(work.own) if work.own else answers.settings_unchanged()
+            return done(None, (requester, said))
         await self._require_fallback_there(requester.channel, now.fallback)
         batch = self._deps.channel_settings.write(Batch(), requester.channel, now)
         if before.with_rules(self._deps.rules, None) != now.with_rules(self._deps.rules, None):
@@ -149,7 +160,7 @@ class ChannelSettingsSaver:
             settings=now.model_dump(exclude_defaults=True),
             job=context.job.id,
         )
-        return done(batch, (requester, answers.settings_saved(requester.channel)))
+        return done(batch, (requester, answers.settings_saved(requester.channel, work.own)))
 
     async def tell_channel(self, context: JobContext) -> Outcome:
         """Post the message that everybody in the channel may now steer.

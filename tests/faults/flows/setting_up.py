@@ -53,7 +53,6 @@ class SettingUp(Direct):
         assert [kind for kind, _ in self.new_directs(actor)] == ["call"]
         self.told_at_most(
             actor,
-            f"Saved the settings of <#{actor.channel}>.",
-            "Saved. I call you by direct message.",
+            f"Saved the settings of <#{actor.channel}>, and your own. I call you by direct message.",
             wishes=[f"saving the settings of <#{actor.channel}>", "what you asked for"],
         )

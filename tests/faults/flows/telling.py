@@ -201,7 +201,7 @@ class Breaking(Telling):
         Coder's list of tasks shows."""
         return self._told(
             actor,
-            "The workspace failed, so the agent can't work. *Retry* starts the workspace. If that fails, "
+            "The workspace is broken, so the agent can't work. *Retry* starts the workspace. If that fails, "
             "show this to a Coder administrator.",
         )
 
@@ -212,7 +212,7 @@ class Breaking(Telling):
         """Return the expected card, which says that the task is broken."""
         return self.card_of(
             actor,
-            f"Broken: {title_of(actor)}. Its workspace failed.",
+            f"Broken: {title_of(actor)}. The agent can't work.",
             f" {self.page(actor)}",
             f"[Retry] {MENU}",
         )

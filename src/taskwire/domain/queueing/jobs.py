@@ -244,7 +244,8 @@ class Act(Work):
     was_away: bool = False
     # Whether a workspace that runs but cannot be reached is stopped before it is started.
     is_retry: bool = False
-    # Whether the person chose an entry of a card's menu.
+    # Whether the pressed button is in a message that everybody sees, and whether it is in a card's menu.
+    is_public_press: bool = False
     is_from_menu: bool = False
     # Whether the pressed button is in a private answer, which the new answer replaces.
     is_undo: bool = False

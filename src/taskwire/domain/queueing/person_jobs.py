@@ -58,17 +58,21 @@ class SavePersonSettings(Work):
     person: UserId
     settings: PersonSettings
     # The person who gets a message that the settings were saved. None if they were saved in the Home tab,
-    # which shows them. If `tells_changes_only` is true, a message is sent only if the settings have changed.
+    # which shows them, or together with a channel's settings.
     requester: Requester | None = None
-    tells_changes_only: bool = False
 
 
 class SaveChannelSettings(Work):
-    """Check that a person may change the settings of a channel, and store the settings (queue `intake`)."""
+    """Check that a person may change the settings of a channel, and store the settings (queue `intake`).
+
+    `own` are the person's own settings, if the person changed them in the same dialog. Another job stores
+    them, and the answer of this job names them too.
+    """
 
     kind: Literal["save_channel_settings"] = "save_channel_settings"
     requester: Requester
     settings: ChannelSettings
+    own: PersonSettings | None = None
 
 
 class TellChannel(Work):
