@@ -243,6 +243,9 @@ class Metrics:
         self.dead_letters = self._counter(
             "dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind"
         )
+        self.audit_entries_refused = self._counter(
+            "audit_entries_refused", "Entries of the audit trail that Redis refused; they are only in the log"
+        )
         self.leases_held = self._gauge("leases_held", "Jobs that this process is running, at most 32")
 
     def _add_queues(self) -> None:

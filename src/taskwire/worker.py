@@ -14,12 +14,10 @@ from redis.exceptions import RedisError, ResponseError
 
 from taskwire.coder import last_change
 from taskwire.dependencies import Dependencies
+from taskwire.domain.audit import WrittenEntry
 from taskwire.domain.errors import UserError
 from taskwire.domain.queueing.jobs import JOB_KINDS
-from taskwire.domain.queueing.retry_policies import (
-    ANY_JOB,
-    WITHOUT_REDIS_SECONDS,
-)
+from taskwire.domain.queueing.retry_policies import ANY_JOB, WITHOUT_REDIS_SECONDS
 from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
@@ -30,14 +28,7 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.people.accounts import Accounts
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import DataLoss
-from taskwire.queue.leases import (
-    Acquired,
-    Lease,
-    LeaseLost,
-    NothingDue,
-    Trouble,
-    UnreadableJob,
-)
+from taskwire.queue.leases import Acquired, Lease, LeaseLost, NothingDue, Trouble, UnreadableJob
 from taskwire.recovery.newer_versions import NewerVersions, make_replacement
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
@@ -311,14 +302,19 @@ class Worker:
         entries = [*context.audit.others, *([(entry, lease.job.id)] if entry is not None else [])]
         for each, _ in entries:
             self._deps.audit.add_to(outcome.batch, each)
-        log_entries(entries, await self._complete(context, outcome))
+        written = await self._complete(context, outcome)
+        if entries:
+            self._deps.audit.trouble = written.trouble
+            log_entries(entries, written)
+        if written.trouble:
+            self._metrics.audit_entries_refused.inc(len(entries))
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
             # Showing messages may have to wait for Slack's limits. The messages are shown after the end of
             # the lease, so they delay no job.
             self._show_private_messages(outcome)
 
-    async def _complete(self, context: JobContext, outcome: Outcome) -> str:
+    async def _complete(self, context: JobContext, outcome: Outcome) -> WrittenEntry:
         """Complete the lease, and return what `Queues.complete` returns.
 
         Repeat the call while Redis cannot be reached, at most for the duration of a lease. Repeating is safe,
@@ -341,8 +337,8 @@ class Worker:
             except RedisError as error:
                 if time.monotonic() > retry_until:
                     raise
-                _log.debug(
-                    "redis did not answer the completion of a job, call repeated",
+                (_log.warning if isinstance(error, ResponseError) else _log.debug)(
+                    "redis did not accept the completion of a job, call repeated",
                     job=context.job.id,
                     error=str(error),
                 )

@@ -54,6 +54,7 @@ ok     Eviction         Nothing is thrown away.
 ok     Installation     The store is this Slack app's and this Coder's.
 ok     Versions         This version can read everything that waits.
 ok     Dead letters     Nothing was given up.
+ok     Audit trail      Its end is as it was sealed.
 ok     Encryption       All that people and agents wrote is encrypted with the newest key.
 {_as_it_stands(said, "From Slack")}
 ok     Clocks           This machine's agrees with Slack's, Coder's, the store's.

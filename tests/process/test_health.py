@@ -41,7 +41,10 @@ async def test_all_is_well(place: Place) -> None:
     bot = await place.run_ready()
     await _tells(bot, "ok")
 
-    assert await bot.readiness() == (200, {"ready": True, "slack": "ok", "store": "ok", "coder": "ok"})
+    assert await bot.readiness() == (
+        200,
+        {"ready": True, "slack": "ok", "store": "ok", "coder": "ok", "audit": "ok"},
+    )
 
 
 async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:

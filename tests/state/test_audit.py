@@ -12,7 +12,8 @@ from taskwire.domain.audit import AuditEntry, AuditFilter
 from taskwire.domain.ids import from_ms
 from taskwire.queue.batch import Batch
 from taskwire.redis.connection import Connections
-from taskwire.state.audit import ENTRIES_PER_CALL, AuditLimits, AuditTrail, BrokenChain
+from taskwire.state.audit import ENTRIES_PER_CALL, AuditLimits, AuditTrail
+from taskwire.state.audit_chain import BrokenChain
 from taskwire.state.key_rotation import StoredKeys
 from tests.keys import KEY
 from tests.queue.engine import NOON_MS, Engine
@@ -72,7 +73,7 @@ async def test_the_call_that_ends_a_job_returns_the_number_and_the_hash(engine: 
     written = await engine.queues.complete(await engine.takes(), "done", trail.add_to(Batch(), entry))
 
     [stored] = await trail.list_newest(AuditFilter(), 1)
-    assert written == f"1 {stored.hash}"
+    assert written == (1, stored.hash, "")
     assert await trail.find_head() == f"1 ({stored.hash})"
 
 

@@ -76,8 +76,11 @@ def _find_user() -> str:
 
 def _format(stored: StoredEntry) -> str:
     entry = stored.entry
+    place = f"{stored.number:>6}  {stored.at:%Y-%m-%d %H:%M:%S} UTC"
+    if stored.trouble:
+        return f"{place}  {stored.trouble}"
     words = [
-        f"{stored.number:>6}  {stored.at:%Y-%m-%d %H:%M:%S} UTC",
+        place,
         f"{entry.person}{f' ({entry.account})' if entry.account else ''}",
         get_word(entry.verb),
         entry.task or entry.task_id,

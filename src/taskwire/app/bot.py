@@ -313,12 +313,10 @@ class Bot:
         return self.downtime.has_queued_all
 
     async def health(self) -> dict[str, str]:
-        """Return the state of Slack, the store and Coder: "ok" or a sentence."""
-        return {
-            "slack": await self._slack_health(),
-            "store": await self._store_health(),
-            "coder": self._coder_health(),
-        }
+        """Return the state of Slack, the store, Coder and the audit trail: "ok" or a sentence."""
+        audit = self._parts.deps.audit.health if self._parts is not None else "ok"
+        needed = {"slack": await self._slack_health(), "store": await self._store_health()}
+        return {**needed, "coder": self._coder_health(), "audit": audit}
 
     async def _collect_metrics(self) -> bytes:
         """Return all metrics. The gauges among them are measured now."""

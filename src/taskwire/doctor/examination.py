@@ -29,6 +29,7 @@ from taskwire.doctor.findings import (
     judge_account,
     judge_accounts,
     judge_arrivals,
+    judge_audit,
     judge_clocks,
     judge_dead_letters,
     judge_emails,
@@ -64,6 +65,7 @@ from taskwire.slack import manifest
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
+from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.heartbeat import ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.owner import Owner, Ownership
@@ -350,6 +352,7 @@ class Examination:
         formats, dead_letters = Formats(*store), DeadLetters(*store)
         yield judge_versions(await formats.list_stranded(is_read_only=True))
         yield judge_dead_letters(await dead_letters.count(), await dead_letters.find_newest())
+        yield judge_audit(await AuditTrail(*store, AuditLimits()).find_trouble())
         yield judge_keys(await StoredKeys(*store).count(), key_ring().ids)
         if self._settings.accounts != "service":
             accounts = await AccountStore(connections, store[1]).list_all()

@@ -337,6 +337,18 @@ def _values(count: int) -> str:
     return "1 value is" if count == 1 else f"{count} values are"
 
 
+def judge_audit(trouble: str) -> Finding:
+    """Report that somebody has changed the audit trail, or that Redis has refused an entry."""
+    if not trouble:
+        return Finding("Audit trail", "ok", "Its end is as it was sealed.")
+    return Finding(
+        "Audit trail",
+        "wrong",
+        trouble,
+        "`taskwire audit` checks all of it. Compare it with the log, which has each entry's number and hash.",
+    )
+
+
 def judge_dead_letters(count: int, newest: DeadLetter | None) -> Finding:
     """Report how many jobs were given up, and the newest of them."""
     if not count or newest is None:

@@ -6,7 +6,7 @@ sentence of an answer. `state/audit.py` stores entries.
 
 import json
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,8 +43,15 @@ class AuditEntry(BaseModel):
     reference: str
 
 
+# Stands for an entry whose text cannot be read.
+UNREADABLE: Final = AuditEntry(person="", verb="", outcome="failed", reason="not_readable", reference="")
+
+
 class StoredEntry(BaseModel):
-    """An entry in the trail. `number` counts from 1. `hash` covers the entry and the previous `hash`."""
+    """An entry in the trail. `number` counts from 1. `hash` covers the entry and the previous `hash`.
+
+    `trouble` says why `entry` is `UNREADABLE`; empty if the entry was read.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,11 +59,31 @@ class StoredEntry(BaseModel):
     at: datetime
     hash: str
     entry: AuditEntry
+    trouble: str = ""
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON, for an export."""
         place = {"number": self.number, "at": self.at.isoformat(), "hash": self.hash}
-        return json.dumps(place | self.entry.model_dump(), ensure_ascii=False)
+        trouble = {"trouble": self.trouble} if self.trouble else {}
+        return json.dumps(place | self.entry.model_dump() | trouble, ensure_ascii=False)
+
+
+class WrittenEntry(NamedTuple):
+    """What Redis says of the newest entry of a call. All fields are empty if the call wrote no entry.
+
+    `trouble` says why Redis refused the entry. It then has a number and a hash, so that the chain breaks.
+    """
+
+    number: int = 0
+    hash: str = ""
+    trouble: str = ""
+
+    @classmethod
+    def parse(cls, answer: str) -> Self:
+        """Read the answer of a script: the number, the hash and perhaps the trouble."""
+        number, _, rest = answer.partition(" ")
+        chain_hash, _, trouble = rest.partition(" ")
+        return cls(int(number), chain_hash, trouble) if number else cls()
 
 
 class AuditFilter(BaseModel):
@@ -74,8 +101,10 @@ class AuditFilter(BaseModel):
     since: datetime | None = None
 
     def matches(self, stored: StoredEntry) -> bool:
-        """Whether the filter includes the entry."""
+        """Whether the filter includes the entry. Nobody knows what an unreadable entry is about."""
         entry = stored.entry
+        if stored.trouble:
+            return self.since is None or stored.at >= self.since
         return (
             self.person in ("", entry.person, entry.account)
             and (not self.task or self.task == entry.task_id or entry.task.startswith(self.task))

@@ -57,6 +57,8 @@ def chain_is_broken(number: int, reason: str) -> str:
 
 def _line(stored: StoredEntry) -> str:
     entry = stored.entry
+    if stored.trouble:
+        return f"{format_moment(stored.at)}  Entry {stored.number} is {stored.trouble}."
     account = f" ({escape_line(entry.account, 40)})" if entry.account else ""
     person = "the operator" if entry.person == OPERATOR else mention(entry.person)
     about = f" `{escape_line(entry.task.replace('`', ''), 60)}`" if entry.task else ""

@@ -7,7 +7,7 @@ refused or fails.
 
 from collections.abc import Callable, Sequence
 
-from taskwire.domain.audit import AuditEntry, AuditOutcome
+from taskwire.domain.audit import AuditEntry, AuditOutcome, WrittenEntry
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.grammar import get_word
@@ -131,22 +131,28 @@ def make_entry_of_reply(
     )
 
 
-def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: str) -> None:
+def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: WrittenEntry) -> None:
     """Log the audit entries of one call to Redis, each with the id of its job.
 
-    `written` is the answer of the call: the number and the hash of the last entry. The other entries have the
-    numbers before that number.
+    `written` says what became of the last entry. The other entries have the numbers before its number.
     """
-    last, _, chain_hash = written.partition(" ")
     for behind, (entry, job_id) in enumerate(reversed(entries)):
-        number = int(last) - behind if last else 0
-        log_entry(entry, job_id, f"{number} {chain_hash if not behind else ''}")
+        number = written.number - behind if written.number else 0
+        known = written._replace(number=number, hash="" if behind else written.hash)
+        log_entry(entry, job_id, known)
 
 
-def log_entry(entry: AuditEntry, job_id: str, written: str = "") -> None:
-    """Log an audit entry that was written. `written` is the entry's number and hash, if they are known."""
-    number, _, chain_hash = written.partition(" ")
-    _log.info("audit", number=int(number or 0), hash=chain_hash, job=job_id, **entry.model_dump())
+def log_entry(entry: AuditEntry, job_id: str, written: WrittenEntry | None = None) -> None:
+    """Log an audit entry, also if Redis has refused it. `written` is what Redis said, if it is known."""
+    written = written or WrittenEntry()
+    _log.info("audit", number=written.number, hash=written.hash, job=job_id, **entry.model_dump())
+    if written.trouble:
+        _log.error(
+            "audit entry refused by Redis, it is only in this log",
+            number=written.number,
+            why=written.trouble,
+            hint="Somebody may have changed the stream of the audit trail. Run taskwire audit.",
+        )
 
 
 def _find_outcome(context: JobContext, outcome: Outcome) -> AuditOutcome | None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from taskwire.domain.audit import WrittenEntry
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.queues import QueueName
 from taskwire.queue import data_loss_detector, formats
@@ -274,10 +275,10 @@ class Queues:
         job: Job | None = None,
         compensation: Batch | None = None,
         trouble: Trouble = "none",
-    ) -> str:
+    ) -> WrittenEntry:
         """End a lease: remove or delay the lease's job, and write `batch`, in one call.
 
-        Return the number and the hash of the audit entry in `batch`; empty if there is no such entry.
+        Return what became of the newest audit entry in `batch`.
 
         The kind "done" removes the job. The kind "retry" delays it by `delay_ms`. The kind "unknown" keeps
         the intent record and does not write `batch`; the queue is then due when the attempt can no longer
@@ -292,7 +293,7 @@ class Queues:
         answer = str(await self._complete(*lease_words, *what))
         if answer == "lost":
             raise LeaseLost
-        return answer.partition(" ")[2]
+        return WrittenEntry.parse(answer.partition(" ")[2])
 
     async def release(self, acquired: Acquired) -> None:
         """End a lease without an outcome. The queue is due again after a second.
@@ -314,9 +315,10 @@ class Queues:
             raise LeaseLost
         return cast("Deferral", answer)
 
-    async def write(self, batch: Batch) -> None:
-        """Write a batch without a lease."""
-        await self._append(batch.encoded(self._mask_stored))
+    async def write(self, batch: Batch) -> WrittenEntry:
+        """Write a batch without a lease. Return what became of the newest audit entry in it."""
+        answer = str(await self._append(batch.encoded(self._mask_stored)))
+        return WrittenEntry.parse(answer.partition(" ")[2])
 
     async def check(self, batch: Batch) -> Batch:
         """Return `batch` unchanged, if this version's script can write it. Write nothing.

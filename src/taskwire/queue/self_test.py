@@ -25,8 +25,8 @@ SCRIPT_COMMANDS = (
     "ZADD @z 1 a 2 b", "ZCARD @z", "ZCOUNT @z 0 9", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a",
     "ZREM @z a", "ZREMRANGEBYRANK @z 0 0", "LPUSH @l 1", "RPUSH @l 1", "LINDEX @l 0", "LRANGE @l 0 -1",
     "LTRIM @l 0 9", "PEXPIRE @l 10000", "ZREMRANGEBYSCORE @z 0 0", "DEL @z", "SADD @z a", "SISMEMBER @z a",
-    "SMEMBERS @z", "SREM @z a", "XADD @x 1-1 a b", "XLEN @x", "XRANGE @x - +", "XREVRANGE @x + -",
-    "XDEL @x 1-1", "PEXPIRE @x 10000", "TIME",
+    "SMEMBERS @z", "SREM @z a", "XADD @x 1-1 a b", "XINFO STREAM @x", "XLEN @x", "XRANGE @x - +",
+    "XREVRANGE @x + -", "XDEL @x 1-1", "PEXPIRE @x 10000", "TIME",
 )  # fmt: skip
 DIRECT_COMMANDS = (
     "TIME", "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a",

@@ -11,21 +11,24 @@ nor writes it twice. Three things protect the trail:
 
 A person who can write to Redis can still remove the entries of the last seconds, or put back an older state
 of the whole trail. The log reveals that, because it has the number and the hash of each entry too.
+
+Such a person can also write anything into the trail, or make Redis refuse entries. Neither stops an act or a
+seal: a row that is no entry is shown as one that is not readable, and an entry that Redis refuses has a
+number, so that it is missed.
 """
 
-import hashlib
-import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
+from redis.client import NEVER_DECODE
 from redis.exceptions import ResponseError
 
 from taskwire import sealing
-from taskwire.domain.audit import AuditEntry, AuditFilter, StoredEntry
+from taskwire.domain.audit import UNREADABLE, AuditEntry, AuditFilter, StoredEntry
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.queue.batch import Batch
@@ -33,16 +36,23 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.redis.keys import Keys
+from taskwire.state.audit_chain import (
+    AuditHead,
+    AuditRow,
+    AuditSeal,
+    BrokenChain,
+    ChainCheck,
+    check_signature,
+    read_row,
+)
 from taskwire.telemetry import logger
 
 # How many entries are read in one call.
 ENTRIES_PER_CALL = 500
 _FIRST, _LAST = "-", "+"
 _KEY_MISSING = "the key of its seal is missing"
-_SIGNED = re.compile(
-    r'(?P<start>\{.*),"once":"(?P<once>[0-9a-f]{16})","signature":"(?P<signature>[0-9a-f.]+)"\}'
-)
-_Row = tuple[str, dict[str, str]]
+# The latest time that a date can show: the end of the year 9999.
+_LATEST_MS = 253_402_300_799_000
 
 _SEAL = load_script("state/audit.seal")
 _log = logger("taskwire.state.audit")
@@ -56,99 +66,9 @@ class AuditLimits:
     days: int = 365
 
 
-class BrokenChain(NamedTuple):
-    """The place where the chain of entries breaks.
-
-    It has the number of the first entry that does not follow the entry before, and what is wrong.
-    """
-
-    number: int
-    why: str
-
-
-class AuditSeal(BaseModel):
-    """A record of which entries were checked: those with numbers above `trimmed`, up to `number`.
-
-    `row` is the stream's id of entry `number`. `broken` says where the chain breaks; None if the chain is
-    whole.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int = 0
-    hash: str = ""
-    row: str = ""
-    trimmed: int = 0
-    trimmed_hash: str = ""
-    broken: BrokenChain | None = None
-
-
 class _Trimmed(NamedTuple):
     seal: AuditSeal
     ids: list[str]
-
-
-class _Head(NamedTuple):
-    number: int
-    hash: str
-    seal: str
-
-
-@dataclass
-class _Check:
-    """Checks the chain entry by entry. `broken` is the first break that was found."""
-
-    seal: AuditSeal
-    number: int
-    before: str
-    row: str = ""
-    broken: BrokenChain | None = None
-    seen: set[str] = field(default_factory=set)
-
-    def look(self, row: _Row) -> None:
-        """Check the next row of the stream."""
-        row_id, fields = row
-        this, text = _read_id(row_id)[1], fields.get("entry", "")
-        is_next = this == self.number + 1
-        if not is_next:
-            self._breaks(self.number + 1, "it is missing")
-        elif _make_hash(self.before, row_id, text) != fields.get("hash"):
-            self._breaks(this, "it or the one before was changed")
-        else:
-            self._look_at_signature(this, text)
-        if this == self.seal.number and fields.get("hash") != self.seal.hash:
-            self._breaks(this, "it is not the one that was sealed")
-        self.number, self.before, self.row = this, fields.get("hash", ""), row_id
-
-    def _look_at_signature(self, number: int, text: str) -> None:
-        found = _SIGNED.fullmatch(text)
-        if found is None:
-            return self._breaks(number, "it is not signed")
-        try:
-            signed = f'{found["start"]},"once":"{found["once"]}"}}'
-            if not sealing.key_ring().is_signed(signed, "audit", found["signature"]):
-                self._breaks(number, "its signature is wrong")
-        except sealing.KeyMissing:
-            # If an entry is sealed, its signature is not checked again.
-            if number > self.seal.number:
-                self._breaks(number, "the key of its signature is missing")
-        if found["once"] in self.seen:
-            self._breaks(number, "it is a copy of another one")
-        self.seen.add(found["once"])
-        return None
-
-    def ends(self, head: _Head) -> None:
-        """Check that the chain ends neither before the newest entry nor before the last sealed entry.
-
-        `head` has the number and the hash of the newest entry.
-        """
-        if self.number < max(head.number, self.seal.number) or (
-            self.number == head.number and self.before != head.hash
-        ):
-            self._breaks(self.number + 1, "it and what follows is missing")
-
-    def _breaks(self, number: int, why: str) -> None:
-        self.broken = self.broken or BrokenChain(number, why)
 
 
 class AuditTrail:
@@ -163,6 +83,8 @@ class AuditTrail:
         # The latest seal that this process has written or read. If Redis has an older seal than this,
         # somebody has put an older trail back.
         self._last = AuditSeal()
+        # Why Redis refused the newest entry of this process; empty if it was written.
+        self.trouble = ""
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
         """Add to a batch the operation that writes this entry into the trail."""
@@ -172,18 +94,23 @@ class AuditTrail:
         return batch.add_audit_entry(self._key, signed, self._limits.most, self._longest_ms)
 
     @property
+    def health(self) -> str:
+        """Return "ok", or a sentence if Redis refused the newest entry of this process."""
+        return f"Redis refuses entries of the audit trail: {self.trouble}." if self.trouble else "ok"
+
+    @property
     def _longest_ms(self) -> int:
         return self._limits.days * DAY_MS
 
     async def read(self, wanted: AuditFilter) -> AsyncIterator[StoredEntry]:
         """Yield the entries that the filter matches, the oldest first.
 
-        An entry that cannot be read is left out.
+        A row that cannot be read is an entry too. It matches every filter but a time.
         """
         start = str(to_ms(wanted.since)) if wanted.since is not None else _FIRST
         async for row in self._read_rows(start):
             stored = _parse_row(row)
-            if stored is not None and wanted.matches(stored):
+            if wanted.matches(stored):
                 yield stored
 
     async def list_newest(self, wanted: AuditFilter, most: int) -> list[StoredEntry]:
@@ -192,12 +119,25 @@ class AuditTrail:
         end = _LAST
         earliest_ms = to_ms(wanted.since) if wanted.since is not None else 0
         while len(found) < most:
-            rows = cast("list[_Row]", await self._redis.xrevrange(self._key, end, count=ENTRIES_PER_CALL))
-            found += [each for row in rows if (each := _parse_row(row)) is not None and wanted.matches(each)]
-            if len(rows) < ENTRIES_PER_CALL or _read_id(rows[-1][0])[0] < earliest_ms:
+            rows = await self._range("XREVRANGE", end, _FIRST, ENTRIES_PER_CALL)
+            found += [each for row in rows if wanted.matches(each := _parse_row(row))]
+            if len(rows) < ENTRIES_PER_CALL or rows[-1].at_ms < earliest_ms:
                 break
-            end = f"({rows[-1][0]}"
+            end = f"({rows[-1].id}"
         return found[:most]
+
+    async def find_trouble(self) -> str:
+        """Return what is wrong with the trail, as far as its seal and its newest entry show it.
+
+        Return an empty text if nothing is wrong. `find_break` checks every entry.
+        """
+        head = await self._read_head()
+        seal, why = _open_seal(head.seal, self._key)
+        newest = await self._range("XREVRANGE", _LAST, _FIRST, 1)
+        if (newest[0].number if newest else seal.number) < head.number:
+            return "Its newest entry is missing: Redis has refused it, or somebody has removed it."
+        broken = BrokenChain(1, why) if why else seal.broken
+        return f"It breaks at entry {broken.number}: {broken.why}." if broken is not None else ""
 
     async def find_head(self) -> str:
         """Return the number and the hash of the newest audit entry.
@@ -217,7 +157,9 @@ class AuditTrail:
             seal, why = _open_seal(head.seal, self._key)
             if why:
                 return BrokenChain(1, why)
-            check = _Check(seal, seal.trimmed, seal.trimmed_hash, broken=seal.broken)
+            check = ChainCheck(
+                seal, seal.trimmed, seal.trimmed_hash, self._now_ms + DAY_MS, broken=seal.broken
+            )
             async for row in self._read_rows(_FIRST):
                 check.look(row)
             check.ends(head)
@@ -248,9 +190,12 @@ class AuditTrail:
                 to=seal.number,
                 was=self._last.number,
             )
-        check = _Check(seal, seal.number, seal.hash, seal.row, seal.broken)
+        check = ChainCheck(
+            seal, seal.number, seal.hash, self._now_ms + DAY_MS, row=seal.row, broken=seal.broken
+        )
         async for row in self._read_rows(f"({seal.row}" if seal.row else _FIRST):
             check.look(row)
+        check.ends(head)
         if check.broken is not None and check.broken != seal.broken:
             _log.error(
                 "the audit trail was changed, every later seal will record this change",
@@ -263,23 +208,32 @@ class AuditTrail:
             self._last = seal
         elif new.seal != AuditSeal():
             sealed = sealing.key_ring().seal(new.seal.model_dump_json(), _purpose(self._key))
-            if await self._seal(self._key, head.seal, sealed, self._longest_ms, *new.ids):
+            if await self._seal(
+                self._key, await self._get_comparable(head), sealed, self._longest_ms, *new.ids
+            ):
                 self._last = new.seal
 
-    async def _trim(self, seal: AuditSeal, check: _Check) -> "_Trimmed":
+    async def _get_comparable(self, head: AuditHead) -> str:
+        """Return the seal with which the script compares. Remove a seal that is no text of ours."""
+        if head.seal.isascii():
+            return head.seal
+        await cast("Awaitable[object]", self._redis.hdel(self._head_key, "seal"))
+        return ""
+
+    async def _trim(self, seal: AuditSeal, check: ChainCheck) -> "_Trimmed":
         """Return the new seal, and the ids of the entries that have to be removed.
 
         These are the entries that are too old, and the oldest entries if the trail has more entries than
-        allowed.
+        allowed. After a break, only entries that are too old are removed, because the numbers may be wrong.
         """
         trimmed, trimmed_hash, ids = seal.trimmed, seal.trimmed_hash, []
-        oldest_ms = int(self._clock.stamp() or time.time() * 1000) - self._longest_ms
-        for row_id, fields in await self._read_oldest():
-            at_ms, this = _read_id(row_id)
-            if this > check.number or (at_ms > oldest_ms and this > check.number - self._limits.most):
+        oldest_ms = self._now_ms - self._longest_ms
+        fewest = check.number - self._limits.most if check.broken is None else 0
+        for row in await self._range("XRANGE", _FIRST, _LAST, ENTRIES_PER_CALL):
+            if row.number > check.number or (row.at_ms > oldest_ms and row.number > fewest):
                 break
-            ids.append(row_id)
-            trimmed, trimmed_hash = this, fields.get("hash", "")
+            ids.append(row.id)
+            trimmed, trimmed_hash = row.number, row.hash
         new = AuditSeal(
             number=check.number,
             hash=check.before,
@@ -290,26 +244,46 @@ class AuditTrail:
         )
         return _Trimmed(new, ids)
 
-    async def _read_oldest(self) -> list[_Row]:
-        return cast("list[_Row]", await self._redis.xrange(self._key, _FIRST, count=ENTRIES_PER_CALL))
+    @property
+    def _now_ms(self) -> int:
+        return int(self._clock.stamp() or time.time() * 1000)
 
-    async def _read_head(self) -> _Head:
+    @property
+    def _head_key(self) -> str:
+        return f"{self._key}:head"
+
+    async def _read_head(self) -> AuditHead:
+        asking = self._redis.execute_command(  # type: ignore[no-untyped-call] # redis-py has no types here
+            "HMGET", self._head_key, "number", "hash", "seal", **{NEVER_DECODE: True}
+        )
         try:
-            answer = self._redis.hmget(f"{self._key}:head", ["number", "hash", "seal"])
-            number, newest, seal = await cast("Awaitable[list[str | None]]", answer)
+            answer = await cast("Awaitable[list[bytes | None]]", asking)
         except ResponseError:
-            return _Head(0, "", "")
-        is_number = number is not None and number.isdecimal()
-        return _Head(int(number or 0) if is_number else 0, newest or "", seal or "")
+            return AuditHead(0, "", "")
+        number, newest, seal = ((each or b"").decode(errors="replace") for each in answer)
+        return AuditHead(int(number) if number.isdecimal() else 0, newest, seal)
 
-    async def _read_rows(self, start: str) -> AsyncIterator[_Row]:
+    async def _read_rows(self, start: str) -> AsyncIterator[AuditRow]:
         while True:
-            rows = cast("list[_Row]", await self._redis.xrange(self._key, start, count=ENTRIES_PER_CALL))
+            rows = await self._range("XRANGE", start, _LAST, ENTRIES_PER_CALL)
             for row in rows:
                 yield row
             if len(rows) < ENTRIES_PER_CALL:
                 return
-            start = f"({rows[-1][0]}"
+            start = f"({rows[-1].id}"
+
+    async def _range(self, command: str, start: str, end: str, most: int) -> list[AuditRow]:
+        """Return some rows of the stream; none if the key is no stream, because somebody has replaced it."""
+        asking = self._redis.execute_command(  # type: ignore[no-untyped-call] # redis-py has no types here
+            command, self._key, start, end, "COUNT", most, **{NEVER_DECODE: True}
+        )
+        try:
+            answer = await cast("Awaitable[list[tuple[bytes, Mapping[bytes, bytes] | None]]]", asking)
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            return []
+        return [read_row(*each) for each in answer]
 
 
 def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
@@ -331,21 +305,12 @@ def _purpose(key: str) -> str:
     return f"{key} seal"
 
 
-def _make_hash(before: str, row_id: str, text: str) -> str:
-    """Return the hash of an entry, made in the same way as in `queue/lua/audit.lua`."""
-    return hashlib.sha1(f"{before} {row_id} {text}".encode(), usedforsecurity=False).hexdigest()
-
-
-def _read_id(row_id: str) -> tuple[int, int]:
-    at_ms, _, number = row_id.partition("-")
-    return int(at_ms), int(number)
-
-
-def _parse_row(row: _Row) -> StoredEntry | None:
-    row_id, fields = row
-    at_ms, number = _read_id(row_id)
+def _parse_row(row: AuditRow) -> StoredEntry:
+    at = from_ms(min(row.at_ms, _LATEST_MS))
     try:
-        entry = read(AuditEntry.model_validate_json, fields.get("entry", ""))
+        entry = read(AuditEntry.model_validate_json, row.text)
     except CannotRead:
-        return None
-    return StoredEntry(number=number, at=from_ms(at_ms), hash=fields.get("hash", ""), entry=entry)
+        by = "a newer version" if check_signature(row.text) == "right" else "somebody"
+        why = f"not readable, written by {by}"
+        return StoredEntry(number=row.number, at=at, hash=row.hash, entry=UNREADABLE, trouble=why)
+    return StoredEntry(number=row.number, at=at, hash=row.hash, entry=entry)

@@ -83,5 +83,6 @@ class AuditQueries:
             reason=refused,
             reference=secrets.token_hex(6),
         )
-        await self._deps.queues.write(self._deps.audit.add_to(Batch(), entry))
-        log_entry(entry, "")
+        written = await self._deps.queues.write(self._deps.audit.add_to(Batch(), entry))
+        self._deps.audit.trouble = written.trouble
+        log_entry(entry, "", written)

@@ -14,7 +14,7 @@ local SHAPES = {
 }
 local HOLDS = {
   HDEL = 'hash', HSET = 'hash', SET = 'string', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
-  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash', add_audit_entry = 'stream'
+  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
 }
 local function fits(word, kind)
   if type(word) ~= 'string' then return false end

@@ -39,5 +39,6 @@ elseif kind == 'retry' and is_same then
 end
 run(operations)
 settle(name)
--- After the word come the number and the hash of the audit entry, if the batch had one.
+-- After the word come the number and the hash of the newest audit entry, if the batch had one, and why Redis
+-- refused an entry.
 return newest_entry == '' and 'ended' or 'ended ' .. newest_entry
