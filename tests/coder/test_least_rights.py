@@ -290,7 +290,7 @@ async def test_doctor_names_what_fails_and_what_to_grant() -> None:
         (
             "custom",
             "wrong",
-            "The Coder account bot lacks the role Owner, and this Coder does not say what it may do.",
+            "The Coder account bot lacks the role Owner, and this Coder does not say what it can do.",
         ),
     ],
 )

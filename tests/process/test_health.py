@@ -70,7 +70,7 @@ async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
 
     said = await _tells(bot, "ends on")
 
-    assert said.endswith("UTC. Make a new one before that and start Taskwire with it.")
+    assert said.endswith("UTC. Make a new one before that, and start me with it.")
     assert (await bot.readiness())[0] == 200
 
 

@@ -16,12 +16,12 @@ from .test_audit import entries
 from .world import World
 
 NOT_HERE = (
-    "Taskwire does not work in this channel. Write to me directly, or ask an administrator of Taskwire for a "
+    "Taskwire does not work in this channel. Write to me directly, or ask a Taskwire administrator for a "
     "channel in which it works."
 )
-NO_INPUT = "Your replies here do not reach the agent."
+NO_INPUT = "The agent does not get your replies here."
 NOT_IN_A_GROUP = (
-    "Only members of some user groups may use Taskwire. Ask an administrator of Taskwire to let you in."
+    "Only members of some user groups can use Taskwire. Ask a Taskwire administrator to let you in."
 )
 
 
@@ -279,6 +279,4 @@ async def test_a_list_without_this_workspace_shuts_everybody_out(world: World) -
 
     await world.alice.types("/task list")
 
-    assert world.alice.reads() == [
-        "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it."
-    ]
+    assert world.alice.reads() == ["Taskwire works for members of this Slack only. Ask a member to do it."]

@@ -14,7 +14,7 @@ from .running_tasks import a_task
 from .waiting import a_busy_agent, takes_all
 from .world import World
 
-ONLY_ADMINS = "Only administrators of Taskwire can see who did what. Ask one of them."
+ONLY_ADMINS = "Only Taskwire administrators can see who did what. Ask one of them."
 
 
 def trail(world: World) -> AuditTrail:

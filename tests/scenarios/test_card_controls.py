@@ -78,7 +78,7 @@ async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: Wo
     empty = await world.alice.submits(prompt="  ")
     command = await world.alice.submits(prompt="!rm -rf .")
 
-    assert empty == {"form.prompt": "Write your answer."}
+    assert empty == {"form.prompt": "Write your reply."}
     assert command == {"form.prompt": "Agents run what begins with ! in their shell. Put a word before it."}
     assert task.inputs == []
 
@@ -91,8 +91,8 @@ async def test_only_people_who_may_steer_get_the_dialog(world: World) -> None:
     await world.bob.clicks(thread, "Answer")
 
     assert world.bob.dialog() == (
-        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't write to its agent. "
-        "Reply in its thread; you can then ask Alice to pass it on."
+        f"[Answer]\n*{TITLE}* belongs to Alice, so you can't reply to its agent. Reply in its thread; you "
+        "can then ask Alice to pass it on."
     )
 
 
@@ -274,7 +274,7 @@ async def test_a_share_says_that_a_question_is_open(world: World) -> None:
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
 
     assert world.bob.hears() == [
-        f"Alice lets you steer *{TITLE}*. Its agent waits for an answer now. To tell the agent something, "
-        "reply in its thread. You can also stop, resume and edit it.\n[Open thread]"
+        f"Alice lets you steer *{TITLE}*. Its agent waits for a reply now. Replies in its thread go to the "
+        "agent. You can also stop, resume and edit it.\n[Open thread]"
     ]
     world.alice.reads()

@@ -25,8 +25,10 @@ DIALOG = (
     "[Save]"
 )
 OWN = (
-    "When a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
-    "Times are in your time zone. Each notice is also in its thread.\n"
+    "When a task needs you: {calls}\n"
+    "Quiet from: {begins}\n"
+    "Quiet until: {ends}\n"
+    "Times are in your time zone. Each message is also in its thread.\n"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="Not set")
 EVERYWHERE = {
@@ -41,7 +43,7 @@ EVERYWHERE = {
     "own": USUAL,
 }
 BEGIN = "Alice has changed the settings of this channel: from now on, "
-END = " `/task settings` shows and changes that."
+END = "\n[Settings]"
 TOLD = f"{BEGIN}everybody here can steer new tasks. Older tasks stay as they are.{END}"
 TOLD_BACK = f"{BEGIN}only a task's owner, and people it is shared with, can steer it.{END}"
 WAITS = "Waits until somebody resumes it"
@@ -158,7 +160,7 @@ async def test_in_a_channel_of_mentions_a_plain_reply_is_no_input(world: World) 
 
     assert task.inputs == ["the one for admins"]
     assert (thread.receipt(aside), thread.receipt(told)) == ([], ["white_check_mark"])
-    assert "Mention @Taskwire in a reply to talk to the agent." in before
+    assert "Only replies that mention @Taskwire go to the agent." in before
     assert before.endswith(
         "[⋯ Open in Coder, Follow, Logs, Read every reply, Watch, Mute, New like this, Share, Detach, Delete]"
     )
@@ -174,7 +176,7 @@ async def test_an_attached_task_follows_the_channel_too(world: World) -> None:
 
     thread = await world.alice.runs("/task attach fix")
 
-    assert "Mention @Taskwire in a reply to talk to the agent." in await card(world, thread)
+    assert "Only replies that mention @Taskwire go to the agent." in await card(world, thread)
 
 
 async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: World) -> None:
@@ -337,7 +339,7 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
         "lost. *Resume* starts it again. Replies wait until then.\n[Resume] [Edit prompt]"
     ]
     assert waits == (
-        ["Paused. One reply waits.\n[Resume and send] [Drop the reply]"],
+        ["Paused. 1 reply waits.\n[Resume and send] [Drop the reply]"],
         ["hourglass_flowing_sand"],
     )
     assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
@@ -360,7 +362,7 @@ async def test_a_reply_that_waits_can_be_dropped(world: World) -> None:
     await comes_up_again(world)
 
     assert task.inputs == []
-    assert thread.new_messages()[0] == "Dropped one reply:\n| use main"
+    assert thread.new_messages()[0] == "Dropped 1 reply:\n| use main"
 
 
 async def comes_up_again(world: World) -> None:
@@ -379,7 +381,7 @@ async def test_a_guest_sees_no_settings(world: World) -> None:
     await guest.types("/task settings", "guests")
 
     assert guest.dialog() == (
-        "[Settings]\nGuests of this workspace cannot use Taskwire. Ask a full member to do it."
+        "[Settings]\nGuests in this Slack cannot use Taskwire. Ask a full member to do it."
     )
 
 

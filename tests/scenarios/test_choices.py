@@ -95,7 +95,7 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
         "Your words: \n"
         "[Send]"
     )
-    assert empty == {"form.prompt": "Choose one, or write your answer."}
+    assert empty == {"form.prompt": "Choose one, or write your reply."}
     assert task.inputs == [words]
     assert thread.new_messages() == [
         "Alice says: 2. release-2 !important: only the hotfix\n> 2. release-2\n> !important: only the hotfix"
@@ -120,7 +120,7 @@ async def test_a_choice_in_the_dialog_may_be_too_late(world: World) -> None:
 
     assert task.inputs == ["2. release-2"]
     assert thread.all_messages()[0] == notice(world, "Answered by Alice.")
-    assert world.alice.reads() == ["This was already answered, so your words were not sent:\n| all of it"]
+    assert world.alice.reads() == ["This was already answered, so your reply was not sent:\n| all of it"]
     assert len(thread.new_messages()) == 2
 
 

@@ -77,10 +77,10 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     await world.passes(seconds=20)
 
     assert world.alice.reads() == [
-        "Coder refuses my token, so I can do nothing in Coder. Please tell a Taskwire administrator: "
+        "Coder refuses my token, so I can do nothing in Coder. Tell a Taskwire administrator: "
         "`taskwire doctor` says what to do.",
-        "Coder refuses my token, so creating *fix it* has to wait. I keep trying for an hour. Please tell "
-        "a Taskwire administrator: `taskwire doctor` says what to do.",
+        "Coder refuses my token, so creating *fix it* has to wait. I keep trying for an hour. Tell a "
+        "Taskwire administrator: `taskwire doctor` says what to do.",
     ]
 
     world.coder.clear_faults()
@@ -154,7 +154,7 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
     await world.alice.replies(thread, "!status")
 
     named = (
-        "This Coder has no Tasks, so I can do nothing there. Please tell a Taskwire administrator: "
+        "This Coder has no Tasks, so I can do nothing there. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
     assert world.alice.reads() == [named] * 2
@@ -270,7 +270,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
 
     why = "Coder did not answer for an hour, so I stopped trying."
     assert thread.card() == (
-        f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
+        f"Not created: fix it. Coder did not create this task. {why} `/task create` creates another. "
         "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads() == [WAITS, f"The task was not created. {why}"]
@@ -302,7 +302,7 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
         await world.passes(seconds=90)
 
     assert thread.card().startswith(
-        "Not created: fix it. Coder did not make this task. Coder answered with errors for 15 minutes. A "
+        "Not created: fix it. Coder did not create this task. Coder answered with errors for 15 minutes. A "
         "Coder administrator can find out why."
     )
     assert [said.split(".")[0] for said in world.alice.reads()] == [

@@ -4,8 +4,8 @@ from .people import Person
 from .world import World
 
 TOO_MANY = (
-    "You have started 3 tasks within an hour, the limit for one person. You can start the next one in "
-    "{} minutes. Nothing was created."
+    "You have created 3 tasks within an hour, the limit for one person. You can create the next one in {} "
+    "minutes. Nothing was created."
 )
 
 
@@ -66,7 +66,7 @@ async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
     await world.alice.types("/task create one more")
 
     assert len(refused) == 4
-    assert [said[:26] for said in world.alice.reads()] == ["You have started 2 tasks w"]
+    assert [said[:26] for said in world.alice.reads()] == ["You have created 2 tasks w"]
     assert len(world.coder.tasks) == 2
 
 
@@ -139,8 +139,8 @@ async def test_a_channel_has_so_many_new_tasks_an_hour(world: World) -> None:
     await world.passes(seconds=5)
 
     assert refused == [
-        f"<#{channel}> has had 2 new tasks within an hour, the limit for one channel. The next one can "
-        "start in 60 minutes. Nothing was created."
+        f"<#{channel}> has had 2 new tasks within an hour, the limit for one channel. You can create the "
+        "next one in 60 minutes. Nothing was created."
     ]
     assert len(world.coder.tasks) == 3
     world.cards()

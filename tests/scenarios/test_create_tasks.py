@@ -225,7 +225,7 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
-    assert world.alice.reads() == ["You just started this task. Another one?\n> fix it\n[Create another]"]
+    assert world.alice.reads() == ["You just created this task. Another one?\n> fix it\n[Create another]"]
     assert len(world.coder.tasks) == 1
 
     await world.alice.presses("Create another")
@@ -291,14 +291,14 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
         "Please contact sales to continue using managed agents."
     )
     assert thread.card() == (
-        f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
+        f"Not created: fix it. Coder did not create this task. {why} `/task create` creates another. "
         "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads() == [f"The task was not created. {why}"]
 
     await world.alice.replies(thread, "hello?")
 
-    assert thread.new_messages() == ["Your reply reached no agent: its task was never created.\n[New task]"]
+    assert thread.new_messages() == ["Not delivered: the task was never created.\n[New task]"]
 
 
 async def test_missing_parameters_are_named(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from .people import Thread
 from .world import POST_SECONDS, World
 
-OFFER = "Start a task with this?\n> fix the login redirect\n[Create] [Change]"
+OFFER = "Create a task with this?\n> fix the login redirect\n[Create] [Change]"
 
 
 def _offer(world: World) -> Thread:
@@ -78,7 +78,7 @@ async def test_the_same_message_again_asks_before_a_second_task(world: World) ->
 
     assert len(world.coder.tasks) == 1
     assert world.reader.new_roots() == [
-        "You just started this task. Another one?\n> fix the login redirect\n[Create another]"
+        "You just created this task. Another one?\n> fix the login redirect\n[Create another]"
     ]
 
 
@@ -174,6 +174,6 @@ async def test_a_title_names_a_task_in_a_direct_message(world: World) -> None:
     [status] = world.alice.reads()
     assert status.startswith("Working: Fix the login page. On it. Owner: alice.")
     assert world.reader.new_roots() == [
-        "Start a task with this?\n> status fix the logout page\n[Create] [Change]"
+        "Create a task with this?\n> status fix the logout page\n[Create] [Change]"
     ]
     assert len(world.coder.tasks) == 1

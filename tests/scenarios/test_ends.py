@@ -95,7 +95,7 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
     assert task.inputs == []
     assert thread.receipt(reply) == []
     assert world.alice.reads() == [
-        "Your replies here do not reach the agent. Your Coder account (alice@example.com) is suspended. "
+        "The agent does not get your replies here. Your Coder account (alice@example.com) is suspended. "
         "Ask a Coder administrator."
     ]
 

@@ -75,7 +75,7 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
     await world.passes(600)
 
     assert thread.new_messages() == [
-        "Followed *Fix the login* for ten minutes.\nStill reading\n| Still reading\n[Follow]"
+        "Followed *Fix the login* for 10 minutes.\nStill reading\n| Still reading\n[Follow]"
     ]
     await world.alice.clicks(thread, "Follow")
     assert await _ends(world, thread) == [STOPPED]
@@ -208,7 +208,7 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
     assert twice == ["A message in this thread already shows what *Fix the login* writes."]
     assert world.alice.reads() == [
-        "The agent of *Fix the login* is not working now. Follow it when it works."
+        "The agent of *Fix the login* is not working now, so there is nothing to follow."
     ]
 
 

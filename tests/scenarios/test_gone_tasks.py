@@ -13,10 +13,7 @@ from .people import Thread
 from .running_tasks import TITLE, a_task, card
 from .world import World
 
-GONE = (
-    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here reach no agent now. `/task create` "
-    "starts a new task."
-)
+GONE = f"Gone: {TITLE}. The task is no longer in Coder. No agent gets replies here now.\n[New task]"
 EMPTY = Fault("empty", answer=Response(200, b'{"tasks":[],"count":0}'))
 
 
@@ -33,9 +30,8 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
     assert after_one == []
     assert thread.new_messages() == [GONE]
     assert (await card(world, thread)).startswith(
-        f"Gone: {TITLE}. This task is no longer in Coder, so replies here reach no agent. `/task create` "
-        f"starts a "
-        "new one."
+        f"Gone: {TITLE}. This task is no longer in Coder, so no agent gets replies here. `/task create` "
+        "creates a new one."
     )
 
 
@@ -50,7 +46,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
     assert task.is_deleted
     assert thread.new_messages() == [
-        f"Gone: {TITLE}. Alice deleted it. Replies here reach no agent now. `/task create` starts a new task."
+        f"Gone: {TITLE}. Alice deleted it. No agent gets replies here now.\n[New task]"
     ]
 
 
@@ -214,7 +210,7 @@ async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
 
     assert gone == [GONE]
     assert thread.new_messages() == [
-        f"Back: {TITLE}. Coder shows this task again. Replies here reach its agent as before."
+        f"Back: {TITLE}. Coder shows this task again. Its agent gets replies here as before."
     ]
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]

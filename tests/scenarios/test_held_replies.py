@@ -73,7 +73,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
 
     await world.alice.clicks_at_once(thread, "Drop the reply", "Drop the reply")
 
-    assert thread.new_messages() == ["Dropped one reply:\n| first"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| first"]
     assert world.alice.reads() == ["No reply waits in *Fix the login* any more."]
 
 
@@ -98,7 +98,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
         ]
         * 2
     )
-    assert thread.new_messages() == ["Dropped one reply:\n| first"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| first"]
 
 
 async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
@@ -134,7 +134,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
         ["hourglass_flowing_sand"],
         ["Pausing *Fix the login*. Your next reply resumes it."],
     )
-    assert asked == [HOLDING.format("One reply waits", "the reply")]
+    assert asked == [HOLDING.format("1 reply waits", "the reply")]
     assert task.inputs == ["first"]
     assert world.alice.reads() == ["Resuming *Fix the login*."]
 
@@ -155,8 +155,8 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
     assert (task.status, task.inputs) == ("paused", [])
     assert thread.new_messages() == [
-        "Dropped one reply:\n| second",
-        HOLDING.format("One reply waits", "the reply"),
+        "Dropped 1 reply:\n| second",
+        HOLDING.format("1 reply waits", "the reply"),
     ]
     await world.alice.replies(thread, "!detach")
     assert len(thread.new_messages()) == 2
@@ -244,8 +244,7 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
 
     assert thread.new_messages()[1:] == [
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
-        "Gone: Fix the login. Alice deleted it. Replies here reach no agent now. `/task create` starts a new "
-        "task.",
+        "Gone: Fix the login. Alice deleted it. No agent gets replies here now.\n[New task]",
     ]
 
 
@@ -258,8 +257,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
     await world.polls(times=3)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
-        "create` starts a new task.",
+        "Gone: Fix the login. The task is no longer in Coder. No agent gets replies here now.\n[New task]",
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2

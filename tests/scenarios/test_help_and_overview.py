@@ -156,7 +156,7 @@ async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
     await world.bob.types("/task doctor")
     await world.alice.types("/task doctor")
 
-    assert world.alice.reads() == ["Only administrators of Taskwire can run the doctor. Ask one of them."]
+    assert world.alice.reads() == ["Only Taskwire administrators can run the doctor. Ask one of them."]
     (said,) = world.bob.reads()
     assert (
         ":x: *Persistence*: The store does not write down what it is given: its restart would lose threads "

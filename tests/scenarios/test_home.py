@@ -221,7 +221,7 @@ async def test_a_guest_finds_in_home_who_can_help(world: World) -> None:
     guest = world.person("guest", is_restricted=True)
 
     assert await guest.opens_home() == (
-        "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
+        "Guests in this Slack cannot use Taskwire. Ask a full member to do it."
     )
 
 

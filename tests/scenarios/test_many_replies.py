@@ -26,7 +26,8 @@ from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies already wait for the agent. I did not accept those marked :warning:. Write them again later."
+    "200 replies already wait for the agent. Those marked :warning: were not delivered. Write them again "
+    "later."
 )
 TOO_MUCH = (
     "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "
@@ -34,8 +35,7 @@ TOO_MUCH = (
 )
 
 UNCHECKED = (
-    "Too many replies wait here until I can check them, so I accept no more of yours now. Write the others "
-    "again later."
+    "Too many replies wait here, so I do not accept this one or newer ones now. Write them again later."
 )
 
 

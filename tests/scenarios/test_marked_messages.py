@@ -54,7 +54,7 @@ async def test_a_reaction_makes_a_task_of_a_message(world: World) -> None:
         f"fix the *login*, @Alice\n\nFrom Slack: {_link(world, ts)}",
     )
     assert thread.card().startswith(
-        "Starting: Fix the *login*, @Alice From Slack:… Mention @Taskwire in a reply to talk to the agent."
+        "Starting: Fix the *login*, @Alice From Slack:… Only replies that mention @Taskwire go to the agent."
     )
     assert (thread.new_messages(), world.alice.reads()) == ([], [])
 
@@ -197,7 +197,7 @@ async def test_a_guest_and_a_person_without_account_start_nothing(world: World) 
     await world.settles()
 
     assert world.coder.tasks == []
-    assert guest.reads() == ["Guests of this workspace cannot use Taskwire. Ask a full member to do it."]
+    assert guest.reads() == ["Guests in this Slack cannot use Taskwire. Ask a full member to do it."]
     assert stranger.reads() == [
         "No Coder user has your address sue@example.com. Sign in to Coder once with it, or ask a Coder "
         "administrator to add you."

@@ -28,10 +28,10 @@ async def test_a_mention_in_a_discussion_starts_a_task_whose_card_is_there(world
     task = world.task("fix-the-login-redirect")
     assert (task.prompt, task.row.owner.username) == ("fix the login redirect", "alice")
     assert thread.card() == (
-        "Starting: Fix the login redirect. Mention @Taskwire in a reply to talk to the agent. Owner: Alice. "
-        f"Template: Tasks on Docker. <{world.coder.url}/tasks/alice/{task.id}>\n"
-        "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Watch, Mute, New like this, "
-        "Share, Detach, Delete]"
+        "Starting: Fix the login redirect. Only replies that mention @Taskwire go to the agent. Owner: "
+        f"Alice. Template: Tasks on Docker. <{world.coder.url}/tasks/alice/{task.id}>\n"
+        "[Stop] [⋯ Open in Coder, Give it the thread, Read every reply, Watch, Mute, New like this, Share, "
+        "Detach, Delete]"
     )
     assert thread.new_messages() == []
 
@@ -92,7 +92,7 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
         "> @Bob can you look?"
     ]
     assert thread.card().startswith(
-        "Starting: fix it. Mention @Taskwire in a reply to talk to the agent. Owner: Alice."
+        "Starting: fix it. Only replies that mention @Taskwire go to the agent. Owner: Alice."
     )
     assert "Give it the thread" not in thread.card()
 
@@ -288,7 +288,7 @@ async def test_the_same_mention_again_asks_first(world: World) -> None:
     await world.alice.mentions("fix it")
     ts = await world.slack.mention(world.alice.id, "general", "fix it")
     await world.settles()
-    assert world.alice.reads() == ["You just started this task. Another one?\n> fix it\n[Create another]"]
+    assert world.alice.reads() == ["You just created this task. Another one?\n> fix it\n[Create another]"]
 
     await world.alice.presses("Create another")
 
@@ -305,7 +305,7 @@ async def test_a_guest_cannot_start_a_task_by_a_mention(world: World) -> None:
     await world.slack.mention(guest.id, "general", "fix it")
     await world.settles()
 
-    assert guest.reads() == ["Guests of this workspace cannot use Taskwire. Ask a full member to do it."]
+    assert guest.reads() == ["Guests in this Slack cannot use Taskwire. Ask a full member to do it."]
     assert world.coder.tasks == []
 
 

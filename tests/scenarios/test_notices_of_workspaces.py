@@ -120,7 +120,7 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert "not reachable" not in await card(world, thread)
     assert thread.new_messages() == []
-    assert world.alice.reads() == [f"Restarting the workspace of *{TITLE}*."]
+    assert world.alice.reads() == [f"Retrying *{TITLE}*."]
 
 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
@@ -199,7 +199,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.",
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Retried.",
         f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.",
     ]
 

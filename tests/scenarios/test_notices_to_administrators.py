@@ -29,7 +29,7 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
         told = direct_messages(world, person.name)
         assert len(told) == 1
         assert told[0].startswith(":warning: The token in CODER_SESSION_TOKEN ends on ")
-        assert told[0].endswith(" UTC. Make a new one before that and start Taskwire with it.")
+        assert told[0].endswith(" UTC. Make a new one before that, and start me with it.")
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:

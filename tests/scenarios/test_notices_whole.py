@@ -59,9 +59,8 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
     ),
     "gone": (
         lambda task: task.delete(),
-        "Gone: {title}. The task no longer exists in Coder. Replies here reach no agent now. `/task create` "
-        "starts a new task.",
-        [],
+        "Gone: {title}. The task is no longer in Coder. No agent gets replies here now.",
+        ["[New task]"],
     ),
 }
 
@@ -101,7 +100,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
     await world.polls()
 
     assert whole(world, thread) == [
-        (f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.", [page]),
+        (f"Paused: {TITLE}. The workspace was stopped in Coder. Retried.", [page]),
         (f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.", [page]),
     ]
     thread.new_messages()

@@ -9,7 +9,7 @@ from .people import Person
 from .world import World
 
 ORG, SISTER = "E0ORG", "T0SISTER"
-STRANGER = "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it."
+STRANGER = "Taskwire works for members of this Slack only. Ask a member to do it."
 
 
 async def _of_organization(world: World, *, installed: tuple[str, ...] = ()) -> None:
@@ -49,7 +49,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
 
     *told, by_reply = carol.reads()
     assert told == [STRANGER] * 3
-    assert by_reply == f"Your replies here do not reach the agent. {STRANGER}"
+    assert by_reply == f"The agent does not get your replies here. {STRANGER}"
     assert [(task.status, task.inputs) for task in world.coder.tasks] == [("active", [])]
 
 
@@ -95,8 +95,8 @@ async def test_an_organization_names_the_workspace_whose_people_and_groups_it_re
         f"`/task unshare {name} @who` ends that."
     ]
     assert carol.hears() == [
-        "Alice lets you steer *Fix it*. To tell the agent something, reply in its thread. You can also stop, "
-        "resume and edit it.\n[Open thread]"
+        "Alice lets you steer *Fix it*. Replies in its thread go to the agent. You can also stop, resume "
+        "and edit it.\n[Open thread]"
     ]
     assert world.bob.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
 

@@ -21,7 +21,7 @@ from .world import SETTLE_SECONDS, World
 MINUTES = 60
 HOURS = 3_600
 QUESTION = "Which one should I keep?"
-SNOOZES = "[Answer] [Snooze for 1 h] [Snooze until tomorrow]"
+SNOOZES = "[Answer] [Remind me in 1 h] [Remind me tomorrow]"
 
 
 def stuck(person: Person, lasted: str = "30 min") -> str:
@@ -311,7 +311,7 @@ async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
     await world.passes(4 * HOURS)
     first = thread.new_messages()
 
-    await world.alice.clicks(thread, "Snooze for 1 h")
+    await world.alice.clicks(thread, "Remind me in 1 h")
     snoozed = timeless(thread.all_messages()[1])
     await world.passes(59 * MINUTES)
     early = thread.new_messages()
@@ -321,7 +321,7 @@ async def test_a_reminder_is_snoozed_for_an_hour(world: World) -> None:
 
     assert (first, early) == ([reminder(world.alice, "4 h")], [])
     assert snoozed == (
-        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Snoozed by Alice until "
+        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Alice: no reminder until "
         "<{date_short_pretty} at {time}>."
     )
     assert again == [reminder(world.alice, "5 h")]
@@ -336,7 +336,7 @@ async def test_a_reminder_is_snoozed_until_the_persons_morning(world: World) -> 
     await world.passes(HOURS)
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Snooze until tomorrow")
+    await world.alice.clicks(thread, "Remind me tomorrow")
     told = re.search(r"<!date\^(\d+)\^", str(world.slack.thread(thread.channel, thread.ts)[2]["text"]))
     assert told is not None
     morning = datetime.fromtimestamp(int(told[1]), ZoneInfo(world.slack.workspace.user("alice").tz))
@@ -360,14 +360,14 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
     await world.passes(HOURS + 1)
     thread.new_messages()
 
-    await carol.clicks(thread, "Snooze for 1 h")
+    await carol.clicks(thread, "Remind me in 1 h")
     refused = carol.reads()
-    await world.bob.clicks(thread, "Snooze for 1 h")
+    await world.bob.clicks(thread, "Remind me in 1 h")
     await world.passes(HOURS + 1)
 
     assert refused == [
-        f"*{TITLE}* belongs to Alice, so you can't snooze its reminder. "
-        "Ask Alice to let you: `!share @Carol` in its thread."
+        f"*{TITLE}* belongs to Alice, so you can't delay its reminder. Ask Alice to let you: "
+        "`!share @Carol` in its thread."
     ]
     assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]
 
@@ -387,13 +387,13 @@ async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> N
     passing = asyncio.create_task(world.passes(HOURS))
     await world.until(lambda: late.hits, "the reminder is posted")
 
-    await world.alice.clicks(thread, "Snooze for 1 h")
+    await world.alice.clicks(thread, "Remind me in 1 h")
     await passing
     snoozed = [timeless(said) for said in thread.new_messages()]
     await world.passes(HOURS + 1)
 
     assert snoozed == [
-        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Snoozed by Alice until "
+        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Alice: no reminder until "
         "<{date_short_pretty} at {time}>."
     ]
     assert thread.new_messages() == [reminder(world.alice, "2 h")]
@@ -405,7 +405,7 @@ async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> N
     thread, task = await a_question(world)
     await world.passes(HOURS)
     thread.new_messages()
-    ts, action, value = thread.button("Snooze for 1 h")
+    ts, action, value = thread.button("Remind me in 1 h")
     await world.alice.replies(thread, "the new one")
     await world.passes(5)
     task.becomes("working", "Keeping it")

@@ -224,8 +224,8 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
 
     assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @who` ends that."
     assert world.bob.hears() == [
-        f"Alice lets you steer *{TITLE}*. To tell the agent something, reply in its thread. You can also "
-        "stop, resume and edit it.\n[Open thread]"
+        f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume "
+        "and edit it.\n[Open thread]"
     ]
     assert task.inputs == ["Bob wrote:\nplease add a test", "and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -326,7 +326,7 @@ async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: Worl
 
     await world.bob.presses("Ask Alice to pass it on")
 
-    assert world.bob.reads() == ["Your reply is gone, so there is nothing to pass on."]
+    assert world.bob.reads() == ["Your reply was deleted or changed, so there is nothing to pass on."]
     assert world.alice.reads() == []
 
 
@@ -487,6 +487,6 @@ async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> No
     await world.alice.presses("Pass it on")
 
     assert world.alice.reads() == [
-        f"The thread of *{TITLE}* is no longer linked to a task. `/task list` shows your tasks."
+        f"The thread of *{TITLE}* has no task any more. `/task list` shows your tasks."
     ]
     assert task.inputs == []

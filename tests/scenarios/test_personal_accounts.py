@@ -15,7 +15,7 @@ from .test_notices_to_administrators import direct_messages
 from .test_waiting_for_account import BUTTONS, connects, waits
 from .world import CARD_SECONDS, World
 
-UNWATCHED = ":warning: Not watched since <{date_short_pretty} at {time}>: Alice must connect Coder again."
+UNWATCHED = ":warning: Not up to date since <{date_short_pretty} at {time}>: Alice must connect Coder again."
 ROUTES = (
     "tasks.create",
     "tasks.list",

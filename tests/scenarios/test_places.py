@@ -64,7 +64,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
     await world.bob.presses_made_up("task.logs", link)
 
     assert world.bob.reads() == [
-        "The thread is no longer linked to a task. `/task list` shows your tasks.",
+        "The thread has no task any more. `/task list` shows your tasks.",
         UNKNOWN,
     ]
 

@@ -12,8 +12,12 @@ from .running_tasks import PULL, TITLE, a_task
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 DIALOG = (
-    "[Your settings]\nWhen a task needs you: {calls}\nQuiet from: {begins}\nQuiet until: {ends}\n"
-    "Times are in your time zone. Each notice is also in its thread.\n[Save]"
+    "[Your settings]\n"
+    "When a task needs you: {calls}\n"
+    "Quiet from: {begins}\n"
+    "Quiet until: {ends}\n"
+    "Times are in your time zone. Each message is also in its thread.\n"
+    "[Save]"
 )
 ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply here to go on.\n[Logs]"
 

@@ -124,7 +124,7 @@ async def test_the_person_who_restarted_a_workspace_is_named_although_it_already
 
     assert (task.status, said(world, thread)[0]) == (
         "active",
-        "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.",
+        "Paused: Fix the login. The workspace was stopped in Coder. Retried by Alice.",
     )
     thread.new_messages()
     world.alice.reads()
@@ -381,7 +381,7 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
     await world.alice.replies(thread, "!edit fix the logout")
     await world.passes(seconds=3)
 
-    assert said(world, thread)[-1] == "The prompt has been changed."
+    assert said(world, thread)[-1] == "The prompt was edited."
     assert world.alice.reads() == [
         "*Fix the login* has a new prompt. The agent reads it when the task is resumed."
     ]
@@ -423,12 +423,12 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     task = min(world.coder.tasks, key=lambda each: each.row.created_at)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     edit = world.alice.reads()
-    await world.alice.presses("Stop, then change it")
+    await world.alice.presses("Stop, then edit")
     await world.passes(seconds=4)
 
     assert another[0].endswith("[Create another]")
     assert created == ("Creating another one.\n> fix it")
-    assert edit[0].endswith("[Stop, then change it]")
+    assert edit[0].endswith("[Stop, then edit]")
     assert world.alice.sees() == ("*Fix it* has a new prompt. The agent reads it when the task is resumed.")
     assert world.alice.reads() == []
     assert len(world.cards()) == 1
@@ -445,7 +445,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
     world.coder.plan_fault("*", server_error(), times=None)
-    await world.alice.presses("Stop, then change it")
+    await world.alice.presses("Stop, then edit")
     await world.bob.clicks(thread, "Mute")
     await world.passes(seconds=2)
     await world.passes(seconds=4)
@@ -460,7 +460,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
         await world.passes(seconds=16)
 
     assert by_bob == [waits.format("muting")]
-    assert (by_alice, in_place) == ([], waits.format("changing the prompt of"))
+    assert (by_alice, in_place) == ([], waits.format("editing the prompt of"))
     assert world.alice.sees().startswith("*Fix the login* has a new prompt.")
     assert [each.partition(", so")[0] for each in world.alice.hears()] == ["Bob muted *Fix that instead*"]
     world.bob.reads()
@@ -468,14 +468,14 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """A person presses *Stop, then change it* so late that the bot no longer has the new prompt. "This button
+    """A person presses *Stop, then edit* so late that the bot no longer has the new prompt. "This button
     has expired" replaces the question."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
     await world.forgets()
 
-    await world.alice.presses("Stop, then change it")
+    await world.alice.presses("Stop, then edit")
     await world.passes(seconds=4)
 
     assert world.alice.sees() == "This button is too old. Write your request again."

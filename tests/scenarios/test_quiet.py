@@ -67,11 +67,11 @@ async def test_a_reply_that_a_person_has_to_decide_about_keeps_nobody_from_being
     task.becomes("complete", "Opened PR #12")
     await world.polls()
 
-    assert "[It arrived] [Send again]" in asked[-1]
+    assert "[Yes] [Send again]" in asked[-1]
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do."
     ]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
 
 async def test_my_pause_and_resume_are_one_line(world: World) -> None:

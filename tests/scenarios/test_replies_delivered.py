@@ -54,7 +54,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.polls()
     assert thread.new_messages() == [
-        "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.",
+        "Paused: Fix the login. The workspace was stopped in Coder. Retried by Alice.",
         "Resumed by Alice.",
     ]
 

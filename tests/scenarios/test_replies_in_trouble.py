@@ -24,7 +24,7 @@ async def test_the_notice_of_a_broken_workspace_sends_what_waits(world: World) -
     assert notice.endswith("\n[Retry and send] [Retry]")
     assert given_up.endswith("\n> use main\n[Retry and send]")
     assert task.inputs == ["use main"]
-    assert "Started again by Alice." in thread.all_messages()[-2]
+    assert "Retried by Alice." in thread.all_messages()[-2]
     assert thread.all_messages()[-1] == "Sent again.\n> use main"
     world.alice.reads()
 
@@ -53,7 +53,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     assert said == ["This reply was not delivered: the workspace is broken.\n> use main\n[Retry and send]"]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert world.alice.reads() == ["Restarting the workspace of *Fix the login*."]
+    assert world.alice.reads() == ["Retrying *Fix the login*."]
     assert thread.new_messages() == []
 
 
@@ -92,9 +92,8 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
     await world.passes(seconds=31)
 
     assert said == [
-        "Replies are waiting: Coder can't reach the agent of *Fix the login*. It often comes back by "
-        "itself. If not, `!stop` and then `!resume` restart its workspace. I keep trying for a day; no need "
-        "to repeat them."
+        "Replies wait: Coder can't reach the agent of *Fix the login*. If this takes long, write `!stop`, "
+        "then `!resume`. I keep trying for a day; no need to repeat them."
     ]
     assert task.inputs == ["use main", "and test it"]
 
@@ -114,7 +113,7 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
     await world.passes(seconds=31)
 
     assert said == [
-        "Replies are waiting: Coder does not say whether the agent of *Fix the login* is ready. A Coder "
+        "Replies wait: Coder does not say whether the agent of *Fix the login* is ready. A Coder "
         "administrator can find out why. I keep trying for a day; no need to repeat them."
     ]
     assert task.inputs == ["use main"]

@@ -77,7 +77,7 @@ async def test_such_an_account_sees_that_a_task_is_gone(world: World) -> None:
     await world.polls(times=3)
     await world.passes(seconds=5)
 
-    assert thread.new_messages()[-1].startswith(f"Gone: {TITLE}. The task no longer exists in Coder.")
+    assert thread.new_messages()[-1].startswith(f"Gone: {TITLE}. The task is no longer in Coder.")
     assert other.new_messages()[-1].startswith("Gone: Tidy the docs. Alice deleted it.")
     world.alice.reads()
 

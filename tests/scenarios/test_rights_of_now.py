@@ -12,13 +12,13 @@ from .people import Person
 from .waiting import PROMPT, a_waiting_agent
 from .world import World
 
-NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to do it."
+NO_GUESTS = "Guests in this Slack cannot use Taskwire. Ask a full member to do it."
 NO_MAIL = (
     "I don't know who you are in Coder: your Slack profile has no confirmed e-mail address. Add one, or "
     "ask a Slack administrator."
 )
 
-NOT_TO_THE_AGENT = "Your replies here do not reach the agent."
+NOT_TO_THE_AGENT = "The agent does not get your replies here."
 
 
 async def _suspended(world: World) -> None:
@@ -185,7 +185,7 @@ async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(worl
     suspended = "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."
     assert not world.coder.tasks
     assert thread.card() == (
-        f"Not created: fix it. Coder did not make this task. {suspended} `/task create` starts another. "
+        f"Not created: fix it. Coder did not create this task. {suspended} `/task create` creates another. "
         "Owner: Alice. Template: Tasks on Docker."
     )
     assert world.alice.reads()[-1] == f"The task was not created. {suspended}"
@@ -311,7 +311,7 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["command", "reply"])
 async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: str) -> None:
-    """Bob has a share in Alice's task, and presses *Stop, then change it*. Coder fails at first, and Alice
+    """Bob has a share in Alice's task, and presses *Stop, then edit*. Coder fails at first, and Alice
     ends the share meanwhile. So the bot does not change the prompt, and refuses Bob."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
@@ -321,7 +321,7 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
     world.bob.reads()
     world.coder.plan_fault("tasks.pause", faults.server_error(), times=2)
 
-    await world.bob.presses("Stop, then change it")
+    await world.bob.presses("Stop, then edit")
     if way == "command":
         await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
     else:
@@ -333,8 +333,8 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
     assert task.prompt == PROMPT
     assert world.bob.reads() == []
     assert world.bob.sees() == (
-        "*Fix the login* belongs to Alice, so you can't change its prompt. Ask Alice to let you: `!share "
-        "@Bob` in its thread."
+        "*Fix the login* belongs to Alice, so you can't edit its prompt. Ask Alice to let you: "
+        "`!share @Bob` in its thread."
     )
     thread.new_messages()
     world.alice.reads()

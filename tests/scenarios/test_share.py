@@ -15,8 +15,8 @@ NOT_BOBS = (
     f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
 )
 LET_STEER = (
-    f"Alice lets you steer *{TITLE}*. To tell the agent something, reply in its thread. You can also stop, "
-    "resume and edit it.\n[Open thread]"
+    f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "
+    "edit it.\n[Open thread]"
 )
 NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
@@ -74,7 +74,7 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
         ("!delete", "delete it"),
         ("!detach", "detach it"),
         ("!share <@{carol}>", "share it"),
-        ("!unshare <@{bob}>", "change its shares"),
+        ("!unshare <@{bob}>", "change who steers it"),
         ("/task detach {name}", "detach it"),
     ],
 )
@@ -134,7 +134,8 @@ async def test_the_owner_hears_that_a_teammate_mutes_the_task(world: World) -> N
     await world.alice.replies(thread, "!mute")
 
     assert told == [
-        f"Bob muted *{TITLE}*, so it calls nobody. `/task unmute {task.name}` ends that.\n[Open thread]"
+        f"Bob muted *{TITLE}*, so I call nobody about it. `/task unmute {task.name}` ends that.\n[Open "
+        "thread]"
     ]
     assert (world.alice.hears(), world.bob.hears()) == ([], [])
     assert len(world.alice.reads()) == len(world.bob.reads()) == 2
@@ -309,7 +310,7 @@ async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: Wo
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
 
     assert world.bob.hears() == [
-        f"Alice lets you steer *{TITLE}*. `/task send {name} TEXT` tells the agent something. You can also "
+        f"Alice lets you steer *{TITLE}*. `/task send {name} TEXT` sends the agent a reply. You can also "
         "stop, resume and edit it."
     ]
     assert world.alice.reads() == [and_bob()]
@@ -376,8 +377,8 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 @pytest.mark.parametrize(
     ("profile", "why"),
     [
-        ({"is_restricted": True}, "Guests of this workspace cannot use Taskwire."),
-        ({"is_stranger": True}, "Taskwire works for members of this workspace only."),
+        ({"is_restricted": True}, "Guests in this Slack cannot use Taskwire."),
+        ({"is_stranger": True}, "Taskwire works for members of this Slack only."),
         ({"is_bot": True}, "Only people can steer tasks."),
         ({"in_coder": False}, "They have no Coder account with their address in Slack."),
     ],

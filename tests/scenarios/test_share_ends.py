@@ -11,7 +11,7 @@ from .test_share import NOT_BOBS, ONLY_ALICE, and_bob
 from .world import World
 
 NOT_EDITED = (
-    f"*{TITLE}* belongs to Alice, so you can't change its prompt. Ask Alice to let you: `!share @Bob` in its "
+    f"*{TITLE}* belongs to Alice, so you can't edit its prompt. Ask Alice to let you: `!share @Bob` in its "
     "thread."
 )
 # A bare `stop` of a person who may not steer is a reply.
@@ -133,7 +133,8 @@ async def test_nobody_else_ends_a_share_while_coder_does_not_answer(world: World
 
     assert shares == [link.shares for link in await _links(world)] == [(world.bob.id,)]
     assert [said for said in carol.reads() if "belongs to Alice" in said] == [
-        f"*{TITLE}* belongs to Alice, so you can't change its shares. Ask Alice, or a Taskwire administrator."
+        f"*{TITLE}* belongs to Alice, so you can't change who steers it. Ask Alice, or a Taskwire "
+        "administrator."
     ] * 2
     thread.new_messages()
 

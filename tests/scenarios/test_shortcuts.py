@@ -237,7 +237,7 @@ async def test_a_thread_without_a_task_offers_to_start_one(world: World) -> None
     await _uses(world, ts, "send_to_task")
 
     assert world.alice.reads() == [
-        "This thread has no task. *Make a task of this*, in the same menu, starts one."
+        "This thread has no task. *Make a task of this*, in the same menu, creates one."
     ]
 
 

@@ -102,19 +102,16 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
 async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     """A person edits the prompt of a running task, but Coder allows this only for a paused task. The bot
-    offers *Stop, then change it*. After the press, the task is paused and has the new prompt."""
+    offers *Stop, then edit*. After the press, the task is paused and has the new prompt."""
     thread = await started(world)
     task = world.task("fix-it")
 
     await world.alice.types(f"/task edit {task.name} fix that instead")
 
     assert task.prompt == "fix it"
-    assert world.alice.reads() == [
-        "*Fix it* is running. I can change its prompt only while it is paused. Stop it first?\n"
-        "[Stop, then change it]"
-    ]
+    assert world.alice.reads() == ["*Fix it* is running. Stop it to edit the prompt?\n[Stop, then edit]"]
 
-    await world.alice.presses("Stop, then change it")
+    await world.alice.presses("Stop, then edit")
     await world.passes(seconds=4)
     await world.polls()
 
@@ -128,14 +125,14 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """A person presses *Stop, then change it*, and the workspace stops slowly. The bot tells the person that
+    """A person presses *Stop, then edit*, and the workspace stops slowly. The bot tells the person that
     the edit waits. When the workspace has stopped, the bot changes the prompt."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task edit {task.name} fix that")
     [asked] = world.alice.reads()
-    await world.alice.presses("Stop, then change it")
+    await world.alice.presses("Stop, then edit")
     waits = world.alice.sees()
 
     for _ in range(5):
@@ -337,9 +334,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
     where = world.slack.backend.permalink(again.channel, again.ts)
 
     assert (await card(world, thread)).startswith(f"Moved: Fix it. The task has a <{where}|new thread>.")
-    assert thread.new_messages() == [
-        f"Your reply reached no agent: this task now has <{where}|another thread>."
-    ]
+    assert thread.new_messages() == [f"Not delivered: this task now has <{where}|another thread>."]
     assert task.inputs == []
 
 

@@ -11,7 +11,7 @@ from .world import CARD_SECONDS, World
 
 PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
-HOLDING = "Pausing. One reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]"
+HOLDING = "Pausing. 1 reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]"
 
 
 @pytest.mark.parametrize("word", ["stop", "Wait!", "*CANCEL*", "Could you stop it, please?"])
@@ -28,7 +28,7 @@ async def test_a_bare_word_pauses_ahead_of_what_waits(world: World, word: str) -
     assert world.alice.reads() == []
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop the reply")
-    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| use main"]
 
 
 async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> None:
@@ -68,7 +68,7 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
 
     assert said == [
         HOLDING,
-        "Paused by Alice. One reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]",
+        "Paused by Alice. 1 reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]",
     ]
     assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
     assert world.alice.reads() == []
@@ -102,10 +102,10 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
     await world.passes(seconds=5)
     await world.polls()
 
-    assert dropped == ["Paused. What waited was dropped.", "Dropped one reply:\n| use main"]
+    assert dropped == ["Paused. What waited was dropped.", "Dropped 1 reply:\n| use main"]
     assert thread.all_messages()[-2:] == [
         "Paused by Alice. A reply resumes it.",
-        "Dropped one reply:\n| use main",
+        "Dropped 1 reply:\n| use main",
     ]
 
 
@@ -126,7 +126,7 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
     await world.alice.clicks(thread, "Resume and send")
     await comes_up(world)
 
-    assert resumed == "Paused by Alice, then resumed. One reply waits.\n[Resume and send] [Drop the reply]"
+    assert resumed == "Paused by Alice, then resumed. 1 reply waits.\n[Resume and send] [Drop the reply]"
     assert task.inputs == ["use main"]
     assert thread.all_messages()[-1] == "Resumed: what waited goes to the agent."
     assert world.alice.reads() == ["*Fix the login* is already running."]
@@ -146,7 +146,7 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     assert offered == ["`pause` goes to the agent as your reply. Stop the task instead?\n[Stop the task]"]
     assert sent == ["Pause!"]
     assert task.status == "paused"
-    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop the reply]"]
+    assert thread.new_messages() == ["Pausing. 1 reply waits.\n[Resume and send] [Drop the reply]"]
     assert world.alice.sees() == PAUSING
 
 
@@ -374,8 +374,8 @@ async def test_many_stop_signs_are_limited(world: World) -> None:
     assert len(said) == 11
     assert (
         said.count(
-            "I take ten requests a minute, so I skipped the rest. Try again in a minute. Replies still "
-            "reach the agents."
+            "I take 10 requests a minute, so I skipped the rest. Try again in a minute. The agents still "
+            "get replies."
         )
         == 1
     )

@@ -215,7 +215,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     assert task.status == "active"
     assert thread.new_messages() == []
     assert world.alice.reads() == [
-        "*Fix the login* was started after you asked to stop it, so I did nothing.",
+        "*Fix the login* was resumed after you asked to stop it, so I did nothing.",
         "*Fix the login* is already running.",
     ]
 
@@ -279,9 +279,8 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
     assert len(said) == 1
     assert task.inputs == []
     assert thread.new_messages() == [
-        f"This thread is detached, so your reply reached no agent. `/task attach {task.name}` gives its "
-        f"task a "
-        "new one.\n[Attach again] [New task]"
+        f"Not delivered: this thread is detached. `/task attach {task.name}` gives its task a new one.\n"
+        "[Attach again] [New task]"
     ]
 
 
@@ -344,14 +343,14 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
     await world.polls()
 
     asked = thread.new_messages()
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
     assert task.status == "paused"
     assert task.inputs == []
     assert asked == [
-        "Did this arrive? My data store lost the result. Later replies wait.\n"
+        "Did the agent get this? My data store lost the result. Later replies wait.\n"
         "> use main\n"
-        "[It arrived] [Send again]"
+        "[Yes] [Send again]"
     ]
 
 

@@ -190,7 +190,7 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
     await world.alice.deletes(thread, second)
     await world.alice.clicks(thread, "Drop them")
 
-    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| use main"]
     assert task.inputs == []
 
 
@@ -241,7 +241,7 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
     await world.alice.edits(thread, reply, "!make tests")
     await world.alice.clicks(thread, "Drop the reply")
 
-    assert thread.new_messages() == ["Dropped one reply:\n| !make tests"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| !make tests"]
     assert task.inputs == []
 
 

@@ -7,9 +7,9 @@ from taskwire_sandbox.coder.faults import server_error
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import CARD_SECONDS, POST_SECONDS, World
 
-ENDED = "Your reply reached no agent: {}.\n[New task]"
+ENDED = "Not delivered: {}.\n[New task]"
 DETACHED = (
-    "This thread is detached, so your reply reached no agent. `/task attach {}` gives its task a new one.\n"
+    "Not delivered: this thread is detached. `/task attach {}` gives its task a new one.\n"
     "[Attach again] [New task]"
 )
 
@@ -136,7 +136,7 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
 
     reply = await world.alice.replies(thread, "use main")
 
-    assert thread.new_messages() == [ENDED.format("its task is no longer in Coder")]
+    assert thread.new_messages() == [ENDED.format("the task is no longer in Coder")]
     assert thread.receipt(reply) == ["warning"]
 
 
@@ -153,7 +153,7 @@ async def test_a_mention_after_the_end_offers_a_new_task(world: World) -> None:
     offered = thread.new_messages()
     await world.alice.clicks(thread, "New task")
 
-    assert offered == [ENDED.format("its task is no longer in Coder")]
+    assert offered == [ENDED.format("the task is no longer in Coder")]
     assert world.alice.dialog().startswith("[New task]\nTemplate: ")
 
 
@@ -167,9 +167,8 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
     await world.passes(seconds=31)
 
     assert thread.new_messages() == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
-        "create` starts a new task.",
-        ENDED.format("its task is no longer in Coder"),
+        "Gone: Fix the login. The task is no longer in Coder. No agent gets replies here now.\n[New task]",
+        ENDED.format("the task is no longer in Coder"),
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
 
@@ -183,13 +182,11 @@ async def test_a_reply_where_no_task_was_created(world: World) -> None:
 
     reply = await world.alice.replies(thread, "use main")
 
-    assert thread.new_messages() == [ENDED.format("its task was never created")]
+    assert thread.new_messages() == [ENDED.format("the task was never created")]
     assert thread.receipt(reply) == ["warning"]
 
 
-UNKNOWN = (
-    "Your reply reached no agent: I no longer know this thread. `/task attach NAME` gives its task a new one."
-)
+UNKNOWN = "Not delivered: I no longer know this thread. `/task attach NAME` gives its task a new one."
 
 
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
@@ -205,7 +202,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         DETACHED.format(task.name),
-        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows your tasks.",
+        "The thread of *Fix the login* has no task any more. `/task list` shows your tasks.",
     ]
 
 

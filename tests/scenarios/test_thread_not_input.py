@@ -97,8 +97,8 @@ async def test_a_guest_is_told_why(world: World) -> None:
 
     assert task.inputs == []
     assert guest.reads() == [
-        "Your replies here do not reach the agent. Guests of this workspace cannot use Taskwire. Ask a "
-        "full member to do it."
+        "The agent does not get your replies here. Guests in this Slack cannot use Taskwire. Ask a full "
+        "member to do it."
     ]
 
 

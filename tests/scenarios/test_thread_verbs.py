@@ -163,9 +163,7 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. I can change its prompt only while it is paused. Write the new one, "
-        "then choose *Stop, then change it*.\n"
-        "[Edit prompt]"
+        "*Fix the login* is running. Write the new prompt, then choose *Stop, then edit*.\n[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 
@@ -415,7 +413,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
         "*Fix the login* calls people again when it needs them.",
     ]
     assert [each.replace(task.name, "NAME") for each in world.alice.hears()] == [
-        "Bob muted *Fix the login*, so it calls nobody. `/task unmute NAME` ends that.\n[Open thread]"
+        "Bob muted *Fix the login*, so I call nobody about it. `/task unmute NAME` ends that.\n[Open thread]"
     ]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
         "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
@@ -435,7 +433,7 @@ async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
 
     assert [timeless(said) for said in world.alice.reads()] == [
         "The agent of *Fix the login* has not been reachable since <{date_short_pretty} at {time}>, so I "
-        "can't read its log. Its last report was <{ago}>: “Reading the code”. Try again when the agent "
-        "is back; *Retry* on the task's card starts the workspace again."
+        "can't read its log. Its last report was <{ago}>: “Reading the code”. Try again when the agent is "
+        "back, or press *Retry* on the task's card."
     ]
     assert not [seen for seen in list(world.coder.requests)[-5:] if seen.route == "tasks.logs"]

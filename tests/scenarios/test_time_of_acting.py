@@ -31,10 +31,10 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
     await off.passes(seconds=5)
 
     assert task.status == "paused"
-    assert thread.new_messages() == ["Pausing. One reply waits.\n[Resume and send] [Drop the reply]"]
+    assert thread.new_messages() == ["Pausing. 1 reply waits.\n[Resume and send] [Drop the reply]"]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     await off.alice.clicks(thread, "Drop the reply")
-    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+    assert thread.new_messages() == ["Dropped 1 reply:\n| use main"]
     assert off.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
 
 

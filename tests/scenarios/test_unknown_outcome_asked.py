@@ -17,8 +17,8 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
     assert without_notices(thread) == [QUESTION]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     assert thread.receipt(later) == ["hourglass_flowing_sand"]
-    await world.alice.clicks(thread, "It arrived")
-    assert "Decided: it arrived.\n> use main" in thread.all_messages()
+    await world.alice.clicks(thread, "Yes")
+    assert "Decided: the agent got it.\n> use main" in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -45,7 +45,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
-    await world.alice.clicks_at_once(thread, "Send again", "Send again", "It arrived")
+    await world.alice.clicks_at_once(thread, "Send again", "Send again", "Yes")
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -62,7 +62,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
     await world.bob.clicks(thread, "Send again")
     refusal = world.bob.reads()
     before = list(task.inputs)
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
     assert refusal == [
         "*Fix the login* belongs to Alice, so you can't decide about its replies. "
@@ -108,11 +108,11 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
     without_notices(thread)
     await world.restarts()
 
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert "Decided: it arrived.\n> use main" in thread.all_messages()
+    assert "Decided: the agent got it.\n> use main" in thread.all_messages()
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
@@ -124,7 +124,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
     await gather(
         world.alice.clicks(thread, "Send again"),
-        world.bob.clicks(thread, "It arrived"),
+        world.bob.clicks(thread, "Yes"),
     )
     await world.passes(CARD_SECONDS)
 
@@ -133,7 +133,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
     assert late.reads() == ["Somebody already decided this."]
     assert first.reads() == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    words = "Sent again." if is_sent else "Decided: it arrived."
+    words = "Sent again." if is_sent else "Decided: the agent got it."
     assert f"{words}\n> use main" in thread.all_messages()
 
 
@@ -160,9 +160,9 @@ async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) 
     await world.passes(LANDING_SECONDS)
 
     said = without_notices(thread)
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
     assert said == ["I asked again below.\n> use main", QUESTION]
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert "Decided: it arrived.\n> use main" in thread.all_messages()
+    assert "Decided: the agent got it.\n> use main" in thread.all_messages()

@@ -136,7 +136,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert without_notices(thread) == [QUESTION]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == ["use main"]
 
 
@@ -186,7 +186,7 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
     await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == ["use main", "use main"]
 
 
@@ -205,7 +205,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
     await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == ["use main"]
 
 
@@ -241,7 +241,7 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
 
     assert without_notices(thread) == [QUESTION]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == ["use main"]
 
 
@@ -282,7 +282,7 @@ async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) ->
     assert QUESTION in thread.new_messages()
     assert [thread.receipt(ts) for ts in (reply, later)] == [["hourglass_flowing_sand"]] * 2
     assert await world.dead_letters() == []
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     task.becomes("idle")
     await world.passes(seconds=5)
     assert task.inputs == ["use main", "and test it"]

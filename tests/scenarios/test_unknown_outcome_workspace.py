@@ -28,7 +28,7 @@ async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> N
     await world.passes(LANDING_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == []
 
 
@@ -67,7 +67,7 @@ async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
     await world.alice.clicks(thread, "Resume and send")
     await comes_up(world)
 
-    assert asked == ["Paused by Alice. One reply waits.\n[Resume and send] [Drop the reply]"]
+    assert asked == ["Paused by Alice. 1 reply waits.\n[Resume and send] [Drop the reply]"]
     assert task.inputs == ["use main"]
     assert "Paused by Alice, resumed by Alice." in thread.all_messages()[2]
     without_notices(thread)
@@ -82,7 +82,7 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
     await world.passes(seconds=3)
     without_notices(thread)
 
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
 
     assert task.status == "paused"
     assert task.inputs == []
@@ -108,13 +108,13 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
     assert before == ("active", [])
     assert said == [
         QUESTION,
-        "Pausing. One reply waits.\n[Resume and send] [Drop the reply]",
+        "Pausing. 1 reply waits.\n[Resume and send] [Drop the reply]",
     ]
     assert task.inputs == ["use main"]
     assert world.alice.reads() == []
 
 
-@pytest.mark.parametrize("label", ["It arrived", "Send again"])
+@pytest.mark.parametrize("label", ["Yes", "Send again"])
 async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
     """The task is paused while the outcome of a reply is unknown. Coder saved the log at the pause, perhaps
     before the input. So the bot asks a person, and resumes nothing by itself."""
@@ -132,7 +132,7 @@ async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -
     assert before == ("paused", [QUESTION])
     assert thread.receipt(reply) == ["white_check_mark"]
     assert (task.status, task.inputs) == {
-        "It arrived": ("paused", ["use main"]),
+        "Yes": ("paused", ["use main"]),
         "Send again": ("active", ["use main", "use main"]),
     }[label]
 
@@ -171,7 +171,7 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
     await world.passes(UNREADABLE_SECONDS)
 
     assert without_notices(thread) == [QUESTION]
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks(thread, "Yes")
     assert task.inputs == ["use main"]
 
 
@@ -188,10 +188,9 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     said = thread.new_messages()
 
     assert said == [
-        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach no agent now. `/task "
-        "create` starts a new task.",
+        "Gone: Fix the login. The task is no longer in Coder. No agent gets replies here now.\n[New task]",
         ("Not sure whether the agent got this reply:\n| use main"),
-        "Your reply reached no agent: its task is no longer in Coder.\n[New task]",
+        "Not delivered: the task is no longer in Coder.\n[New task]",
     ]
     no_need = "Closed: this thread has no task any more.\n> use main"
     assert no_need in thread.all_messages()

@@ -11,8 +11,7 @@ from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
 TOO_FAST = (
-    "I take ten requests a minute, so I skipped the rest. Try again in a minute. Replies still reach the "
-    "agents."
+    "I take 10 requests a minute, so I skipped the rest. Try again in a minute. The agents still get replies."
 )
 NOT_YOURS = (
     "*Fix the login* belongs to Alice, so you can't {}. Ask Alice to let you: `!share @Bob` in its thread."

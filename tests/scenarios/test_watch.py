@@ -9,7 +9,7 @@ from .test_preferences import ASKED, asks, is_quiet_for_two_hours, saves
 from .world import CARD_SECONDS, World
 
 WATCHED = f"I call you when *{TITLE}* needs somebody, is done or fails.\n[Stop watching]"
-NOT_WATCHED = f"You don't watch *{TITLE}*, so it doesn't call you."
+NOT_WATCHED = f"You don't watch *{TITLE}*."
 
 
 @pytest.mark.parametrize("way", ["verb", "menu"])
@@ -51,9 +51,9 @@ async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) 
         person.reads()
         await person.replies(thread, "!watch")
 
-    never = "your settings let nothing call you. `/task settings` changes that."
-    assert world.alice.reads() == [f"*{TITLE}* is yours, so you need not watch it, but {never}"]
-    assert world.bob.reads() == [f"You watch *{TITLE}*, but {never}\n[Stop watching]"]
+    never = "your settings turn calls off."
+    assert world.alice.reads() == [f"*{TITLE}* is yours, so you need not watch it, but {never}\n[Settings]"]
+    assert world.bob.reads() == [f"You watch *{TITLE}*, but {never}\n[Settings] [Stop watching]"]
 
 
 async def test_a_watcher_is_not_called_by_a_pause(world: World) -> None:
@@ -149,7 +149,7 @@ async def test_the_owner_need_not_watch(world: World) -> None:
     await world.alice.replies(thread, "!watch")
     await world.alice.replies(thread, "!unwatch")
 
-    assert world.alice.reads() == [f"*{TITLE}* is yours, so it calls you anyway. `!mute` ends its calls."] * 2
+    assert world.alice.reads() == [f"*{TITLE}* is yours, so I call you anyway.\n[Mute]"] * 2
     assert thread.new_messages() == []
 
 

@@ -45,8 +45,8 @@ async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None
     await world.alice.types("/task unmute loose")
 
     assert world.alice.reads() == [
-        "`loose` has no thread in Slack, so it calls nobody.",
-        "`loose` has no thread in Slack, so it calls nobody.",
+        "`loose` has no thread in Slack, so I call nobody about it.",
+        "`loose` has no thread in Slack, so I call nobody about it.",
     ]
 
 

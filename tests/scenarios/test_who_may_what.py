@@ -13,15 +13,15 @@ LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
     [
         (
             {"is_restricted": True},
-            "Guests of this workspace cannot use Taskwire. Ask a full member to do it.",
+            "Guests in this Slack cannot use Taskwire. Ask a full member to do it.",
         ),
         (
             {"is_restricted": True, "is_ultra_restricted": True},
-            "Guests of this workspace cannot use Taskwire. Ask a full member to do it.",
+            "Guests in this Slack cannot use Taskwire. Ask a full member to do it.",
         ),
         (
             {"is_stranger": True},
-            "Taskwire works for members of this workspace only. Ask somebody of this workspace to do it.",
+            "Taskwire works for members of this Slack only. Ask a member to do it.",
         ),
         ({"is_bot": True}, "Only people can steer tasks."),
         (
@@ -150,8 +150,8 @@ async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
     [
         ("pause {name}", "stop it", LET_ME),
         ("resume {name}", "resume it", LET_ME),
-        ("edit {name} other", "change its prompt", LET_ME),
-        ("send {name} hello", "write to its agent", PASS_ON),
+        ("edit {name} other", "edit its prompt", LET_ME),
+        ("send {name} hello", "reply to its agent", PASS_ON),
         ("detach {name}", "detach it", "Ask Alice, or a Taskwire administrator."),
     ],
 )

@@ -6,7 +6,7 @@ from .people import Thread
 from .waiting import a_waiting_agent
 from .world import World
 
-QUESTION = "Did this arrive? Later replies wait.\n> use main\n[It arrived] [Send again]"
+QUESTION = "Did the agent get this? Later replies wait.\n> use main\n[Yes] [Send again]"
 # An input can take effect until 65 seconds after its call began.
 LANDING_SECONDS = 66
 # For this number of seconds, the bot tries to read a log that cannot be read.

@@ -345,7 +345,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
         (
             "gone",
             ":wastebasket: Gone",
-            "This task is no longer in Coder, so replies here reach no agent. `/task create` starts a new "
+            "This task is no longer in Coder, so no agent gets replies here. `/task create` creates a new "
             "one.",
             ["View pull request"],
         ),
@@ -390,7 +390,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
 
     assert shown(message)[1] == ":warning: Not created"
     assert (
-        "Coder did not make this task. Coder said: Out of licences. `/task create` starts another."
+        "Coder did not create this task. Coder said: Out of licences. `/task create` creates another."
         in shown(message)
     )
 

@@ -159,7 +159,7 @@ def test_a_long_choice_is_whole_above_its_button() -> None:
         "What shall I do?",
         f"1. {keep[3:]}\n2. Drop it",
         f"Choose: ( ) {keep[:74].rpartition(' ')[0]}… ( ) 2. Drop it",
-        "Your words: ",
+        "Your reply: ",
         "[Send] [Cancel]",
     ]
     assert shown_view(of_menu)[2:] == ["Go on?", "Choose: ( ) 1. Yes ( ) 2. No", "[Send] [Cancel]"]

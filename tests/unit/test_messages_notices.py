@@ -187,7 +187,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
             "It was not used for a long time, so Coder stopped its workspace.",
         ),
         ("resumed", None, "", "", "The workspace runs again."),
-        ("gone", None, "", "", "The task no longer exists in Coder."),
+        ("gone", None, "", "", "The task is no longer in Coder."),
         ("gone", BOB, "bob", "", "bob deleted it."),
     ],
 )
@@ -219,9 +219,9 @@ def test_what_happened_is_said_in_a_sentence(
         (
             "reminder",
             "The agent has waited for 0 s. Reply here, or let me remind you later.",
-            ["Answer", "Snooze for 1 h", "Snooze until tomorrow", "Open in Coder"],
+            ["Answer", "Remind me in 1 h", "Remind me tomorrow", "Open in Coder"],
         ),
-        ("gone", "Replies here reach no agent now. `/task create` starts a new task.", []),
+        ("gone", "No agent gets replies here now.", ["New task"]),
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:

@@ -51,7 +51,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
         "Give *fix-login* this prompt?",
         {"Replace prompt": Edit(FIX, AgentText("do it"))},
     ),
-    ("creat fix the login", "Start a task with this?", {"Create": Create(AgentText("fix the login"))}),
+    ("creat fix the login", "Create a task with this?", {"Create": Create(AgentText("fix the login"))}),
     ("craete", "Open the form for a new task?", {"New task": OpenForm()}),
     ("templtes", "Show the templates?", {"Templates": Templates()}),
     ("hlep list", "Show the help?", {"Help": Help("list")}),

@@ -347,8 +347,7 @@ class TaskActions:
         settings = await self._deps.person_settings.get(person)
         is_never = settings.calls == "nothing"
         if person == link.record.owner_slack:
-            is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
-            answer = teammates.owner_watches(link, is_in_thread=is_in_thread, is_never_called=is_never)
+            answer = teammates.owner_watches(link, is_never_called=is_never)
             return done(None, (work.requester, answer))
         if work.verb == "unwatch":
             batch = self._deps.writes.set_people(Batch(), link.id, "watchers", others)

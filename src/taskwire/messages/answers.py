@@ -12,7 +12,7 @@ from taskwire.domain.ids import ChannelId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.person_settings import PersonSettings
-from taskwire.domain.text.message import Button, Message
+from taskwire.domain.text.message import Block, Button, Message
 from taskwire.messages.blocks import (
     TEXT_LENGTH,
     begin_sentence,
@@ -51,7 +51,7 @@ def ask_to_create_another(prompt: str, key: str) -> Message:
 
     `key` is the value of the button. The request is stored under this key.
     """
-    words = "You just started this task. Another one?"
+    words = "You just created this task. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
@@ -66,7 +66,7 @@ def offer_task(prompt: str, key: str) -> Message:
         button(Button.CREATE, "Create", key, style="primary"),
         button(Button.CHANGE_REQUEST, "Change", key),
     ]
-    return question("Start a task with this?", prompt, buttons)
+    return question("Create a task with this?", prompt, buttons)
 
 
 def creating_offered(prompt: str) -> Message:
@@ -76,7 +76,7 @@ def creating_offered(prompt: str) -> Message:
 
 def thread_without_task() -> Message:
     """Say, after the shortcut `Send to its task`, that the message's thread has no task."""
-    return statement("This thread has no task. *Make a task of this*, in the same menu, starts one.")
+    return statement("This thread has no task. *Make a task of this*, in the same menu, creates one.")
 
 
 def agent_has_message() -> Message:
@@ -121,10 +121,8 @@ def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
     now = "everybody here can steer new tasks. Older tasks stay as they are"
     if not is_everybody:
         now = "only a task's owner, and people it is shared with, can steer it"
-    return statement(
-        f"{who} has changed the settings of this channel: from now on, {now}. "
-        "`/task settings` shows and changes that."
-    )
+    words = f"{who} has changed the settings of this channel: from now on, {now}."
+    return question(words, "", [_settings_button()])
 
 
 def own_settings_saved(settings: PersonSettings) -> Message:
@@ -134,7 +132,11 @@ def own_settings_saved(settings: PersonSettings) -> Message:
 
 def offer_settings() -> Message:
     """Offer the dialog with the channel's settings to a person who asked for it by a message."""
-    return question("Open the settings?", "", [button(Button.SETTINGS, "Settings", "settings")])
+    return question("Open the settings?", "", [_settings_button()])
+
+
+def _settings_button() -> Block:
+    return button(Button.SETTINGS, "Settings", "settings")
 
 
 def files_not_given(names: Sequence[str]) -> Message:
@@ -281,7 +283,7 @@ def opposite_done_meanwhile(link: Link, verb: str) -> Message:
 
     `verb` is the person's request: `pause` or `resume`.
     """
-    since = "started" if verb == "pause" else "stopped"
+    since = "resumed" if verb == "pause" else "paused"
     return statement(
         f"{bold_title(link)} was {since} after you asked to {get_word(verb)} it, so I did nothing."
     )
@@ -316,7 +318,7 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
 
 def workspace_is_restarting(link: Link) -> Message:
     """Say that the workspace is being stopped and then started, because its agent cannot be reached."""
-    return statement(f"Restarting the workspace of {bold_title(link)}.")
+    return statement(f"Retrying {bold_title(link)}.")
 
 
 def prompt_replaced(link: Link) -> Message:
@@ -330,13 +332,13 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
     """
-    words = f"{bold_title(link)} is running. I can change its prompt only while it is paused. Stop it first?"
-    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop, then change it", key)])
+    words = f"{bold_title(link)} is running. Stop it to edit the prompt?"
+    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop, then edit", key)])
 
 
 def offer_edit_dialog(link: Link) -> Message:
     """Offer a button that opens the dialog for a new prompt. Slack opens a dialog only after a click."""
-    words = f"Change the prompt of {bold_title(link)}?"
+    words = f"Edit the prompt of {bold_title(link)}?"
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
@@ -385,10 +387,9 @@ def task_already_attached(link: Link, permalink: str) -> Message:
 
 def too_many_requests(most: int = 10) -> Message:
     """Say that the person has made more than `most` requests in a minute."""
-    count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
-        f"I take {count} requests a minute, so I skipped the rest. Try again in a minute. Replies still "
-        "reach the agents."
+        f"I take {most} requests a minute, so I skipped the rest. Try again in a minute. The agents still "
+        "get replies."
     )
 
 
@@ -470,7 +471,7 @@ def coder_unreachable() -> Message:
 def token_refused() -> Message:
     """Say that Coder refuses the bot's own token."""
     return statement(
-        "Coder refuses my token, so I can do nothing in Coder. Please tell a Taskwire administrator: "
+        "Coder refuses my token, so I can do nothing in Coder. Tell a Taskwire administrator: "
         "`taskwire doctor` says what to do."
     )
 
@@ -484,7 +485,7 @@ def card_never_posted(*, is_attached: bool) -> Message:
 def coder_has_no_tasks() -> Message:
     """Say that this version of Coder does not have the feature Tasks."""
     return statement(
-        "This Coder has no Tasks, so I can do nothing there. Please tell a Taskwire administrator: "
+        "This Coder has no Tasks, so I can do nothing there. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
 

@@ -71,7 +71,7 @@ _PENDING_LABELS = {
 }
 _WORKSPACE = "Workspace: "
 _ENDING_NOTES = {
-    "gone": "This task is no longer in Coder, so replies here reach no agent. `/task create` starts a new "
+    "gone": "This task is no longer in Coder, so no agent gets replies here. `/task create` creates a new "
     "one.",
 }
 
@@ -387,7 +387,7 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
         is_stopping = link.shown_pending == "pause"
         notes.append(_stopping_note(outside) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
-        notes.append("Mention @Taskwire in a reply to talk to the agent.")
+        notes.append("Only replies that mention @Taskwire go to the agent.")
     if state.is_script_failed:
         notes.append("Its startup script failed. It takes replies.")
     return notes
@@ -411,7 +411,7 @@ def outage_note(since_ms: int, silence: CoderFailure) -> str:
 def _unwatched_note(link: Link, since_ms: int) -> str:
     since = f" since {format_moment(from_ms(since_ms))}" if since_ms else ""
     owner = escape_line(get_owner_name(link), OWNER_LENGTH)
-    return f":warning: Not watched{since}: {owner} must connect Coder again."
+    return f":warning: Not up to date{since}: {owner} must connect Coder again."
 
 
 def _grace_note(state: LinkState) -> str:
@@ -429,7 +429,8 @@ def _unreachable_note(since_ms: int) -> str:
 def _failed_note(link: Link) -> str:
     if link.record.task_id is not None:
         return f"This task got no thread here. {link.failure}".strip()
-    return f"Coder did not make this task. {link.failure} `/task create` starts another.".replace("  ", " ")
+    why = f" {link.failure}" if link.failure else ""
+    return f"Coder did not create this task.{why} `/task create` creates another."
 
 
 def _moved_notes(link: Link) -> list[str]:

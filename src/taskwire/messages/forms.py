@@ -42,8 +42,8 @@ TASK_NAME_LENGTH = 32
 # Errors beside a field.
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
-ANSWER_EMPTY = "Write your answer."
-ANSWER_NOT_CHOSEN = "Choose one, or write your answer."
+ANSWER_EMPTY = "Write your reply."
+ANSWER_NOT_CHOSEN = "Choose one, or write your reply."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
 PROMPT_MASKED = f"{MASK} hides a secret. Put one in its place, or leave that part out."
 CHANNEL_MISSING = "Choose where its thread opens."
@@ -174,7 +174,7 @@ def _choice_field(choices: Sequence[Choice], *, is_optional: bool) -> Block:
 
 def _answer_field(*, is_beside_choices: bool) -> Block:
     if not is_beside_choices:
-        return _prompt_field("Your answer", "", hint="For example: use the new name.")
+        return _prompt_field("Your reply", "", hint="For example: use the new name.")
     # A choice among Slack's radio buttons cannot be taken back. So a person who has chosen may also write a
     # text.
     element: Block = {
@@ -184,7 +184,7 @@ def _answer_field(*, is_beside_choices: bool) -> Block:
         "max_length": INPUT_LENGTH,
     }
     hint = "If you choose as well, the agent gets both."
-    return make_field(Field.PROMPT.value, "Your words", element, is_optional=True, hint=hint)
+    return make_field(Field.PROMPT.value, "Your reply", element, is_optional=True, hint=hint)
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:

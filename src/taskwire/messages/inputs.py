@@ -34,9 +34,9 @@ from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, bold_title,
 
 # The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
-    "gone": "its task is no longer in Coder",
-    "detached": "it was detached from its task",
-    "failed": "its task was never created",
+    "gone": "the task is no longer in Coder",
+    "detached": "this thread was detached",
+    "failed": "the task was never created",
 }
 
 
@@ -98,12 +98,12 @@ def _button_value(link: Link, job_id: str) -> str:
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Coder's answer was lost and the agent's log does not show it."""
-    return _ask_arrived_or_not(link, job_id, text, "Did this arrive?")
+    return _ask_arrived_or_not(link, job_id, text, "Did the agent get this?")
 
 
 def ask_after_data_loss(link: Link, job_id: str, text: str) -> Message:
     """Ask whether a reply arrived, because Redis has lost the record of the delivery."""
-    why = "Did this arrive? My data store lost the result."
+    why = "Did the agent get this? My data store lost the result."
     return _ask_arrived_or_not(link, job_id, text, why)
 
 
@@ -111,7 +111,7 @@ def _ask_arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message
     words = f"{why} Later replies wait."
     value = _button_value(link, job_id)
     choices = [
-        button(Button.ARRIVED, "It arrived", value),
+        button(Button.ARRIVED, "Yes", value),
         button(Button.SEND_AGAIN, "Send again", value),
     ]
     return question(words, text, choices)
@@ -152,7 +152,7 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 def too_many_replies(most: int) -> Message:
     """Say that a reply was not accepted, because `most` replies wait already."""
     return statement(
-        f"{most} replies already wait for the agent. I did not accept those marked :warning:. Write them "
+        f"{most} replies already wait for the agent. Those marked :warning: were not delivered. Write them "
         "again later."
     )
 
@@ -160,8 +160,7 @@ def too_many_replies(most: int) -> Message:
 def too_many_unchecked() -> Message:
     """Tell a person that a reply was not accepted, because too many replies wait for a check."""
     return statement(
-        "Too many replies wait here until I can check them, so I accept no more of yours now. Write the "
-        "others again later."
+        "Too many replies wait here, so I do not accept this one or newer ones now. Write them again later."
     )
 
 
@@ -217,8 +216,8 @@ def agent_never_ready(link: Link, job_id: str, texts: Sequence[str]) -> Message:
 def replies_wait_for_agent(link: Link) -> Message:
     """Say that replies have waited for a while, because Coder cannot reach the agent."""
     return _replies_wait(
-        f"Coder can't reach the agent of {bold_title(link)}. It often comes back by itself. If not, "
-        "`!stop` and then `!resume` restart its workspace"
+        f"Coder can't reach the agent of {bold_title(link)}. If this takes long, write `!stop`, then "
+        "`!resume`"
     )
 
 
@@ -231,7 +230,7 @@ def replies_wait_for_coder(link: Link) -> Message:
 
 
 def _replies_wait(why: str) -> Message:
-    return statement(f"Replies are waiting: {why}. I keep trying for a day; no need to repeat them.")
+    return statement(f"Replies wait: {why}. I keep trying for a day; no need to repeat them.")
 
 
 def _not_delivered(texts: Sequence[str]) -> str:
@@ -310,13 +309,17 @@ def reply_without_task(link: Link) -> Message:
     if link.moved_to:
         return task_has_other_thread(link.moved_to)
     name = escape_line(link.record.name, 60)
-    new_task = button(Button.NEW_TASK, "New task", "new")
+    new_task = _new_task_button()
     if link.end_reason == "detached" and name:
         attach = f"`/task attach {name}` gives its task a new one."
-        words = f"This thread is detached, so your reply reached no agent. {attach}"
+        words = f"Not delivered: this thread is detached. {attach}"
         return question(words, "", [attach_button(link), new_task])
     why = _ENDINGS[link.end_reason or "gone"]
-    return question(f"Your reply reached no agent: {why}.", "", [new_task])
+    return question(f"Not delivered: {why}.", "", [new_task])
+
+
+def _new_task_button() -> Block:
+    return button(Button.NEW_TASK, "New task", "new")
 
 
 def attach_button(link: Link) -> Block:
@@ -337,25 +340,24 @@ def thread_found_again() -> Message:
 def thread_unknown() -> Message:
     """Say that the bot has no data about this thread any more, although the bot posted the card."""
     return statement(
-        "Your reply reached no agent: I no longer know this thread. `/task attach NAME` gives its task a "
-        "new one."
+        "Not delivered: I no longer know this thread. `/task attach NAME` gives its task a new one."
     )
 
 
 def task_has_other_thread(where: str) -> Message:
     """Say that the task has another thread. `where` is the other thread's permalink, which may be empty."""
     another = f"<{where}|another thread>" if where else "another thread"
-    return statement(f"Your reply reached no agent: this task now has {another}.")
+    return statement(f"Not delivered: this task now has {another}.")
 
 
 def thread_task_gone() -> Message:
     """Say that the task of this thread is no longer in Coder."""
-    return statement(f"Your reply reached no agent: {_ENDINGS['gone']}. `/task create …` starts a new one.")
+    return question(f"Not delivered: {_ENDINGS['gone']}.", "", [_new_task_button()])
 
 
 def reply_refused(error: UserError) -> Message:
     """Say that the author may not use the bot, or is not known in Coder. `error` has the reason."""
-    return statement(f"Your replies here do not reach the agent. {error}")
+    return statement(f"The agent does not get your replies here. {error}")
 
 
 def undelivered_replies_returned(texts: Sequence[str]) -> Message:
@@ -373,7 +375,7 @@ def unknown_replies_returned(texts: Sequence[str]) -> Message:
 def held_replies_dropped(texts: Sequence[str]) -> Message:
     """Show the texts of the replies that waited during a pause and were dropped."""
     return _with_texts(
-        "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
+        "dropped", "Dropped 1 reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
     )
 
 
@@ -393,7 +395,7 @@ def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
 
     `count` is the number of these replies. `what` names the event as mrkdwn, for example `Pausing`.
     """
-    replies = "One reply waits" if count == 1 else f"{count} replies wait"
+    replies = "1 reply waits" if count == 1 else f"{count} replies wait"
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop the reply", link.id),
@@ -424,10 +426,10 @@ HELD_DROPPED = "Paused. What waited was dropped."
 HELD_SENT = "Resumed: what waited goes to the agent."
 HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
 NOTHING_HELD = "Nothing waits any more."
-DECIDED_ARRIVED = "Decided: it arrived."
+DECIDED_ARRIVED = "Decided: the agent got it."
 DECIDED_UNSENT = "Not sent."
 INPUT_TOO_OLD = "Too old: I no longer have the text. Write it again if you still want to send it."
-PROMPT_EDITED = "The prompt has been changed."
+PROMPT_EDITED = "The prompt was edited."
 
 
 def workspace_restarted(by_name: str) -> str:
@@ -435,7 +437,7 @@ def workspace_restarted(by_name: str) -> str:
 
     `by_name` is the name of the person who started the workspace; it may be empty.
     """
-    return f"Started again by {escape_line(by_name, 80)}." if by_name else "Started again."
+    return f"Retried by {escape_line(by_name, 80)}." if by_name else "Retried."
 
 
 def question_answered(author: str, passed_on_by: str = "") -> str:
@@ -454,14 +456,14 @@ CHOICE_PASSED = "The agent went on without an answer."
 
 def reminder_snoozed(by_name: str, until: datetime) -> str:
     """Return the text that replaces the buttons of a reminder after `by_name` has snoozed the reminder."""
-    return f"Snoozed by {escape_line(by_name, 80) or 'somebody'} until {format_moment(until)}."
+    return f"{escape_line(by_name, 80) or 'Somebody'}: no reminder until {format_moment(until)}."
 
 
 def choice_too_late(remark: str = "") -> Message:
     """Say that the question was answered already. Quote the remark of the person who chose too late."""
     if not remark:
         return statement("This was already answered.")
-    return _with_texts("too-late", "This was already answered, so your words were not sent", (remark,))
+    return _with_texts("too-late", "This was already answered, so your reply was not sent", (remark,))
 
 
 class SendingTexts(NamedTuple):
@@ -496,10 +498,7 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
-    words = (
-        f"{bold_title(link)} is running. I can change its prompt only while it is paused. Write the new one, "
-        "then choose *Stop, then change it*."
-    )
+    words = f"{bold_title(link)} is running. Write the new prompt, then choose *Stop, then edit*."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
@@ -510,7 +509,7 @@ def nothing_held(link: Link) -> Message:
 
 def decision_too_late(link: Link) -> str:
     """Return the text that replaces a question when its thread is no longer linked to a task."""
-    return f"Too late: {_ENDINGS[link.end_reason or 'gone']}."
+    return f"Not sent: {_ENDINGS[link.end_reason or 'gone']}."
 
 
 def already_decided() -> Message:

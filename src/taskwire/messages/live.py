@@ -60,7 +60,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
         case "stopped":
             return f"Stopped following {name}. The task goes on."
         case "time":
-            return f"Followed {name} for ten minutes."
+            return f"Followed {name} for 10 minutes."
         case "turn":
             return f"Followed {name} until its turn ended."
         case "paused":
@@ -71,7 +71,7 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
         case "unclear":
             return f"Followed {name} until Coder no longer showed its state."
         case "link":
-            return f"Followed {name} until this thread ended."
+            return f"Followed {name} until this thread had no task any more."
 
 
 def following(link: Link) -> Message:
@@ -86,7 +86,10 @@ def not_following(link: Link) -> Message:
 
 def not_working(link: Link) -> Refusal:
     """Say, to a person who wants to see the agent's live output, that the agent does not work now."""
-    return (f"The agent of {bold_name(get_name(link))} is not working now.", "Follow it when it works.")
+    return (
+        f"The agent of {bold_name(get_name(link))} is not working now, so there is nothing to follow.",
+        "",
+    )
 
 
 def too_many_followed(most: int) -> Refusal:

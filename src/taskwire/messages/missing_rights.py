@@ -14,11 +14,11 @@ from taskwire.messages.refusals import Refusal
 # What a person may not do to another person's task.
 RefusedAct = Literal[ActVerb, "decide", "snooze", "pass_on"]
 _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
-    "send": "write to its agent",
+    "send": "reply to its agent",
     "pause": "stop it",
     "resume": "resume it",
     "delete": "delete it",
-    "edit": "change its prompt",
+    "edit": "edit its prompt",
     "attach": "give it a thread",
     "detach": "detach it",
     "mute": "mute it",
@@ -28,12 +28,12 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "watch": "watch it",
     "unwatch": "stop watching it",
     "share": "share it",
-    "unshare": "change its shares",
+    "unshare": "change who steers it",
     "give_thread": "give its agent the thread",
     "read_replies": "change which replies its agent gets",
     "read_mentions": "change which replies its agent gets",
     "decide": "decide about its replies",
-    "snooze": "snooze its reminder",
+    "snooze": "delay its reminder",
     "pass_on": "pass replies on to its agent",
 }
 # Acts that only the owner may do, even if the task is shared.
@@ -71,5 +71,5 @@ def not_owner_to_attach(name: str) -> Refusal:
     """Say that only the task's owner and administrators may give it a thread."""
     return (
         f"`{escape_line(name, 60)}` is not your task.",
-        "Its owner can attach it, and so can administrators of Taskwire.",
+        "Only its owner and Taskwire administrators can attach it.",
     )

@@ -58,7 +58,7 @@ _NEXT: dict[NoticeKind, str] = {
     "resumed": "Reply here to talk to the agent.",
     "stuck": "Look at *Logs*, or *Stop* the task.",
     "reminder": "Reply here, or let me remind you later.",
-    "gone": "Replies here reach no agent now. `/task create` starts a new task.",
+    "gone": "No agent gets replies here now.",
 }
 # The text for channels in which a reply does not resume a task.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
@@ -202,7 +202,7 @@ def task_found_again(link: Link, *, coder_url: str) -> Message:
         title=get_name(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
         what="Coder shows this task again.",
-        follow="Replies here reach its agent as before.",
+        follow="Its agent gets replies here as before.",
         page=get_page_url(link.model_copy(update={"end_reason": None}), coder_url),
         reported="",
     )
@@ -241,7 +241,7 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "gone":
             return _describe_deletion(notice, by_name)
         case "reminder":
-            return report or "The agent waits for an answer."
+            return report or "The agent waits for a reply."
 
 
 def _follow_overdue(link: Link, notice: Notice) -> str:
@@ -259,7 +259,7 @@ def _follow_overdue(link: Link, notice: Notice) -> str:
 
 def _describe_deletion(notice: Notice, by_name: str) -> str:
     if notice.person is None:
-        return "The task no longer exists in Coder."
+        return "The task is no longer in Coder."
     return f"{by_name} deleted it." if by_name else "It was deleted from here."
 
 
@@ -362,8 +362,8 @@ def _buttons(
         made.append(blocks.report_button(content.reported, *known, is_result=is_result, link=link.id))
     if kind == "reminder":
         made.append(button(Button.ANSWER, "Answer", link.id, style="primary"))
-        made.append(button(Button.SNOOZE_HOUR, "Snooze for 1 h", link.id))
-        made.append(button(Button.SNOOZE_TOMORROW, "Snooze until tomorrow", link.id))
+        made.append(button(Button.SNOOZE_HOUR, "Remind me in 1 h", link.id))
+        made.append(button(Button.SNOOZE_TOMORROW, "Remind me tomorrow", link.id))
     if kind == "stuck" and link.state.status == "active":
         made.append(button(Button.PAUSE, "Stop", link.id))
         made.append(button(Button.LOGS, "Logs", link.id))
@@ -374,6 +374,8 @@ def _buttons(
         made.append(
             button(Button.RETRY, "Retry", link.id, style="" if content.waiting_reply_job else "primary")
         )
+    if kind == "gone":
+        made.append(button(Button.NEW_TASK, "New task", "new"))
     if kind == "paused":
         made.append(button(Button.RESUME, "Resume", link.id))
         made.append(button(Button.EDIT, "Edit prompt", link.id))

@@ -27,18 +27,18 @@ Refusal = tuple[str, str]
 ACCOUNT_ENDED = "Coder refuses my token for your account. `/task connect` connects it again."
 NOT_FOR_BOTS = ("Only people can steer tasks.", "")
 NOT_FOR_STRANGERS = (
-    "Taskwire works for members of this workspace only.",
-    "Ask somebody of this workspace to do it.",
+    "Taskwire works for members of this Slack only.",
+    "Ask a member to do it.",
 )
 NOT_IN_A_GROUP = (
-    "Only members of some user groups may use Taskwire.",
-    "Ask an administrator of Taskwire to let you in.",
+    "Only members of some user groups can use Taskwire.",
+    "Ask a Taskwire administrator to let you in.",
 )
 NOT_IN_THIS_CHANNEL = (
     "Taskwire does not work in this channel.",
-    "Write to me directly, or ask an administrator of Taskwire for a channel in which it works.",
+    "Write to me directly, or ask a Taskwire administrator for a channel in which it works.",
 )
-NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to do it.")
+NOT_FOR_GUESTS = ("Guests in this Slack cannot use Taskwire.", "Ask a full member to do it.")
 
 
 def _list_names(names: Sequence[str], most: int = 8) -> str:
@@ -95,7 +95,7 @@ def not_connected() -> Refusal:
 
 def pasted_token_lost() -> Refusal:
     """Say that the pasted token cannot be read any more."""
-    return ("I can't read your token any more.", "Please paste it again: `/task connect`.")
+    return ("I can't read your token any more.", "Paste it again: `/task connect`.")
 
 
 def not_authorized() -> Refusal:
@@ -132,7 +132,7 @@ def account_changed() -> Refusal:
 
 def only_administrators(what: Literal["see who did what", "run the doctor"]) -> Refusal:
     """Say that only Taskwire's administrators may use this command."""
-    return (f"Only administrators of Taskwire can {what}.", "Ask one of them.")
+    return (f"Only Taskwire administrators can {what}.", "Ask one of them.")
 
 
 def nothing_to_export() -> Refusal:
@@ -183,7 +183,7 @@ def no_earlier_messages() -> Refusal:
 
 def thread_has_task() -> Refusal:
     """Say that the thread has just got a task, so it cannot get another one."""
-    return ("This thread has a task already.", "Mention me here again, and its agent gets your words.")
+    return ("This thread has a task already.", "Mention me here again, and its agent gets your message.")
 
 
 def message_thread_has_task() -> Refusal:
@@ -402,7 +402,7 @@ def attach_in_progress(name: str) -> Refusal:
 def link_ended(link: Link | None) -> Refusal:
     """Say that the thread no longer leads to a task."""
     name = f" of {bold_name(get_name(link))}" if link is not None else ""
-    return (f"The thread{name} is no longer linked to a task.", "`/task list` shows your tasks.")
+    return (f"The thread{name} has no task any more.", "`/task list` shows your tasks.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:
@@ -416,7 +416,7 @@ def task_has_no_thread(verb: str, name: str) -> Refusal:
     if verb == "detach":
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
     if verb in ("mute", "unmute"):
-        return (f"`{shown}` has no thread in Slack, so it calls nobody.", "")
+        return (f"`{shown}` has no thread in Slack, so I call nobody about it.", "")
     if verb in ("share", "unshare"):
         return (
             f"`{shown}` has no thread in Slack, where others could steer it.",
@@ -493,7 +493,7 @@ def agent_lost(link: Link) -> Refusal:
     )
     return (
         (f"The agent of {bold_name(get_name(link))} {since}, so I can't read its log. {last}{said}"),
-        "Try again when the agent is back; *Retry* on the task's card starts the workspace again.",
+        "Try again when the agent is back, or press *Retry* on the task's card.",
     )
 
 

@@ -8,8 +8,8 @@ from taskwire.messages.shapes import bold_title
 def too_many_tasks(most: int, minutes: int) -> Refusal:
     """Say that the person has started `most` tasks within an hour, and can go on in `minutes` minutes."""
     return (
-        f"You have started {_count(most, 'task')} within an hour, the limit for one person.",
-        f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
+        f"You have created {_count(most, 'task')} within an hour, the limit for one person.",
+        f"You can create the next one in {_count(minutes, 'minute')}. Nothing was created.",
     )
 
 
@@ -25,7 +25,7 @@ def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
     """Say that the channel had `most` new tasks within an hour, and can go on in `minutes` minutes."""
     return (
         f"<#{channel}> has had {_count(most, 'new task')} within an hour, the limit for one channel.",
-        f"The next one can start in {_count(minutes, 'minute')}. Nothing was created.",
+        f"You can create the next one in {_count(minutes, 'minute')}. Nothing was created.",
     )
 
 

@@ -36,7 +36,11 @@ from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, sta
 # #2867). A Home tab has at most 250,000 bytes, and shows several replies.
 PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 8_000, 2_900, 600
 
-_NEVER_CALLED = "your settings let nothing call you. `/task settings` changes that."
+_NEVER_CALLED = "your settings turn calls off."
+
+
+def _settings_button() -> Block:
+    return button(Button.PREFERENCES, "Settings", "own")
 
 
 def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called: bool = False) -> Message:
@@ -46,29 +50,31 @@ def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called
     settings turn all calls off.
     """
     words = f"I call you when {bold_title(link)} needs somebody, is done or fails."
+    change: list[Block] = []
     if is_never_called:
-        words = f"You watch {bold_title(link)}, but {_NEVER_CALLED}"
+        words, change = f"You watch {bold_title(link)}, but {_NEVER_CALLED}", [_settings_button()]
     elif link.is_muted:
         words += " It is muted now, so nobody is called."
     elif quiet_until is not None:
         words += f" You have quiet hours until {format_time(quiet_until)}, so I tell you then."
-    return question(words, "", [button(Button.UNWATCH, "Stop watching", link.id)])
+    return question(words, "", [*change, button(Button.UNWATCH, "Stop watching", link.id)])
 
 
 def not_watching(link: Link) -> Message:
     """Say that the person does not watch the task."""
-    return statement(f"You don't watch {bold_title(link)}, so it doesn't call you.")
+    return statement(f"You don't watch {bold_title(link)}.")
 
 
-def owner_watches(link: Link, *, is_in_thread: bool, is_never_called: bool = False) -> Message:
+def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
     """Tell the owner that they need not watch the task, because its notices call the owner anyway.
 
     `is_never_called` is true if the owner's own settings turn all calls off.
     """
     if is_never_called:
-        return statement(f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}")
-    mute = typed_verb("mute", link, is_in_thread=is_in_thread)
-    return statement(f"{bold_title(link)} is yours, so it calls you anyway. {mute} ends its calls.")
+        words = f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}"
+        return question(words, "", [_settings_button()])
+    words = f"{bold_title(link)} is yours, so I call you anyway."
+    return question(words, "", [button(Button.MUTE, "Mute", link.id)])
 
 
 def too_many_watch(link: Link, most: int) -> Message:
@@ -148,11 +154,11 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
     task's agent is open.
     """
     shown = escape_line(sharer, 60) or "Somebody"
-    how = f"`/task send {escape_line(link.record.name or 'NAME', 40)} TEXT` tells the agent something."
+    how = f"`/task send {escape_line(link.record.name or 'NAME', 40)} TEXT` sends the agent a reply."
     if is_readable:
-        reply = "mention me in a reply in its thread" if link.is_mention_only else "reply in its thread"
-        how = f"To tell the agent something, {reply}."
-    asks = " Its agent waits for an answer now." if is_asking else ""
+        which = " that mention me" if link.is_mention_only else ""
+        how = f"Replies in its thread{which} go to the agent."
+    asks = " Its agent waits for a reply now." if is_asking else ""
     return statement(
         f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit it."
     )
@@ -161,12 +167,14 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
 def muted_by(link: Link, by_name: str) -> Message:
     """Tell the owner that `by_name` has muted the task, so that it calls nobody, and how to undo that."""
     who, undo = escape_line(by_name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
-    return statement(f"{who} muted {bold_title(link)}, so it calls nobody. `/task unmute {undo}` ends that.")
+    return statement(
+        f"{who} muted {bold_title(link)}, so I call nobody about it. `/task unmute {undo}` ends that."
+    )
 
 
 def nothing_to_pass_on() -> Message:
     """Tell the author of a reply that the owner cannot pass it on: it was deleted or is not for the agent."""
-    return statement("Your reply is gone, so there is nothing to pass on.")
+    return statement("Your reply was deleted or changed, so there is nothing to pass on.")
 
 
 @dataclass(frozen=True)

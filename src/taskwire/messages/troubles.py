@@ -32,7 +32,7 @@ def account_not_owner(username: str) -> Refusal:
 def account_rights_unknown(username: str) -> Refusal:
     """Say that our Coder account lacks the role Owner, and that Coder does not show its other rights."""
     return (
-        f"The Coder account {username} lacks the role Owner, and this Coder does not say what it may do.",
+        f"The Coder account {username} lacks the role Owner, and this Coder does not say what it can do.",
         "Ask a Coder administrator to give it that role.",
     )
 
@@ -74,7 +74,7 @@ def token_expires(at: datetime) -> Refusal:
     """Say when Taskwire's own token for Coder expires."""
     return (
         f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
-        "Make a new one before that and start Taskwire with it.",
+        "Make a new one before that, and start me with it.",
     )
 
 

@@ -31,11 +31,11 @@ from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, statement
 
 _VERB_ACTIVITIES: dict[ActVerb, str] = {
-    "send": "sending your words to",
+    "send": "sending your reply to",
     "pause": "stopping",
     "resume": "resuming",
     "delete": "deleting",
-    "edit": "changing the prompt of",
+    "edit": "editing the prompt of",
     "attach": "giving a thread to",
     "detach": "detaching",
     "mute": "muting",
@@ -79,7 +79,7 @@ def describe_request(work: Work, link: Link | None) -> str:
         case DecideHeld(is_dropped=is_dropped) if link is not None:
             return f"{'dropping' if is_dropped else 'sending'} what waits in {bold_title(link)}"
         case SnoozeReminder() if link is not None:
-            return f"snoozing {bold_title(link)}"
+            return f"delaying the reminder of {bold_title(link)}"
         case DecideReply() | PassOn() if link is not None:
             return f"carrying out what you decided on a reply in {bold_title(link)}"
         case AnswerInThread() if link is not None:
@@ -139,8 +139,8 @@ def request_waits_for_system(side: SilentSystem, request: str) -> Message:
 def request_waits_for_token(request: str) -> Message:
     """Say that the request waits, because Coder refuses the bot's own token."""
     return statement(
-        f"Coder refuses my token, so {request} has to wait. I keep trying for an hour. Please tell a "
-        "Taskwire administrator: `taskwire doctor` says what to do."
+        f"Coder refuses my token, so {request} has to wait. I keep trying for an hour. Tell a Taskwire "
+        "administrator: `taskwire doctor` says what to do."
     )
 
 

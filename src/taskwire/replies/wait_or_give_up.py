@@ -57,7 +57,7 @@ QUESTION_JOB_ID_PREFIX = "asked:"
 _log = logger("taskwire.replies.wait_or_give_up")
 
 # The beginning of a question about held replies. It says who has paused the task and who has resumed it.
-_PAUSE_WORDS = re.compile(r"(Paused by .+)\. (?:One reply waits|\d+ replies wait)\.")
+_PAUSE_WORDS = re.compile(r"(Paused by .+)\. \d+ (?:reply waits|replies wait)\.")
 
 
 class ReplyJob(NamedTuple):

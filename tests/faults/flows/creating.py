@@ -100,7 +100,7 @@ class Mentioning(Creating):
         assert self.said(actor) == [
             self.card_of(
                 actor,
-                f"Working: {title_of(actor)}. Mention @Taskwire in a reply to talk to the agent.",
+                f"Working: {title_of(actor)}. Only replies that mention @Taskwire go to the agent.",
                 f" {self.page(actor)}",
                 "[Stop] [⋯ Open in Coder, Follow, Logs, Give it the thread, Read every reply, Watch, Mute, "
                 "New like this, Share, Detach, Delete]",
@@ -280,7 +280,7 @@ class Correcting(Flow):
         tasks = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
         assert (len(tasks), len(self.said(actor))) == (1, 1)
         asked = f"> {prompt_of(actor)}"
-        may_be = [f"Start a task with this?\n{asked}\n[Create]", (f"Creating the task.\n{asked}")]
+        may_be = [f"Create a task with this?\n{asked}\n[Create]", (f"Creating the task.\n{asked}")]
         wishes = [f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
         self.told_at_most(actor, *may_be, ONCE_ONLY, CANNOT_TELL, AWAY, wishes=wishes)
 

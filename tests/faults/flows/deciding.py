@@ -229,7 +229,7 @@ class Answering(Flow):
         assert (inputs[-1], inputs.count(words)) == (words, 1)
         assert self.said(actor) == [f"{actor.name.capitalize()} says: {words}\n> {words}"]
         assert _receipts(self, actor) == ["white_check_mark"]
-        self.told_at_most(actor, wishes=[f"sending your words to `{task_of(actor).id}`"])
+        self.told_at_most(actor, wishes=[f"sending your reply to `{task_of(actor).id}`"])
 
 
 def _receipts(flow: Flow, actor: Actor) -> list[str]:

@@ -65,9 +65,9 @@ class Reminding(Flow):
         question, title, owner = _question(actor.run_number), title_of(actor), actor.name.capitalize()
         assert timeless(self, actor) == [
             f"<@{actor.person}> {question}\nStill needs you: {title}. I asked again below.",
-            f"<@{self._fallbacks[actor]}> {question}\nStill needs somebody: {title}. {owner} has not "
-            "answered for N min. Reply here, or ask them.\n"
-            "[Answer] [Snooze for 1 h] [Snooze until tomorrow]",
+            f"<@{self._fallbacks[actor]}> {question}\n"
+            f"Still needs somebody: {title}. {owner} has not answered for N min. Reply here, or ask them.\n"
+            "[Answer] [Remind me in 1 h] [Remind me tomorrow]",
         ]
         assert self.told(actor) == []
 

@@ -53,7 +53,7 @@ class Replying(Flow):
         """If the bot asks whether the reply arrived, look at the agent's input and press the button with the
         true answer."""
         is_there = _word(actor.run_number) in task_of(actor).inputs
-        if button := self.button(actor, "It arrived" if is_there else "Send again"):
+        if button := self.button(actor, "Yes" if is_there else "Send again"):
             click = self.deployment.slack.click(actor.person, actor.channel, *button)
             self._answers[actor] = asyncio.ensure_future(click)
 

@@ -46,7 +46,7 @@ class SettingUp(Direct):
         name, title = actor.name.capitalize(), title_of(actor)
         assert sorted(timeless(self, actor)) == [
             f"{name} has changed the settings of this channel: from now on, everybody here can steer new "
-            "tasks. Older tasks stay as they are. `/task settings` shows and changes that.",
+            "tasks. Older tasks stay as they are.\n[Settings]",
             f"Stuck: {title}. Nothing has changed for N min. Look at *Logs*, or *Stop* the task.\n[Stop] "
             "[Logs]",
         ]

@@ -90,8 +90,8 @@ class Sharing(Flow):
         told = {text for text in self.told(actor) if not text.startswith("You passed this on: ")}
         assert told <= {passed + always, CANNOT_TELL}
         assert self._told_directly(actor)[self._told_before[actor] :] == [
-            f"{actor.name.capitalize()} lets you steer *{title_of(actor)}*. To tell the agent something, "
-            "reply in its thread. You can also stop, resume and edit it.\n[Open thread]"
+            f"{actor.name.capitalize()} lets you steer *{title_of(actor)}*. Replies in its thread go to "
+            "the agent. You can also stop, resume and edit it.\n[Open thread]"
         ]
 
     def _told_directly(self, actor: Actor) -> list[str]:

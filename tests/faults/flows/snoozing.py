@@ -43,18 +43,20 @@ class Snoozing(Flow):
     def check(self, actor: Actor) -> None:
         """Check that the bot said nothing except the reminder."""
         question = f"<@{actor.person}> {_question(actor.run_number)}\n"
-        said = f"{question}Still needs you: {title_of(actor)}. Snoozed by "
+        said = f"{question}Still needs you: {title_of(actor)}. {actor.name.capitalize()}: "
         assert self._snoozed(actor)[-1].startswith(said)
         assert self.said(actor) == []
-        self.told_at_most(actor, ANSWERED, CANNOT_TELL, AWAY, wishes=[f"snoozing *{title_of(actor)}*"])
+        self.told_at_most(
+            actor, ANSWERED, CANNOT_TELL, AWAY, wishes=[f"delaying the reminder of *{title_of(actor)}*"]
+        )
 
     def _snoozed(self, actor: Actor) -> list[str]:
         thread = self.deployment.slack.thread(actor.channel, actor.thread_ts)
         said = [str(each["text"]) for each in thread]
-        return [text for text in said if f"Snoozed by {actor.name.capitalize()} until " in text]
+        return [text for text in said if f"{actor.name.capitalize()}: no reminder until " in text]
 
     def _button(self, actor: Actor) -> tuple[str, str, str] | None:
-        return self.button(actor, "Snooze for 1 h")
+        return self.button(actor, "Remind me in 1 h")
 
 
 def _question(number: int) -> str:

@@ -248,7 +248,7 @@ class Editing(Steering):
         self.told_at_most(
             actor,
             *(f"*{name}* has a new prompt. The agent reads it when the task is resumed." for name in titles),
-            wishes=[f"changing the prompt of *{name}*" for name in titles],
+            wishes=[f"editing the prompt of *{name}*" for name in titles],
         )
 
     def _prompt(self, actor: Actor) -> str:
@@ -352,15 +352,13 @@ class Deleting(Steering):
         """Check that the task is deleted, and that the bot said so once in the thread."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
-            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach no agent "
-            f"now. "
-            "`/task create` starts a new task."
+            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. No agent gets replies here "
+            "now.\n[New task]"
         ]
         assert self.card(actor) == self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder, so replies here reach no agent. "
-            f"`/task "
-            "create` starts a new one.",
+            f"Gone: {title_of(actor)}. This task is no longer in Coder, so no agent gets replies here. "
+            "`/task create` creates a new one.",
             "",
             "",
         )

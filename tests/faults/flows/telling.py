@@ -302,17 +302,16 @@ class Vanishing(Telling):
     def notice(self, actor: Actor) -> str:
         """Return the expected notice, which mentions nobody."""
         return (
-            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach no agent now. "
-            "`/task create` starts a new task."
+            f"Gone: {title_of(actor)}. The task is no longer in Coder. No agent gets replies here now.\n"
+            "[New task]"
         )
 
     def shows(self, actor: Actor) -> str:
         """Return the expected card, which says that the task is gone."""
         return self.card_of(
             actor,
-            f"Gone: {title_of(actor)}. This task is no longer in Coder, so replies here reach no agent. "
-            f"`/task "
-            "create` starts a new one.",
+            f"Gone: {title_of(actor)}. This task is no longer in Coder, so no agent gets replies here. "
+            "`/task create` creates a new one.",
             "",
             "",
         )

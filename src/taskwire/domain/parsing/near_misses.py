@@ -118,7 +118,7 @@ MOST_TASKS_OFFERED = 5
 
 # The question that is asked before a verb is carried out. The task's name, if there is one, replaces `{}`.
 _QUESTIONS = {
-    "create": "Start a task with this?",
+    "create": "Create a task with this?",
     "list": "Show your tasks?",
     "status": "Show the status of {}?",
     "logs": "Show the log of {}?",
