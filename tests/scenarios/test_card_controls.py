@@ -36,7 +36,7 @@ async def test_a_question_is_answered_from_the_card(world: World) -> None:
 
     assert dialog == (
         f"[Answer]\n{TITLE}\nWhich one should I keep?\nThere are two configs, old.toml and new.toml.\n"
-        "Your answer: \n[Send]"
+        "Your reply: \n[Send]"
     )
     assert task.inputs == ["Keep new.toml"]
     assert thread.new_messages() == ["Alice says: Keep new.toml\n> Keep new.toml"]
@@ -107,7 +107,7 @@ async def test_the_dialog_opens_without_the_agents_words_while_its_log_cannot_be
     await world.alice.submits(prompt="both")
     await world.passes(seconds=5)
 
-    assert dialog == f"[Answer]\n{TITLE}\nWaiting for a decision\nYour answer: \n[Send]"
+    assert dialog == f"[Answer]\n{TITLE}\nWaiting for a decision\nYour reply: \n[Send]"
     assert task.inputs == ["both"]
     assert thread.new_messages() == ["Alice says: both\n> both"]
 

@@ -92,7 +92,7 @@ async def test_the_dialog_of_answer_offers_the_choices_too(world: World) -> None
         "Which one shall I mend?\n"
         "Both branches have the bug.\n"
         "Choose: ( ) 1. main, where all work goes ( ) 2. release-2\n"
-        "Your words: \n"
+        "Your reply: \n"
         "[Send]"
     )
     assert empty == {"form.prompt": "Choose one, or write your reply."}

@@ -157,7 +157,7 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
 
     await world.alice.replies(thread, "!status")
 
-    assert [said.split(" Mention")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
+    assert [said.split(" Only")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:

@@ -289,8 +289,8 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
             f"stop it. {let_me}",
             f"detach it. {owners}",
             f"delete it. {owners}",
-            "write to its agent. Reply in its thread; you can then ask Alice to pass it on.",
-            f"change its prompt. {let_me}",
+            "reply to its agent. Reply in its thread; you can then ask Alice to pass it on.",
+            f"edit its prompt. {let_me}",
         )
     ]
 

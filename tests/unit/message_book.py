@@ -46,7 +46,8 @@ from tests.unit.near_miss_examples import NEAR_MISSES
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _HEAD = """# Everything that Taskwire says
 
-A test makes this page from the functions that write the messages, with example names, so it is complete.
+A test makes this page from the functions and the constants that write the messages, with example names.
+Not here: some notes of a card in rare states, and the findings of `taskwire doctor`.
 Each heading is a file in `src/taskwire/`. A line in italics says what the message below it is for.
 `[Brackets]` are buttons, and `[⋯ …]` is a menu.
 """
@@ -289,9 +290,18 @@ def _module_section(name: str) -> Iterator[str]:
         if function is not notices.notice
         for entry in _entries(function)
     ]
+    entries += _constants(vars(module))
     if entries:
         yield f"## `messages/{name}.py`\n"
         yield from entries
+
+
+def _constants(names: dict[str, object]) -> Iterator[str]:
+    """Yield the sentences that are constants of a module."""
+    found = [_render(value) for name, value in names.items() if name.isupper() and not name.startswith("_")]
+    if texts := list(dict.fromkeys(text for text in found if text)):
+        yield "*Sentences without names:*\n"
+        yield from texts
 
 
 def _entries(function: Callable[..., object]) -> Iterator[str]:

@@ -446,7 +446,7 @@ REFUSED_FOR_A_WEEK = "my account was refused for a week"
 NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
 WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
 # If a reply is given up for one of these reasons, the later replies of its thread are given up too.
-SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
+SHARED_REASONS = frozenset({FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK})
 
 
 def internal_error(reference: str) -> str:
