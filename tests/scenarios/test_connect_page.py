@@ -109,7 +109,7 @@ async def connects(world: World, http: httpx.AsyncClient, person: Person) -> Non
     """Connect the person's Coder account of the same name."""
     await Browser(world, http, person.name).allows(await asks(world, person))
     await world.settles()
-    assert person.reads() == [f"Connected: you are *{person.name}* in Coder."]
+    assert person.reads() == [f"Connected: you are *{person.name}* in Coder.\n[Disconnect]"]
 
 
 def count(world: World, route: str) -> int:
@@ -142,7 +142,7 @@ async def test_a_person_who_allows_it_on_coders_page_is_connected(
 
     assert offered == [OFFER]
     assert shown.startswith("Go back to Slack")
-    assert told == ["Connected: you are *alice* in Coder."]
+    assert told == ["Connected: you are *alice* in Coder.\n[Disconnect]"]
     assert task.inputs == ["add a test"]
     assert set(senders(page, "tasks.send")) == {"alice"}
     assert again[0].startswith("You are *alice* in Coder. Connect another account: allow")
@@ -180,7 +180,7 @@ async def test_another_account_needs_the_number_that_the_browser_shows(
     ]
     assert wrong == ["The numbers differ. Press *Enter the number* again."] * 2
     assert held
-    assert mallory.reads() == ["Connected: you are *alice* in Coder."]
+    assert mallory.reads() == ["Connected: you are *alice* in Coder.\n[Disconnect]"]
     await mallory.types("/task disconnect")
     mallory.reads()
 
@@ -272,7 +272,7 @@ async def test_coder_that_is_away_at_the_exchange_is_asked_again(
     await Browser(page, http, "bob").allows(await asks(page, page.bob))
     await page.passes(RETRY_SECONDS)
 
-    assert waited[-1] == "Connected: you are *alice* in Coder."
+    assert waited[-1] == "Connected: you are *alice* in Coder.\n[Disconnect]"
     assert page.bob.reads() == [BEGIN_AGAIN]
 
 

@@ -101,8 +101,8 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
     assert carol.dialog() == (
         "[Connect Coder]\n"
         "Token from Coder: \n"
-        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. With it I make a "
-        "token of my own, which I keep encrypted. I never show either of them.\n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I use it "
+        "once, to make my own token, and store only that, encrypted.\n"
         "[Connect]"
     )
 

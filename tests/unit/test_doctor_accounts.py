@@ -1,10 +1,10 @@
-"""What `taskwire doctor` says about the Coder accounts that people have connected."""
+"""What `taskwire doctor` says about the Coder accounts that people have connected, and when they end."""
 
 import pytest
 
 from taskwire.doctor.findings import judge_accounts
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.ids import UserId
+from taskwire.domain.ids import UserId, from_ms
 from taskwire.state.accounts import ConnectedAccount
 
 NOW_MS = 1_000 * DAY_MS
@@ -43,3 +43,11 @@ def test_the_doctor_counts_accounts(accounts: list[ConnectedAccount], state: str
     found = judge_accounts(accounts, NOW_MS, are_needed=True)
 
     assert (found.state, found.says) == (state, says)
+
+
+@pytest.mark.parametrize(("days_left", "is_told"), [(0, False), (30, True), (36_500, False)])
+def test_a_person_hears_only_of_an_end_within_a_year(days_left: int, is_told: bool) -> None:
+    """Coder may let a token live for a hundred years. Nobody has to know such a date."""
+    ends = account(days_left=days_left).find_near_end(from_ms(NOW_MS))
+
+    assert (ends is not None) == is_told

@@ -27,7 +27,7 @@ COMMON = ("Watch", "Mute", "New like this", "Share", "Detach", "Delete")
         (Phase.WORKING, "active", ["Stop", "Open in Coder", "Follow", "Logs", *COMMON]),
         (Phase.NEEDS_YOU, "active", ["Answer", "Stop", "Open in Coder", "Logs", *COMMON]),
         (Phase.DONE, "active", ["Open in Coder", "Logs", *COMMON]),
-        (Phase.FAILED, "active", ["Answer", "Open in Coder", "Logs", *COMMON]),
+        (Phase.FAILED, "active", ["Reply", "Open in Coder", "Logs", *COMMON]),
         (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", *COMMON]),
         (Phase.UNCLEAR, "unknown", ["Open in Coder", *COMMON]),
         (Phase.PAUSED, "paused", ["Resume", "Open in Coder", "Logs", "Edit prompt", *COMMON]),
@@ -87,7 +87,7 @@ def test_an_open_question_can_be_answered_during_a_pause() -> None:
         ("resume job", Phase.WORKING, ":gear: Working", ["Stop"]),
         ("retry job", Phase.BROKEN, ":arrow_forward: Retrying…", []),
         ("delete job", Phase.FAILED, ":wastebasket: Deleting…", []),
-        ("dance job", Phase.FAILED, ":x: Failed", ["Answer"]),
+        ("dance job", Phase.FAILED, ":x: Failed", ["Reply"]),
     ],
 )
 def test_an_action_that_is_being_carried_out_is_shown_until_its_effect_is(

@@ -107,7 +107,9 @@ class HomePublisher:
         known, has_page = await own.find(person), self._deps.connect_ways.has_page
         if known is None:
             return ShownAccount(is_optional=own.has_service, has_page=has_page)
-        return ShownAccount(known.username, known.ends_at, known.is_refused, has_page=has_page)
+        return ShownAccount(
+            known.username, known.find_near_end(self._deps.slack.now()), known.is_refused, has_page=has_page
+        )
 
     async def _find_answer(self, person: UserId) -> Message | None:
         return read_if_possible(Message, await self._deps.notes.find("home_answer", person))

@@ -13,7 +13,7 @@ from typing import Literal
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, LinkId
+from taskwire.domain.ids import ChannelId, LinkId, moment_of
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.audit_command import Audit
 from taskwire.domain.parsing.commands import Help, List, Logs, OpenForm
@@ -29,7 +29,10 @@ from taskwire.domain.queueing.decisions import (
     SnoozeReminder,
 )
 from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, CreateRequested, Job, ShowAnswer
+from taskwire.domain.queueing.person_jobs import DisconnectAccount
 from taskwire.domain.queueing.queues import (
+    account,
+    account_score,
     card,
     intake,
     no_agent_score,
@@ -295,6 +298,10 @@ def _intake_batch(clicked: Click) -> Batch | None:
         # If the button is pressed twice, both presses make the same job, and therefore the same link.
         again = CreateRequested(requester=requester, note_key=clicked.value)
         return Batch().append(intake(requester.person), Job(id=f"another:{clicked.value}", work=again))
+    if clicked.button is Button.DISCONNECT:
+        work = DisconnectAccount(requester=requester)
+        job = Job(id=f"click:{clicked.delivery}", work=work)
+        return Batch().append(account(requester.person), job, score=account_score(moment_of(requester.at)))
     if clicked.button is Button.ATTACH:
         attach = ActRequested(requester=requester, verb="attach", name=clicked.value)
         return Batch().append(intake(requester.person), Job(id=f"click:{clicked.delivery}", work=attach))

@@ -65,12 +65,24 @@ def describe_account(account: ShownAccount) -> str:
     return f"You are *{name}* in Coder.{ends}"
 
 
-def _connect_buttons(ways: ConnectWays, label: str = "Paste the token") -> list[Block]:
+def _connect_buttons(ways: ConnectWays, *, is_connected: bool = False) -> list[Block]:
+    """Return the button for each step, in order. The first step is highlighted if nothing is connected."""
     if ways.has_page:
         page = button(Button.AUTHORIZE, "Connect with Coder", "connect", style="primary")
         return [page, _token_button()]
-    page = button(Button.OPEN_CODER, "Get a token", "", url=f"{ways.coder_url}/cli-auth")
-    return [page, button(Button.CONNECT, label, "connect", style="primary")]
+    page = button(
+        Button.OPEN_CODER,
+        "Get a token",
+        "",
+        url=f"{ways.coder_url}/cli-auth",
+        style="" if is_connected else "primary",
+    )
+    label = "Paste another token" if is_connected else "Paste the token"
+    return [page, button(Button.CONNECT, label, "connect")]
+
+
+def _disconnect_button() -> Block:
+    return button(Button.DISCONNECT, "Disconnect", "disconnect")
 
 
 def _token_button() -> Block:
@@ -125,8 +137,8 @@ def offer_to_connect(ways: ConnectWays) -> Message:
 
 def offer_another(username: str, ways: ConnectWays) -> Message:
     """Say which Coder account is connected, with the buttons to connect this account again or another one."""
-    words = f"You are *{escape_line(username, 60)}* in Coder. `/task disconnect` ends that."
-    return question(words, "", _connect_buttons(ways, "Paste another token"))
+    words = f"You are *{escape_line(username, 60)}* in Coder."
+    return question(words, "", [_disconnect_button(), *_connect_buttons(ways, is_connected=True)])
 
 
 def pasted_token_refused(ways: ConnectWays) -> Message:
@@ -206,7 +218,7 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
         words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
     if is_kept:
         words.append("Coder did not let me make my own token, so I keep the one that you pasted.")
-    return statement(" ".join(words))
+    return question(" ".join(words), "", [_disconnect_button()])
 
 
 def disconnected(
@@ -264,7 +276,7 @@ def connect_dialog(coder_url: str, private_metadata: str) -> View:
         make_field(PASTE_FIELD, "Token from Coder", element),
         small_text(
             "kept",
-            f"{where}With it I make a token of my own, which I keep encrypted. I never show either of them.",
+            f"{where}I use it once, to make my own token, and store only that, encrypted.",
         ),
     ]
     return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

@@ -91,7 +91,9 @@ def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> li
     if acts and (state.phase is Phase.BROKEN or link.is_agent_unreachable):
         return [button(Button.RETRY, "Retry", link.id, style="primary")]
     if answers and state.open_phase in (Phase.NEEDS_YOU, Phase.FAILED):
-        answer = [button(Button.ANSWER, "Answer", link.id, style="primary")]
+        # A failed task has asked nothing.
+        label = "Answer" if state.open_phase is Phase.NEEDS_YOU else "Reply"
+        answer = [button(Button.ANSWER, label, link.id, style="primary")]
         is_resumable = acts and state.phase is Phase.PAUSED
         return [*answer, button(Button.RESUME, "Resume", link.id)] if is_resumable else answer
     if acts and state.phase is Phase.PAUSED:

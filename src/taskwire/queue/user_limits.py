@@ -135,6 +135,7 @@ _KINDS: dict[Button, RequestKind] = {
     Button.GIVE_THREAD: "steer",
     Button.READ_REPLIES: "ask",
     Button.READ_MENTIONS: "ask",
+    Button.DISCONNECT: "ask",
 }
 # A button that is not in `_KINDS` has the limit of its `/task` command, or it is a link that Slack opens by
 # itself.

@@ -7,7 +7,7 @@ token.
 A token that Taskwire has made for its own service account is stored in the same way.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,6 +57,11 @@ class ConnectedAccount(BaseModel):
         Also None if Taskwire refreshes the token without the person.
         """
         return from_ms(self.expires_at_ms) if self.expires_at_ms and not self.refresh_token else None
+
+    def find_near_end(self, now: datetime) -> datetime | None:
+        """Return when the token expires; None if it never does, or only in more than a year."""
+        ends = self.ends_at
+        return ends if ends is not None and ends - now < timedelta(days=366) else None
 
     @property
     def key_id(self) -> str:

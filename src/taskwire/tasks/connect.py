@@ -189,9 +189,8 @@ class AccountConnector:
         for link in await self._deps.links.list_of(person):
             for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
                 batch.hasten(queue, "", LONGEST_WAIT_MS)
-        return done(
-            batch, (requester, accounts.connected(connected.username, connected.ends_at, is_kept=is_kept))
-        )
+        ends = connected.find_near_end(self._deps.slack.now())
+        return done(batch, (requester, accounts.connected(connected.username, ends, is_kept=is_kept)))
 
     async def renew(self, context: JobContext) -> Outcome:
         """Replace a token that expires soon. If Coder refuses, ask the person to connect again."""

@@ -116,7 +116,7 @@ class Authorizing(Flow):
         """Check that the person has one token, and that the bot either confirmed the connection or asked the
         person to begin again, but not both. Both private answers may be missing."""
         assert len(self.tokens(actor)) == 1
-        connected = f"Connected: you are *{actor.name}* in Coder."
+        connected = f"Connected: you are *{actor.name}* in Coder.\n[Disconnect]"
         self.told_at_most(actor, connected, BEGIN_AGAIN, wishes=["connecting your Coder account"])
         assert not {connected, BEGIN_AGAIN} <= set(self.told(actor))
         assert self.said(actor) == []

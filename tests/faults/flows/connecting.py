@@ -76,11 +76,9 @@ class Connecting(Flow):
         once."""
         (token,) = self._tokens(actor)
         assert "all" not in token.scopes
-        ends = token.expires_at
         self.told_at_most(
             actor,
-            f"Connected: you are *{actor.name}* in Coder. "
-            f"My token for you ends on {ends:%B} {ends.day}, {ends.year}.",
+            f"Connected: you are *{actor.name}* in Coder.\n[Disconnect]",
             help_texts.help_text("pause").text,
             wishes=["connecting your Coder account", "`/task help pause`"],
         )

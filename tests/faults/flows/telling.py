@@ -138,7 +138,7 @@ class Failing(Telling):
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.run_number}.",
             f" {self.page(actor)}",
-            f"[Answer] {MENU}",
+            f"[Reply] {MENU}",
         )
 
 

@@ -201,11 +201,6 @@ class Link(BaseModel):
         return max(self.state.started_ms, told_ms)
 
     @property
-    def is_first_turn(self) -> bool:
-        """Whether this is the agent's first turn: nobody has sent input or resumed the task."""
-        return self.last_input_ts is None and self.state.build <= 1
-
-    @property
     def is_agent_unreachable(self) -> bool:
         """Whether the agent cannot be reached although its workspace is not starting."""
         state = self.state

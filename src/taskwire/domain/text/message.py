@@ -140,6 +140,7 @@ class Button(StrEnum):
     SNOOZE_TOMORROW = "reminder.tomorrow"
     PREFERENCES = "preferences.open"
     CONNECT = "account.connect"
+    DISCONNECT = "account.disconnect"
     # Leads to the page of Coder on which a person connects an account.
     AUTHORIZE = "account.authorize"
     CONFIRM_ACCOUNT = "account.confirm"
