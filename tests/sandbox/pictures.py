@@ -137,7 +137,7 @@ async def _live(page: Page, folder: Path) -> None:
     await _card(page, TASKS[0][0]).get_by_role("button", name="Reply in thread").click()
     await page.locator("#reply-box").fill("!follow")
     await page.locator("#reply-box").press("Enter")
-    live = page.locator("#thread .message", has_text="Live for everybody")
+    live = page.locator("#thread .message", has_text="live for everybody here")
     await expect(live).to_contain_text("Update", timeout=PATIENCE_MS)
     await _take(live, folder, "live")
     await page.get_by_role("button", name="Close thread").click()

@@ -109,7 +109,7 @@ class Promises:
             count = sum(name.startswith("paused:") for name in task.story)
             if count > self.stops[task.prompt]:
                 wrongs["twice"].append(f"{task.prompt!r} was stopped {count} times")
-        live = [said for said in ledger.said if said.kind == "live" and said.text.startswith("Live")]
+        live = [said for said in ledger.said if said.kind == "live" and ", live for everybody" in said.text]
         wrongs["untrue"] += [f"still live: {said.text[:80]!r} at {said.place}" for said in live]
         return wrongs
 

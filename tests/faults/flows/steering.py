@@ -299,7 +299,7 @@ class Following(Steering):
         notice say that the turn has ended."""
         if self.said(actor) and task_of(actor).state == "working":
             task_of(actor).becomes("complete", "Opened PR #12")
-        return len(self.said(actor)) > 1 and not self.said(actor)[0].startswith("Live")
+        return len(self.said(actor)) > 1 and ", live for everybody" not in self.said(actor)[0]
 
     def check(self, actor: Actor) -> None:
         """Check that the bot posted one message that shows what the agent writes, and one notice that the
