@@ -40,8 +40,9 @@ async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str)
     [logged] = [json.loads(line) for line in bot.output.splitlines() if '"event": "audit"' in line]
     entry = json.loads(printed[1])
     assert printed[0] == 0
-    assert {name: logged[name] for name in entry if name != "at"} == {
-        name: value for name, value in entry.items() if name != "at"
+    assert entry["task"].startswith("fix-it-")
+    assert {name: logged[name] for name in entry if name not in ("at", "task")} == {
+        name: value for name, value in entry.items() if name not in ("at", "task")
     }
     reads = [json.loads(fields["entry"]) for _, fields in rows[1:]]
     assert [(each["person"], each["verb"], each["account"]) for each in reads] == [

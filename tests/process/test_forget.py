@@ -22,8 +22,9 @@ from tests.sealed import open_all
 from .processes import Place, Taskwire, until
 
 STAYS = (
-    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id until its "
-    "entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on another person's task.\n"
+    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id and the user name "
+    "in Coder until its entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on another "
+    "person's task.\n"
 )
 
 
@@ -38,7 +39,7 @@ async def stored(url: str) -> str:
     found = []
     async with Redis.from_url(url, decode_responses=True) as redis:
         async for key in redis.scan_iter("*"):
-            if ":audit" in key or (":queue:" in key and key.endswith(":state")):
+            if key.endswith((":audit", ":audit:head")) or (":queue:" in key and key.endswith(":state")):
                 continue
             match await redis.type(key):
                 case "string":
@@ -98,6 +99,9 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
     assert f'"person": "operator", "account": "", "verb": "forget", "task_id": "", "task": "{alice}"' in (
         audit.output
     )
+    assert "secret-garden" in before
+    assert "secret-garden" not in after + audit.output + bot.output
+    assert "mend-the-fence" in audit.output
     name = next(task.name for task in place.coder.tasks if "garden" in task.name)
     assert str(place.slack.message("general", garden)["text"]) == (
         f"Detached: {name}. This thread is no longer the task's; the task itself was left alone. "

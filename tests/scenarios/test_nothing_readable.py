@@ -52,10 +52,11 @@ def _forms(word: str) -> set[str]:
 
 async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
     """No command that Redis gets contains, in readable form, a word that a person or an agent wrote. This
-    also holds for a value that exists only for a moment."""
+    also holds for a value that exists only for a moment, and for the name of a task, which is made from its
+    prompt. The log has no such word either."""
     async with _recorded(world) as commands:
-        thread = await world.alice.runs("/task create name=task-one fix the page about Zanzibar")
-        task = world.task("task-one")
+        thread = await world.alice.runs("/task create fix the page about Zanzibar")
+        task = world.task("fix-the-page-about-zanzibar")
         task.becomes("working", "I count halcyonic days")
         await world.polls()
         reply = await world.alice.replies(thread, "and look at the quokkas")
@@ -74,6 +75,7 @@ async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
         await world.passes(seconds=30)
         await world.alice.replies(thread, "!logs")
         await world.alice.types("/task list")
+        await world.alice.types(f"/task mute {task.name}")
         await world.alice.types("/task create fix the page about Zanzibar")
 
     for each in (world.alice, world.bob):
@@ -91,3 +93,4 @@ async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
         if form in command
     }
     assert found == set()
+    assert [line for line in world.logged if any(word.lower() in line.lower() for word in WORDS)] == []

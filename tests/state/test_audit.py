@@ -33,7 +33,9 @@ async def acts(engine: Engine, count: int, trail: AuditTrail | None = None) -> N
     """Write `count` entries, each in its own call. An entry's number is in the name of its task."""
     trail = trail or trail_of(engine)
     for number in range(1, count + 1):
-        entry = AuditEntry(person="U1", verb="pause", task=f"t{number}", outcome="done", reference="r")
+        entry = AuditEntry(
+            person="U1", verb="pause", task=f"t{number}", outcome="done", reference=f"r{number}"
+        )
         await engine.queues.write(trail.add_to(Batch(), entry))
 
 
@@ -283,6 +285,7 @@ async def test_a_rotation_keeps_what_is_sealed(engine: Engine) -> None:
         await trail.seal()
 
         assert await trail.find_break() is None
+        assert await tasks(trail) == ["t1", "t2", "t1"]
     finally:
         sealing.install_keys([KEY])
     assert await trail.find_break() == BrokenChain(1, "the key of its seal is missing")

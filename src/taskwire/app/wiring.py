@@ -287,7 +287,12 @@ def _make_dependencies(
     return Dependencies(
         queues=queues,
         links=Links(connections, keys, clock),
-        writes=LinkWrites(keys, KeptTimes(settings.ended_days * DAY_MS, settings.excerpt_days * DAY_MS)),
+        writes=LinkWrites(
+            keys,
+            KeptTimes(
+                settings.ended_days * DAY_MS, settings.excerpt_days * DAY_MS, settings.audit_days * DAY_MS
+            ),
+        ),
         observations=Observations(connections, keys, clock),
         channel_settings=SettingsStore(connections, keys, "channel_settings", ChannelSettings()),
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),

@@ -1,14 +1,15 @@
 """The audit trail's entries: who did what to which task, from where, and how it ended.
 
 An entry names people, tasks and places. It never contains text that people wrote: no prompt, no reply, no
-sentence of an answer. `state/audit.py` stores entries.
+sentence of an answer. Nor does it contain the name of a task, which is often made from a prompt:
+`state/audit.py` stores the name encrypted beside the entries.
 """
 
 import json
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.requester import Surface
@@ -22,7 +23,9 @@ class AuditEntry(BaseModel):
     """One act of a person.
 
     `person` is the person's Slack id. `account` is the person's user name in Coder, if it was known.
-    `task_id` is empty for an act that is about no task. `reason` is one word that says why the act was
+    `task_id` is empty for an act that is about no task. `task` is the task's name, or the id of a person whom
+    the operator has removed. `task_owner` is the Slack id of the task's owner, if it was known; it is not
+    stored in the entry. `reason` is one word that says why the act was
     refused or failed. `coder_status` is the HTTP status of Coder's answer to the latest call that changes
     something; 0 if there was no such call, or no answer. All tries of one job have the same `reference`,
     which is also in the log.
@@ -35,6 +38,7 @@ class AuditEntry(BaseModel):
     verb: str
     task_id: str = ""
     task: str = ""
+    task_owner: str = Field("", exclude=True)
     surface: Surface = ""
     channel: str = ""
     outcome: AuditOutcome
@@ -60,6 +64,10 @@ class StoredEntry(BaseModel):
     hash: str
     entry: AuditEntry
     trouble: str = ""
+
+    def with_task(self, name: str) -> "StoredEntry":
+        """Return the entry with the name of its task."""
+        return self.model_copy(update={"entry": self.entry.model_copy(update={"task": name})})
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON, for an export."""

@@ -102,6 +102,7 @@ def make_entry(
         verb=verb,
         task_id=task_id,
         task=note.task or (link.record.name if link is not None else ""),
+        task_owner=(link.record.owner_slack if link is not None else None) or "",
         surface=_find_surface(work),
         channel=_find_channel(context),
         outcome=ended,
@@ -123,6 +124,7 @@ def make_entry_of_reply(
         verb="send",
         task_id=link.record.task_id or "",
         task=link.record.name,
+        task_owner=link.record.owner_slack or "",
         surface=reply.surface,
         channel=link.record.channel,
         outcome="failed",
@@ -143,9 +145,12 @@ def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: WrittenEntry
 
 
 def log_entry(entry: AuditEntry, job_id: str, written: WrittenEntry | None = None) -> None:
-    """Log an audit entry, also if Redis has refused it. `written` is what Redis said, if it is known."""
-    written = written or WrittenEntry()
-    _log.info("audit", number=written.number, hash=written.hash, job=job_id, **entry.model_dump())
+    """Log an audit entry, also if Redis has refused it. `written` is what Redis said, if it is known.
+
+    The log never has a task's name, because people's words are often in it.
+    """
+    written, fields = written or WrittenEntry(), entry.model_dump(exclude={"task"})
+    _log.info("audit", number=written.number, hash=written.hash, job=job_id, **fields)
     if written.trouble:
         _log.error(
             "audit entry refused by Redis, it is only in this log",

@@ -15,20 +15,23 @@ of the whole trail. The log reveals that, because it has the number and the hash
 Such a person can also write anything into the trail, or make Redis refuse entries. Neither stops an act or a
 seal: a row that is no entry is shown as one that is not readable, and an entry that Redis refuses has a
 number, so that it is missed.
+
+The names of tasks are not in the entries, because they are often made from prompts. Each is encrypted, under
+a key of its own beside the trail. So it can be encrypted again with a new key, and removed with its owner.
 """
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from pydantic import ValidationError
 from redis.client import NEVER_DECODE
 from redis.exceptions import ResponseError
 
 from taskwire import sealing
-from taskwire.domain.audit import UNREADABLE, AuditEntry, AuditFilter, StoredEntry
+from taskwire.domain.audit import OPERATOR, UNREADABLE, AuditEntry, AuditFilter, StoredEntry
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.queue.batch import Batch
@@ -36,6 +39,7 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.redis.keys import Keys
+from taskwire.sealing import open_text, seal_text
 from taskwire.state.audit_chain import (
     AuditHead,
     AuditRow,
@@ -49,6 +53,8 @@ from taskwire.telemetry import logger
 
 # How many entries are read in one call.
 ENTRIES_PER_CALL = 500
+# The beginning of the keys with the names of tasks.
+TASK_NAMES: Final = "audit_task"
 _FIRST, _LAST = "-", "+"
 _KEY_MISSING = "the key of its seal is missing"
 # The latest time that a date can show: the end of the year 9999.
@@ -76,6 +82,7 @@ class AuditTrail:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock, limits: AuditLimits) -> None:
         self._redis = connections.commands
+        self._keys = keys
         self._key = keys.named("audit")
         self._limits = limits
         self._clock = clock
@@ -88,6 +95,12 @@ class AuditTrail:
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
         """Add to a batch the operation that writes this entry into the trail."""
+        if entry.task and entry.person != OPERATOR:
+            key = self._key_of_name(entry)
+            # `taskwire forget` finds the name by the person's id in it.
+            name = seal_text(f"{entry.task_owner or entry.person} {entry.task}", key)
+            batch.write_expiring(self._longest_ms, "SET", key, name)
+            entry = entry.model_copy(update={"task": ""})
         text = sealing.masked(entry.model_dump_json(exclude_defaults=True))
         text = f'{text[:-1]},"once":"{secrets.token_hex(8)}"}}'
         signed = f'{text[:-1]},"signature":"{sealing.key_ring().sign(text, "audit")}"}}'
@@ -108,10 +121,10 @@ class AuditTrail:
         A row that cannot be read is an entry too. It matches every filter but a time.
         """
         start = str(to_ms(wanted.since)) if wanted.since is not None else _FIRST
-        async for row in self._read_rows(start):
-            stored = _parse_row(row)
-            if wanted.matches(stored):
-                yield stored
+        async for rows in self._read_pages(start):
+            for stored in await self._parse(rows):
+                if wanted.matches(stored):
+                    yield stored
 
     async def list_newest(self, wanted: AuditFilter, most: int) -> list[StoredEntry]:
         """List the entries that the filter matches, the newest first, at most `most` entries."""
@@ -120,7 +133,7 @@ class AuditTrail:
         earliest_ms = to_ms(wanted.since) if wanted.since is not None else 0
         while len(found) < most:
             rows = await self._range("XREVRANGE", end, _FIRST, ENTRIES_PER_CALL)
-            found += [each for row in rows if wanted.matches(each := _parse_row(row))]
+            found += [each for each in await self._parse(rows) if wanted.matches(each)]
             if len(rows) < ENTRIES_PER_CALL or rows[-1].at_ms < earliest_ms:
                 break
             end = f"({rows[-1].id}"
@@ -160,8 +173,7 @@ class AuditTrail:
             check = ChainCheck(
                 seal, seal.trimmed, seal.trimmed_hash, self._now_ms + DAY_MS, broken=seal.broken
             )
-            async for row in self._read_rows(_FIRST):
-                check.look(row)
+            await self._look_from(_FIRST, check)
             check.ends(head)
             present, _ = _open_seal((await self._read_head()).seal, self._key)
             if check.broken is None or present.trimmed == seal.trimmed:
@@ -193,8 +205,7 @@ class AuditTrail:
         check = ChainCheck(
             seal, seal.number, seal.hash, self._now_ms + DAY_MS, row=seal.row, broken=seal.broken
         )
-        async for row in self._read_rows(f"({seal.row}" if seal.row else _FIRST):
-            check.look(row)
+        await self._look_from(f"({seal.row}" if seal.row else _FIRST, check)
         check.ends(head)
         if check.broken is not None and check.broken != seal.broken:
             _log.error(
@@ -263,14 +274,35 @@ class AuditTrail:
         number, newest, seal = ((each or b"").decode(errors="replace") for each in answer)
         return AuditHead(int(number) if number.isdecimal() else 0, newest, seal)
 
-    async def _read_rows(self, start: str) -> AsyncIterator[AuditRow]:
+    async def _read_pages(self, start: str) -> AsyncIterator[list[AuditRow]]:
         while True:
             rows = await self._range("XRANGE", start, _LAST, ENTRIES_PER_CALL)
-            for row in rows:
-                yield row
+            yield rows
             if len(rows) < ENTRIES_PER_CALL:
                 return
             start = f"({rows[-1].id}"
+
+    async def _look_from(self, start: str, check: ChainCheck) -> None:
+        async for rows in self._read_pages(start):
+            for row in rows:
+                check.look(row)
+
+    async def _parse(self, rows: Sequence[AuditRow]) -> list[StoredEntry]:
+        """Return the entries of these rows, with the names of their tasks."""
+        found = [_parse_row(row) for row in rows]
+        keys = list(dict.fromkeys(self._key_of_name(each.entry) for each in found if _lacks_name(each)))
+        if not keys:
+            return found
+        asking = self._redis.execute_command("MGET", *keys, **{NEVER_DECODE: True})  # type: ignore[no-untyped-call] # redis-py has no types here
+        answer = await cast("Awaitable[list[bytes | None]]", asking)
+        names = {key: _open_name(sealed, key) for key, sealed in zip(keys, answer, strict=True)}
+        return [
+            each.with_task(names[self._key_of_name(each.entry)]) if _lacks_name(each) else each
+            for each in found
+        ]
+
+    def _key_of_name(self, entry: AuditEntry) -> str:
+        return self._keys.named(TASK_NAMES, entry.task_id or entry.reference)
 
     async def _range(self, command: str, start: str, end: str, most: int) -> list[AuditRow]:
         """Return some rows of the stream; none if the key is no stream, because somebody has replaced it."""
@@ -303,6 +335,18 @@ def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
 
 def _purpose(key: str) -> str:
     return f"{key} seal"
+
+
+def _lacks_name(stored: StoredEntry) -> bool:
+    return not stored.trouble and not stored.entry.task and stored.entry.person != OPERATOR
+
+
+def _open_name(sealed: bytes | None, key: str) -> str:
+    """Return the name of a task; empty if it is gone, or cannot be opened."""
+    try:
+        return open_text((sealed or b"").decode(), key).partition(" ")[2]
+    except (UnicodeDecodeError, sealing.CannotOpen):
+        return ""
 
 
 def _parse_row(row: AuditRow) -> StoredEntry:

@@ -3,7 +3,8 @@
 A link or an excerpt gets a time to live when it ends, and Redis removes it without this sweep. But an
 operator may shorten the settings later. Then the sweep shortens the times to live that are longer than the
 new setting. A longer setting applies only to links and excerpts that end after the change. Every process of a
-deployment sweeps, one part of the store in each `look`. The audit trail trims itself (`audit.py`).
+deployment sweeps, one part of the store in each `look`. The entries of the audit trail are trimmed by
+`audit.py`; the names of tasks beside it are keys that this sweep shortens.
 """
 
 import time
@@ -14,6 +15,7 @@ from taskwire.domain.durations import DAY_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.state.audit import TASK_NAMES
 from taskwire.telemetry import logger
 
 # The note with the steps of an agent before its answer. `Show steps` reads it.
@@ -31,10 +33,11 @@ _log = logger("taskwire.state.retention")
 
 @dataclass(frozen=True)
 class KeptTimes:
-    """How long an ended link and the excerpts of an agent's log are kept, in milliseconds."""
+    """How long an ended link, excerpts of logs, and the audit trail's names are kept, in milliseconds."""
 
     ended_ms: int = 30 * DAY_MS
     excerpt_ms: int = 7 * DAY_MS
+    audit_ms: int = 365 * DAY_MS
 
 
 class Retention:
@@ -50,6 +53,7 @@ class Retention:
             keys.named("gone_task", ""): kept.ended_ms,
             keys.named("notes", DETACHED_LINK, ""): kept.ended_ms,
             keys.named("notes", STEPS, ""): kept.excerpt_ms,
+            keys.named(TASK_NAMES, ""): kept.audit_ms,
         }
         self._cursor = 0
         self._next_round = 0.0
