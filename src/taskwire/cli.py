@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, replace
+from typing import TextIO
 
 from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
@@ -47,6 +48,8 @@ _URL_PROBLEMS = (
     (r"[?#]", "has a ? or a # in it", "Leave out what begins there: Taskwire reads nothing of it."),
     (r"@", "has an @ in it", "Leave a user name and password out: Taskwire knows Slack by its signature."),
 )
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 # Runs the demo on a port, or on any free port, and returns the exit code.
 RunDemo = Callable[[int | None], Coroutine[None, None, int]]
@@ -416,20 +419,32 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> None:
-    print(_escape(text), flush=True)  # noqa: T201 - output of the command line
+    print(_escape(text, sys.stdout), flush=True)  # noqa: T201 - output of the command line
 
 
 def _print_error(text: str) -> None:
-    print(_escape(text), file=sys.stderr)  # noqa: T201 - output of the command line
+    print(_escape(text, sys.stderr), file=sys.stderr)  # noqa: T201 - output of the command line
 
 
-def _escape(text: str) -> str:
+def _escape(text: str, stream: TextIO) -> str:
     """Return the text with each control character written as JSON writes it, for example `\\u001b`.
 
     So text that is JSON stays valid JSON. Names from Coder and Slack may contain control characters, which
     could hide other lines of the terminal or change the window's title.
+
+    If the terminal's encoding lacks a letter of the text, every letter beyond ASCII is written so.
     """
-    return CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    escaped = CONTROL_CHARACTERS.sub(_escape_one, text)
+    try:
+        escaped.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return _BEYOND_ASCII.sub(_escape_one, escaped)
+    return escaped
+
+
+def _escape_one(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{int.from_bytes(units[at : at + 2]):04x}" for at in range(0, len(units), 2))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ _SECRETS: Final = (
     "TASKWIRE_ADMIN_TOKEN",
     "TASKWIRE_CODER_OAUTH_SECRET",
 )
+# No secret is longer, and a process searches every text for each of its secrets.
+MAX_SECRET_BYTES: Final = 4_096
 _DIRECTORY: Final = "TASKWIRE_SECRETS_DIR"
 _KEYS: Final = "TASKWIRE_SECRET_KEYS"
 _WHAT = {
@@ -80,8 +82,17 @@ def with_secrets_of_files(given: dict[str, object]) -> dict[str, object]:
 
 def read_secret(file: Path, name: str) -> str:
     """Return the secret in a file. Raise ValueError with a sentence if the file has no valid secret."""
+    if file.exists() and not file.is_file() and not file.is_dir():
+        # Reading a pipe would wait for a writer.
+        raise ValueError(f"The file in {name}_FILE cannot be read: it is no file")
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        with file.open("rb") as opened:
+            content = opened.read(MAX_SECRET_BYTES + 1)
+        if len(content) > MAX_SECRET_BYTES:
+            raise ValueError(
+                f"The file in {name}_FILE is no secret: it has more than {MAX_SECRET_BYTES:,} bytes"
+            )
+        text = content.decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise ValueError(f"The file in {name}_FILE cannot be read: {why}") from None

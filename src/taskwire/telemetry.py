@@ -21,9 +21,11 @@ LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
 # In a log of text, each line of a stack begins with these blanks, and each record with its time.
 _STACK_INDENT = "    "
-# Characters that a terminal obeys or takes for the end of a line. Line breaks and tabs are not among them.
+# Characters that a terminal obeys or takes for the end of a line, and characters that nobody sees. Line
+# breaks and tabs are not among them, nor what joins the letters of a script or the parts of an emoji.
 CONTROL_CHARACTERS = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 Logger = structlog.stdlib.BoundLogger
 

@@ -29,6 +29,23 @@ async def test_doctor_prints_no_control_characters_of_a_template(place: Place) -
     assert found["hint"] == f"There is: fast{EVIL}."
 
 
+async def test_a_terminal_without_a_names_letters_gets_escapes(place: Place) -> None:
+    """A terminal's encoding lacks a letter of a name, and the name has characters that nobody sees. The trail
+    is printed with escapes, and the exit code does not say that somebody has changed it."""
+    bot = await place.run_ready()
+    for user in place.coder.world.users.values():
+        if user.username == "alice":
+            user.username = "al\u0142ice\u00ad\ufeff\u3164\U000e0041"
+    await place.slack.command("alice", "general", "/task", "create fix the login")
+    await until(lambda: '"event": "audit"' in bot.output, "the entry in the log")
+
+    printed = await place.run("audit", "--verb", "create", PYTHONIOENCODING="ascii")
+    code = await printed.wait_for_exit()
+
+    assert code == 0
+    assert r"(al\u0142ice\u00ad\ufeff\u3164\udb40\udc41)" in printed.output.splitlines()[0]
+
+
 async def test_the_audit_trail_prints_one_line_for_an_entry(place: Place) -> None:
     """If the name of a Coder account has control characters, `taskwire audit` prints them as escapes, and one
     line for each entry. A name can neither hide an entry nor look like another one."""

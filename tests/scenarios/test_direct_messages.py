@@ -3,6 +3,8 @@ button."""
 
 import pytest
 
+from taskwire.domain.ids import TaskId
+
 from .people import Thread
 from .world import POST_SECONDS, World
 
@@ -22,6 +24,29 @@ async def test_a_direct_message_is_offered_as_a_task(world: World) -> None:
 
     assert world.reader.new_roots() == [OFFER]
     assert world.coder.tasks == []
+
+
+async def test_a_direct_message_that_mentions_a_person_is_offered_too(world: World) -> None:
+    """Nobody else reads a direct message to the bot, so a mention in it is just text."""
+    await world.alice.writes_directly(f"fix what <@{world.bob.id}> found")
+
+    assert world.reader.new_roots() == ["Start a task with this?\n> fix what @Bob found\n[Create] [Change]"]
+
+
+async def test_a_task_is_shared_by_a_direct_message(world: World) -> None:
+    """A direct message that shares a task has a mention too."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+    task = world.task("fix-the-login-redirect")
+
+    await world.alice.writes_directly(f"share {task.name} <@{world.bob.id}>")
+
+    link = await world.bot.parts.deps.links.find_by_task(TaskId(task.id))
+    assert link is not None
+    assert link.shares == (world.bob.id,)
+    world.alice.reads()
+    world.bob.reads()
+    world.reader.new_roots()
+    thread.new_messages()
 
 
 async def test_create_starts_the_task_in_the_direct_messages(world: World) -> None:

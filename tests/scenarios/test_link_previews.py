@@ -163,3 +163,24 @@ async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None
     assert where in thread.card()
     assert world.alice.reads() == []
     world.cards()
+
+
+async def test_a_person_who_posts_links_without_end_gets_ten_previews_a_minute(world: World) -> None:
+    """Bob posts many links to Alice's task. After ten messages in a minute his links get no preview, and cost
+    Coder nothing. Alice's links and Bob's commands are not counted with them."""
+    await world.alice.runs("/task create fix the login")
+    url = f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
+    shown_at_first = [await _shares(world, url, who="bob") for _ in range(10)]
+    asked = len(world.coder.requests)
+
+    above = await _shares(world, url, who="bob")
+    asked_above = len(world.coder.requests) - asked
+    by_alice = await _shares(world, url)
+    await world.passes(seconds=61)
+    later = await _shares(world, url, who="bob")
+
+    assert all(shown_at_first)
+    assert (above, asked_above) == ([], 0)
+    assert by_alice
+    assert later
+    assert world.bob.reads() == []

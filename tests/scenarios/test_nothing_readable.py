@@ -55,8 +55,8 @@ async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
     also holds for a value that exists only for a moment, and for the name of a task, which is made from its
     prompt. The log has no such word either."""
     async with _recorded(world) as commands:
-        thread = await world.alice.runs("/task create fix the page about Zanzibar")
-        task = world.task("fix-the-page-about-zanzibar")
+        thread = await world.alice.runs("/task create fix the Zanzibar page")
+        task = world.task("fix-the-zanzibar-page")
         task.becomes("working", "I count halcyonic days")
         await world.polls()
         reply = await world.alice.replies(thread, "and look at the quokkas")
@@ -76,7 +76,7 @@ async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
         await world.alice.replies(thread, "!logs")
         await world.alice.types("/task list")
         await world.alice.types(f"/task mute {task.name}")
-        await world.alice.types("/task create fix the page about Zanzibar")
+        await world.alice.types("/task create fix the Zanzibar page")
 
     for each in (world.alice, world.bob):
         each.reads()

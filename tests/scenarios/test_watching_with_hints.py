@@ -1,6 +1,8 @@
 """Coder's webhook has one effect: the next poll comes sooner."""
 
 import asyncio
+import json
+import time
 
 import aiohttp
 import pytest
@@ -138,6 +140,28 @@ async def test_a_hint_to_the_replica_that_does_not_poll_is_followed_too(world: W
 
     assert answer == 204
     assert len(thread.new_messages()) == 1
+
+
+async def test_endless_hints_about_one_task_are_five_reads_a_second_at_most(world: World) -> None:
+    """Somebody who knows the webhook's word announces a change of one task without end. A new announcement
+    does not start anew, so the bot reads the task as often as after one."""
+    await world.restarts(webhook_token=SecretStr(TOKEN))
+    thread, task = await a_task(world)
+    labels = {"task_id": task.id, "task": task.name}
+    body = json.dumps({"payload": {"notification_name": "Task Paused", "labels": labels}}).encode()
+    before, began = asked_for(world, task), time.monotonic()
+
+    answers = [await post(world, f"/coder/webhook/{TOKEN}", body=body) for _ in range(100)]
+    await world.until(lambda: asked_for(world, task) > before, "it is looked for")
+    asked, seconds = asked_for(world, task) - before, time.monotonic() - began
+
+    assert answers == [204] * 100
+    assert asked <= 1 + 5 * seconds
+    assert asked <= 50
+    task.pause()
+    await world.until(lambda: not is_followed(), "nobody looks for it any more")
+    await world.settles()
+    thread.new_messages()
 
 
 @pytest.mark.parametrize("path", ["/coder/webhook", "/coder/webhook/guessed", "/coder/webhook?token="])

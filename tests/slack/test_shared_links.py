@@ -46,12 +46,14 @@ async def test_a_posted_link_names_its_message_and_its_author(slack: SlackSandbo
 def test_other_links_are_ignored(change: dict[str, object]) -> None:
     """An event of shared links is ignored if it is malformed, if the message is the bot's own, or if a person
     is still writing the message."""
-    assert isinstance(parse_shared_links({"event": EVENT | change}, BOT), IgnoredPayload)
+    assert isinstance(parse_shared_links({"event_id": "Ev1", "event": EVENT | change}, BOT), IgnoredPayload)
 
 
 def test_links_without_an_address_are_left_out() -> None:
     """If a link in the event has no URL, it is left out, and parsing raises no error."""
-    found = parse_shared_links({"event": EVENT | {"links": [{}, 7, {"url": "https://coder.test/"}]}}, BOT)
+    event = EVENT | {"links": [{}, 7, {"url": "https://coder.test/"}]}
+
+    found = parse_shared_links({"event_id": "Ev1", "event": event}, BOT)
 
     assert isinstance(found, SharedLinks)
     assert found.urls == ("https://coder.test/",)

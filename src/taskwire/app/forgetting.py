@@ -38,9 +38,9 @@ PATIENCE_SECONDS, LOOK_SECONDS = 5.0, 0.1
 # person.
 MOST_ROUNDS = 3
 STAYS = (
-    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id and the user name "
-    "in Coder until its entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on another "
-    "person's task."
+    "What stays: messages in Slack; tasks and the user in Coder; in the audit trail, the id and the user "
+    "name in Coder until its entries end (TASKWIRE_AUDIT_DAYS); the id of the person who last acted on "
+    "another person's task."
 )
 
 

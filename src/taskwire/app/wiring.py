@@ -24,7 +24,6 @@ from taskwire.dependencies import Dependencies
 from taskwire.doctor.in_slack import DoctorInSlack
 from taskwire.domain.allowed import Allowed, QuotaSettings
 from taskwire.domain.channel_settings import ChannelSettings
-from taskwire.domain.durations import DAY_MS
 from taskwire.domain.lifecycle.link_state import ReducerSettings
 from taskwire.domain.masking.secrets import Masker
 from taskwire.domain.person_settings import PersonSettings
@@ -287,12 +286,7 @@ def _make_dependencies(
     return Dependencies(
         queues=queues,
         links=Links(connections, keys, clock),
-        writes=LinkWrites(
-            keys,
-            KeptTimes(
-                settings.ended_days * DAY_MS, settings.excerpt_days * DAY_MS, settings.audit_days * DAY_MS
-            ),
-        ),
+        writes=LinkWrites(keys, KeptTimes.of(settings)),
         observations=Observations(connections, keys, clock),
         channel_settings=SettingsStore(connections, keys, "channel_settings", ChannelSettings()),
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),

@@ -38,7 +38,7 @@ class AuditEntry(BaseModel):
     verb: str
     task_id: str = ""
     task: str = ""
-    task_owner: str = Field("", exclude=True)
+    task_owner: str = Field(default="", exclude=True)
     surface: Surface = ""
     channel: str = ""
     outcome: AuditOutcome

@@ -30,7 +30,7 @@ from taskwire.outbox.private_answers import show_privately
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
-from taskwire.queue.user_limits import limit_of_verb
+from taskwire.queue.user_limits import limit_of_previews, limit_of_verb
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack import inbound
 from taskwire.slack.inbound import (
@@ -231,14 +231,20 @@ class Messages:
         self._tell_if_refused(claim, requester)
         return claim
 
-    async def _link_shared(self, body: Body) -> None:
-        """Show previews of the tasks whose links were posted.
-
-        The event is not claimed: a second preview does no harm.
-        """
+    async def _link_shared(self, body: Body) -> ClaimResult | None:
+        """Show previews of the tasks whose links were posted, of so many messages of one person a minute."""
         shared = parse_shared_links(body, self._bot)
-        if isinstance(shared, SharedLinks) and self._ingress.is_allowed_place(shared.channel):
+        if not isinstance(shared, SharedLinks) or not self._ingress.is_allowed_place(shared.channel):
+            return None
+        if not self._link_previews.has_task(shared):
+            return None
+        claiming = self._inbox.claim(
+            "event", shared.delivery, Batch(), limit_of_previews(shared.person, shared.at)
+        )
+        claim = await self._ingress.count_claim("link", claiming)
+        if claim == "claimed":
             self._background.start(self._link_previews.show(shared))
+        return claim
 
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
         opened = inbound.parse_conversation_opened(body, self._bot)

@@ -160,6 +160,10 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
     return (f"{shown} can't steer a task. {why}", "Nothing was shared.")
 
 
+# The task was not shared, because one of the named user groups does not exist.
+NO_SUCH_GROUP: Refusal = ("There is no such user group in this workspace.", "Nothing was shared.")
+
+
 def too_many_shares(link: Link, most: int, command: str) -> Refusal:
     """Say that the task was not shared, because it is shared with `most` people and groups already.
 

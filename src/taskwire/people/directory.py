@@ -130,6 +130,14 @@ class Directory:
         found = await self._get_cached("coder_user", user_id, ask, ANSWER_TTL_MS)
         return _parse(_ACCOUNTS.validate_json, found)
 
+    async def has_group(self, group: str) -> bool:
+        """Return whether a user group exists. Return True if Slack does not show the groups to the bot."""
+        try:
+            await self._deps.slack.list_group(group, await self._list_teams_to_ask())
+        except SlackRefused as refused:
+            return refused.code != "no_such_subteam"
+        return True
+
     async def list_group(self, group: str) -> frozenset[str]:
         """Return the members of a user group. If the group no longer exists, return no members."""
         found = await self._get_cached("group", group, partial(self._ask_group, group), self._group_ms)

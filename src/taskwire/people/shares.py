@@ -53,13 +53,15 @@ class Shares:
         Return all people and groups with whom the task is shared now. Do not begin a share that was ended
         after this request: a request may wait for days, and the later end counts.
 
-        Raise UserError if one of these people may never use the bot, or if there are too many shares. The
-        task is then shared with none of them.
+        Raise UserError if one of these people may never use the bot, if one of the groups does not exist, or
+        if there are too many shares. The task is then shared with none of them.
         """
         who = [each for each in who if not await self._has_ended_since(requester.at, link, each)]
         for each in who:
             if not is_group(each):
                 await self._require_possible(UserId(each))
+            elif not await self._people.directory.has_group(each):
+                raise UserError(*refusals.NO_SUCH_GROUP)
         owner = link.record.owner_slack or ""
         shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
         if len(shares) > MOST_SHARES:

@@ -85,6 +85,9 @@ class UserLimit:
         )
 
 
+# The kind of the limit on previews of links.
+PREVIEW = "preview"
+
 RequestKind = Literal["ask", "pause", "steer", "decide"]
 # The most requests of each kind in a window.
 MAX_PER_MINUTE: dict[RequestKind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30}
@@ -163,6 +166,14 @@ def limit_of_verb(name: str, person: UserId, at: Ts, when_told: Batch, when_limi
     """Return the limit on a verb in a thread. If `name` is no verb, it counts as a question."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], when_told=when_told, when_limited=when_limited)
+
+
+def limit_of_previews(person: UserId, at: Ts) -> UserLimit:
+    """Return the limit on messages whose links to tasks get a preview.
+
+    They are counted apart from questions, because the person has not asked the bot anything.
+    """
+    return UserLimit(person, PREVIEW, at, MAX_PER_MINUTE["ask"])
 
 
 def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:

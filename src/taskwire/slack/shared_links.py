@@ -19,6 +19,7 @@ from taskwire.slack.payload_fields import (
 class SharedLinks:
     """Links to a domain of the app's manifest, in a message that a person has posted."""
 
+    delivery: str
     channel: ChannelId
     message_ts: Ts
     person: UserId
@@ -33,13 +34,14 @@ def parse_shared_links(body: Mapping[str, object], bot: UserId) -> SharedLinks |
     too.
     """
     event = read_object(body, "event")
+    delivery = read_text(body, "event_id")
     channel, ts = read_channel(event, "channel"), read_ts(event, "message_ts")
     person, at = read_user(event, "user"), read_ts(event, "event_ts")
     if read_text(event, "source") == "composer":
         return IgnoredPayload("a link in a message that is not posted yet")
     if person is None or person == bot:
         return IgnoredPayload("a link of the bot, or of nobody")
-    if channel is None or ts is None:
+    if channel is None or ts is None or not delivery:
         return IgnoredPayload("a link in no message")
     urls = tuple(url for link in read_objects(event, "links") if (url := read_text(link, "url")))
-    return SharedLinks(channel, ts, person, at or ts, urls)
+    return SharedLinks(delivery, channel, ts, person, at or ts, urls)

@@ -9,12 +9,13 @@ deployment sweeps, one part of the store in each `look`. The entries of the audi
 
 import time
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Self, cast
 
 from taskwire.domain.durations import DAY_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.settings import Settings
 from taskwire.state.audit import TASK_NAMES
 from taskwire.telemetry import logger
 
@@ -38,6 +39,11 @@ class KeptTimes:
     ended_ms: int = 30 * DAY_MS
     excerpt_ms: int = 7 * DAY_MS
     audit_ms: int = 365 * DAY_MS
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the times that the operator has set."""
+        return cls(settings.ended_days * DAY_MS, settings.excerpt_days * DAY_MS, settings.audit_days * DAY_MS)
 
 
 class Retention:

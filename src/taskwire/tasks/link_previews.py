@@ -40,6 +40,10 @@ class LinkPreviews:
         self._people = people
         self._lookup = lookup
 
+    def has_task(self, shared: SharedLinks) -> bool:
+        """Whether one of the links leads to this deployment's Coder."""
+        return bool(self._list_task_urls(shared))
+
     async def show(self, shared: SharedLinks) -> None:
         """Show a preview of each task that the conversation may see.
 

@@ -84,7 +84,9 @@ class MessagesToBot:
         await self._people.get_profile(work.requester.person)
         blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
         bot = self._deps.bot.bot_user_id
-        if isinstance(replies.classify(work.text, bot, work.requester.person, blocks), replies.Aside):
+        person = work.requester.person
+        meaning = replies.classify(work.text, bot, person, blocks, is_direct=work.is_direct)
+        if isinstance(meaning, replies.Aside):
             return done()
         text = replies.remove_bot_mention(work.text, bot, blocks)
         text = label_mentions(text, await self._agent_input.list_names(text))

@@ -105,10 +105,18 @@ class Stop:
 Meaning = ThreadCommand | NotAVerb | Aside | Input | Stop
 
 
-def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
+def classify(
+    text: str,
+    bot: UserId,
+    author: UserId | None = None,
+    blocks: Sequence[Block] = (),
+    *,
+    is_direct: bool = False,
+) -> Meaning:
     """Decide what a message is. `text` and `blocks` are as Slack sent them. `bot` is the bot's user id.
 
-    `author` is the person who wrote the message. A mention of `author` is not a mention of other people.
+    `author` is the person who wrote the message. A mention of `author` is not a mention of other people. If
+    `is_direct`, the message is a direct message to the bot: nobody else reads it, so a mention is just text.
     """
     whole = sanitize_for_agent(to_markdown(text, blocks))
     mentioned = list_mentions(whole)
@@ -120,7 +128,7 @@ def classify(text: str, bot: UserId, author: UserId | None = None, blocks: Seque
     if isinstance(command, ThreadCommand) and command.name in PEOPLE_VERBS:
         return command
     others = set(mentioned.users) - {bot, author}
-    if not is_to_bot and (others or mentioned.groups or mentioned.has_channel_mention):
+    if not is_to_bot and not is_direct and (others or mentioned.groups or mentioned.has_channel_mention):
         return Aside()
     bare = _remove_last_mention(said, bot)
     if is_stop(bare):
