@@ -304,7 +304,7 @@ class Worker:
             self._deps.audit.add_to(outcome.batch, each)
         written = await self._complete(context, outcome)
         if entries:
-            self._deps.audit.trouble = written.trouble
+            self._deps.audit.note_written(written)
             log_entries(entries, written)
         if written.trouble:
             self._metrics.audit_entries_refused.inc(len(entries))

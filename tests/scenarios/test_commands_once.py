@@ -126,3 +126,15 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
     assert task.is_deleted
     assert any("use main" in message for message in thread.new_messages())
     assert world.alice.reads() == ["*Fix it* is deleted."]
+
+
+async def test_a_question_that_comes_twice_is_answered_twice_to_the_same_person(world: World) -> None:
+    """A question is not claimed, because its answer is only shown. If its payload comes again, the person
+    sees the answer again, and nobody else sees anything."""
+    world.slack.faults.add("/task", DeliveryFault.TWICE)
+
+    await world.alice.types("/task list")
+
+    first, again = world.alice.reads()
+    assert first == again
+    assert world.bob.reads() == []

@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 from redis.client import NEVER_DECODE
+from structlog.testing import capture_logs
 
 from taskwire.domain.audit import AuditEntry, AuditFilter
 from taskwire.queue.batch import Batch
@@ -183,3 +184,24 @@ async def test_a_head_that_is_nonsense_stops_no_act(engine: Engine, number: str 
 
     assert (written.number, written.trouble) == (1, "")
     assert await trail.find_break() == BrokenChain(3, "its seal was changed")
+
+
+async def test_numbers_that_are_used_again_are_told_in_the_log(engine: Engine) -> None:
+    """Somebody removes each entry before it is sealed. The process knows the numbers of its own entries, so
+    the next act shows it."""
+    trail = trail_of(engine)
+    await acts(engine, 1, trail)
+    sealed, head = await rows(engine), await call(engine, "HGET", f"{key(engine)}:head", "hash")
+    entry = AuditEntry(person="U1", verb="stop", outcome="done", reference="r")
+    assert isinstance(head, str)
+
+    with capture_logs() as logs:
+        trail.note_written(await engine.queues.write(trail.add_to(Batch(), entry)))
+        await rewrite(engine, sealed)
+        await call(engine, "HSET", f"{key(engine)}:head", "number", 1, "hash", head)
+        trail.note_written(await engine.queues.write(trail.add_to(Batch(), entry)))
+
+    [told] = [each for each in logs if each["log_level"] == "warning"]
+    assert told["event"] == "entries of the audit trail are gone, their numbers are used again"
+    assert told["number"] == 2
+    assert await trail.find_break() is None

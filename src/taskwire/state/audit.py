@@ -22,6 +22,7 @@ a key of its own beside the trail. So it can be encrypted again with a new key, 
 
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
@@ -31,7 +32,14 @@ from redis.client import NEVER_DECODE
 from redis.exceptions import ResponseError
 
 from taskwire import sealing
-from taskwire.domain.audit import OPERATOR, UNREADABLE, AuditEntry, AuditFilter, StoredEntry
+from taskwire.domain.audit import (
+    OPERATOR,
+    UNREADABLE,
+    AuditEntry,
+    AuditFilter,
+    StoredEntry,
+    WrittenEntry,
+)
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.queue.batch import Batch
@@ -53,6 +61,8 @@ from taskwire.telemetry import logger
 
 # How many entries are read in one call.
 ENTRIES_PER_CALL = 500
+# How many numbers of its own entries a process remembers.
+REMEMBERED_NUMBERS = 1_000
 # The beginning of the keys with the names of tasks.
 TASK_NAMES: Final = "audit_task"
 _FIRST, _LAST = "-", "+"
@@ -90,6 +100,8 @@ class AuditTrail:
         # The latest seal that this process has written or read. If Redis has an older seal than this,
         # somebody has put an older trail back.
         self._last = AuditSeal()
+        # The numbers of the newest entries of this process.
+        self._numbers: deque[int] = deque(maxlen=REMEMBERED_NUMBERS)
         # Why Redis refused the newest entry of this process; empty if it was written.
         self.trouble = ""
 
@@ -105,6 +117,22 @@ class AuditTrail:
         text = f'{text[:-1]},"once":"{secrets.token_hex(8)}"}}'
         signed = f'{text[:-1]},"signature":"{sealing.key_ring().sign(text, "audit")}"}}'
         return batch.add_audit_entry(self._key, signed, self._limits.most, self._longest_ms)
+
+    def note_written(self, written: WrittenEntry) -> None:
+        """Note what became of an entry of this process.
+
+        If another entry had its number before, somebody has removed entries before they were sealed, or Redis
+        has lost writes.
+        """
+        self.trouble = written.trouble
+        if written.number in self._numbers:
+            _log.warning(
+                "entries of the audit trail are gone, their numbers are used again",
+                number=written.number,
+                hint="Compare the trail with this log.",
+            )
+        if written.number:
+            self._numbers.append(written.number)
 
     @property
     def health(self) -> str:

@@ -84,5 +84,5 @@ class AuditQueries:
             reference=secrets.token_hex(6),
         )
         written = await self._deps.queues.write(self._deps.audit.add_to(Batch(), entry))
-        self._deps.audit.trouble = written.trouble
+        self._deps.audit.note_written(written)
         log_entry(entry, "", written)
