@@ -19,25 +19,27 @@ _KINDS: dict[str, type[SealedModel]] = {
 _PURPOSE_BYTES = 16
 
 
-def open_job(body: str) -> dict[str, Any]:
-    """Return a stored job whose texts are no longer sealed, so that a test can change the job. `seal_job`
-    seals the job again."""
+def open_job(body: str, queue: str) -> dict[str, Any]:
+    """Return a job of this queue whose texts are no longer sealed, so that a test can change the job.
+    `seal_job` seals the job again."""
     job: dict[str, Any] = json.loads(body)
     work = job["work"]
     if SEALED in work:
-        job["work"] = opened(_KINDS[work["kind"]], work)
+        kind = _KINDS[work["kind"]]
+        job["work"] = opened(kind, work, kind.find_place(queue, work))
     return job
 
 
-def seal_job(job: dict[str, Any]) -> str:
-    """Return the text with which Redis stores a job that has these fields. `job` may have additional fields
-    of another version of Taskwire."""
+def seal_job(job: dict[str, Any], queue: str | None = None) -> str:
+    """Return the text with which Redis stores a job that has these fields, in this queue. `job` may have
+    additional fields of another version of Taskwire. Without `queue`, the job is bound to no queue."""
     kind, work = _KINDS[job["work"]["kind"]], job["work"]
     known = {name: value for name, value in work.items() if name in kind.model_fields}
-    stored = json.loads(kind.model_validate(known).model_dump_json())
-    content = sealing.key_ring().open(stored.pop(SEALED), make_purpose(kind, stored))
+    place = kind.find_place(queue, work)
+    stored = json.loads(kind.model_validate(known).model_dump_json(context=queue))
+    content = sealing.key_ring().open(stored.pop(SEALED), make_purpose(kind, stored, place))
     stored |= {name: value for name, value in work.items() if name not in known}
-    sealed = sealing.key_ring().seal(content, make_purpose(kind, stored))
+    sealed = sealing.key_ring().seal(content, make_purpose(kind, stored, place))
     return json.dumps(job | {"work": stored | {SEALED: sealed}})
 
 

@@ -30,6 +30,7 @@ from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.leases import Lease, LeaseLost, Queues, Trouble
+from taskwire.telemetry import logger
 
 # The deadline for an attempt's first byte, in seconds from the start of the attempt. It includes a new
 # connection. Each further try of the job gets more time, up to the second number.
@@ -37,6 +38,7 @@ FIRST_BYTE_SECONDS, LONGEST_FIRST_BYTE_SECONDS = 2.0, 10.0
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Work)
+_log = logger("taskwire.job_context")
 PrivateMessage = tuple[Requester, Message]
 
 
@@ -304,6 +306,21 @@ class JobContext:
             await cancel_and_wait(renewal)
 
 
+def require_own_thread(context: JobContext, link: Link | None) -> None:
+    """End the job as a dead letter if it was written for a thread that this link never had.
+
+    Somebody has then moved the job in Redis.
+    """
+    where = context.job.work.claimed_in
+    if not where or link is None or link.record.had_thread(where):
+        return
+    why, lease = f"it was written for another thread, {where}", context.lease
+    _log.error("job was moved to another task, kept as a dead letter", queue=lease.name, why=why)
+    body = context.job.model_dump_json(context=lease.name)
+    batch = add_dead_letter(Batch(), lease, body, why, is_offered_to_author=False)
+    raise JobEnded(end_as_dead_letter(batch))
+
+
 def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outcome:
     """Return the outcome of a job that is given up.
 
@@ -314,7 +331,8 @@ def end_as_dead_letter(batch: Batch, *private_messages: PrivateMessage) -> Outco
 
 def dead_letter_batch(context: JobContext, why: str) -> Batch:
     """Return a batch that contains only the dead letter of this job."""
-    return add_dead_letter(Batch(), context.lease, context.job.model_dump_json(), why)
+    body = context.job.model_dump_json(context=context.lease.name)
+    return add_dead_letter(Batch(), context.lease, body, why)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from taskwire.domain.queueing.jobs import JOB_KINDS
 from taskwire.domain.queueing.retry_policies import ANY_JOB, WITHOUT_REDIS_SECONDS
 from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, require_own_thread
 from taskwire.messages import answers
 from taskwire.outbox.allowed_places import require_allowed_place
 from taskwire.outbox.audit import FindAccount, log_entries, make_entry
@@ -290,7 +290,7 @@ class Worker:
             with last_change.recording() as last:
                 outcome = await self._run_handler(context)
         except CannotRead as error:
-            await self._defer(lease, context.job.model_dump_json(), error.why)
+            await self._defer(lease, context.job.model_dump_json(context=lease.name), error.why)
             return
         except LeaseLost:
             # The job may have acted too late. It cannot be completed, so its compensation is written here.
@@ -378,6 +378,7 @@ class Worker:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
             context.audit.link = link
+            require_own_thread(context, link)
             if not context.is_outcome_unknown:
                 require_allowed_place(self._deps, job.work)
             context.coder = await self._accounts.get_client_for_job(job.work, link)

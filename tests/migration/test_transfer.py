@@ -66,9 +66,9 @@ async def _fill(side: Side) -> None:
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServerClock()).claim(US)
     await Queues(side.connections, keys, ServerClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
-    inbox = Inbox(side.connections, keys, ServerClock())
-    batch = Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y")
-    await inbox.claim_in_thread("C1:2.0", THREAD, batch, is_ours=True)
+    batch = Batch().append(to_coder("@"), job("b"), claimed_in=THREAD)
+    batch.write("HSET", keys.link(LinkId("@")), "x", "y")
+    await Inbox(side.connections, keys, ServerClock()).claim_in_thread("C1:2.0", THREAD, batch, is_ours=True)
     await redis.hset(keys.named("links"), "task-1", "L1")
     await redis.set(keys.named("claim", "event", "Ev1"), "1", px=3_600_000)
     await redis.zadd(keys.named("timers"), {"L1": 1_764_072_000_123, "L2": 0.1, "L3": -1.5e300})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
-from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.queueing.maintenance import ParkedBatch
 from taskwire.domain.queueing.queues import LANE_WIDTH, input_score, to_coder
@@ -17,6 +17,7 @@ from taskwire.queue.batch import Batch, Command, Word
 from .engine import LIST, Engine, job
 
 STEER = to_coder("L1")
+THREAD = ThreadRef(ChannelId("C1"), Ts("1.0"))
 
 
 def reply(ts: str) -> Job:
@@ -235,7 +236,9 @@ async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: 
     a batch, it keeps the batch as a job in the place of the message. All other batches are written as
     usual."""
     kept = engine.keys.named("parked", "C1:1.0")
-    good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
+    good, last = (
+        Batch().append(to_coder("@"), reply(f"{n}.0"), score=n, claimed_in=THREAD).encoded() for n in (2, 4)
+    )
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
     await engine.connections.commands.rpush(kept, last, alien, good, "no json")
 
@@ -248,9 +251,9 @@ async def test_a_parked_batch_of_a_newer_version_does_not_stop_the_link(engine: 
         await engine.ends(turn)
     assert jobs == [
         ParkedBatch(batch="no json"),
-        reply("2.0").work,
+        reply("2.0").with_work(claimed_in="C1:1.0").work,
         ParkedBatch(batch=alien),
-        reply("4.0").work,
+        reply("4.0").with_work(claimed_in="C1:1.0").work,
     ]
     assert await engine.letters() == []
 
@@ -260,9 +263,8 @@ async def test_a_links_id_is_only_text(engine: Engine, link: str) -> None:
     """A percent sign is special in Lua patterns. If a link's id has one, the id is still used as plain
     text."""
     kept = engine.keys.named("parked", "C1:1.0")
-    await engine.connections.commands.rpush(
-        kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()
-    )
+    batch = Batch().append(to_coder("@"), reply("1.0"), score=1, claimed_in=THREAD)
+    await engine.connections.commands.rpush(kept, batch.encoded())
 
     await engine.queues.write(Batch().adopt(kept, link))
 

@@ -51,7 +51,10 @@ async def writes(
     """
     return [
         await inbox.claim_in_thread(
-            f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
+            f"C1:{name}{number}",
+            THREAD,
+            Batch().append(here, job(f"{name}{number}"), claimed_in=THREAD),
+            is_ours=True,
         )
         for number in range(count)
     ]

@@ -64,7 +64,9 @@ async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = N
     lease = await engine.takes()
     engine.passes(3600)
     failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "unexpected_errors": 2})
-    await engine.ends(lease, add_dead_letter(Batch(), lease, failed.model_dump_json(), "no answer"))
+    await engine.ends(
+        lease, add_dead_letter(Batch(), lease, failed.model_dump_json(context=name), "no answer")
+    )
     return dead_letter_id(name, given.id)
 
 
@@ -122,7 +124,10 @@ async def test_a_job_that_is_given_up_twice_is_one_dead_letter(engine: Engine, l
     lease = await engine.takes()
     engine.passes(60)
 
-    await engine.ends(lease, add_dead_letter(Batch(), lease, lease.job.model_dump_json(), "still no answer"))
+    await engine.ends(
+        lease,
+        add_dead_letter(Batch(), lease, lease.job.model_dump_json(context=lease.name), "still no answer"),
+    )
     await letters.send_again(letter)
 
     assert (await engine.takes()).job.first_written_ms == began_ms
@@ -243,7 +248,7 @@ async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, 
             for name in Lease.__dataclass_fields__
             if name not in ("job", "attempt", "data_loss")
         },
-        body=REPLY.model_dump_json(),
+        body=REPLY.model_dump_json(context=to_coder(LINK)),
         why="?",
     )
     await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_offered_to_author=False))

@@ -71,7 +71,9 @@ async def test_a_wrong_batch_leaves_no_claim(engine: Engine, inbox: Inbox) -> No
 
 async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inbox: Inbox) -> None:
     """If a message is in a thread that is not ours, its claim writes nothing."""
-    taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.claim_in_thread(
+        "C1:2.0", THREAD, Batch().append(HERE, job("a"), claimed_in=THREAD), is_ours=False
+    )
 
     assert taken == "not_ours"
     assert await engine.written() == []
@@ -82,7 +84,9 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
     thread's link."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
-    taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.claim_in_thread(
+        "C1:2.0", THREAD, Batch().append(HERE, job("a"), claimed_in=THREAD), is_ours=False
+    )
 
     assert taken == "claimed"
     assert await engine.due() == {"to_coder:L1": 0}
@@ -94,7 +98,7 @@ async def test_a_message_before_its_thread_is_known_is_parked(engine: Engine, in
     Such a reply is parked until the thread has a link.
     """
     for name in ("a", "b"):
-        batch = Batch().append(HERE, job(name))
+        batch = Batch().append(HERE, job(name), claimed_in=THREAD)
         assert await inbox.claim_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "parked"
     kept = engine.keys.named("parked", "C1:1.000000")
     assert 0 < await engine.connections.commands.pttl(kept) <= PARKED_TTL_MS
@@ -143,7 +147,9 @@ async def test_a_lost_answer_to_a_parked_message_is_asked_for_again(real: Connec
         await inbox.claim_in_thread("C1:1.0", THREAD, Batch(), is_ours=False)
         network.drop_next_reply()
 
-        taken = await inbox.claim_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=True)
+        taken = await inbox.claim_in_thread(
+            "C1:2.0", THREAD, Batch().append(HERE, job("a"), claimed_in=THREAD), is_ours=True
+        )
 
     assert taken == "parked"
     assert await real.commands.llen(engine.keys.named("parked", "C1:1.000000")) == 1
@@ -315,7 +321,7 @@ async def test_a_search_for_an_unknown_thread_is_queued(engine: Engine, inbox: I
     """
     looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
-    batch = Batch().append(HERE, job("a"))
+    batch = Batch().append(HERE, job("a"), claimed_in=THREAD)
     for name in ("1", "2"):
         await inbox.claim_in_thread(f"C1:{name}", THREAD, batch, is_ours=True, when_parked=unknown)
     looked_for = await engine.due()

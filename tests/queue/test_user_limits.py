@@ -29,9 +29,12 @@ async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> ClaimRes
     `is_ours` says whether the thread is known to be ours.
     """
     ts = Ts(f"{BEGIN + second:.6f}")
-    when_told, when_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
+    when_told, when_limited = (
+        Batch().append(thread_answers("@"), job(f"told:{ts}"), claimed_in=THREAD),
+        Batch(),
+    )
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, when_told=when_told, when_limited=when_limited)
-    batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"))
+    batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"), claimed_in=THREAD)
     return await inbox.claim_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
 
 

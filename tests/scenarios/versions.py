@@ -31,9 +31,9 @@ async def rewrite_jobs_as_newer(world: World, name: QueueName) -> None:
     redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
     for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
         if field.startswith("body|"):
-            job = open_job(body)
+            job = open_job(body, name)
             job["work"]["mood"] = "cheerful"
-            await redis.hset(key, field, seal_job(job))
+            await redis.hset(key, field, seal_job(job, name))
 
 
 async def switch_to_newer_version(world: World, *names: QueueName) -> None:
@@ -44,9 +44,9 @@ async def switch_to_newer_version(world: World, *names: QueueName) -> None:
         key = world.keys.named("queue", name, "jobs")
         for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
             if field.startswith("body|"):
-                job = open_job(body)
+                job = open_job(body, name)
                 job["work"].pop("mood", None)
-                await redis.hset(key, field, seal_job(job))
+                await redis.hset(key, field, seal_job(job, name))
     world.bot.parts.deps.queues.formats.own_format = NEWER
     await redis.lpush(world.keys.named("wakeups"), "1")
     await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
@@ -58,9 +58,9 @@ async def make_dead_letter_readable(world: World, letter_id: str) -> None:
     """Let the newer version read the job of a dead letter."""
     redis, key = world.connections.commands, world.keys.named("dead_letters")
     letter = json.loads(await cast("Awaitable[str]", redis.hget(key, letter_id)))
-    job = open_job(letter["body"])
+    job = open_job(letter["body"], letter["queue"])
     job["work"].pop("mood")
-    letter["body"] = seal_job(job)
+    letter["body"] = seal_job(job, letter["queue"])
     await redis.hset(key, letter_id, json.dumps(letter))
 
 

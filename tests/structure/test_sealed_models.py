@@ -48,7 +48,7 @@ NOT_SEALED = {
 OUTSIDE = ("taskwire.coder", "taskwire.slack", "taskwire.settings", "taskwire.environment")
 # The names of fields that stay readable: ids, and words that are Taskwire's or Coder's own.
 READABLE = re.compile(
-    r"(?:.*_)?(?:id|key|job|status|state|who|fallback|batch|mimetype|kind|verb|reaction|look|choices)"
+    r"(?:.*_)?(?:id|key|job|status|state|who|fallback|batch|mimetype|kind|verb|reaction|look|choices|claimed_in)"
 )
 
 

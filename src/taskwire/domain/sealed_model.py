@@ -9,6 +9,10 @@ values inside it. The field `sealed` can be opened only in a value of the same c
 fields. So it is also the signature of the readable fields: nobody without the key can make a job, or move
 Alice's words into a job of Bob's. A value without texts is signed too, and a value that is not signed cannot
 be read.
+
+A value is also bound to its place in Redis, for example to a queue or a link: copied to another place, it
+cannot be opened. Pydantic's `context` is the name of the place, both when a value is written and when it is
+read. A value that is written without a `context` is bound to no place.
 """
 
 import hashlib
@@ -50,7 +54,7 @@ class SealedModel(BaseModel):
     is_signed: ClassVar[bool] = True
 
     @model_serializer(mode="wrap", when_used="json")
-    def _seal(self, handler: SerializerFunctionWrapHandler, _: SerializationInfo) -> Fields:
+    def _seal(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Fields:
         SealedModel._depth += 1
         try:
             fields: Fields = handler(self)
@@ -65,7 +69,8 @@ class SealedModel(BaseModel):
         _take_out(fields, "", found)
         if found or self.is_signed:
             content = sealing.masked(json.dumps(found, ensure_ascii=False))
-            fields[SEALED] = sealing.key_ring().seal(content, make_purpose(type(self), fields))
+            purpose = make_purpose(type(self), fields, self.find_place(info.context, fields))
+            fields[SEALED] = sealing.key_ring().seal(content, purpose)
         return fields
 
     @model_validator(mode="wrap")
@@ -77,24 +82,35 @@ class SealedModel(BaseModel):
             if cls.is_signed:
                 raise sealing.CannotOpen("it is not signed, so this Taskwire has not written it")
             return handler(given)
-        fields = opened(cls, given)
+        fields = opened(cls, given, cls.find_place(info.context, given))
         SealedModel._reading += 1
         try:
             return handler(fields)
         finally:
             SealedModel._reading -= 1
 
+    @classmethod
+    def find_place(cls, context: object, _: Fields) -> str:
+        """Return the place to which a value with these readable fields is bound; empty if there is none.
 
-def opened(kind: type[BaseModel], stored: Fields) -> Fields:
-    """Return the fields of a stored value, with the sealed texts in them. Raises `sealing.CannotOpen`."""
+        `context` is the place where it is written or read.
+        """
+        return context if isinstance(context, str) else ""
+
+
+def opened(kind: type[BaseModel], stored: Fields, place: str = "") -> Fields:
+    """Return the fields of a value that is stored at a place, with the sealed texts in them.
+
+    Raises `sealing.CannotOpen`.
+    """
     fields: Fields = json.loads(json.dumps(stored))
     token = fields.pop(SEALED)
-    found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, make_purpose(kind, fields)))
+    found: dict[str, Fields] = json.loads(sealing.key_ring().open(token, make_purpose(kind, fields, place)))
     for path, texts in found.items():
-        place: Any = fields
+        node: Any = fields
         for step in path.split(".") if path else ():
-            place = place[int(step)] if isinstance(place, list) else place[step]
-        place.update(texts)
+            node = node[int(step)] if isinstance(node, list) else node[step]
+        node.update(texts)
     return fields
 
 
@@ -110,10 +126,10 @@ def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
             _take_out(inner, f"{path}.{step}" if path else f"{step}", found)
 
 
-def make_purpose(kind: type[BaseModel], readable: Fields) -> str:
-    """Return the text that binds a sealed value to its class and to its readable fields."""
+def make_purpose(kind: type[BaseModel], readable: Fields, place: str = "") -> str:
+    """Return the text that binds a sealed value to its class, its readable fields and its place."""
     text = json.dumps({name: value for name, value in readable.items() if name != SEALED}, sort_keys=True)
-    return f"{kind.__name__} {hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{kind.__name__} {place} {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @cache

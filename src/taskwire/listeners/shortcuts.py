@@ -96,8 +96,8 @@ class Shortcuts:
         )
         job = Job(id=f"send_to_task:{used.delivery}", work=work)
         score = no_agent_score(requester.at)
-        batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score)
         thread = ThreadRef(requester.channel, message.thread_ts or message.ts)
+        batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=thread)
         is_in_thread = message.thread_ts is not None or message.person is None
         is_new = is_in_thread and moment_of(requester.at) - moment_of(message.ts) < NEW_MESSAGE
         said = await self._claim(f"shortcut:{used.delivery}", thread, batch, LINK_LOOKS if is_new else 1)

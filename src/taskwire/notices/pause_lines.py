@@ -104,7 +104,7 @@ def _store(
     deps: Dependencies, link: Link, place: PostedQuestion, person: UserId, build: int, batch: Batch
 ) -> None:
     line = PauseLine(ts=place.ts, message_id=place.message_id, person=person, build=build)
-    deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json())
+    deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json(context=link.id))
 
 
 async def edit_line(
@@ -125,7 +125,8 @@ async def edit_line(
         message = await make_line(deps, link, notice, paused_by)
         line = line.model_copy(update={"message_id": questions.get_message_id(link, context.job.id)})
         batch = await _edit(deps, link, line, notice, message, notices.get_pause_words(paused_by))
-        return batch and deps.writes.set_field(batch, link.id, "pause_line", line.model_dump_json())
+        stored = line.model_dump_json(context=link.id)
+        return batch and deps.writes.set_field(batch, link.id, "pause_line", stored)
     if notice.kind == "resumed":
         resumed_by = await people.find_name(find_person_behind(link.state, notice))
         message = notices.pause_ended(paused_by, resumed_by)

@@ -135,7 +135,7 @@ async def give_up_together(
         deps.writes.keep_reply(batch, link.id, job.id, reply.without_progress())
         if why:
             lease = replace(context.lease, job_id=job.id, score=str(input_score(reply.ts)))
-            add_dead_letter(batch, lease, job.model_dump_json(), why)
+            add_dead_letter(batch, lease, job.model_dump_json(context=lease.name), why)
         if job.id != context.job.id:
             batch.drop(to_coder(link.id), job.id)
             reason = context.audit.reason or "given_up"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
 from taskwire.domain.durations import DAY_MS
+from taskwire.domain.ids import ThreadRef
 from taskwire.domain.queueing.display_jobs import FIRST_DRAW_JOB_ID
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job
 from taskwire.domain.queueing.queues import LANE_WIDTH, QueueName
@@ -64,16 +65,29 @@ class Batch:
         return self
 
     def append(
-        self, name: QueueName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
+        self,
+        name: QueueName,
+        job: Job,
+        *,
+        score: Word = "next",
+        delay_ms: int = 0,
+        is_newest: bool = False,
+        claimed_in: ThreadRef | None = None,
     ) -> Self:
         """Append a job to a queue, unless a job with this id already waits in the queue.
+
+        If `@` stands for the link in the queue's name, `claimed_in` is the thread of this link.
 
         If `is_newest`, the job replaces the waiting job. Jobs run in the order of their scores, the lowest
         first. The score "next" is higher than every other score. The score "due" is the time at which the job
         is due.
         """
         mode = "newest" if is_newest else "new"
-        body = job.model_dump_json()
+        if claimed_in is not None:
+            job = job.with_work(claimed_in=f"{claimed_in.channel}:{claimed_in.ts}")
+        elif "@" in name:
+            raise ValueError(f"a job for {name} needs the thread of its link")
+        body = job.model_dump_json(context=name)
         self._operations.append(["append", name, job.id, str(score), str(delay_ms), mode, body])
         return self
 
@@ -82,7 +96,8 @@ class Batch:
 
         If the job waits already, it keeps its place. If it runs already, it runs once more.
         """
-        self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
+        body = job.model_dump_json(context=name)
+        self._operations.append(["append", name, job.id, str(score), "0", "again", body])
         return self
 
     def add_dead_letter(self, letter_id: str, letter: str) -> Self:

@@ -138,7 +138,8 @@ class DeadLetters:
         if isinstance(job.work, Receipt):
             return "overtaken"
         job = await self._with_latest_observation(written, job.without_tries(written.since_ms))
-        words = (written.queue, job.id, _score(written, job), job.model_dump_json())
+        body = job.model_dump_json(context=written.queue)
+        words = (written.queue, job.id, _score(written, job), body)
         is_offered_to_author = isinstance(job.work, Reply) and written.is_offered_to_author
         reply = self._keys.reply(get_link_id(written.queue), job.id) if is_offered_to_author else ""
         link = get_link_id(written.queue) if _needs_link(written.queue, job) else ""
@@ -206,7 +207,7 @@ def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
 
 
 def _read_job(written: _StoredLetter) -> Job | None:
-    return read_if_possible(Job, written.body)
+    return read_if_possible(Job, written.body, written.queue)
 
 
 def _kind(job: Job) -> str:

@@ -232,7 +232,7 @@ class Queues:
             trouble_since_ms=int(history[2]),
         )
         try:
-            job = Job.model_validate_json(body)
+            job = Job.model_validate_json(body, context=name)
             attempt = open_text(note, attempt_place(name, job_id)) if is_pinned else None
         except (ValidationError, CannotOpen) as error:
             return UnreadableJob(
@@ -286,7 +286,7 @@ class Queues:
         when the trouble began. If another worker has the lease, `compensation` is written and LeaseLost is
         raised. If the answer of this call is lost, the next worker finds out what happened.
         """
-        body = self._mask_stored(job.model_dump_json()) if job is not None else ""
+        body = self._mask_stored(job.model_dump_json(context=acquired.name)) if job is not None else ""
         lease_words = (acquired.name, acquired.token, acquired.job_id, acquired.version)
         steps = [each.encoded(self._mask_stored) for each in (batch, compensation or Batch())]
         what = (kind, delay_ms, body, *steps, trouble)

@@ -72,7 +72,7 @@ class NewerVersions:
         """
         await self._alerts.warn("newer never came", troubles.NO_READABLE_VERSION)
         kind, link = acquired.name.partition(":")[0], await self._find_link(acquired.name)
-        job = read_partially(body)
+        job = read_partially(body, acquired.name)
         is_offered_to_author = link is not None and job is not None and isinstance(job.work, Reply)
         batch = add_dead_letter(Batch(), acquired, body, why, is_offered_to_author=is_offered_to_author)
         if kind == "intake":

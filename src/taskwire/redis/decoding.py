@@ -84,22 +84,22 @@ def read(parse: Callable[[str], T], text: str) -> T:
         raise CannotRead(error) from error
 
 
-def read_if_possible(kind: type[M], text: str | None) -> M | None:
-    """Read a value. Return None if the value is missing or this version cannot read it."""
+def read_if_possible(kind: type[M], text: str | None, place: str = "") -> M | None:
+    """Read the value at a place. Return None if the value is missing or this version cannot read it."""
     try:
-        return kind.model_validate_json(text) if text else None
+        return kind.model_validate_json(text, context=place or None) if text else None
     except ValidationError:
         return None
 
 
-def read_partially(body: str) -> Job | None:
-    """Read a job.
+def read_partially(body: str, queue: str) -> Job | None:
+    """Read a job of a queue.
 
     If this version cannot read the job, but the job is a reply, return the reply with the fields that this
     version knows. Return None if the job is unreadable and no reply.
     """
     try:
-        return Job.model_validate_json(body)
+        return Job.model_validate_json(body, context=queue)
     except ValidationError:
         pass
     try:
@@ -109,7 +109,7 @@ def read_partially(body: str) -> Job | None:
     try:
         if SEALED not in written.work:
             return None
-        work = opened(Reply, written.work)
+        work = opened(Reply, written.work, Reply.find_place(queue, written.work))
         known = {name: value for name, value in work.items() if name in Reply.model_fields}
         return Job(id=written.id, work=Reply.model_validate(known))
     except (ValidationError, CannotOpen):

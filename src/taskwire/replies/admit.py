@@ -168,13 +168,12 @@ class ReplyReceiver:
         is_ours: bool,
         user_limit: UserLimit | None = None,
     ) -> ClaimResult:
-        thread = ThreadRef(message.channel, message.thread_ts)
         when_parked = None
         if isinstance(message, ThreadMessage) and not isinstance(self._parse(message), replies.Aside):
             when_parked = _make_search_batch(message)
         return await self._inbox.claim_in_thread(
             message.delivery,
-            thread,
+            _get_thread(message),
             batch,
             is_ours=is_ours,
             is_addressed=not isinstance(message, ThreadMessage) or self._is_addressed(message),
@@ -284,9 +283,12 @@ class ReplyReceiver:
 
     def _append_input(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
         job = Job(id=f"{REPLY_ID_PREFIX}{message.ts}", work=self._make_reply(message, was_away=was_away))
-        batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts))
+        where = _get_thread(message)
+        batch.append(to_coder(CLAIMED_LINK), job, score=no_agent_score(message.ts), claimed_in=where)
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
-        return batch.append(receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS)
+        return batch.append(
+            receipts(CLAIMED_LINK), receipt, score="due", delay_ms=RECEIPT_DELAY_MS, claimed_in=where
+        )
 
     def _append_verb(
         self, batch: Batch, message: ThreadMessage, verb: replies.ThreadCommand, *, was_away: bool
@@ -310,13 +312,15 @@ class ReplyReceiver:
                     requester=requester, verb=verb.name, who=who, text=replies.to_agent_text(other_text)
                 )
                 job = Job(id=f"{verb.name}:{message.ts}", work=act)
-                return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(act.verb, message.ts))
+                score = request_score(act.verb, message.ts)
+                return batch.append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=_get_thread(message))
             case _:
                 named = cast("ActVerb", verb.name)
                 text = replies.to_agent_text(verb.argument)
                 act = Act(requester=requester, verb=named, text=text, was_away=was_away)
                 job = Job(id=f"{named}:{message.ts}", work=act)
-                return batch.append(to_coder(CLAIMED_LINK), job, score=request_score(named, message.ts))
+                score = request_score(named, message.ts)
+                return batch.append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=_get_thread(message))
 
     def _append_stop(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
         """Append the job that pauses the task.
@@ -329,7 +333,8 @@ class ReplyReceiver:
         self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply)
         pause = Act(requester=self._make_requester(message), verb="pause", reply_id=job_id, was_away=was_away)
         job = Job(id=f"pause:{message.ts}", work=pause)
-        return batch.append(to_coder(CLAIMED_LINK), job, score=request_score("pause", message.ts))
+        score = request_score("pause", message.ts)
+        return batch.append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=_get_thread(message))
 
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
@@ -346,7 +351,8 @@ class ReplyReceiver:
     def _append_answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
         # A rejection is shown to everybody, so it must keep its order among the other messages of the thread.
         name = to_thread(CLAIMED_LINK) if work.question == "rejection" else thread_answers(CLAIMED_LINK)
-        return batch.append(name, Job(id=f"{work.question}:{message.ts}", work=work))
+        job = Job(id=f"{work.question}:{message.ts}", work=work)
+        return batch.append(name, job, claimed_in=_get_thread(message))
 
 
 def _get_bar(message: ThreadMessage | MessageEdited) -> Barred:
@@ -359,7 +365,12 @@ def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChang
     The batch's job runs before the reply's job, so no attempt uses the old text.
     """
     job = Job(id=f"reply_changed:{message.delivery}", work=work)
-    return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at))
+    where = _get_thread(message)
+    return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at), claimed_in=where)
+
+
+def _get_thread(message: ThreadMessage | MessageEdited | MessageDeleted) -> ThreadRef:
+    return ThreadRef(message.channel, message.thread_ts)
 
 
 def _parse_blocks(message: WrittenMessage | PickedMessage) -> list[Block]:

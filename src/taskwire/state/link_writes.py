@@ -37,6 +37,8 @@ KEPT_REPLY_TTL_MS = 7 * DAY_MS
 MAX_MARKED_REPLIES = 500
 # How long a link stores a reply's receipt, and whether the agent has the reply.
 RECEIPT_TTL_MS = 7 * DAY_MS
+# If people delete the first message of a thread again and again, replies in older threads are not accepted.
+MAX_FORMER_THREADS = 20
 # How long Redis stores which agents are followed. No agent is followed for longer.
 FOLLOWED_TTL_MS = DAY_MS
 
@@ -85,7 +87,8 @@ class LinkWrites:
         batch.write(
             "PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), self.kept.ended_ms
         )
-        moved = record.model_copy(update={"thread_ts": ts})
+        former = () if record.thread_ts is None else (*record.former_threads, record.thread_ts)
+        moved = record.model_copy(update={"thread_ts": ts, "former_threads": former[-MAX_FORMER_THREADS:]})
         return self.write_thread(self.write_record(batch, moved), moved)
 
     def move_card(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
@@ -98,7 +101,8 @@ class LinkWrites:
 
         `where` is that thread's permalink.
         """
-        return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", where)
+        sealed = seal_text(where, f"{link} moved_to")
+        return batch.write_expiring(self.kept.ended_ms, "HSET", self._keys.link(link), "moved_to", sealed)
 
     def mark_closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
         """Record that no message can be posted in the link's thread. `code` is Slack's error code.
@@ -149,7 +153,7 @@ class LinkWrites:
 
         If `look_at_ms` is None, the link has no timer.
         """
-        self.set_field(batch, link, "state", state.model_dump_json())
+        self.set_field(batch, link, "state", state.model_dump_json(context=link))
         if look_at_ms is None:
             return batch.write("ZREM", self._keys.named("timers"), link)
         return batch.write("ZADD", self._keys.named("timers"), look_at_ms, link)
@@ -183,7 +187,7 @@ class LinkWrites:
 
     def hold_replies(self, batch: Batch, link: LinkId, hold: Hold) -> Batch:
         """Hold the replies that were written before a pause, until a person decides about them."""
-        self.set_field(batch, link, "hold", hold.model_dump_json())
+        self.set_field(batch, link, "hold", hold.model_dump_json(context=link))
         held = self._keys.named("held", link)
         batch.hold(to_coder(link), held, REPLY_ID_PREFIX, LANE_WIDTH, no_agent_score(hold.at))
         return batch.hold(to_coder(link), held, REPLY_ID_PREFIX, 2 * LANE_WIDTH, input_score(hold.at))
@@ -228,7 +232,8 @@ class LinkWrites:
 
         `score` is the reply's place among the held replies.
         """
-        return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
+        body = job.model_dump_json(context=to_coder(link))
+        return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {body}")
 
     def drop_held(self, batch: Batch, link: LinkId, *job_ids: str) -> Batch:
         """Remove these replies from the hold; if none is named, remove all held replies.

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
 from taskwire.domain.lifecycle.events import TimerFired
@@ -32,9 +32,11 @@ LINKS_PER_EXCHANGE = 50
 # How many links of one person are read.
 MOST_LINKS_OF_PERSON = 200
 # The fields of a link that are texts or give rights. They are sealed for the link. The values of the other
-# fields contain their own seals or give no rights.
-_TEXTS = frozenset({"failure", "build_failure", "cursor"})
+# fields contain their own seals, which are bound to the link too, or give no rights.
+_TEXTS = frozenset({"failure", "build_failure", "cursor", "moved_to"})
 SEALED_FIELDS = _TEXTS | {"shares"}
+
+M = TypeVar("M", bound=BaseModel)
 
 _log = logger("taskwire.state.links")
 _FIRE_TIMERS = load_script("state/links.fire_timers")
@@ -74,7 +76,7 @@ class Links:
         Raises CannotRead if a newer version of Taskwire has written the link.
         """
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
-        return _read_link(fields) if "record" in fields else None
+        return _read_link(link_id, fields) if "record" in fields else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
         """Find the open link of a task; None if the task has no open link."""
@@ -101,7 +103,9 @@ class Links:
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         """Read many links. Links that do not exist or that only a newer version can read are left out."""
         read = self._of_each(link_ids, "HGETALL")
-        found = {link: _read_link_if_possible(fields) async for link, fields in read if "record" in fields}
+        found = {
+            link: _read_link_if_possible(link, fields) async for link, fields in read if "record" in fields
+        }
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
@@ -113,13 +117,13 @@ class Links:
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, even if the thread does not exist yet."""
         read = self._of_each(link_ids, "HGET", "record")
-        records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
+        records = {link: _find_record(link, record) async for link, record in read}
         return {link: record.channel for link, record in records.items() if record is not None}
 
     async def list_owners(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkOwner]:
         """Return the owner of each link's task."""
         read = self._of_each(link_ids, "HGET", "record")
-        records = {link: read_if_possible(LinkRecord, record) async for link, record in read}
+        records = {link: _find_record(link, record) async for link, record in read}
         return {
             link: LinkOwner(record.owner_slack, record.owner_id)
             for link, record in records.items()
@@ -133,7 +137,7 @@ class Links:
         """
         found, read = [], self._of_each(link_ids, "HMGET", "record", "seen_ms", "last_input", "hold")
         async for link, (record, seen_ms, told, hold) in read:
-            known = read_if_possible(LinkRecord, record)
+            known = _find_record(link, record)
             thread = known.thread if known is not None else None
             if thread is not None:
                 news = max(float(seen_ms or 0) / 1000, float(told or 0), float(thread.ts))
@@ -219,7 +223,7 @@ class Links:
         found = self._redis.hgetall(self._keys.named("held", link_id))
         held = await cast("Awaitable[dict[str, str]]", found)
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
-        return _jobs(body for _, _, body in scored)
+        return _jobs(to_coder(link_id), (body for _, _, body in scored))
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
         """Find the job in a link's `to_coder` queue whose attempt has an unknown outcome.
@@ -233,7 +237,7 @@ class Links:
         if not job_id:
             return None
         body = await cast("Awaitable[str | None]", self._redis.hget(f"{base}:jobs", f"body|{job_id}"))
-        job = read_if_possible(Job, body)
+        job = read_if_possible(Job, body, to_coder(link_id))
         if job is None:
             return None
         try:
@@ -257,7 +261,7 @@ class Links:
             return []
         names = [f"body|{job}" for job in order]
         bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
-        return _jobs(body for body in bodies if body)
+        return _jobs(name, (body for body in bodies if body))
 
     async def find_missing_key(self, name: QueueName, job_id: str) -> str:
         """Return the id of the encryption key that a job needs and that is missing.
@@ -288,8 +292,8 @@ def _open_shares(link: str, stored: str) -> tuple[str, ...]:
         return ()
 
 
-def _jobs(bodies: Iterable[str]) -> list[Job]:
-    found = (read_partially(body) for body in bodies)
+def _jobs(queue: QueueName, bodies: Iterable[str]) -> list[Job]:
+    found = (read_partially(body, queue) for body in bodies)
     return [job for job in found if job is not None]
 
 
@@ -300,22 +304,33 @@ def split_links(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
         yield wanted[start : start + LINKS_PER_EXCHANGE]
 
 
-def _read_link(fields: dict[str, str]) -> Link:
-    """Read a link. Raise CannotRead if a newer version of Taskwire has written the link."""
+def _find_record(link: LinkId, stored: str | None) -> LinkRecord | None:
+    """Return the record of a link; None if it is missing, unreadable, or the record of another link."""
+    record = read_if_possible(LinkRecord, stored)
+    return record if record is not None and record.id == link else None
+
+
+def _read_link(link: LinkId, fields: dict[str, str]) -> Link:
+    """Read a link.
+
+    Raise CannotRead if a newer version of Taskwire has written the link, or if a part of it was written for
+    another link.
+    """
     try:
         record = LinkRecord.model_validate_json(fields["record"])
+        seen = Observation.model_validate_json(fields["seen"]) if "seen" in fields else None
+        if record.id != link or (seen is not None and seen.task_id != record.task_id):
+            raise CannotOpen("it was encrypted for another link")
         texts = {name: open_text(fields.get(name, ""), f"{record.id} {name}") for name in _TEXTS}
         return Link(
             record=record,
-            state=LinkState.model_validate_json(fields["state"]) if "state" in fields else LinkState(),
-            observation=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
-            hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
-            pause_line=PauseLine.model_validate_json(fields["pause_line"])
-            if "pause_line" in fields
-            else None,
+            state=_read_field(LinkState, link, fields, "state") or LinkState(),
+            observation=seen,
+            hold=_read_field(Hold, link, fields, "hold"),
+            pause_line=_read_field(PauseLine, link, fields, "pause_line"),
             end_reason=cast("LinkEnd | None", fields.get("ended")),
             failure=texts["failure"],
-            moved_to=fields.get("moved_to", ""),
+            moved_to=texts["moved_to"],
             build_failure=texts["build_failure"],
             is_muted="muted" in fields,
             watchers=tuple(UserId(person) for person in fields.get("watchers", "").split()),
@@ -339,9 +354,13 @@ def _read_link(fields: dict[str, str]) -> Link:
         raise CannotRead(error) from error
 
 
-def _read_link_if_possible(fields: dict[str, str]) -> Link | None:
+def _read_field(kind: type[M], link: LinkId, fields: dict[str, str], name: str) -> M | None:
+    return kind.model_validate_json(fields[name], context=link) if name in fields else None
+
+
+def _read_link_if_possible(link: LinkId, fields: dict[str, str]) -> Link | None:
     """Read a link. Return None if only a newer version of Taskwire can read the link."""
     try:
-        return _read_link(fields)
+        return _read_link(link, fields)
     except CannotRead:
         return None

@@ -14,6 +14,7 @@ from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.phases import Observation
 from taskwire.domain.queueing.jobs import ApplyEvent, Job
+from taskwire.domain.queueing.queues import to_thread
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -143,5 +144,6 @@ class Observations:
 
         Return False if a newer poll has begun, or if the link cannot be reopened.
         """
-        answer = await self._revive(account, poll.number, task, link, job.model_dump_json())
+        body = job.model_dump_json(context=to_thread(link))
+        answer = await self._revive(account, poll.number, task, link, body)
         return cast("int", answer) == 1

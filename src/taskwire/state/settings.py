@@ -3,6 +3,7 @@
 Only a channel or a person with changed settings has a key.
 """
 
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel
@@ -39,8 +40,9 @@ class SettingsStore(Generic[K, S]):
         """
         key = self._keys.named(self._name, whose)
         found = cast("str | None", await self._redis.get(key))
+        parse = partial(type(self._defaults).model_validate_json, context=key)
         try:
-            return read(type(self._defaults).model_validate_json, found) if found else self._defaults
+            return read(parse, found) if found else self._defaults
         except CannotRead as error:
             if not is_forged(error):
                 raise
@@ -52,4 +54,4 @@ class SettingsStore(Generic[K, S]):
         key = self._keys.named(self._name, whose)
         if settings == self._defaults:
             return batch.write("DEL", key)
-        return batch.write("SET", key, settings.model_dump_json())
+        return batch.write("SET", key, settings.model_dump_json(context=key))

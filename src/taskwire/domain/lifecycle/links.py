@@ -62,6 +62,9 @@ class LinkRecord(SealedModel):
     root_ts: Ts | None = None
     # The card's ts if the card is not the root of its thread.
     card_ts: Ts | None = None
+    # The first messages of the thread's predecessors, the newest last. Replies in these threads still reach
+    # the task.
+    former_threads: tuple[Ts, ...] = ()
     task_id: TaskId | None = None
     # When Coder made the task.
     created_at: datetime | None = None
@@ -84,6 +87,11 @@ class LinkRecord(SealedModel):
     def is_thread(self, channel: ChannelId, thread_ts: Ts | None) -> bool:
         """Return whether this is the task's thread. `thread_ts` is None outside threads."""
         return thread_ts is not None and self.thread == ThreadRef(channel, thread_ts)
+
+    def had_thread(self, where: str) -> bool:
+        """Return whether `where`, as `channel:ts`, is the task's thread or was an earlier one."""
+        threads = (self.thread_ts, self.root_ts, *self.former_threads)
+        return where in {f"{self.channel}:{ts}" for ts in threads if ts is not None}
 
     @property
     def has_other_clock(self) -> bool:

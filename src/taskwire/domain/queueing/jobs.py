@@ -12,7 +12,7 @@ Four other modules have more kinds of work:
 - `maintenance.py`: work that no person has asked for.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -271,6 +271,16 @@ class ApplyEvent(Work):
 
     kind: Literal["apply_event"] = "apply_event"
     event: Event
+
+    @classmethod
+    def find_place(cls, context: object, fields: dict[str, Any]) -> str:
+        """Return the queue to which the job is bound.
+
+        Lua scripts choose the queue of an observation and of a timer, so these are bound to no queue. An
+        observation names its task.
+        """
+        is_for_any = fields["event"]["event"] in ("observed", "timer_fired")
+        return "" if is_for_any else super().find_place(context, fields)
 
 
 class PostNotice(Work):
