@@ -17,9 +17,11 @@ from .world import World
 # After these seconds no input can take effect any more: twice the timeout and the margin, plus the longest
 # lease.
 LAST_LANDING_SECONDS = 191
-INTERRUPTED = "I was interrupted here, and {} Tell the agent if that matters.\n> use main"
-TWICE = INTERRUPTED.format("the agent got this twice.")
-MAYBE = INTERRUPTED.format("the log of the agent is gone: the agent may have got this twice.")
+INTERRUPTED = "I was interrupted here, and {}\n> use main"
+TWICE = INTERRUPTED.format("the agent got this twice. Tell it to ignore one.")
+MAYBE = INTERRUPTED.format(
+    "the agent's log was deleted, so it may have got this twice. Ask the agent if that matters."
+)
 
 
 async def delivered(world: World) -> tuple[Thread, SandboxTask, Batch]:
