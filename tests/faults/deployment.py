@@ -357,7 +357,7 @@ class Deployment:
         assert not left, f"keys without an end: {left}"
         letters = DeadLetters(Connections(self.store, self.store, ""), self.keys, self.clock)
         assert not await letters.count(), f"given up: {await letters.list_ids()}"
-        await check_audit(self.store, self.keys)
+        await check_audit(self.store, self.keys, self.clock)
         assert not self.slack.violations, self.slack.violations
         assert not self.coder.violations, self.coder.violations
         errors = self._errors()
