@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 
 from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
-from taskwire.domain.queueing.jobs import AnswerPrivately, Job
+from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.person_jobs import AnswerPrivately
 from taskwire.domain.queueing.queues import QueueName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message

@@ -128,16 +128,6 @@ class ActRequested(Work):
     is_answered_elsewhere: bool = False
 
 
-class AnswerPrivately(Work):
-    """Show a private answer that a stopping process could not show (queue `handed_over_answers`)."""
-
-    kind: Literal["answer_privately"] = "answer_privately"
-    requester: Requester
-    message: Message
-    # Whether the answer replaces the message with the button that the person pressed.
-    is_replacement: bool = False
-
-
 class PostCard(Work):
     """Post the card, which begins the thread (queue `to_coder`)."""
 
@@ -401,7 +391,6 @@ AnyWork = Annotated[
     CreateRequested
     | MessageToBot
     | ActRequested
-    | AnswerPrivately
     | PostCard
     | CreateTask
     | ReadThread

@@ -24,6 +24,16 @@ class MessagePerson(Work):
     message_kind: Literal["answer", "summary"] = "answer"
 
 
+class AnswerPrivately(Work):
+    """Show a private answer that a stopping process could not show (queue `handed_over_answers`)."""
+
+    kind: Literal["answer_privately"] = "answer_privately"
+    requester: Requester
+    message: Message
+    # Whether the answer replaces the message with the button that the person pressed.
+    is_replacement: bool = False
+
+
 class CallPerson(Work):
     """Send a person a direct message about a notice or a card (queue `direct_messages`).
 
@@ -216,6 +226,7 @@ class ForgetInLink(Work):
 
 PersonWork = (
     MessagePerson
+    | AnswerPrivately
     | StopByReaction
     | MakeTaskOfMessage
     | CallPerson
