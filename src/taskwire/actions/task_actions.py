@@ -51,7 +51,7 @@ from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.share_messages import tell_of_shares, tell_owner_of_mute
+from taskwire.outbox.share_messages import note_unmute, tell_of_shares, tell_owner_of_mute
 from taskwire.outbox.thread_context import ThreadContext
 from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
@@ -327,6 +327,7 @@ class TaskActions:
             await tell_owner_of_mute(self._deps, self._people, work.requester, link, batch)
         else:
             self._deps.writes.remove_field(batch, link.id, "muted")
+            note_unmute(self._deps, work.requester, link, batch)
         del context
         return done(draw(link.id, batch), (work.requester, answers.mute_changed(link, is_muted=is_muted)))
 

@@ -164,11 +164,15 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
     )
 
 
-def muted_by(link: Link, by_name: str) -> Message:
-    """Tell the owner that `by_name` has muted the task, so that it calls nobody, and how to undo that."""
+def muted_by(link: Link, by_name: str, at: datetime) -> Message:
+    """Tell the owner that `by_name` muted the task at a time, what that means, and how to undo it.
+
+    The task may be muted no longer when the owner reads this.
+    """
     who, undo = escape_line(by_name, 60) or "Somebody", escape_line(link.record.name or "NAME", 40)
     return statement(
-        f"{who} muted {bold_title(link)}, so I call nobody about it. `/task unmute {undo}` ends that."
+        f"{who} muted {bold_title(link)} ({format_moment(at)}). I call nobody about a muted task; "
+        f"`/task unmute {undo}` ends that."
     )
 
 

@@ -7,7 +7,8 @@ a reply, the bot offers to ask the owner.
 from collections.abc import Collection
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import UserId
+from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.ids import UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import Job
@@ -17,6 +18,7 @@ from taskwire.domain.text.message import Message
 from taskwire.messages import teammates
 from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
@@ -57,7 +59,8 @@ async def tell_owner_of_mute(
 ) -> None:
     """Tell the owner that another person mutes the task. From then on, the task's notices notify nobody.
 
-    Do not tell an owner whom notices never notify, or whose task is muted already.
+    Do not tell an owner whom notices never notify, or whose task is muted already. However often others mute
+    and unmute the task, tell the owner once an hour.
     """
     owner = link.record.owner_slack
     if owner is None or owner == requester.person or link.is_muted:
@@ -65,9 +68,18 @@ async def tell_owner_of_mute(
     settings = await deps.person_settings.get(owner)
     if settings.calls == "nothing":
         return
-    message = teammates.muted_by(link, await people.find_name(requester.person))
+    if not await record_unless_told(deps, batch, "muted", link.id, owner, ttl_ms=HOUR_MS):
+        return
+    at = moment_of(requester.at)
+    message = teammates.muted_by(link, await people.find_name(requester.person), at)
     is_readable = await _can_read(people, owner, link)
     _tell(owner, f"muted:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+
+
+def note_unmute(deps: Dependencies, requester: Requester, link: Link, batch: Batch) -> None:
+    """Record that the owner unmuted the task. So the owner is told if another person mutes it again."""
+    if requester.person == link.record.owner_slack:
+        forget_told(deps, batch, "muted", link.id, requester.person)
 
 
 async def _can_read(people: People, person: UserId, link: Link) -> bool:

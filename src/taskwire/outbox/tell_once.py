@@ -21,6 +21,11 @@ def record_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> Ba
     return deps.notes.keep_in(batch, "1", "told", *what, ttl_ms=ttl_ms)
 
 
+def forget_told(deps: Dependencies, batch: Batch, *what: str) -> Batch:
+    """Remove in this batch the record that people were told about `what`."""
+    return deps.notes.forget_in(batch, "told", *what)
+
+
 async def record_unless_told(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -> bool:
     """Return whether people have to be told about `what` now.
 
