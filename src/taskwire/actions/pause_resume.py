@@ -263,8 +263,7 @@ def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMess
     A person who acted in the thread or on the card gets no private answer, because everybody sees the effect
     there.
     """
-    here = (work.requester.channel, work.requester.thread_ts)
-    is_here = here == (link.record.channel, link.record.thread_ts)
+    is_here = work.requester.is_in(link.record.thread)
     return () if is_here or _is_effect_seen(link, work) else ((work.requester, words),)
 
 

@@ -377,7 +377,7 @@ class TaskActions:
             shares = self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
         shown = await self._shares.describe(link.model_copy(update={"shares": shares}))
-        is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
+        is_in_thread = work.requester.is_in(link.record.thread)
         answer = teammates.who_may_steer(link, shown, is_in_thread=is_in_thread)
         return done(batch, (work.requester, answer))
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from taskwire.domain.allowed import Barred
-from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
 from taskwire.domain.sealed_model import Readable, SealedModel
 
 # Where a person acted. `reply` is a message in a task's thread, even if it is a verb. The surface is empty in
@@ -35,6 +35,10 @@ class Requester(SealedModel):
     is_out_of_place: bool = False
     # Why the person might not use the bot when their message arrived, as far as this was known then.
     barred: Barred = ""
+
+    def is_in(self, thread: ThreadRef | None) -> bool:
+        """Return whether the person asked in this thread. `thread` is None if there is no thread yet."""
+        return self.thread_ts is not None and thread == ThreadRef(self.channel, self.thread_ts)
 
 
 class FileRef(SealedModel):

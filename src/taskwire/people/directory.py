@@ -144,22 +144,16 @@ class Directory:
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """Return the id of this workspace.
-
-        For an organization, return the ids of all its workspaces in which the app is installed.
-        """
+        """Return this workspace. For an organization, return all its workspaces that have the app."""
         bot = self._deps.bot
-        if not bot.is_org_wide:
-            return frozenset({bot.team_id})
-        found = await self._get_cached("teams", "own", self._ask_teams, LONGEST_TTL_MS)
-        return frozenset(found.split())
+        return frozenset(await self._list_teams_to_ask()) if bot.is_org_wide else frozenset({bot.team_id})
 
     async def _list_teams_to_ask(self) -> tuple[str, ...]:
-        """Return the workspaces that a call about people or groups has to name.
+        """Return the workspaces that a call about people or groups has to name, as Slack's client knows them.
 
-        Outside an organization, a call names no workspace: the result is one empty text.
+        They are stored as an answer of Slack, because the client asks Slack each time.
         """
-        return tuple(sorted(await self.list_own_teams())) if self._deps.bot.is_org_wide else ("",)
+        return tuple((await self._get_cached("teams", "own", self._ask_teams, LONGEST_TTL_MS)).split(" "))
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
         """Return a conversation.
@@ -255,7 +249,7 @@ class Directory:
         return " ".join(sorted(await self._deps.slack.list_channels_of(person)))
 
     async def _ask_teams(self) -> str:
-        return " ".join(sorted(await self._deps.slack.list_teams()))
+        return " ".join(await self._deps.slack.list_teams_to_ask())
 
 
 class NotKnown(TryLater):

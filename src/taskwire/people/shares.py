@@ -65,7 +65,7 @@ class Shares:
         owner = link.record.owner_slack or ""
         shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
         if len(shares) > MOST_SHARES:
-            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+            is_in_thread = requester.is_in(link.record.thread)
             unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
             raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
         self._deps.writes.set_shares(batch, link.id, shares)
@@ -107,7 +107,7 @@ class Shares:
         for name in names:
             fitting = known.get(fold_words(name), [])
             if len(fitting) != 1:
-                is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+                is_in_thread = requester.is_in(link.record.thread)
                 command = typed_verb(verb, link, "@", is_in_thread=is_in_thread)
                 raise UserError(*refusals.not_mentioned(name, command, is_known=bool(fitting)))
             found += fitting

@@ -262,7 +262,7 @@ class ReplyPasser:
             )
         is_always, choice = work.step == "always", offered.choice
         is_choice, by_name = choice is not None, await self._people.find_name(work.requester.person)
-        is_in_thread = link.record.is_thread(work.requester.channel, work.requester.thread_ts)
+        is_in_thread = work.requester.is_in(link.record.thread)
         passed_on = teammates.passed_on(
             link, name, is_always=is_always, is_in_thread=is_in_thread, is_choice=is_choice
         )

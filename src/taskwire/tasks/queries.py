@@ -335,7 +335,7 @@ class Queries:
         link = make_displayed_link(self._deps, seen, microseconds(requester.at) // 1000)
         if not question.full:
             last = await read_last_output(self._deps, coder, link)
-            is_in_thread = link.record.is_thread(requester.channel, requester.thread_ts)
+            is_in_thread = requester.is_in(link.record.thread)
             return logs.last_output(
                 task.title,
                 last.output,

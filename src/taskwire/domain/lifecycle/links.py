@@ -84,10 +84,6 @@ class LinkRecord(SealedModel):
         """The channel and the ts of the thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
-    def is_thread(self, channel: ChannelId, thread_ts: Ts | None) -> bool:
-        """Return whether this is the task's thread. `thread_ts` is None outside threads."""
-        return thread_ts is not None and self.thread == ThreadRef(channel, thread_ts)
-
     def had_thread(self, where: str) -> bool:
         """Return whether `where`, as `channel:ts`, is the task's thread or was an earlier one."""
         threads = (self.thread_ts, self.root_ts, *self.former_threads)
