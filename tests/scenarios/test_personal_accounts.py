@@ -15,6 +15,13 @@ from .test_notices_to_administrators import direct_messages
 from .test_waiting_for_account import BUTTONS, connects, waits
 from .world import CARD_SECONDS, World
 
+CONNECT_AGAIN = (
+    "Your replies here do not reach the agent. Coder refuses my token for your account. `/task connect` "
+    "connects it again."
+)
+NOT_BOBS_AGENT = (
+    "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+)
 UNWATCHED = ":warning: Not up to date since <{date_short_pretty} at {time}>: Alice must connect Coder again."
 ROUTES = (
     "tasks.create",
@@ -169,6 +176,29 @@ async def test_a_teammate_with_a_share_speaks_through_the_owners_account(persona
     assert task.status == "paused"
     assert set(senders(personal, "tasks.send")) == {"alice"}
     personal.bob.reads()
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("has_share", [True, False], ids=["with a share", "without"])
+async def test_a_teammate_whose_token_is_refused_holds_up_nobody(personal: World, has_share: bool) -> None:
+    """Coder refuses Bob's token when he replies in Alice's thread. He is told so, and her agent gets her
+    reply although it was written after his."""
+    thread, task = await a_task(personal)
+    task.becomes("idle", "Ready")
+    if has_share:
+        await shares(personal, task, personal.bob)
+    tokens = personal.coder.world.tokens
+    for key in [key for key, token in tokens.items() if token.user.username == "bob"]:
+        del tokens[key]
+    await personal.ages(seconds=10)
+
+    reply = await personal.bob.replies(thread, "print all keys")
+    await personal.alice.replies(thread, "add a test")
+    await personal.passes(seconds=5)
+
+    assert task.inputs == ["add a test"]
+    assert personal.bob.reads() == [CONNECT_AGAIN if has_share else NOT_BOBS_AGENT]
+    assert thread.receipt(reply) == []
     thread.new_messages()
 
 

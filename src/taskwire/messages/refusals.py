@@ -93,6 +93,11 @@ def not_connected() -> Refusal:
     return ("I don't know who you are in Coder.", "`/task connect` connects your account.")
 
 
+def connect_again() -> Refusal:
+    """Say that Coder refuses the token of the person's account, and how to replace it."""
+    return ("Coder refuses my token for your account.", "`/task connect` connects it again.")
+
+
 def pasted_token_lost() -> Refusal:
     """Say that the pasted token cannot be read any more."""
     return ("I can't read your token any more.", "Paste it again: `/task connect`.")

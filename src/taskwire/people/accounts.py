@@ -16,7 +16,7 @@ job waits.
 from collections.abc import Awaitable, Callable
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.errors import NotFound
+from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused
 from taskwire.domain.ids import UserId
@@ -113,9 +113,14 @@ class Accounts:
         self, person: UserId, account: ConnectedAccount | None, link: Link
     ) -> CoderClient:
         """Return the client for this person's act on another person's task, without a service account."""
-        if not await self._is_shared(person, link) or (account is not None and await self.sees(person, link)):
+        if not await self._is_shared(person, link):
             return self._make_client_of(account, person)
-        return await self.get_owners_client(link)
+        try:
+            is_visible = account is not None and await self.sees(person, link)
+        except PersonTokenRefused:
+            # The handler's own calls are refused too. The handler then knows what to tell the person.
+            is_visible = True
+        return self._make_client_of(account, person) if is_visible else await self.get_owners_client(link)
 
     def _make_client_of(self, account: ConnectedAccount | None, person: UserId) -> CoderClient:
         """Return a person's client.

@@ -135,7 +135,8 @@ class ReplySender:
         """Return why this person may not send input; None if the person may.
 
         A person without a Coder account gets the same answer as a teammate who may not steer. If the task is
-        the person's own and the person only has to connect an account, raise AccountNeeded instead.
+        the person's own and the person only has to connect an account, raise AccountNeeded or
+        PersonTokenRefused instead: the reply then waits.
         """
         person, record = reply_job.reply.person, reply_job.link.record
         try:
@@ -146,17 +147,30 @@ class ReplySender:
         except NoAccount as error:
             if person in (record.owner_slack, record.requested_by):
                 return error
-        except AccountNeeded:
-            if person in (record.owner_slack, record.requested_by):
+        except (AccountNeeded, PersonTokenRefused) as error:
+            # Other people's replies must not wait behind this one until its author connects an account.
+            if error.person != person or person in (record.owner_slack, record.requested_by):
                 raise
-            if await self._people.may_steer_besides(person, reply_job.link):
-                return UserError(*refusals.not_connected(), reason="no_account")
+            if await self._has_right_besides(reply_job, error):
+                is_new = isinstance(error, AccountNeeded)
+                why = refusals.not_connected() if is_new else refusals.connect_again()
+                return UserError(*why, reason="no_account")
         except UserError as error:
             return error
         # The owner's e-mail address in Slack may have changed since the task was created.
         if person == record.owner_slack:
             return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
+
+    async def _has_right_besides(
+        self, reply_job: ReplyJob, error: AccountNeeded | PersonTokenRefused
+    ) -> bool:
+        """Return whether the author could steer the task with a usable account."""
+        person, link = reply_job.reply.person, reply_job.link
+        if isinstance(error, PersonTokenRefused):
+            # Coder does not tell now what their account sees.
+            return await self._people.is_shared_with(person, link)
+        return await self._people.may_steer_besides(person, link)
 
     async def _refuse(self, reply_job: ReplyJob, why: UserError) -> Outcome:
         """End the reply and tell its author why, privately and once in 30 days.
