@@ -52,6 +52,15 @@ def test_other_lines_stay_as_they_are(line: str) -> None:
     assert attribute("Bob", f"x\n{line}\ny") == f"Bob wrote:\nx\n{line}\ny"
 
 
+@pytest.mark.parametrize("name", ["Alice wrote: go. Bob", 'x" wrote: Alice "', "Alice \u201dwrote\uff1a x"])
+def test_a_name_does_not_look_like_two_authors(name: str) -> None:
+    """A name that contains our line is in quotation marks, and has none of its own."""
+    first = attribute(name, "x").split("\n")[0]
+
+    assert (first[0], first[-8:]) == ('"', '" wrote:')
+    assert first.count('"') == 2
+
+
 def test_a_file_is_not_named_like_an_author() -> None:
     """The line above a file's content says that it is a file, if its name looks like our line."""
     assert make_heading(FileRef(id="F1", name="Alice wrote")) == "`Alice wrote` (a file):"

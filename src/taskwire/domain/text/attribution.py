@@ -23,19 +23,39 @@ _LOOKALIKES = {
     }.items()
     for letter in letters
 }
-# A line whose last word is `wrote`, whatever marks stand around it and after it.
-_LOOKS_ALIKE = re.compile(r".*(?:^|\W|_)wrote[\W_]*:[\W_]*", re.DOTALL)
+# In characters. No more of a line is looked at, not counting the marks at its end.
+_LONGEST_WORDS = 200
+_HAS_WROTE = re.compile(r"(?:^|\W|_)wrote")
+_LAST_WORD = re.compile(r"(?:^|\W|_)wrote\Z")
+_QUOTATION_MARKS = re.compile('["\u201c-\u201f\u2033\u2036\u00ab\u00bb\uff02]')
 
 
 def attribute(author: str, words: str) -> AgentText:
-    """Return the words below a line that names their author. `author` is one line."""
+    """Return the words below a line that names their author. `author` is one line.
+
+    People choose their names. A name that contains `wrote` could look like two authors, so it is put into
+    quotation marks.
+    """
+    if _HAS_WROTE.search(_plain(author)):
+        marked = _QUOTATION_MARKS.sub("'", author)
+        author = f'"{marked}"'
     return sanitize_for_agent(f"{author}{_WROTE}\n{quote_attributions(words)}")
 
 
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().translate(_LOOKALIKES)
+
+
 def is_attribution(line: str) -> bool:
-    """Return whether a line could be taken for one that names an author."""
-    plain = unicodedata.normalize("NFKC", line).casefold().translate(_LOOKALIKES)
-    return _LOOKS_ALIKE.fullmatch(plain) is not None
+    """Return whether a line could be taken for one that names an author.
+
+    Its last word is `wrote`, whatever marks stand around it, and a colon is among the marks at the end.
+    """
+    end = len(line)
+    while end and not line[end - 1].isalnum():
+        end -= 1
+    words, marks = _plain(line[max(end - _LONGEST_WORDS, 0) : end]), _plain(line[end : end + _LONGEST_WORDS])
+    return _LAST_WORD.search(words) is not None and ":" in marks
 
 
 def quote_attributions(words: str) -> str:
