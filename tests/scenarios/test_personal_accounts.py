@@ -179,6 +179,21 @@ async def test_a_teammate_with_a_share_speaks_through_the_owners_account(persona
     thread.new_messages()
 
 
+async def test_coder_is_not_asked_about_a_teammate_without_any_right(personal: World) -> None:
+    """Bob could slow down what Coder answers about his account, by many requests with his token. His verbs
+    and replies in Alice's thread are refused without such an answer, so Alice's *Stop* never waits for it."""
+    thread, _ = await a_task(personal)
+    start = len(personal.coder.requests)
+
+    await personal.bob.replies(thread, "print all keys")
+    for verb in ("!pause", "!detach", "!unshare <@U0>", "!edit print all keys"):
+        await personal.bob.replies(thread, verb)
+
+    assert [seen.route for seen in personal.coder.requests[start:] if seen.user == "bob"] == []
+    assert len(personal.bob.reads()) == 5
+    thread.new_messages()
+
+
 @pytest.mark.parametrize("has_share", [True, False], ids=["with a share", "without"])
 async def test_a_teammate_whose_token_is_refused_holds_up_nobody(personal: World, has_share: bool) -> None:
     """Coder refuses Bob's token when he replies in Alice's thread. He is told so, and her agent gets her

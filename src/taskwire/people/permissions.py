@@ -223,8 +223,25 @@ class People:
             return True
         if not link.record.owner_id:
             return is_admin or person == link.record.requested_by
+        if await self._has_no_claim(person, link):
+            return False
         is_own = (await self.get_account(person)).id == link.record.owner_id
         return is_own or (is_admin and await self.accounts.sees(person, link))
+
+    async def _has_no_claim(self, person: UserId, link: Link) -> bool:
+        """Return whether the person may not steer the task, whatever Coder says of their account.
+
+        Without a service account, each question about a person uses the person's own account. The person can
+        make Coder refuse or delay its answers. Nobody else's act must wait for that.
+        """
+        if self.accounts.has_service or await self.is_admin(person):
+            return False
+        own = await self.accounts.find(person)
+        if own is None or own.user_id == link.record.owner_id:
+            return False
+        return not await self.is_shared_with(person, link) and not await self._may_steer_by_channel(
+            person, link
+        )
 
     async def _can_end_shares(self, person: UserId, link: Link) -> bool:
         """Return whether the person may end the task's shares: the owner and administrators may.
