@@ -6,7 +6,7 @@ from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Response
 
 from .people import Person
-from .running_tasks import TITLE, a_task, timeless
+from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
@@ -117,57 +117,6 @@ async def test_the_menu_of_a_person_with_a_share_has_no_share_detach_or_delete(w
     assert world.bob.reads()[0].endswith(
         "[Resume] [⋯ Open in Coder, Logs, Edit prompt, Watch, Mute, New like this]"
     )
-
-
-async def test_the_owner_hears_that_a_teammate_mutes_the_task(world: World) -> None:
-    """Bob, who has a share, mutes Alice's task, so it mentions nobody. The bot tells Alice once. When Alice
-    mutes the task herself, the bot tells nobody."""
-    thread, task = await a_task(world)
-    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
-    world.alice.reads()
-    world.bob.hears()
-
-    await world.bob.replies(thread, "!mute")
-    await world.bob.replies(thread, "!mute")
-    told = world.alice.hears()
-    await world.alice.types(f"/task unmute {task.name}")
-    await world.alice.replies(thread, "!mute")
-
-    assert [timeless(said) for said in told] == [_muted_by_bob(task.name)]
-    assert (world.alice.hears(), world.bob.hears()) == ([], [])
-    assert len(world.alice.reads()) == len(world.bob.reads()) == 2
-
-
-def _muted_by_bob(name: str) -> str:
-    return (
-        f"Bob muted *{TITLE}* (<{{date_short_pretty}} at {{time}}>). I call nobody about a muted task; "
-        f"`/task unmute {name}` ends that.\n[Open thread]"
-    )
-
-
-async def test_an_owner_hears_of_mutes_once_an_hour(world: World) -> None:
-    """Bob mutes and unmutes Alice's task again and again. She is told once an hour. After she has unmuted the
-    task herself, she is told when he mutes it again."""
-    thread, task = await a_task(world)
-    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
-    for verb in ("!mute", "!unmute", "!mute", "!unmute", "!mute"):
-        await world.bob.replies(thread, verb)
-    in_turn = world.alice.hears()
-
-    await world.alice.replies(thread, "!unmute")
-    await world.bob.replies(thread, "!mute")
-    again = world.alice.hears()
-    await world.bob.replies(thread, "!unmute")
-    await world.ages(seconds=3_600)
-    await world.bob.replies(thread, "!mute")
-    later = world.alice.hears()
-
-    told = [[timeless(said) for said in heard] for heard in (in_turn, again, later)]
-    assert told == [[_muted_by_bob(task.name)]] * 3
-    world.alice.reads()
-    world.bob.reads()
-    world.bob.hears()
-    thread.new_messages()
 
 
 DIALOG = (
