@@ -16,7 +16,7 @@ from .test_waiting_for_account import BUTTONS, connects, waits
 from .world import CARD_SECONDS, World
 
 CONNECT_AGAIN = (
-    "Your replies here do not reach the agent. Coder refuses my token for your account. `/task connect` "
+    "The agent does not get your replies here. Coder refuses my token for your account. `/task connect` "
     "connects it again."
 )
 NOT_BOBS_AGENT = (
