@@ -48,6 +48,7 @@ _VALUES: dict[Button, Callable[["Scene"], str]] = {
     Button.ATTACH: lambda scene: scene.target.task.id,
     Button.USE_TEMPLATE: lambda scene: scene.cast.world.coder.template.id,
     Button.LIST_PAGE: lambda _: "1 all",
+    Button.OWN_TASKS: lambda _: "mine",
     Button.AUDIT_PAGE: lambda _: "1 ",
     Button.MENU: lambda scene: f"{Button.MUTE} {scene.target.link.id}",
     **dict.fromkeys(

@@ -8,7 +8,7 @@ from taskwire.domain.ids import TaskId
 from .people import Thread
 from .world import POST_SECONDS, World
 
-OFFER = "Create a task with this?\n> fix the login redirect\n[Create] [Change]"
+OFFER = "Create a task with this?\n> fix the login redirect\n[Create] [Change] [My tasks]"
 
 
 def _offer(world: World) -> Thread:
@@ -199,6 +199,23 @@ async def test_a_title_names_a_task_in_a_direct_message(world: World) -> None:
     [status] = world.alice.reads()
     assert status.startswith("Working: Fix the login page. On it. Owner: alice.")
     assert world.reader.new_roots() == [
-        "Create a task with this?\n> status fix the logout page\n[Create] [Change]"
+        "Create a task with this?\n> status fix the logout page\n[Create] [Change] [My tasks]"
+    ]
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_question_to_the_bot_is_answered_from_its_offer(world: World) -> None:
+    """A person asks the bot in a direct message what needs them. The bot offers a task with this text, and
+    *My tasks* beside it, which shows the list and leaves the offer."""
+    world.coder.add_task("alice", "Fix the login page", name="fix").becomes("idle", "Which one?")
+    await world.alice.writes_directly("what needs me?")
+    direct = world.alice.direct()
+    offer = Thread(world, direct, str(world.slack.messages(direct)[-1]["ts"]))
+
+    await world.alice.clicks(offer, "My tasks")
+
+    assert world.alice.reads() == ["Tasks · mine:\n•  Starting: Fix the login page"]
+    assert world.reader.new_roots() == [
+        "Create a task with this?\n> what needs me?\n[Create] [Change] [My tasks]"
     ]
     assert len(world.coder.tasks) == 1

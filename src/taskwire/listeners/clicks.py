@@ -17,6 +17,7 @@ from taskwire.domain.ids import ChannelId, LinkId, moment_of
 from taskwire.domain.parsing import commands
 from taskwire.domain.parsing.audit_command import Audit
 from taskwire.domain.parsing.commands import Help, List, Logs, OpenForm
+from taskwire.domain.parsing.grammar import ListFilter
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.decisions import (
     Choose,
@@ -199,6 +200,9 @@ class Clicks:
             Button.LOGS: partial(self._logs, clicked, requester),
             Button.STEPS: partial(self._queries.show_steps, requester, LinkId(link), rest),
             Button.HELP: partial(self._queries.answer, requester, Help()),
+            Button.OWN_TASKS: partial(
+                self._queries.answer_or_wait, requester, List(ListFilter.MINE), "list mine"
+            ),
         }
         if clicked.button in questions:
             self._background.start(self._show(clicked, questions[clicked.button]))

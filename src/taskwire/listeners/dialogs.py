@@ -12,16 +12,17 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import LinkId, UserId, ts_of
+from taskwire.domain.ids import LinkId, TaskId, UserId, ts_of
 from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queueing.decisions import Choose
-from taskwire.domain.queueing.jobs import ActVerb, Job
+from taskwire.domain.queueing.jobs import ActRequested, ActVerb, Job
 from taskwire.domain.queueing.person_jobs import ConfirmAccount, ConnectAccount
 from taskwire.domain.queueing.queues import account, account_score, intake, to_coder, urgent_score
 from taskwire.domain.queueing.requests import intake_score
+from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Dialog, View
 from taskwire.listeners.background import Background, answer_or_explain
@@ -31,7 +32,7 @@ from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
 from taskwire.messages.person_settings_form import write_shown
 from taskwire.messages.settings_form import SettingsField
-from taskwire.messages.share_form import list_shown, share_form
+from taskwire.messages.share_form import ShareField, list_shown, share_form
 from taskwire.outbox.allowed_places import find_checked_place
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.questions import get_key
@@ -322,8 +323,8 @@ class Dialogs:
             await ack()
             return
         parsed = parse_submission(submitted, ts_of(self._ingress.now()))
-        if parsed.errors:
-            await ack(response_action="errors", errors=dict(parsed.errors))
+        if errors := parsed.errors or await self._find_wrong_share(submitted.person, parsed.job):
+            await ack(response_action="errors", errors=dict(errors))
             return
         if parsed.job is None:
             await ack()
@@ -350,6 +351,13 @@ class Dialogs:
             await self._show_error(ack, submitted, said)
         else:
             await ack()
+
+    async def _find_wrong_share(self, person: UserId, job: Work | None) -> dict[str, str]:
+        """Return the error of the dialog *Share* if a chosen person can get no share."""
+        if not isinstance(job, ActRequested) or job.verb != "share":
+            return {}
+        wrong = await self._card_questions.find_wrong_share(person, TaskId(job.name), job.who)
+        return {ShareField.PEOPLE.value: wrong} if wrong else {}
 
     async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:
         """Show in the dialog why Taskwire did not accept the submission.

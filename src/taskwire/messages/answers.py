@@ -65,6 +65,7 @@ def offer_task(prompt: str, key: str) -> Message:
     buttons = [
         button(Button.CREATE, "Create", key, style="primary"),
         button(Button.CHANGE_REQUEST, "Change", key),
+        button(Button.OWN_TASKS, "My tasks", "mine"),
     ]
     return question("Create a task with this?", prompt, buttons)
 

@@ -76,7 +76,11 @@ def _full_help() -> Message:
         "Each task has a thread, and your replies in it reach its agent.",
         "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
         _NAMES_HELP.format(options),
-        f"In a task's thread: {thread}. A reply that begins with `//` does not go to the agent.",
+        (
+            f"In a task's thread: {thread}. `!follow` shows live what the agent writes. `!watch` notifies "
+            "you when the task needs somebody, is done or fails. A reply that begins with `//` does not go "
+            "to the agent."
+        ),
     ]
     made = _paragraphs(paragraphs)
     return Message(text=made.text, blocks=(*made.blocks, *_start_buttons()))

@@ -74,6 +74,19 @@ class Shares:
                 self._deps.notes.keep_in(batch, "1", STEERER, link.id, each, ttl_ms=STEERER_TTL_MS)
         return shares
 
+    async def find_refusal(self, link: Link, who: Collection[str]) -> str:
+        """Return why the task of this link is not shared with these people; empty if it may be shared."""
+        for each in who:
+            if is_group(each):
+                continue
+            if each == link.record.owner_slack:
+                return refusals.owner_needs_no_share(await self._people.find_name(UserId(each)))
+            try:
+                await self._require_possible(UserId(each))
+            except UserError as error:
+                return error.sentence
+        return ""
+
     def end(self, requester: Requester, link: Link, who: Collection[str], batch: Batch) -> tuple[str, ...]:
         """End the shares of these people and groups. Return those with whom the task is still shared."""
         shares = tuple(each for each in link.shares if each not in who)

@@ -6,12 +6,14 @@ with whom the task is shared.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+from redis.exceptions import RedisError
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import LinkId, UserId
+from taskwire.domain.ids import LinkId, TaskId, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
@@ -23,11 +25,15 @@ from taskwire.outbox.observing import LONGEST_PROMPT
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
+from taskwire.people.shares import Shares
+from taskwire.redis.decoding import CannotRead
 from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record
 
 # In seconds. If it takes longer to read the agent's output, the dialog for an answer opens without that
 # output.
 QUESTION_TIMEOUT_SECONDS = 3.0
+# In seconds. How long a submission waits for the check of the chosen people. Slack waits three seconds.
+CHECK_TIMEOUT_SECONDS = 1.5
 
 
 @contextlib.contextmanager
@@ -69,6 +75,7 @@ class CardQuestions:
         self._deps = deps
         self._people = people
         self._lookup = lookup
+        self._shares = Shares(deps, people)
 
     async def find_question(self, requester: Requester, link_id: LinkId) -> OpenQuestion:
         """Return the agent's latest output and its choices.
@@ -155,6 +162,19 @@ class CardQuestions:
         with _passing_over_trouble():
             await self._people.require_right_to("share", requester, link, needs_coder=False)
         return link, await self._people.directory.list_group_names()
+
+    async def find_wrong_share(self, person: UserId, task_id: TaskId, who: Collection[str]) -> str:
+        """Return why a task is not shared with the people who were chosen in the dialog.
+
+        The text is empty if nothing is wrong with them, if the person who asks may not share the task, or if
+        Slack or Coder does not answer in time. The job checks all that again.
+        """
+        with contextlib.suppress(TimeoutError, OutsideError, UserError, RedisError, CannotRead):
+            async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+                link = await self._deps.links.find_by_task(task_id)
+                if link is not None and await self._people.can_manage(person, link):
+                    return await self._shares.find_refusal(link, who)
+        return ""
 
     async def _find_open_link(self, requester: Requester, link_id: LinkId) -> Link:
         """Return the link of an existing task that the person may see."""

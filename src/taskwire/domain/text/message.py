@@ -129,6 +129,7 @@ class Button(StrEnum):
     PAUSE_TO_EDIT = "edit.pause"
     # The value is the number of the page, a blank, and the filter. A number may end the action's id.
     LIST_PAGE = "list.page"
+    OWN_TASKS = "list.own"
     # The value is the number of the page of the audit trail, a blank, and the filter.
     AUDIT_PAGE = "audit.page"
     HELP = "help.show"
