@@ -199,7 +199,21 @@ async def test_the_menu_can_be_used_again_after_it_was_used(world: World) -> Non
 
     assert len({before, after_logs, menu_id(world, thread)}) == 3
     assert thread.card().endswith("Watch, Unmute, New like this, Share, Detach, Delete]")
-    assert len(world.alice.reads()) == 2
+    assert len(world.alice.reads()) == 1
+
+
+async def test_logs_open_where_the_card_was_pressed(world: World) -> None:
+    """A person presses *Logs* on the card, in the channel or in the open thread. Slack does not say in which,
+    so the log opens in a dialog, which both show."""
+    thread, _ = await a_question(world)
+
+    await world.alice.clicks(thread, "Logs")
+
+    assert world.alice.dialog() == (
+        f"[Logs]\nWhat the agent of *{TITLE}* wrote last:\n"
+        "There are two configs, old.toml and new.toml.\n\nWhich one should I keep?"
+    )
+    assert world.alice.reads() == []
 
 
 async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: World) -> None:

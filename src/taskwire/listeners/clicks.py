@@ -196,6 +196,11 @@ class Clicks:
         if asked in dialogs:
             dialogs[asked](requester, clicked.trigger_id, LinkId(link))
             return
+        if clicked.button is Button.LOGS and clicked.is_card_menu:
+            # Slack does not say whether the card was pressed in the channel or in its thread. A dialog is
+            # seen in both.
+            self._dialogs.open_logs(requester, clicked.trigger_id, partial(self._logs, clicked, requester))
+            return
         questions: dict[Button | None, Callable[[], Awaitable[Message]]] = {
             Button.LOGS: partial(self._logs, clicked, requester),
             Button.STEPS: partial(self._queries.show_steps, requester, LinkId(link), rest),
@@ -239,7 +244,11 @@ class Clicks:
             raise UserError(*refusals.task_not_created_yet(link))
         requester = requester.model_copy(update={"channel": link.record.channel})
         task = link.record.task_id
-        return await self._queries.answer_or_wait(requester, Logs(TaskName(id=task)), f"logs {task}")
+        question = Logs(TaskName(id=task))
+        if clicked.is_card_menu:
+            # If the account is missing, the dialog asks for it.
+            return await self._queries.answer(requester, question)
+        return await self._queries.answer_or_wait(requester, question, f"logs {task}")
 
     async def _page(self, clicked: Click, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")

@@ -24,7 +24,7 @@ from taskwire.domain.queueing.queues import account, account_score, intake, to_c
 from taskwire.domain.queueing.requests import intake_score
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.message import Dialog, View
+from taskwire.domain.text.message import Dialog, Message, View
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
 from taskwire.listeners.submissions import ID_PATTERN, DialogContext, parse_submission
@@ -140,6 +140,16 @@ class Dialogs:
         """Open the dialog with the link to the task's page in Coder."""
         make_view = partial(self._page_dialog, requester, target)
         self._open_in_background(requester, trigger_id, Dialog.PAGE, make_view)
+
+    def open_logs(
+        self, requester: Requester, trigger_id: str, answer: Callable[[], Awaitable[Message]]
+    ) -> None:
+        """Open the dialog with what the agent wrote last. `answer` returns this as a message."""
+
+        async def make_view() -> View:
+            return forms.logs_dialog(await answer())
+
+        self._open_in_background(requester, trigger_id, Dialog.LOGS, make_view)
 
     def open_share(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
         """Open the dialog with the people and user groups who may steer the task."""

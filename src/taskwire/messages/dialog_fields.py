@@ -22,6 +22,7 @@ TITLES = {
     Dialog.DELETE: "Delete this task",
     Dialog.ANSWER: "Answer",
     Dialog.PAGE: "Open in Coder",
+    Dialog.LOGS: "Logs",
     Dialog.SHARE: "Share",
     Dialog.SETTINGS: "Settings",
     Dialog.PREFERENCES: "Your settings",

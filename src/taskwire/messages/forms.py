@@ -15,7 +15,7 @@ from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.text.agent_questions import Choice, leave_out_choices, read_answer
 from taskwire.domain.text.markdown import cut_at_block
-from taskwire.domain.text.message import Block, Button, Dialog, View
+from taskwire.domain.text.message import Block, Button, Dialog, Message, View
 from taskwire.domain.text.mrkdwn import break_emoji
 from taskwire.messages import blocks
 from taskwire.messages.answer_blocks import answer_block
@@ -212,6 +212,11 @@ def page_dialog(title: str, url: str) -> View:
     name = blocks.bold_name(title)
     page = blocks.button_rows("buttons", [blocks.button(Button.OPEN_CODER, "Open in Coder", url=url)])
     return make_view(Dialog.PAGE, [section("title", name), *page])
+
+
+def logs_dialog(answer: Message) -> View:
+    """Make the dialog that shows what an agent wrote last. `answer` is the same as a message."""
+    return make_view(Dialog.LOGS, answer.blocks)
 
 
 def preferences_dialog(settings: PersonSettings, *, private_metadata: str) -> View:

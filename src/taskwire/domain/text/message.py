@@ -169,6 +169,8 @@ class Dialog(StrEnum):
     ANSWER = "answer"
     # This dialog only shows the link to the task's page.
     PAGE = "page"
+    # This dialog only shows what the agent wrote last.
+    LOGS = "logs"
     SHARE = "share"
     SETTINGS = "settings"
     PREFERENCES = "preferences"
