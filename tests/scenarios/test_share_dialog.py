@@ -76,7 +76,7 @@ async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
 @pytest.mark.parametrize(
     ("profile", "why"),
     [
-        ({"is_restricted": True}, "Gina can't steer a task. Guests of this workspace cannot use Taskwire."),
+        ({"is_restricted": True}, "Gina can't steer a task. Guests in this Slack cannot use Taskwire."),
         (
             {"in_coder": False},
             "Gina can't steer a task. They have no Coder account with their address in Slack.",
