@@ -169,11 +169,6 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
 NO_SUCH_GROUP: Refusal = ("There is no such user group in this workspace.", "Nothing was shared.")
 
 
-def owner_needs_no_share(name: str) -> str:
-    """Say in the dialog *Share* that one of the chosen people is the task's owner."""
-    return f"{escape_line(name, 60) or 'Its owner'} owns the task, and can steer it anyway."
-
-
 def too_many_shares(link: Link, most: int, command: str) -> Refusal:
     """Say that the task was not shared, because it is shared with `most` people and groups already.
 

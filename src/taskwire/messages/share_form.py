@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from taskwire.domain.text.message import Block, Dialog, View
 from taskwire.messages import blocks
-from taskwire.messages.blocks import line, one_line, plain_text, text_piece
+from taskwire.messages.blocks import escape_line, line, one_line, plain_text, text_piece
 from taskwire.messages.dialog_fields import (
     MOST_OPTIONS,
     limit_options,
@@ -97,3 +97,8 @@ def read_change(values: Mapping[str, str], shown: Collection[str]) -> ShareChang
         who=tuple(each for each in chosen if each not in shown),
         no_longer=tuple(each for each in shown if each not in chosen),
     )
+
+
+def owner_needs_no_share(name: str) -> str:
+    """Say in the dialog *Share* that one of the chosen people is the task's owner."""
+    return f"{escape_line(name, 60) or 'Its owner'} owns the task, and can steer it anyway."

@@ -13,7 +13,7 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.mrkdwn import fold_words, split_names
-from taskwire.messages import refusals, teammates
+from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
@@ -80,7 +80,7 @@ class Shares:
             if is_group(each):
                 continue
             if each == link.record.owner_slack:
-                return refusals.owner_needs_no_share(await self._people.find_name(UserId(each)))
+                return share_form.owner_needs_no_share(await self._people.find_name(UserId(each)))
             try:
                 await self._require_possible(UserId(each))
             except UserError as error:
