@@ -30,7 +30,9 @@ async def test_a_direct_message_that_mentions_a_person_is_offered_too(world: Wor
     """Nobody else reads a direct message to the bot, so a mention in it is just text."""
     await world.alice.writes_directly(f"fix what <@{world.bob.id}> found")
 
-    assert world.reader.new_roots() == ["Create a task with this?\n> fix what @Bob found\n[Create] [Change]"]
+    assert world.reader.new_roots() == [
+        "Create a task with this?\n> fix what @Bob found\n[Create] [Change] [My tasks]"
+    ]
 
 
 async def test_a_task_is_shared_by_a_direct_message(world: World) -> None:
