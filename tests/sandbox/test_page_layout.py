@@ -85,7 +85,7 @@ async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
     await world.page.set_viewport_size({"width": 360, "height": 800})
     shop = world.slack.workspace.channel("shop").id
     title = {"type": "link", "text": "Split the customer name into two columns", "url": "https://coder.test"}
-    said = {"type": "text", "text": "Needs you · Needs a decision about the old column · 2 minutes ago"}
+    said = {"type": "text", "text": "Needs you · Needs a decision about the old column · took 12 s"}
     lines = [{"type": "rich_text_section", "elements": [each]} for each in (title, said)]
     facts = {"type": "context", "elements": [words("Alice Adams   Tasks on Docker")]}
     pressed = {"type": "actions", "elements": [button("task.edit", "Answer"), button("task.stop", "Stop")]}

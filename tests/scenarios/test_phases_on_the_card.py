@@ -263,7 +263,7 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
     assert thread.new_messages() == []
     assert [str(each["text"]).partition(":")[0] for each in posted] == ["Done"]
     assert at_once == ("Done", small_text(world, thread))
-    assert phase_line(world, thread) == "Done · “Opened PR #12” · {ago}"
+    assert phase_line(world, thread) == "Done · “Opened PR #12”"
 
 
 async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:

@@ -143,15 +143,16 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
     [
         (Phase.STARTING, "requested {ago}"),
         (Phase.WORKING, "started {ago}"),
-        (Phase.NEEDS_YOU, "{ago}"),
-        (Phase.DONE, "{ago}"),
-        (Phase.FAILED, "{ago}"),
+        (Phase.NEEDS_YOU, "took 12 min"),
+        (Phase.DONE, "took 12 min"),
+        (Phase.FAILED, "took 12 min"),
         (Phase.PAUSED, "{ago}"),
         (Phase.UNCLEAR, "Coder does not say what the workspace is doing"),
     ],
 )
-def test_the_card_says_how_old_its_state_is(phase: Phase, words: str) -> None:
-    """All times on cards are ages, which Slack updates by itself."""
+def test_the_card_says_how_long_an_agent_works_or_took(phase: Phase, words: str) -> None:
+    """While an agent works, the card has the start time, which Slack shows as an age. When the agent has
+    ended, the card says how long it took."""
     drawn = link(phase, None)
     state = drawn.state.model_copy(update={"started_ms": NOON_MS, "since_ms": NOON_MS + 740_000})
 
@@ -431,7 +432,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
 
     assert shown(message) == [
         "Other task",
-        ":raising_hand: Needs you · “Which branch?” · {ago}",
+        ":raising_hand: Needs you · “Which branch?”",
         "~ bob · docker · `other-task`",
         "[Open in Coder]",
         "~ It has no thread. `/task attach other-task` gives it one in the channel where you type it.",

@@ -70,8 +70,6 @@ _PENDING_LABELS = {
     "delete": PhaseLabel("wastebasket", "Deleting…"),
 }
 _WORKSPACE = "Workspace: "
-# Besides the phases in which an agent works, the card of these phases says how old the state is.
-_PHASES_WITH_AGE = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSED, Phase.BROKEN)
 _ENDING_NOTES = {
     "gone": "This task is no longer in Coder, so no agent gets replies here. `/task create` creates a new "
     "one.",
@@ -307,7 +305,10 @@ class _Age(NamedTuple):
 
 
 def _age(link: Link) -> _Age | None:
-    """Return since when the card's phase lasts. Slack keeps the age up to date, so the card needs no edit."""
+    """Return how long the agent has worked, or how long it took.
+
+    Slack keeps an age up to date, so the card needs no edit.
+    """
     state, record = link.state, link.record
     if find_ending(link) is not None:
         return None
@@ -317,10 +318,12 @@ def _age(link: Link) -> _Age | None:
         return _Age("requested ", began or moment_of(record.made_at))
     if state.phase is Phase.WORKING:
         return _Age("started ", began) if began else None
-    if state.phase not in _PHASES_WITH_AGE:
-        return None
-    since_ms = (state.idle_since_ms or state.since_ms) if state.phase is Phase.NEEDS_YOU else state.since_ms
-    return _Age("", from_ms(since_ms)) if since_ms else None
+    if state.phase in (Phase.PAUSED, Phase.BROKEN):
+        return _Age("", from_ms(state.since_ms)) if state.since_ms else None
+    if state.phase in (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED) and link.turn_began_ms:
+        took_ms = (state.idle_since_ms or state.since_ms) - link.turn_began_ms
+        return _Age(f"took {blocks.format_duration(took_ms)}") if took_ms >= 1_000 else None
+    return None
 
 
 def says_same(title: str, prompt: str) -> bool:
