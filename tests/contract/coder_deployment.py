@@ -49,8 +49,8 @@ def add_task(deployment: Scene, state: str) -> None:
 
 
 def fill_path(deployment: Scene, path: str) -> str:
-    """Return a path of the table of routes, with ids and names of this deployment instead of its
-    parameters."""
+    """Return a path from the table of routes, with its parameters replaced by ids and names of this
+    deployment."""
     sandbox = deployment.sandbox
     full = next(each for each in sandbox.world.templates.values() if each.name == "full")
     values = {

@@ -351,7 +351,7 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: Engine) -> None:
-    """If a leased job was removed and appended again, it has a new version and cannot begin an attempt."""
+    """A leased job was removed and appended again. It has a new version, so the old lease is refused."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queues.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))

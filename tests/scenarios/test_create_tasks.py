@@ -121,8 +121,8 @@ async def test_among_several_templates_one_has_to_be_named(world: World) -> None
 
 
 async def test_the_deployment_has_defaults(world: World) -> None:
-    """A command names no template and no preset. The task has those that TASKWIRE_TEMPLATE and
-    TASKWIRE_PRESET name."""
+    """A command names no template and no preset. The task gets the template of TASKWIRE_TEMPLATE and the
+    preset of TASKWIRE_PRESET."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", presets=[world.coder.new_preset("Slow", is_default=True), fast])
     await world.restarts(template="big", preset="fast")

@@ -47,8 +47,8 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
 
 async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
     """Coder closes the connection, so the bot does not know whether the agent got a reply that contains
-    tokens. The store has only the masked text until the bot knows it. In the end, the agent has the masked
-    text once."""
+    tokens. Until the bot has found out, the store has the reply only in masked form. In the end, the agent
+    has the masked text once."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())

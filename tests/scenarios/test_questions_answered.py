@@ -438,8 +438,8 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
 
 
 async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world: World) -> None:
-    """Alice's edit of the prompt waits because Coder fails, and Bob's request waits behind it. The bot tells
-    Alice in place of its question to her. It tells Bob in a private message."""
+    """Alice's edit of the prompt waits because Coder fails, and Bob's request waits behind it. The bot says
+    that both must wait: to Alice, by replacing its question to her; to Bob, in a private message."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")

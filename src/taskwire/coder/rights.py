@@ -36,7 +36,7 @@ READ_USERS = "user:read"
 
 
 class _Answers(RootModel[dict[str, bool]]):
-    """Coder's answers about rights, by name. Our request chooses the names."""
+    """Coder's answer: whether we have each right. Its keys are the names that our request gave the checks."""
 
 
 @dataclass(frozen=True)

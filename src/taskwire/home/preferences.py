@@ -80,8 +80,8 @@ class Preferences:
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # If a person changes the quiet hours, the quiet hours may end twice. Then each end gets its own
-        # message.
+        # If a person changes the quiet hours, the quiet hours may end twice. The time is in the job's id, so
+        # that a second summary is queued though the first still waits.
         name = f"summary:{context.now_ms}"
         batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
         return done(tell_person(work.person, name, message, batch, message_kind="summary"))

@@ -3,7 +3,8 @@
 Text from people, agents and Coder goes into `rich_text` and `plain_text`. Slack shows these without reading
 markup, so a star in a title stays a star. Only Taskwire's own words and times are in `mrkdwn`, where a star
 makes text bold. This module limits the lengths of texts. `slack/drafts.py` keeps a whole message within
-Slack's limits. The other modules of this folder decide what a message says.
+Slack's limits. Slack's limits on the number of blocks are in `taskwire_sandbox/slack/block_rules.py`. The
+other modules of this folder decide what a message says.
 """
 
 import re

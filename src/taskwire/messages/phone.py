@@ -12,7 +12,7 @@ from taskwire.messages.blocks import cut, one_line
 LETTERS_PER_LINE = 38
 LETTERS_PER_SMALL_LINE = 46
 OWNER_LENGTH = 20
-# In letters. If the template would be shorter than this, it is left out.
+# In letters. The template is not cut to less than this. If it does not fit then, it is left out.
 _TEMPLATE_LENGTH = 12
 # The width of the gap that Slack leaves between two facts, in letters.
 _GAP = 3

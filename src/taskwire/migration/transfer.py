@@ -187,11 +187,15 @@ class Transfer:
         raise fence.refusal(left, self._source.where)
 
     async def _require_replaceable(self, there: Fence | None, *, replaces: bool) -> None:
-        """Raise `UserError` if the data in the target may still be needed and `replaces` is false.
+        """Raise `UserError` if the target has data, has no fence, and `replaces` is false.
 
-        The data is not needed if it was moved to another store, or if it is an incomplete copy. `there` is
-        the target's fence, which shows this; None if there is none. Raise `UserError` also if a move out of
-        the target was interrupted, or if a process uses the target.
+        `there` is the target's fence; None if there is none. A target with a fence may be replaced even if
+        `replaces` is false, because its data was moved away or is an incomplete copy. There is one exception:
+        if the fence says `leaving`, a move out of the target was interrupted. Then raise `UserError`, even if
+        `replaces` is true.
+
+        If `replaces` is true and the target has data and no fence, raise `UserError` if a process uses the
+        target.
         """
         target = self._target
         if there is not None and there.state == "leaving":

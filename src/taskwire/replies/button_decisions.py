@@ -176,9 +176,10 @@ class ReplyDecisions:
         return await self._show_decision(link, work, sending.now, batch, is_last=False)
 
     async def _is_asked_with_held(self, link: Link, job_id: str) -> bool:
-        """Return whether the question about the held replies is open and asks about this reply too.
+        """Return whether this reply made the hold and the question about the held replies is still open.
 
-        It asks about this reply if the reply consists of the word `stop` and has paused the task.
+        A reply makes the hold if it is only `stop` or a similar word, or if it is only `pause` and its author
+        then pressed *Stop the task*. The question about the held replies then covers this reply too.
         """
         is_theirs = link.hold is not None and link.hold.reply_id == job_id
         return is_theirs and await questions.find_open(self._deps, link, questions.HELD_REPLIES) is not None

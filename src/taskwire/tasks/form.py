@@ -97,8 +97,8 @@ class CreateForm:
     ) -> View:
         """Return the form with another template and the values that the person has entered so far.
 
-        Raises UserError if the person may no longer create tasks. `metadata` returns the form's private
-        metadata for the id of the shown template.
+        Raises UserError if the person may no longer create tasks. `metadata` is called with the id of the
+        shown template, and returns the form's private metadata.
         """
         await self._people.get_account(person)
         coder = await self._people.accounts.get_client(person)

@@ -156,7 +156,7 @@ class ThreadQueries:
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
         if work.text == REPLY_REFUSED and work.question == "too_fast":
-            # The answer shows nothing of the task, and nobody can check anything while Coder is away.
+            # Check nothing: the answer shows nothing of the task, and Coder may be away.
             return
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
         if link.end_reason is None and work.question in WITH_BUTTON:

@@ -70,10 +70,10 @@ def workspace_status(build: Build) -> str:
 
 
 def current_state(task: Task, status: str) -> State | None:
-    """Return the agent's latest report as a state; None if there is no report.
+    """Return the agent's latest report as a state. A report from before the latest start does not count.
 
-    A report from before the latest start does not count. There is one exception to None: if the task is
-    initializing, the state is `working` with a text of Coder's own.
+    Without a report: if the task is initializing, return `working` with a text of Coder's own; otherwise
+    None.
     """
     workspace = task.workspace
     build, report = workspace.latest, workspace.latest_status

@@ -96,7 +96,7 @@ class Manifest:
 
 
 def read(raw: Json | None) -> Manifest:
-    """Read a manifest. None means that everything is granted."""
+    """Read a manifest. Without one (`raw` is None), everything is granted."""
     if raw is None:
         return Manifest()
     features, settings = raw.get("features", {}), raw.get("settings", {})

@@ -245,8 +245,8 @@ def _choice(number: int) -> str:
 async def press(
     flow: Flow, actor: Actor, find: Callable[[], tuple[str, str, str] | None], channel: str = ""
 ) -> None:
-    """Press the button that `find` returns. If Slack reports an error, or the bot is killed or does not know
-    the outcome, press again, until the flow is over or the button is gone.
+    """Press the button that `find` returns, as a person does: again after an error, after the bot was killed,
+    or after an unclear answer (see `_count_doubts`). Stop when the flow is over or the button is gone.
 
     `find` returns the message's ts, the action's id and the value, or None if the button is gone. The button
     is in the actor's channel, or in `channel` if it is given.

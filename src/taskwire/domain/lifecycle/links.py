@@ -104,7 +104,7 @@ class Hold(SealedModel):
 
     person: UserId
     at: Ts
-    # The id of the reply's job if the person wrote nothing but `stop`, and so may have meant it as text.
+    # The id of the reply's job if the person wrote only a word like `stop`, and may have meant it as text.
     reply_id: Readable = ""
 
 
