@@ -18,7 +18,7 @@ COUNTED = {
     "thread backfilled": "threads read after a gap",
     "outcome of a post unknown, searched Slack for it, posted again if not found": "posts looked for",
     "outcome of a post unknown, message found in Slack, not posted again": "posts found at once",
-    "outcome of a reply unknown, searched the agent's log for it": "inputs looked for",
+    "outcome of a reply was unknown, decided from the agent's log": "inputs looked for",
     "redis may have lost writes, effects checked first": "redis was another one",
     "redis is away": "redis was away",
     "redis answers but gives no jobs": "redis refused work",

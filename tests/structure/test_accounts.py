@@ -17,8 +17,8 @@ ASK_FOR_NOBODY = {
     "people/directory.py",
     "people/permissions.py",
     "polling/poller.py",
-    "tasks/authorize.py",
     "tasks/connect.py",
+    "tasks/connect_by_oauth.py",
     "tasks/lookup.py",
 }
 

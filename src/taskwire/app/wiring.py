@@ -89,11 +89,11 @@ from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.state.retention import KeptTimes, Retention
 from taskwire.state.settings import SettingsStore
-from taskwire.tasks.authorize import AccountAuthorizer
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsSaver, SettingsForm
 from taskwire.tasks.connect import AccountConnector
+from taskwire.tasks.connect_by_oauth import AccountAuthorizer
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.link_previews import LinkPreviews

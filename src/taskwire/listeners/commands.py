@@ -42,7 +42,7 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.slack import inbound
 from taskwire.slack.inbound import SlashCommand
 from taskwire.slack.manifest import SLASH_COMMAND
-from taskwire.tasks.authorize import make_offer_to_connect
+from taskwire.tasks.connect_by_oauth import make_offer_to_connect
 from taskwire.tasks.offered_commands import OfferedCommands, find_offered, keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
 

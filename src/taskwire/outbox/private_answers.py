@@ -26,6 +26,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.outbox.home_requests import answer_in_home
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
+from taskwire.redis.error_reasons import reason
 from taskwire.slack.call_priorities import Priority, retry_while_rate_limited, wait_for_capacity
 from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
@@ -202,9 +203,11 @@ class PrivateAnswers:
         try:
             async with asyncio.timeout(HAND_OVER_TIMEOUT_SECONDS):
                 await self._queues.write(batch)
-        except (RedisError, TimeoutError):
+        except (RedisError, TimeoutError) as error:
             _log.warning(
-                "process stops, private answers lost: no other process took them", count=len(answers)
+                "process stops, private answers may be lost: writing them as jobs failed",
+                count=len(answers),
+                error=reason(error),
             )
 
     async def _show_all(self, pending: deque[PrivateAnswer]) -> None:

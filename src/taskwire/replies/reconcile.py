@@ -134,7 +134,7 @@ class Reconciler:
         # No call may be made after this point. If a call failed, the reply would be sent again.
         context.record_reconciled(found or "unclear", has_taken_effect=decision == "delivered")
         _log.info(
-            "outcome of a reply unknown, searched the agent's log for it",
+            "outcome of a reply was unknown, decided from the agent's log",
             job=context.job.id,
             found=found,
             decision=decision,

@@ -35,7 +35,7 @@ from taskwire.tasks.connect import AccountConnector, make_deletion
 from taskwire.tasks.renew_account import with_tokens
 from taskwire.telemetry import logger
 
-_log = logger("taskwire.tasks.authorize")
+_log = logger("taskwire.tasks.connect_by_oauth")
 
 
 class AccountAuthorizer:
