@@ -107,7 +107,7 @@ class Bench:
 
     async def job(self, job_id: str) -> Job:
         """Return the waiting job with this id."""
-        return Job.model_validate_json((await self._fields("jobs"))[f"body|{job_id}"])
+        return Job.model_validate_json((await self._fields("jobs"))[f"body|{job_id}"], context=QUEUE)
 
     async def state(self) -> dict[str, str]:
         """Return the stored state of the queue."""

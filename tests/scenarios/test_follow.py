@@ -52,7 +52,7 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
     await world.passes(6)
     second = _shows(world, thread, ts)
 
-    await world.alice.clicks(thread, "Stop following")
+    await world.alice.clicks(thread, "Unfollow")
     await world.passes(6)
 
     assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
@@ -242,7 +242,7 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
 
 
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
-    """The card's menu has *Follow*. While somebody follows the agent, the menu has *Stop following*
+    """The card's menu has *Follow*. While somebody follows the agent, the menu has *Unfollow*
     instead."""
     thread = await world.alice.mentions("fix it")
     world.task("fix-it").becomes("working", "On it")
@@ -253,10 +253,10 @@ async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
     await world.alice.clicks(thread, "Follow")
     await world.passes(4)
     again = thread.card()
-    await world.alice.clicks(thread, "Stop following")
+    await world.alice.clicks(thread, "Unfollow")
     await world.passes(6)
 
     assert "[⋯ Open in Coder, Follow, Logs, " in offered
-    assert "[⋯ Open in Coder, Stop following, Logs, " in again
+    assert "[⋯ Open in Coder, Unfollow, Logs, " in again
     assert thread.new_messages() == ["Stopped following *Fix it*. The task goes on."]
     assert world.alice.reads() == []

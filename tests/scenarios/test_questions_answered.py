@@ -462,7 +462,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
     assert by_bob == [waits.format("muting")]
     assert (by_alice, in_place) == ([], waits.format("editing the prompt of"))
     assert world.alice.sees().startswith("*Fix the login* has a new prompt.")
-    assert [each.partition(", so")[0] for each in world.alice.hears()] == ["Bob muted *Fix that instead*"]
+    assert [each.partition(" (")[0] for each in world.alice.hears()] == ["Bob muted *Fix that instead*"]
     world.bob.reads()
     thread.new_messages()
 

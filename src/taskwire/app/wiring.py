@@ -36,7 +36,7 @@ from taskwire.listeners.clicks import Clicks
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress
-from taskwire.listeners.messages import Messages
+from taskwire.listeners.messages import Messages, find_bar_on_arrival
 from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
 from taskwire.notices.agent_sessions import SessionStatuses
@@ -224,7 +224,7 @@ class Parts:
     ) -> Self:
         people = People(deps, settings.admins, settings.shared_channels)
         alerts = AdminAlerts(deps, settings.admins)
-        receiver = ReplyReceiver(deps, inbox, people.find_known_bar)
+        receiver = ReplyReceiver(deps, inbox, partial(find_bar_on_arrival, people))
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
         # One object for all handlers, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)

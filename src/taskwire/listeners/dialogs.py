@@ -4,10 +4,12 @@ A dialog must open within three seconds, while its trigger is valid. A dialog ca
 private metadata. The worker checks permissions, as for every job.
 """
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
@@ -366,7 +368,9 @@ class Dialogs:
         """Return the error of the dialog *Share* if a chosen person can get no share."""
         if not isinstance(job, ActRequested) or job.verb != "share":
             return {}
-        wrong = await self._card_questions.find_wrong_share(person, TaskId(job.name), job.who)
+        wrong = ""
+        with contextlib.suppress(RedisError):
+            wrong = await self._card_questions.find_wrong_share(person, TaskId(job.name), job.who)
         return {ShareField.PEOPLE.value: wrong} if wrong else {}
 
     async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:

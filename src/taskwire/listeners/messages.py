@@ -4,6 +4,7 @@ Bolt would acknowledge an event before its listener runs. So a middleware of the
 the claim fails, the event is not acknowledged, and Slack delivers the event again.
 """
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
+from taskwire.domain.allowed import Barred
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
 from taskwire.domain.parsing.bare_words import STOP_SIGN
@@ -28,6 +30,7 @@ from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox.home_requests import show_opened_home
 from taskwire.outbox.private_answers import show_privately
 from taskwire.people.directory import Directory
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import limit_of_previews, limit_of_verb
@@ -321,3 +324,10 @@ class Messages:
 
 async def _do_nothing() -> None:
     """Do nothing: the middleware has handled the event."""
+
+
+async def find_bar_on_arrival(people: People, person: UserId) -> Barred:
+    """Return why the author of a message may not use the bot; empty if nothing is known, or Redis is away."""
+    with contextlib.suppress(RedisError):
+        return await people.find_known_bar(person)
+    return ""

@@ -45,7 +45,7 @@ class _Entry(NamedTuple):
 
 _PAGE = _Entry(Button.PAGE, "Open in Coder", "the task's page, with its terminal")
 _FOLLOW = _Entry(Button.FOLLOW, "Follow", "show what it writes, live")
-_UNFOLLOW = _Entry(Button.UNFOLLOW, "Stop following", "the agent works on")
+_UNFOLLOW = _Entry(Button.UNFOLLOW, "Unfollow", "the agent works on")
 _LOGS = _Entry(Button.LOGS, "Logs", "what it wrote last")
 # Everybody sees the same menu, so the entry itself says that its owner does not need it.
 _WATCH = _Entry(Button.WATCH, "Watch", "notify me too, beside its owner")

@@ -35,7 +35,7 @@ def showing(link: Link, lines: str, until_ms: int) -> Message:
     layout = [section("live", words)]
     if lines.strip():
         layout.append(code_block("text", lines))
-    layout += button_rows("buttons", [button(Button.UNFOLLOW, "Stop following", link.id)])
+    layout += button_rows("buttons", [button(Button.UNFOLLOW, "Unfollow", link.id)])
     return Message(text=cut(f"{words}\n{written}".strip(), TEXT_LENGTH), blocks=tuple(layout))
 
 

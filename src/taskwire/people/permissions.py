@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel
-from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError
 from taskwire.coder.rights import sees_everything
@@ -110,14 +109,14 @@ class People:
         """Return why the person may not use the bot, as far as this is known without a call to Slack.
 
         Return an empty text if it is not known, or if the settings restrict the bot to no people. This is for
-        what arrives. `get_profile` decides when the request is carried out.
+        what arrives. `get_profile` decides when the request is carried out. Raises RedisError.
         """
         if not self._deps.allowed.is_about_people:
             return ""
         try:
             profile = await self._known.get_profile(person)
             return await self._find_bar(person, profile, self._known)
-        except (NotKnown, RedisError):
+        except NotKnown:
             return ""
         except UserError:
             return "stranger"

@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from redis.exceptions import RedisError
-
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, TaskId, UserId
@@ -167,9 +165,9 @@ class CardQuestions:
         """Return why a task is not shared with the people who were chosen in the dialog.
 
         The text is empty if nothing is wrong with them, if the person who asks may not share the task, or if
-        Slack or Coder does not answer in time. The job checks all that again.
+        Slack or Coder does not answer in time. The job checks all that again. Raises RedisError.
         """
-        with contextlib.suppress(TimeoutError, OutsideError, UserError, RedisError, CannotRead):
+        with contextlib.suppress(TimeoutError, OutsideError, UserError, CannotRead):
             async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
                 link = await self._deps.links.find_by_task(task_id)
                 if link is not None and await self._people.can_manage(person, link):

@@ -38,7 +38,7 @@ export const STEPS = [
         "“!follow” shows what the agent writes, in one message that is edited in place. Nobody is called.",
     ],
     act: (hand) => hand.reply("!follow"),
-    until: (hand) => hand.thread.list.textContent.includes("Live for everybody"),
+    until: (hand) => hand.thread.list.textContent.includes("live for everybody"),
     spot: (hand) => hand.newestNode(),
     seconds: 5,
   },
