@@ -82,10 +82,10 @@ def with_secrets_of_files(given: dict[str, object]) -> dict[str, object]:
 
 def read_secret(file: Path, name: str) -> str:
     """Return the secret in a file. Raise ValueError with a sentence if the file has no valid secret."""
-    if file.exists() and not file.is_file() and not file.is_dir():
-        # Reading a pipe would wait for a writer.
-        raise ValueError(f"The file in {name}_FILE cannot be read: it is no file")
     try:
+        if file.exists() and not file.is_file() and not file.is_dir():
+            # Reading a pipe would wait for a writer.
+            raise ValueError(f"The file in {name}_FILE cannot be read: it is no file")
         with file.open("rb") as opened:
             content = opened.read(MAX_SECRET_BYTES + 1)
         if len(content) > MAX_SECRET_BYTES:

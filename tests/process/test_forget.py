@@ -1,6 +1,7 @@
 """`taskwire forget` removes what is stored about a person, also while a bot runs."""
 
 import json
+import re
 
 from redis.asyncio import Redis
 
@@ -182,7 +183,10 @@ async def test_without_a_running_bot_the_threads_are_left_to_it(place: Place, re
     again = await forget(place, alice)
 
     assert code == 1
-    assert "  waiting requests: 2\n" in said
+    # A job that the bot had not finished when it stopped may name Alice too.
+    waiting = re.search(r"  waiting requests: (\d+)\n", said)
+    assert waiting is not None
+    assert int(waiting[1]) in (2, 3)
     assert (
         "Not removed: 2 threads of tasks. Taskwire removes the person from them while it runs; run this "
         "again then.\n"

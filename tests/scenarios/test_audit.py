@@ -251,6 +251,6 @@ async def test_administrators_are_told_that_somebody_changed_the_trail(world: Wo
     await world.bob.types("/task audit who=nobody")
 
     assert world.bob.reads() == [
-        ":warning: This list was changed at entry 1: it is missing. Compare it with Taskwire's log. "
+        ":warning: The list is wrong at entry 1: it is missing. Compare it with Taskwire's log. "
         "Nothing fits `who=nobody`."
     ]

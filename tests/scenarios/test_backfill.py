@@ -340,7 +340,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
     assert task.inputs == []
     assert world.bob.reads() == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
     ]
     await is_quiet(world)
 

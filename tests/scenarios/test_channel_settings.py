@@ -28,7 +28,7 @@ OWN = (
     "When a task needs you: {calls}\n"
     "Quiet from: {begins}\n"
     "Quiet until: {ends}\n"
-    "Times are in your time zone. Each message is also in its thread.\n"
+    "Times are in your time zone. Threads still get every message.\n"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="Not set")
 EVERYWHERE = {
@@ -223,9 +223,7 @@ async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: Worl
     await world.bob.replies(later, "use main")
     await world.passes(seconds=5)
 
-    assert told == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
-    ]
+    assert told == ["The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"]
     assert len(refused) == 1
     assert (task.inputs, task.status) == ([], "active")
     assert world.coder.tasks[-1].inputs == ["use main"]

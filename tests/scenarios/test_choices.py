@@ -23,8 +23,7 @@ ASKED = """\
 
 
 OFFERED = (
-    "The agent did not get your choice: only Alice can steer this task.\n"
-    "> 2. release-2\n[Ask Alice to pass it on]"
+    "The agent did not get your choice: you can't steer this task.\n> 2. release-2\n[Ask Alice to pass it on]"
 )
 
 

@@ -389,7 +389,7 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
     await world.alice.types("/task logs lost")
 
     assert [timeless(said) for said in world.alice.reads()] == [
-        "*Fix it* has no log while its workspace is not running. Try again when it runs.",
+        "*Fix it* has no log in Coder now: its workspace is not running. Try again when it runs.",
         "The agent of *Fix that* is not reachable, so I can't read its log. Its last report was <{ago}>: "
         "“Reading code”. Try again when the agent is back, or press *Retry* on the task's card.",
     ]

@@ -26,8 +26,8 @@ from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies already wait for the agent. Those marked :warning: were not delivered. Write them again "
-    "later."
+    "200 replies already wait for the agent, so the newer ones, with :warning:, were not delivered. Write "
+    "them again later."
 )
 TOO_MUCH = (
     "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "

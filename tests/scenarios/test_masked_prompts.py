@@ -8,7 +8,7 @@ from .test_overdue import set_channel
 from .test_secrets_kept import SECRET
 from .world import World
 
-HINT = "••• hides a secret. Put one in its place, or leave that part out."
+HINT = "••• hides a secret. Write the secret there, or leave that part out."
 PROMPT = f"fix the login with {SECRET}"
 
 

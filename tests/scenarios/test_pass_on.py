@@ -12,7 +12,7 @@ from .running_tasks import TITLE, a_task
 from .waiting import a_busy_agent, comes_up
 from .world import World
 
-OFFERED = "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+OFFERED = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 WAS_PASSED = "Alice passed it on. The reaction on your reply shows when the agent has it."
 CHANGED = f"Bob has changed the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"

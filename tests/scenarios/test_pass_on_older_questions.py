@@ -11,7 +11,7 @@ from taskwire_sandbox.slack.backend import Ephemeral
 
 from .people import Thread, buttons
 from .running_tasks import a_task
-from .test_pass_on import BUTTONS, CHANGED, PASSED, bob_asks
+from .test_pass_on import BUTTONS, CHANGED, PASSED, WAS_PASSED, bob_asks
 from .test_pass_on_whole import change_content
 from .world import World
 
@@ -136,3 +136,44 @@ async def test_a_double_click_does_not_send_a_changed_file(world: World) -> None
 
     assert "rm -rf the lot" in world.alice.sees()
     assert task.inputs == []
+
+
+async def sends_to_task(world: World, reply: str) -> None:
+    """Let Alice use *Send to its task* in the menu of Bob's reply."""
+    answer = await world.slack.message_shortcut(world.alice.id, "general", reply, "send_to_task")
+    assert answer.ok, answer
+    await world.settles()
+    await world.passes(seconds=3)
+
+
+async def test_a_reply_that_alice_has_sent_is_not_passed_on_too(world: World) -> None:
+    """Bob asks Alice to pass his reply on. She sends it to the task with the shortcut instead. The question
+    about it is settled, so the agent gets the reply once."""
+    _, task, reply = await an_asked_reply(world)
+    world.alice.reads()
+
+    await sends_to_task(world, reply)
+    settled = world.bob.sees()
+    await world.alice.presses("Pass it on")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert settled == WAS_PASSED
+    assert world.alice.sees().startswith("You passed this on: <!date^")
+
+
+async def test_nobody_is_asked_about_a_reply_that_alice_has_sent(world: World) -> None:
+    """Alice sends Bob's reply to the task with the shortcut. Then he presses *Ask Alice to pass it on*, which
+    he still sees. He learns that she has passed it on, and she is asked nothing."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    reply = await world.bob.replies(thread, "please add a test")
+    world.bob.reads()
+
+    await sends_to_task(world, reply)
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.passes(seconds=3)
+
+    assert world.bob.sees().startswith("Alice passed this on: <!date^")
+    assert world.alice.reads() == []
+    assert task.inputs == ["Bob wrote:\nplease add a test"]

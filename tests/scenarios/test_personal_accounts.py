@@ -19,9 +19,7 @@ CONNECT_AGAIN = (
     "The agent does not get your replies here. Coder refuses my token for your account. `/task connect` "
     "connects it again."
 )
-NOT_BOBS_AGENT = (
-    "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
-)
+NOT_BOBS_AGENT = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 UNWATCHED = ":warning: Not up to date since <{date_short_pretty} at {time}>: Alice must connect Coder again."
 ROUTES = (
     "tasks.create",
@@ -277,7 +275,7 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
     await personal.bob.clicks(thread, "Stop")
 
     assert personal.bob.reads() == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]",
+        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]",
         "*Fix the login* belongs to Alice, so you can't stop it. "
         "Ask Alice to let you: `!share @Bob` in its thread.",
     ]

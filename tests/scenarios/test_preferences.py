@@ -16,7 +16,7 @@ DIALOG = (
     "When a task needs you: {calls}\n"
     "Quiet from: {begins}\n"
     "Quiet until: {ends}\n"
-    "Times are in your time zone. Each message is also in its thread.\n"
+    "Times are in your time zone. Threads still get every message.\n"
     "[Save]"
 )
 ASKED = "Which config should I keep?\nNeeds you: Fix the login redirect. Reply here to go on.\n[Logs]"

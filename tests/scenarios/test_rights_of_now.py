@@ -276,7 +276,7 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
 
     assert (before, thread.receipt(reply), task.inputs) == (["hourglass_flowing_sand"], [], [])
     told = (
-        "The agent did not get your reply: only Alice can steer this task."
+        "The agent did not get your reply: you can't steer this task."
         if loses == "group"
         else NOT_TO_THE_AGENT
     )

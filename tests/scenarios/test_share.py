@@ -275,7 +275,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
 
     assert (task.inputs, thread.receipt(reply)) == ([], [])
     assert world.bob.reads() == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
     ]
     thread.new_messages()
 
@@ -373,7 +373,7 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
 
     assert world.alice.reads() == [
         f"*{TITLE}* is shared with 20 people and groups, which is the limit. Nothing was changed. "
-        "Share it with a user group, or end other shares with `!unshare @who`."
+        "End other shares first with `!unshare @who`."
     ]
 
 

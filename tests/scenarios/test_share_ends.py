@@ -15,7 +15,7 @@ NOT_EDITED = (
     "thread."
 )
 # A bare `stop` of a person who may not steer is a reply.
-NOT_A_WORD = "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+NOT_A_WORD = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 
 
 async def a_shared_task(world: World) -> tuple[Thread, SandboxTask]:
@@ -72,7 +72,7 @@ async def test_a_share_ends_while_coder_does_not_answer(world: World, way: str) 
 
     assert told == [ONLY_ALICE if way == "verb" else only_alice(task)]
     assert task.inputs == []
-    assert world.bob.reads()[-1].startswith("The agent did not get your reply: only Alice can steer")
+    assert world.bob.reads()[-1].startswith("The agent did not get your reply: you can't steer")
     thread.new_messages()
     world.alice.reads()
 

@@ -13,7 +13,7 @@ async def test_a_task_is_not_shared_with_a_group_that_does_not_exist(world: Worl
 
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}> <!subteam^SNOPE|@nobody>")
 
-    assert world.alice.reads() == ["There is no such user group in this workspace. Nothing was shared."]
+    assert world.alice.reads() == ["There is no such user group in this Slack. Nothing was shared."]
     link = await world.bot.parts.deps.links.find_by_task(TaskId(task.id))
     assert link is not None
     assert link.shares == ()

@@ -219,7 +219,7 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
 
     assert (task.status, task.inputs) == ("active", [])
     assert world.bob.reads() == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
     ]
     assert thread.new_messages() == []
 

@@ -369,7 +369,7 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
         ". I check what I did after that before I repeat it. If I am silent in a newer thread, write a reply "
-        "there and I find its task. Tasks that were muted after that call people again."
+        "there and I find its task. Tasks that were muted since then call people again."
     ]
 
 

@@ -290,7 +290,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
     await world.alice.clicks(thread, "Send again")
 
     assert before == []
-    assert said == ["Did the agent get the old text? *Send again* above sends the new text:\n> use main"]
+    assert said == ["The agent may have the old text. *Send again* above sends the new text:\n> use main"]
     assert task.inputs == ["use main"]
 
 

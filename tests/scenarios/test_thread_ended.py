@@ -12,6 +12,7 @@ DETACHED = (
     "Not delivered: this thread is detached. `/task attach {}` gives its task a new one.\n"
     "[Attach again] [New task]"
 )
+ATTACHED = "The task has a <{}|new thread>. Replies here are not sent there."
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
@@ -60,7 +61,7 @@ async def test_attach_again_gives_the_task_a_new_thread(world: World) -> None:
     assert card.startswith("Working: Fix the login.")
     roots = [str(each["ts"]) for each in world.slack.messages(thread.channel) if "metadata" in each]
     where = world.slack.backend.permalink(thread.channel, roots[-1])
-    assert thread.all_messages()[-1] == f"The task has a <{where}|new thread>."
+    assert thread.all_messages()[-1] == ATTACHED.format(where)
     assert thread.card().startswith(f"Moved: Fix the login. The task has a <{where}|new thread>.")
     assert thread.new_messages() == []
     assert task.status == "active"

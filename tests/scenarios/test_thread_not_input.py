@@ -62,7 +62,7 @@ async def test_a_person_who_may_not_steer_is_told_once_and_privately(world: Worl
     assert task.inputs == []
     assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
     assert world.bob.reads() == [
-        "The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"
+        "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
     ]
 
 
@@ -79,7 +79,7 @@ async def test_a_person_who_may_not_steer_is_told_although_another_reply_waits(w
     await world.passes(seconds=5)
 
     assert told == (
-        ["The agent did not get your reply: only Alice can steer this task.\n[Ask Alice to pass it on]"],
+        ["The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"],
         [],
         ["hourglass_flowing_sand"],
     )

@@ -74,7 +74,7 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
     await world.alice.replies(thread, "!help")
     (said,) = world.alice.reads()
     assert said.startswith("*In a task's thread*, a plain reply goes to the agent. These do not:\n`!")
-    assert said.endswith("`/task help` lists the commands that work anywhere.")
+    assert said.endswith("Outside threads, `/task help` lists more.")
     assert said.count("/task") == 1
 
 
@@ -163,7 +163,7 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. Write the new prompt, then choose *Stop, then edit*.\n[Edit prompt]"
+        "*Fix the login* is running. Save the new prompt, then choose *Stop, then edit*.\n[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 

@@ -101,8 +101,8 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
     assert carol.dialog() == (
         "[Connect Coder]\n"
         "Token from Coder: \n"
-        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I use it "
-        "once, to make my own token, and store only that, encrypted.\n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I swap it "
+        "for my own token if Coder allows that, and store it encrypted.\n"
         "[Connect]"
     )
 
@@ -154,7 +154,7 @@ async def test_a_request_is_given_up_after_a_week_without_an_account(both: World
     await both.passes(600)
 
     assert carol.reads() == [
-        "No Coder account was connected for a week, so creating *fix the logout* failed. Ask again."
+        "Within a week, no Coder account was connected, so creating *fix the logout* failed. Ask again."
     ]
     assert await both.dead_letters() == []
 

@@ -132,15 +132,15 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
     [
         (
             "create template= go",
-            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+            "`template` has no value. Write `template=VALUE`, with no space around `=`.",
         ),
         (
             "create --template",
-            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+            "`template` has no value. Write `template=VALUE`, with no space around `=`.",
         ),
         (
             "create --template --preset a go",
-            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+            "`template` has no value. Write `template=VALUE`, with no space around `=`.",
         ),
         ('create template="" go', '`template` has no value. Write `template="VALUE"`.'),
         ('create template="a go', 'The quote after `template` is never closed. Write `template="VALUE"`.'),

@@ -4,6 +4,7 @@ Bolt would acknowledge an event before its listener runs. So a middleware of the
 the claim fails, the event is not acknowledged, and Slack delivers the event again.
 """
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -74,6 +75,9 @@ OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
 _log = logger("taskwire.listeners.messages")
 Body = Mapping[str, object]
+
+# How long a message may wait to learn who its author is. Slack waits three seconds for the claim.
+KNOWN_BAR_SECONDS = 0.3
 
 
 class Messages:
@@ -327,7 +331,8 @@ async def _do_nothing() -> None:
 
 
 async def find_bar_on_arrival(people: People, person: UserId) -> Barred:
-    """Return why the author of a message may not use the bot; empty if nothing is known, or Redis is away."""
-    with contextlib.suppress(RedisError):
-        return await people.find_known_bar(person)
+    """Return why the author of a message may not use the bot; empty if Redis does not say so at once."""
+    with contextlib.suppress(RedisError, TimeoutError):
+        async with asyncio.timeout(KNOWN_BAR_SECONDS):
+            return await people.find_known_bar(person)
     return ""

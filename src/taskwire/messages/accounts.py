@@ -180,7 +180,7 @@ def too_many_wait(most: int, ways: ConnectWays) -> Message:
 
 def request_given_up(wish: str) -> Message:
     """Say that a request has waited a week for an account, and was given up."""
-    return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")
+    return statement(f"Within a week, no Coder account was connected, so {wish} failed. Ask again.")
 
 
 def account_needed(ways: ConnectWays) -> Message:
@@ -276,7 +276,7 @@ def connect_dialog(coder_url: str, private_metadata: str) -> View:
         make_field(PASTE_FIELD, "Token from Coder", element),
         small_text(
             "kept",
-            f"{where}I use it once, to make my own token, and store only that, encrypted.",
+            f"{where}I swap it for my own token if Coder allows that, and store it encrypted.",
         ),
     ]
     return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

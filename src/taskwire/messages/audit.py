@@ -52,7 +52,7 @@ def exported() -> Message:
 
 def chain_is_broken(number: int, reason: str) -> str:
     """Say that somebody has changed the audit trail in the store."""
-    return f":warning: This list was changed at entry {number}: {reason}. Compare it with Taskwire's log."
+    return f":warning: The list is wrong at entry {number}: {reason}. Compare it with Taskwire's log."
 
 
 def _line(stored: StoredEntry) -> str:

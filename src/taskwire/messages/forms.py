@@ -45,7 +45,7 @@ PROMPT_EMPTY = "The prompt cannot be empty."
 ANSWER_EMPTY = "Write your reply."
 ANSWER_NOT_CHOSEN = "Choose one, or write your reply."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
-PROMPT_MASKED = f"{MASK} hides a secret. Put one in its place, or leave that part out."
+PROMPT_MASKED = f"{MASK} hides a secret. Write the secret there, or leave that part out."
 CHANNEL_MISSING = "Choose where its thread opens."
 
 

@@ -36,7 +36,7 @@ def help_text(topic: str | None = None) -> Message:
 
 def thread_help() -> Message:
     """Show what people can type in a task's thread."""
-    return _paragraphs([_thread_verbs_help(), "`/task help` lists the commands that work anywhere."])
+    return _paragraphs([_thread_verbs_help(), "Outside threads, `/task help` lists more."])
 
 
 def message_help(*, is_direct: bool) -> Message:

@@ -75,7 +75,7 @@ def reply_deleted_late(author: str) -> Message:
 
 def unknown_reply_edited(text: str) -> Message:
     """Say that a reply was edited, and that nobody knows whether the agent has the earlier text."""
-    words = "Did the agent get the old text? *Send again* above sends the new text:"
+    words = "The agent may have the old text. *Send again* above sends the new text:"
     return _notice_about(words, text)
 
 
@@ -152,8 +152,8 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 def too_many_replies(most: int) -> Message:
     """Say that a reply was not accepted, because `most` replies wait already."""
     return statement(
-        f"{most} replies already wait for the agent. Those marked :warning: were not delivered. Write them "
-        "again later."
+        f"{most} replies already wait for the agent, so the newer ones, with :warning:, were not delivered. "
+        "Write them again later."
     )
 
 
@@ -267,6 +267,10 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 }
 
 
+# Replaces an older message of a detached thread if a newer message has its buttons.
+DETACHED_ABOVE = "This thread is detached. A newer message below has the buttons."
+
+
 def question_closed(why: ClosingReason) -> str:
     """Return the text that replaces the buttons of a question that no longer needs an answer."""
     if why == "newer":
@@ -329,7 +333,7 @@ def attach_button(link: Link) -> Block:
 
 def attached_again(where: str) -> str:
     """Return the text that replaces *Attach again*. `where` is the permalink of the task's new thread."""
-    return f"The task has a <{where}|new thread>."
+    return f"The task has a <{where}|new thread>. Replies here are not sent there."
 
 
 def thread_found_again() -> Message:
@@ -498,7 +502,7 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
-    words = f"{bold_title(link)} is running. Write the new prompt, then choose *Stop, then edit*."
+    words = f"{bold_title(link)} is running. Save the new prompt, then choose *Stop, then edit*."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 

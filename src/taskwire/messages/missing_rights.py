@@ -37,7 +37,9 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "pass_on": "pass replies on to its agent",
 }
 # Acts that only the owner may do, even if the task is shared.
-_NEVER_SHARED: frozenset[RefusedAct] = frozenset({"delete", "detach", "share", "unshare", "read_mentions"})
+_NEVER_SHARED: frozenset[RefusedAct] = frozenset(
+    {"attach", "delete", "detach", "share", "unshare", "read_mentions"}
+)
 
 
 def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:

@@ -55,7 +55,7 @@ def person_fields(settings: PersonSettings) -> list[Block]:
 
 def zone_note() -> Block:
     """Make the note below the fields: hours are in the person's time zone, and threads always get notices."""
-    return small_text("zone", "Times are in your time zone. Each message is also in its thread.")
+    return small_text("zone", "Times are in your time zone. Threads still get every message.")
 
 
 def read_person_settings(values: Mapping[str, str]) -> PersonSettings:

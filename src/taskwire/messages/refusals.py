@@ -166,7 +166,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
 
 
 # The task was not shared, because one of the named user groups does not exist.
-NO_SUCH_GROUP: Refusal = ("There is no such user group in this workspace.", "Nothing was shared.")
+NO_SUCH_GROUP: Refusal = ("There is no such user group in this Slack.", "Nothing was shared.")
 
 
 def too_many_shares(link: Link, most: int, command: str) -> Refusal:
@@ -176,7 +176,7 @@ def too_many_shares(link: Link, most: int, command: str) -> Refusal:
     """
     return (
         f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
-        f"Nothing was changed. Share it with a user group, or end other shares with {command}.",
+        f"Nothing was changed. End other shares first with {command}.",
     )
 
 
@@ -530,7 +530,7 @@ def build_never_ends(link: Link) -> Refusal:
 def logs_unavailable(title: str) -> Refusal:
     """Say that Coder shows no log while the workspace is in its present state."""
     return (
-        f"{bold_name(title)} has no log while its workspace is not running.",
+        f"{bold_name(title)} has no log in Coder now: its workspace is not running.",
         "Try again when it runs.",
     )
 

@@ -117,8 +117,8 @@ def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
     a choice and has written no reply, `chosen` is that choice.
     """
     owner = get_owner_name(link)
-    what, who = "choice" if chosen else "reply", escape_line(owner, 60) or "its owner"
-    words = f"The agent did not get your {what}: only {who} can steer this task."
+    what = "choice" if chosen else "reply"
+    words = f"The agent did not get your {what}: you can't steer this task."
     if not value:
         return statement(words)
     label = f"Ask {one_line(owner, 40) or 'the owner'} to pass it on"

@@ -126,7 +126,7 @@ def data_loss(since: datetime) -> str:
     return (
         f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I check what I did after that "
         "before I repeat it. If I am silent in a newer thread, write a reply there and I find its task. "
-        "Tasks that were muted after that call people again."
+        "Tasks that were muted since then call people again."
     )
 
 

@@ -65,7 +65,8 @@ async def record_posted(
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
         # An older notice of a pause only loses its buttons. It gets no text that points to the newer notice.
-        words = "" if question_id == WORKSPACE else inputs.question_closed("newer")
+        known = {WORKSPACE: "", ATTACH: inputs.DETACHED_ABOVE}
+        words = known.get(question_id, inputs.question_closed("newer"))
         work = SettleQuestion(question_id=question_id, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{question_id}:{place.ts}", work=work))
     settled = await deps.notes.find("settled_question", link.id, question_id)

@@ -22,7 +22,7 @@ from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.people.accounts import AccountNeeded, Accounts
-from taskwire.people.directory import Directory, KnownDirectory, NotKnown
+from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.telemetry import logger
@@ -116,7 +116,7 @@ class People:
         try:
             profile = await self._known.get_profile(person)
             return await self._find_bar(person, profile, self._known)
-        except NotKnown:
+        except TryLater:
             return ""
         except UserError:
             return "stranger"

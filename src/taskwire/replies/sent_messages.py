@@ -3,7 +3,7 @@
 The person who uses the shortcut must be allowed to steer the task. If another person wrote the message, the
 agent gets the author's name. If the author changes a file of the message after the shortcut was used, the
 message is not sent. A message that the agent already has, or that already waits for the agent, is not sent
-again.
+again. If the owner was asked to pass the message on, the shortcut has done that too.
 """
 
 from functools import partial
@@ -13,10 +13,12 @@ from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTask
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
-from taskwire.job_context import Handler, JobContext, Outcome, done, retry
-from taskwire.messages import answers, refusals
+from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question, retry
+from taskwire.messages import answers, refusals, teammates
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.offered_replies import DecidedReply, find_offered, forget_offered, keep_decided
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
@@ -74,7 +76,23 @@ class MessageSender:
             to_coder(link.id), Job(id=job_id, work=reply), score=no_agent_score(work.requester.at)
         )
         self._deps.writes.add_taken(batch, link.id, work.ts)
-        return done(show_receipt(link.id, work.ts, "taken", batch))
+        show_receipt(link.id, work.ts, "taken", batch)
+        return await self._settle_offer(link, work, job_id, batch)
+
+    async def _settle_offer(self, link: Link, work: SendToTask, job_id: str, batch: Batch) -> Outcome:
+        """Settle the question whether this message is passed on, so that the agent does not get it twice."""
+        offered, requester = await find_offered(self._deps, link.id, job_id), work.requester
+        if offered is None:
+            return done(batch)
+        decided = DecidedReply(person=requester.person, at=requester.at, was_passed=True)
+        keep_decided(self._deps, link.id, job_id, decided, batch)
+        forget_offered(self._deps, link, job_id, batch)
+        if link.record.owner_slack is not None:
+            await refresh_home_if_kept(self._deps, link.record.owner_slack, batch)
+        if offered.asker is None:
+            return done(batch)
+        name = await self._people.find_name(requester.person)
+        return replace_question(batch, offered.asker, teammates.was_decided(name, was_passed=True))
 
     async def _get_author_name(self, work: SendToTask) -> str:
         """Return the name of the message's author; empty if the person sends their own message."""

@@ -66,6 +66,8 @@ REMEMBERED_NUMBERS = 1_000
 # The beginning of the keys with the names of tasks.
 TASK_NAMES: Final = "audit_task"
 _FIRST, _LAST = "-", "+"
+# In digits. Lua counts no farther.
+_LONGEST_NUMBER = 16
 _KEY_MISSING = "the key of its seal is missing"
 # The latest time that a date can show: the end of the year 9999.
 _LATEST_MS = 253_402_300_799_000
@@ -300,7 +302,9 @@ class AuditTrail:
         except ResponseError:
             return AuditHead(0, "", "")
         number, newest, seal = ((each or b"").decode(errors="replace") for each in answer)
-        return AuditHead(int(number) if number.isdecimal() else 0, newest, seal)
+        return AuditHead(
+            int(number) if number.isdecimal() and len(number) <= _LONGEST_NUMBER else 0, newest, seal
+        )
 
     async def _read_pages(self, start: str) -> AsyncIterator[list[AuditRow]]:
         while True:

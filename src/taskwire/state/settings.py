@@ -40,7 +40,8 @@ class SettingsStore(Generic[K, S]):
         """
         key = self._keys.named(self._name, whose)
         found = cast("str | None", await self._redis.get(key))
-        parse = partial(type(self._defaults).model_validate_json, context=key)
+        place = f"{self._name}:{whose}"
+        parse = partial(type(self._defaults).model_validate_json, context=place)
         try:
             return read(parse, found) if found else self._defaults
         except CannotRead as error:
@@ -54,4 +55,4 @@ class SettingsStore(Generic[K, S]):
         key = self._keys.named(self._name, whose)
         if settings == self._defaults:
             return batch.write("DEL", key)
-        return batch.write("SET", key, settings.model_dump_json(context=key))
+        return batch.write("SET", key, settings.model_dump_json(context=f"{self._name}:{whose}"))

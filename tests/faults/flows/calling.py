@@ -40,7 +40,8 @@ class Direct(Flow):
         """Store the flow's settings as the person settings of each actor."""
         for actor in actors:
             key = self.deployment.keys.named("person_settings", actor.person)
-            await self.deployment.store.set(key, self.settings.model_dump_json(context=key))
+            stored = self.settings.model_dump_json(context=f"person_settings:{actor.person}")
+            await self.deployment.store.set(key, stored)
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Note how many direct messages each actor already has."""

@@ -41,7 +41,9 @@ class Reminding(Flow):
             self._fallbacks[actor] = mate.id
             key = self.deployment.keys.named("channel_settings", actor.channel)
             settings = ChannelSettings(reminder_seconds=60, fallback=mate.id)
-            await self.deployment.store.set(key, settings.model_dump_json(context=key))
+            await self.deployment.store.set(
+                key, settings.model_dump_json(context=f"channel_settings:{actor.channel}")
+            )
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
         """Let each agent ask a question, and wait until the bot has posted the notice about it."""

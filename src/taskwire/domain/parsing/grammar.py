@@ -156,7 +156,7 @@ VERBS = (
     Verb(
         "share",
         "share NAME @who…",
-        "let people or user groups steer it; without anybody it says who may",
+        "let people or user groups steer it; without a name it says who may",
         "/task share fix-login @bob",
         "name and text",
     ),

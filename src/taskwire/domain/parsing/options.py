@@ -152,7 +152,7 @@ def _take_value(name: str, behind: str) -> tuple[str, str]:
         return _take_quoted_value(name, start, closing)
     word = _WORD.match(start)
     if word is None or (not has_sign and _FLAG.match(start)):
-        raise UserError(f"`{name}` has no value.", f"Write `{name}=VALUE`, with no space around the sign.")
+        raise UserError(f"`{name}` has no value.", f"Write `{name}=VALUE`, with no space around `=`.")
     return word[0], start[word.end() :]
 
 

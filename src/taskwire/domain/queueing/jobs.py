@@ -264,12 +264,9 @@ class ApplyEvent(Work):
 
     @classmethod
     def find_place(cls, context: object, fields: dict[str, Any]) -> str:
-        """Return the queue to which the job is bound.
-
-        Lua scripts choose the queue of an observation and of a timer, so these are bound to no queue. An
-        observation names its task.
-        """
-        is_for_any = fields["event"]["event"] in ("observed", "timer_fired")
+        """Return the job's queue; empty for observations and timers, whose queue a Lua script chooses."""
+        event = fields.get("event")
+        is_for_any = isinstance(event, dict) and event.get("event") in ("observed", "timer_fired")
         return "" if is_for_any else super().find_place(context, fields)
 
 

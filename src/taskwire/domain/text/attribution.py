@@ -54,7 +54,7 @@ def is_attribution(line: str) -> bool:
     end = len(line)
     while end and not line[end - 1].isalnum():
         end -= 1
-    words, marks = _plain(line[max(end - _LONGEST_WORDS, 0) : end]), _plain(line[end : end + _LONGEST_WORDS])
+    words, marks = _plain(line[max(end - _LONGEST_WORDS, 0) : end]), _plain(line[end:])
     return _LAST_WORD.search(words) is not None and ":" in marks
 
 

@@ -13,7 +13,7 @@ local SHAPES = {
   ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
 }
 local HOLDS = {
-  HDEL = 'hash', HSET = 'hash', SET = 'string', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
+  HDEL = 'hash', HSET = 'hash', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
   hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
 }
 local function fits(word, kind)
