@@ -17,7 +17,7 @@ ATTACHED = "The task has a <{}|new thread>. Replies here are not sent there."
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
     """People reply in a thread whose task was detached. The bot marks each reply, and posts the reason once a
-    day."""
+    day. The older message about the detached thread says that the buttons are in the newer one."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -26,6 +26,7 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
     await world.passes(seconds=5)
 
     assert thread.new_messages() == [DETACHED.format(task.name)]
+    assert "This thread is detached. A newer message below has the buttons." in thread.all_messages()
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
     assert task.inputs == []
 
