@@ -276,8 +276,8 @@ async def test_doctor_names_what_fails_and_what_to_grant() -> None:
         "Give it a role of its organization with workspace:stop, or the role Owner.",
     )
     assert (administrator.says, administrator.hint) == (
-        "The Coder account bot has too few rights: without workspace:application_connect Taskwire cannot "
-        "read the log of a running agent or send replies to agents.",
+        "The Coder account bot has too few rights: without workspace:application_connect Taskwire "
+        "cannot: read the log of a running agent; send replies to agents.",
         "Give it a role of its organization with workspace:application_connect, or the role Owner.",
     )
     assert user_admin.hint.startswith("Give it a role of its organization with task:read, workspace:read, ")

@@ -340,9 +340,9 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
         "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes: without workspace:read, "
         "organization:read, template:use, task:create, workspace:create, workspace:update, "
         "workspace:application_connect, task:update, workspace:ssh, workspace:stop, workspace:start, "
-        "task:delete, workspace:delete Taskwire cannot list and show tasks, show what an agent reported and "
-        "why a build failed, create tasks for people, read the log of a running agent, send replies to "
-        "agents, pause tasks, resume tasks, edit prompts or delete tasks.\n"
+        "task:delete, workspace:delete Taskwire cannot: list and show tasks; show what an agent reported and "
+        "why a build failed; create tasks for people; read the log of a running agent; send replies to "
+        "agents; pause tasks; resume tasks; edit prompts; delete tasks.\n"
         "Make a new token with the scopes in the README, from an account with the role Owner."
     )
     assert (

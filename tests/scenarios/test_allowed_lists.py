@@ -228,7 +228,7 @@ async def test_a_direct_message_is_allowed_everywhere(world: World) -> None:
     await world.alice.types("/task list", world.slack.open_direct("alice").id)
 
     assert world.alice.reads() == [
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
     ]
 
 

@@ -234,7 +234,7 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
         "Ask Alice to let you: `!share @Bob` in its thread."
     ]
     assert world.alice.reads() == [
-        f"Muted: *{TITLE}* calls nobody, not even its watchers. Its messages still come.\n[Undo]"
+        f"Muted: I call nobody about *{TITLE}*, not even its watchers. Its messages still come.\n[Undo]"
     ]
 
 

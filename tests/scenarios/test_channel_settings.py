@@ -45,7 +45,7 @@ EVERYWHERE = {
 BEGIN = "Alice has changed the settings of this channel: from now on, "
 END = "\n[Settings]"
 TOLD = f"{BEGIN}everybody here can steer new tasks. Older tasks stay as they are.{END}"
-TOLD_BACK = f"{BEGIN}only a task's owner, and people it is shared with, can steer it.{END}"
+TOLD_BACK = f"{BEGIN}only a task's owner and the people it is shared with can steer it.{END}"
 WAITS = "Waits until somebody resumes it"
 
 
@@ -392,7 +392,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
 
     assert world.alice.dialog() == (
         f"[Settings]\nOne of us is not in <#{quiet.id}>, so nothing was changed. Join it and invite me, or "
-        f"use another.\nFor you, everywhere:\n{USUAL}[Save]"
+        f"use another channel.\nFor you, everywhere:\n{USUAL}[Save]"
     )
 
 
@@ -406,7 +406,8 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
     await world.alice.types("/task settings")
 
     assert world.bob.reads() == [
-        f"One of us is not in {place(world)}, so nothing was changed. Join it and invite me, or use another."
+        f"One of us is not in {place(world)}, so nothing was changed. Join it and invite me, or use another "
+        "channel."
     ]
     assert world.alice.dialog() == dialog(world)
 
@@ -425,7 +426,7 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
 
     assert offered == ["Open the settings?\n[Settings]"]
     assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}[Save]"
-    assert world.alice.reads() == ["Saved. I call you in the thread and by direct message."]
+    assert world.alice.reads() == ["Saved. I call you in each task's thread and by direct message."]
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:

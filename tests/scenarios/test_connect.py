@@ -154,7 +154,7 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
     await both.settles()
 
     assert first.errors == {
-        "account.token": "That is no token: it has blanks or special letters. Copy the whole token from "
+        "account.token": "That is no token: it has spaces or odd characters. Copy the whole token from "
         "Coder's page again."
     }
     assert again.ok
@@ -180,7 +180,7 @@ async def test_an_account_belongs_to_one_person_at_a_time(both: World) -> None:
         "Alice has connected *alice*, and an account belongs to one person. Ask them to type "
         "`/task disconnect`."
     )
-    assert both.alice.reads() == ["Disconnected from *alice*. I have no token for you any more."]
+    assert both.alice.reads() == ["Disconnected from *alice*. I deleted my token for you."]
     assert both.bob.reads()[-1].startswith("Connected: you are *alice* in Coder.")
 
 
@@ -194,7 +194,7 @@ async def test_disconnecting_deletes_the_token_in_coder(both: World) -> None:
 
     assert scopes_of(both, "alice") == []
     assert both.alice.reads() == [
-        "Disconnected from *alice*. I have no token for you any more.",
+        "Disconnected from *alice*. I deleted my token for you.",
         "You have connected no Coder account.",
     ]
 
@@ -210,7 +210,7 @@ async def test_disconnect_is_a_button_where_the_account_is_shown(both: World) ->
     assert shown == [
         "You are *alice* in Coder.\n[Disconnect] [Get a token] [Paste another token]",
     ]
-    assert both.alice.reads() == ["Disconnected from *alice*. I have no token for you any more."]
+    assert both.alice.reads() == ["Disconnected from *alice*. I deleted my token for you."]
 
 
 async def test_the_audit_trail_shows_who_connected_and_disconnected(both: World) -> None:
@@ -327,7 +327,7 @@ async def test_a_token_is_renewed_before_it_ends(world: World) -> None:
 
     assert names == ["taskwire"]
     assert scopes_of(world, "olga") == []
-    assert olga.reads() == ["Disconnected from *olga*. I have no token for you any more."]
+    assert olga.reads() == ["Disconnected from *olga*. I deleted my token for you."]
 
 
 async def test_a_bot_that_dies_while_it_renews_a_token_deletes_the_old_one_later(world: World) -> None:

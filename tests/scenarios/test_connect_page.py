@@ -146,7 +146,7 @@ async def test_a_person_who_allows_it_on_coders_page_is_connected(
     assert task.inputs == ["add a test"]
     assert set(senders(page, "tasks.send")) == {"alice"}
     assert again[0].startswith("You are *alice* in Coder. Connect another account: allow")
-    assert page.alice.reads() == ["Disconnected from *alice*. I have no token for you any more."]
+    assert page.alice.reads() == ["Disconnected from *alice*. I deleted my token for you."]
     assert keys_of(page, "alice") == []
     assert count(page, "oauth.revoke") == 1
     thread.new_messages()

@@ -115,8 +115,7 @@ async def test_among_several_templates_one_has_to_be_named(world: World) -> None
     await world.alice.types("/task create fix it")
 
     assert world.alice.reads() == [
-        "Which template? You can use `big`, `tasks-docker`. Nothing was created.\n"
-        "[Use big] [Use tasks-docker]"
+        "Which template? Nothing was created. Choose `big` or `tasks-docker`.\n[Use big] [Use tasks-docker]"
     ]
 
 
@@ -197,8 +196,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
     assert world.task("renamer").prompt == "fix it"
     assert thread.card().startswith("Starting: Fix it. ")
     assert world.alice.reads() == [
-        "I read `name=renamer` at the end as options. If it belongs to your prompt, write `/task create "
-        "-- …`."
+        "`name=renamer` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
     ]
 
     await world.alice.runs("/task create -- fix it name=other")
@@ -214,8 +212,7 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
     assert len(world.coder.tasks) == 0
     [answer] = world.alice.reads()
     assert answer.endswith(
-        "I read `template=nope` at the end as options. If it is part of your text, put `--` before the "
-        "text.\n[Use tasks-docker]"
+        "If `template=nope` is part of your text, put `--` before the text.\n[Use tasks-docker]"
     )
 
 

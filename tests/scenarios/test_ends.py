@@ -158,10 +158,10 @@ async def test_the_person_is_told_which_request_was_given_up(world: World) -> No
     await world.alice.types(f"/task pause {task.name}")
     await world.alice.replies(thread, "!status")
 
-    why = "users.info: invalid_arguments. Taskwire administrators see more with `taskwire doctor`."
+    why = "users.info: invalid_arguments. `taskwire doctor` tells Taskwire administrators more."
     assert world.alice.reads() == [
-        f"Stopping `{task.name}`: {why}",
-        f"Answering you in the thread of *{TITLE}*: {why}",
+        f"Stopping `{task.name}` failed: {why}",
+        f"Answering you in the thread of *{TITLE}* failed: {why}",
     ]
     assert await world.dead_letters() == ["users.info: invalid_arguments"] * 2
     world.errors.clear()
@@ -181,10 +181,10 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"Stopping *{TITLE}*: it did not succeed in a day. It may have been done, so look before you ask "
-        "again. Taskwire administrators see more with `taskwire doctor`."
+        f"Stopping *{TITLE}* may have failed: I tried for a day. Look before you ask again. "
+        "`taskwire doctor` tells Taskwire administrators more."
     ]
-    assert await world.dead_letters() == ["it did not succeed in a day"]
+    assert await world.dead_letters() == ["I tried for a day"]
     assert [text.partition(". ")[0] for text in thread.new_messages()] == [
         f"<@{world.alice.id}> Stuck: {TITLE}"
     ]

@@ -206,7 +206,7 @@ async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) ->
 
     await world.alice.replies(thread, "!follow")
 
-    assert twice == ["A message in this thread already shows what *Fix the login* writes."]
+    assert twice == ["A message in this thread already shows what the agent of *Fix the login* writes."]
     assert world.alice.reads() == [
         "The agent of *Fix the login* is not working now, so there is nothing to follow."
     ]

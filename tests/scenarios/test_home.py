@@ -25,7 +25,7 @@ QUIET = "[New task]\nNothing needs you right now."
 
 
 # The end of every tab, unless the person has changed their preferences.
-USUAL_CALLS = "\n---\nI call you in the thread. [Change]"
+USUAL_CALLS = "\n---\nI call you in each task's thread. [Change]"
 
 
 def tasks_in(home: str) -> str:
@@ -100,7 +100,7 @@ async def test_home_follows_a_task_from_its_start_to_its_pull_request(world: Wor
         f"{QUIET}\n*Paused or finished lately*\n:white_check_mark: {TITLE} · Done · …\n"
         f"Opened the pull request · PR #12 · {PLACE}"
     )
-    assert world.alice.reads() == ["Nothing needs you right now. `/task list` shows your other tasks."]
+    assert world.alice.reads() == ["Nothing needs you right now. `/task list` shows all tasks you can see."]
     assert len(thread.new_messages()) == 1
 
 
@@ -184,7 +184,9 @@ async def test_a_refused_press_is_explained_in_home(world: World) -> None:
     await world.ages(seconds=130)
     await current_home(world)
 
-    assert told.startswith(f"*{TITLE}* is no longer in Coder. `/task list` shows your tasks.\n---\n{QUIET}\n")
+    assert told.startswith(
+        f"*{TITLE}* is no longer in Coder. `/task list` shows the tasks you can see.\n---\n{QUIET}\n"
+    )
     assert tasks_in(await world.alice.opens_home()) == EMPTY
     assert len(thread.new_messages()) == 2
 

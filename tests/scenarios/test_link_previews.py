@@ -53,8 +53,8 @@ async def test_the_owner_gives_a_task_without_a_thread_one_where_the_link_is(wor
     await world.slack.click(world.bob.id, *where)
     await world.settles()
     assert world.bob.reads() == [
-        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
-        "tasks."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows the "
+        "ones you can see."
     ]
     await world.slack.click(world.alice.id, *where)
     await world.settles()

@@ -30,7 +30,7 @@ async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
     ]
 
 
@@ -212,9 +212,9 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
         ("list ownr=bob", "There is no option `ownr`.\n[Use owner=…]"),
-        ("list paused", "No task fits `paused`. `/task list` shows all that you may see."),
-        ("list needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
-        ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all that you may see."),
+        ("list paused", "No task fits `paused`. `/task list` shows all tasks you can see."),
+        ("list needs-me", "Nothing needs you right now. `/task list` shows all tasks you can see."),
+        ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all tasks you can see."),
         ("lst", "Show your tasks?\n[List]"),
     ],
 )
@@ -389,7 +389,7 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
     await world.alice.types("/task logs lost")
 
     assert [timeless(said) for said in world.alice.reads()] == [
-        "*Fix it* has no log in Coder now: its workspace is not running. Try again when it runs.",
+        "Coder shows no log of *Fix it* now. Try again when the task runs or is paused.",
         "The agent of *Fix that* is not reachable, so I can't read its log. Its last report was <{ago}>: "
         "“Reading code”. Try again when the agent is back, or press *Retry* on the task's card.",
     ]

@@ -133,7 +133,7 @@ async def test_text_files_of_the_message_are_in_the_prompt(world: World) -> None
     assert world.coder.tasks[0].prompt == (
         f"why?\n\napp.log:\n```\nline 1\n```\n\nFrom Slack: {_link(world, ts)}"
     )
-    assert world.alice.reads() == ["Not sent: shot.png. The agent can get text files only."]
+    assert world.alice.reads() == ["Not sent: shot.png. The agent can get only text files of up to 100 kB."]
 
 
 async def test_a_second_reaction_starts_no_second_task(world: World) -> None:

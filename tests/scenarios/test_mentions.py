@@ -63,7 +63,7 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
 
     assert [(world.task(name).prompt) for name in ("one", "two")] == ["fix it", "fix that"]
     assert world.alice.reads() == [
-        "I read `name=two` at the end as options. If it belongs to your prompt, write `/task create -- …`."
+        "`name=two` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
     ]
 
 
@@ -233,7 +233,7 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "Mention me and say what to do, and I start a task in this thread: `@Taskwire fix the login "
+        "Mention me and say what to do, and I create a task in this thread: `@Taskwire fix the login "
         "redirect`. "
         "`@Taskwire with thread: …` also gives the agent the earlier messages.\n[New task] [My tasks]"
     ]
@@ -251,7 +251,7 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
 
     assert world.alice.reads() == [
         "You have no task to stop.\n[My tasks]",
-        "There is no task in this thread. Mention me and say what to do, and I start one.",
+        "There is no task in this thread. Mention me and say what to do, and I create one.",
     ]
     assert world.coder.tasks == []
 
@@ -340,7 +340,7 @@ async def test_text_files_travel_with_the_mention(world: World) -> None:
 
     world.alice.finds_card(world.slack.workspace.channel("general").id, ts)
     assert [task.prompt for task in world.coder.tasks] == ["fix it\n\ntrace.log:\n```\nboom\n```"]
-    assert world.alice.reads() == ["Not sent: shot.png. The agent can get text files only."]
+    assert world.alice.reads() == ["Not sent: shot.png. The agent can get only text files of up to 100 kB."]
 
 
 async def test_a_deleted_card_is_posted_again_in_its_discussion(world: World) -> None:

@@ -129,8 +129,8 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
     done, *late = sorted(world.alice.reads())
     assert late == [DECIDED, DECIDED]
     assert done.partition(". ")[0] in (
-        f"Muted: *{TITLE}* calls nobody, not even its watchers",
-        f"*{TITLE}* calls people again when it needs them.",
+        f"Muted: I call nobody about *{TITLE}*, not even its watchers",
+        f"I call people again when *{TITLE}* needs them.",
     )
 
 

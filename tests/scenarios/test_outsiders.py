@@ -8,8 +8,8 @@ from .waiting import a_waiting_agent
 from .world import World
 
 OUTSIDERS = (
-    "<#{0}> is shared with another company now. They can read what the agent of *Fix the login* says, but "
-    "not write to it. `/task attach {1}` in another channel moves the task."
+    "<#{0}> is shared with another company now. Its people can read what the agent of *Fix the login* "
+    "says, but not write to it. `/task attach {1}` in another channel moves the task."
 )
 TO_ADMINISTRATORS = (
     ":warning: The channel {} is shared with another company and has threads of tasks: its people read what "

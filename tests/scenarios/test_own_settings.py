@@ -67,10 +67,10 @@ async def test_quiet_hours_need_an_end(world: World) -> None:
     saved = await world.alice.saves()
 
     assert missing == {"person.quiet_until": "Choose when your quiet hours end."}
-    assert same == {"person.quiet_until": "Choose another hour than the one at which they begin."}
+    assert same == {"person.quiet_until": "Choose another hour: your quiet hours begin at this one."}
     assert saved == {}
     assert world.alice.reads() == [
-        "Saved. I call you in the thread, but not from 22:00 to 07:00; then you get a summary."
+        "Saved. I call you in each task's thread, but not from 22:00 to 07:00; then you get a summary."
     ]
 
 

@@ -158,7 +158,7 @@ async def test_a_reply_is_passed_on_once(world: World) -> None:
     await world.passes(seconds=3)
 
     assert task.inputs == ["Bob wrote:\nplease add a test"]
-    told = [text.partition(": <!date^")[0] for text in (*world.alice.reads(), *world.bob.reads())]
+    told = [text.partition(" (<!date^")[0] for text in (*world.alice.reads(), *world.bob.reads())]
     assert told == [*["You passed this on"] * 3, "Alice passed this on"]
 
 
@@ -487,6 +487,6 @@ async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> No
     await world.alice.presses("Pass it on")
 
     assert world.alice.reads() == [
-        f"The thread of *{TITLE}* has no task any more. `/task list` shows your tasks."
+        f"The thread of *{TITLE}* has no task any more. `/task list` shows the tasks you can see."
     ]
     assert task.inputs == []

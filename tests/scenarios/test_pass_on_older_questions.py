@@ -159,7 +159,7 @@ async def test_a_reply_that_alice_has_sent_is_not_passed_on_too(world: World) ->
 
     assert task.inputs == ["Bob wrote:\nplease add a test"]
     assert settled == WAS_PASSED
-    assert world.alice.sees().startswith("You passed this on: <!date^")
+    assert world.alice.sees().startswith("You passed this on (<!date^")
 
 
 async def test_nobody_is_asked_about_a_reply_that_alice_has_sent(world: World) -> None:
@@ -174,6 +174,6 @@ async def test_nobody_is_asked_about_a_reply_that_alice_has_sent(world: World) -
     await world.bob.presses("Ask Alice to pass it on")
     await world.passes(seconds=3)
 
-    assert world.bob.sees().startswith("Alice passed this on: <!date^")
+    assert world.bob.sees().startswith("Alice passed this on (<!date^")
     assert world.alice.reads() == []
     assert task.inputs == ["Bob wrote:\nplease add a test"]

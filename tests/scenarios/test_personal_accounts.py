@@ -125,9 +125,9 @@ async def test_others_do_not_see_a_task_in_lists(personal: World) -> None:
     await personal.bob.types("/task list all", "random")
 
     assert personal.bob.reads() == [
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
-        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
-        "tasks.",
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form.",
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows the "
+        "ones you can see.",
         "Coder is not answering. Try again in a minute.",
     ]
     assert task.status == "active"
@@ -326,7 +326,7 @@ async def test_disconnecting_says_what_is_not_watched_any_more(personal: World) 
     await personal.polls()
 
     assert told == [
-        "Disconnected from *alice*. I have no token for you any more. I can't see *Fix the login*: replies "
+        "Disconnected from *alice*. I deleted my token for you. I can't see *Fix the login*: replies "
         f"wait until you connect again.\n{BUTTONS}"
     ]
     assert UNWATCHED in unwatched

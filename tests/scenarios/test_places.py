@@ -7,10 +7,11 @@ from .waiting import a_waiting_agent
 from .world import World
 
 UNKNOWN = (
-    "There is no such task that you can see here. It may have been deleted. `/task list` shows your tasks."
+    "There is no such task that you can see here. It may have been deleted. `/task list` shows the ones you "
+    "can see."
 )
 TOO_OLD = "This button is too old. Write your request again."
-NOT_IN = "One of us is not in <#{}>, so nothing was {}. Join it and invite me, or use another."
+NOT_IN = "One of us is not in <#{}>, so nothing was {}. Join it and invite me, or use another channel."
 
 
 async def _a_hidden_task(world: World) -> tuple[Thread, str]:
@@ -64,7 +65,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
     await world.bob.presses_made_up("task.logs", link)
 
     assert world.bob.reads() == [
-        "The thread has no task any more. `/task list` shows your tasks.",
+        "The thread has no task any more. `/task list` shows the tasks you can see.",
         UNKNOWN,
     ]
 

@@ -71,12 +71,12 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
     changed = world.alice.home()
     await world.alice.presses_in_home("Change")
 
-    assert usual.endswith("\n---\nI call you in the thread. [Change]")
+    assert usual.endswith("\n---\nI call you in each task's thread. [Change]")
     assert dialog == DIALOG.format(
         calls="By a mention in the thread", begins="No quiet hours", ends="Not set"
     )
     assert changed.endswith(
-        "\n---\nI call you in the thread and by direct message, but not from 22:00 to 07:00; "
+        "\n---\nI call you in each task's thread and by direct message, but not from 22:00 to 07:00; "
         "then you get a summary. [Change]"
     )
     assert world.alice.dialog() == DIALOG.format(

@@ -14,7 +14,7 @@ from .test_notices_to_administrators import direct_messages
 from .versions import drop, record_newer_version, rewrite_jobs_as_newer
 from .world import World
 
-NONE = "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+NONE = "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
 NOTHING = "There is no task `nothing` that you can see here. `/task list` shows the ones you can see."
 MANY = 16
 REST_SECONDS = 600.0

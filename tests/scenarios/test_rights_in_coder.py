@@ -99,7 +99,7 @@ async def test_a_person_without_tasks_is_still_told_that(world: World) -> None:
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
     ]
 
 

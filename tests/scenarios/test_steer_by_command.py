@@ -195,8 +195,8 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
     await world.alice.submits()
 
     assert world.alice.reads() == [
-        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
-        "tasks."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows the "
+        "ones you can see."
     ]
 
 
@@ -362,5 +362,7 @@ async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
 
     await world.alice.types(f"/task pause {task.name}")
 
-    assert world.alice.reads() == ["*Fix it* is no longer in Coder. `/task list` shows your tasks."]
+    assert world.alice.reads() == [
+        "*Fix it* is no longer in Coder. `/task list` shows the tasks you can see."
+    ]
     assert thread.new_messages() == []

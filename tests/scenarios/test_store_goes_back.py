@@ -368,8 +368,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
-        ". I check what I did after that before I repeat it. If I am silent in a newer thread, write a reply "
-        "there and I find its task. Tasks that were muted since then call people again."
+        ". Before I repeat later work, I check whether it was done. If I am silent in a newer thread, write "
+        "a reply there and I find its task. I call people again about tasks that were muted since then."
     ]
 
 

@@ -80,7 +80,7 @@ async def test_a_title_before_a_text_names_the_task(world: World) -> None:
     [sent, refused, shared] = world.alice.reads()
     assert sent.startswith(f"Posted in the thread of *{TITLE}*.")
     assert refused == (
-        "`send` needs a text after the name. For example `/task send fix-login please add a test`."
+        "`send` needs a text after the name. For example: `/task send fix-login please add a test`."
     )
     assert shared.startswith(f"*{TITLE}*") or TITLE in shared
     world.bob.hears()
@@ -152,10 +152,12 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
 
     unknown = f"No task that you can see here is called `{title}`."
     if verb == "delete":
-        assert world.alice.dialog() == f"[Delete this task]\n{unknown} `/task list` shows your tasks."
+        assert (
+            world.alice.dialog() == f"[Delete this task]\n{unknown} `/task list` shows the ones you can see."
+        )
         return
     assert world.alice.reads() == [
-        f"{unknown} Write `/task {verb} NAME`, or start a task with this text.\n> {words}\n[Create a task]"
+        f"{unknown} Write `/task {verb} NAME`, or create a task with this text.\n> {words}\n[Create a task]"
     ]
     await world.alice.presses("Create a task")
     assert [task.prompt for task in world.coder.tasks][1:] == [words]
@@ -288,7 +290,7 @@ async def test_a_press_below_a_task_carries_out_the_verb(world: World) -> None:
 
     [asked, muted] = world.alice.reads()
     assert asked == f"Understood as `/task mute alice/{world.task('fix-the-login-redirect').name}`."
-    assert muted.startswith(f"Muted: *{TITLE}* calls nobody, not even its watchers.")
+    assert muted.startswith(f"Muted: I call nobody about *{TITLE}*, not even its watchers.")
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ async def test_a_stranger_cannot_attach_a_detached_task(world: World) -> None:
     await world.bob.clicks(thread, "Attach again")
 
     assert world.bob.reads() == [
-        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
-        "tasks."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows the "
+        "ones you can see."
     ]
     assert thread.all_messages()[-1].endswith("[Attach again]")
 
@@ -204,7 +204,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         DETACHED.format(task.name),
-        "The thread of *Fix the login* has no task any more. `/task list` shows your tasks.",
+        "The thread of *Fix the login* has no task any more. `/task list` shows the tasks you can see.",
     ]
 
 

@@ -63,7 +63,9 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
     await world.alice.replies(thread, "!logs")
 
-    assert world.alice.reads() == ["*Fix the login* is no longer in Coder. `/task list` shows your tasks."]
+    assert world.alice.reads() == [
+        "*Fix the login* is no longer in Coder. `/task list` shows the tasks you can see."
+    ]
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
@@ -130,8 +132,8 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        "Muted: *Fix the login* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
-        "*Fix the login* calls people again when it needs them.",
+        "Muted: I call nobody about *Fix the login*, not even its watchers. Its messages still come.\n[Undo]",
+        "I call people again when *Fix the login* needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
     await world.passes(seconds=5)
@@ -409,8 +411,8 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
     assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert said[1:] == [
-        "Muted: *Fix the login* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
-        "*Fix the login* calls people again when it needs them.",
+        "Muted: I call nobody about *Fix the login*, not even its watchers. Its messages still come.\n[Undo]",
+        "I call people again when *Fix the login* needs them.",
     ]
     assert [each.partition(" (")[0] for each in world.alice.hears()] == ["Bob muted *Fix the login*"]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [

@@ -85,7 +85,7 @@ async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> N
     assert answers[0].startswith("Connected: you are *cc* in Coder.")
     assert sorted(answers[1:]) == [
         "Templates for tasks:\n•  tasks-docker\nTasks on Docker (tasks-docker) [Use]",
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form.",
     ]
     assert both.task("fix-the-logout").row.owner.username == "cc"
     assert len(both.cards()) == 1

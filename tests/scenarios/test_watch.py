@@ -107,9 +107,9 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
     await world.passes(CARD_SECONDS)
 
     assert muted == [
-        f"Muted: *{TITLE}* calls nobody, not even its watchers. Its messages still come.\n[Undo]"
+        f"Muted: I call nobody about *{TITLE}*, not even its watchers. Its messages still come.\n[Undo]"
     ]
-    assert world.alice.sees() == f"*{TITLE}* calls people again when it needs them."
+    assert world.alice.sees() == f"I call people again when *{TITLE}* needs them."
     assert facts == f"Alice · Tasks on Docker · `{task.name}` · muted"
     assert small_text(world, thread) == f"Alice · Tasks on Docker · `{task.name}`"
     assert world.bob.reads() == [
@@ -178,8 +178,8 @@ async def test_a_person_who_cannot_see_a_task_cannot_watch_it(world: World) -> N
     await world.bob.presses_made_up("task.watch", next(iter(link.values())))
 
     assert world.bob.reads() == [
-        "There is no such task that you can see here. It may have been deleted. `/task list` shows your "
-        "tasks."
+        "There is no such task that you can see here. It may have been deleted. `/task list` shows the "
+        "ones you can see."
     ]
 
 

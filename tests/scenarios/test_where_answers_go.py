@@ -31,8 +31,8 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
     assert ", Unmute," in muted
     assert ", Mute," in await card(world, thread)
     assert world.alice.reads() == [
-        "Muted: *Fix it* calls nobody, not even its watchers. Its messages still come.\n[Undo]",
-        "*Fix it* calls people again when it needs them.",
+        "Muted: I call nobody about *Fix it*, not even its watchers. Its messages still come.\n[Undo]",
+        "I call people again when *Fix it* needs them.",
     ]
     assert thread.new_messages() == []
 
@@ -132,7 +132,7 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
     await world.alice.clicks(thread, "Mute")
 
     assert world.alice.reads() == [
-        "Muted: *Fix it* calls nobody, not even its watchers. Its messages still come.\n[Undo]"
+        "Muted: I call nobody about *Fix it*, not even its watchers. Its messages still come.\n[Undo]"
     ]
     assert told_in(world.alice, world, thread) == [False]
 

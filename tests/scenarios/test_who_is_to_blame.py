@@ -59,7 +59,7 @@ async def test_two_hundred_people_ask_at_once_and_all_are_answered(
     told = [len(world.slack.ephemerals(person.id)) for person in people]
     assert told == [1] * 200
     assert answers == {
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
     }
 
 
@@ -92,7 +92,7 @@ async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
         "ok",
     ]
     assert world.alice.reads() == [
-        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
     ]
 
 

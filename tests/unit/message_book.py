@@ -13,34 +13,35 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Literal, cast, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from taskwire import messages
 from taskwire.domain.audit import AuditEntry, StoredEntry
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, Ts, UserId
-from taskwire.domain.lifecycle.events import Notice, NoticeKind
+from taskwire.domain.lifecycle.events import Notice
 from taskwire.domain.lifecycle.links import Hold
 from taskwire.domain.lifecycle.phases import Phase
-from taskwire.domain.parsing.commands import parse
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queueing.jobs import CreateRequested, Reply
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_questions import Choice
 from taskwire.domain.text.agent_text import AgentText
-from taskwire.domain.text.message import AgentOutput, Block, Message, View
-from taskwire.messages import cards, notices, shapes
+from taskwire.domain.text.message import AgentOutput, Dialog
+from taskwire.messages import notices, refusals, shapes, task_limits
 from taskwire.messages.accounts import ConnectWays, ShownAccount
 from taskwire.messages.card_controls import Place
 from taskwire.messages.forms import PresetChoice, TemplateChoice
 from taskwire.messages.home import HomePage
+from taskwire.messages.missing_rights import RefusedAct
 from taskwire.messages.settings_form import Defaults
 from taskwire.messages.task_lists import Hosts, TaskLine
 from taskwire.messages.template_lists import TemplateLine
+from taskwire.people.permissions import VIEWERS_VERBS
 from tests.unit import message_examples as examples
-from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, OPENED, STATUS_OF_PHASE, link
-from tests.unit.message_view import shown, shown_view
+from tests.unit.message_examples import ALICE, CODER, FORGES, NOON, NOON_MS, link
+from tests.unit.message_sections import card_section, command_section, notice_section, render
 from tests.unit.near_miss_examples import NEAR_MISSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
@@ -54,12 +55,6 @@ Each heading is a file in `src/taskwire/`. A line in italics says what the messa
 # The functions of these modules return only parts of messages.
 _PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields", "phone"}
 
-_ANSWER = AgentOutput(
-    answer="The redirect is fixed. I changed two files:\n\n- `login.py`\n- `routes.py`",
-    steps_text="▸ Edit(login.py)\n▸ Bash(pytest)",
-    step_count=9,
-    tests_passed=127,
-)
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
 _HOLD = Hold(person=ALICE, at=Ts("1777636800.000400"), reply_id="reply:1777636800.000400")
 _REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
@@ -79,11 +74,9 @@ _ENTRY = StoredEntry(
         reference="3f6a91c08d2e",
     ),
 )
+_NO_ROOM = task_limits.owner_runs_too_many(10)
 _ERROR = UserError("There is no task `fix-lgoin` that you can see here.", "Did you mean `fix-login-1a2b`?")
 
-
-# In the examples, nothing has changed in a task for this time, or a question has been open for this time.
-_LASTED_MS = {"stuck": 30 * 60_000, "reminder": 2 * 3_600_000}
 
 # Examples by the name of a parameter, or of a function and its parameter. The page shows each example.
 _EXAMPLES: dict[str, tuple[object, ...]] = {
@@ -106,7 +99,9 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "ways": (ConnectWays(CODER), ConnectWays(CODER, has_page=True)),
     "tries_left": (3, 0),
     "count": (1, 3),
+    "decided_before.name": ("You", "Alice Adams"),
     "default": ("docker",),
+    "delivery_given_up.why": ("I tried for a day",),
     "default_template_missing.default": ("old",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
     "no_account.count": (2, 0),
@@ -122,7 +117,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
             f"{name}.username"
             for name in (
                 *("connected", "disconnected", "offer_another", "ask_for_number"),
-                *("account_ended", "account_taken", "request_waits_again"),
+                *("account_ended", "account_ends", "account_taken", "request_waits_again"),
             )
         ),
         ("alice",),
@@ -131,15 +126,21 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
         (
             f"{name}.name"
             for name in (
-                *("passed_on", "taken_back", "edited_after_passing_on", "decided_before", "files_changed"),
+                *("passed_on", "taken_back", "edited_after_passing_on", "files_changed"),
                 *("account_taken", "cannot_share_with", "fallback_not_there"),
             )
         ),
         ("Bob Berg",),
     ),
+    "call.notice": (Notice(kind="completed", id="n1"),),
+    "cannot_listen.why": ("Address already in use",),
     "cannot_share_with.why": ("Guests in this Slack cannot use Taskwire.", ""),
     "create_form.error": ("",),
     "files": (("plan.pdf",),),
+    **dict.fromkeys(
+        (f"{name}.names" for name in ("files_not_given", "ask_about_refused_files", "nothing_to_send")),
+        (("plan.pdf", "page.png"),),
+    ),
     "filtered": ("mine",),
     "forges": (FORGES,),
     "finished": ((TaskLine(link(Phase.DONE)),), ()),
@@ -156,12 +157,14 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "key": ("k1",),
     "label": ("Leave them alone",),
     "shared_with": ("Bob Berg",),
-    "line": ("pause fix-login-1a2b",),
+    "line": ("stop fix-login-1a2b",),
     "link": (link(),),
     "lines": ("$ pytest\n127 passed",),
     "linked": (40,),
     "message": (shapes.statement("…"),),
     "answer": (shapes.statement("Pausing *Fix the login*. Your next reply resumes it."),),
+    "loading_dialog.dialog": (Dialog.CREATE,),
+    "logs_dialog.answer": (shapes.statement("The agent of *Fix the login* has written nothing yet."),),
     "minutes": (12,),
     "missing": (("workspace:read",),),
     "features": (("show what an agent reported", "delete tasks"),),
@@ -184,13 +187,19 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "not_mentioned.text": ("Bob Berg",),
     "command": ("`!unshare @who`",),
     "last_output.whole": ("`!logs full`",),
+    "notice_dialog.dialog": (Dialog.EDIT,),
+    "notice_dialog.text": ("*Fix the login* is still being created. Try again in a few seconds.",),
     "needs": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "needing": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "nearest": (("status", "stop"), ()),
     "notice": (Notice(kind="paused", id="n1", person=ALICE), Notice(kind="resumed", id="n2", person=ALICE)),
+    "not_owner.act": tuple(act for act in get_args(RefusedAct) if act not in VIEWERS_VERBS),
+    "not_resumed.why": (_NO_ROOM,),
+    "offer_page.username": ("", "alice"),
     "organizations": (("platform", "web"),),
+    "owner_needs_no_share.name": ("Alice Adams",),
     "outcome": ("Sent.",),
-    "output": (_ANSWER, AgentOutput(text="$ pytest\n127 passed", full_text="…"), AgentOutput()),
+    "output": (examples.ANSWER, AgentOutput(text="$ pytest\n127 passed", full_text="…"), AgentOutput()),
     "own": (PersonSettings(),),
     "page": (1,),
     "home_view.page": (
@@ -203,6 +212,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "paused_by": ("Alice Adams", ""),
     "permalink": ("https://acme.slack.com/archives/C1/p1",),
     "person": ("Alice Adams",),
+    "person_has_no_account.person": ("U1",),
     "place": (Place(f"{CODER}/tasks/alice/t-1", CODER, FORGES),),
     "preset": ("p1",),
     "private_metadata": ("",),
@@ -210,6 +220,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "reference": ("k3-7f2a",),
     "refused": ("One of us is not in <#C1>, so nothing was changed.", ""),
     "reply": (_REPLY,),
+    "reply_refused.error": (UserError(*refusals.account_suspended("alice@example.com")),),
+    "reply_waits_for_room.why": (_NO_ROOM,),
     "request": ("stopping *Fix the login*",),
     "resumed_by": ("Bob Berg", ""),
     "running": ((TaskLine(link(Phase.WORKING)),), ()),
@@ -219,6 +231,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "settings_form.settings": (ChannelSettings(),),
     "sentence": ("Coder refuses my token.",),
     "setting": ("TASKWIRE_HTTP_ADDR",),
+    "several_tasks.name": ("fix-login",),
+    "several_tasks.names": (("fix-login-1a2b", "fix-login-3c4d"),),
     "since": (NOON,),
     "since_ms": (NOON_MS,),
     "snapshot_at": (None, NOON),
@@ -244,8 +258,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "username": ("taskwire",),
     "value": ("v1",),
     "verb": ("pause", "resume"),
-    "no_dialog_from_message.verb": ("edit", "delete"),
-    "task_has_no_thread.verb": ("detach", "mute", "send"),
+    "no_dialog_from_message.verb": ("delete",),
+    "task_has_no_thread.verb": ("detach", "mute", "share", "send"),
     "coder_refused.verb": ("pause",),
     "waiting": (0, 2),
     "wanted": ("dokcer",),
@@ -259,7 +273,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "with_thread": (None, True),
     "words": ("Guests in this Slack cannot use Taskwire.",),
     "work": (CreateRequested(requester=_REQUESTER, prompt=AgentText("fix the login redirect")),),
-    "written": (_ANSWER,),
+    "written": (examples.ANSWER,),
     "answer_dialog.written": ("Which branch shall I use?",),
     "answer_dialog.choices": ((), (Choice("1. main", "1. main"), Choice("2. release", "2. release"))),
     "remark": ("", "but only the hotfix"),
@@ -268,11 +282,11 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
 
 def write_page() -> str:
     """Return the text of docs/messages.md."""
-    parts = [_HEAD, *_card_section(), *_notice_section()]
+    parts = [_HEAD, *card_section(), *notice_section()]
     for info in sorted(pkgutil.iter_modules(messages.__path__), key=lambda each: each.name):
         if info.name not in _PARTS | {"cards"}:
             parts += _module_section(info.name)
-    parts += _command_section()
+    parts += command_section()
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -298,7 +312,7 @@ def _module_section(name: str) -> Iterator[str]:
 
 def _constants(names: dict[str, object]) -> Iterator[str]:
     """Yield the sentences that are constants of a module."""
-    found = [_render(value) for name, value in names.items() if name.isupper() and not name.startswith("_")]
+    found = [render(value) for name, value in names.items() if name.isupper() and not name.startswith("_")]
     if texts := list(dict.fromkeys(text for text in found if text)):
         yield "*Sentences without names:*\n"
         yield from texts
@@ -306,7 +320,7 @@ def _constants(names: dict[str, object]) -> Iterator[str]:
 
 def _entries(function: Callable[..., object]) -> Iterator[str]:
     """Yield what a function returns for each example of each parameter. No text is yielded twice."""
-    texts = list(dict.fromkeys(text for text in map(_render, _calls(function)) if text))
+    texts = list(dict.fromkeys(text for text in map(render, _calls(function)) if text))
     if texts:
         yield f"*{_first_sentence(function)}*\n"
         yield from texts
@@ -326,8 +340,9 @@ def _calls(function: Callable[..., object]) -> Iterator[object]:
 
 def _examples(function: str, parameter: inspect.Parameter) -> tuple[object, ...]:
     kind = parameter.annotation
-    for key in (f"{function}.{parameter.name}", parameter.name):
-        if key in _EXAMPLES and get_origin(kind) is not Literal:
+    own = f"{function}.{parameter.name}"
+    for key in (own, parameter.name):
+        if key in _EXAMPLES and (key == own or get_origin(kind) is not Literal):
             return _EXAMPLES[key]
     if kind is bool:
         return (False, True)
@@ -343,82 +358,6 @@ def _examples(function: str, parameter: inspect.Parameter) -> tuple[object, ...]
 def _first_sentence(function: Callable[..., object]) -> str:
     first, _, _ = (inspect.getdoc(function) or "").partition("\n")
     return first.partition(". ")[0].rstrip(".") + "."
-
-
-def _render(made: object) -> str:
-    """Return a message, a dialog or a sentence as a person sees it. Return an empty text for any other value,
-    for example a single block of a message."""
-    match made:
-        case Message():
-            lines = shown(made) or [made.text]
-        case View(content={"type": "home", "blocks": [*blocks]}):
-            lines = shown(Message(text="Home", blocks=tuple(cast("list[Block]", blocks))))
-        case View():
-            lines = shown_view(made)
-        case str() if " " in made:
-            lines = [made]
-        case (str() as what, str() as hint):
-            lines = [f"{what} {hint}".strip()]
-        case _:
-            return ""
-    return "\n".join(f"> {line}  " for part in lines for line in (part.splitlines() or [""])) + "\n"
-
-
-def _card_section() -> Iterator[str]:
-    yield "## `messages/cards.py`\n"
-    for phase in Phase:
-        yield f"*The card while the task is “{phase.value}”.*\n"
-        shown_link = link(phase, status=STATUS_OF_PHASE.get(phase, "active"))
-        yield _render(cards.card(shown_link, coder_url=CODER, forges=FORGES))
-    yield "*The card while Coder does not answer.*\n"
-    yield _render(cards.card(link(), coder_url=CODER, forges=FORGES, unreachable_since_ms=NOON_MS))
-    yield "*The answer to `/task status`.*\n"
-    yield _render(
-        cards.status_card(link(), coder_url=CODER, forges=FORGES, permalink="https://acme.slack.com/1")
-    )
-
-
-def _notice_section() -> Iterator[str]:
-    yield "## `messages/notices.py`: what a thread is told\n"
-    for kind in get_args(NoticeKind):
-        yield f"*{kind}*\n"
-        told = Notice(kind=kind, id="n1", report=OPENED, build=1, lasted_ms=_LASTED_MS.get(kind, 0))
-        calls = () if kind in ("paused", "resumed", "gone") else (ALICE,)
-        yield _render(notices.notice(link(), told, coder_url=CODER, forges=FORGES, calls=calls))
-    yield "*needs_input, with the agent's own words and a choice*\n"
-    asked = Notice(kind="needs_input", id="n2", report=OPENED, build=1)
-    yield _render(
-        notices.notice(link(), asked, coder_url=CODER, forges=FORGES, written=examples.CHOICE, calls=(ALICE,))
-    )
-    yield "*completed, with the agent's own words*\n"
-    done = Notice(kind="completed", id="n3", report=OPENED, build=1)
-    yield _render(notices.notice(link(), done, coder_url=CODER, forges=FORGES, written=_ANSWER))
-
-
-_WRONG = (
-    "stauts fix-login",
-    "pause fix-login please",
-    "create tempalte=docker fix it",
-    "create name=My_Fix!! fix it",
-    "create template= fix it",
-    'create template="docker fix it',
-    "create template=a template=b fix it",
-    "list needs",
-    "list mine owner=bob",
-    "list page=x",
-    "send fix-login",
-    "!logs",
-)
-
-
-def _command_section() -> Iterator[str]:
-    yield "## `/task` and something wrong\n"
-    for typed in _WRONG:
-        try:
-            parse(typed)
-        except UserError as error:
-            yield f"*`/task {typed}`*\n"
-            yield _render(str(error))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,12 @@ CHOICE = AgentOutput(
     answer="Two tests fail on main too. What shall I do?\n\n1. Mend them here\n2. Leave them alone",
     step_count=4,
 )
+ANSWER = AgentOutput(
+    answer="The redirect is fixed. I changed two files:\n\n- `login.py`\n- `routes.py`",
+    steps_text="▸ Edit(login.py)\n▸ Bash(pytest)",
+    step_count=9,
+    tests_passed=127,
+)
 OPENED = Report(
     id="r1",
     at=NOON,

@@ -88,9 +88,13 @@ def _line(block: Block) -> str:
         case "section":
             return _label(block["text"])
         case "input":
-            return f"{_label(block['label'])}: {_field(block)}"
+            return f"{_label(block['label'])}{_after_label(block)} {_field(block)}"
         case kind:
             return str(kind)
+
+
+def _after_label(block: Block) -> str:
+    return "" if _label(block["label"]).endswith("?") else ":"
 
 
 def _field(block: Block) -> str:

@@ -268,7 +268,7 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
         ),
         (
             "send fix-login",
-            "`send` needs a text after the name. For example `/task send fix-login please add a test`.",
+            "`send` needs a text after the name. For example: `/task send fix-login please add a test`.",
         ),
         (
             "list nonsense",

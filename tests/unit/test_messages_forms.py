@@ -38,7 +38,7 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
         "# New task",
         "Template: Docker",
         "Preset: Large",
-        "What should the agent do?: Fix it",
+        "What should the agent do? Fix it",
         "Name: ",
         "Channel: C1",
         "[Create] [Cancel]",

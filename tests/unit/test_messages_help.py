@@ -29,7 +29,8 @@ def test_the_help_has_an_example_of_every_verb_that_works() -> None:
             "list",
             (
                 "`/task list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]`\n"
-                "Tasks you may see, those that need you first.\n\nFor example: `/task list needs-me`"
+                "Tasks that you can see; `needs-me` shows only those that need you.\n\n"
+                "For example: `/task list needs-me`"
             ),
         ),
         ("!edit", "`!edit TEXT` in a task's thread\nGive the paused task another prompt."),
@@ -46,6 +47,6 @@ def test_the_help_of_create_has_its_other_words_and_options() -> None:
     """The help of `create` also names `new` and `run`, which mean the same, and lists the options."""
     lines = shown(help_texts.help_text("new"))
 
-    assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")
+    assert lines[0].startswith("`/task create [options] PROMPT`\nCreate a task here")
     assert lines[2] == "Also: `/task new`, `/task run`"
     assert lines[3].startswith("*Options of* `/task create`\n`template=VALUE`  the template to use")

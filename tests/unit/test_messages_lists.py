@@ -72,12 +72,13 @@ def _links(message: Message) -> dict[str, str]:
     [
         (
             "",
-            "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form.",
+            "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a "
+            "form.",
         ),
-        ("needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
+        ("needs-me", "Nothing needs you right now. `/task list` shows all tasks you can see."),
         (
             "paused owner=<bob>",
-            "No task fits `paused owner=&lt;bob&gt;`. `/task list` shows all that you may see.",
+            "No task fits `paused owner=&lt;bob&gt;`. `/task list` shows all tasks you can see.",
         ),
     ],
 )

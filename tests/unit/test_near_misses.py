@@ -62,7 +62,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "stop fix-login please",
-        "Write `/task stop NAME`, or start a task with this text.",
+        "Write `/task stop NAME`, or create a task with this text.",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
     ),
     ("list pasued", "There is no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),
@@ -99,7 +99,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "create go name=new",
-        "Names look like `new-task`. I read `name=new` at the end as options.",
+        "Names look like `new-task`. Or is `name=new` text for the agent?",
         {
             "Use it": Create(AgentText("go"), name="new-task"),
             "It is text": Create(AgentText("go name=new")),

@@ -45,8 +45,8 @@ def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> Non
 def test_a_refused_option_behind_the_prompt_may_have_been_meant_as_text() -> None:
     """The bot refuses an option after the prompt. The refusal says how to keep the option's words as text."""
     assert refusal("create go name=ы") == (
-        "A name has letters from a to z, digits, and single hyphens between them, at most 32 in all. I "
-        "read `name=ы` at the end as options."
+        "A name has letters from a to z, digits, and single hyphens between them, at most 32 in all. Or is "
+        "`name=ы` text for the agent?"
     )
     assert refusal("create go name=a name=b") == "`name` is given twice. Keep one of the two."
     assert refusal("create name=a go name=b") == "`name` is given twice. Keep one of the two."

@@ -21,7 +21,7 @@ NUMBER_FIELD = "account.number"
 NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
 UNUSABLE_PASTE = (
-    "That is no token: it has blanks or special letters. Copy the whole token from Coder's page again."
+    "That is no token: it has spaces or odd characters. Copy the whole token from Coder's page again."
 )
 
 
@@ -95,9 +95,12 @@ def offer_page(url: str, username: str = "") -> Message:
     `username` is the account that is connected now; empty if there is none.
     """
     known = f"You are *{escape_line(username, 60)}* in Coder. " if username else ""
+    which, then = (
+        ("another account", "") if username else ("your Coder account", " You then act in your own name.")
+    )
     words = (
-        f"{known}Connect {'another' if username else 'your Coder'} account: allow Taskwire on Coder's "
-        "page. You then act in your own name. This link is for you alone, and works for 10 minutes."
+        f"{known}Connect {which}: allow Taskwire on Coder's page.{then} This link is for you alone, and "
+        "works for 10 minutes."
     )
     page = button(Button.OPEN_CODER, "Open Coder", url=url, style="primary")
     return question(words, "", [page, _token_button()])
@@ -229,10 +232,12 @@ def disconnected(
     `unwatched` are the titles of the person's tasks that the bot cannot see now. `is_deleted` is false if
     Coder did not confirm that it deleted the token.
     """
-    words = f"Disconnected from *{escape_line(username, 60)}*. I have no token for you any more."
+    words = f"Disconnected from *{escape_line(username, 60)}*. I deleted my token for you"
     page: list[Block] = []
-    if not is_deleted:
-        words += " Coder did not answer, so delete my token `taskwire` there."
+    if is_deleted:
+        words += "."
+    else:
+        words += " here, but Coder did not answer: delete the token `taskwire` there yourself."
         page = [button(Button.OPEN_CODER, "Coder's tokens", url=f"{ways.coder_url}/settings/tokens")]
     if not unwatched:
         return question(words, "", page)

@@ -121,7 +121,7 @@ def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
     who = escape_line(by_name, 80) or "Somebody"
     now = "everybody here can steer new tasks. Older tasks stay as they are"
     if not is_everybody:
-        now = "only a task's owner, and people it is shared with, can steer it"
+        now = "only a task's owner and the people it is shared with can steer it"
     words = f"{who} has changed the settings of this channel: from now on, {now}."
     return question(words, "", [_settings_button()])
 
@@ -141,16 +141,16 @@ def _settings_button() -> Block:
 
 
 def files_not_given(names: Sequence[str]) -> Message:
-    """Say that the agent did not get these files, because the files are not text."""
+    """Say that the agent did not get these files: they are no text, too large, or not readable."""
     shown = ", ".join(escape_line(name, 60) for name in names[:5])
-    return statement(f"Not sent: {shown}. The agent can get text files only.")
+    return statement(f"Not sent: {shown}. The agent can get only text files of up to 100 kB.")
 
 
 def options_after_prompt(typed: str) -> Message:
     """Say, with a new task, that the end of its prompt was read as options, and how to avoid this."""
     shown = escape_line(typed.replace("`", "'"), 200)
     return statement(
-        f"I read `{shown}` at the end as options. If it belongs to your prompt, write `/task create -- …`."
+        f"`{shown}` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
     )
 
 
@@ -220,7 +220,7 @@ def thread_read_by_outsiders(link: Link) -> Message:
     """Tell the task's owner that people of another company can now read the thread."""
     name = escape_line(link.record.name, 60)
     return statement(
-        f"<#{link.record.channel}> is shared with another company now. They can read what the agent of "
+        f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent of "
         f"{bold_title(link)} says, but not write to it. `/task attach {name}` in another channel moves the "
         "task."
     )
@@ -369,11 +369,13 @@ def task_detached(link: Link) -> Message:
 
 
 def mute_changed(link: Link, *, is_muted: bool) -> Message:
-    """Say that the task no longer mentions people, or mentions them again."""
+    """Say that nobody is called about the task any more, or that people are called again."""
     if is_muted:
-        words = f"Muted: {bold_title(link)} calls nobody, not even its watchers. Its messages still come."
+        words = (
+            f"Muted: I call nobody about {bold_title(link)}, not even its watchers. Its messages still come."
+        )
         return question(words, "", [button(Button.UNMUTE, "Undo", link.id)])
-    return statement(f"{bold_title(link)} calls people again when it needs them.")
+    return statement(f"I call people again when {bold_title(link)} needs them.")
 
 
 def task_already_attached(link: Link, permalink: str) -> Message:
@@ -442,7 +444,7 @@ def dialog_failed() -> Message:
 
 # Reasons why a job is given up.
 PROCESS_KILLED = "I was stopped in the middle of it again and again"
-FAILED_FOR_A_DAY = "it did not succeed in a day"
+FAILED_FOR_A_DAY = "I tried for a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
 NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
 WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
@@ -457,10 +459,12 @@ def internal_error(reference: str) -> str:
 
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
     """Say that a job was given up. `request` describes the job, for example `stopping *Fix the login*`."""
-    doubt = "It may have been done, so look before you ask again. "
+    failed, doubt = (
+        ("may have failed", "Look before you ask again. ") if is_outcome_unknown else ("failed", "")
+    )
     return statement(
-        f"{begin_sentence(request)}: {end_sentence(escape_line(why, 300))} "
-        f"{(doubt if is_outcome_unknown else '')}Taskwire administrators see more with `taskwire doctor`."
+        f"{begin_sentence(request)} {failed}: {end_sentence(escape_line(why, 300))} {doubt}"
+        "`taskwire doctor` tells Taskwire administrators more."
     )
 
 
@@ -480,7 +484,7 @@ def token_refused() -> Message:
 def card_never_posted(*, is_attached: bool) -> Message:
     """Say that the card could not be posted for an hour. If `is_attached` is true, the task exists."""
     left = "the task got no thread" if is_attached else "nothing was created"
-    return statement(f"I could not post the card for an hour, so {left}.")
+    return statement(f"I could not post the card for an hour, so {left}. Ask again.")
 
 
 def coder_has_no_tasks() -> Message:

@@ -52,7 +52,7 @@ def exported() -> Message:
 
 def chain_is_broken(number: int, reason: str) -> str:
     """Say that somebody has changed the audit trail in the store."""
-    return f":warning: The list is wrong at entry {number}: {reason}. Compare it with Taskwire's log."
+    return f":warning: Entry {number} of this list is wrong: {reason}. Compare the list with Taskwire's log."
 
 
 def _line(stored: StoredEntry) -> str:

@@ -42,10 +42,10 @@ def thread_help() -> Message:
 def message_help(*, is_direct: bool) -> Message:
     """Show what a person can type to the bot in a mention in a discussion, or in a direct message."""
     words = (
-        "Write me what to do, and I offer to start a task with it. `list`, `status NAME` and the other "
+        "Write me what to do, and I offer to create a task with it. `list`, `status NAME` and the other "
         "commands work here too, without `/task`."
         if is_direct
-        else "Mention me and say what to do, and I start a task in this thread: "
+        else "Mention me and say what to do, and I create a task in this thread: "
         "`@Taskwire fix the login redirect`. `@Taskwire with thread: …` also gives the agent the earlier "
         "messages."
     )
@@ -63,8 +63,8 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "For NAME, write a task's name or title, the beginning of one, `owner/name`, its id, or a link to it in "
-    "Coder. {} go before or after the prompt. `/task help VERB` says more about a verb."
+    "Name a task by its name or title, the beginning of one, `owner/name`, its id, or a link to it in Coder. "
+    "{} go before or after the prompt. `/task help VERB` says more about a verb."
 )
 
 
@@ -77,9 +77,9 @@ def _full_help() -> Message:
         "\n".join(f"`{_escape_grammar(verb.example)}`  {_escape_grammar(verb.meaning)}" for verb in ready),
         _NAMES_HELP.format(options),
         (
-            f"In a task's thread: {thread}. `!follow` shows live what the agent writes. `!watch` notifies "
-            "you when the task needs somebody, is done or fails. A reply that begins with `//` does not go "
-            "to the agent."
+            f"In a task's thread: {thread}. `!follow` shows live what the agent writes. `!watch` calls you "
+            "when the task needs somebody, is done or fails. A reply that begins with `//` does not go to "
+            "the agent."
         ),
     ]
     made = _paragraphs(paragraphs)
@@ -122,7 +122,7 @@ def _options_help() -> str:
     first = CREATE_OPTIONS[0].name
     return (
         f"*Options of* `/task create`\n{listed}\nAlso written `--{first} VALUE`, before the prompt or "
-        "after it. Quote a value with blanks."
+        "after it. Quote a value with spaces."
     )
 
 

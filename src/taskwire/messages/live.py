@@ -76,7 +76,8 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
 
 def following(link: Link) -> Message:
     """Say that a message in the thread already shows the agent's live output."""
-    return statement(f"A message in this thread already shows what {bold_name(get_name(link))} writes.")
+    name = bold_name(get_name(link))
+    return statement(f"A message in this thread already shows what the agent of {name} writes.")
 
 
 def not_following(link: Link) -> Message:

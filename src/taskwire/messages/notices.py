@@ -151,7 +151,12 @@ def notice(
 def describe_notice(notice: Notice, written: AgentOutput) -> str:
     """Return a notice as one line: the agent's question or first sentence, or what happened."""
     headline = read_answer(written.answer, written.full_text).headline
-    return one_line(headline, blocks.REPORT_LENGTH) or _what_happened(notice, "", "")
+    return _close_line(one_line(headline, blocks.REPORT_LENGTH)) or _what_happened(notice, "", "")
+
+
+def _close_line(headline: str) -> str:
+    """Return a headline for a text without the list that it leads to, so that it does not end in a colon."""
+    return f"{headline[:-1]}…" if headline.endswith(":") else headline
 
 
 def get_notice_label(notice: Notice) -> PhaseLabel:
@@ -390,7 +395,8 @@ def _text(content: _NoticeContent, calls: tuple[str, ...]) -> str:
     """Write the notice as plain text, for phones and for clients that show no blocks."""
     parts = [blocks.mention(called) for called in calls]
     headed = f"{content.face.label}: {blocks.end_sentence(escape_line(content.title, blocks.TITLE_LENGTH))}"
-    what = blocks.end_sentence(break_emoji(escape_line(content.what, blocks.REPORT_LENGTH + 60)))
+    what = break_emoji(escape_line(_close_line(content.what), blocks.REPORT_LENGTH + 60))
+    what = blocks.end_sentence(what)
     # A push notification begins with the words that matter most.
     parts += [f"{what}\n{headed}"] if content.has_agents_words else [headed, what]
     parts.append(content.follow)

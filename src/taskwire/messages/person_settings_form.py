@@ -14,7 +14,7 @@ from taskwire.messages.dialog_fields import small_text
 _NO_QUIET_HOURS = "none"
 # The errors beside the end of the quiet hours.
 END_MISSING = "Choose when your quiet hours end."
-END_IS_BEGINNING = "Choose another hour than the one at which they begin."
+END_IS_BEGINNING = "Choose another hour: your quiet hours begin at this one."
 _CALL_LABELS: dict[CallPlace, str] = {
     "thread": "By a mention in the thread",
     "direct": "By a direct message",
@@ -22,9 +22,9 @@ _CALL_LABELS: dict[CallPlace, str] = {
     "nothing": "Not at all",
 }
 _CALL_SENTENCES: dict[CallPlace, str] = {
-    "thread": "I call you in the thread",
+    "thread": "I call you in each task's thread",
     "direct": "I call you by direct message",
-    "both": "I call you in the thread and by direct message",
+    "both": "I call you in each task's thread and by direct message",
     "nothing": "I never call you",
 }
 

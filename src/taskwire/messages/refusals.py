@@ -256,7 +256,7 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     """
     return (
         f"One of us is not in <#{channel}>, so nothing was {what}.",
-        "Join it and invite me, or use another.",
+        "Join it and invite me, or use another channel.",
     )
 
 
@@ -268,14 +268,14 @@ def no_such_task(name: str, near: Sequence[str]) -> Refusal:
 
 def task_gone(title: str) -> Refusal:
     """Say that the task is no longer in Coder."""
-    return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows your tasks.")
+    return (f"{bold_name(title)} is no longer in Coder.", "`/task list` shows the tasks you can see.")
 
 
 def no_such_id() -> Refusal:
     """Say that the person can see no task with the given id."""
     return (
         "There is no such task that you can see here. It may have been deleted.",
-        "`/task list` shows your tasks.",
+        "`/task list` shows the ones you can see.",
     )
 
 
@@ -289,7 +289,7 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 
 def no_such_title(title: str, near: Sequence[str] = ()) -> Refusal:
     """Say that no task has the title that was typed. `near` are the names of tasks that may be meant."""
-    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows your tasks."
+    offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows the ones you can see."
     return (f"No task that you can see here is called `{escape_line(title.replace('`', ''), 80)}`.", offered)
 
 
@@ -328,8 +328,8 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
 def template_ambiguous(names: Sequence[str]) -> Refusal:
     """Say that there are several templates, and that the person has to choose one of them (`names`)."""
     return (
-        f"Which template? You can use {_list_names(names)}. Nothing was created.",
-        f"Try `/task create template={escape_line(names[0], 60)} …`.",
+        f"Which template? Nothing was created. Choose {_offer_names(names)}.",
+        f"For example: `/task create template={escape_line(names[0], 60)} …`.",
     )
 
 
@@ -411,7 +411,7 @@ def attach_in_progress(name: str) -> Refusal:
 def link_ended(link: Link | None) -> Refusal:
     """Say that the thread no longer leads to a task."""
     name = f" of {bold_name(get_name(link))}" if link is not None else ""
-    return (f"The thread{name} has no task any more.", "`/task list` shows your tasks.")
+    return (f"The thread{name} has no task any more.", "`/task list` shows the tasks you can see.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:
@@ -528,10 +528,10 @@ def build_never_ends(link: Link) -> Refusal:
 
 
 def logs_unavailable(title: str) -> Refusal:
-    """Say that Coder shows no log while the workspace is in its present state."""
+    """Say that Coder shows no log, because the workspace is broken or its state is not known."""
     return (
-        f"{bold_name(title)} has no log in Coder now: its workspace is not running.",
-        "Try again when it runs.",
+        f"Coder shows no log of {bold_name(title)} now.",
+        "Try again when the task runs or is paused.",
     )
 
 
@@ -542,4 +542,4 @@ def log_too_long(title: str) -> Refusal:
 
 def log_empty(title: str) -> Refusal:
     """Say that the agent has written nothing yet."""
-    return (f"{bold_name(title)} has written nothing yet.", "Try again when it has begun to work.")
+    return (f"The agent of {bold_name(title)} has written nothing yet.", "Try again when it works.")

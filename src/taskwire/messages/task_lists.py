@@ -229,11 +229,11 @@ def _asked_lines(asked: Sequence[AskedLine]) -> list[str]:
 
 def _no_tasks(filtered: str) -> str:
     if filtered == "needs-me":
-        return "Nothing needs you right now. `/task list` shows your other tasks."
+        return "Nothing needs you right now. `/task list` shows all tasks you can see."
     if filtered and filtered != "mine":
         words = escape_mrkdwn(filtered.replace("`", "'"))
-        return f"No task fits `{words}`. `/task list` shows all that you may see."
-    return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+        return f"No task fits `{words}`. `/task list` shows all tasks you can see."
+    return "You have no tasks yet. `/task create PROMPT` creates one, and `/task create` alone opens a form."
 
 
 def get_controls(item: TaskLine, hosts: Hosts, *, is_needing: bool = False) -> list[Block]:

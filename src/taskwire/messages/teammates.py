@@ -372,14 +372,14 @@ def taken_back(name: str) -> Message:
 
 def settled_already() -> Message:
     """Say that the reply can no longer be decided about, because it is no longer stored."""
-    return statement("This button is too old.")
+    return statement("This button is too old: I no longer have the reply. Ask its author to write it again.")
 
 
 def decided_before(name: str, at: datetime, *, was_passed: bool) -> Message:
     """Say who has decided about the reply, and when. `name` is `You` for the person's own decision."""
     who, when = escape_line(name, 60) or "Somebody", format_moment(at)
     decided = "passed this on" if was_passed else "did not pass this on"
-    return statement(f"{who} {decided}: {when}.")
+    return statement(f"{who} {decided} ({when}).")
 
 
 def files_changed(name: str, files: Sequence[str]) -> Message:

@@ -66,8 +66,7 @@ def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refus
 
 
 def _cannot(features: Sequence[str]) -> str:
-    listed = " or ".join((", ".join(features[:-1]), features[-1]) if features[1:] else features)
-    return f"Taskwire cannot {listed}"
+    return f"Taskwire cannot{':' if features[1:] else ''} {'; '.join(features)}"
 
 
 def token_expires(at: datetime) -> Refusal:
@@ -124,9 +123,9 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
-        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I check what I did after that "
-        "before I repeat it. If I am silent in a newer thread, write a reply there and I find its task. "
-        "Tasks that were muted since then call people again."
+        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat later "
+        "work, I check whether it was done. If I am silent in a newer thread, write a reply there "
+        "and I find its task. I call people again about tasks that were muted since then."
     )
 
 

@@ -41,9 +41,9 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "mute": "muting",
     "unmute": "unmuting",
     "follow": "following",
-    "unfollow": "no longer following",
+    "unfollow": "unfollowing",
     "watch": "watching",
-    "unwatch": "ending your watch of",
+    "unwatch": "unwatching",
     "share": "sharing",
     "unshare": "unsharing",
     "give_thread": "giving the thread to",
@@ -125,7 +125,7 @@ def request_never_readable() -> Message:
     """Say that the request was given up, because no running version of Taskwire could read it for a week."""
     return statement(
         "I could not read a request here for a week: another version of Taskwire stored it. Ask again. "
-        "Taskwire administrators see more with `taskwire doctor`."
+        "`taskwire doctor` tells Taskwire administrators more."
     )
 
 
@@ -154,7 +154,10 @@ def token_refused_too_long(request: str) -> Message:
 
 def coder_never_had_tasks(request: str) -> Message:
     """Say that the request was given up, because Coder did not have the feature Tasks for an hour."""
-    return statement(f"This Coder had no Tasks for an hour, so {request} failed.")
+    return statement(
+        f"This Coder had no Tasks for an hour, so {request} failed. Tell a Taskwire administrator: "
+        "`taskwire doctor` says more."
+    )
 
 
 def never_answered_in_time(side: SilentSystem, request: str) -> Message:

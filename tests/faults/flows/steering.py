@@ -281,7 +281,7 @@ class Muting(Steering):
         )
         self.told_at_most(
             actor,
-            f"Muted: *{title_of(actor)}* calls nobody, not even its watchers. "
+            f"Muted: I call nobody about *{title_of(actor)}*, not even its watchers. "
             "Its messages still come.\n[Undo]",
             wishes=[f"muting *{title_of(actor)}*"],
         )

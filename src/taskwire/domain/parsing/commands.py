@@ -281,7 +281,7 @@ def parse(text: str) -> Command:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
         raise offer_prompt(
-            f"Write `/task {verb.usage}`, or start a task with this text.", text, verb, rest
+            f"Write `/task {verb.usage}`, or create a task with this text.", text, verb, rest
         ) from None
 
 
@@ -323,8 +323,7 @@ def explain_trailing_options(error: UserError, behind: str) -> UserError:
     return UserError(
         str(error),
         reason=error.reason,
-        hint=f"I read `{quote_typed(behind, 200)}` at the end as options. If it is part of your text, put "
-        "`--` before the text.",
+        hint=f"If `{quote_typed(behind, 200)}` is part of your text, put `--` before the text.",
     )
 
 

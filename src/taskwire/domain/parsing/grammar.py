@@ -91,7 +91,7 @@ VERBS = (
     Verb(
         "create",
         "create [options] PROMPT",
-        "start a task here; without a prompt it opens the form",
+        "create a task here; without a prompt it opens the form",
         "/task create name=fix-login fix the login redirect",
         "prompt",
         ("new", "run"),
@@ -99,7 +99,7 @@ VERBS = (
     Verb(
         "list",
         "list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]",
-        "tasks you may see, those that need you first",
+        "tasks that you can see; `needs-me` shows only those that need you",
         "/task list needs-me",
         "filter",
     ),
@@ -156,7 +156,7 @@ VERBS = (
     Verb(
         "share",
         "share NAME @who…",
-        "let people or user groups steer it; without a name it says who may",
+        "let people or user groups steer it; without a name it says who can",
         "/task share fix-login @bob",
         "name and text",
     ),
@@ -167,7 +167,7 @@ VERBS = (
         "/task unshare fix-login @bob",
         "name and text",
     ),
-    Verb("templates", "templates", "templates you may use, with their presets", "/task templates"),
+    Verb("templates", "templates", "templates you can use, with their presets", "/task templates"),
     Verb("help", "help [VERB]", "this page, or one verb with its example", "/task help create", "verb"),
     Verb(
         "connect",

@@ -200,7 +200,7 @@ def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
 
 def missing_text(verb: Verb) -> UserError:
     """Return the refusal of a command that names a task but has no text after the name."""
-    return UserError(f"`{verb.word}` needs a text after the name.", f"For example `{verb.example}`.")
+    return UserError(f"`{verb.word}` needs a text after the name.", f"For example: `{verb.example}`.")
 
 
 def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:
@@ -234,7 +234,7 @@ def offer_name(
     hint = ""
     if trailing_options:
         offers.append(Offer("It is text", f"create -- {rest}"))
-        hint = f"I read `{quote_typed(to_visible_text(trailing_options), 200)}` at the end as options."
+        hint = f"Or is `{quote_typed(to_visible_text(trailing_options), 200)}` text for the agent?"
     return NearMiss(error.sentence, offers, hint) if offers else error
 
 
@@ -257,7 +257,7 @@ def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
     name, as Slack sends it.
     """
     if isinstance(error, UnknownTask) and not error.rows:
-        sentence = f"{error.sentence} Write `/task {verb.usage}`, or start a task with this text."
+        sentence = f"{error.sentence} Write `/task {verb.usage}`, or create a task with this text."
         return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
     more = len(error.names) - len(error.rows)
     offers = _offer_each(verb, error.names[: len(error.rows)], text)
