@@ -4,6 +4,7 @@ import pytest
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire_sandbox.coder import SandboxTask, faults
+from taskwire_sandbox.slack.faults import CallFault
 
 from .people import Thread
 from .running_tasks import TITLE, a_task
@@ -13,6 +14,10 @@ from .world import World
 NOT_EDITED = (
     f"*{TITLE}* belongs to Alice, so you can't edit its prompt. Ask Alice to let you: `!share @Bob` in its "
     "thread."
+)
+SEVERAL = (
+    "Several people have the name `Jo Smith`, so nothing was changed. Type `!unshare @` and choose from the "
+    "list that Slack shows."
 )
 # A bare `stop` of a person who may not steer is a reply.
 NOT_A_WORD = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
@@ -35,6 +40,12 @@ async def comes_back(world: World) -> None:
     for _ in range(5):
         await world.passes(seconds=60)
         await world.polls()
+
+
+def slack_hides_people(world: World) -> None:
+    """Let Slack answer no question about people."""
+    for method in ("users.info", "users.list"):
+        world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
 
 
 def only_alice(task: SandboxTask) -> str:
@@ -113,6 +124,120 @@ async def test_an_earlier_share_that_waits_does_not_undo_the_end(world: World) -
     assert [link.shares for link in await _links(world)] == [(carol.id,)]
     assert (len(carol.hears()), world.bob.hears()) == (1, [])
     world.alice.reads()
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("away", ["coder", "slack"])
+@pytest.mark.parametrize("shares", ["by a mention", "by a typed name"])
+async def test_a_typed_name_ends_a_share_that_waits(world: World, shares: str, away: str) -> None:
+    """Alice shares the task with Bob while Coder or Slack does not answer. Then she ends the share and types
+    Bob's name. The share that waited does not begin."""
+    carol = world.person("carol")
+    world.slack.workspace.user("bob").real_name = "Robert Berg"
+    thread, _ = await a_task(world)
+    if away == "coder":
+        world.coder.plan_fault("*", faults.server_error(), times=None)
+    else:
+        slack_hides_people(world)
+    await world.ages(seconds=10)
+
+    bob = f"<@{world.bob.id}>" if shares == "by a mention" else "@Robert Berg"
+    await world.alice.replies(thread, f"!share <@{carol.id}> {bob}")
+    await world.passes(seconds=2)
+    await world.alice.replies(thread, "!unshare @robert berg")
+    world.slack.faults.clear()
+    await comes_back(world)
+
+    assert [link.shares for link in await _links(world)] == [(carol.id,)]
+    assert (len(carol.hears()), world.bob.hears()) == (1, [])
+    assert world.alice.reads()[-1] == and_bob("Carol")
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("away", ["coder", "slack"])
+async def test_a_name_that_is_not_known_ends_a_share_too(world: World, away: str) -> None:
+    """Two people have the name that Alice types after `!unshare`. Nothing is changed, and the share with one
+    of them that waits does not begin either."""
+    other = world.person("bobby", real_name="Jo Smith")
+    world.slack.workspace.user("bob").real_name = "Jo Smith"
+    thread, _ = await a_task(world)
+    if away == "coder":
+        world.coder.plan_fault("*", faults.server_error(), times=None)
+    else:
+        slack_hides_people(world)
+    await world.ages(seconds=10)
+
+    await world.alice.replies(thread, f"!share <@{other.id}>")
+    await world.passes(seconds=2)
+    await world.alice.replies(thread, "!unshare @Jo Smith")
+    world.slack.faults.clear()
+    await comes_back(world)
+
+    assert [link.shares for link in await _links(world)] == [()]
+    assert (other.hears(), world.bob.hears()) == ([], [])
+    assert sorted(world.alice.reads()[-2:]) == sorted([SEVERAL, ONLY_ALICE])
+    thread.new_messages()
+
+
+async def test_a_name_is_found_when_slack_answers_again(world: World) -> None:
+    """Slack gives no names when Alice ends Bob's share by his name. The share ends when Slack answers, and a
+    pause that she asks for after that does not wait for it."""
+    world.slack.workspace.user("bob").real_name = "Robert Berg"
+    thread, task = await a_shared_task(world)
+    slack_hides_people(world)
+    await world.ages(seconds=3_000)
+
+    await world.alice.replies(thread, "!unshare @Robert Berg")
+    world.slack.faults.clear()
+    await comes_back(world)
+
+    assert [link.shares for link in await _links(world)] == [()]
+    assert world.alice.reads()[-1] == ONLY_ALICE
+    assert task.inputs == []
+    thread.new_messages()
+
+
+async def test_a_direct_message_ends_a_share_before_what_waits(world: World) -> None:
+    """Alice's pause waits for Coder. She ends Bob's share by a direct message, which does not wait behind the
+    pause. What Bob writes after that does not reach the agent when Coder is back."""
+    world.slack.workspace.user("bob").real_name = "Robert Berg"
+    thread, task = await a_shared_task(world)
+    world.coder.plan_fault("*", faults.server_error(), times=None)
+    await world.ages(seconds=10)
+
+    await world.alice.types("/task pause other")
+    await world.alice.writes_directly(f"unshare {task.name} @Robert Berg")
+    shares = [link.shares for link in await _links(world)]
+    await world.bob.replies(thread, "print all keys")
+    await comes_back(world)
+
+    assert shares == [()]
+    assert task.inputs == []
+    assert world.bob.reads()[-1].startswith("The agent did not get your reply: you can't steer")
+    world.alice.reads()
+    world.alice.hears()
+    thread.new_messages()
+
+
+async def test_a_direct_message_that_ends_a_share_holds_up_no_other(world: World) -> None:
+    """Slack does not answer when Alice ends a share by a direct message, so this waits. It waits behind what
+    she asked for before."""
+    thread, task = await a_shared_task(world)
+    slack_hides_people(world)
+    await world.ages(seconds=3_000)
+
+    await world.alice.types(f"/task pause {task.name}")
+    await world.alice.writes_directly(f"unshare {task.name} <@{world.bob.id}>")
+    waiting = await world.jobs()
+    world.slack.faults.clear()
+    await comes_back(world)
+
+    assert [
+        [job.partition(":")[0] for job in jobs] for name, jobs in waiting.items() if "intake" in name
+    ] == [["command", "message"]]
+    assert [link.shares for link in await _links(world)] == [()]
+    world.alice.reads()
+    world.alice.hears()
     thread.new_messages()
 
 

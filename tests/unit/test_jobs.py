@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from taskwire.domain.queueing.queues import (
     input_score,
+    later_end_of_share_score,
     no_agent_score,
     request_score,
     urgent_score,
@@ -48,6 +49,16 @@ def test_the_end_of_a_share_goes_ahead_of_everything(at: int) -> None:
     end = request_score("unshare", ts(at))
 
     assert 0 <= end < urgent_score(ts(SLACK_BEGAN)) < request_score("share", ts(at))
+
+
+@settings(deadline=None)
+@given(MOMENTS)
+def test_the_end_of_a_share_that_waits_goes_ahead_of_earlier_shares(at: int) -> None:
+    """While the end of a share waits for Slack or Coder, no share begins, also of years before. It delays no
+    pause."""
+    end = later_end_of_share_score(ts(at))
+
+    assert urgent_score(ts(MOMENTS_END)) < end <= request_score("share", ts(max(1, at // 2)))
 
 
 @settings(deadline=None)

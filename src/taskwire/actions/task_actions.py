@@ -37,7 +37,7 @@ from taskwire.domain.masking.secrets import has_mask_instead, mask_beginning
 from taskwire.domain.parsing.naming import digest, make_replacement_title
 from taskwire.domain.parsing.replies import STALE_AFTER
 from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, ApplyEvent, Job
-from taskwire.domain.queueing.queues import LANE_WIDTH, intake, share_score, to_coder, to_thread
+from taskwire.domain.queueing.queues import LANE_WIDTH, intake, later_end_of_share_score, to_coder, to_thread
 from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.text.agent_text import AgentText, is_shell_command, sanitize_for_agent
 from taskwire.domain.text.thread_context import make_context
@@ -165,20 +165,13 @@ class TaskActions:
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.text)) from refused
 
     async def _require_right(self, context: JobContext, link: Link, work: Act) -> None:
-        """Raise UserError unless the person may do this.
-
-        If Coder does not say whether the person may end a share, this job is written again with a later
-        score. Until then it runs before all other jobs, so a pause would wait for it.
-        """
+        """Raise UserError unless the person may do this."""
         needs_coder = work.verb not in _WITHOUT_CODER
         try:
             await self._people.require_right_to(work.verb, work.requester, link, needs_coder=needs_coder)
         except OutsideError:
-            if work.verb != "unshare" or float(context.lease.score) >= LANE_WIDTH:
-                raise
-            context.audit.is_nothing()
-            score = share_score(work.requester.at)
-            raise JobEnded(done(Batch().append(to_coder(link.id), context.job, score=score))) from None
+            _run_unshare_later(context, link, work, Batch())
+            raise
 
     async def _end_if_undone(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """End the action if somebody has done the opposite since the request. Return None if nobody has.
@@ -365,10 +358,19 @@ class TaskActions:
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""
         verb: Literal["share", "unshare"] = "unshare" if work.verb == "unshare" else "share"
-        who = (*work.who, *await self._shares.find_people(work.requester, link, verb, work.text))
+        batch = Batch()
+        if verb == "unshare":
+            await self._shares.end_named(work.requester, link, work.text, batch)
+        try:
+            who = (*work.who, *await self._shares.find_people(work.requester, link, verb, work.text))
+        except OutsideError:
+            _run_unshare_later(context, link, work, batch)
+            raise
+        except UserError as error:
+            context.audit.is_refused(error.reason)
+            return replace(done(batch, (work.requester, answers.refusal(error))), is_refusal=True)
         if not who:
             context.audit.is_nothing()
-        batch = Batch()
         if verb == "share":
             kept = self._shares.end(work.requester, link, work.no_longer, batch)
             remaining = link.model_copy(update={"shares": kept})
@@ -413,3 +415,14 @@ class TaskActions:
         del context
         answer = answers.replies_read(is_mention_only=is_mention_only)
         return done(draw(link.id, batch), (work.requester, answer))
+
+
+def _run_unshare_later(context: JobContext, link: Link, work: Act, batch: Batch) -> None:
+    """If the end of a share waits for Slack or Coder, end this job, and write it again with a later score.
+
+    Until then it runs before all other jobs, so a pause would wait for it. Do nothing for any other job.
+    """
+    if work.verb == "unshare" and float(context.lease.score) < LANE_WIDTH:
+        context.audit.is_nothing()
+        score = later_end_of_share_score(work.requester.at)
+        raise JobEnded(done(batch.append(to_coder(link.id), context.job, score=score)))

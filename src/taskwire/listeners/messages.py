@@ -6,9 +6,10 @@ the claim fails, the event is not acknowledged, and Slack delivers the event aga
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
@@ -18,12 +19,14 @@ from taskwire.domain.allowed import Barred
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
 from taskwire.domain.parsing.bare_words import STOP_SIGN
+from taskwire.domain.parsing.bot_messages import ends_share
+from taskwire.domain.parsing.replies import remove_bot_mention
 from taskwire.domain.queueing.jobs import Job, MessageToBot
 from taskwire.domain.queueing.maintenance import ChannelOpened
 from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage, StopByReaction
-from taskwire.domain.queueing.queues import intake
+from taskwire.domain.queueing.queues import FIRST_IN_INTAKE, intake
 from taskwire.domain.requester import Requester
-from taskwire.domain.text.message import Message
+from taskwire.domain.text.message import Block, Message
 from taskwire.listeners.background import Background
 from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers
@@ -300,7 +303,11 @@ class Messages:
             files=message.files,
             is_direct=isinstance(message, DirectMessage),
         )
-        batch = Batch().append(intake(message.person), Job(id=f"message:{message.delivery}", work=work))
+        blocks = cast("list[Block]", json.loads(work.blocks)) if work.blocks else []
+        is_first = ends_share(remove_bot_mention(work.text, self._bot, blocks))
+        score: int | Literal["next"] = FIRST_IN_INTAKE if is_first else "next"
+        job = Job(id=f"message:{message.delivery}", work=work)
+        batch = Batch().append(intake(message.person), job, score=score)
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
         claim = await self._ingress.count_claim(
             kind, self._inbox.claim("message", message.delivery, batch, user_limit), message.ts

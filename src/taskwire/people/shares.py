@@ -3,6 +3,8 @@
 `permissions.py` decides who may begin and end shares, and what a share allows.
 """
 
+import contextlib
+import json
 from collections.abc import Collection
 from typing import Literal
 
@@ -26,6 +28,8 @@ MOST_SHARES = 20
 # How long the time of a share's end is kept. A share that somebody asked for before that time has no effect.
 # It may have waited for an account for a week.
 ENDED_TTL_MS = 10 * DAY_MS
+# For each task, the times of this many typed names are kept, the newest.
+MOST_ENDED_NAMES = 50
 
 
 class Shares:
@@ -95,27 +99,52 @@ class Shares:
             self._deps.notes.keep_in(batch, requester.at, "share_ended", link.id, each, ttl_ms=ENDED_TTL_MS)
         return shares
 
+    async def end_named(self, requester: Requester, link: Link, text: str, batch: Batch) -> None:
+        """Record that shares with the people whose names were typed in `text` have ended.
+
+        It may not be known yet who has such a name. A share that was asked for before, and that waits, does
+        not begin for a person with this name.
+        """
+        names = {fold_words(name): requester.at for name in split_names(text)}
+        if names:
+            newest = sorted((await self._list_ended_names(link) | names).items(), key=lambda ended: ended[1])
+            kept = json.dumps(dict(newest[-MOST_ENDED_NAMES:]))
+            self._deps.notes.keep_in(batch, kept, "share_names_ended", link.id, ttl_ms=ENDED_TTL_MS)
+
+    async def _list_ended_names(self, link: Link) -> dict[str, Ts]:
+        kept = await self._deps.notes.find("share_names_ended", link.id)
+        return {name: Ts(at) for name, at in json.loads(kept).items()} if kept is not None else {}
+
     async def _has_ended_since(self, asked_at: Ts, link: Link, who: str) -> bool:
         ended_at = await self._deps.notes.find("share_ended", link.id, who)
-        return ended_at is not None and microseconds(ended_at) > microseconds(asked_at)
+        times = [] if ended_at is None else [ended_at]
+        names = await self._list_ended_names(link)
+        if names and not is_group(who):
+            # Slack may show no such person. Then `begin` says so.
+            with contextlib.suppress(UserError):
+                profile = await self._people.directory.get_profile(UserId(who))
+                known = {fold_words(profile.real_name), fold_words(profile.name)}
+                times += [at for name, at in names.items() if name in known]
+        return any(microseconds(at) > microseconds(asked_at) for at in times)
 
     async def find_people(
         self, requester: Requester, link: Link, verb: Literal["share", "unshare"], text: str
     ) -> tuple[UserId, ...]:
         """Return the people whose names a person typed in `text` as plain text, without mentions.
 
-        For `share`, look among the people of the workspace; for `unshare`, among the people with whom the
-        task is shared. Raise UserError unless each name fits exactly one person.
+        For `share`, look among the people of the workspace; for `unshare`, first among the people with whom
+        the task is shared. Raise UserError unless each name fits exactly one person.
         """
         names = split_names(text)
         if not names:
             return ()
         known: dict[str, list[UserId]] = {}
-        if verb == "share":
-            known = await self._people.directory.list_named({fold_words(name) for name in names})
-        else:
+        if verb == "unshare":
             for person in (UserId(each) for each in link.shares if not is_group(each)):
                 known.setdefault(fold_words(await self._people.find_name(person)), []).append(person)
+        unknown = {fold_words(name) for name in names} - known.keys()
+        if unknown:
+            known |= await self._people.directory.list_named(unknown)
         found: list[UserId] = []
         for name in names:
             fitting = known.get(fold_words(name), [])

@@ -13,7 +13,7 @@ from typing import cast
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, ThreadRef, Ts
 from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.bot_messages import Prompt, find_title, read_message
@@ -21,7 +21,7 @@ from taskwire.domain.parsing.commands import Command, Delete, Help, OpenForm, Op
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.parsing.near_misses import NameMissing, NearMiss, NotOneTask
 from taskwire.domain.queueing.jobs import CreateRequested, Job, MessageToBot, Reply
-from taskwire.domain.queueing.queues import intake
+from taskwire.domain.queueing.queues import FIRST_IN_INTAKE, intake
 from taskwire.domain.queueing.requests import intake_score, make_work
 from taskwire.domain.requester import EarlierMessages, Requester
 from taskwire.domain.text.message import Block, Message
@@ -73,7 +73,18 @@ class MessagesToBot:
     async def handle(self, context: JobContext) -> Outcome:
         """Handle one message: start a task, carry out a command, or offer commands."""
         work = context.work(MessageToBot)
-        return await retry_for_person(self._deps, context, None, partial(self._handle, work))
+        return await retry_for_person(self._deps, context, None, partial(self._handle_in_turn, work))
+
+    async def _handle_in_turn(self, work: MessageToBot, context: JobContext) -> Outcome:
+        """Handle the message. If it goes before all other requests and Slack does not answer, put it behind
+        them."""
+        try:
+            return await self._handle(work, context)
+        except OutsideError:
+            if context.lease.score != str(FIRST_IN_INTAKE):
+                raise
+            context.audit.is_nothing()
+            return done(Batch().append(intake(work.requester.person), context.job))
 
     async def _handle(self, work: MessageToBot, context: JobContext) -> Outcome:
         thread = ThreadRef(work.requester.channel, _root_of(work))

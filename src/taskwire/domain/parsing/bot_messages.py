@@ -75,6 +75,13 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
     return _read_prompt(text) if is_sentence else command
 
 
+def ends_share(text: str) -> bool:
+    """Return whether a message is a command that ends the share of a task."""
+    word, _ = first_word(text.strip())
+    verb = find_verb(word.lstrip("!"))
+    return verb is not None and verb.name == "unshare"
+
+
 def find_title(text: str) -> tuple[Command, str] | None:
     """Return the command and the title, if a message is a verb and words that can be a task's title.
 

@@ -158,6 +158,15 @@ def end_of_share_score(ts: str) -> int:
     return microseconds(ts) // 2
 
 
+def later_end_of_share_score(ts: str) -> int:
+    """Return a score before all shares, for a job that ends a share and that waits for Slack or Coder.
+
+    It runs after the first lane, so it delays no pause. A share that was asked for before it does not begin
+    meanwhile.
+    """
+    return LANE_WIDTH + microseconds(ts) // 4
+
+
 def request_score(verb: ActVerb, ts: str) -> int:
     """Return the score of a command.
 
