@@ -258,7 +258,7 @@ async def test_a_person_who_leaves_the_group_loses_the_right_at_once(world: Worl
     assert (task.inputs, task.status, thread.receipt(reply)) == ([], "active", [])
     assert (await entries(world))[1:] == [
         "alice send by reply: refused (not_in_a_group)",
-        "alice stop by button: refused (not_in_a_group)",
+        "alice click by button: refused (not_in_a_group)",
     ]
     thread.new_messages()
 

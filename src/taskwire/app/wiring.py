@@ -35,8 +35,8 @@ from taskwire.listeners.background import Background
 from taskwire.listeners.clicks import Clicks
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.ingress import Ingress
-from taskwire.listeners.messages import Messages, find_bar_on_arrival
+from taskwire.listeners.ingress import Ingress, find_bar_on_arrival
+from taskwire.listeners.messages import Messages
 from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
 from taskwire.notices.agent_sessions import SessionStatuses
@@ -224,16 +224,16 @@ class Parts:
     ) -> Self:
         people = People(deps, settings.admins, settings.shared_channels)
         alerts = AdminAlerts(deps, settings.admins)
-        receiver = ReplyReceiver(deps, inbox, partial(find_bar_on_arrival, people))
+        find_bar = partial(find_bar_on_arrival, people)
+        receiver = ReplyReceiver(deps, inbox, find_bar)
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
         # One object for all handlers, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)
-        newer = NewerVersions(deps, alerts, metrics)
-        private_answers = PrivateAnswers(deps.slack, deps.queues)
+        newer, private_answers = NewerVersions(deps, alerts, metrics), PrivateAnswers(deps.slack, deps.queues)
         handlers = _handlers(deps, people, lookup, backfill, receiver)
         find_account = people.find_known_account
         worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers, find_account)
-        ingress = Ingress(deps, inbox, metrics, worker.ingress_priority)
+        ingress = Ingress(deps, inbox, metrics, worker.ingress_priority, find_bar)
         messages = Messages(
             deps.bot.bot_user_id,
             ingress,

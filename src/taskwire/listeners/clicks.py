@@ -141,7 +141,7 @@ class Clicks:
             return
         self._ingress.record_arrival("click")
         requester = _requester(clicked)
-        refused = await self._ingress.refuse_place("click", clicked.delivery, requester)
+        refused = await self._ingress.refuse("click", clicked.delivery, requester)
         if refused is not None:
             await ack()
             self._private_answers.show(PrivateAnswer(requester, refused))

@@ -82,7 +82,7 @@ class Commands:
             await ack()
             return
         self._ingress.record_arrival("command")
-        refused = await self._ingress.refuse_place("command", typed.delivery, typed.requester)
+        refused = await self._ingress.refuse("command", typed.delivery, typed.requester)
         if refused is not None:
             await ack(refused.text)
             return

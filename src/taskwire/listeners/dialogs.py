@@ -14,7 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import LinkId, TaskId, UserId, ts_of
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId, ts_of
 from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
@@ -115,6 +115,14 @@ class Dialogs:
     def open_form_like(self, requester: Requester, trigger_id: str, target: LinkId) -> None:
         """Open the form, filled with the prompt, the template and the preset of another task."""
         make_view = partial(self._form_like, requester, target)
+        self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
+
+    def open_refused(self, requester: Requester, trigger_id: str, refusal: Message) -> None:
+        """Open the form for a new task with a refusal in place of its fields."""
+
+        async def make_view() -> View:
+            return forms.notice_dialog(Dialog.CREATE, refusal.text)
+
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
     def open_offered(self, requester: Requester, trigger_id: str, key: str) -> None:
@@ -334,18 +342,22 @@ class Dialogs:
         if not isinstance(submitted, Submission) or not self._ingress.is_accepted(body):
             await ack()
             return
-        parsed = parse_submission(submitted, ts_of(self._ingress.now()))
+        now = ts_of(self._ingress.now())
+        parsed = parse_submission(submitted, now)
+        if parsed.job is not None:
+            # A job that names no channel is allowed everywhere, but only for people who may use the bot.
+            anywhere = Requester(person=submitted.person, channel=ChannelId(""), at=now, surface="dialog")
+            requester = find_checked_place(parsed.job) or anywhere
+            refused = await self._ingress.refuse("dialog", submitted.delivery, requester)
+            if refused is not None:
+                await self._show_error(ack, submitted, refused.text)
+                return
         if errors := parsed.errors or await self._find_wrong_share(submitted.person, parsed.job):
             await ack(response_action="errors", errors=dict(errors))
             return
         if parsed.job is None:
             await ack()
             return
-        if (place := find_checked_place(parsed.job)) is not None:
-            refused = await self._ingress.refuse_place("dialog", submitted.delivery, place)
-            if refused is not None:
-                await self._show_error(ack, submitted, refused.text)
-                return
         job = Job(id=f"dialog:{submitted.delivery}", work=parsed.job)
         match parsed.job:
             case ConnectAccount() | ConfirmAccount():

@@ -5,16 +5,19 @@ to record it in the inbox, together with its batch: the jobs that handle it. A d
 already is not handled again.
 """
 
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from redis.exceptions import RedisError
+
 from taskwire.dependencies import Dependencies
-from taskwire.domain.allowed import PlaceNotAllowed
+from taskwire.domain.allowed import Barred, PlaceNotAllowed
 from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import OutcomeUnknown, TryLater, UserError
-from taskwire.domain.ids import ThreadRef, Ts, moment_of
+from taskwire.domain.ids import ThreadRef, Ts, UserId, moment_of
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
@@ -22,6 +25,7 @@ from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers, refusals
 from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.audit import log_entry
+from taskwire.people.permissions import People, require_not_barred
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
@@ -32,6 +36,8 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 # Kinds of payloads whose deliveries can be rejected because too many jobs wait. Their counters exist from the
 # start, because an alert watches their increase.
 LIMITED_KINDS = ("click", "command", "dialog", "direct", "mention", "message", "reaction", "shortcut")
+# How long a delivery may wait to learn who its person is. Slack waits three seconds for the claim.
+KNOWN_BAR_SECONDS = 0.3
 _FOREIGN_PAYLOAD = "payload dropped: it names no workspace, or one for which Taskwire is not installed"
 _log = logger("taskwire.listeners.ingress")
 
@@ -51,9 +57,15 @@ class Ingress:
     """Decides which payloads are accepted, and claims the accepted payloads in the inbox."""
 
     def __init__(
-        self, deps: Dependencies, inbox: Inbox, metrics: Metrics, ingress_priority: IngressPriority
+        self,
+        deps: Dependencies,
+        inbox: Inbox,
+        metrics: Metrics,
+        ingress_priority: IngressPriority,
+        find_bar: Callable[[UserId], Awaitable[Barred]],
     ) -> None:
         self._deps = deps
+        self._find_bar = find_bar
         self._slack = deps.slack
         self._bot = deps.bot
         self._allowed = deps.allowed
@@ -101,22 +113,24 @@ class Ingress:
         """Return whether the settings allow the bot in this channel."""
         return self._allowed.has_channel(channel)
 
-    async def refuse_place(
+    async def refuse(
         self, kind: Literal["command", "click", "shortcut", "dialog"], delivery: str, requester: Requester
     ) -> Message | None:
-        """Return a refusal if the settings do not allow the bot in the requester's channel; None if they do.
+        """Return a refusal if the settings do not allow the bot in the requester's channel, or if it is known
+        that they do not allow the requester. Otherwise, return None.
 
         The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
         minute. Without this limit, a person could push other people's entries out of the audit trail.
-        Messages in threads are not checked here. The worker checks them, because only the worker knows which
+        Messages in threads are not refused here. The worker refuses them, because only the worker knows which
         task a thread belongs to.
         """
-        if self._allowed.has_channel(requester.channel):
+        error = await self._find_refusal(requester)
+        if error is None:
             return None
-        entry, limit = _make_refusal_entry(kind, delivery, requester), _limit_refusals(requester)
+        entry, limit = _make_refusal_entry(kind, delivery, requester, error), _limit_refusals(requester)
         if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry), limit)).is_new:
             log_entry(entry, delivery)
-        return answers.refusal(UserError(*refusals.NOT_IN_THIS_CHANNEL))
+        return answers.refusal(error)
 
     async def refuse_event(
         self,
@@ -125,17 +139,18 @@ class Ingress:
         delivery: str,
         requester: Requester,
     ) -> tuple[ClaimResult, Message | None] | None:
-        """Claim an event as refused if the settings do not allow the bot in the event's channel.
+        """Claim an event as refused if the settings do not allow the bot in the event's channel, or if it is
+        known that they do not allow the event's person.
 
-        Return None if they allow the bot there. Otherwise return the result of the claim and the message for
-        the person. The message is None if the person was told today already, because the event may be meant
-        for other people. `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of
-        the claim.
+        Return None for any other event. Otherwise return the result of the claim and the message for the
+        person. The message is None if the person was told today already, because the event may be meant for
+        other people. `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of the
+        claim.
         """
-        if self._allowed.has_channel(requester.channel):
+        error = await self._find_refusal(requester)
+        if error is None:
             return None
-        entry, batch = _make_refusal_entry(kind, delivery, requester), Batch()
-        error = PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL)
+        entry, batch = _make_refusal_entry(kind, delivery, requester, error), Batch()
         is_told = await is_told_already(self._deps, error, requester, batch)
         batch, limit = self._audit.add_to(batch, entry), _limit_refusals(requester)
         claiming = self._inbox.claim(namespace, delivery, batch, limit)
@@ -144,6 +159,17 @@ class Ingress:
             return claim, None
         log_entry(entry, delivery)
         return claim, None if is_told else answers.refusal(error)
+
+    async def _find_refusal(self, requester: Requester) -> UserError | None:
+        """Return why the settings refuse this person in this channel; None if they do not, or if this is not
+        known."""
+        if not self._allowed.has_channel(requester.channel):
+            return PlaceNotAllowed(*refusals.NOT_IN_THIS_CHANNEL, reason="place")
+        try:
+            require_not_barred(await self._find_bar(requester.person))
+        except UserError as error:
+            return error
+        return None
 
     def learn_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""
@@ -241,14 +267,26 @@ def _limit_refusals(requester: Requester) -> UserLimit:
     return limit_of_verb("", requester.person, requester.at, Batch(), Batch())
 
 
-def _make_refusal_entry(kind: str, delivery: str, requester: Requester) -> AuditEntry:
-    """Return the audit entry for a delivery from a channel in which the settings do not allow the bot."""
+def _make_refusal_entry(kind: str, delivery: str, requester: Requester, error: UserError) -> AuditEntry:
+    """Return the audit entry for a delivery that the settings refuse."""
     return AuditEntry(
         person=requester.person,
         verb=kind,
         surface=requester.surface,
         channel=requester.channel,
         outcome="refused",
-        reason="place",
+        reason=error.reason,
         reference=digest(kind, delivery)[:12],
     )
+
+
+async def find_bar_on_arrival(people: People, person: UserId) -> Barred:
+    """Return why a person may not use the bot; empty if Redis does not say so at once.
+
+    Every delivery is checked by this function when it arrives, before the ack, so it asks neither Slack nor
+    Coder. The worker checks the person again when it carries the delivery out.
+    """
+    with suppress(RedisError, TimeoutError):
+        async with asyncio.timeout(KNOWN_BAR_SECONDS):
+            return await people.find_known_bar(person)
+    return ""

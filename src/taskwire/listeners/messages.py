@@ -4,8 +4,6 @@ Bolt would acknowledge an event before its listener runs. So a middleware of the
 the claim fails, the event is not acknowledged, and Slack delivers the event again.
 """
 
-import asyncio
-import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +13,6 @@ from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.domain.allowed import Barred
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId
 from taskwire.domain.parsing.bare_words import STOP_SIGN
@@ -34,7 +31,6 @@ from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox.home_requests import show_opened_home
 from taskwire.outbox.private_answers import show_privately
 from taskwire.people.directory import Directory
-from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
 from taskwire.queue.user_limits import limit_of_previews, limit_of_verb
@@ -78,9 +74,6 @@ OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
 _log = logger("taskwire.listeners.messages")
 Body = Mapping[str, object]
-
-# How long a message may wait to learn who its author is. Slack waits three seconds for the claim.
-KNOWN_BAR_SECONDS = 0.3
 
 
 class Messages:
@@ -335,11 +328,3 @@ class Messages:
 
 async def _do_nothing() -> None:
     """Do nothing: the middleware has handled the event."""
-
-
-async def find_bar_on_arrival(people: People, person: UserId) -> Barred:
-    """Return why the author of a message may not use the bot; empty if Redis does not say so at once."""
-    with contextlib.suppress(RedisError, TimeoutError):
-        async with asyncio.timeout(KNOWN_BAR_SECONDS):
-            return await people.find_known_bar(person)
-    return ""

@@ -55,13 +55,18 @@ class Shortcuts:
     async def _find(self, body: Mapping[str, object]) -> Shortcut | None:
         """Return the used shortcut, or None if Taskwire must not handle it.
 
-        If the settings do not allow the bot in the shortcut's channel, tell the person and return None.
+        If the settings do not allow the bot in the shortcut's channel, or do not allow the person, tell the
+        person and return None.
         """
         used = parse_shortcut(body)
         if used is None or not self._ingress.is_accepted(body):
             return None
         self._ingress.record_arrival("shortcut")
-        refused = await self._ingress.refuse_place("shortcut", f"shortcut:{used.delivery}", used.requester)
+        refused = await self._ingress.refuse("shortcut", f"shortcut:{used.delivery}", used.requester)
+        if refused is not None and not used.requester.channel:
+            # No private message can be shown, because the person is in no channel.
+            self._dialogs.open_refused(used.requester, used.trigger_id, refused)
+            return None
         if refused is not None:
             self._private_answers.show(PrivateAnswer(used.requester, refused))
             return None

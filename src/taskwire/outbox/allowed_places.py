@@ -1,6 +1,6 @@
 """Refuses requests from channels in which the settings do not allow the bot.
 
-`listeners/ingress.py` checks what arrives, except messages in threads: the link of the thread is not known
+`listeners/ingress.py` refuses what arrives, except messages in threads: the link of the thread is not known
 yet. A message in a thread of such a channel only gets a mark (`replies/admit.py`), and the worker refuses the
 marked message later. The worker also checks each job of a person again just before the job runs.
 `replies/deliver.py` checks replies, together with the other rights of their authors, because a refused reply

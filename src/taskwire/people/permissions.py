@@ -3,7 +3,8 @@
 A person is the Coder user whose account the person has connected. If no account is connected, a person is the
 Coder user with the same e-mail address as the person's Slack profile. The address must be confirmed, and only
 a service account can look for it. A job's handler checks rights when it acts, with the answers of `directory`
-at that time. A listener never checks rights.
+at that time. A listener only checks whether the person may use the bot at all, as far as Redis knows this
+(`find_known_bar`).
 """
 
 from datetime import timedelta

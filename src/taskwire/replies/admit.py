@@ -101,7 +101,11 @@ class ReplyReceiver:
 
     async def claim_edit(self, message: MessageEdited) -> ClaimResult:
         """Claim an edit. The edit changes the reply only if the agent has not received the reply yet."""
-        new_input, verbatim_input = self.to_input(message), self.to_verbatim_input(message)
+        marked = {"barred": await self._find_known_bar(message.person)}
+        new_input, verbatim_input = (
+            each.model_copy(update=marked) if each is not None else None
+            for each in (self.to_input(message), self.to_verbatim_input(message))
+        )
         work = ReplyChanged(
             ts=message.ts,
             change="edited",

@@ -224,8 +224,17 @@ def _settle_files_question(link: Link, old: Reply, new: Reply, batch: Batch) -> 
 
 
 def _with_new_text(old: Reply, now: Reply) -> Reply:
-    """Return the old reply with the text and the files of the new reply."""
-    words = {"text": now.text, "blocks": now.blocks, "files": now.files}
+    """Return the old reply with the text and the files of the new reply.
+
+    If the author might not write one of them when it arrived, the agent gets neither.
+    """
+    words = {
+        "text": now.text,
+        "blocks": now.blocks,
+        "files": now.files,
+        "barred": old.barred or now.barred,
+        "is_out_of_place": old.is_out_of_place or now.is_out_of_place,
+    }
     if old.question in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)
     return old.model_copy(update=words | {"question": "", "is_without_files": False})
