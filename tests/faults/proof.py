@@ -25,7 +25,8 @@ from .traces import Rehearsals, find_unknown_outcomes, first_deaths, until_call
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
-# A point may not come while other actors run. The proof then tries its aim again, up to this number of times.
+# A point may not come while other actors run, or after other actors, because a process makes some calls only
+# once. The proof then tries its aim again, up to this number of times. The last try has a bot of its own.
 TRIES = 3
 # The number of rehearsals to find a flow's points. What depends on chance differs between rehearsals.
 REHEARSALS = 3
@@ -103,8 +104,8 @@ class Proof:
             flow_run, missed = await self._rehearse_all(deployment)
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
-            for _ in range(TRIES):
-                rounds = rounds_of(missed, is_timed=self._flow.is_timed)
+            for number in range(1, TRIES + 1):
+                rounds = rounds_of(missed, is_apart=self._flow.is_timed or number == TRIES)
                 missed = await self._perform(flow_run, rounds)
         self.tally.missed = [aim for aim in missed if aim.is_sure]
         self.tally.unsure_missed = len(missed) - len(self.tally.missed)

@@ -31,13 +31,13 @@ class Round(NamedTuple):
         return self.together + self.alone
 
 
-def rounds_of(aims: Sequence[Aim], *, is_timed: bool = False) -> list[Round]:
+def rounds_of(aims: Sequence[Aim], *, is_apart: bool = False) -> list[Round]:
     """Put aims into as few rounds as possible.
 
-    With `is_timed`, the state at the start of the flow changes with time. Each aim that must be alone then
-    gets a round of its own.
+    With `is_apart`, each aim that must be alone gets a round of its own, and so a bot of its own. This is
+    needed if the state at the start of the flow changes with time, or if a process makes a call only once.
     """
-    if is_timed:
+    if is_apart:
         own = [rounds_of([aim]) for aim in aims if aim.is_alone]
         return [*rounds_of([aim for aim in aims if not aim.is_alone]), *(each for (each,) in own)]
     twice = [aim for aim in aims if aim.again is not None]

@@ -143,9 +143,10 @@ class Ingress:
         known that they do not allow the event's person.
 
         Return None for any other event. Otherwise return the result of the claim and the message for the
-        person. The message is None if the person was told today already, because the event may be meant for
-        other people. `namespace` is where the inbox keeps deliveries of this kind. Raise the errors of the
-        claim.
+        person. The message is None if the event was not claimed now, for example because it is a duplicate. A
+        mention or a reaction may be meant for other people, so the person is told only once in 24 hours;
+        otherwise the message is None too. `namespace` is where the inbox keeps deliveries of this kind. Raise
+        the errors of the claim.
         """
         error = await self._find_refusal(requester)
         if error is None:

@@ -147,9 +147,10 @@ async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> O
 
 
 class ReportSource(NamedTuple):
-    """The agent and the app that have a task's reports.
+    """Where Coder keeps a task's reports: the ids of the workspace's agent and of its app, None if not known.
 
-    `stopped_at` is when the workspace was told to stop, or None.
+    `stopped_at` is when the workspace was told to stop. It is None if the workspace was not stopped, or was
+    stopped after the observation.
     """
 
     agent: str | None
@@ -158,7 +159,7 @@ class ReportSource(NamedTuple):
 
 
 async def find_report_source(coder: CoderClient, seen: Observation, known: ReportSource) -> ReportSource:
-    """Find the agent that has the task's reports. `known` is the agent that was known before.
+    """Find where Coder keeps the task's reports. `known` is the place that was known before.
 
     While a workspace is stopped, Coder's task shows no agent. Then ask for the workspace, because it may have
     started with a new agent and stopped again since the previous poll.

@@ -229,10 +229,11 @@ class People:
         return is_own or (is_admin and await self.accounts.sees(person, link))
 
     async def _has_no_claim(self, person: UserId, link: Link) -> bool:
-        """Return whether the person may not steer the task, whatever Coder says of their account.
+        """Return whether it is certain, without asking Coder, that the person may not steer the task.
 
-        Without a service account, each question about a person uses the person's own account. The person can
-        make Coder refuse or delay its answers. Nobody else's act must wait for that.
+        Without a service account, Coder is asked about a person with the person's own account. The person can
+        make these answers fail or come late. So whoever has no right to the task is refused before Coder is
+        asked, and other people's acts do not have to wait. With a service account this always returns False.
         """
         if self.accounts.has_service or await self.is_admin(person):
             return False

@@ -105,7 +105,7 @@ class _TrackedConnection(AbstractConnection):
         disconnect_on_error: bool = True,
         push_request: bool | None = False,
     ) -> object:
-        """Read an answer. If the answer is a refusal, close the connection and raise `RedisAway`."""
+        """Read an answer. If the server accepts no writes now, close the connection and raise `RedisAway`."""
         try:
             return await super().read_response(
                 disable_decoding, timeout, disconnect_on_error=disconnect_on_error, push_request=push_request

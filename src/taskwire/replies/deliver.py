@@ -165,7 +165,10 @@ class ReplySender:
     async def _has_right_besides(
         self, reply_job: ReplyJob, error: AccountNeeded | PersonTokenRefused
     ) -> bool:
-        """Return whether the author could steer the task with a usable account."""
+        """Return whether the author may steer the task by a share or by the channel's settings.
+
+        If Coder refuses the author's token, only a share counts.
+        """
         person, link = reply_job.reply.person, reply_job.link
         if isinstance(error, PersonTokenRefused):
             # Coder does not tell now what their account sees.

@@ -148,7 +148,8 @@ class AuditTrail:
     async def read(self, wanted: AuditFilter) -> AsyncIterator[StoredEntry]:
         """Yield the entries that the filter matches, the oldest first.
 
-        A row that cannot be read is an entry too. It matches every filter but a time.
+        A row that cannot be read is an entry too. Nobody knows what it is about, so only `since` can exclude
+        it.
         """
         start = str(to_ms(wanted.since)) if wanted.since is not None else _FIRST
         async for rows in self._read_pages(start):
