@@ -18,16 +18,16 @@ DIALOG = (
     "In new threads, the agent gets: {replies}\n"
     "Who may steer tasks: {steerers}\n"
     "A reply to a paused task: {resumes}\n"
-    "Idle agent: call its owner after: {settle}\n"
-    "No change in a task: call its owner after: {stuck}\n"
-    "No answer to a question: call its owner again after: {reminder}\n"
-    "Still no answer: then call: \n"
+    "When an agent is idle, call its owner after: {settle}\n"
+    "When nothing changes in a task, call its owner after: {stuck}\n"
+    "When nobody answers a question, call the owner again after: {reminder}\n"
+    "When there is still no answer, call: \n"
     "[Save]"
 )
 OWN = (
-    "When a task needs you: {calls}\n"
-    "Quiet from: {begins}\n"
-    "Quiet until: {ends}\n"
+    "When a task needs me, call me: {calls}\n"
+    "Do not call me from: {begins}\n"
+    "Call me again from: {ends}\n"
     "Times are in your time zone. Threads still get every message.\n"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="Not set")
@@ -90,7 +90,7 @@ async def test_the_settings_of_another_channel_stay_as_they_are(world: World) ->
 
     await world.alice.types("/task settings", "random")
 
-    assert "Idle agent: call its owner after: Default (20 s)" in world.alice.dialog()
+    assert "When an agent is idle, call its owner after: Default (20 s)" in world.alice.dialog()
 
 
 async def test_a_channel_whose_settings_are_as_everywhere_keeps_nothing(world: World) -> None:

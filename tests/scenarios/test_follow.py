@@ -1,12 +1,14 @@
 """A person follows an agent: one message shows the agent's last lines, for ten minutes at most."""
 
+import pytest
+
 from taskwire.notices.follow import MOST_FOLLOWED
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 
 from .people import Thread
 from .waiting import a_busy_agent
-from .world import World
+from .world import SETTLE_SECONDS, World
 
 STOPPED = "Stopped following *Fix the login*. The task goes on."
 
@@ -81,19 +83,30 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
     assert await _ends(world, thread) == [STOPPED]
 
 
-async def test_following_ends_with_the_turn(world: World) -> None:
-    """An agent that Alice follows finishes its turn. The message is no longer edited, and the notice has the
-    answer."""
+@pytest.mark.parametrize(
+    ("state", "why", "notice"),
+    [
+        ("complete", "was done", "Done: Fix the login. Reply here if there is more to do."),
+        ("idle", "needed somebody", "Needs you: Fix the login. Reply here to go on."),
+        ("failed", "failed", "Failed: Fix the login. Reply here to tell the agent how to go on."),
+    ],
+)
+async def test_following_ends_with_the_work(world: World, state: str, why: str, notice: str) -> None:
+    """An agent that Alice follows is done, asks or fails. The message says so and keeps the last lines, and
+    the notice has the answer."""
     thread, task, ts = await _followed(world)
-    task.becomes("complete", "Opened PR #12")
+    task.says("Reading src/login.py")
+    await world.passes(6)
+    task.becomes(state, "Opened PR #12")
     await world.polls()
+    await world.passes(SETTLE_SECONDS)
     await world.passes(6)
 
     assert thread.new_messages() == [
-        "Followed *Fix the login* until its turn ended.",
-        f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
+        f"Followed *Fix the login* until the agent {why}.\nReading src/login.py\n| Reading src/login.py",
+        f"<@{world.alice.id}> Reading src/login.py.\n{notice}",
     ]
-    assert _shows(world, thread, ts) == ""
+    assert _shows(world, thread, ts) == "Reading src/login.py"
 
 
 async def test_following_ends_when_somebody_stops_the_agent(world: World) -> None:

@@ -99,7 +99,7 @@ async def test_task_alone_has_the_buttons_of_home(world: World) -> None:
 
     assert overview == [
         f"Needs you:\n•  Done, a pull request to look at: {TITLE}. Opened the pull request <{PULL}> "
-        f"<{address(thread)}>\nNothing else is running.\n"
+        f"<{address(thread)}>\nNothing is running.\n"
         "[View pull request] [Seen, hide it here] [Open thread] [New task] [All tasks] [Help]"
     ]
     assert seen == [f"*{TITLE}* is no longer listed under *Needs you*."]

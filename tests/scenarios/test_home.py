@@ -9,6 +9,7 @@ from taskwire_sandbox.coder.wire import Response
 
 from .people import Thread
 from .running_tasks import PULL, TITLE, a_task, timeless
+from .test_preferences import address
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 ABOUT = (
@@ -304,3 +305,27 @@ async def test_home_follows_a_shared_task_that_does_not_run(world: World) -> Non
         f":white_check_mark: {TITLE} · Done · … · Alice\nKept the new one · "
         f"{task.name}\n[Open thread]",
     ]
+
+
+async def test_a_muted_task_says_so_in_home_and_in_lists(world: World) -> None:
+    """Alice mutes a task. Her Home tab, `/task` and the list say *muted*, as the card does, until she unmutes
+    it."""
+    thread, task = await a_task(world)
+    await world.alice.opens_home()
+    await world.alice.types(f"/task mute {task.name}")
+    await world.passes(seconds=5)
+    world.alice.reads()
+    muted = world.alice.home()
+    await world.alice.types("/task")
+    await world.alice.types("/task list")
+    lists = world.alice.reads()
+
+    await world.alice.types(f"/task unmute {task.name}")
+    await world.passes(seconds=5)
+
+    row = f"•  Working: {TITLE}, muted. Reading the code <{address(thread)}>"
+    assert f":gear: {TITLE} · Working" in muted
+    assert " · muted\n" in muted
+    assert [row in said.split("\n") for said in lists] == [True, True]
+    assert "muted" not in world.alice.home()
+    world.alice.reads()

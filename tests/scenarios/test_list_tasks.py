@@ -109,7 +109,7 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
         "•  Done (paused), a pull request to look at: End",
     ]
     assert titles(overview) == titles(needing)
-    assert "Nothing else is running.\n" in overview
+    assert "Nothing is running.\n" in overview
     assert re.findall(r":\w+: (Tell me|Ask|Fail|End|Go on|Work)", home) == ["Ask", "Fail", "End", "Work"]
     assert "\n*Paused or finished lately*\n:double_vertical_bar: Work" in home
     assert titles(everything) == [

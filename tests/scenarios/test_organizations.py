@@ -92,7 +92,7 @@ async def test_an_organization_names_the_workspace_whose_people_and_groups_it_re
 
     assert world.alice.reads() == [
         "Robert Berg can steer *Fix it*, but not delete, detach or share it. "
-        f"`/task unshare {name} @who` ends that."
+        f"`/task unshare {name} @Robert Berg` ends that."
     ]
     assert carol.hears() == [
         "Alice lets you steer *Fix it*. Replies in its thread go to the agent. You can also stop, resume "

@@ -70,7 +70,8 @@ async def test_quiet_hours_need_an_end(world: World) -> None:
     assert same == {"person.quiet_until": "Choose another hour: your quiet hours begin at this one."}
     assert saved == {}
     assert world.alice.reads() == [
-        "Saved. I call you in each task's thread, but not from 22:00 to 07:00; then you get a summary."
+        "Saved. I call you in each task's thread, but not from 22:00 to 07:00. At 07:00, I send you a "
+        "summary by direct message."
     ]
 
 

@@ -222,7 +222,7 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     reply = await world.bob.replies(thread, "and a changelog")
     await world.passes(seconds=3)
 
-    assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @who` ends that."
+    assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @Bob` ends that."
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume "
         "and edit it.\n[Open thread]"
@@ -231,7 +231,7 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.alice.replies(thread, "!share")
     assert world.alice.reads() == [
-        f"Bob can steer *{TITLE}*, but not delete, detach or share it. `!unshare @who` ends that."
+        f"Bob can steer *{TITLE}*, but not delete, detach or share it. `!unshare @Bob` ends that."
     ]
     thread.new_messages()
 

@@ -337,4 +337,4 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
         "`!share @Bob` in its thread."
     )
     thread.new_messages()
-    world.alice.reads()
+    world.alice.reads(), world.bob.hears()

@@ -10,7 +10,7 @@ from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
 from .world import World
 
-ONLY_ALICE = f"Only Alice can steer *{TITLE}*. `!share @who` shares it."
+ONLY_ALICE = f"Only you can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
     f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
 )
@@ -18,12 +18,30 @@ LET_STEER = (
     f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "
     "edit it.\n[Open thread]"
 )
+LET_STEER_NO_LONGER = (
+    f"Alice no longer lets you steer *{TITLE}*. When you reply in its thread, you can ask Alice to pass it "
+    "on.\n[Open thread]"
+)
+ONLY_YOU_NOW = f"Bob can no longer steer *{TITLE}*. Only you can."
 NOT_SHARED = f"*{TITLE}* belongs to Alice, so you can't {{}}. Ask Alice, or a Taskwire administrator."
 
 
 def and_bob(who: str = "Bob", name: str = "") -> str:
+    """Return the answer that says that `who` can steer. It has a task's name if it is outside the thread."""
+    return f"{who} can steer *{TITLE}*, but not delete, detach or share it. {how_to_end(who, name)}"
+
+
+def still(who: str, name: str = "") -> str:
+    """Return the answer to the end of Bob's share, while `who` can still steer."""
+    return f"Bob can no longer steer *{TITLE}*. {who} still can. {how_to_end(who, name)}"
+
+
+def how_to_end(who: str, name: str) -> str:
+    """Return the sentence that says how to end the share of the first person of `who`."""
+    person = "" if who.startswith("<") else who.split(" and ")[0].split(",")[0]
     unshare = f"/task unshare {name}" if name else "!unshare"
-    return f"{who} can steer *{TITLE}*, but not delete, detach or share it. `{unshare} @who` ends that."
+    several = f" for {person}" if person not in ("", who) else ""
+    return f"`{unshare} @{person or 'who'}` ends that{several}."
 
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
@@ -126,7 +144,7 @@ async def test_share_without_anybody_says_who_may_steer(world: World) -> None:
     await world.alice.replies(thread, "!share")
     await world.alice.types(f"/task share {task.name}")
 
-    in_channel = f"Only Alice can steer *{TITLE}*. `/task share {task.name} @who` shares it."
+    in_channel = f"Only you can steer *{TITLE}*. `/task share {task.name} @who` shares it."
     assert world.alice.reads() == [ONLY_ALICE, in_channel]
 
 
@@ -190,7 +208,7 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
 
 
 async def test_a_person_is_told_once_of_a_share(world: World) -> None:
-    """The bot tells Bob of his first share in a task, but not of a second one or the end."""
+    """The bot tells Bob of his first share in a task and of its end, but not of a second share."""
     thread, _ = await a_task(world)
     carol = world.person("carol")
     group = world.slack.add_group("reviewers", [carol.id])
@@ -199,7 +217,7 @@ async def test_a_person_is_told_once_of_a_share(world: World) -> None:
     await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
     world.alice.reads()
 
-    assert world.bob.hears() == [LET_STEER]
+    assert world.bob.hears() == [LET_STEER, LET_STEER_NO_LONGER]
     assert (carol.hears(), world.alice.hears(), thread.new_messages()) == ([], [], [])
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
     assert world.bob.hears() == [LET_STEER]
@@ -251,8 +269,8 @@ async def test_a_share_ends(world: World, way: str) -> None:
     await world.bob.clicks(thread, "Stop")
 
     in_channel = task.name if way == "command" else ""
-    assert world.alice.reads() == [and_bob("Bob and Carol"), and_bob("Carol", in_channel)]
-    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
+    assert world.alice.reads() == [and_bob("Bob and Carol"), still("Carol", in_channel)]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER, LET_STEER_NO_LONGER], [LET_STEER])
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
 
@@ -319,8 +337,11 @@ async def test_a_person_is_found_by_the_name_that_was_typed(world: World, words:
     await world.alice.replies(thread, "!unshare @Robert Berg")
 
     in_channel = task.name if said.startswith("/") else ""
-    assert world.alice.reads() == [and_bob("Carol and Robert Berg", in_channel), and_bob("Carol")]
-    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
+    assert world.alice.reads() == [
+        and_bob("Carol and Robert Berg", in_channel),
+        still("Carol").replace("Bob", "Robert Berg"),
+    ]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER, LET_STEER_NO_LONGER], [LET_STEER])
 
 
 @pytest.mark.parametrize("verb", ["share", "unshare"])

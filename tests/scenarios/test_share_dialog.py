@@ -3,7 +3,7 @@
 import pytest
 
 from .running_tasks import TITLE, a_task
-from .test_share import LET_STEER, NOT_BOBS, NOT_SHARED, and_bob
+from .test_share import LET_STEER, LET_STEER_NO_LONGER, NOT_BOBS, NOT_SHARED, and_bob
 from .world import World
 
 DIALOG = (
@@ -32,7 +32,7 @@ async def test_share_in_the_menu_opens_a_dialog_with_who_may_steer(world: World)
     assert between == DIALOG.format(people=world.bob.id, groups="User groups: reviewers\n")
     assert told == [and_bob(f"Bob and <!subteam^{group.id}>", task.name)]
     assert world.alice.reads() == [and_bob("Carol", task.name)]
-    assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER, LET_STEER_NO_LONGER], [LET_STEER])
     assert (world.bob.reads(), task.status) == ([NOT_BOBS], "active")
 
 

@@ -8,7 +8,8 @@ from taskwire_sandbox.slack.faults import CallFault
 
 from .people import Thread
 from .running_tasks import TITLE, a_task
-from .test_share import NOT_BOBS, ONLY_ALICE, and_bob
+from .test_channel_settings import set_channel
+from .test_share import LET_STEER_NO_LONGER, NOT_BOBS, ONLY_ALICE, ONLY_YOU_NOW, and_bob
 from .world import World
 
 NOT_EDITED = (
@@ -48,11 +49,6 @@ def slack_hides_people(world: World) -> None:
         world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
 
 
-def only_alice(task: SandboxTask) -> str:
-    """Return the answer to a command that ends the last share."""
-    return f"Only Alice can steer *{TITLE}*. `/task share {task.name} @who` shares it."
-
-
 @pytest.mark.parametrize("way", ["command", "by name", "by title", "behind a command", "verb", "dialog"])
 async def test_a_share_ends_while_coder_does_not_answer(world: World, way: str) -> None:
     """Alice ends Bob's share during an outage of Coder. What he writes after that does not reach the agent
@@ -81,7 +77,8 @@ async def test_a_share_ends_while_coder_does_not_answer(world: World, way: str) 
     await world.bob.replies(thread, "print all keys")
     await comes_back(world)
 
-    assert told == [ONLY_ALICE if way == "verb" else only_alice(task)]
+    assert told == [ONLY_YOU_NOW]
+    assert world.bob.hears() == [LET_STEER_NO_LONGER]
     assert task.inputs == []
     assert world.bob.reads()[-1].startswith("The agent did not get your reply: you can't steer")
     thread.new_messages()
@@ -104,7 +101,7 @@ async def test_a_dialog_ends_a_share_at_once_and_begins_another_later(world: Wor
     assert shares == [()]
     assert [link.shares for link in await _links(world)] == [(carol.id,)]
     assert world.alice.reads()[-1] == and_bob("Carol", task.name)
-    assert len(carol.hears()) == 1
+    assert (len(carol.hears()), world.bob.hears()) == (1, [LET_STEER_NO_LONGER])
     thread.new_messages()
 
 
@@ -192,8 +189,8 @@ async def test_a_name_is_found_when_slack_answers_again(world: World) -> None:
     await comes_back(world)
 
     assert [link.shares for link in await _links(world)] == [()]
-    assert world.alice.reads()[-1] == ONLY_ALICE
-    assert task.inputs == []
+    assert world.alice.reads()[-1] == ONLY_YOU_NOW.replace("Bob", "Robert Berg")
+    assert (task.inputs, world.bob.hears()) == ([], [LET_STEER_NO_LONGER])
     thread.new_messages()
 
 
@@ -214,6 +211,7 @@ async def test_a_direct_message_ends_a_share_before_what_waits(world: World) -> 
     assert shares == [()]
     assert task.inputs == []
     assert world.bob.reads()[-1].startswith("The agent did not get your reply: you can't steer")
+    assert world.bob.hears() == [LET_STEER_NO_LONGER]
     world.alice.reads()
     world.alice.hears()
     thread.new_messages()
@@ -236,6 +234,7 @@ async def test_a_direct_message_that_ends_a_share_holds_up_no_other(world: World
         [job.partition(":")[0] for job in jobs] for name, jobs in waiting.items() if "intake" in name
     ] == [["command", "message"]]
     assert [link.shares for link in await _links(world)] == [()]
+    assert world.bob.hears() == [LET_STEER_NO_LONGER]
     world.alice.reads()
     world.alice.hears()
     thread.new_messages()
@@ -264,6 +263,69 @@ async def test_nobody_else_ends_a_share_while_coder_does_not_answer(world: World
     thread.new_messages()
 
 
+async def test_a_person_is_told_once_that_their_share_has_ended(world: World) -> None:
+    """Alice ends Bob's share twice, then the share of a person who had none. Bob is told once, privately, and
+    can ask Alice to pass his next reply on."""
+    thread, _ = await a_shared_task(world)
+    carol = world.person("carol")
+
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}> <@{carol.id}>")
+    await world.bob.replies(thread, "please add a test")
+
+    assert world.alice.reads() == [ONLY_YOU_NOW, ONLY_ALICE]
+    assert (world.bob.hears(), carol.hears()) == ([LET_STEER_NO_LONGER], [])
+    assert world.bob.reads() == [NOT_A_WORD]
+
+
+async def test_the_end_of_always_let_is_told(world: World) -> None:
+    """Alice pressed *Always let Bob steer this*, and ends that as the answer says."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await world.bob.replies(thread, "please add a test")
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.alice.presses("Always let Bob steer this")
+    world.alice.reads(), world.bob.reads(), world.bob.hears()
+
+    await world.alice.replies(thread, "!unshare @Bob")
+
+    assert world.alice.reads() == [ONLY_YOU_NOW]
+    assert world.bob.hears() == [LET_STEER_NO_LONGER]
+    thread.new_messages()
+
+
+async def test_a_person_who_can_still_steer_is_not_told_of_the_end(world: World) -> None:
+    """Everybody in the channel can steer the task. So Bob loses nothing when Alice ends his share, and the
+    answers say so."""
+    await set_channel(world, steerers="Everybody in this channel")
+    world.reader.new_roots()
+    thread, _ = await a_shared_task(world)
+    channel = f"<#{thread.channel}>"
+
+    await world.alice.replies(thread, f"!unshare <@{world.bob.id}>")
+    await world.alice.replies(thread, "!share")
+
+    assert world.alice.reads() == [
+        f"Bob can still steer *{TITLE}* without a share. Everybody in {channel} can.",
+        f"Everybody in {channel} can steer *{TITLE}*, but not delete, detach or share it.",
+    ]
+    assert world.bob.hears() == []
+
+
+async def test_an_administrator_ends_a_share(world: World) -> None:
+    """Carol, an administrator, ends Bob's share of Alice's task. The answer and Bob's message name people,
+    because Carol is not the owner."""
+    carol = world.person("carol", roles=("owner",))
+    world.slack.workspace.channel("general").members.append(carol.id)
+    await world.restarts(admins=(carol.id,))
+    thread, _ = await a_shared_task(world)
+
+    await carol.replies(thread, f"!unshare <@{world.bob.id}>")
+
+    assert carol.reads() == [ONLY_YOU_NOW.replace("you", "Alice")]
+    assert world.bob.hears() == [LET_STEER_NO_LONGER.replace("Alice no", "Carol no")]
+
+
 @pytest.mark.parametrize("act", ["stop", "!pause", "!edit print all keys", "/task pause"])
 @pytest.mark.parametrize("fault", ["not done", "lost"])
 async def test_what_waits_under_a_share_is_not_done_after_its_end(world: World, act: str, fault: str) -> None:
@@ -288,7 +350,8 @@ async def test_what_waits_under_a_share_is_not_done_after_its_end(world: World, 
 
     # The end of the share waits only until it is known what became of the call whose answer was lost.
     assert shares == [() if fault == "not done" else (world.bob.id,)]
-    assert world.alice.reads()[-1] == only_alice(task)
+    assert world.alice.reads()[-1] == ONLY_YOU_NOW
+    assert world.bob.hears() == [LET_STEER_NO_LONGER]
     assert (len(task.builds), task.prompt) == (builds, prompt)
     told = {"stop": NOT_A_WORD, "!edit print all keys": NOT_EDITED}.get(act, NOT_BOBS)
     assert world.bob.reads()[-1] == told

@@ -205,7 +205,7 @@ async def test_words_in_the_middle_of_a_title_offer_its_task(world: World) -> No
     assert asked == [f"{which}\n[Share]", f"{which}\n[Status]"]
     assert world.alice.reads() == [
         "Bob can steer *Update the base image*, but not delete, detach or share it. "
-        "`/task unshare img-7 @who` ends that."
+        "`/task unshare img-7 @Bob` ends that."
     ]
     world.bob.hears()
 
@@ -232,21 +232,15 @@ async def test_a_text_after_words_of_a_title_is_shown_before_it_is_sent(world: W
 
 async def test_a_word_of_a_teammates_title_is_only_offered(world: World) -> None:
     """Alice types a word that only the title of Bob's task has. His task is not hers to stop, so nothing is
-    done, and after a press she is told whom to ask."""
+    offered. The answer says whose task it is."""
     of_bob = await world.bob.runs("/task create clean the basement")
     await world.polls()
 
     await world.alice.types("/task stop basement")
-    asked = world.alice.reads()
-    await world.alice.presses("Stop")
 
-    assert asked == [
-        "There is no task `basement` that you can see here. Did you mean this one?\n"
-        f"•  Working: Clean the basement, Bob <{address(of_bob)}>\n[Stop]"
-    ]
     assert world.alice.reads() == [
-        "*Clean the basement* belongs to Bob, so you can't stop it. Ask Bob to let you: `!share @Alice` in "
-        "its thread.",
+        "There is no task `basement` that you can see here.\nYou can't stop this one:\n"
+        f"•  Working: Clean the basement, Bob <{address(of_bob)}>"
     ]
     assert world.task("clean-the-basement").status == "active"
 
@@ -278,7 +272,42 @@ async def test_a_verb_without_a_name_offers_the_tasks_for_which_it_does_somethin
 
     first, *rows = world.alice.reads()[0].split("\n")
     found = [row.partition(": ")[2].partition(".")[0].partition(" <")[0] for row in rows[:-1]]
+    found = [title.removesuffix(", muted") for title in found]
     assert (first, found, rows[-1]) == (asked, titles, " ".join([f"[{label}]"] * len(titles)))
+
+
+async def test_stop_is_offered_only_for_tasks_that_can_be_stopped(world: World) -> None:
+    """The name in `/task stop` fits a task that runs, a paused one, and one of Bob in this channel. Only the
+    first has *Stop*; the answer shows the others with their state."""
+    thread, _ = await a_task(world)
+    other = await world.alice.runs("/task create fix the header")
+    of_bob = await world.bob.runs("/task create fix the footer")
+    await world.polls()
+    world.task("fix-the-header").becomes("working", "On it")
+    await world.polls()
+    await world.alice.types("/task stop fix-the-header")
+    await world.polls()
+    await world.passes(seconds=10)
+    world.alice.reads()
+    world.reader.read_all()
+
+    await world.alice.types("/task stop fix")
+    await world.alice.types("/task resume fix")
+    [stop, resume] = world.alice.reads()
+    await world.alice.presses("Stop")
+    await world.polls()
+    await world.alice.types("/task stop fix")
+
+    running = f"•  Working: {TITLE}. Reading the code <{address(thread)}>"
+    paused = f"•  Paused: Fix the header. On it <{address(other)}>"
+    bobs = f"•  Working: Fix the footer, Bob <{address(of_bob)}>"
+    several = "`fix` fits several tasks."
+    choose = "Choose one, or type more of its name."
+    assert stop == f"{several} {choose}\n{running}\nYou can't stop these:\n{paused}\n{bobs}\n[Stop]"
+    assert resume == f"{several} {choose}\n{paused}\nYou can't resume these:\n{running}\n{bobs}\n[Resume]"
+    assert world.alice.reads()[-1].startswith(f"{several}\nYou can't stop these:\n")
+    await world.passes(seconds=10)
+    world.reader.read_all()
 
 
 async def test_a_press_below_a_task_carries_out_the_verb(world: World) -> None:

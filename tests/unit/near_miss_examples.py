@@ -46,6 +46,7 @@ NEAR_MISSES = (
     offer_tasks(SeveralTasks("", "", "fix-login", _NAMES, _TWO), _verb("status")),
     offer_tasks(UnknownTask(*_NO_TITLE, "", _NAMES[:1], _TWO[:1]), _verb("share")),
     offer_tasks(UnknownTask(*_NO_TITLE, "", _NAMES, _TWO, "use main"), _verb("send"), "use main"),
+    offer_tasks(SeveralTasks("", "", "fix-login", _NAMES, _TWO), _verb("stop"), idle=(1,)),
     offer_own_tasks(_verb("stop"), _NAMES, _TWO),
     offer_own_tasks(_verb("status"), [*_NAMES, "alice/docs"], _TWO),
     offer_own_tasks(_verb("mute"), (), ()),

@@ -378,10 +378,7 @@ class TaskActions:
         else:
             shares = self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
-        shown = await self._shares.describe(link.model_copy(update={"shares": shares}))
-        is_in_thread = work.requester.is_in(link.record.thread)
-        answer = teammates.who_may_steer(link, shown, is_in_thread=is_in_thread)
-        return done(batch, (work.requester, answer))
+        return done(batch, (work.requester, await self._shares.answer(work.requester, link, shares)))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Give the agent the earlier messages of the thread, from before the card."""

@@ -22,7 +22,7 @@ from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import statement
 
 # Why a message no longer shows its agent's live output.
-FollowingEnd = Literal["stopped", "time", "turn", "paused", "broken", "unclear", "link"]
+FollowingEnd = Literal["stopped", "time", "asked", "done", "failed", "paused", "broken", "unclear", "link"]
 # In characters. Slack refuses a longer text of an edit.
 _LONGEST_LINES = 2_000
 
@@ -61,8 +61,12 @@ def _describe_end(link: Link, why: FollowingEnd, by_name: str) -> str:
             return f"Stopped following {name}. The task goes on."
         case "time":
             return f"Followed {name} for 10 minutes."
-        case "turn":
-            return f"Followed {name} until its turn ended."
+        case "asked":
+            return f"Followed {name} until the agent needed somebody."
+        case "done":
+            return f"Followed {name} until the agent was done."
+        case "failed":
+            return f"Followed {name} until the agent failed."
         case "paused":
             stopped = f"{escape_line(by_name, 60)} stopped the task" if by_name else "it was paused"
             return f"Followed {name} until {stopped}."

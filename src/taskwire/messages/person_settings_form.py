@@ -43,12 +43,18 @@ def person_fields(settings: PersonSettings) -> list[Block]:
     hours = {f"{hour}": _show_hour(hour) for hour in range(24)}
     starts, endings = {_NO_QUIET_HOURS: "No quiet hours"} | hours, {_NO_QUIET_HOURS: "Not set"} | hours
     return [
-        _menu(PersonField.CALLS, "When a task needs you", _CALL_LABELS, settings.calls),
+        _menu(PersonField.CALLS, "When a task needs me, call me", _CALL_LABELS, settings.calls),
         _menu(
-            PersonField.QUIET_FROM, "Quiet from", starts, _NO_QUIET_HOURS if begins is None else f"{begins}"
+            PersonField.QUIET_FROM,
+            "Do not call me from",
+            starts,
+            _NO_QUIET_HOURS if begins is None else f"{begins}",
         ),
         _menu(
-            PersonField.QUIET_UNTIL, "Quiet until", endings, _NO_QUIET_HOURS if ends is None else f"{ends}"
+            PersonField.QUIET_UNTIL,
+            "Call me again from",
+            endings,
+            _NO_QUIET_HOURS if ends is None else f"{ends}",
         ),
     ]
 
@@ -92,7 +98,7 @@ def describe_settings(settings: PersonSettings) -> str:
     if settings.calls == "nothing" or not settings.has_quiet_hours:
         return f"{words}."
     begins, ends = _show_hour(settings.quiet_from_hour or 0), _show_hour(settings.quiet_until_hour or 0)
-    return f"{words}, but not from {begins} to {ends}; then you get a summary."
+    return f"{words}, but not from {begins} to {ends}. At {ends}, I send you a summary by direct message."
 
 
 def _show_hour(hour: int) -> str:

@@ -110,21 +110,21 @@ def settings_form(
         ),
         _duration_field(
             SettingsField.SETTLE,
-            "Idle agent: call its owner after",
+            "When an agent is idle, call its owner after",
             SETTLE_CHOICES,
             settings.settle_seconds,
             defaults.settle_seconds,
         ),
         _duration_field(
             SettingsField.STUCK,
-            "No change in a task: call its owner after",
+            "When nothing changes in a task, call its owner after",
             STUCK_CHOICES,
             settings.stuck_seconds,
             defaults.stuck_seconds,
         ),
         _duration_field(
             SettingsField.REMINDER,
-            "No answer to a question: call its owner again after",
+            "When nobody answers a question, call the owner again after",
             REMINDER_CHOICES,
             settings.reminder_seconds,
             defaults.reminder_seconds,
@@ -266,11 +266,11 @@ def _fallback_fields(fallback: str, groups: Mapping[str, str]) -> list[Block]:
     }
     if fallback and not fallback.startswith("S"):
         person = person | {"initial_users": [fallback]}
-    label = "Still no answer: then call"
+    label = "When there is still no answer, call"
     field = make_field(SettingsField.FALLBACK.value, label, person, is_optional=True)
     if not groups:
         return [field]
     chosen = fallback if fallback in groups else None
     names = {_EVERYWHERE: "No group"}
     names |= {group: groups[group] for group in limit_options([*groups], chosen, MOST_OPTIONS - 1)}
-    return [field, _choice_field(SettingsField.GROUP, "Or this group", names, chosen or _EVERYWHERE)]
+    return [field, _choice_field(SettingsField.GROUP, "Or call this group", names, chosen or _EVERYWHERE)]

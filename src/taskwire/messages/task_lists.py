@@ -179,7 +179,7 @@ def overview(
     """
     layout: list[Block] = []
     lines: list[str] = []
-    nothing = "Nothing else is running." if needing or asked else "You have no running tasks."
+    nothing = "Nothing is running." if needing or asked else "You have no running tasks."
     for name, title, items, empty in (
         ("needing", "Needs you", needing, "Nothing needs you right now."),
         ("running", "Running", running, nothing),
@@ -276,6 +276,7 @@ def task_row(
     first += [text_piece(_SEPARATOR), age_piece(from_ms(since_ms))] if since_ms else []
     owner = _foreign_owner(item)
     first += [text_piece(f"{_SEPARATOR}{owner}")] if owner else []
+    first += [text_piece(f"{_SEPARATOR}muted")] if _is_muted(link) else []
     second = (
         [[text_piece(detail)]]
         if (detail := one_line(get_detail(link, _DETAIL_LENGTH), _DETAIL_LENGTH))
@@ -318,6 +319,10 @@ def _foreign_owner(item: TaskLine) -> str:
     return "" if item.is_own else one_line(get_owner_name(item.link), _OWNER_LENGTH)
 
 
+def _is_muted(link: Link) -> bool:
+    return link.is_muted and find_ending(link) is None
+
+
 def _since_ms(link: Link) -> int:
     """Return since when the task has been in its phase; 0 if that is not known.
 
@@ -353,6 +358,7 @@ def get_task_text(item: TaskLine, *, is_needing: bool = False) -> str:
     owner, detail = _foreign_owner(item), get_detail(link, _DETAIL_LENGTH)
     parts = [f"•  {escape_line(_task_label(link).label, 60)}{why}: {escape_line(get_name(link), 60)}"]
     parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []
+    parts += [", muted"] if _is_muted(link) else []
     parts += [f". {escape_line(detail, _DETAIL_LENGTH)}"] if detail else []
     urls = (get_reported_url(link), blocks.safe_web_url(item.permalink))
     parts += [f" {escape_mrkdwn(url)}" for url in urls if 0 < len(url) <= 150]

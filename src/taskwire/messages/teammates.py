@@ -97,17 +97,51 @@ def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def who_may_steer(link: Link, shared_with: str, *, is_in_thread: bool) -> Message:
-    """Say who may steer the task: its owner, and the people with whom it is shared."""
-    owner = escape_line(get_owner_name(link), 60) or "its owner"
+def who_may_steer(
+    link: Link,
+    shared_with: str,
+    *,
+    whom: str,
+    is_own: bool,
+    is_open: bool = False,
+    is_in_thread: bool,
+    ended: str = "",
+    kept: str = "",
+) -> Message:
+    """Say who may steer the task: its owner, and the people with whom it is shared.
+
+    `whom` is the name of one of these people, for an example. `is_own` is true if the reader is the owner. If
+    `is_open`, the channel's settings let everybody in the channel steer. `ended` are the people whose share
+    the reader has just ended. `kept` are those who may steer the task anyway, for example as members of its
+    channel.
+    """
+    title, words = bold_title(link), []
+    if ended:
+        words.append(f"{ended} can no longer steer {title}.")
+    if kept:
+        words.append(f"{kept} can still steer {title} without a share.")
+    can = "can" if words else f"can steer {title}, but not delete, detach or share it"
     if shared_with:
-        unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
-        return statement(
-            f"{shared_with} can steer {bold_title(link)}, but not delete, detach or share it. "
-            f"{unshare} ends that."
-        )
-    share = typed_verb("share", link, "@who", is_in_thread=is_in_thread)
-    return statement(f"Only {owner} can steer {bold_title(link)}. {share} shares it.")
+        several = f" for {escape_line(whom, 60)}" if whom and whom != shared_with else ""
+        unshare = typed_verb("unshare", link, _at(whom), is_in_thread=is_in_thread)
+        words.append(f"{shared_with} {'still ' if words else ''}{can}. {unshare} ends that{several}.")
+    elif is_open:
+        words.append(f"Everybody in <#{link.record.channel}> {can}.")
+    elif words:
+        words.append("" if kept else f"Only {_you_or_owner(link, is_own=is_own)} can.")
+    else:
+        share = typed_verb("share", link, "@who", is_in_thread=is_in_thread)
+        words.append(f"Only {_you_or_owner(link, is_own=is_own)} can steer {title}. {share} shares it.")
+    return statement(" ".join(words).strip())
+
+
+def _you_or_owner(link: Link, *, is_own: bool) -> str:
+    return "you" if is_own else escape_line(get_owner_name(link), 60) or "its owner"
+
+
+def _at(name: str) -> str:
+    """Return a person's name as it is typed after `/task unshare`, or `@who` without a name."""
+    return f"@{escape_line(name.replace('`', ''), 60) or 'who'}"
 
 
 def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
@@ -162,6 +196,18 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
     return statement(
         f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit it."
     )
+
+
+def may_steer_no_longer(link: Link, by_name: str, *, is_readable: bool) -> Message:
+    """Tell a person that `by_name` has ended their share of the task.
+
+    `is_readable` is true if the person can read the task's thread. They can still write there.
+    """
+    shown, owner = escape_line(by_name, 60) or "Somebody", escape_line(get_owner_name(link), 60)
+    words = f"{shown} no longer lets you steer {bold_title(link)}."
+    if is_readable:
+        words += f" When you reply in its thread, you can ask {owner or 'its owner'} to pass it on."
+    return statement(words)
 
 
 def muted_by(link: Link, by_name: str, at: datetime) -> Message:
@@ -355,7 +401,7 @@ def passed_on(
     where = "in the thread" if is_choice else f"on {shown}'s reply"
     words = f"Passed on. The reaction {where} shows when the agent has it."
     if is_always:
-        unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
+        unshare = typed_verb("unshare", link, _at(name), is_in_thread=is_in_thread)
         words += f" From now on {shown} can steer the task; {unshare} ends that."
     return statement(words)
 

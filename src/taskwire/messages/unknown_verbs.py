@@ -67,22 +67,24 @@ def _get_verb(word: str) -> str:
 def offer_commands(near_miss: NearMiss, key: str) -> Message:
     """Ask which command is meant. Each offered command is a button. The commands are stored under `key`.
 
-    If an offer has a row of text, its button is below that row.
+    If an offer has a row of text, its button is below that row. Rows without an offer come last.
     """
     offered = [
         button(Button.RUN_OFFERED, offer.label, key) | {"action_id": f"{Button.RUN_OFFERED.value}.{number}"}
         for number, offer in enumerate(near_miss.offers)
     ]
-    if not near_miss.rows:
+    if not near_miss.rows and not near_miss.others:
         return question(str(near_miss), near_miss.quoted, offered)
     layout = [section("question", str(near_miss))]
     layout += [quote_block("text", near_miss.quoted, QUOTE_LENGTH)] if near_miss.quoted else []
     for number, (row, _) in enumerate(near_miss.rows):
         layout += [row, *button_rows(f"{CHOICES_BLOCK_ID}.{number}", [offered[number]])]
     layout += button_rows(CHOICES_BLOCK_ID, offered[len(near_miss.rows) :])
-    return Message(
-        text=join_lines([str(near_miss), *(text for _, text in near_miss.rows)]), blocks=tuple(layout)
-    )
+    lines = [str(near_miss), *(text for _, text in near_miss.rows)]
+    if near_miss.others:
+        layout += [section("others", near_miss.about_others), *(row for row, _ in near_miss.others)]
+        lines += [near_miss.about_others, *(text for _, text in near_miss.others)]
+    return Message(text=join_lines(lines), blocks=tuple(layout))
 
 
 def taken_as_command(line: str) -> Message:

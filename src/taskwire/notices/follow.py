@@ -3,8 +3,7 @@
 The message is posted once and then edited. Coder's log is read only while a person follows, every five
 seconds for each followed task. The edits have the lowest priority in Slack's limits, so cards go first.
 Following ends after ten minutes, when the agent stops working, or when a person ends it. The message then
-says why it ended, and keeps the last lines. If the agent has finished its turn, the message drops the lines,
-because the next notice in the thread has the answer.
+says why it ended, and keeps the last lines.
 """
 
 from typing import NamedTuple
@@ -38,13 +37,17 @@ TICK_SECONDS = 5.0
 # minute.
 MOST_FOLLOWED = 10
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
-# Why an agent has stopped working, by phase. In all other phases, its turn has ended.
+# Why an agent has stopped working, by phase.
 _ENDS: dict[Phase, FollowingEnd] = {
+    Phase.NEEDS_YOU: "asked",
+    Phase.DONE: "done",
+    Phase.FAILED: "failed",
     Phase.PAUSING: "paused",
     Phase.PAUSED: "paused",
     Phase.BROKEN: "broken",
     Phase.UNCLEAR: "unclear",
     Phase.OTHER: "unclear",
+    Phase.GONE: "link",
 }
 
 
@@ -141,7 +144,7 @@ class Follower:
 
     async def _say_end(self, link: Link, end: FollowingEnd, lines: str) -> Message:
         by = await self._people.find_name(link.state.find_actor("pause")) if end == "paused" else ""
-        return messages.ended(link, end, "" if end == "turn" else lines, by)
+        return messages.ended(link, end, lines, by)
 
     async def _edit(self, link: Link, place: _Place, message: Message, priority: Priority) -> None:
         meta = Metadata(id=place.message_id, kind="live", task_id=link.record.task_id)
@@ -170,4 +173,4 @@ def _find_end(link: Link, until_ms: int, now_ms: int) -> FollowingEnd | None:
         return "time"
     if link.state.phase in FOLLOWED_PHASES:
         return None
-    return _ENDS.get(link.state.phase, "turn")
+    return _ENDS[link.state.phase]

@@ -1,13 +1,14 @@
-"""Tells people, by direct message, that a task is now shared with them, or that their task was muted.
+"""Tells people, by direct message, that their share of a task begins or ends, or that their task was muted.
 
-Members of a user group are not told. A person is not told that a share has ended. If that person then writes
-a reply, the bot offers to ask the owner.
+Members of a user group are not told.
 """
 
+import contextlib
 from collections.abc import Collection
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
+from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import UserId, moment_of
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.lifecycle.phases import Phase
@@ -20,6 +21,7 @@ from taskwire.outbox.direct_messages import direct_messages, tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.tell_once import forget_told, record_unless_told
 from taskwire.people.permissions import People
+from taskwire.people.shares import list_still_let_in
 from taskwire.queue.batch import Batch
 
 
@@ -33,21 +35,33 @@ async def tell_of_shares(
     *,
     is_answered: bool = False,
 ) -> None:
-    """Tell each person with whom the task is newly shared.
+    """Tell each person with whom the task is newly shared, and each person whose share ends.
 
     `shares` are the people and groups with whom the task is shared from now on; `link` has the earlier ones.
     If `is_answered`, the agent gets a reply at the same time. Then do not tell people that the agent waits
-    for an answer.
+    for an answer. Do not tell of the end a person who may still steer the task, for example by a user group.
 
-    Also publish the Home tabs of these people, and of the people whose share ends.
+    Also publish the Home tabs of all these people.
     """
-    changed = set(shares) ^ set(link.shares)
     sharer, is_asking = requester.person, link.state.open_phase is Phase.NEEDS_YOU
-    for person in sorted(UserId(each) for each in changed if not is_group(each)):
+    name = await people.find_name(sharer)
+    people_changed = sorted(UserId(each) for each in set(shares) ^ set(link.shares) if not is_group(each))
+    kept = await list_still_let_in(
+        people, link.model_copy(update={"shares": tuple(shares)}), set(link.shares) - set(shares)
+    )
+    for person in people_changed:
         await refresh_home_if_kept(deps, person, batch)
-        if person not in shares or person == sharer:
+        if person == sharer or person in kept:
             continue
-        name, is_readable = await people.find_name(sharer), await _can_read(people, person, link)
+        if person not in shares:
+            is_readable = False
+            # The end of a share does not wait for Slack.
+            with contextlib.suppress(OutsideError):
+                is_readable = await _can_read(people, person, link)
+            message = teammates.may_steer_no_longer(link, name, is_readable=is_readable)
+            _tell(person, f"unshared:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+            continue
+        is_readable = await _can_read(people, person, link)
         message = teammates.may_steer_from_now_on(
             link, name, is_readable=is_readable, is_asking=is_asking and not is_answered
         )

@@ -240,9 +240,7 @@ class People:
         own = await self.accounts.find(person)
         if own is None or own.user_id == link.record.owner_id:
             return False
-        return not await self.is_shared_with(person, link) and not await self._may_steer_by_channel(
-            person, link
-        )
+        return not await self.is_let_in(person, link)
 
     async def _can_end_shares(self, person: UserId, link: Link) -> bool:
         """Return whether the person may end the task's shares: the owner and administrators may.
@@ -267,6 +265,10 @@ class People:
         the people with whom the owner shares the task need no account. Raises what `can_manage` raises.
         """
         return await self.get_rights(person, link, needs_coder=needs_coder) > Rights.SEE
+
+    async def is_let_in(self, person: UserId, link: Link) -> bool:
+        """Return whether a share, or the channel's settings, let the person steer. Do not ask Coder."""
+        return await self.is_shared_with(person, link) or await self._may_steer_by_channel(person, link)
 
     async def may_steer_besides(self, person: UserId, link: Link) -> bool:
         """Return whether the owner shares the task with the person, or the channel lets everybody steer."""
@@ -304,10 +306,13 @@ class People:
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person is in the channel and the channel's settings let its people steer."""
-        channel = link.record.channel
-        settings = await self._deps.channel_settings.get(channel)
-        is_open = settings.lets_everybody_steer(link.record.made_at)
-        return is_open and await self.directory.is_member(person, channel)
+        is_open = await self.is_open_to_channel(link)
+        return is_open and await self.directory.is_member(person, link.record.channel)
+
+    async def is_open_to_channel(self, link: Link) -> bool:
+        """Return whether the channel's settings let everybody in the channel steer this task."""
+        settings = await self._deps.channel_settings.get(link.record.channel)
+        return settings.lets_everybody_steer(link.record.made_at)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person, directly or by a user group."""

@@ -6,14 +6,16 @@
 import contextlib
 import json
 from collections.abc import Collection
+from functools import partial
 from typing import Literal
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.links import Link, is_group
 from taskwire.domain.requester import Requester
+from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
@@ -32,6 +34,19 @@ ENDED_TTL_MS = 10 * DAY_MS
 MOST_ENDED_NAMES = 50
 
 
+async def list_still_let_in(people: People, link: Link, ended: Collection[str]) -> tuple[str, ...]:
+    """Return the people of `ended` who may steer the task although their share has ended.
+
+    `link` has the present shares. A person counts as not let in if Slack does not answer.
+    """
+    found = []
+    for person in (UserId(each) for each in ended if not is_group(each)):
+        with contextlib.suppress(OutsideError, UserError):
+            if await people.is_let_in(person, link) or await people.is_admin(person):
+                found.append(person)
+    return tuple(found)
+
+
 class Shares:
     """Begins and ends shares."""
 
@@ -48,6 +63,33 @@ class Shares:
         people = [await self._people.find_name(UserId(each)) for each in link.shares if not is_group(each)]
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
+
+    async def answer(self, requester: Requester, link: Link, shares: Collection[str]) -> Message:
+        """Return the answer to a request that changes or lists the task's shares.
+
+        `shares` are the people and groups with whom the task is shared from now on; `link` has the earlier
+        ones.
+        """
+        now = link.model_copy(update={"shares": tuple(shares)})
+        whom = next((UserId(each) for each in now.shares if not is_group(each)), None)
+        answer = partial(
+            teammates.who_may_steer,
+            link,
+            await self.describe(now),
+            whom=await self._people.find_name(whom),
+            is_own=requester.person == link.record.owner_slack,
+            is_open=await self._people.is_open_to_channel(link),
+            is_in_thread=requester.is_in(link.record.thread),
+        )
+        ended = [each for each in link.shares if each not in shares]
+        if not ended or set(shares) - set(link.shares):
+            return answer()
+        kept = await list_still_let_in(self._people, now, ended)
+        lost = tuple(each for each in ended if each not in kept)
+        return answer(
+            ended=await self.describe(link.model_copy(update={"shares": lost})),
+            kept=await self.describe(link.model_copy(update={"shares": kept})),
+        )
 
     async def begin(
         self, requester: Requester, link: Link, who: Collection[str], batch: Batch

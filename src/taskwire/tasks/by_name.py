@@ -35,6 +35,7 @@ from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
+from taskwire.tasks.queries import does_something
 
 
 class NamedActions:
@@ -85,7 +86,7 @@ class NamedActions:
             following = Following(work.text, is_for_agent=work.verb in ("send", "edit"))
             seen = await self._lookup.get(work.requester, name, following)
         except NotOneTask as error:
-            return self._offer_tasks(context, work, error)
+            return await self._offer_tasks(context, work, error)
         if work.verb == "attach":
             return await self._attach(context, work, seen)
         if seen.link is None:
@@ -108,18 +109,37 @@ class NamedActions:
         score = request_score(work.verb, work.requester.at)
         return done(Batch().append(to_coder(link.id), job, score=score))
 
-    def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
-        """Offer the command for each task that may be meant. If there is none, offer to create a task."""
+    async def _offer_tasks(self, context: JobContext, work: ActRequested, error: NotOneTask) -> Outcome:
+        """Offer the command for each task that may be meant. If there is none, offer to create a task.
+
+        A task for which the command does nothing now, or that the person may not act on, is only shown.
+        """
         verb = find_verb(work.verb)
         if verb is None:
             raise error
         context.audit.is_refused(error.reason)
         who = " ".join(f"<!subteam^{each}>" if is_group(each) else f"<@{each}>" for each in work.who)
         text = escape_mrkdwn(error.rest if isinstance(error, UnknownTask) else work.text)
-        near_miss = offer_tasks(error, verb, f"{who} {text}".strip())
+        idle = [number for number, link in enumerate(error.links) if not await self._is_useful(work, link)]
+        near_miss = offer_tasks(error, verb, f"{who} {text}".strip(), idle)
         key = digest("offered", context.job.id)
         batch = keep_offers(self._deps.notes, near_miss, key, work.requester)
         return done(batch, (work.requester, offer_commands(near_miss, key)))
+
+    async def _is_useful(self, work: ActRequested, link: Link) -> bool:
+        """Return whether the command would do something to this task, and the person may act on it."""
+        verb = find_verb(work.verb)
+        if verb is not None and not does_something(verb, link, work.requester.channel):
+            return False
+        if not link.id or work.verb == "attach":
+            return True
+        try:
+            await self._people.require_right_to(work.verb, work.requester, link, needs_coder=False)
+        except OutsideError:
+            return True
+        except UserError:
+            return False
+        return True
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Give the task a thread in this channel.

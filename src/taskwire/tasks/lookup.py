@@ -32,12 +32,11 @@ from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.domain.parsing import task_names
 from taskwire.domain.parsing.naming import digest
-from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, UnknownTask
+from taskwire.domain.parsing.near_misses import MOST_TASKS_OFFERED, SeveralTasks, TaskRow, UnknownTask
 from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.queueing.jobs import ActVerb
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
-from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
 from taskwire.messages.cards import make_unlinked
@@ -105,6 +104,14 @@ class _Viewer:
         """List the tasks that the person may see."""
         owner_id = self.account.id if self.account else None
         return catalogue.entries if self.sees_all else catalogue.list_of(owner_id, self.channel, self.shared)
+
+
+class _ShownTasks(NamedTuple):
+    """The names of tasks that may be meant. The first of them also have rows, and links as displayed."""
+
+    names: list[str]
+    rows: list[TaskRow]
+    links: list[Link]
 
 
 class Lookup:
@@ -270,8 +277,14 @@ class Lookup:
             )
         if found:
             found.sort(key=lambda each: each.entry.owner_name != viewer.username)
-            names, rows = await self._show_tasks(requester, viewer, found)
-            raise SeveralTasks(*refusals.several_tasks(str(name), names), str(name), names, rows)
+            shown = await self._show_tasks(requester, viewer, found)
+            raise SeveralTasks(
+                *refusals.several_tasks(str(name), shown.names),
+                str(name),
+                shown.names,
+                shown.rows,
+                shown.links,
+            )
         near = await list_near(seen, titles, name, following.text)
         raise await self._make_unknown(requester, name, viewer, near, following)
 
@@ -280,7 +293,7 @@ class Lookup:
     ) -> UserError:
         """Return the error that says that no task has this name. It offers the tasks that may be meant."""
         near.entries.sort(key=lambda each: each.entry.owner_name != viewer.username)
-        names, rows = await self._show_tasks(requester, viewer, near.entries)
+        names, rows, links = await self._show_tasks(requester, viewer, near.entries)
         short = [each.entry.name for each in near.entries[: len(rows)]]
         words = near.words
         if not rows and following.text and not following.is_for_agent:
@@ -291,21 +304,23 @@ class Lookup:
             refusal = refusals.no_such_task(words, short)
         if not rows and not name.title:
             return UserError(*refusal, reason="no_such_task")
-        return UnknownTask(*refusal, name.title, names, rows, near.rest)
+        return UnknownTask(*refusal, name.title, names, rows, near.rest, links)
 
     async def _show_tasks(
         self, requester: Requester, viewer: _Viewer, found: list[CatalogueEntry]
-    ) -> tuple[list[str], list[tuple[Block, str]]]:
+    ) -> _ShownTasks:
         """Return the names of these tasks, and the first tasks in the form of a list."""
         read = await self._read_tasks(found[:MOST_TASKS_OFFERED])
         names = [f"{each.task.owner_name}/{each.task.name}" for each in read]
         names += [f"{each.entry.owner_name}/{each.entry.name}" for each in found[MOST_TASKS_OFFERED:]]
-        return names, await self.make_rows(requester, read, viewer.username)
+        rows = await self.make_rows(requester, read, viewer.username)
+        now_ms = microseconds(requester.at) // 1000
+        return _ShownTasks(names, rows, [make_displayed_link(self._deps, each, now_ms) for each in read])
 
     async def make_rows(
         self, requester: Requester, seen: Sequence[VisibleTask], username: str
-    ) -> list[tuple[Block, str]]:
-        """Return a block and a line of text for each task. `username` is the reader's name in Coder."""
+    ) -> list[TaskRow]:
+        """Return a row of a list for each task. `username` is the reader's name in Coder."""
         rows, hosts = [], Hosts(self._deps.coder_url, self._deps.forges)
         for number, each in enumerate(seen):
             link = make_displayed_link(self._deps, each, microseconds(requester.at) // 1000)

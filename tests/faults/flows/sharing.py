@@ -86,7 +86,7 @@ class Sharing(Flow):
         assert len(task_of(actor).inputs) == 2 * actor.run_number
         assert self.said(actor) == []
         passed = f"Passed on. The reaction on {name}'s reply shows when the agent has it."
-        always = f" From now on {name} can steer the task; `!unshare @who` ends that."
+        always = f" From now on {name} can steer the task; `!unshare @{name}` ends that."
         told = {text for text in self.told(actor) if not text.startswith("You passed this on (")}
         assert told <= {passed + always, CANNOT_TELL}
         assert self._told_directly(actor)[self._told_before[actor] :] == [

@@ -288,24 +288,24 @@ class Muting(Steering):
 
 
 class Following(Steering):
-    """A person writes `!follow`. One message shows what the agent writes until its turn ends."""
+    """A person writes `!follow`. One message shows what the agent writes until the agent is done."""
 
     floor = 21
     last = "slack chat.postMessage"
     verb = "!follow"
 
     def is_over(self, actor: Actor) -> bool:
-        """When the bot has posted the message, let the agent's turn end. Return whether the message and a
-        notice say that the turn has ended."""
+        """When the bot has posted the message, let the agent finish. Return whether the message and a notice
+        say that it is done."""
         if self.said(actor) and task_of(actor).state == "working":
             task_of(actor).becomes("complete", "Opened PR #12")
         return len(self.said(actor)) > 1 and ", live for everybody" not in self.said(actor)[0]
 
     def check(self, actor: Actor) -> None:
         """Check that the bot posted one message that shows what the agent writes, and one notice that the
-        turn has ended."""
+        agent is done."""
         assert self.said(actor) == [
-            f"Followed *{title_of(actor)}* until its turn ended.",
+            f"Followed *{title_of(actor)}* until the agent was done.",
             f"<@{actor.person}> Opened PR #12.\nDone: {title_of(actor)}. Reply here if there is more to do.",
         ]
         self.told_at_most(actor, wishes=[f"following *{title_of(actor)}*"])

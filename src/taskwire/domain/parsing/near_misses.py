@@ -5,10 +5,11 @@ asks this module about the text's first word. A word that is nearly a verb is a 
 if arguments of that verb follow. Otherwise the text is a prompt: `remove dead code` does not mean `delete`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from taskwire.domain.errors import UserError
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.grammar import (
     LISTS_WITHOUT_VERB,
     SUGGESTED_FILTERS,
@@ -34,12 +35,16 @@ class Offer:
     line: str
 
 
+# A task as a row of a list: a block of Slack, and the same in a line of text.
+TaskRow = tuple[Block, str]
+
+
 class NearMiss(UserError):
     """A command that cannot be done as it was typed. The `offers` are commands that can be done.
 
     `quoted` is the person's text, which is shown below the sentence. `rows` describe the first offers: each
     has a block of Slack and the same in a line of text. `rows` is empty if the labels of the buttons say
-    enough.
+    enough. `others` are rows without an offer, below the sentence `about_others`.
     """
 
     def __init__(
@@ -48,36 +53,51 @@ class NearMiss(UserError):
         offers: Sequence[Offer],
         hint: str = "",
         quoted: str = "",
-        rows: Sequence[tuple[Block, str]] = (),
+        rows: Sequence[TaskRow] = (),
+        about_others: str = "",
+        others: Sequence[TaskRow] = (),
     ) -> None:
         super().__init__(sentence, hint)
         self.offers = tuple(offers)
         self.quoted = quoted
         self.rows = tuple(rows)
+        self.about_others, self.others = about_others, tuple(others)
 
 
 class NotOneTask(UserError):
     """A command must name one task, but its words name no task or several tasks.
 
-    `names` are the names of the tasks that may be meant, such as `alice/fix-login`. `rows` are a block and a
-    line of text for each of the first tasks.
+    `names` are the names of the tasks that may be meant, such as `alice/fix-login`. `rows` show the first of
+    these tasks, and `links` are their links, as they are displayed.
     """
 
     def __init__(
-        self, sentence: str, hint: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
+        self,
+        sentence: str,
+        hint: str,
+        names: Sequence[str],
+        rows: Sequence[TaskRow],
+        links: Sequence[Link] = (),
     ) -> None:
         super().__init__(sentence, hint, reason="no_such_task")
         self.names = tuple(names)
         self.rows = tuple(rows)
+        self.links = tuple(links)
 
 
 class SeveralTasks(NotOneTask):
     """A typed name fits several tasks. `typed` is what the person typed."""
 
     def __init__(
-        self, sentence: str, hint: str, typed: str, names: Sequence[str], rows: Sequence[tuple[Block, str]]
+        self,
+        sentence: str,
+        hint: str,
+        typed: str,
+        names: Sequence[str],
+        rows: Sequence[TaskRow],
+        links: Sequence[Link] = (),
     ) -> None:
-        super().__init__(sentence, hint, names, rows)
+        super().__init__(sentence, hint, names, rows, links)
         self.typed = typed
 
 
@@ -95,10 +115,11 @@ class UnknownTask(NotOneTask):
         hint: str,
         title: str = "",
         names: Sequence[str] = (),
-        rows: Sequence[tuple[Block, str]] = (),
+        rows: Sequence[TaskRow] = (),
         rest: str = "",
+        links: Sequence[Link] = (),
     ) -> None:
-        super().__init__(sentence, hint, names, rows)
+        super().__init__(sentence, hint, names, rows, links)
         self.title = title
         self.rest = rest
 
@@ -249,28 +270,38 @@ def offer_values(
     return NearMiss(sentence, offers)
 
 
-def offer_tasks(error: NotOneTask, verb: Verb, text: str = "") -> NearMiss:
+def offer_tasks(error: NotOneTask, verb: Verb, text: str = "", idle: Collection[int] = ()) -> NearMiss:
     """Return the refusal of a name that does not fit exactly one task.
 
-    The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on the task. If
-    there are no such tasks, a button creates a task with the typed words. `text` is what follows the task's
-    name, as Slack sends it.
+    The refusal shows the tasks that may be meant. Each has a button that carries out `verb` on the task,
+    except the rows with the numbers in `idle`. If there are no such tasks, a button creates a task with the
+    typed words. `text` is what follows the task's name, as Slack sends it.
     """
     if isinstance(error, UnknownTask) and not error.rows:
         sentence = f"{error.sentence} Write `/task {verb.usage}`, or create a task with this text."
         return offer_prompt(sentence, escape_mrkdwn(f"{verb.word} {error.title}"), verb, "")
     more = len(error.names) - len(error.rows)
-    offers = _offer_each(verb, error.names[: len(error.rows)], text)
+    useful = [number for number in range(len(error.rows)) if number not in idle]
+    offers = _offer_each(verb, [error.names[number] for number in useful], text)
     if isinstance(error, SeveralTasks):
         sentence, hint, quoted = (f"`{quote_typed(error.typed)}` fits several tasks", _CHOOSE, "")
         sentence += f". {_count_hidden(more)}".rstrip()
     else:
         sentence, quoted = error.sentence, to_visible_text(text) if needs_text(verb) else ""
         hint = "Did you mean this one?" if len(offers) == 1 else "Did you mean one of these?"
-    return NearMiss(sentence, offers, hint, quoted, error.rows)
+    about_others = f"You can't {verb.word} {'this one' if len(idle) == 1 else 'these'}:" if idle else ""
+    return NearMiss(
+        sentence,
+        offers,
+        hint if offers else "",
+        quoted,
+        [error.rows[number] for number in useful],
+        about_others,
+        [error.rows[number] for number in sorted(idle)],
+    )
 
 
-def offer_own_tasks(verb: Verb, names: Sequence[str], rows: Sequence[tuple[Block, str]]) -> NearMiss:
+def offer_own_tasks(verb: Verb, names: Sequence[str], rows: Sequence[TaskRow]) -> NearMiss:
     """Return the question which of a person's tasks is meant by a command that names no task.
 
     `names` are the tasks for which the verb works. `rows` show the first of these tasks. Each of them has a
