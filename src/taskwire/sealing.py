@@ -139,6 +139,26 @@ class KeyRing:
         content = _mark_of(purpose) + text.encode("utf-8", "surrogatepass")
         return hmac.new(self._sign_keys[key_id], content, hashlib.sha256).hexdigest()
 
+    def find_content(self, sealed: str, purpose: str) -> str | None:
+        """Return the text of a value that is sealed for this purpose; None for any other value.
+
+        None also if the key of the value is missing.
+        """
+        try:
+            return self.open(sealed, purpose)
+        except CannotOpen:
+            return None
+
+    def reseal_for(self, sealed: str, old: str, new: str) -> str:
+        """Return a value that is sealed for the purpose `old` as it is sealed for `new`.
+
+        It keeps the time at which it was first sealed. Any other value stays unchanged.
+        """
+        content, found = self.find_content(sealed, old), _SEALED.fullmatch(sealed)
+        if content is None or found is None:
+            return sealed
+        return self.seal(content, new, self._fernets[found[1]].extract_timestamp(found[2]))
+
     def reseal(self, text: str) -> str:
         """Return a stored text in which each sealed value is encrypted with the newest key.
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from redis.exceptions import RedisError, ResponseError
@@ -20,44 +19,15 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import Inbox
 from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
-from taskwire.redis import connection, embedded
-from taskwire.redis.keys import Keys
 from taskwire.state.notes import Notes
 from taskwire.state.owner import Owner, Ownership
 from tests.faults.proxy import FaultProxy
-from tests.process.conftest import redis_on
 from tests.queue.engine import LIST, job
+
+from .conftest import Places
 
 US, OTHERS = (Owner(app, "d-1", "https://coder.example.com") for app in ("U0BOT", "U0OTHER"))
 THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
-
-
-@dataclass
-class Places:
-    """Two servers: the embedded store, and a Redis of an operator."""
-
-    stack: contextlib.AsyncExitStack
-    own: str
-    redis: str
-
-    async def side(self, url: str, prefix: str = "tw", *, is_exclusive: bool = True) -> Side:
-        """Return the store of one installation on the server at `url`, as source or target of a move.
-        `is_exclusive` means that no other process can use the store."""
-        connections = await self.stack.enter_async_context(connection.open(url))
-        raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
-        keys = Keys("T1", prefix)
-        return Side(connections.where, connections, raw.commands, keys, is_exclusive=is_exclusive)
-
-
-@pytest.fixture
-async def places(tmp_path: Path) -> AsyncIterator[Places]:
-    async with contextlib.AsyncExitStack() as stack:
-        running = await stack.enter_async_context(embedded.store(tmp_path / "own"))
-        redis = await stack.enter_async_context(redis_on(0, tmp_path))
-        async with connection.open(redis) as connections:
-            # Otherwise each move waits up to a second until the server has written to disk.
-            await connections.commands.config_set("appendfsync", "always")
-        yield Places(stack, running.url, redis)
 
 
 async def _fill(side: Side) -> None:

@@ -16,6 +16,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from taskwire.domain.errors import UserError
+from taskwire.migration.bound_values import open_for_prefix, seal_for_prefix
 from taskwire.migration.side import (
     FENCE,
     ITEMS_PER_CALL,
@@ -239,8 +240,8 @@ class Transfer:
         for start in range(0, len(names), KEYS_PER_CALL):
             piece = names[start : start + KEYS_PER_CALL]
             wanted, there = await self._read_wanted(piece), await self._target.read(piece)
-            wrong = [name for name, value in wanted.items() if not value.is_copied_in(there.get(name))]
-            await self._write(command for name in wrong for command in _commands(name, wanted[name]))
+            wrong = [name for name, value in wanted.items() if not self._is_there(name, value, there)]
+            await self._write(each for name in wrong for each in self._list_commands(name, wanted[name]))
             await self._drop(name for name in there if name not in wanted)
             different += len(wrong)
             self._report_progress(start + len(piece), len(names))
@@ -254,6 +255,18 @@ class Transfer:
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
         return {n: v.with_prefix(old, new) if n.startswith(PARKED) else v for n, v in found.items()}
+
+    def _is_there(self, name: bytes, wanted: KeyValue, there: dict[bytes, KeyValue]) -> bool:
+        """Return whether the target has the wanted content of a key."""
+        found, old, new = there.get(name), self._source.prefix, self._target.prefix
+        if found is None or old == new:
+            return wanted.is_copied_in(found)
+        return open_for_prefix(name, wanted, old).is_copied_in(open_for_prefix(name, found, new))
+
+    def _list_commands(self, name: bytes, wanted: KeyValue) -> Iterator[Command]:
+        """Return the commands that write the wanted content of a key to the target."""
+        old, new = self._source.prefix, self._target.prefix
+        return _commands(name, wanted if old == new else seal_for_prefix(name, wanted, old, new))
 
     def _report_progress(self, done: int, count: int) -> None:
         if time.monotonic() - self._reported_at >= PROGRESS_SECONDS:

@@ -249,7 +249,7 @@ class AuditTrail:
         if new.seal == seal and head.seal and not why:
             self._last = seal
         elif new.seal != AuditSeal():
-            sealed = sealing.key_ring().seal(new.seal.model_dump_json(), _purpose(self._key))
+            sealed = sealing.key_ring().seal(new.seal.model_dump_json(), purpose_of_seal(self._key))
             if await self._seal(
                 self._key, await self._get_comparable(head), sealed, self._longest_ms, *new.ids
             ):
@@ -359,14 +359,15 @@ def _open_seal(sealed: str, key: str) -> tuple[AuditSeal, str]:
     if not sealed:
         return AuditSeal(), ""
     try:
-        return AuditSeal.model_validate_json(sealing.key_ring().open(sealed, _purpose(key))), ""
+        return AuditSeal.model_validate_json(sealing.key_ring().open(sealed, purpose_of_seal(key))), ""
     except sealing.KeyMissing:
         return AuditSeal(), _KEY_MISSING
     except (sealing.CannotOpen, ValidationError):
         return AuditSeal(), "its seal was changed"
 
 
-def _purpose(key: str) -> str:
+def purpose_of_seal(key: str) -> str:
+    """Return the purpose for which the seal of the audit trail under this key is encrypted."""
     return f"{key} seal"
 
 
