@@ -108,7 +108,10 @@ class PersonForgetter:
 
 
 def _without_person(record: LinkRecord) -> LinkRecord:
-    """Return a copy of the record that names only the thread and the task."""
+    """Return a copy of the record that names only the thread and the task.
+
+    A task's name has words of its prompt, so the task's id takes its place.
+    """
     return record.model_copy(
         update={
             "requested_by": UserId(""),
@@ -119,5 +122,6 @@ def _without_person(record: LinkRecord) -> LinkRecord:
             "prompt": AgentText(""),
             "context": AgentText(""),
             "title": "",
+            "name": str(record.task_id or "task"),
         }
     )
