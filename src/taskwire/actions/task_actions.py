@@ -372,9 +372,7 @@ class TaskActions:
         if not who:
             context.audit.is_nothing()
         if verb == "share":
-            kept = self._shares.end(work.requester, link, work.no_longer, batch)
-            remaining = link.model_copy(update={"shares": kept})
-            shares = await self._shares.begin(work.requester, remaining, who, batch)
+            shares = await self._shares.begin(work.requester, link, who, batch)
         else:
             shares = self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)

@@ -102,7 +102,6 @@ class NamedActions:
             verb=work.verb,
             text=work.text,
             who=work.who,
-            no_longer=work.no_longer,
             is_answered_elsewhere=work.is_answered_elsewhere,
         )
         job = Job(id=f"{work.verb}:{context.job.id}", work=act)

@@ -120,10 +120,8 @@ class ActRequested(Work):
     verb: ActVerb
     name: str
     text: AgentText = AgentText("")
-    # Ids of people and user groups. `who` are the people and groups that the verb names. In jobs of earlier
-    # versions, `no_longer` are those whose share a dialog ends.
+    # The ids of the people and user groups that the verb names.
     who: tuple[Readable, ...] = ()
-    no_longer: tuple[Readable, ...] = ()
     # Whether another job of the same request answers the person.
     is_answered_elsewhere: bool = False
 
@@ -227,7 +225,6 @@ class Act(Work):
     text: AgentText = AgentText("")
     # The ids of people and user groups, as in `ActRequested`.
     who: tuple[Readable, ...] = ()
-    no_longer: tuple[Readable, ...] = ()
     # The key of the note that holds the text, if the person pressed a button.
     note_key: Readable = ""
     # Whether backfill found the message after the bot had been away.
