@@ -19,9 +19,10 @@ from taskwire.coder.client import CoderClient
 from taskwire.domain.audit import AuditEntry
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
+from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.reconcile import Finding
-from taskwire.domain.queueing.jobs import Job
+from taskwire.domain.queueing.jobs import ApplyEvent, Job
 from taskwire.domain.queueing.maintenance import ReadThread
 from taskwire.domain.queueing.queues import get_link_id
 from taskwire.domain.queueing.work import Work
@@ -306,15 +307,25 @@ class JobContext:
             await cancel_and_wait(renewal)
 
 
-def require_own_thread(context: JobContext, link: Link | None) -> None:
-    """End the job as a dead letter if it was written for a thread that this link never had.
+def require_own_link(context: JobContext, link: Link | None) -> None:
+    """End the job as a dead letter if it was written for a thread that this link never had, or if it is an
+    observation of another task.
 
     Somebody has then moved the job in Redis.
     """
-    where = context.job.work.claimed_in
-    if not where or link is None or link.record.had_thread(where):
+    work, record = context.job.work, link.record if link is not None else None
+    if record is None:
         return
-    why, lease = f"it was written for another thread, {where}", context.lease
+    why = ""
+    if work.claimed_in and not record.had_thread(work.claimed_in):
+        why = f"it was written for another thread, {work.claimed_in}"
+    # A Lua script chooses the queue of an observation, so the observation is bound to no queue.
+    if isinstance(work, ApplyEvent) and isinstance(work.event, Observed):
+        task_id = work.event.observation.task_id
+        why = f"it was written for another task, {task_id}" if task_id != record.task_id else why
+    if not why:
+        return
+    lease = context.lease
     _log.error("job was moved to another task, kept as a dead letter", queue=lease.name, why=why)
     body = context.job.model_dump_json(context=lease.name)
     batch = add_dead_letter(Batch(), lease, body, why, is_offered_to_author=False)

@@ -20,7 +20,7 @@ from taskwire.domain.queueing.jobs import JOB_KINDS
 from taskwire.domain.queueing.retry_policies import ANY_JOB, WITHOUT_REDIS_SECONDS
 from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, require_own_thread
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, require_own_link
 from taskwire.messages import answers
 from taskwire.outbox.allowed_places import require_allowed_place
 from taskwire.outbox.audit import FindAccount, log_entries, make_entry
@@ -378,7 +378,7 @@ class Worker:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
             context.audit.link = link
-            require_own_thread(context, link)
+            require_own_link(context, link)
             if not context.is_outcome_unknown:
                 require_allowed_place(self._deps, job.work)
             context.coder = await self._accounts.get_client_for_job(job.work, link)

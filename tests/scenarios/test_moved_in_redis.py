@@ -9,7 +9,8 @@ import pytest
 
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
-from taskwire.domain.queueing.jobs import Act, ActVerb, Job, PostText
+from taskwire.domain.lifecycle.events import Observed
+from taskwire.domain.queueing.jobs import Act, ActVerb, ApplyEvent, Job, PostText
 from taskwire.domain.queueing.queues import QueueName, to_coder, to_thread
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
@@ -177,3 +178,79 @@ async def test_an_address_that_was_written_into_redis_is_not_shown(world: World)
         "[Attach again] [New task]"
     ]
     other_thread.new_messages()
+
+
+async def test_what_another_task_reports_is_not_shown(world: World) -> None:
+    """Somebody writes into Redis that Alice's task belongs to Bob's thread. The bot shows nothing that her
+    agent reports there. When the entry is as it was, both threads go on."""
+    thread, alices, bobs_thread, bobs = await two_tasks(world, world.bob)
+    index, first = world.keys.named("links"), await link_of(world, alices)
+    await world.connections.commands.hset(index, alices.id, await link_of(world, bobs))
+
+    alices.becomes("failed", "The secret plan is on page 4")
+    await world.polls()
+    await world.passes(seconds=5)
+    shown = [*bobs_thread.all_messages(), bobs_thread.card()]
+    await world.connections.commands.hset(index, alices.id, first)
+    bobs.becomes("working", "I water the roses")
+    await world.polls()
+    await goes_on(world)
+
+    assert [text for text in shown if "secret plan" in text] == []
+    assert "I water the roses" in bobs_thread.card()
+    assert "secret plan" in thread.card()
+    thread.new_messages()
+    bobs_thread.new_messages()
+
+
+async def test_an_observation_that_was_moved_to_another_task_is_not_shown(world: World) -> None:
+    """A poll has seen what Alice's agent reports. Somebody writes this into the queue of Bob's task. The bot
+    does not show it in Bob's thread."""
+    thread, alices, bobs_thread, bobs = await two_tasks(world, world.bob)
+    alices.becomes("working", "The secret plan is on page 4")
+    await world.polls()
+    thread.new_messages()
+    first = await world.bot.parts.deps.links.find(await link_of(world, alices))
+    assert first is not None
+    assert first.observation is not None
+    second = to_thread(await link_of(world, bobs))
+    seen = first.observation.model_copy(update={"build": 7})
+    job = Job(id="observed:99", work=ApplyEvent(event=Observed(observation=seen)))
+
+    await append_stored_job(world, second, job.id, job.model_dump_json())
+    await world.settles()
+    await world.passes(seconds=5)
+
+    shown = [*bobs_thread.all_messages(), bobs_thread.card()]
+    assert [text for text in shown if "secret plan" in text] == []
+    assert await world.dead_letters() == [f"it was written for another task, {alices.id}"]
+    assert len(world.errors) == 1
+    world.errors.clear()
+    bobs_thread.new_messages()
+
+
+async def test_a_reply_in_a_thread_of_another_task_reaches_nobody_else(world: World) -> None:
+    """Somebody writes into Redis that Alice's thread belongs to Bob's task. Bob is not shown what she writes
+    in her thread, and his agent does not get it."""
+    thread, _, bobs_thread, bobs = await two_tasks(world, world.bob)
+    bobs.becomes("idle", "Ready")
+    await world.polls()
+    bobs_thread.new_messages()
+    index = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
+    own = await world.connections.commands.get(index)
+    assert own
+    await world.connections.commands.set(index, await link_of(world, bobs))
+
+    await world.alice.replies(thread, "the secret plan is on page 4")
+    await world.alice.replies(thread, "!pause")
+    shown = [*world.bob.reads(), *world.bob.hears(), *bobs_thread.new_messages()]
+    await world.connections.commands.set(index, own)
+    await goes_on(world)
+
+    assert [text for text in shown if "secret plan" in text] == []
+    assert (bobs.inputs, bobs.status) == ([], "active")
+    why = f"it was written for another thread, {thread.channel}:{thread.ts}"
+    assert await world.dead_letters() == [why] * 3
+    world.alice.reads()
+    thread.new_messages()
+    bobs_thread.new_messages()
