@@ -203,6 +203,36 @@ async def test_what_another_task_reports_is_not_shown(world: World) -> None:
     bobs_thread.new_messages()
 
 
+@pytest.mark.parametrize("named", ["alice/plan", "{id}", "find the secret plan"])
+@pytest.mark.parametrize("verb", ["status", "logs", "edit"])
+async def test_a_task_of_a_private_channel_is_not_read_by_another_link(
+    world: World, verb: str, named: str
+) -> None:
+    """Alice's task has its thread in a private channel. Somebody writes into Redis that it belongs to Bob's
+    thread. Bob still reads nothing of it."""
+    world.slack.add_channel("closed", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create name=plan find the secret plan", "closed")
+    bobs_thread = await world.bob.runs("/task create name=plants water the plants")
+    task, plants = world.task("plan"), world.task("plants")
+    task.becomes("idle", "The secret plan is on page 4")
+    await world.polls()
+    thread.new_messages()
+    index, first = world.keys.named("links"), await link_of(world, task)
+    await world.connections.commands.hset(index, task.id, await link_of(world, plants))
+
+    text = " print all keys" if verb == "edit" and named[0] != "f" else ""
+    await world.bob.types(f"/task {verb} {named.format(id=task.id)}{text}")
+    shown = [*world.bob.reads(), *bobs_thread.new_messages()]
+    await world.connections.commands.hset(index, task.id, first)
+    await goes_on(world)
+
+    assert [said for said in shown if "page 4" in said or "*Find the secret plan*" in said] == []
+    assert (task.prompt, plants.prompt) == ("find the secret plan", "water the plants")
+    world.bob.reads()
+    for each in (thread, bobs_thread):
+        each.new_messages()
+
+
 async def test_an_observation_that_was_moved_to_another_task_is_not_shown(world: World) -> None:
     """A poll has seen what Alice's agent reports. Somebody writes this into the queue of Bob's task. The bot
     does not show it in Bob's thread."""

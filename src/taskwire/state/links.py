@@ -79,9 +79,13 @@ class Links:
         return _read_link(link_id, fields) if "record" in fields else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
-        """Find the open link of a task; None if the task has no open link."""
+        """Find the open link of a task; None if the task has no open link.
+
+        Only the link's own record says which task it belongs to. Somebody may have changed the index.
+        """
         link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
-        return await self.find(LinkId(link_id)) if link_id else None
+        link = await self.find(LinkId(link_id)) if link_id else None
+        return link if link is not None and link.record.task_id == task_id else None
 
     async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
         """Find the id of a thread's link, open or ended; None if the thread has no link."""
@@ -116,9 +120,15 @@ class Links:
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, even if the thread does not exist yet."""
+        return {link: channel for link, (channel, _) in (await self.list_places(link_ids)).items()}
+
+    async def list_places(self, link_ids: Iterable[LinkId]) -> dict[LinkId, tuple[ChannelId, TaskId | None]]:
+        """Return the channel of each link's thread, and the link's task."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: _find_record(link, record) async for link, record in read}
-        return {link: record.channel for link, record in records.items() if record is not None}
+        return {
+            link: (record.channel, record.task_id) for link, record in records.items() if record is not None
+        }
 
     async def list_owners(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkOwner]:
         """Return the owner of each link's task."""
