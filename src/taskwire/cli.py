@@ -20,13 +20,14 @@ from taskwire.doctor.opening import open_dead_letters
 from taskwire.domain.errors import UserError
 from taskwire.domain.masking.secrets import Masker
 from taskwire.domain.parsing.audit_command import Audit, parse_since
+from taskwire.domain.text.printed import escape_one, escape_unseen, put_on_one_line
 from taskwire.migration import command
 from taskwire.migration.transfer import open_threads
 from taskwire.queue.dead_letters import DeadLetter, DeadLetters, ResendResult
 from taskwire.settings import Settings
 from taskwire.settings_errors import SettingsError
 from taskwire.slack import manifest
-from taskwire.telemetry import CONTROL_CHARACTERS, configure_logs, logger
+from taskwire.telemetry import configure_logs, logger
 
 ALL = "all"
 # What is printed for each result of sending a dead letter again.
@@ -305,7 +306,7 @@ async def _manage_dead_letters(settings: Settings, args: argparse.Namespace) -> 
         _print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     for dead_letter in found:
-        _print(mask(_format_dead_letter(dead_letter)))
+        _print_row(mask(_format_dead_letter(dead_letter)))
     if not found:
         _print("There are none.")
     return 0
@@ -313,8 +314,7 @@ async def _manage_dead_letters(settings: Settings, args: argparse.Namespace) -> 
 
 def _format_dead_letter(dead_letter: DeadLetter) -> str:
     what = f"{dead_letter.kind} ({dead_letter.name})" if dead_letter.name else dead_letter.kind
-    reason = dead_letter.reason.replace("\n", "\\n")
-    return f"{dead_letter.id}  {dead_letter.at:%Y-%m-%d %H:%M} UTC  {what}: {reason}"
+    return f"{dead_letter.id}  {dead_letter.at:%Y-%m-%d %H:%M} UTC  {what}: {dead_letter.reason}"
 
 
 async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
@@ -325,7 +325,7 @@ async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
     ids = await dead_letters.list_ids() if wanted == ALL else [wanted]
     answers = [(each, await dead_letters.send_again(each)) for each in ids]
     for each, answer in answers:
-        _print(f"{each}  {_RESEND_TEXTS[answer]}")
+        _print_row(f"{each}  {_RESEND_TEXTS[answer]}")
     if not answers:
         _print("There are none.")
     return 0 if all(answer == "sent" for _, answer in answers) else 1
@@ -333,11 +333,11 @@ async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
 
 def _audit(args: argparse.Namespace) -> int:
     wanted = Audit(args.person, args.task, args.verb, parse_since(args.since) if args.since else None)
-    return asyncio.run(audit_listing.print_trail(_load_quietly(), wanted, _print, is_json=args.json))
+    return asyncio.run(audit_listing.print_trail(_load_quietly(), wanted, _print_row, is_json=args.json))
 
 
 def _forget(args: argparse.Namespace) -> int:
-    return asyncio.run(forgetting.forget(_load_quietly(), args.person, _print))
+    return asyncio.run(forgetting.forget(_load_quietly(), args.person, _print_row))
 
 
 def _move_store(args: argparse.Namespace) -> int:
@@ -426,25 +426,24 @@ def _print_error(text: str) -> None:
     print(_escape(text, sys.stderr), file=sys.stderr)  # noqa: T201 - output of the command line
 
 
+def _print_row(text: str) -> None:
+    """Print an entry of a list as one line, so that a name in it cannot look like another entry."""
+    _print(put_on_one_line(text))
+
+
 def _escape(text: str, stream: TextIO) -> str:
-    """Return the text with each control character written as JSON writes it, for example `\\u001b`.
+    """Return the text with each character that nobody sees as an escape.
 
-    So text that is JSON stays valid JSON. Names from Coder and Slack may contain control characters, which
-    could hide other lines of the terminal or change the window's title.
-
-    If the terminal's encoding lacks a letter of the text, every letter beyond ASCII is written so.
+    Names from Coder and Slack may contain such characters, which could hide other lines of the terminal or
+    change the window's title. If the terminal's encoding lacks a letter of the text, every letter beyond
+    ASCII is an escape.
     """
-    escaped = CONTROL_CHARACTERS.sub(_escape_one, text)
+    escaped = escape_unseen(text)
     try:
         escaped.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
-        return _BEYOND_ASCII.sub(_escape_one, escaped)
+        return _BEYOND_ASCII.sub(lambda found: escape_one(found[0]), escaped)
     return escaped
-
-
-def _escape_one(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{int.from_bytes(units[at : at + 2]):04x}" for at in range(0, len(units), 2))
 
 
 if __name__ == "__main__":

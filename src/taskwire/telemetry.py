@@ -1,7 +1,6 @@
 """Logs and metrics for operators. Secrets are masked before anything is written."""
 
 import logging
-import re
 import secrets
 import sys
 import time
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from taskwire import __version__
 from taskwire.domain.masking.secrets import mask_beginning
+from taskwire.domain.text.printed import escape_unseen, put_on_one_line
 
 Mask = Callable[[str], str]
 # In characters. All values are masked on the event loop. At this length, even a value that an attacker made
@@ -21,12 +21,6 @@ LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACK_FIELDS = ("exception", "stack")
 # In a log of text, each line of a stack begins with these blanks, and each record with its time.
 _STACK_INDENT = "    "
-# Characters that a terminal obeys or takes for the end of a line, and characters that nobody sees. Line
-# breaks and tabs are not among them, nor what joins the letters of a script or the parts of an emoji.
-CONTROL_CHARACTERS = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
-    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
 Logger = structlog.stdlib.BoundLogger
 
 # In seconds. The time between two log lines about an event that lasts long, or that strangers can cause.
@@ -91,16 +85,12 @@ def _escape_for_terminal(
     Stacks are indented, so that no line of an exception's message looks like a record. The renderer escapes
     the other values.
     """
-    event["event"] = CONTROL_CHARACTERS.sub(_escaped, str(event.get("event", ""))).replace("\n", "\\n")
+    event["event"] = put_on_one_line(escape_unseen(str(event.get("event", ""))))
     for key in _STACK_FIELDS:
         if key in event:
-            stack = CONTROL_CHARACTERS.sub(_escaped, str(event[key]))
+            stack = escape_unseen(str(event[key]))
             event[key] = _STACK_INDENT + stack.replace("\n", f"\n{_STACK_INDENT}")
     return event
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return ascii(found[0])[1:-1]
 
 
 def _masking_processor(mask: Mask) -> structlog.typing.Processor:

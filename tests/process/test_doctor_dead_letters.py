@@ -1,6 +1,8 @@
 """The operator lists dead letters on the command line, sends them again beside a running bot, and forgets
 them."""
 
+import json
+
 import pytest
 from redis.asyncio import Redis
 
@@ -69,6 +71,24 @@ async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) 
         "The store does not answer as it should: You can't write against a read only replica. "
         "Look into its log, and at what `taskwire doctor` says of it.\n",
     )
+
+
+async def test_a_dead_letter_is_one_line_whatever_its_id_holds(place: Place, redis_url: str) -> None:
+    """A person who can write to Redis stores a dead letter whose id has a line break and characters that
+    nobody sees. The list has one line for it, and no line that looks like another entry."""
+    evil = "aaaaaaaaaa  2026-11-28 11:14 UTC  a job (x)\u2800\ufe0f\u0336\nEverything else is well."
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        name = "tw:{T0TASKWIRE}:dead_letters"
+        letter = {"queue": "intake:U1", "job_id": "x", "reason": "x\ny", "at_ms": 1_700_000_000_000}
+        await redis.hset(name, evil, json.dumps(letter))
+        await redis.zadd(f"{name}:order", {evil: 1_700_000_000_000})
+
+    listed = await _doctor(place, "--dead-letters", REDIS_URL=redis_url)
+    sent = await _doctor(place, "--resend", "all", REDIS_URL=redis_url)
+
+    shown = evil.replace("\u2800\ufe0f\u0336\n", r"\u2800\ufe0f\u0336\n")
+    assert listed == (0, rf"{shown}  2023-11-14 22:13 UTC  a job (U1): x\ny" + "\n")
+    assert sent == (1, f"{shown}  It was too long to be kept.\n")
 
 
 async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:

@@ -245,6 +245,25 @@ def callback(world: World) -> str:
     return f"{world.settings.public_url}/coder/callback"
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "PUT"])
+async def test_a_program_that_only_looks_at_the_link_does_not_use_it_up(
+    page: World, http: httpx.AsyncClient, method: str
+) -> None:
+    """A scanner of links asks for the address before the browser opens it. The person is connected all the
+    same, by the browser."""
+    browser = Browser(page, http, "alice")
+    landed = await browser.comes_back_with(await asks(page, page.alice))
+
+    looked = await http.request(method, landed)
+    await page.settles()
+    told = page.alice.reads()
+    await browser.opens(landed)
+    await page.settles()
+
+    assert (looked.status_code // 100, told) == (4, [])
+    assert page.alice.reads() == ["Connected: you are *alice* in Coder.\n[Disconnect]"]
+
+
 async def test_a_code_of_somebody_else_is_worth_nothing(page: World, http: httpx.AsyncClient) -> None:
     """After Alice's *Allow*, Coder gives her browser a code. Bob sends this code as the answer to his own
     link. PKCE ties a code to its link, so Coder refuses it."""

@@ -250,4 +250,4 @@ def test_nobody_writes_lines_of_their_own_into_a_log_of_text() -> None:
     assert len(records) == 5
     assert [line for line in records if line.startswith("2026-01-01")] == []
     assert written.count("\n    2026-01-01 [error    ] forged") == 2
-    assert r"trouble with a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec" in written
+    assert r"trouble with a\n2026-01-01 [error    ] forged\u001b[2J\u009b1m\u000d\u2028b\u202ec" in written

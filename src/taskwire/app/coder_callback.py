@@ -62,7 +62,8 @@ def add_callback(site: Site, find_receiver: FindReceiver, *, is_secure: bool) ->
             return _show(page)
         return _show(callback_pages.ALLOWED, number[:8])
 
-    site.app.router.add_get(CALLBACK_PATH, take)
+    # No HEAD: a program that only looks where a link leads must not use the state up.
+    site.app.router.add_get(CALLBACK_PATH, take, allow_head=False)
     site.app.router.add_get(DONE_PATH, show)
 
 
