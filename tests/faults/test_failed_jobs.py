@@ -487,7 +487,7 @@ async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(ben
     await bench.works(raising(REFUSED))
 
     assert before == []
-    assert await bench.letters() == [("a", "my account was refused for a week")]
+    assert await bench.letters() == [("a", "Slack or Coder refused my account for a week")]
 
 
 async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:

@@ -20,7 +20,7 @@ LAST_LANDING_SECONDS = 191
 INTERRUPTED = "I was interrupted here, and {}\n> use main"
 TWICE = INTERRUPTED.format("the agent got this twice. Tell it to ignore one.")
 MAYBE = INTERRUPTED.format(
-    "the agent's log was deleted, so it may have got this twice. Ask the agent if that matters."
+    "the agent's log was deleted, so it may have got this twice. If that matters, ask the agent."
 )
 
 

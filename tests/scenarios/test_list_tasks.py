@@ -329,7 +329,7 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
     await world.alice.types("/task status")
 
     assert world.alice.reads() == [
-        "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Two\n"
+        "`fix` fits several tasks. Choose one, or type more of the name.\n•  Starting: Two\n"
         "•  Starting: One\n[Status] [Status]",
         "There is no task `fix-lgoin` that you can see here. Did you mean this one?\n•  Starting: One\n"
         "[Status]",

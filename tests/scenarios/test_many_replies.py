@@ -30,8 +30,8 @@ TOO_MANY = (
     "them again later."
 )
 TOO_MUCH = (
-    "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a few "
-    "minutes."
+    "Too many requests wait in this thread, so I did not accept the newer ones, with :warning:. Try again "
+    "in a few minutes."
 )
 
 UNCHECKED = (

@@ -63,8 +63,8 @@ async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
 
     assert kept == PROMPT
     assert refused == [
-        "Nothing was changed: `•••` stands for a secret of the prompt, and would replace it. Remove `•••`, "
-        "write the secret, or ask Alice to edit the prompt."
+        "Nothing was changed: `•••` hides a secret of the prompt, which would be lost. Write the secret "
+        "there, leave that part out, or ask Alice to edit the prompt."
     ]
     assert world.task("push").prompt == "push it without"
     thread.new_messages(), world.bob.reads()

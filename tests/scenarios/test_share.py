@@ -399,13 +399,16 @@ async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:
-    """A share belongs to the link of a thread, so the bot refuses to share a task without a thread."""
+    """A share belongs to the link of a thread, so the bot refuses to share a task without a thread. Such a
+    task is shared with nobody, so there is no share to end."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types(f"/task share loose <@{world.bob.id}>")
+    await world.alice.types(f"/task unshare loose <@{world.bob.id}>")
 
     assert world.alice.reads() == [
-        "`loose` has no thread in Slack, where others could steer it. Make one first: `/task attach loose`."
+        "`loose` has no thread in Slack, so it can't be shared. Make one first: `/task attach loose`.",
+        "`loose` has no thread in Slack, so it is shared with nobody.",
     ]
 
 

@@ -24,7 +24,7 @@ async def test_a_name_that_fits_several_tasks_offers_what_was_asked_for_each(wor
     await world.passes(seconds=3)
 
     several = (
-        "`fix` fits several tasks. Choose one, or type more of its name.\n•  Starting: Fix it too\n"
+        "`fix` fits several tasks. Choose one, or type more of the name.\n•  Starting: Fix it too\n"
         f"•  Needs you: {TITLE}. Waiting for a decision <{address(thread)}>"
     )
     assert offered == [
@@ -101,7 +101,7 @@ async def test_a_title_that_several_tasks_have_offers_each(world: World) -> None
 
     assert alone[0].startswith(f"Needs you: {TITLE}.")
     assert world.alice.reads() == [
-        f"`{TITLE}` fits several tasks. Choose one, or type more of its name.\n•  Starting: {TITLE}\n"
+        f"`{TITLE}` fits several tasks. Choose one, or type more of the name.\n•  Starting: {TITLE}\n"
         f"•  Needs you: {TITLE}. Waiting for a decision <{address(thread)}>\n"
         "[Status] [Status]"
     ]
@@ -132,7 +132,7 @@ async def test_a_shared_task_does_not_take_the_short_name_of_ones_own(
     await world.alice.presses("Send", 1)
     await world.passes(seconds=60)
 
-    assert asked.startswith(f"`{typed}` fits several tasks. Choose one, or type more of its name.\n")
+    assert asked.startswith(f"`{typed}` fits several tasks. Choose one, or type more of the name.\n")
     assert asked.endswith("[Send] [Send]")
     assert before == [["use main"], []]
     assert [each.inputs for each in world.coder.tasks] == [["use main"], ["use main"]]
@@ -302,7 +302,7 @@ async def test_stop_is_offered_only_for_tasks_that_can_be_stopped(world: World) 
     paused = f"•  Paused: Fix the header. On it <{address(other)}>"
     bobs = f"•  Working: Fix the footer, Bob <{address(of_bob)}>"
     several = "`fix` fits several tasks."
-    choose = "Choose one, or type more of its name."
+    choose = "Choose one, or type more of the name."
     assert stop == f"{several} {choose}\n{running}\nYou can't stop these:\n{paused}\n{bobs}\n[Stop]"
     assert resume == f"{several} {choose}\n{paused}\nYou can't resume these:\n{running}\n{bobs}\n[Resume]"
     assert world.alice.reads()[-1].startswith(f"{several}\nYou can't stop these:\n")

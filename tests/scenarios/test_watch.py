@@ -52,7 +52,7 @@ async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) 
         await person.replies(thread, "!watch")
 
     never = "your settings turn calls off."
-    assert world.alice.reads() == [f"*{TITLE}* is yours, so you need not watch it, but {never}\n[Settings]"]
+    assert world.alice.reads() == [f"*{TITLE}* is yours, but {never}\n[Settings]"]
     assert world.bob.reads() == [f"You watch *{TITLE}*, but {never}\n[Settings] [Stop watching]"]
 
 
@@ -165,7 +165,7 @@ async def test_only_so_many_people_watch_one_task(world: World) -> None:
         await person.replies(thread, "!watch")
 
     assert [person.reads() for person in people] == [[WATCHED]] * 20 + [
-        [f"20 people already watch *{TITLE}*, which is the limit."]
+        [f"20 people already watch *{TITLE}*, which is the limit. Try again when one of them stops."]
     ]
 
 

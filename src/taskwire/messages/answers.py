@@ -170,7 +170,7 @@ def card_may_be_posted(channel: str, *, is_attached: bool = False) -> Message:
     left = "got no thread" if is_attached else "was not created"
     return statement(
         f"I may have posted a card in {where}: Slack's answer was lost, and I can't look there now. The "
-        f"task {left}. If you see the card, ignore it."
+        f"task {left}. Ask again, and ignore that card if you see it."
     )
 
 
@@ -445,7 +445,7 @@ def dialog_failed() -> Message:
 # Reasons why a job is given up.
 PROCESS_KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "I tried for a day"
-REFUSED_FOR_A_WEEK = "my account was refused for a week"
+REFUSED_FOR_A_WEEK = "Slack or Coder refused my account for a week"
 NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
 WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
 # If a reply is given up for one of these reasons, the later replies of its thread are given up too.

@@ -63,7 +63,8 @@ def _thread_verbs_help() -> str:
 
 
 _NAMES_HELP = (
-    "Name a task by its name or title, the beginning of one, `owner/name`, its id, or a link to it in Coder. "
+    "Name a task by its name, its title, the beginning of either, `owner/name`, its id, or a link to it in "
+    "Coder. "
     "{} go before or after the prompt. `/task help VERB` says more about a verb."
 )
 

@@ -55,8 +55,8 @@ def reply_delivered_twice(text: str) -> Message:
 def reply_maybe_delivered_twice(text: str) -> Message:
     """Say that the agent may have got a reply twice, because the log that would show this is gone."""
     words = (
-        "I was interrupted here, and the agent's log was deleted, so it may have got this twice. Ask the "
-        "agent if that matters."
+        "I was interrupted here, and the agent's log was deleted, so it may have got this twice. If that "
+        "matters, ask the agent."
     )
     return _notice_about(words, text)
 
@@ -167,8 +167,8 @@ def too_many_unchecked() -> Message:
 def too_many_requests_in_thread() -> Message:
     """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(
-        "Too many requests wait in this thread. I did not accept those marked :warning:. Try again in a "
-        "few minutes."
+        "Too many requests wait in this thread, so I did not accept the newer ones, with :warning:. Try "
+        "again in a few minutes."
     )
 
 

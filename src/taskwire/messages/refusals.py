@@ -283,7 +283,7 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     """Say that several tasks match the name that was typed. `names` are the names of these tasks."""
     return (
         f"`{escape_line(name, 80)}` fits several tasks: {_list_names(names)}.",
-        "Type more of its name.",
+        "Type more of the name.",
     )
 
 
@@ -422,19 +422,18 @@ def task_not_created_yet(link: Link) -> Refusal:
 def task_has_no_thread(verb: str, name: str) -> Refusal:
     """Say that the task has no thread, and that `verb` needs one."""
     shown = escape_line(name, 60)
-    if verb == "detach":
-        return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
-    if verb in ("mute", "unmute"):
-        return (f"`{shown}` has no thread in Slack, so I call nobody about it.", "")
-    if verb in ("share", "unshare"):
-        return (
-            f"`{shown}` has no thread in Slack, where others could steer it.",
-            f"Make one first: `/task attach {shown}`.",
-        )
-    return (
-        f"`{shown}` has no thread to show your reply in.",
-        f"Make one first: `/task attach {shown}`.",
-    )
+    make = f"Make one first: `/task attach {shown}`."
+    match verb:
+        case "detach":
+            return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
+        case "mute" | "unmute":
+            return (f"`{shown}` has no thread in Slack, so I call nobody about it.", "")
+        case "unshare":
+            return (f"`{shown}` has no thread in Slack, so it is shared with nobody.", "")
+        case "share":
+            return (f"`{shown}` has no thread in Slack, so it can't be shared.", make)
+        case _:
+            return (f"`{shown}` has no thread to show your reply in.", make)
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
@@ -454,8 +453,8 @@ def prompt_is_masked(link: Link) -> Refusal:
     """Say that a text with masked secrets did not replace a prompt, because the secrets would be lost."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     return (
-        f"Nothing was changed: `{MASK}` stands for a secret of the prompt, and would replace it.",
-        f"Remove `{MASK}`, write the secret, or ask {owner} to edit the prompt.",
+        f"Nothing was changed: `{MASK}` hides a secret of the prompt, which would be lost.",
+        f"Write the secret there, leave that part out, or ask {owner} to edit the prompt.",
     )
 
 

@@ -71,7 +71,7 @@ def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
     `is_never_called` is true if the owner's own settings turn all calls off.
     """
     if is_never_called:
-        words = f"{bold_title(link)} is yours, so you need not watch it, but {_NEVER_CALLED}"
+        words = f"{bold_title(link)} is yours, but {_NEVER_CALLED}"
         return question(words, "", [_settings_button()])
     words = f"{bold_title(link)} is yours, so I call you anyway."
     return question(words, "", [button(Button.MUTE, "Mute", link.id)])
@@ -79,7 +79,10 @@ def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
 
 def too_many_watch(link: Link, most: int) -> Message:
     """Say that `most` people watch the task already, so this person cannot watch it."""
-    return statement(f"{most} people already watch {bold_title(link)}, which is the limit.")
+    return statement(
+        f"{most} people already watch {bold_title(link)}, which is the limit. Try again when one of them "
+        "stops."
+    )
 
 
 def list_people(names: Sequence[str], groups: Sequence[str], *, is_for_all: bool) -> str:

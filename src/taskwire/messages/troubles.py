@@ -14,7 +14,7 @@ TOKEN_REFUSED = (
     "Make a new token, from an account with the role Owner.",
 )
 NO_READABLE_VERSION = (
-    "Another version of Taskwire wrote jobs into my data store that I cannot read. I waited a week for "
+    "Another version of Taskwire wrote jobs that I cannot read into my data store. I waited a week for "
     "that version, then gave the jobs up and told the people who wait for them. `taskwire doctor "
     "--dead-letters` lists them; a newer version can send them again."
 )
@@ -133,8 +133,8 @@ def tasks_vanished(count: int, linked: int) -> str:
     """Say that `count` of `linked` tasks with a thread vanished at once, more than people usually delete."""
     return (
         f"{count} of {linked} tasks with a thread {'is' if count == 1 else 'are'} missing from Coder's list: "
-        "has the account of CODER_SESSION_TOKEN lost rights? I leave each thread as it is; after a day I "
-        "count its task as deleted."
+        "has the account of CODER_SESSION_TOKEN lost rights? Give them back within a day. After that, I "
+        f"count the missing {'task' if count == 1 else 'tasks'} as deleted."
     )
 
 

@@ -164,7 +164,7 @@ _LISTS = {
 }
 # The answers to a verb without a name if the person has no task for it, and "to VERB" would be no English.
 _NO_TASKS = {"logs": "None of your tasks has a log yet."}
-_CHOOSE = "Choose one, or type more of its name."
+_CHOOSE = "Choose one, or type more of the name."
 _LABELS = {"create": "Create", "delete": "Delete…", "edit": "Replace prompt", "send": "Send"}
 
 
