@@ -399,6 +399,34 @@ async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> N
     assert thread.new_messages() == [reminder(world.alice, "2 h")]
 
 
+async def test_the_first_reminder_of_a_task_is_snoozed_while_it_is_being_posted(world: World) -> None:
+    """Alice answers a first question just before its reminder, so nothing is posted. The bot posts the
+    reminder of the next question, and Slack answers late. Alice presses *Snooze* before that. Her press
+    snoozes this reminder."""
+    await set_channel(world, reminder="1 h")
+    thread, task = await a_question(world)
+    world.coder.plan_fault("tasks.logs", server_error(), times=None)
+    await world.alice.replies(thread, "the new one")
+    await world.passes(HOURS)
+    world.coder.clear_faults()
+    await world.passes(5 * MINUTES)
+    task.becomes("working", "Keeping it")
+    await world.polls()
+    await asks(world, task)
+    thread.new_messages()
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    passing = asyncio.create_task(world.passes(HOURS))
+    await world.until(lambda: late.hits, "the reminder is posted")
+
+    await world.alice.clicks(thread, "Remind me in 1 h")
+    await passing
+
+    assert [timeless(said) for said in thread.new_messages()] == [
+        f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Alice: no reminder until "
+        "<{date_short_pretty} at {time}>."
+    ]
+
+
 async def test_a_question_that_was_answered_cannot_be_snoozed(world: World) -> None:
     """One person answers the question while another presses *Snooze*. The press does nothing."""
     await set_channel(world, reminder="1 h")

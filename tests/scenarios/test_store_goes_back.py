@@ -220,6 +220,33 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     ]
 
 
+async def test_a_retry_is_finished_although_the_store_has_just_gone_back(
+    world: World, store_copy: StoreCopy
+) -> None:
+    """The store has lost its latest writes, so jobs may have been done before. A person presses *Retry*. The
+    bot stops the workspace, and does not take its own stop for a pause by somebody else. It starts the
+    workspace again."""
+    thread, task = await a_waiting_agent(world)
+    await store_copy.take()
+    task.becomes("working", "Reading the code")
+    await world.polls()
+    await store_copy.replace_running_store()
+    task.agent_is_unreachable()
+    await world.passes(seconds=60)
+    await world.polls()
+    await world.passes(3)
+    thread.new_messages(), world.alice.reads()
+
+    await world.alice.clicks(thread, "Retry")
+    for _ in range(3):
+        await world.polls()
+        await world.passes(seconds=3)
+
+    assert [build.transition for build in task.builds] == ["start", "stop", "start"]
+    assert world.alice.reads() == ["Retrying *Fix the login*."]
+    thread.new_messages()
+
+
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
     """The store has lost a thread, and no process remembers it. When somebody replies there, the bot reads
     the task's id from the card's metadata. The reply reaches the agent."""

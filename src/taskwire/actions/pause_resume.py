@@ -152,7 +152,8 @@ class PauseAndResume:
             # Coder refuses to resume a running workspace, so a broken workspace has to be stopped first.
             build = await self._start_build(context, link, task, context.coder.pause)
             acted = Acted(verb="retry", person=work.requester.person, build=build.build_number)
-            busy = wait_for_build(context, link, work, answers.workspace_is_restarting(link))
+            own = work.model_copy(update={"stop_build": build.build_number})
+            busy = wait_for_build(context, link, own, answers.workspace_is_restarting(link))
             stop = Job(id=f"retry:{context.job.id}", work=ApplyEvent(event=acted))
             busy.batch.append(to_thread(link.id), stop)
             return busy
@@ -252,9 +253,8 @@ def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | 
         raise UserError(*refusals.build_never_ends(link))
     words = words or answers.task_waits_for_build(link, work.verb)
     told = ((work.requester, words),) if not work.wait_count else ()
-    return retry(
-        BUILD_UNDER_WAY.interval_seconds, context.job.with_work(wait_count=work.wait_count + 1), None, *told
-    )
+    later = context.job.with_work(wait_count=work.wait_count + 1, stop_build=work.stop_build)
+    return retry(BUILD_UNDER_WAY.interval_seconds, later, None, *told)
 
 
 def answer_elsewhere(work: Act, link: Link, words: Message) -> tuple[PrivateMessage, ...]:

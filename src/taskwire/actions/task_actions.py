@@ -190,7 +190,8 @@ class TaskActions:
             return None
         build = (await context.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(work.requester.at)
-        if not is_newer or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
+        is_own = build.build_number == work.stop_build
+        if not is_newer or is_own or build.transition != _OPPOSITE_TRANSITIONS[work.verb]:
             return None
         context.audit.is_refused("overtaken")
         return done(None, (work.requester, answers.opposite_done_meanwhile(link, work.verb)))

@@ -9,7 +9,7 @@ question still work.
 from functools import partial
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.ids import LinkId, Ts, find_ts, microseconds
+from taskwire.domain.ids import LinkId, Ts, find_ts, microseconds, ts_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.queueing.decisions import Choose
@@ -35,6 +35,8 @@ CHOICES = "choices"
 WORKSPACE = "workspace"
 EDIT, DELETE, ATTACH = "edit", "delete", "attach"
 STUCK, REMINDER = "stuck", "reminder"
+# Questions that are asked again and again, each time with a new message.
+_REPEATED = (STUCK, REMINDER)
 # The beginning of the id of a job that asks about the replies that a new pause holds.
 HELD_BY_PAUSE_PREFIX = "held:"
 # The text that is stored in place of a message's ts, if a question is settled and its message is not known.
@@ -236,6 +238,9 @@ async def settle_finally(
     place = await _find_place(deps, link, question_id)
     known = [ts for ts in (pressed_ts, _ts_of(place)) if ts is not None]
     newest = max(known, key=microseconds, default=None)
+    if newest is None and question_id in _REPEATED:
+        # No message is known. A message that is posted from now on asks again.
+        newest = ts_of(deps.slack.now())
     return settle(link, question_id, words, _record_settled(deps, link, question_id, batch, newest))
 
 

@@ -246,6 +246,8 @@ class Act(Work):
     # Whether another job of the same request answers the person.
     is_answered_elsewhere: bool = False
     wait_count: int = 0
+    # The number of the build with which this action itself has stopped a broken workspace, to start it again.
+    stop_build: int | None = None
 
     @property
     def is_offered_stop(self) -> bool:
