@@ -21,7 +21,8 @@ from taskwire.redis.keys import Keys
 from taskwire.sealing import key_ring
 
 # How many observations of a task may wait while its notices cannot be posted. When so many wait, a new
-# observation replaces the newest. No report is lost, because all reports are in the agent's history.
+# observation replaces the newest. A report is then lost only if the workspace stops before the agent's
+# history is read.
 MAX_WAITING_OBSERVATIONS = 200
 
 _CLAIM = load_script("state/polls.claim")
@@ -72,7 +73,10 @@ class StoredObservation(NamedTuple):
         """
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(observation=seen))).model_dump_json()
-        condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
+        # Nobody can read the reports of an agent whose workspace has stopped meanwhile. So an observation of
+        # a final report is not replaced.
+        final = seen.report.id if seen.report is not None and seen.report.is_final else ""
+        condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy} {final}"
         return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, self.digest, job, condition)
 
 
