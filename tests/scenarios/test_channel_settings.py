@@ -6,8 +6,8 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import DeliveryFault
 
 from .people import Person
-from .running_tasks import TITLE, a_task, card
-from .world import POST_SECONDS, SETTLE_SECONDS, World
+from .running_tasks import TITLE, a_task, card, small_text
+from .world import CARD_SECONDS, POST_SECONDS, SETTLE_SECONDS, World
 
 DIALOG = (
     "[Settings]\nFor you, everywhere:\n"
@@ -202,6 +202,30 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
     assert "belongs to Alice" in refused
     assert task.status == "active"
     assert len(world.bob.reads()) == 1
+
+
+async def test_the_card_says_that_everybody_can_steer(world: World) -> None:
+    """Everybody in the channel can steer new tasks. Their cards and `/task status` say so, until the setting
+    is changed back. The card of an older task does not say it."""
+    older, _ = await a_task(world)
+    await set_channel(world, steerers="Everybody in this channel")
+    thread = await world.alice.runs("/task create name=docs tidy the docs")
+    first = await card(world, thread)
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    second = small_text(world, thread)
+    await world.alice.types("/task status docs")
+    [status] = world.alice.reads()
+
+    await set_channel(world, steerers="The owner of each task")
+    await world.passes(CARD_SECONDS)
+
+    assert "Everybody here can steer it." in first
+    assert second == "Alice · Tasks on Docker · `docs` · all here can steer"
+    assert "Everybody here can steer it." in status
+    assert small_text(world, thread) == "Alice · Tasks on Docker · `docs`"
+    assert "can steer" not in small_text(world, older)
+    world.reader.new_roots()
 
 
 async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: World) -> None:

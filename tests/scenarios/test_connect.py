@@ -21,6 +21,8 @@ OFFER = (
     "[Get a token] [Paste the token]"
 )
 
+WRONG_TOKEN = "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb"
+REFUSED = "Coder refuses this token. Copy a new one and paste it."
 # RETRY_SECONDS is longer than the first waits between two tries. LEASE_SECONDS is longer than a lease.
 RETRY_SECONDS, LEASE_SECONDS = 3.0, 60.0
 DAY_SECONDS = 86_400.0
@@ -126,17 +128,24 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
     assert len(both.cards()) == 1
 
 
-async def test_a_wrong_token_connects_nothing(both: World) -> None:
-    """A person pastes a token that Coder refuses. The bot connects no account, and tells the person how to
-    copy the right token."""
+@pytest.mark.parametrize("fault", [None, server_error(), hang()], ids=["in time", "error", "no answer"])
+async def test_a_wrong_token_connects_nothing(both: World, fault: Fault | None) -> None:
+    """A person pastes a token that Coder refuses. The dialog stays open and says so beside the field. If
+    Coder does not answer in time, the dialog closes, and a message says so later."""
     await both.alice.types("/task connect")
+    await both.alice.presses("Paste the token")
+    view = both.slack.views(both.alice.id)[-1]
+    if fault is not None:
+        both.coder.plan_fault("users.get", fault)
 
-    await pastes(both, both.alice, "aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbbbb")
+    submitted = await both.slack.submit(both.alice.id, view, {"account.token": WRONG_TOKEN})
+    await both.settles()
+    await both.passes(RETRY_SECONDS)
 
-    assert both.alice.reads() == [
-        OFFER,
-        "Coder refuses this token. Copy a new one and paste it.\n[Get a token] [Paste the token]",
-    ]
+    told = both.alice.reads()
+    assert submitted.errors == ({"account.token": REFUSED} if fault is None else {})
+    assert told == ([OFFER] if fault is None else [OFFER, f"{REFUSED}\n[Get a token] [Paste the token]"])
+    assert scopes_of(both, "alice") == []
 
 
 @pytest.mark.parametrize(
@@ -371,26 +380,46 @@ async def test_connecting_again_after_a_renewal_leaves_one_token(world: World) -
     olga.reads()
 
 
+async def test_an_account_is_disconnected_in_home(both: World) -> None:
+    """Alice presses *Disconnect* in her Home tab. The tab says that the account is disconnected, and offers
+    to connect one."""
+    await connects(both, both.alice)
+    await both.alice.opens_home()
+
+    await both.alice.presses_in_home("Disconnect")
+    await both.passes(CARD_SECONDS)
+
+    lines = both.alice.home().splitlines()
+    assert lines[0] == "Disconnected from *alice*. I deleted my token for you."
+    assert lines[-1] == (
+        "I act for you with my own Coder account. Connect yours to act in your own name. [Connect]"
+    )
+    assert scopes_of(both, "alice") == []
+
+
 async def test_the_home_tab_shows_the_account(both: World) -> None:
     """The Home tab names the person's connected Coder account. If Coder refuses the account's token, the tab
     says so. A button connects the account again or another one."""
     before = (await both.alice.opens_home()).splitlines()[-1]
     await connects(both, both.alice)
     await both.passes(CARD_SECONDS)
-    connected = both.alice.home().splitlines()[-1]
+    connected = both.alice.home().splitlines()[-2:]
     own = next(key for key in both.coder.world.tokens.values() if key.name == "taskwire")
     del both.coder.world.tokens[own.id]
     await both.alice.types("/task create fix the login")
     both.alice.reads()
     await both.passes(CARD_SECONDS)
-    refused = both.alice.home().splitlines()[-1]
+    refused = both.alice.home().splitlines()[-2:]
     await both.alice.presses_in_home("Connect")
 
     assert (
         before == "I act for you with my own Coder account. Connect yours to act in your own name. [Connect]"
     )
-    assert connected == "You are *alice* in Coder. [Change]"
-    assert refused == ("Coder refuses my token for your account *alice*. Your requests wait. [Connect]")
+    assert connected == ["You are *alice* in Coder.", "[Change] [Disconnect]"]
+    assert refused == [
+        "Coder refuses my token for your account *alice*. Your requests wait.",
+        "[Connect] [Disconnect]",
+    ]
     assert both.alice.dialog().startswith("[Connect Coder]")
     view = both.slack.views(both.alice.id)[-1]
     assert (await both.slack.submit(both.alice.id, view, {"account.token": both.coder.add_token("alice")})).ok

@@ -8,7 +8,8 @@ from .world import World
 
 DIALOG = (
     f"[Share]\n{TITLE}\nPeople who can steer it: {{people}}\n{{groups}}"
-    "They can also stop, resume and edit it, but not delete, detach or share it. Guests can't steer a task.\n"
+    "These people can reply to the agent, and stop, resume and edit the task. They can't delete, detach or "
+    "share it. Guests can't steer a task.\n"
     "[Save]"
 )
 

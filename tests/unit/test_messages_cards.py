@@ -448,11 +448,10 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
     phone."""
     report = OPENED.model_copy(update={"message": message, "uri": message})
     update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
-    drawn = link(phase, report).model_copy(update={"record": BOND.model_copy(update=update)})
+    record, since_ms = BOND.model_copy(update=update), NOON_MS if is_away else None
+    drawn = link(phase, report).model_copy(update={"record": record, "is_muted": is_made})
 
-    made = cards.card(
-        drawn, coder_url=CODER, forges=FORGES, unreachable_since_ms=NOON_MS if is_away else None
-    )
+    made = cards.card(drawn, coder_url=CODER, forges=FORGES, unreachable_since_ms=since_ms, is_open=is_made)
 
     assert faults(made) == []
     assert phone_lines(made) <= 7

@@ -92,7 +92,7 @@ from taskwire.state.settings import SettingsStore
 from taskwire.tasks.by_name import NamedActions
 from taskwire.tasks.card_questions import CardQuestions
 from taskwire.tasks.channel_settings import ChannelSettingsSaver, SettingsForm
-from taskwire.tasks.connect import AccountConnector
+from taskwire.tasks.connect import AccountConnector, is_token_refused
 from taskwire.tasks.connect_by_oauth import AccountAuthorizer
 from taskwire.tasks.create import TaskCreator
 from taskwire.tasks.form import CreateForm
@@ -412,6 +412,7 @@ def _listen(
         background,
         private_answers,
         deps.coder_url,
+        partial(is_token_refused, deps, people),
     )
     commands = Commands(deps, people, ingress, answerer, dialogs, background, private_answers)
     listen(

@@ -75,7 +75,9 @@ class Dialogs:
         background: Background,
         private_answers: PrivateAnswers,
         coder_url: str,
+        is_token_refused: Callable[[ConnectAccount], Awaitable[bool]],
     ) -> None:
+        self._is_token_refused = is_token_refused
         self._coder_url = coder_url
         self._private_answers = private_answers
         self._ingress = ingress
@@ -352,7 +354,7 @@ class Dialogs:
             if refused is not None:
                 await self._show_error(ack, submitted, refused.text)
                 return
-        if errors := parsed.errors or await self._find_wrong_share(submitted.person, parsed.job):
+        if errors := parsed.errors or await self._find_errors(submitted.person, parsed.job):
             await ack(response_action="errors", errors=dict(errors))
             return
         if parsed.job is None:
@@ -376,8 +378,11 @@ class Dialogs:
         else:
             await ack()
 
-    async def _find_wrong_share(self, person: UserId, job: Work | None) -> dict[str, str]:
-        """Return the error of the dialog *Share* if a chosen person can get no share."""
+    async def _find_errors(self, person: UserId, job: Work | None) -> dict[str, str]:
+        """Return the error of a chosen person who can get no share, or of a token that Coder refuses."""
+        if isinstance(job, ConnectAccount):
+            is_refused = await self._is_token_refused(job)
+            return {accounts.PASTE_FIELD: accounts.REFUSED_PASTE} if is_refused else {}
         if not isinstance(job, ActRequested) or job.verb != "share":
             return {}
         wrong = ""

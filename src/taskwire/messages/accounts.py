@@ -18,6 +18,7 @@ TOKEN_LENGTH = 200
 MOST_NAMED = 3
 # The block id and the action id of the field for the number that a browser shows.
 NUMBER_FIELD = "account.number"
+REFUSED_PASTE = "Coder refuses this token. Copy a new one and paste it."
 NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
 UNUSABLE_PASTE = (
@@ -81,7 +82,8 @@ def _connect_buttons(ways: ConnectWays, *, is_connected: bool = False) -> list[B
     return [page, button(Button.CONNECT, label, "connect")]
 
 
-def _disconnect_button() -> Block:
+def disconnect_button() -> Block:
+    """Make the button that disconnects the person's account."""
     return button(Button.DISCONNECT, "Disconnect", "disconnect")
 
 
@@ -141,12 +143,12 @@ def offer_to_connect(ways: ConnectWays) -> Message:
 def offer_another(username: str, ways: ConnectWays) -> Message:
     """Say which Coder account is connected, with the buttons to connect this account again or another one."""
     words = f"You are *{escape_line(username, 60)}* in Coder."
-    return question(words, "", [_disconnect_button(), *_connect_buttons(ways, is_connected=True)])
+    return question(words, "", [disconnect_button(), *_connect_buttons(ways, is_connected=True)])
 
 
 def pasted_token_refused(ways: ConnectWays) -> Message:
     """Say that Coder does not accept the token that the person has pasted, with the buttons to try again."""
-    return question("Coder refuses this token. Copy a new one and paste it.", "", _connect_buttons(ways))
+    return question(REFUSED_PASTE, "", _connect_buttons(ways))
 
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
@@ -221,7 +223,7 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
         words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
     if is_kept:
         words.append("Coder did not let me make my own token, so I keep the one that you pasted.")
-    return question(" ".join(words), "", [_disconnect_button()])
+    return question(" ".join(words), "", [disconnect_button()])
 
 
 def disconnected(

@@ -85,6 +85,7 @@ class _CardContext(NamedTuple):
     silence: CoderFailure = "away"
     is_resumed_by_reply: bool = True
     unwatched_since_ms: int | None = None
+    is_open: bool = False
 
 
 def card(
@@ -96,15 +97,16 @@ def card(
     silence: CoderFailure = "away",
     is_resumed_by_reply: bool = True,
     unwatched_since_ms: int | None = None,
+    is_open: bool = False,
 ) -> Message:
     """Make a link's card. `forges` are code hosts, such as github.com, whose names a button leaves out.
 
     If Coder shows no tasks, `unreachable_since_ms` is when that began, in Unix milliseconds, and `silence` is
     the reason. If the account of the task's owner is not connected, `unwatched_since_ms` is when that began;
-    0 if that is not known.
+    0 if that is not known. If `is_open`, the channel's settings let everybody there steer the task.
     """
     outside = _CardContext(
-        coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply, unwatched_since_ms
+        coder_url, forges, unreachable_since_ms, silence, is_resumed_by_reply, unwatched_since_ms, is_open
     )
     return Message(
         text=_text(link, outside), blocks=(*_state_blocks(link, outside), *_controls(link, outside))
@@ -121,13 +123,14 @@ def status_card(
     shared_with: str = "",
     unreachable_since_ms: int | None = None,
     silence: CoderFailure = "away",
+    is_open: bool = False,
 ) -> Message:
     """Make the card for the answer to `/task status`, which one person sees.
 
     `permalink` is the URL of the thread. Controls that the person's `rights` do not allow are left out.
     `shared_with` are the people with whom the owner shares the task, as mrkdwn.
     """
-    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence)
+    outside = _CardContext(coder_url, forges, unreachable_since_ms, silence, is_open=is_open)
     layout = [
         *_state_blocks(link, outside),
         *_controls(link, outside, blocks.safe_web_url(permalink), rights=rights),
@@ -305,10 +308,7 @@ class _Age(NamedTuple):
 
 
 def _age(link: Link) -> _Age | None:
-    """Return how long the agent has worked, or how long it took.
-
-    Slack keeps an age up to date, so the card needs no edit.
-    """
+    """Return how long the agent has worked, or how long it took."""
     state, record = link.state, link.record
     if find_ending(link) is not None:
         return None
@@ -352,12 +352,13 @@ def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[lis
         link=blocks.link_name(url, outside.coder_url, outside.forges) if url else "",
         name=one_line(record.name.replace("`", ""), NAME_LENGTH) if is_open else "",
         mark="muted" if link.is_muted and find_ending(link) is None else "",
+        steerers="all here can steer" if outside.is_open and is_open else "",
     )
     shown = fit_facts(given, record.preset or "", most_lines)
     facts = [plain_text(text, 100) for text in (shown.owner, shown.template) if text.strip()]
     facts += [mrkdwn(f"<{escape_mrkdwn(url)}|{escape_mrkdwn(shown.link)}>")] if shown.link else []
     facts += [mrkdwn(f"`{escape_mrkdwn(shown.name)}`")] if shown.name else []
-    facts += [mrkdwn(shown.mark)] if shown.mark else []
+    facts += [mrkdwn(mark) for mark in (shown.steerers, shown.mark) if mark]
     return facts or [mrkdwn("Task")], shown.line_count
 
 
@@ -387,7 +388,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     # During a pause, the phase and the thread already say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         is_stopping = link.shown_pending == "pause"
-        notes.append(_stopping_note(outside) if is_stopping else _HELD_NOTE)
+        waits = "Your next reply resumes it." if outside.is_resumed_by_reply else "Replies wait."
+        notes.append(waits if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
         notes.append("Only replies that mention @Taskwire go to the agent.")
     if state.is_script_failed:
@@ -398,10 +400,6 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
 # The note of a task that was resumed outside Slack, while nobody has decided about the replies from before
 # the pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
-
-
-def _stopping_note(outside: _CardContext) -> str:
-    return "Your next reply resumes it." if outside.is_resumed_by_reply else "Replies wait."
 
 
 def outage_note(since_ms: int, silence: CoderFailure) -> str:
@@ -441,8 +439,8 @@ def _moved_notes(link: Link) -> list[str]:
 
 
 def _no_thread_hint(name: str) -> str:
-    command = f"`/task attach {escape_line(name, 40)}`"
-    return f"It has no thread. {command} gives it one in the channel where you type it."
+    shown = escape_line(name, 40)
+    return f"It has no thread. `/task attach {shown}` gives it one in the channel where you type it."
 
 
 def _controls(
@@ -473,7 +471,8 @@ def _text(link: Link, outside: _CardContext, hint: str = "") -> str:
     owner = get_owner_name(link)
     sentences += [f"Owner: {escape_line(owner, 100)}."] if owner else []
     sentences += [f"Template: {escape_line(record.template, 100)}."] if record.template else []
-    sentences.append(hint)
+    open_hint = "Everybody here can steer it." if outside.is_open and find_ending(link) is None else ""
+    sentences += [open_hint, hint]
     pages = (get_reported_url(link), get_page_url(link, outside.coder_url))
     sentences += [escape_mrkdwn(page) for page in pages if len(page) <= SHOWN_URL_LENGTH]
     return " ".join(part for part in sentences if part)

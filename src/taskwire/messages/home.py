@@ -111,12 +111,16 @@ def _preferences(settings: PersonSettings) -> list[Block]:
 
 
 def _account(account: accounts.ShownAccount | None) -> list[Block]:
-    """Return a line that names the person's Coder account, with the button that changes the account."""
+    """Return a line that names the person's Coder account, with the buttons that change it and end it."""
     if account is None:
         return []
-    label = "Change" if account.username and not account.is_refused else "Connect"
-    accessory = button(Button.AUTHORIZE if account.has_page else Button.CONNECT, label, "connect")
-    return [{**section("account", accounts.describe_account(account)), "accessory": accessory}]
+    is_usable = bool(account.username) and not account.is_refused
+    connect = Button.AUTHORIZE if account.has_page else Button.CONNECT
+    change = button(connect, "Change" if is_usable else "Connect", "connect")
+    shown = section("account", accounts.describe_account(account))
+    if not account.username:
+        return [{**shown, "accessory": change}]
+    return [shown, *blocks.button_rows("account.do", [change, accounts.disconnect_button()])]
 
 
 def _rows(name: str, tasks: Sequence[TaskLine], most: int, command: str, hosts: Hosts) -> list[Block]:

@@ -42,13 +42,17 @@ def strip_dates(note: str) -> str:
 
 
 class Facts(NamedTuple):
-    """The small text of a card: the owner, the template, the name of a link, the task's name, and a mark."""
+    """The small text of a card: the owner, the template, the name of a link, the task's name, and two marks.
+
+    `steerers` says who besides the owner may steer the task.
+    """
 
     owner: str = ""
     template: str = ""
     link: str = ""
     name: str = ""
     mark: str = ""
+    steerers: str = ""
 
     @property
     def line_count(self) -> int:

@@ -66,7 +66,9 @@ def share_form(
         make_field(ShareField.PEOPLE.value, "People who can steer it", people, is_optional=True),
         *_group_field(groups, chosen, most),
         small_text(
-            "rights", f"They can also stop, resume and edit it, but not delete, detach or share it. {_GUESTS}"
+            "rights",
+            "These people can reply to the agent, and stop, resume and edit the task. They can't delete, "
+            f"detach or share it. {_GUESTS}",
         ),
     ]
     return make_view(Dialog.SHARE, layout, private_metadata, "Save")

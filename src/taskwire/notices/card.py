@@ -74,14 +74,17 @@ class CardAndReceipts:
             await context.write(self._deps.writes.set_field(Batch(), link.id, "menu_used", menu_used))
             link = link.model_copy(update={"menu_used": menu_used})
         outage = await find_outage(self._deps)
+        settings = await self._deps.channel_settings.get(link.record.channel)
         card = cards.card(
             link,
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             unreachable_since_ms=outage.since_ms if outage else None,
             silence=outage.why if outage else "away",
-            is_resumed_by_reply=await self._is_resumed_by_reply(link),
+            # The card shows this only while a person's pause is under way.
+            is_resumed_by_reply=settings.is_resumed_by_reply or link.shown_pending != "pause",
             unwatched_since_ms=await find_unwatched_since(self._deps, link),
+            is_open=settings.lets_everybody_steer(link.record.made_at),
         )
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)
@@ -127,15 +130,6 @@ class CardAndReceipts:
         if work.requester is None or get_open_phase(link) is not Phase.DONE:
             return done(batch)
         return done(batch, (work.requester, result_seen(link)))
-
-    async def _is_resumed_by_reply(self, link: Link) -> bool:
-        """Return whether the channel's settings let a reply resume the paused task.
-
-        The card shows this only while a person's pause is under way. At other times, return True.
-        """
-        if link.shown_pending != "pause":
-            return True
-        return (await self._deps.channel_settings.get(link.record.channel)).is_resumed_by_reply
 
     async def _tell_home(self, context: JobContext, link: Link, drawn: str) -> None:
         """Queue an update of the Home tabs of the owner and of each person with whom the task is shared.

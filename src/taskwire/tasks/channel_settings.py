@@ -28,6 +28,7 @@ from taskwire.messages import answers, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice
 from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import Defaults
+from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
@@ -147,6 +148,7 @@ class ChannelSettingsSaver:
         if before.with_rules(self._deps.rules, None) != now.with_rules(self._deps.rules, None):
             await self._look_again(requester.channel, context.now_ms, batch)
         if now.steerers != before.steerers:
+            await self._draw_again(requester.channel, batch)
             by_name = await self._people.find_name(requester.person)
             message = answers.channel_may_steer(by_name, is_everybody=now.steerers == "channel")
             tell = Job(
@@ -200,11 +202,17 @@ class ChannelSettingsSaver:
     async def _look_again(self, channel: ChannelId, now_ms: int, batch: Batch) -> None:
         """Add to a batch that all tasks with threads in the channel are checked now, so that changed times
         apply to them too."""
+        self._deps.writes.look_again(batch, await self._list_links(channel), now_ms)
+
+    async def _draw_again(self, channel: ChannelId, batch: Batch) -> None:
+        """Add to a batch that the cards in the channel are drawn: they say if everybody there may steer."""
+        for link in await self._list_links(channel):
+            draw(link, batch, is_newest=False)
+
+    async def _list_links(self, channel: ChannelId) -> list[LinkId]:
         links = (await self._deps.links.list_open()).values()
         places = await self._deps.links.list_channels(links)
-        self._deps.writes.look_again(
-            batch, [link for link, each in places.items() if each == channel], now_ms
-        )
+        return [link for link, each in places.items() if each == channel]
 
 
 async def require_member(people: People, requester: Requester) -> None:

@@ -8,6 +8,7 @@ stores the new token also appends a job that deletes the old token. Each step ca
 earlier try has made is deleted, and the record names the job that stored it.
 """
 
+import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from taskwire.coder.models import User
 from taskwire.coder.scopes import PERSON_SCOPES
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
+from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater, UserError
 from taskwire.domain.ids import UserId, from_ms, to_ms
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import ConnectAccount, DeleteToken, DisconnectAccount, RenewToken
@@ -42,6 +43,7 @@ from taskwire.outbox.request_retries import has_failed_too_long, retry_for_perso
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
+from taskwire.tasks.card_questions import CHECK_TIMEOUT_SECONDS
 from taskwire.tasks.renew_account import end_tokens, refresh_tokens, renew_in_time
 from taskwire.telemetry import logger
 
@@ -53,6 +55,26 @@ CLAIM_MS = 60_000
 LONGEST_WAIT_MS = DAY_MS
 
 _log = logger("taskwire.tasks.connect")
+
+
+async def is_token_refused(deps: Dependencies, people: People, work: ConnectAccount) -> bool:
+    """Return whether Coder refuses the token that a person has just pasted.
+
+    Return False if the person may connect no account, or if nobody answers in time. The job checks all that.
+    """
+    person = work.requester.person
+    if not people.accounts.can_connect:
+        return False
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+            await people.get_profile(person)
+            token = open_pasted(work.sealed_token, person)
+            await deps.service_coder.for_person(token, person).get_own_user()
+    except PersonTokenRefused:
+        return True
+    except (TimeoutError, OutsideError, UserError):
+        return False
+    return False
 
 
 class AccountConnector:

@@ -124,6 +124,7 @@ class LastKnown:
             rights=viewer.get_rights(link),
             unreachable_since_ms=outage.since_ms,
             silence=outage.why,
+            is_open=await self._people.is_open_to_channel(link),
         )
 
     async def _list_tasks(

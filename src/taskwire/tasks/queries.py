@@ -326,6 +326,7 @@ class Queries:
             permalink=await self._lookup.find_thread(seen),
             rights=await self._people.get_rights(requester.person, link),
             shared_with=await self._shares.describe(link),
+            is_open=await self._people.is_open_to_channel(link),
         )
 
     async def _show_logs(self, requester: Requester, question: Logs) -> Message:

@@ -65,7 +65,13 @@ class ThreadOpener:
         meta = Metadata(id=context.job.id, kind="card", task_id=record.task_id)
         try:
             link = await self._with_present_state(link, context)
-            card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
+            settings = await self._deps.channel_settings.get(record.channel)
+            card = cards.card(
+                link,
+                coder_url=self._deps.coder_url,
+                forges=self._deps.forges,
+                is_open=settings.lets_everybody_steer(record.made_at),
+            )
             ts = await post_once(self._deps, context, record.id, record.channel, record.root_ts, card, meta)
         except (ChannelProblem, MessageGone) as problem:
             context.audit.is_failed("cannot_post")

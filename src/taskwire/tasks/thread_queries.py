@@ -341,6 +341,7 @@ class ThreadQueries:
             forges=self._deps.forges,
             rights=await self._people.get_rights(work.requester.person, link),
             shared_with=await self._shares.describe(link, is_for_all=True),
+            is_open=await self._people.is_open_to_channel(link),
         )
 
     async def _make_logs(self, link: Link, context: JobContext) -> Message:
