@@ -224,6 +224,88 @@ async def test_a_bare_word_of_somebody_who_may_not_steer_is_a_reply_like_any_oth
     assert thread.new_messages() == []
 
 
+@pytest.mark.parametrize("place", ["thread", "home"])
+async def test_a_stop_of_a_teammate_that_is_passed_on_stops_the_task(world: World, place: str) -> None:
+    """Bob may not steer Alice's task, replies `stop` and asks her. Alice reads that he wants to stop it, and
+    her press stops the task, once. The agent does not get the word."""
+    thread, task = await a_busy_agent(world)
+    await world.bob.replies(thread, "stop!")
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.alice.opens_home()
+    home = world.alice.home()
+
+    await (world.alice.presses("Stop it") if place == "thread" else world.alice.presses_in_home("Stop it"))
+    await world.polls()
+    await world.passes(seconds=10)
+    builds = len(task.builds)
+    if place == "home":
+        await world.alice.presses("Stop it")
+        await world.passes(seconds=10)
+
+    told = world.alice.reads()
+    assert (
+        ":speech_balloon: Fix the login · Bob asks you to stop this task\nstop!\n[Stop it] [Not now]" in home
+    )
+    if place == "thread":
+        assert told == ["Passed on as a stop.", PAUSING]
+    else:
+        assert told[0].startswith("You passed this on (")
+    assert world.bob.reads() == ["Alice passed it on."]
+    assert (task.status, task.inputs, len(task.builds)) == ("paused", [], builds)
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
+
+
+async def test_the_owner_reads_that_a_teammate_wants_to_stop_the_task(world: World) -> None:
+    """Bob asks Alice to pass his `stop` on. Her question says what her press does, and *Not now* does
+    nothing."""
+    thread, task = await a_busy_agent(world)
+    await world.bob.replies(thread, "stop")
+    await world.bob.presses("Ask Alice to pass it on")
+
+    asked = world.alice.reads()
+    await world.alice.presses("Not now")
+
+    assert asked == [
+        "Bob asks you to stop *Fix the login*:\n> stop\n[Stop it] [Always let Bob steer this] [Not now]"
+    ]
+    assert world.alice.sees() == "Not passed on."
+    assert world.bob.reads() == ["Alice didn't pass it on."]
+    assert (task.status, thread.new_messages()) == ("active", [])
+
+
+async def test_always_let_with_a_stop_stops_the_task_too(world: World) -> None:
+    """Alice presses *Always let Bob steer this* below his `stop`. The task stops, and Bob can steer it."""
+    thread, task = await a_busy_agent(world)
+    await world.bob.replies(thread, "stop")
+    await world.bob.presses("Ask Alice to pass it on")
+
+    await world.alice.presses("Always let Bob steer this")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    always = "From now on Bob can steer the task; `!unshare @Bob` ends that."
+    assert world.alice.reads() == [f"Passed on as a stop. {always}", PAUSING]
+    assert (task.status, task.inputs) == ("paused", [])
+    assert (len(world.bob.hears()), world.bob.reads()) == (1, ["Alice passed it on."])
+    assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
+
+
+async def test_a_stop_of_somebody_who_may_steer_by_now_stops_the_task(world: World) -> None:
+    """Bob replies `stop`, then Alice shares the task with him. His press of *Ask Alice* stops the task."""
+    thread, task = await a_busy_agent(world)
+    await world.bob.replies(thread, "stop")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+
+    await world.bob.presses("Ask Alice to pass it on")
+    await world.polls()
+    await world.passes(seconds=10)
+
+    assert world.bob.reads() == ["You can steer this task now, so the task stops.", PAUSING]
+    assert (task.status, task.inputs) == ("paused", [])
+    assert thread.new_messages() == ["Paused by Bob. A reply resumes it."]
+    world.alice.reads(), world.bob.hears()
+
+
 async def test_a_word_with_a_file_is_input(world: World) -> None:
     """A reply has a stop word and a file. It has more than the word, so the agent gets it and the task goes
     on."""

@@ -87,6 +87,7 @@ _MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
 # masked part they cannot read.
 ASKED_REPLIES = (
     ASKED,
+    replace(ASKED, text="stop", is_stop=True),
     replace(ASKED, files=("plan.pdf",)),
     replace(
         ASKED,

@@ -179,9 +179,13 @@ def was_decided(by_name: str, *, was_passed: bool, is_choice: bool = False) -> M
     return statement(f"{who} passed it on.{where}")
 
 
-def may_steer_now() -> Message:
-    """Tell the author of a reply that it goes to the agent, because the author may steer the task now."""
-    return statement("You can steer this task now, so your reply goes to its agent.")
+def may_steer_now(*, is_stop: bool = False) -> Message:
+    """Tell the author of a reply that it goes to the agent, because the author may steer the task now.
+
+    If `is_stop`, the reply is only `stop`. It then stops the task.
+    """
+    what = "the task stops" if is_stop else "your reply goes to its agent"
+    return statement(f"You can steer this task now, so {what}.")
 
 
 def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_asking: bool) -> Message:
@@ -251,7 +255,8 @@ class AskedLine:
     `name` is the author's name. `files` are the names of the reply's files, and `contents` are those files
     that the agent gets. `job_id` is the id of the reply's job. `permalink` leads to the task's thread. If
     `is_hidden` is true, a part of the text or of a file is masked, and `message_url` leads to the message.
-    `shown_hash` is the hash of what this question shows.
+    `shown_hash` is the hash of what this question shows. `is_stop` is true if the reply is only `stop` or a
+    similar word: to pass it on stops the task.
     """
 
     link: Link
@@ -264,6 +269,7 @@ class AskedLine:
     is_hidden: bool = False
     message_url: str = ""
     shown_hash: str = ""
+    is_stop: bool = False
 
     @property
     def value(self) -> str:
@@ -280,6 +286,8 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     named = ", ".join(f"`{escape_line(file.replace('`', ''), 60)}`" for file in asked.files)
     having = f" with {named}" if named else ""
     words = f"{shown} asks you to pass this on to the agent of {bold_title(asked.link)}{having}:"
+    if asked.is_stop:
+        words = f"{shown} asks you to stop {bold_title(asked.link)}:"
     if is_changed:
         what = f"the reply to the agent of {bold_title(asked.link)}"
         words = f"{shown} has changed {what}, so nothing was sent yet. Pass this on{having}?"
@@ -287,7 +295,7 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     choices = [button(Button.NOT_NOW, "Not now", value)]
     if _is_readable(asked, PASSED_TEXT_LENGTH):
         always = f"Always let {one_line(asked.name, 40) or 'them'} steer this"
-        choices = [_pass_button(value), button(Button.ALWAYS_LET, always, value), *choices]
+        choices = [_pass_button(asked), button(Button.ALWAYS_LET, always, value), *choices]
     is_whole = _length(asked) <= PASSED_TEXT_LENGTH
     quoted = quote_block("text", asked.text, PASSED_TEXT_LENGTH if is_whole else HOME_TEXT_LENGTH)
     hint, row = _hint("unread", asked, PASSED_TEXT_LENGTH), button_rows(CHOICES_BLOCK_ID, choices)
@@ -311,15 +319,16 @@ def get_asked_rows(block_id: str, asked: AskedLine, *, is_short: bool = False) -
         words = "The whole reply and its buttons: in my Home tab."
         return [*shown, context(f"{block_id}.more", [mrkdwn(words)])]
     value = asked.value
-    row = [_pass_button(value)] if _is_readable(asked, longest) else []
+    row = [_pass_button(asked)] if _is_readable(asked, longest) else []
     row.append(button(Button.NOT_NOW, "Not now", value))
     row += [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
     shown += _files_block(f"{block_id}.files", asked) if _length(asked) <= longest else []
     return [*shown, *_hint(f"{block_id}.hint", asked, longest), *button_rows(f"{block_id}.do", row)]
 
 
-def _pass_button(value: str) -> Block:
-    return button(Button.SEND_THEIRS, "Pass it on", value, style="primary")
+def _pass_button(asked: AskedLine) -> Block:
+    label = "Stop it" if asked.is_stop else "Pass it on"
+    return button(Button.SEND_THEIRS, label, asked.value, style="primary")
 
 
 def _files_block(block_id: str, asked: AskedLine) -> list[Block]:
@@ -390,19 +399,28 @@ def get_asked_text(asked: AskedLine) -> str:
 
 def _what_is_asked(asked: AskedLine) -> str:
     files = f" with {', '.join(one_line(file, 60) for file in asked.files)}" if asked.files else ""
-    return f"{one_line(asked.name, 60) or 'Somebody'} asks you to pass this on{files}"
+    what = "stop this task" if asked.is_stop else f"pass this on{files}"
+    return f"{one_line(asked.name, 60) or 'Somebody'} asks you to {what}"
 
 
 def passed_on(
-    link: Link, name: str, *, is_always: bool, is_in_thread: bool, is_choice: bool = False
+    link: Link,
+    name: str,
+    *,
+    is_always: bool,
+    is_in_thread: bool,
+    is_choice: bool = False,
+    is_stop: bool = False,
 ) -> Message:
     """Tell the owner that a reply goes to the agent. With `is_always`, the author may steer from now on.
 
-    `is_choice` is true if the author has pressed a choice instead of writing.
+    `is_choice` is true if the author has pressed a choice instead of writing. `is_stop` is true if the reply
+    was only `stop`, so that the task stops and the agent gets nothing.
     """
     shown = escape_line(name, 60) or "Somebody"
     where = "in the thread" if is_choice else f"on {shown}'s reply"
     words = f"Passed on. The reaction {where} shows when the agent has it."
+    words = "Passed on as a stop." if is_stop else words
     if is_always:
         unshare = typed_verb("unshare", link, _at(name), is_in_thread=is_in_thread)
         words += f" From now on {shown} can steer the task; {unshare} ends that."

@@ -14,6 +14,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing.bare_words import is_stop
 from taskwire.domain.queueing.decisions import Choose
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Reply
 from taskwire.domain.requester import Requester
@@ -67,6 +68,11 @@ class OfferedReply(BaseModel):
         if self.choice is None:
             return f"{REPLY_ID_PREFIX}{self.reply.ts}"
         return f"choice:{self.choice.key}:{self.choice.number}:{self.reply.person}"
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether the reply is only a word such as `stop`. If it is passed on, the task stops."""
+        return self.choice is None and not self.reply.files and is_stop(self.words)
 
     @property
     def shown_hash(self) -> str:
@@ -192,4 +198,5 @@ def describe_asked(deps: Dependencies, link: Link, offered: OfferedReply, permal
         is_hidden=any(len(text) <= PASSED_TEXT_LENGTH and deps.mask(text) != text for text in texts),
         message_url=offered.message_url,
         shown_hash=offered.shown_hash,
+        is_stop=offered.is_stop,
     )

@@ -3,7 +3,8 @@
 A reply of a person who may not steer the task is no input. The reply's author can privately ask the owner to
 pass the reply on. The owner decides about the text that the reply has when the owner is asked. Between these
 steps the reply is stored in a note. If the owner passes the reply on, it becomes the owner's own reply and
-names its author. The reply keeps its place among the other replies.
+names its author. The reply keeps its place among the other replies. A reply that is only `stop` stops the
+task if it is passed on, and the agent does not get it.
 """
 
 import contextlib
@@ -14,8 +15,8 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import Choose, PassOn
-from taskwire.domain.queueing.jobs import Job, Reply
-from taskwire.domain.queueing.queues import no_agent_score, to_coder
+from taskwire.domain.queueing.jobs import Act, Job, Reply
+from taskwire.domain.queueing.queues import no_agent_score, request_score, to_coder
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_questions import Choice
 from taskwire.domain.text.message import Message
@@ -168,11 +169,15 @@ class ReplyPasser:
             return _answer(work, teammates.was_asked(link))
         if await self._may_steer(author, link):
             batch = await self._forget(link, work)
-            if offered.choice is None:
-                queue_reply(link.id, offered.reply, batch)
-            else:
+            words = await self._agent_input.get_display_text(offered.reply)
+            is_stop = offered.model_copy(update={"words": words}).is_stop
+            if offered.choice is not None:
                 _append_choice(link, offered.choice, work, batch)
-            return _answer(work, teammates.may_steer_now(), batch)
+            elif is_stop:
+                _append_stop(link, work, batch)
+            else:
+                queue_reply(link.id, offered.reply, batch)
+            return _answer(work, teammates.may_steer_now(is_stop=is_stop), batch)
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
@@ -264,11 +269,19 @@ class ReplyPasser:
         is_choice, by_name = choice is not None, await self._people.find_name(work.requester.person)
         is_in_thread = work.requester.is_in(link.record.thread)
         passed_on = teammates.passed_on(
-            link, name, is_always=is_always, is_in_thread=is_in_thread, is_choice=is_choice
+            link,
+            name,
+            is_always=is_always,
+            is_in_thread=is_in_thread,
+            is_choice=is_choice,
+            is_stop=offered.is_stop,
         )
         outcome = _answer(work, passed_on, batch)
-        told = teammates.was_decided(by_name, was_passed=True, is_choice=is_choice)
+        told = teammates.was_decided(by_name, was_passed=True, is_choice=is_choice or offered.is_stop)
         outcome = _tell_author(outcome, offered, told)
+        if offered.is_stop:
+            _append_stop(link, work, batch)
+            return outcome
         if choice is not None:
             _append_choice(link, choice.model_copy(update={"author": present.person}), work, batch)
             return outcome
@@ -314,6 +327,13 @@ def _append_choice(link: Link, choice: Choose, work: PassOn, batch: Batch) -> No
     now = choice.model_copy(update={"requester": work.requester})
     job = Job(id=f"chosen:{work.job}", work=now)
     batch.append(to_coder(link.id), job, score=no_agent_score(work.requester.at))
+
+
+def _append_stop(link: Link, work: PassOn, batch: Batch) -> None:
+    """Append the job that stops the task, as the person who pressed the button."""
+    act = Act(requester=work.requester, verb="pause")
+    job = Job(id=f"pause:{work.job}", work=act)
+    batch.append(to_coder(link.id), job, score=request_score("pause", work.requester.at))
 
 
 def _tell_author(outcome: Outcome, offered: OfferedReply, message: Message) -> Outcome:
