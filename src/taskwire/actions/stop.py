@@ -17,17 +17,17 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import TaskId, ThreadRef, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.replies import STALE_AFTER
-from taskwire.domain.queueing.jobs import Act, Job, Reply
+from taskwire.domain.queueing.jobs import Act, Job
 from taskwire.domain.queueing.person_jobs import StopByReaction
 from taskwire.domain.queueing.queues import no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
+from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import find_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone
 
 
@@ -40,11 +40,10 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
     """
     if not work.reply_id or work.is_offered_stop or await _may_stop(deps, people, link, work):
         return None
-    kept = await deps.notes.find_signed("reply", link.id, work.reply_id)
-    if kept is None:
+    reply = await find_kept_reply(deps, link, work.reply_id)
+    if reply is None:
         # The author has deleted the message.
         return done()
-    reply = read(Reply.model_validate_json, kept)
     batch = deps.writes.forget_reply(Batch(), link.id, work.reply_id)
     job = Job(id=work.reply_id, work=reply)
     return done(batch.append(to_coder(link.id), job, score=no_agent_score(reply.ts)))

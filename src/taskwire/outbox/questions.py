@@ -64,7 +64,7 @@ async def record_posted(
     If an older question with the same id is open, it loses its buttons.
     """
     older = await deps.links.find_question(link.id, question_id)
-    former = read_if_possible(PostedQuestion, older)
+    former = read_if_possible(PostedQuestion, older, link.id)
     if older is not None and former is not None and former.ts != place.ts:
         # An older notice of a pause only loses its buttons. It gets no text that points to the newer notice.
         known = {WORKSPACE: "", ATTACH: inputs.DETACHED_ABOVE}
@@ -74,7 +74,7 @@ async def record_posted(
     settled = await deps.notes.find("settled_question", link.id, question_id)
     if settled is not None and find_ts(settled) is None:
         deps.notes.forget_in(batch, "settled_question", link.id, question_id)
-    return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json())
+    return deps.writes.add_question(batch, link.id, question_id, place.model_dump_json(context=link.id))
 
 
 async def find_open(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
@@ -105,7 +105,7 @@ async def replace_text(
     except (ChannelProblem, MessageGone):
         return False
     now = place.model_copy(update={"message": message, "message_id": meta.id, "kind": meta.kind})
-    deps.writes.add_question(batch, link.id, question_id, now.model_dump_json())
+    deps.writes.add_question(batch, link.id, question_id, now.model_dump_json(context=link.id))
     return True
 
 
@@ -174,7 +174,7 @@ async def finish_press(
     If Redis does not know where the question was posted, send the decision to the person as an answer.
     """
     place = await deps.links.find_question(link.id, question_id)
-    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place)))
+    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place, link.id)))
     if place is None:
         return replace_question(batch, requester, shapes.statement(words))
     return done(settle(link, question_id, words, batch, is_last=is_last))
@@ -255,7 +255,7 @@ async def change_id(deps: Dependencies, link: Link, question_id: str, new_id: st
     place = await deps.links.find_question(link.id, question_id)
     if place is None:
         return question_id
-    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place)))
+    _record_settled(deps, link, question_id, batch, _ts_of(read_if_possible(PostedQuestion, place, link.id)))
     deps.writes.remove_question(batch, link.id, question_id)
     deps.writes.add_question(batch, link.id, new_id, place)
     return new_id
@@ -292,7 +292,7 @@ async def is_open(deps: Dependencies, link: Link, question_id: str, pressed_ts: 
 
 
 async def _find_place(deps: Dependencies, link: Link, question_id: str) -> PostedQuestion | None:
-    return read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id))
+    return read_if_possible(PostedQuestion, await deps.links.find_question(link.id, question_id), link.id)
 
 
 def _ts_of(place: PostedQuestion | None) -> Ts | None:
@@ -301,7 +301,7 @@ def _ts_of(place: PostedQuestion | None) -> Ts | None:
 
 async def _find_posted(deps: Dependencies, link: LinkId, work: SettleQuestion) -> PostedQuestion | None:
     found = work.place or await deps.links.find_question(link, work.question_id)
-    return read_if_possible(PostedQuestion, found)
+    return read_if_possible(PostedQuestion, found, link)
 
 
 def handlers(deps: Dependencies) -> tuple[Handler, ...]:

@@ -334,7 +334,7 @@ class ReplyReceiver:
         """
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
         reply = self._make_reply(message, was_away=was_away)
-        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply)
+        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, reply, _get_thread(message))
         pause = Act(requester=self._make_requester(message), verb="pause", reply_id=job_id, was_away=was_away)
         job = Job(id=f"pause:{message.ts}", work=pause)
         score = request_score("pause", message.ts)
@@ -342,7 +342,8 @@ class ReplyReceiver:
 
     def _append_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
         job_id = f"{REPLY_ID_PREFIX}{message.ts}"
-        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message))
+        where = _get_thread(message)
+        self._writes.keep_reply(batch, CLAIMED_LINK, job_id, self._make_reply(message), where)
         work = AnswerInThread(
             requester=self._make_requester(message),
             question="not_a_verb",

@@ -26,13 +26,13 @@ from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
+from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import NoAccount, People
 from taskwire.queue.batch import Batch
-from taskwire.redis.decoding import read
 from taskwire.replies.pass_on import offer_to_ask_for_choice
 
 
@@ -191,11 +191,11 @@ class ReplyDecisions:
         """
         others = []
         for other in await list_given_up_together(self._deps, link, job_id):
-            kept = await self._deps.notes.find_signed("reply", link.id, other)
+            kept = await find_kept_reply(self._deps, link, other)
             if kept is None:
                 continue
             self._deps.writes.forget_reply(batch, link.id, other)
-            others.append((other, read(Reply.model_validate_json, kept)))
+            others.append((other, kept))
         self._deps.notes.forget_in(batch, "given_up_together", link.id, job_id)
         return others
 
@@ -209,12 +209,10 @@ class ReplyDecisions:
             return PendingReply(waiting, Batch().drop(to_coder(link.id), job_id))
         if held := find_reply(await links.list_held(link.id), job_id):
             return PendingReply(held, writes.drop_held(Batch(), link.id, job_id))
-        kept = await self._deps.notes.find_signed("reply", link.id, job_id)
+        kept = await find_kept_reply(self._deps, link, job_id)
         if kept is None:
             return None
-        return PendingReply(
-            read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id)
-        )
+        return PendingReply(kept, writes.forget_reply(Batch(), link.id, job_id))
 
     async def choose(self, context: JobContext, link: Link | None) -> Outcome:
         """Settle the question in the first run of the job. In the next run, send the choice to the agent."""

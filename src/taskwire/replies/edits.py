@@ -23,6 +23,7 @@ from taskwire.messages import inputs, teammates
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import say, show_receipt
+from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.undelivered import (
     find_reply,
@@ -33,7 +34,6 @@ from taskwire.outbox.undelivered import (
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
-from taskwire.redis.decoding import read
 
 # In the first seconds after a message was posted, Slack may answer without it. So if backfill does not find a
 # reply, the reply counts as deleted only if it is older than this.
@@ -78,9 +78,8 @@ class ReplyEdits:
                     if old.question == "outcome_unknown"
                     else batch
                 )
-        kept = await self._deps.notes.find_signed("reply", link.id, job_id)
-        if kept is not None:
-            old = read(Reply.model_validate_json, kept)
+        old = await find_kept_reply(self._deps, link, job_id)
+        if old is not None:
             if old.author_name and work.new_input is not None:
                 return done(await self._keep_as_sent(link, old, work.new_input))
             context.audit.is_done()

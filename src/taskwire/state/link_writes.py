@@ -196,10 +196,17 @@ class LinkWrites:
         """Move the reply with this `score` from the queue to the held replies."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY_ID_PREFIX, score, score)
 
-    def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
-        """Store a reply that was not delivered, so that its button can send it again."""
-        key = self._keys.reply(link, job_id)
-        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json())
+    def keep_reply(
+        self, batch: Batch, link: LinkId, job_id: str, work: Reply, claimed_in: ThreadRef | None = None
+    ) -> Batch:
+        """Store a reply that was not delivered, so that its button can send it again.
+
+        Give the thread as `claimed_in` if the link is not known yet.
+        """
+        if claimed_in is not None:
+            work = work.model_copy(update={"claimed_in": f"{claimed_in.channel}:{claimed_in.ts}"})
+        key, place = self._keys.reply(link, job_id), kept_reply_place(link, job_id)
+        return batch.write_expiring(KEPT_REPLY_TTL_MS, "SET", key, work.model_dump_json(context=place))
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
         """Delete a stored reply about which a person has decided.
@@ -299,3 +306,8 @@ class LinkWrites:
             return batch
         gone = self._keys.named("gone_task", record.task_id)
         return batch.write_expiring(self.kept.ended_ms, "SET", gone, f"{record.id} {now_ms}")
+
+
+def kept_reply_place(link: str, job_id: str) -> str:
+    """Return the place to which the copy of a reply is bound, unless it is bound to its thread."""
+    return f"{link} reply {job_id}"
