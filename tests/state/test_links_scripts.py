@@ -18,7 +18,7 @@ from taskwire.state.observations import MAX_WAITING_OBSERVATIONS, Observations, 
 from tests.queue.engine import NOON_MS, Engine
 
 NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
-TASK = TaskId("task-1")
+TASK, LINK = TaskId("task-1"), LinkId("L1")
 TELL = "to_thread:L1"
 
 
@@ -35,6 +35,7 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
     at = NOON + timedelta(seconds=seconds)
     report = Report(id=message, at=at, state="working", message=message)
     return StoredObservation.of(
+        LINK,
         Observation(
             task_id=TASK,
             name="n",
@@ -45,7 +46,7 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
             build=build,
             created_at=NOON,
             report=report,
-        )
+        ),
     )
 
 
@@ -170,10 +171,10 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
     again."""
     poll = await _claim(polls)
 
-    assert await polls.count_missing("service", poll, [TASK]) == []
+    assert await polls.count_missing("service", poll, [(TASK, LINK)]) == []
     await polls.observe("service", poll, [seen("a")])
-    assert await polls.count_missing("service", poll, [TASK]) == []
-    assert await polls.count_missing("service", poll, [TASK]) == [LinkId("L1")]
+    assert await polls.count_missing("service", poll, [(TASK, LINK)]) == []
+    assert await polls.count_missing("service", poll, [(TASK, LINK)]) == [LINK]
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
@@ -182,8 +183,8 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
     old = await _claim(polls)
     new = await _claim(polls)
 
-    assert await polls.count_missing("service", old, [TASK]) is None
-    assert await polls.count_missing("service", new, [TASK]) == []
+    assert await polls.count_missing("service", old, [(TASK, LINK)]) is None
+    assert await polls.count_missing("service", new, [(TASK, LINK)]) == []
 
 
 async def test_one_replica_polls_at_a_time(engine: Engine, polls: Observations) -> None:
@@ -232,3 +233,16 @@ async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> 
 
     assert [await links.fire_timers() for _ in range(3)] == [200, 50, 0]
     assert await engine.connections.commands.zcard(engine.keys.named("ready")) == 250
+
+
+async def test_another_link_in_the_map_gets_nothing(engine: Engine, polls: Observations) -> None:
+    """Somebody writes another link into the map from tasks to links, after the poll has checked the map. The
+    other link gets no observation, and does not count as missed."""
+    poll = await _claim(polls)
+    await engine.queues.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L2"))
+
+    await polls.observe("service", poll, [seen("a")])
+
+    assert [await polls.count_missing("service", poll, [(TASK, LINK)]) for _ in range(2)] == [[], []]
+    assert await engine.due() == {}
+    assert not await engine.connections.commands.exists(engine.keys.link("L1"), engine.keys.link("L2"))

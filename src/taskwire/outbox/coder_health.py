@@ -118,7 +118,7 @@ class CoderHealth:
 
     async def _redraw_cards(self) -> None:
         """Queue an update of every open card."""
-        links = list((await self._deps.links.list_open()).values())
+        links = list((await self._deps.links.list_open(includes_unreadable=True)).values())
         for start in range(0, len(links), CARDS_PER_BATCH):
             batch = Batch()
             for link in links[start : start + CARDS_PER_BATCH]:

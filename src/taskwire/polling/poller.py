@@ -16,7 +16,6 @@ from taskwire.coder.models import User
 from taskwire.coder.rights import sees_every_task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.ids import TaskId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages import troubles
 from taskwire.outbox.coder_health import CoderHealth
@@ -90,7 +89,7 @@ class Poller:
     async def _poll_list(self, poll: Poll) -> None:
         started = time.monotonic()
         # Read the links first: a task that is linked during the request may be missing from the list.
-        linked = await self._deps.links.list_open()
+        linked = await self._deps.links.list_open(includes_unreadable=True)
         try:
             body = await self._deps.service_coder.list_tasks_raw()
             outcome = await self._process_list(poll, body, linked)
@@ -151,7 +150,7 @@ class Poller:
             await self._record_roles(seen.linked)
         return "done"
 
-    async def _check_missing(self, poll: Poll, missing: list[TaskId], linked: int) -> bool:
+    async def _check_missing(self, poll: Poll, missing: Linked, linked: int) -> bool:
         """Check the linked tasks that are missing from the list. Report the tasks that are certainly gone.
 
         Return False if a newer poll has begun. Then the newer poll checks the tasks.

@@ -39,15 +39,15 @@ _log = logger("taskwire.polling.task_list")
 class _ListProgress:
     """What the poller has read from the list so far.
 
-    `changed` and `new` map a task's id to its JSON. `changed` has the tasks to store. `new` has tasks without
-    a link; Redis is asked whether these tasks had a link before. `unlinked` has tasks that never had a link.
-    `revived` has tasks whose links were reopened.
+    `changed` has the tasks to store: each task's id with its link and its JSON. `new` maps the ids of tasks
+    without a link to their JSON; Redis is asked whether these tasks had a link before. `unlinked` has tasks
+    that never had a link. `revived` has tasks whose links were reopened.
     """
 
     digests: Digests = field(default_factory=dict)
     unlinked: set[TaskId] = field(default_factory=set)
     revived: Linked = field(default_factory=dict)
-    changed: dict[TaskId, bytes] = field(default_factory=dict)
+    changed: dict[TaskId, tuple[LinkId, bytes]] = field(default_factory=dict)
     new: dict[TaskId, bytes] = field(default_factory=dict)
 
 
@@ -55,11 +55,12 @@ class _ListProgress:
 class ReadList:
     """A list that was read.
 
-    `linked` maps its tasks to their links, including links that were just reopened.
+    `linked` maps its tasks to their links, including links that were just reopened. `missing` are the linked
+    tasks that the list does not have.
     """
 
     linked: Linked
-    missing: list[TaskId]
+    missing: Linked
 
 
 class TaskListReader:
@@ -104,19 +105,19 @@ class TaskListReader:
         if seen is None:
             return "overtaken"
         linked = linked | seen.revived
-        missing = [task for task in linked if task not in seen.digests]
+        missing = {task: link for task, link in linked.items() if task not in seen.digests}
         # A missing task is searched for again at the next poll, even if the list is unchanged.
         self._list_digest, self._last_linked = b"" if missing else digest, linked
         return ReadList(linked, missing)
 
-    async def count_missing(self, poll: Poll, missing: Sequence[TaskId]) -> list[Link] | None:
+    async def count_missing(self, poll: Poll, missing: Linked) -> list[Link] | None:
         """Record that a list did not show these tasks. Return the links of those tasks that may be gone.
 
         A task may be gone if two lists in a row have not shown it. Return None if a newer poll has begun.
         """
-        links: list[LinkId] = []
-        for start in range(0, len(missing), BATCH_SIZE):
-            piece = missing[start : start + BATCH_SIZE]
+        links, pairs = list[LinkId](), list(missing.items())
+        for start in range(0, len(pairs), BATCH_SIZE):
+            piece = pairs[start : start + BATCH_SIZE]
             missed = await self._deps.observations.count_missing(self._account, poll, piece)
             if missed is None:
                 self._list_digest = b""
@@ -154,7 +155,7 @@ class TaskListReader:
             return
         seen.digests[task] = _digest_of(link, text)
         if self._stored_digests.get(task) != seen.digests[task]:
-            seen.changed[task] = text
+            seen.changed[task] = (link, text)
 
     async def _store(self, poll: Poll, seen: _ListProgress) -> bool:
         await self._revive(poll, seen)
@@ -169,12 +170,15 @@ class TaskListReader:
         seen.changed.clear()
         return True
 
-    def _parse_observations(self, piece: list[tuple[TaskId, bytes]]) -> list[StoredObservation]:
+    def _parse_observations(
+        self, piece: list[tuple[TaskId, tuple[LinkId, bytes]]]
+    ) -> list[StoredObservation]:
         found = []
-        for task, text in piece:
+        for task, (link, text) in piece:
             self._metrics.tasks_read.inc()
             try:
-                found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
+                seen = observation_of(models.parse_task(text), self._deps.mask)
+                found.append(StoredObservation.of(link, seen))
             except UnexpectedCoderAnswer as error:
                 # If a newer Coder shows one task in another format, the other tasks must still be observed.
                 _log.warning("task not readable, its last observation kept", task=task, error=str(error))
@@ -182,7 +186,7 @@ class TaskListReader:
 
     async def _revive(self, poll: Poll, seen: _ListProgress) -> None:
         """Reopen the links of tasks that were reported as gone and are in the list again."""
-        gone_before = await self._deps.observations.list_gone(seen.new)
+        gone_before = await self._deps.links.list_gone(seen.new)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
                 # The task went missing after the list was requested. The next list shows whether it is there
@@ -196,7 +200,7 @@ class TaskListReader:
             job = Job(id=f"back:{poll.number}", work=notice)
             if await self._deps.observations.revive(self._account, poll, task, gone.link, job):
                 seen.revived[task] = gone.link
-                seen.changed[task] = seen.new[task]
+                seen.changed[task] = (gone.link, seen.new[task])
                 seen.digests[task] = _digest_of(gone.link, seen.new[task])
         seen.new.clear()
 

@@ -3,7 +3,7 @@
 `link_writes.py` writes links. `observations.py` writes what was last seen of a task.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +22,7 @@ from taskwire.domain.queueing.queues import (
 from taskwire.queue.leases import attempt_place
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, find_missing_key, read_if_possible, read_partially
+from taskwire.redis.decoding import CannotRead, find_missing_key, read, read_if_possible, read_partially
 from taskwire.redis.keys import Keys
 from taskwire.sealing import CannotOpen, KeyMissing, open_text
 from taskwire.telemetry import logger
@@ -55,6 +55,13 @@ class LinkThread(NamedTuple):
     is_held: bool
 
 
+class GoneTask(NamedTuple):
+    """A link that ended because its task was gone. `at_ms` is when the link ended."""
+
+    link: LinkId
+    at_ms: int
+
+
 class LinkOwner(NamedTuple):
     """The owner of a link's task: the person in Slack, if known, and the Coder user."""
 
@@ -68,6 +75,11 @@ class Links:
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
         self._keys = keys
+        # Tasks with their open links, as the records of the links confirm them. A link never changes its
+        # task.
+        self._confirmed: dict[TaskId, LinkId] = {}
+        # Wrong entries of the maps that are in the log already.
+        self._reported: set[tuple[str, LinkId]] = set()
         self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.write_log)
 
     async def find(self, link_id: LinkId) -> Link | None:
@@ -81,21 +93,65 @@ class Links:
     async def find_by_task(self, task_id: TaskId) -> Link | None:
         """Find the open link of a task; None if the task has no open link.
 
-        Only the link's own record says which task it belongs to. Somebody may have changed the index.
+        Raises CannotRead if a newer version of Taskwire has written the link.
         """
         link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
         link = await self.find(LinkId(link_id)) if link_id else None
-        return link if link is not None and link.record.task_id == task_id else None
+        return link if link is None or self._is_about(link.record, task_id) else None
 
     async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
-        """Find the id of a thread's link, open or ended; None if the thread has no link."""
-        found = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
-        return LinkId(str(found)) if found else None
+        """Find the id of a thread's link, open or ended; None if the thread has no link.
 
-    async def list_open(self) -> dict[TaskId, LinkId]:
-        """Return the open link of each task that has one."""
+        Raises CannotRead if a newer version of Taskwire has written the link.
+        """
+        where = f"{thread.channel}:{thread.ts}"
+        found = await self._redis.get(self._keys.named("thread", where))
+        link = LinkId(str(found)) if found else None
+        stored = await self._find_record_text(link) if link is not None else None
+        record = read(LinkRecord.model_validate_json, stored) if stored else None
+        if record is None or link is None:
+            return None
+        return link if self._is_right(where, link, record.id == link and record.had_thread(where)) else None
+
+    async def list_open(self, *, includes_unreadable: bool = False) -> dict[TaskId, LinkId]:
+        """Return the open link of each task that has one.
+
+        Links that this version cannot read are only returned with `includes_unreadable`. It is not certain
+        that such a link belongs to the task.
+        """
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
-        return {TaskId(task): LinkId(link) for task, link in found.items()}
+        stored = {TaskId(task): LinkId(link) for task, link in found.items()}
+        confirmed = {task: link for task, link in stored.items() if self._confirmed.get(task) == link}
+        new, unreadable = [task for task in stored if task not in confirmed], dict[TaskId, LinkId]()
+        read_next = iter(new)
+        async for link, text in self._of_each((stored[task] for task in new), "HGET", "record"):
+            task, record = next(read_next), _find_record(link, text)
+            if record is None:
+                unreadable[task] = link
+            elif self._is_about(record, task):
+                confirmed[task] = link
+        self._confirmed = confirmed
+        self._reported &= stored.items()
+        return confirmed | unreadable if includes_unreadable else dict(confirmed)
+
+    async def list_gone(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, GoneTask]:
+        """Return, for each of these tasks, the link that ended because the task was gone.
+
+        Ended links are stored for a limited time only. A task without such a link is left out.
+        """
+        wanted = list(tasks)
+        if not wanted:
+            return {}
+        found = await self._redis.mget([self._keys.named("gone_task", task) for task in wanted])
+        texts = zip(wanted, cast("list[str | None]", found), strict=True)
+        rows = {task: text.split() for task, text in texts if text}
+        gone = {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
+        links = await self.list_links(each.link for each in gone.values())
+        return {
+            task: each
+            for task, each in gone.items()
+            if each.link in links and self._is_about(links[each.link].record, task)
+        }
 
     async def list_of(self, owner: UserId) -> list[Link]:
         """List the open links of a person's tasks, the newest first. List at most `MOST_LINKS_OF_PERSON`."""
@@ -120,15 +176,9 @@ class Links:
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """Return the channel of each link's thread, even if the thread does not exist yet."""
-        return {link: channel for link, (channel, _) in (await self.list_places(link_ids)).items()}
-
-    async def list_places(self, link_ids: Iterable[LinkId]) -> dict[LinkId, tuple[ChannelId, TaskId | None]]:
-        """Return the channel of each link's thread, and the link's task."""
         read = self._of_each(link_ids, "HGET", "record")
         records = {link: _find_record(link, record) async for link, record in read}
-        return {
-            link: (record.channel, record.task_id) for link, record in records.items() if record is not None
-        }
+        return {link: record.channel for link, record in records.items() if record is not None}
 
     async def list_owners(self, link_ids: Iterable[LinkId]) -> dict[LinkId, LinkOwner]:
         """Return the owner of each link's task."""
@@ -163,6 +213,24 @@ class Links:
             found |= {get_link_id(name) for name in names if name == to_coder(get_link_id(name))}
         return found
 
+    def _is_about(self, record: LinkRecord, task_id: TaskId) -> bool:
+        """Return whether this is the record of the task's link.
+
+        The maps from tasks and threads to links are not signed, so somebody may have written another link
+        into them. The records of the links are signed.
+        """
+        return self._is_right(task_id, record.id, record.task_id == task_id)
+
+    def _is_right(self, name: str, link: LinkId, is_right: bool) -> bool:
+        """Return `is_right`. Log the first sight of a task or thread that leads to a link of another one."""
+        if not is_right and (name, link) not in self._reported:
+            self._reported.add((name, link))
+            _log.error("stored map leads to another task's link, entry ignored", entry=name, link=link)
+        return is_right
+
+    async def _find_record_text(self, link_id: LinkId) -> str | None:
+        return await cast("Awaitable[str | None]", self._redis.hget(self._keys.link(link_id), "record"))
+
     async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
         """Run a Redis command for each link, and yield each link's id with the answer.
 
@@ -173,8 +241,8 @@ class Links:
                 for link_id in piece:
                     pipe.execute_command(command, self._keys.link(link_id), *fields)
                 answers = await pipe.execute()
-            for read in zip(piece, answers, strict=True):
-                yield read
+            for answered in zip(piece, answers, strict=True):
+                yield answered
 
     async def count_followed(self, now_ms: int) -> int:
         """Return how many links have a message that shows the agent's output now."""

@@ -6,7 +6,7 @@ begun. This module stores observations and appends jobs. The handlers of these j
 
 import json
 import secrets
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -45,28 +45,23 @@ class PolledElsewhere(NamedTuple):
     wait_ms: int
 
 
-class GoneTask(NamedTuple):
-    """A link that ended because its task was gone. `at_ms` is when the link ended."""
+class StoredObservation(NamedTuple):
+    """An observation of a link's task, its sealed JSON text, and a digest that is equal for equal
+    observations."""
 
     link: LinkId
-    at_ms: int
-
-
-class StoredObservation(NamedTuple):
-    """An observation, its sealed JSON text, and a digest that is equal for equal observations."""
-
     seen: Observation
     text: str
     digest: str
 
     @classmethod
-    def of(cls, seen: Observation) -> "StoredObservation":
-        """Serialise an observation for storage."""
+    def of(cls, link: LinkId, seen: Observation) -> "StoredObservation":
+        """Serialise an observation for storage. `link` is the link of the task."""
         plain = json.dumps(seen.model_dump(), default=datetime.isoformat)
-        return cls(seen, seen.model_dump_json(), key_ring().digest(plain))
+        return cls(link, seen, seen.model_dump_json(), key_ring().digest(plain))
 
     def words(self) -> tuple[str, ...]:
-        """Return this observation's seven arguments for the script `state/lua/polls.observe.lua`.
+        """Return this observation's eight arguments for the script `state/lua/polls.observe.lua`.
 
         One argument is the job about the observation. The id of this job contains `@N@`. The script replaces
         `@N@` by the number of the observation.
@@ -77,7 +72,8 @@ class StoredObservation(NamedTuple):
         # a final report is not replaced.
         final = seen.report.id if seen.report is not None and seen.report.is_final else ""
         condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy} {final}"
-        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, self.digest, job, condition)
+        named = (seen.task_id, self.link, str(seen.build), str(seen.report_ms))
+        return (*named, self.text, self.digest, job, condition)
 
 
 class Observations:
@@ -116,32 +112,22 @@ class Observations:
         words = [word for observation in observations for word in observation.words()]
         return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
-    async def count_missing(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
-        """Record that a poll did not list these tasks.
+    async def count_missing(
+        self, account: str, poll: Poll, tasks: Iterable[tuple[TaskId, LinkId]]
+    ) -> list[LinkId] | None:
+        """Record that a poll did not list these tasks, which have these links.
 
         Return the links of the tasks that two polls in a row did not list. Return None if a newer poll has
         begun.
         """
-        found = cast("list[str] | int", await self._count_missing(account, poll.number, *tasks))
+        words = [word for pair in tasks for word in pair]
+        found = cast("list[str] | int", await self._count_missing(account, poll.number, *words))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def is_missing(self, link: LinkId) -> bool:
         """Return whether the last poll did not list the task of this link."""
         found = self._redis.hget(self._keys.link(link), "missed")
         return await cast("Awaitable[str | None]", found) is not None
-
-    async def list_gone(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, GoneTask]:
-        """Return, for each of these tasks, the link that ended because the task was gone.
-
-        Ended links are stored for a limited time only. A task without such a link is left out.
-        """
-        wanted = list(tasks)
-        if not wanted:
-            return {}
-        found = await self._redis.mget([self._keys.named("gone_task", task) for task in wanted])
-        texts = zip(wanted, cast("list[str | None]", found), strict=True)
-        rows = {task: text.split() for task, text in texts if text}
-        return {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
         """Reopen the link of a task that exists again, and append `job` to the link's `to_thread` queue.

@@ -76,14 +76,14 @@ class CatalogueReader:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        # The channel of a link's thread and the link's task never change.
-        self._places: dict[LinkId, tuple[ChannelId, TaskId | None]] = {}
+        # The channel of a link's thread never changes.
+        self._channels: dict[LinkId, ChannelId] = {}
 
     async def read(self, coder: CoderClient) -> Catalogue:
         """Read the list of all tasks that an account sees. Also read the channels of the tasks' threads."""
         body = await coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
-        await self._update_places(linked.values())
+        await self._update_channels(linked.values())
         catalogue = Catalogue()
         for piece in lists.iter_chunks(body):
             for item in piece:
@@ -98,13 +98,10 @@ class CatalogueReader:
             _log.warning("task in Coder's list not readable, left out", error=str(error))
             return
         link = linked.get(TaskId(entry.id))
-        channel, task = self._places.get(link, (None, None)) if link is not None else (None, None)
-        # Only a link's own record says which task it belongs to. Somebody may have changed the index.
-        is_other = task is not None and task != entry.id
-        catalogue.add(item, entry, None if is_other else link, None if is_other else channel)
+        catalogue.add(item, entry, link, self._channels.get(link) if link is not None else None)
 
-    async def _update_places(self, links: Iterable[LinkId]) -> None:
-        """Read the channels and tasks of new links, and forget those of links that have ended."""
-        known = {link: self._places.get(link) for link in links}
-        found = await self._deps.links.list_places(link for link, place in known.items() if place is None)
-        self._places = {link: place for link, place in (known | found).items() if place is not None}
+    async def _update_channels(self, links: Iterable[LinkId]) -> None:
+        """Read the channels of new links, and forget the channels of links that have ended."""
+        known = {link: self._channels.get(link) for link in links}
+        found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
+        self._channels = {link: where for link, where in (known | found).items() if where is not None}

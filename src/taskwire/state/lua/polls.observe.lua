@@ -15,10 +15,11 @@ end
 
 local account, number = ARGV[3], ARGV[4]
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 7 do
-  local task, build, reported, seen, digest, job, condition = unpack(ARGV, i, i + 6)
+for i = 5, #ARGV, 8 do
+  local task, confirmed, build, reported, seen, digest, job, condition = unpack(ARGV, i, i + 7)
   local link = redis.call('HGET', prefix .. 'links', task)
-  if link then
+  -- The caller has checked that the record of its link is about the task. Another link is not trusted.
+  if link and link == confirmed then
     local key = prefix .. 'link:' .. link
     local name = 'to_thread:' .. link
     local old = redis.call('HMGET', key, 'seen_digest', 'seen_build', 'seen_ms', 'condition', 'observations')
