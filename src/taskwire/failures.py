@@ -15,7 +15,6 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
-from taskwire.domain.ids import UserId
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import CreateTask, PostCard, Reply
 from taskwire.domain.queueing.person_jobs import WaitForAccount
@@ -47,6 +46,7 @@ from taskwire.outbox.waiting_requests import (
     note_refusal,
     renew_if_possible,
     tell_of_account,
+    was_replaced,
 )
 from taskwire.people.accounts import AccountNeeded, find_actor
 from taskwire.queue.batch import Batch
@@ -114,7 +114,7 @@ class Failures:
         The person is told once, privately. A job that has waited for a week is given up.
         """
         work = context.job.work
-        if await _was_replaced(self._deps, error):
+        if await was_replaced(self._deps, error):
             return _delay(context, WITH_NEW_TOKEN_SECONDS, "unchanged")
         renewal = Batch()
         if await renew_if_possible(self._deps, error, renewal):
@@ -225,14 +225,6 @@ def normalize_retry(context: JobContext, outcome: Outcome) -> Outcome:
     return replace(
         outcome, job=job.model_copy(update={"tries": 0, "unexpected_errors": 0, "failing_since_ms": 0})
     )
-
-
-async def _was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
-    """Return whether Coder has refused a token that was replaced after the job had read it."""
-    if not isinstance(error, PersonTokenRefused) or not error.key_id:
-        return False
-    known = await deps.accounts.find(UserId(error.person))
-    return known is not None and known.key_id != error.key_id and not known.is_refused
 
 
 def _was_refused_for_long(context: JobContext) -> bool:

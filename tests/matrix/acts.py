@@ -208,7 +208,8 @@ class Act:
     """Something that an actor can do.
 
     `is_written`: the act is a message, so apps and workflow steps can do it too. Other acts can be done only
-    by people. `is_there`: the act is possible only in the channel of the task.
+    by people. `is_there`: the act is possible only in the channel of the task. `is_for_all`: everybody tries
+    the act in every mode, whatever it asks about rights.
     """
 
     surface: str
@@ -217,6 +218,7 @@ class Act:
     needs: Needs = "idle"
     is_written: bool = False
     is_there: bool = False
+    is_for_all: bool = False
 
     def can_be_done_by(self, actor: Actor) -> bool:
         """Return whether Slack offers the act to this actor."""
@@ -367,7 +369,9 @@ def _list_events(event: str) -> Iterator[Act]:
             Act("emoji", "make a task", partial(Scene.reacts, name="robot_face", on_card=False)),
         ],
         "link_shared": [Act("link", "preview", _posts_a_link, is_written=True)],
-        "app_home_opened": [Act("Home", "open", partial(Scene.happens, kind="app_home_opened", tab="home"))],
+        "app_home_opened": [
+            Act("Home", "open", partial(Scene.happens, kind="app_home_opened", tab="home"), is_for_all=True)
+        ],
         "agent_session_stopped": [Act("agent surface", "stop", _stops_session, is_there=True)],
     }
     yield from known[event]

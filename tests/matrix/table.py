@@ -1,7 +1,8 @@
 """Makes the tables of who may do what. Each mode has its own table.
 
 In mode `service`, the actors of `CORE` try every act. If an act asks a question about rights (`trials.py`)
-that no act before it in the table asked, it is a first act. All other actors try only first acts.
+that no act before it in the table asked, it is a first act. So is an act that shows tasks without a request
+(`Act.is_for_all`). All other actors try only first acts.
 
 In the other modes, all actors try only first acts, because a mode only changes how `People` answers the
 questions. There is one exception: a person without an account tries every act in these modes too, because
@@ -49,7 +50,7 @@ async def _try_all(everybody: Cast, trials: Trials) -> AsyncIterator[str]:
     for act in list_acts():
         results = await _attempt(everybody, trials, act, CORE)
         questions = {question for result in results.values() for question in result.asked}
-        if questions - known:
+        if act.is_for_all or questions - known:
             known |= questions
             others = [name for name in everybody.actors if name not in results]
             results |= await _attempt(everybody, trials, act, others)

@@ -44,7 +44,7 @@ from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.follow import Follower
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
-from taskwire.outbox import direct_messages, posting, private_answers, questions
+from taskwire.outbox import direct_delivery, posting, private_answers, questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import ServiceAccount
 from taskwire.outbox.direct_messages import AdminAlerts
@@ -377,7 +377,7 @@ def _handlers(
     module_handlers = (
         private_answers.handlers(),
         questions.handlers(deps),
-        direct_messages.handlers(deps),
+        direct_delivery.handlers(deps, people),
         posting.handlers(deps),
         closed_threads.handlers(deps),
         reconcile.handlers(deps),

@@ -1,6 +1,7 @@
 """Reads a person's tasks from Redis: tasks that need the person, run, changed recently, or are shared.
 
-Coder is not asked, so the tasks are also shown while Coder is down. Tasks without a thread are not in Redis.
+Coder is not asked for tasks, so they are also shown while Coder is down. Tasks without a thread are not in
+Redis.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.task_lists import TaskLine, get_order, is_running, needs_owner
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.outbox.readers import Reader
 from taskwire.people.permissions import People
 
 # For how long a paused or finished task is shown as recent.
@@ -54,13 +56,18 @@ def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) 
     return PersonTasks(needs, running, lately, others)
 
 
-async def read_tasks(deps: Dependencies, people: People, person: UserId, now_ms: int) -> PersonTasks:
-    """Read the open links of a person's tasks, and the links that other people share with the person."""
+async def read_tasks(deps: Dependencies, people: People, reader: Reader, now_ms: int) -> PersonTasks:
+    """Read the open links of a person's tasks, and the links that other people share with the person.
+
+    A task that belongs to another Coder account than the person has now is left out.
+    """
+    person = reader.person
     found = await deps.links.list_links(await people.list_shared_links(person))
     shared = [
         link for link in found.values() if link.end_reason is None and link.record.owner_slack != person
     ]
-    return sort_links(await deps.links.list_of(person), now_ms, shared)
+    own = [link for link in await deps.links.list_of(person) if reader.owns(link)]
+    return sort_links(own, now_ms, shared)
 
 
 async def find_threads(

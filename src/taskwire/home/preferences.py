@@ -7,7 +7,6 @@ left to tell, there is no summary.
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId, to_ms
 from taskwire.domain.lifecycle.link_state import NEEDS_PERSON_PHASES
 from taskwire.domain.lifecycle.phases import Phase
@@ -17,11 +16,13 @@ from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, calls
 from taskwire.messages.task_lists import Hosts
-from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period, may_call
-from taskwire.outbox.direct_messages import tell_person
+from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
+from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.home_requests import refresh_home
+from taskwire.outbox.readers import may_read
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.metadata import Metadata
 
 
 class Preferences:
@@ -56,11 +57,12 @@ class Preferences:
     async def summarize(self, context: JobContext) -> Outcome:
         """Send the summary. If the person has quiet hours now, wait until they end.
 
-        Send nothing if there is nothing to tell, or if the person may not use the bot or wants no notices.
+        Send nothing if there is nothing to tell that the person may read, or if they want no notices. Each
+        try of the job makes the summary anew, so that it has only what the person may read then.
         """
         work = context.work(SummarizeQuietHours)
         settings = await self._deps.person_settings.get(work.person)
-        if settings.calls == "nothing" or not await self._may_use_bot(work.person):
+        if settings.calls == "nothing":
             return done()
         period = await find_present_quiet_period(self._people, work.person, settings, context.now_ms)
         if period is not None:
@@ -80,25 +82,19 @@ class Preferences:
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),
         )
-        # If a person changes the quiet hours, the quiet hours may end twice. The time is in the job's id, so
-        # that a second summary is queued though the first still waits.
-        name = f"summary:{context.now_ms}"
-        batch = self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person)
-        return done(tell_person(work.person, name, message, batch, message_kind="summary"))
-
-    async def _may_use_bot(self, person: UserId) -> bool:
-        try:
-            await self._people.get_profile(person)
-        except UserError:
-            # The person is a guest now, or has left the company.
-            return False
-        return True
+        meta = Metadata(id=f"{work.person}:summary:{work.since_ms}", kind="summary")
+        await post_directly(self._deps, context, work.person, message, meta)
+        return done(self._deps.notes.forget_in(Batch(), HELD_CALLS, work.person))
 
     async def _read_tasks(self, person: UserId, now_ms: int) -> PersonTasks:
-        """Return the person's tasks, and the tasks of other people about which a notice was held back."""
+        """Return the person's tasks, and the tasks of other people about which a notice was held back.
+
+        Leave out the tasks that the person may not read now.
+        """
         held = [LinkId(link) for link in await self._deps.notes.list_counted(HELD_CALLS, person)]
-        known = (await self._deps.links.list_links(held)).values()
-        others = {link.id: link for link in known if await may_call(self._people, person, link)}
-        own = {link.id: link for link in await self._deps.links.list_of(person)}
-        links = [link for link in (others | own).values() if link.end_reason is None]
-        return sort_links(links, now_ms)
+        links = await self._deps.links.list_links(held)
+        links |= {link.id: link for link in await self._deps.links.list_of(person)}
+        known = [link for link in links.values() if link.end_reason is None]
+        return sort_links(
+            [link for link in known if await may_read(self._deps, self._people, person, link)], now_ms
+        )

@@ -1,10 +1,16 @@
 """Publishes Home tabs. Each publication shows the present state, so it may be repeated.
 
+A tab shows tasks only to a person who may list them at this moment (`outbox/readers.py`). Other people's tabs
+say what `/task list` says to them.
+
 The jobs of a tab are in the queue of the tab's person. A tab is published at most once in three seconds
 (`queue/rate_limiter.py`). The answer to a press of a button in the tab is shown at the top of the tab for two
 minutes.
 """
 
+from dataclasses import replace
+
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
@@ -17,12 +23,15 @@ from taskwire.messages.accounts import ShownAccount
 from taskwire.messages.cards import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
-from taskwire.outbox.home_requests import keep_home, refresh_home
+from taskwire.outbox.home_requests import forget_home, keep_home, refresh_home
 from taskwire.outbox.offered_replies import list_asked
+from taskwire.outbox.readers import Reader, find_reader
+from taskwire.outbox.waiting_requests import is_renewed, note_refusal
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
-from taskwire.slack.call_priorities import Priority
+from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import SlackRefused
 from taskwire.telemetry import logger
@@ -49,7 +58,10 @@ class HomePublisher:
         is_watched = work.is_opened or work.answer is not None
         priority = Priority.MENTION if is_watched else Priority.CARD
         await self._deps.slack.reserve(Method.PUBLISH_VIEW, work.person, priority)
-        view = await self._make_view(context, work)
+        batch = Batch()
+        # Requests of people go before the look-ups for a tab that nobody may be looking at.
+        with with_least_priority(Priority.MENTION if is_watched else Priority.CARD):
+            view = await self._make_view(context, work, batch)
         # If this process is frozen now, it may overwrite a newer tab when it runs again. Then the tab is
         # published once more.
         context.compensation = refresh_home(work.person)
@@ -62,42 +74,56 @@ class HomePublisher:
                 person=work.person,
                 code=refused.code,
             )
-        batch = Batch()
         if work.answer is not None:
             kept = work.answer.model_dump_json()
             self._deps.notes.keep_in(batch, kept, "home_answer", work.person, ttl_ms=HOME_ANSWER_TTL_MS)
         return done(batch)
 
-    async def _make_view(self, context: JobContext, work: PublishHome) -> View:
-        """Make the Home tab.
+    async def _make_view(self, context: JobContext, work: PublishHome, batch: Batch) -> View:
+        """Make the Home tab. Add to the batch what was found out about the person.
 
-        When the person opens the tab, the bot asks Slack whether this person may use it. A later update of
-        the tab does not ask again: it shows only the person's own tasks and tasks that are shared with the
-        person.
+        A person who may not list tasks reads why. Changes are not published to this person any more, until
+        they open the tab again.
         """
-        person = work.person
+        person, reader = work.person, None
+        try:
+            reader = await find_reader(self._people, person)
+        except UserError as error:
+            forget_home(self._deps, person, batch)
+            return home.refused_home(str(error))
+        except (AccountNeeded, PersonTokenRefused) as error:
+            if await is_renewed(self._deps, error):
+                raise
+            known = await self._people.accounts.find(person)
+            if known is not None and not known.is_refused:
+                # This also publishes the tab again, which then says that Coder refuses the token.
+                await note_refusal(self._deps, error, batch)
         if work.is_opened:
-            try:
-                await self._people.get_profile(person)
-            except UserError as error:
-                return home.refused_home(str(error))
             # First record that the person's tab is open, and then read the tasks. In the other order, a
             # change between the two would not update the tab.
             await context.write(keep_home(self._deps, person))
-        seen = await read_tasks(self._deps, self._people, person, context.now_ms)
+        tasks = await self._read_tasks(reader, context.now_ms) if reader is not None else home.HomePage()
         outage = await find_outage(self._deps)
-        page = home.HomePage(
-            asked=await list_asked(self._deps, person),
-            needs=await find_threads(self._deps, person, seen.needs, home.MOST_NEEDS),
-            running=await find_threads(self._deps, person, seen.running, home.MOST_RUNNING),
-            lately=await find_threads(self._deps, person, seen.lately, home.MOST_LATELY),
-            shared=await find_threads(self._deps, person, seen.shared, home.MOST_SHARED),
+        page = replace(
+            tasks,
             note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
             answer=work.answer or await self._find_answer(person),
             settings=await self._deps.person_settings.get(person),
             account=await self._find_account(person),
         )
         return home.home_view(page, Hosts(self._deps.coder_url, self._deps.forges))
+
+    async def _read_tasks(self, reader: Reader, now_ms: int) -> home.HomePage:
+        """Return a page with the tasks and the waiting replies that the person may see."""
+        person = reader.person
+        seen = await read_tasks(self._deps, self._people, reader, now_ms)
+        return home.HomePage(
+            asked=await list_asked(self._deps, person),
+            needs=await find_threads(self._deps, person, seen.needs, home.MOST_NEEDS),
+            running=await find_threads(self._deps, person, seen.running, home.MOST_RUNNING),
+            lately=await find_threads(self._deps, person, seen.lately, home.MOST_LATELY),
+            shared=await find_threads(self._deps, person, seen.shared, home.MOST_SHARED),
+        )
 
     async def _find_account(self, person: UserId) -> ShownAccount | None:
         """Return the person's own account; None if this deployment lets nobody connect accounts."""

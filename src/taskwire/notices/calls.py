@@ -90,9 +90,10 @@ async def decide_calls(deps: Dependencies, people: People, context: JobContext, 
 async def may_call(people: People, person: UserId, link: Link) -> bool:
     """Return whether a person may still be called. They must be able to read the task now.
 
-    The person may have left the channel or the company since, but a direct message would still reach them.
-    Owners may read their tasks from anywhere. A user group may always be called, because Slack notifies only
-    those members who are in the channel.
+    This asks only Slack: a mention is in the thread, where Slack shows the notice anyway. A direct message is
+    checked again, also in Coder, when it is sent. The person may have left the channel or the company since,
+    but a direct message would still reach them. Owners may read their tasks from anywhere. A user group may
+    always be called, because Slack notifies only those members who are in the channel.
     """
     if is_group(person):
         return True
@@ -168,6 +169,7 @@ def queue_calls(
             ts=ts,
             task_id=link.record.task_id,
             message=calls.call(link, notice, written),
+            about=link.id,
         )
         batch.append(direct_messages(person), Job(id=f"call:{link.id}:{notice.id}", work=work))
     for held in plan.held:

@@ -53,7 +53,7 @@ def record_closed(
     deps.writes.mark_closed(batch, link.record, code)
     person = link.record.owner_slack or link.record.requested_by
     message = answers.thread_closed(link, code)
-    return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch)
+    return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch, about=link.id)
 
 
 def reopen_if_closed(link: Link, batch: Batch) -> Batch:

@@ -45,5 +45,6 @@ class Outsiders:
             f"outsiders {thread.channel}", troubles.channel_read_by_outsiders(thread.channel)
         )
         person = link.record.owner_slack or link.record.requested_by
-        batch = tell_person(person, f"outsiders:{link_id}", answers.thread_read_by_outsiders(link), Batch())
+        message = answers.thread_read_by_outsiders(link)
+        batch = tell_person(person, f"outsiders:{link_id}", message, Batch(), about=link_id)
         await self._deps.queues.write(record_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

@@ -1,31 +1,23 @@
-"""Direct messages that answer no request: alerts for administrators, calls, and messages for single people.
+"""Queues direct messages that answer no request: alerts for administrators, and messages for single people.
 
-A call notifies a person of a notice or a card in a thread. An administrator gets each alert once a day at
-most. Answers to requests are in `private_answers.py`.
+An administrator gets each alert once a day at most. `direct_delivery.py` posts the messages. Answers to
+requests are in `private_answers.py`.
 """
 
-import contextlib
 import hashlib
 from datetime import UTC, datetime
-from functools import partial
-from typing import Literal
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError
-from taskwire.domain.ids import ChannelId, LinkId, UserId
+from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.queueing.jobs import Job
-from taskwire.domain.queueing.person_jobs import CallPerson, MessagePerson
+from taskwire.domain.queueing.person_jobs import MessagePerson
 from taskwire.domain.queueing.queues import QueueName
 from taskwire.domain.text.message import Message
-from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import calls, notices
-from taskwire.outbox.posting import post_once
+from taskwire.messages import notices
 from taskwire.outbox.tell_once import claim_telling, has_told, record_told
 from taskwire.queue.batch import Batch
-from taskwire.slack.call_priorities import Priority
-from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
-from taskwire.slack.metadata import Metadata
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.outbox.direct_messages")
@@ -79,56 +71,12 @@ def direct_messages(person: str) -> QueueName:
 
 
 def tell_person(
-    person: UserId,
-    name: str,
-    message: Message,
-    batch: Batch,
-    *,
-    message_kind: Literal["answer", "summary"] = "answer",
+    person: UserId, name: str, message: Message, batch: Batch, *, about: LinkId | None = None
 ) -> Batch:
     """Queue a direct message to a person.
 
-    `name` is the job's id. A message is not queued again while a message with this `name` waits.
+    `name` is the job's id. A message is not queued again while a message with this `name` waits. With
+    `about`, the message is sent only if the person may then read the task of this link.
     """
-    work = MessagePerson(person=person, message=message, message_kind=message_kind)
+    work = MessagePerson(person=person, message=message, about=about)
     return batch.append(direct_messages(person), Job(id=name, work=work))
-
-
-def handlers(deps: Dependencies) -> tuple[Handler, ...]:
-    """Return the handlers: which function runs each kind of job."""
-    return (
-        Handler.without_link(MessagePerson, partial(_send_message, deps)),
-        Handler.without_link(CallPerson, partial(_call_person, deps)),
-    )
-
-
-async def _send_message(deps: Dependencies, context: JobContext) -> Outcome:
-    work = context.work(MessagePerson)
-    meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind)
-    return await _message_person(deps, context, work, meta)
-
-
-async def _call_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Send a person a direct message about a notice or a card, with a button to its thread."""
-    work, address = context.work(CallPerson), ""
-    with contextlib.suppress(ChannelProblem, MessageGone):
-        address = await deps.slack.get_permalink(work.channel, work.ts)
-    work = work.model_copy(update={"message": calls.add_thread_button(work.message, address)})
-    meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind, task_id=work.task_id)
-    return await _message_person(deps, context, work, meta)
-
-
-async def _message_person(
-    deps: Dependencies, context: JobContext, work: MessagePerson | CallPerson, meta: Metadata
-) -> Outcome:
-    """Post a direct message.
-
-    Drop the message if Slack refuses it, for example because the person has left.
-    """
-    try:
-        channel = ChannelId(await deps.slack.open_direct(work.person))
-        link = LinkId(f"direct_messages:{work.person}")
-        await post_once(deps, context, link, channel, None, work.message, meta, Priority.MENTION)
-    except SlackRefused as refused:
-        _log.warning("Slack refused a direct message, message dropped", person=work.person, code=refused.code)
-    return done()

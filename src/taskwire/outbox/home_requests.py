@@ -52,3 +52,8 @@ async def refresh_home_if_kept(deps: Dependencies, person: UserId, batch: Batch)
 def keep_home(deps: Dependencies, person: UserId) -> Batch:
     """Return a batch that records, for a week, that the person has opened the Home tab."""
     return deps.notes.keep_in(Batch(), "1", "home", person, ttl_ms=OPENED_TTL_MS)
+
+
+def forget_home(deps: Dependencies, person: UserId, batch: Batch) -> None:
+    """Record that changes are not published to the person any more, until they open the Home tab again."""
+    deps.notes.forget_in(batch, "home", person)

@@ -59,7 +59,8 @@ async def tell_of_shares(
             with contextlib.suppress(OutsideError):
                 is_readable = await _can_read(people, person, link)
             message = teammates.may_steer_no_longer(link, name, is_readable=is_readable)
-            _tell(person, f"unshared:{link.id}:{requester.at}", link, message, batch, is_readable=is_readable)
+            job_id = f"unshared:{link.id}:{requester.at}"
+            _tell(person, job_id, link, message, batch, is_readable=is_readable, is_for_readers=False)
             continue
         is_readable = await _can_read(people, person, link)
         message = teammates.may_steer_from_now_on(
@@ -102,12 +103,22 @@ async def _can_read(people: People, person: UserId, link: Link) -> bool:
 
 
 def _tell(
-    person: UserId, job_id: str, link: Link, message: Message, batch: Batch, *, is_readable: bool
+    person: UserId,
+    job_id: str,
+    link: Link,
+    message: Message,
+    batch: Batch,
+    *,
+    is_readable: bool,
+    is_for_readers: bool = True,
 ) -> None:
-    """Queue a message to the person, with a button that opens the thread if the person can read it."""
-    thread = link.record.thread
+    """Queue a message to the person, with a button that opens the thread if the person can read it.
+
+    If `is_for_readers`, the person gets it only if they may then read the task.
+    """
+    thread, about = link.record.thread, link.id if is_for_readers else None
     if thread is None or not is_readable:
-        tell_person(person, job_id, message, batch)
+        tell_person(person, job_id, message, batch, about=about)
         return
     work = CallPerson(
         person=person,
@@ -115,6 +126,7 @@ def _tell(
         ts=thread.ts,
         task_id=link.record.task_id,
         message=message,
+        about=about,
         message_kind="answer",
     )
     batch.append(direct_messages(person), Job(id=job_id, work=work))

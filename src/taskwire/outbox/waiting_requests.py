@@ -150,6 +150,22 @@ async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Ba
     return True
 
 
+async def was_replaced(deps: Dependencies, error: AccountProblem) -> bool:
+    """Return whether Coder has refused a token that was replaced after the job had read it."""
+    if not isinstance(error, PersonTokenRefused) or not error.key_id:
+        return False
+    known = await deps.accounts.find(UserId(error.person))
+    return known is not None and known.key_id != error.key_id and not known.is_refused
+
+
+async def is_renewed(deps: Dependencies, error: AccountProblem) -> bool:
+    """Return whether the account has another token already, or gets one without its person.
+
+    A job that raises the error then runs again with that token.
+    """
+    return await was_replaced(deps, error) or await renew_if_possible(deps, error, Batch())
+
+
 async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:
     """Record that Coder no longer accepts a person's token, if the person has connected an account."""
     if isinstance(error, PersonTokenRefused) and error.key_id:

@@ -26,7 +26,13 @@ from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.sealing import key_ring
 from taskwire.single_flight import SingleFlight
-from taskwire.slack.call_priorities import as_claimant, retry_until_capacity
+from taskwire.slack.call_priorities import (
+    Priority,
+    as_claimant,
+    get_least_priority,
+    retry_until_capacity,
+    with_least_priority,
+)
 from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
 from taskwire.telemetry import logger
@@ -194,22 +200,23 @@ class Directory:
         found, _ = await self._deps.notes.find_cached(what, name)
         if found is not None:
             return found
-        call = self._running_calls.setdefault(
-            (what, name), SingleFlight(partial(self._get_shared, what, name, ask, ttl_ms))
-        )
+        get = partial(self._get_shared, what, name, ask, ttl_ms, get_least_priority())
+        call = self._running_calls.setdefault((what, name), SingleFlight(get))
         try:
             return await retry_until_capacity(call.get)
         finally:
             if call.is_idle:
                 self._running_calls.pop((what, name), None)
 
-    async def _get_shared(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+    async def _get_shared(
+        self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int, priority: Priority
+    ) -> str:
         found, change = await self._deps.notes.find_cached(what, name)
         if found is not None:
             # Another request has got the answer in the meantime.
             return found
         started = transport.boottime()
-        with as_claimant(f"shared:{what}:{name}"):
+        with as_claimant(f"shared:{what}:{name}"), with_least_priority(priority):
             answer = await ask()
         left_ms = ttl_ms - int((transport.boottime() - started) * 1000)
         if left_ms > 0:

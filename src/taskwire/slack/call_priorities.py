@@ -103,6 +103,7 @@ class _WaitLimit:
 T = TypeVar("T")
 WaitContext = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 _claimant: ContextVar[str] = ContextVar("taskwire_claimant", default="")
+_least_priority: ContextVar[Priority] = ContextVar("taskwire_least_priority", default=Priority.MENTION)
 _wait_limit: ContextVar[_WaitLimit | None] = ContextVar("taskwire_patience", default=None)
 
 
@@ -119,6 +120,21 @@ def as_claimant(name: str) -> Iterator[None]:
         yield
     finally:
         _claimant.reset(before)
+
+
+@contextlib.contextmanager
+def with_least_priority(priority: Priority) -> Iterator[None]:
+    """Inside the block, each call has this priority, or its own if that is lower."""
+    before = _least_priority.set(priority)
+    try:
+        yield
+    finally:
+        _least_priority.reset(before)
+
+
+def get_least_priority() -> Priority:
+    """Return the priority of the innermost block of `with_least_priority`."""
+    return _least_priority.get()
 
 
 @contextlib.contextmanager
@@ -179,7 +195,7 @@ class RateLimits:
 
     async def take(self, method: str, where: str = "", priority: Priority = Priority.POST) -> None:
         """Take a place for one call. Inside `as_claimant`, raise `NoCapacity` instead of waiting."""
-        claimant = _claimant.get()
+        claimant, priority = _claimant.get(), max(priority, _least_priority.get())
         if not claimant:
             await self._wait(method, where, priority)
         elif (seconds := await self._limiter.take_place(method, where, priority, claimant)) > 0:

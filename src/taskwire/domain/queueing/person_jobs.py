@@ -6,7 +6,7 @@
 from typing import Literal
 
 from taskwire.domain.channel_settings import ChannelSettings
-from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
@@ -15,12 +15,16 @@ from taskwire.domain.text.message import Message
 
 
 class MessagePerson(Work):
-    """Send one person a direct message (queue `direct_messages`)."""
+    """Send one person a direct message (queue `direct_messages`).
+
+    With `about`, the message is sent only if the person may then read the task of this link.
+    """
 
     kind: Literal["message_person"] = "message_person"
     person: UserId
     message: Message
-    # The kind that the message's metadata contain.
+    about: LinkId | None = None
+    # The kind that the message's metadata contain. Formats before 5 also queued summaries.
     message_kind: Literal["answer", "summary"] = "answer"
 
 
@@ -37,7 +41,8 @@ class AnswerPrivately(Work):
 class CallPerson(Work):
     """Send a person a direct message about a notice or a card (queue `direct_messages`).
 
-    `channel` and `ts` say where the notice or the card is.
+    `channel` and `ts` say where the notice or the card is. With `about`, the message is sent only if the
+    person may then read the task of this link.
     """
 
     kind: Literal["call_person"] = "call_person"
@@ -46,6 +51,7 @@ class CallPerson(Work):
     ts: Ts
     task_id: TaskId | None
     message: Message
+    about: LinkId | None = None
     # The kind that the message's metadata contain.
     message_kind: Literal["answer", "call"] = "call"
 

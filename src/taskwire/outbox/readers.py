@@ -1,0 +1,83 @@
+"""Decides what a person may read in messages that the bot sends by itself: the Home tab and direct messages.
+
+The person may read what `/task list` and `/task status` would show them at this moment. So the check asks
+Slack and Coder, as those commands do. An answer that `people/directory.py` has stored is at most ten seconds
+old. While Coder does not answer, the stored owners of tasks count, also as for those commands.
+"""
+
+from dataclasses import dataclass
+
+from taskwire.coder.errors import PersonTokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import UserId
+from taskwire.domain.lifecycle.links import Link
+from taskwire.outbox.coder_health import is_coder_away
+from taskwire.outbox.waiting_requests import is_renewed
+from taskwire.people.accounts import AccountNeeded
+from taskwire.people.permissions import Account, People
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A person who may list tasks now.
+
+    `account` is None for an administrator without an account, and for everybody while Coder does not answer
+    (`is_coder_away`).
+    """
+
+    person: UserId
+    account: Account | None
+    is_coder_away: bool = False
+
+    def owns(self, link: Link) -> bool:
+        """Return whether the task is the person's own."""
+        record = link.record
+        if self.is_coder_away:
+            return record.owner_slack == self.person
+        if not record.owner_id:
+            return record.requested_by == self.person
+        return self.account is not None and self.account.id == record.owner_id
+
+
+async def find_reader(people: People, person: UserId) -> Reader:
+    """Return the reader. Raise UserError with what `/task list` says if the person may not list tasks.
+
+    Raise AccountNeeded or PersonTokenRefused if the person has to connect an account first.
+    """
+    try:
+        account = await people.find_account(person)
+    except OutsideError as error:
+        if not is_coder_away(error):
+            raise
+        await people.get_profile(person)
+        return Reader(person, None, is_coder_away=True)
+    if account is None and not people.accounts.has_service:
+        # An administrator. Without a service account, Coder decides what administrators see too.
+        raise AccountNeeded(person)
+    return Reader(person, account)
+
+
+async def may_read(deps: Dependencies, people: People, person: UserId, link: Link) -> bool:
+    """Return whether the person may read what the agent of this link's task says.
+
+    The person must own the task, be able to steer it, or be able to read its thread. Raise PersonTokenRefused
+    if the person's token is about to be renewed, so that the caller's job runs again.
+    """
+    try:
+        reader = await find_reader(people, person)
+        if reader.owns(link) or await people.directory.can_see(person, link.record.channel):
+            return True
+        if not reader.is_coder_away:
+            return await people.can_steer(person, link)
+        return await people.is_shared_with(person, link) or (
+            people.accounts.has_service and await people.is_admin(person)
+        )
+    except UserError:
+        return False
+    except (AccountNeeded, PersonTokenRefused) as error:
+        if await is_renewed(deps, error):
+            raise
+        # Without a service account, a person who has connected no account acts through the owner's account.
+        has_none = isinstance(error, AccountNeeded) and not people.accounts.has_service
+        return has_none and await people.is_shared_with(person, link)
