@@ -16,7 +16,7 @@ DIALOG = (
     "Template of new tasks: {template}\n"
     "{preset}"
     "In new threads, the agent gets: {replies}\n"
-    "Who may steer tasks: {steerers}\n"
+    "Who can steer tasks: {steerers}\n"
     "A reply to a paused task: {resumes}\n"
     "When an agent is idle, call its owner after: {settle}\n"
     "When nothing changes in a task, call its owner after: {stuck}\n"

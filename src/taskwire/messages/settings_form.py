@@ -98,7 +98,7 @@ def settings_form(
         ),
         _choice_field(
             SettingsField.STEERERS,
-            "Who may steer tasks",
+            "Who can steer tasks",
             {"owner": "The owner of each task", "channel": "Everybody in this channel"},
             settings.steerers,
         ),
