@@ -300,14 +300,15 @@ class Worker:
             _count_effects(self._metrics, context)
         entry = make_entry(context, outcome, self._find_account, last.status)
         entries = [*context.audit.others, *([(entry, lease.job.id)] if entry is not None else [])]
-        for each, _ in entries:
+        entered = [each for each in entries if self._deps.audit.takes(each[0])]
+        for each, _ in entered:
             self._deps.audit.add_to(outcome.batch, each)
         written = await self._complete(context, outcome)
-        if entries:
+        if entered:
             self._deps.audit.note_written(written)
-            log_entries(entries, written)
+        log_entries(entries, entered, written)
         if written.trouble:
-            self._metrics.audit_entries_refused.inc(len(entries))
+            self._metrics.audit_entries_refused.inc(len(entered))
         _count_outcome(self._metrics, context, outcome)
         if outcome.private_messages or outcome.replacements:
             # Showing messages may have to wait for Slack's limits. The messages are shown after the end of

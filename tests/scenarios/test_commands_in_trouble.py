@@ -383,6 +383,17 @@ async def test_the_store_is_away(frail: World) -> None:
     assert len(frail.coder.tasks) == 1
 
 
+async def test_a_question_that_cannot_be_counted_is_answered(frail: World) -> None:
+    """The store is unreachable, so nothing can be counted. Alice still gets help."""
+    await frail.loses_its_store()
+
+    await frail.alice.types("/task help", settles=False)
+    await frail.until(frail.alice.has_news, "an answer")
+
+    assert len(frail.alice.reads()) == 1
+    await frail.finds_its_store()
+
+
 async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
     """The store does not answer, so it may have stored the command or not. The bot asks the person to check
     this before they repeat the command."""

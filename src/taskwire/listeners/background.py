@@ -1,27 +1,30 @@
 """Runs work after an acknowledgement that is not a job: private answers, and filling dialogs.
 
 At most 16 tasks (`MAX_CONCURRENT_TASKS`) run at a time, so that fifty questions at once do not delay
-acknowledgements. A task that waits for Slack's rate limits does not count. `outbox/private_answers` shows
-finished answers and has a limit of its own. This work is not durable: if the process dies, an unanswered
-question is lost.
+acknowledgements. People have turns (`turns.py`), and at most four tasks of one person run at a time, so that
+nobody's questions delay those of others. A task that waits for Slack's rate limits does not count.
+`outbox/private_answers` shows finished answers and has a limit of its own. This work is not durable: if the
+process dies, an unanswered question is lost.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from redis.exceptions import RedisError
 
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.text.message import Message
+from taskwire.listeners.turns import Turns
 from taskwire.messages import answers
 from taskwire.outbox.error_messages import make_error_answer
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.call_priorities import retry_while_rate_limited, wait_for_capacity
 from taskwire.telemetry import logger, reference
 
-MAX_CONCURRENT_TASKS = 16
+MAX_CONCURRENT_TASKS, MAX_TASKS_OF_ONE = 16, 4
 T = TypeVar("T")
 _log = logger("taskwire.listeners.background")
 
@@ -30,12 +33,15 @@ class Background:
     """Runs work after a payload was acknowledged, without a job."""
 
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT_TASKS)
+        self._turns = Turns(MAX_CONCURRENT_TASKS, MAX_TASKS_OF_ONE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
-        """Start `work` in its own task. Urgent work skips the limit, because a trigger expires after 3 s."""
-        task = asyncio.ensure_future(self._run_urgent(work) if is_urgent else self._run(work))
+    def start(self, work: Awaitable[None], person: str, *, is_urgent: bool = False) -> None:
+        """Start `work` for this person in its own task. If nobody asked for it, `person` is another id.
+
+        Urgent work skips the limit, because a trigger expires after 3 s.
+        """
+        task = asyncio.ensure_future(self._run_urgent(work) if is_urgent else self._run(work, person))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -54,23 +60,26 @@ class Background:
         """Return whether no work is running."""
         return not self._tasks
 
-    async def _run(self, work: Awaitable[None]) -> None:
-        async with self._slots:
-            with wait_for_capacity(self._outside_slot):
+    async def _run(self, work: Awaitable[None], person: str) -> None:
+        await self._turns.take(person)
+        try:
+            with wait_for_capacity(partial(self._outside_turn, person)):
                 await self._run_logged(work)
+        finally:
+            self._turns.leave(person)
 
     async def _run_urgent(self, work: Awaitable[None]) -> None:
         with wait_for_capacity(contextlib.nullcontext):
             await self._run_logged(work)
 
     @contextlib.asynccontextmanager
-    async def _outside_slot(self) -> AsyncIterator[None]:
-        """While the block runs, this task does not count toward the limit of running tasks."""
-        self._slots.release()
+    async def _outside_turn(self, person: str) -> AsyncIterator[None]:
+        """While the block runs, this task does not count toward the limits of running tasks."""
+        self._turns.leave(person)
         try:
             yield
         finally:
-            await self._slots.acquire()
+            await self._turns.take(person)
 
     async def _run_logged(self, work: Awaitable[None]) -> None:
         name = getattr(work, "__qualname__", "")

@@ -47,7 +47,7 @@ from taskwire.domain.text.message import FROM_NOTICE, Button, Message
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.ingress import Ingress
+from taskwire.listeners.ingress import ClaimAnswer, Ingress
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import reset_menu
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
@@ -101,6 +101,8 @@ _PASS_ON_STEPS: dict[Button, PassOnStep] = {
     Button.ALWAYS_LET: "always",
     Button.NOT_NOW: "not_now",
 }
+# Slack opens what these buttons lead to, so a press of one asks for nothing.
+_LINKS = (Button.OPEN_CODER, Button.OPEN_LINK, Button.OPEN_THREAD)
 # The value of a button that counts towards a user limit is one id, or two ids separated by a space. A hash
 # may follow. Any other value is made up, and the click is rejected.
 _IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200}(?: [0-9a-f]{64})?)?")
@@ -154,8 +156,7 @@ class Clicks:
             clicked.button, clicked.value.partition(" ")[0], requester.person, requester.at
         )
         if user_limit is None:
-            await ack()
-            self._open(clicked)
+            await self._count_and_open(ack, clicked, requester)
             return
         is_made_up = not _IDS.fullmatch(clicked.value)
         batch = None if is_made_up else _batch_of(clicked)
@@ -175,6 +176,17 @@ class Clicks:
                 PrivateAnswer(requester, answers.refusal(UserError(*refusals.button_expired())))
             )
         elif result.is_new and (batch is None or clicked.button is Button.DO_VERB):
+            self._open(clicked)
+
+    async def _count_and_open(self, ack: AsyncAck, clicked: Click, requester: Requester) -> None:
+        """Handle a click that has no job and is about no task. Those that ask for something are counted."""
+        counted = ClaimAnswer("", is_new=True)
+        if clicked.button is not None and clicked.button not in _LINKS:
+            counted = await self._ingress.count_question(f"click:{clicked.delivery}", requester)
+        await ack()
+        if counted.reply:
+            self._private_answers.show(PrivateAnswer(requester, Message(text=counted.reply)))
+        if counted.is_new:
             self._open(clicked)
 
     def _open(self, clicked: Click) -> None:
@@ -210,7 +222,7 @@ class Clicks:
             ),
         }
         if clicked.button in questions:
-            self._background.start(self._show(clicked, questions[clicked.button]))
+            self._background.start(self._show(clicked, questions[clicked.button]), clicked.person)
             return
         dialogs_without_task = {
             Button.NEW_TASK: self._dialogs.open_form,
@@ -224,14 +236,14 @@ class Clicks:
             return
         match clicked.button:
             case Button.AUTHORIZE:
-                self._background.start(self._offered.offer_to_connect(requester))
+                self._background.start(self._offered.offer_to_connect(requester), clicked.person)
             case Button.CHANGE_REQUEST:
                 self._dialogs.open_offered(requester, clicked.trigger_id, clicked.value)
             case Button.USE_TEMPLATE:
                 self._dialogs.open_form(requester, clicked.trigger_id, OpenForm(template=clicked.value))
             case Button.LIST_PAGE | Button.AUDIT_PAGE:
                 page = partial(self._page, clicked, requester)
-                self._background.start(self._show(clicked, page, is_instead=True))
+                self._background.start(self._show(clicked, page, is_instead=True), clicked.person)
             case None:
                 self._dialogs.refresh_presets(requester, clicked)
             case _:

@@ -8,7 +8,7 @@ becomes a job in the person's `intake` queue before the command is acknowledged.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 
 from redis.exceptions import RedisError
@@ -49,6 +49,8 @@ from taskwire.tasks.queries import Queries, Question, offer_question
 # In seconds. How long a press of a button waits for the command that was offered, and how long an answer
 # waits to learn whether the person may see an offered task. Slack waits three seconds in both cases.
 FIND_TIMEOUT_SECONDS = 1.5
+# Commands that are answered at once, without a job.
+AtOnce = Question | commands.OpenForm | commands.OpenSettings | commands.Connect
 
 
 class Commands:
@@ -92,8 +94,10 @@ class Commands:
             await ack(await self._offer(typed, near_miss))
             return
         except NameMissing as missing:
-            self._background.start(self._ask_which_task(typed, missing.verb))
-            await ack()
+            counted = await self._count(typed)
+            await ack(counted.reply)
+            if counted.is_new:
+                self._start(typed, self._ask_which_task(typed, missing.verb))
             return
         except UserError as error:
             await ack(answers.refusal(error).text)
@@ -108,7 +112,7 @@ class Commands:
         """
         key = digest("offered", typed.delivery)
         batch = keep_offers(self._deps.notes, near_miss, key, typed.requester)
-        result = await self._ingress.claim("command", typed.delivery, batch)
+        result = await self._claim(typed, "", batch)
         if result.is_new:
             self._show(typed.requester, offer_commands(near_miss, key), is_instead=is_instead)
         return result.reply
@@ -131,7 +135,7 @@ class Commands:
         except (RedisError, TimeoutError):
             result = ClaimAnswer(answers.store_unreachable())
         await ack()
-        if not result.is_new:
+        if not result.is_new and not result.is_ignored:
             said = Message(text=result.reply) if result.reply else inputs.already_decided()
             self._show(requester, said)
 
@@ -147,8 +151,10 @@ class Commands:
             reply = await self._offer(typed, near_miss, is_instead=True)
             return ClaimAnswer(reply, is_new=not reply)
         if isinstance(command, Question):
-            self._background.start(self._answer(typed, command, is_instead=True))
-            return ClaimAnswer("", is_new=True)
+            counted = await self._count(typed)
+            if counted.is_new:
+                self._start(typed, self._answer(typed, command, is_instead=True))
+            return counted
         result = await self._handle(typed, command, kept)
         if result.is_new and isinstance(command, commands.Create):
             self._show(typed.requester, answers.creating_offered(command.prompt), is_instead=True)
@@ -165,19 +171,12 @@ class Commands:
         If a button offered the command, `kept` says in which channel and thread the card of a new task
         appears.
         """
-        if isinstance(command, Question):
-            self._background.start(self._answer(typed, command))
-            return ClaimAnswer("", is_new=True)
+        if isinstance(command, AtOnce):
+            counted = await self._count(typed)
+            if counted.is_new:
+                self._answer_at_once(typed, command)
+            return counted
         match command:
-            case commands.OpenForm():
-                self._background.start(self._open_form_or_offer(typed, command), is_urgent=True)
-                return ClaimAnswer("", is_new=True)
-            case commands.OpenSettings():
-                self._dialogs.open_settings(typed.requester, typed.trigger_id)
-                return ClaimAnswer("", is_new=True)
-            case commands.Connect():
-                self._background.start(self.offer_to_connect(typed.requester))
-                return ClaimAnswer("", is_new=True)
             case commands.Disconnect():
                 job = Job(id=f"command:{typed.delivery}", work=DisconnectAccount(requester=typed.requester))
                 batch = Batch().append(
@@ -198,6 +197,24 @@ class Commands:
                 verb = work.verb if isinstance(work, ActRequested) else "create"
                 batch = Batch().append(intake(typed.requester.person), job, score=intake_score(work))
                 return await self._claim(typed, verb, batch)
+
+    def _answer_at_once(self, typed: SlashCommand, command: AtOnce) -> None:
+        match command:
+            case commands.OpenForm():
+                self._start(typed, self._open_form_or_offer(typed, command), is_urgent=True)
+            case commands.OpenSettings():
+                self._dialogs.open_settings(typed.requester, typed.trigger_id)
+            case commands.Connect():
+                self._start(typed, self.offer_to_connect(typed.requester))
+            case _:
+                self._start(typed, self._answer(typed, command))
+
+    async def _count(self, typed: SlashCommand) -> ClaimAnswer:
+        # Each press of one button that offers a question counts.
+        return await self._ingress.count_question(f"{typed.delivery}:{typed.trigger_id}", typed.requester)
+
+    def _start(self, typed: SlashCommand, work: Awaitable[None], *, is_urgent: bool = False) -> None:
+        self._background.start(work, typed.requester.person, is_urgent=is_urgent)
 
     async def _claim(self, typed: SlashCommand, verb: str, batch: Batch) -> ClaimAnswer:
         user_limit = limit_of_command(verb, typed.requester.person, typed.requester.at)

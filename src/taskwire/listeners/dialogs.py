@@ -197,15 +197,17 @@ class Dialogs:
         if clicked.view_id is None:
             return
         if clicked.action_id == Field.TEMPLATE:
-            self._background.start(self._refill(clicked.view_id, clicked))
+            self._background.start(self._refill(clicked.view_id, clicked), clicked.person)
         elif clicked.action_id == SettingsField.TEMPLATE:
-            self._background.start(self._refill_settings(clicked.view_id, requester, clicked))
+            work = self._refill_settings(clicked.view_id, requester, clicked)
+            self._background.start(work, clicked.person)
 
     def _open_in_background(
         self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView
     ) -> None:
         make = partial(self._or_connect, requester, make_view)
-        self._background.start(self._open(requester, trigger_id, dialog, make), is_urgent=True)
+        opening = self._open(requester, trigger_id, dialog, make)
+        self._background.start(opening, requester.person, is_urgent=True)
 
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Open the empty dialog at once, and start to fill it in the background."""
@@ -216,7 +218,7 @@ class Dialogs:
             if requester.response_url is not None:
                 self._private_answers.show(PrivateAnswer(requester, answers.dialog_failed()))
             return
-        self._background.start(self._fill(view_id, dialog, make_view))
+        self._background.start(self._fill(view_id, dialog, make_view), requester.person)
 
     async def _fill(self, view_id: str, dialog: Dialog, make_view: MakeView) -> None:
         """Show in the opened dialog the view that `make_view` builds; if this fails, the error message."""

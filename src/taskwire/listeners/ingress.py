@@ -38,6 +38,8 @@ from taskwire.telemetry import Metrics, ThrottledLog, logger
 LIMITED_KINDS = ("click", "command", "dialog", "direct", "mention", "message", "reaction", "shortcut")
 # How long a delivery may wait to learn who its person is. Slack waits three seconds for the claim.
 KNOWN_BAR_SECONDS = 0.3
+# How long a question may wait to be counted.
+COUNT_QUESTION_SECONDS = 1.0
 _FOREIGN_PAYLOAD = "payload dropped: it names no workspace, or one for which Taskwire is not installed"
 _log = logger("taskwire.listeners.ingress")
 
@@ -46,11 +48,13 @@ class ClaimAnswer(NamedTuple):
     """The result of a claim.
 
     `reply` is what to tell the person at once; empty if there is nothing to tell. `is_new` is true if the
-    delivery was claimed now and must be handled.
+    delivery was claimed now and must be handled. `is_ignored` is true if the person has asked too often, and
+    was told so before.
     """
 
     reply: str
     is_new: bool = False
+    is_ignored: bool = False
 
 
 class Ingress:
@@ -127,8 +131,8 @@ class Ingress:
         error = await self._find_refusal(requester)
         if error is None:
             return None
-        entry, limit = _make_refusal_entry(kind, delivery, requester, error), _limit_refusals(requester)
-        if (await self.claim(kind, delivery, self._audit.add_to(Batch(), entry), limit)).is_new:
+        entry, limit = _make_refusal_entry(kind, delivery, requester, error), _limit_questions(requester)
+        if (await self.claim(kind, delivery, self._enter(Batch(), entry), limit)).is_new:
             log_entry(entry, delivery)
         return answers.refusal(error)
 
@@ -153,7 +157,7 @@ class Ingress:
             return None
         entry, batch = _make_refusal_entry(kind, delivery, requester, error), Batch()
         is_told = await is_told_already(self._deps, error, requester, batch)
-        batch, limit = self._audit.add_to(batch, entry), _limit_refusals(requester)
+        batch, limit = self._enter(batch, entry), _limit_questions(requester)
         claiming = self._inbox.claim(namespace, delivery, batch, limit)
         claim = await self.count_claim(kind, claiming, requester.at)
         if claim != "claimed":
@@ -171,6 +175,9 @@ class Ingress:
         except UserError as error:
             return error
         return None
+
+    def _enter(self, batch: Batch, entry: AuditEntry) -> Batch:
+        return self._audit.add_to(batch, entry) if self._audit.takes(entry) else batch
 
     def learn_time(self, body: Mapping[str, object]) -> None:
         """Learn Slack's time from a payload that carries it."""
@@ -224,6 +231,21 @@ class Ingress:
         """
         return (await self.claim(kind, delivery, batch)).reply
 
+    async def count_question(self, delivery: str, requester: Requester) -> ClaimAnswer:
+        """Count a question that is answered at once, without a job.
+
+        If the person has asked too often, the result is not new, and its reply says this once a minute. A
+        question is not claimed: it is also answered if Slack delivers it again, or if Redis does not answer.
+        """
+        claiming = self._inbox.claim("question", delivery, Batch(), _limit_questions(requester))
+        with suppress(TryLater, OutcomeUnknown, TimeoutError):
+            async with asyncio.timeout(COUNT_QUESTION_SECONDS):
+                claim = await self.count_claim("question", claiming)
+            if claim in ("limit_told", "limited"):
+                reply = answers.too_many_requests().text if claim == "limit_told" else ""
+                return ClaimAnswer(reply, is_ignored=claim == "limited")
+        return ClaimAnswer("", is_new=True)
+
     async def claim_in_thread(
         self, kind: str, delivery: str, thread: ThreadRef, batch: Batch
     ) -> Message | None:
@@ -259,12 +281,11 @@ class Ingress:
             return ClaimAnswer(answers.command_outcome_unknown())
         if claim == "limit_told" and user_limit is not None:
             return ClaimAnswer(answers.too_many_requests(user_limit.most).text)
-        return ClaimAnswer(
-            answers.too_many_jobs_waiting() if claim == "rejected" else "", is_new=claim == "claimed"
-        )
+        reply = answers.too_many_jobs_waiting() if claim == "rejected" else ""
+        return ClaimAnswer(reply, is_new=claim == "claimed", is_ignored=claim == "limited")
 
 
-def _limit_refusals(requester: Requester) -> UserLimit:
+def _limit_questions(requester: Requester) -> UserLimit:
     return limit_of_verb("", requester.person, requester.at, Batch(), Batch())
 
 

@@ -132,7 +132,7 @@ class Messages:
             if shared is not None:
                 # Each message shows that outsiders can read the thread, even a message of a stranger or of
                 # the bot.
-                self._background.start(self._outsiders.tell_about_outsiders(shared))
+                self._background.start(self._outsiders.tell_about_outsiders(shared), shared.channel)
             if not self._ingress.is_accepted(body):
                 return BoltResponse(status=200)
             try:
@@ -246,7 +246,7 @@ class Messages:
         )
         claim = await self._ingress.count_claim("link", claiming)
         if claim == "claimed":
-            self._background.start(self._link_previews.show(shared))
+            self._background.start(self._link_previews.show(shared), shared.person)
         return claim
 
     async def _channel_opened(self, body: Body) -> ClaimResult | None:
@@ -312,7 +312,7 @@ class Messages:
         """Return the result of the claim in `refused`. If `refused` has a message, show it to the person."""
         claim, told = refused
         if told is not None:
-            self._background.start(show_privately(self._slack, requester, told))
+            self._background.start(show_privately(self._slack, requester, told), requester.person)
         return claim
 
     def _tell_if_refused(self, claim: ClaimResult, requester: Requester) -> None:
@@ -323,7 +323,7 @@ class Messages:
                 if claim == "limit_told"
                 else Message(text=answers.too_many_jobs_waiting())
             )
-            self._background.start(show_privately(self._slack, requester, told))
+            self._background.start(show_privately(self._slack, requester, told), requester.person)
 
 
 async def _do_nothing() -> None:

@@ -72,16 +72,27 @@ class Shortcuts:
             return None
         return used
 
+    async def _may_open(self, used: Shortcut) -> bool:
+        """Count a shortcut that opens a form. Return whether the form may open; if not, tell the person."""
+        counted = await self._ingress.count_question(f"shortcut:{used.delivery}", used.requester)
+        if counted.reply and not used.requester.channel:
+            self._dialogs.open_refused(used.requester, used.trigger_id, Message(text=counted.reply))
+        elif counted.reply:
+            self._private_answers.show(PrivateAnswer(used.requester, Message(text=counted.reply)))
+        return counted.is_new
+
     async def _new_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
+        may_open = used is not None and await self._may_open(used)
         await ack()
-        if used is not None:
+        if used is not None and may_open:
             self._dialogs.open_form(used.requester, used.trigger_id)
 
     async def _make_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
+        may_open = used is not None and await self._may_open(used)
         await ack()
-        if used is not None and used.message is not None:
+        if used is not None and used.message is not None and may_open:
             self._dialogs.open_form_for_message(used.requester, used.trigger_id, used.message)
 
     async def _send_to_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:

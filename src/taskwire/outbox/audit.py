@@ -133,12 +133,20 @@ def make_entry_of_reply(
     )
 
 
-def log_entries(entries: Sequence[tuple[AuditEntry, str]], written: WrittenEntry) -> None:
+def log_entries(
+    entries: Sequence[tuple[AuditEntry, str]],
+    entered: Sequence[tuple[AuditEntry, str]],
+    written: WrittenEntry,
+) -> None:
     """Log the audit entries of one call to Redis, each with the id of its job.
 
-    `written` says what became of the last entry. The other entries have the numbers before its number.
+    `entered` are those that the call has written. `written` says what became of the last one; the others have
+    the numbers before its number.
     """
-    for behind, (entry, job_id) in enumerate(reversed(entries)):
+    for entry, job_id in entries:
+        if (entry, job_id) not in entered:
+            log_entry(entry, job_id)
+    for behind, (entry, job_id) in enumerate(reversed(entered)):
         number = written.number - behind if written.number else 0
         known = written._replace(number=number, hash="" if behind else written.hash)
         log_entry(entry, job_id, known)

@@ -140,8 +140,8 @@ _KINDS: dict[Button, RequestKind] = {
     Button.READ_MENTIONS: "ask",
     Button.DISCONNECT: "ask",
 }
-# A button that is not in `_KINDS` has the limit of its `/task` command, or it is a link that Slack opens by
-# itself.
+# A button that is not in `_KINDS` asks something that is about no task (`Ingress.count_question`), has the
+# limit of its `/task` command, or is a link that Slack opens by itself.
 _VERBS: dict[str, RequestKind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
 
 

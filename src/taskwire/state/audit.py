@@ -57,6 +57,7 @@ from taskwire.state.audit_chain import (
     check_signature,
     read_row,
 )
+from taskwire.state.refused_acts import RefusedActs
 from taskwire.telemetry import logger
 
 # How many entries are read in one call.
@@ -104,8 +105,15 @@ class AuditTrail:
         self._last = AuditSeal()
         # The numbers of the newest entries of this process.
         self._numbers: deque[int] = deque(maxlen=REMEMBERED_NUMBERS)
+        self._refused_acts = RefusedActs()
         # Why Redis refused the newest entry of this process; empty if it was written.
         self.trouble = ""
+
+    def takes(self, entry: AuditEntry) -> bool:
+        """Return whether the trail gets this entry: not if its person was refused too often lately."""
+        return entry.outcome != "refused" or self._refused_acts.may_enter(
+            entry.person, entry.reference, self._now_ms
+        )
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
         """Add to a batch the operation that writes this entry into the trail."""

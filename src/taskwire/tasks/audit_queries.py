@@ -83,6 +83,8 @@ class AuditQueries:
             reason=refused,
             reference=secrets.token_hex(6),
         )
-        written = await self._deps.queues.write(self._deps.audit.add_to(Batch(), entry))
-        self._deps.audit.note_written(written)
+        trail, written = self._deps.audit, None
+        if trail.takes(entry):
+            written = await self._deps.queues.write(trail.add_to(Batch(), entry))
+            trail.note_written(written)
         log_entry(entry, "", written)
