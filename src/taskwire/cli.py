@@ -19,7 +19,7 @@ from taskwire.doctor.findings import Finding
 from taskwire.doctor.opening import open_dead_letters
 from taskwire.domain.errors import UserError
 from taskwire.domain.masking.secrets import Masker
-from taskwire.domain.parsing.audit_command import Audit, parse_since
+from taskwire.domain.parsing.audit_command import Audit, parse_expected, parse_since
 from taskwire.domain.text.printed import escape_one, escape_unseen, put_on_one_line
 from taskwire.migration import command
 from taskwire.migration.transfer import open_threads
@@ -152,6 +152,12 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
     audit.add_argument("--task", default="", metavar="NAME", help="a task's id, or its name or beginning")
     audit.add_argument("--verb", default="", help="only this verb")
     audit.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    audit.add_argument(
+        "--expect",
+        nargs=2,
+        metavar=("NUMBER", "HASH"),
+        help="an entry or a seal from the log; say if the trail has no such entry",
+    )
     audit.set_defaults(call=_audit)
 
 
@@ -333,7 +339,9 @@ async def _resend(dead_letters: DeadLetters, wanted: str) -> int:
 
 def _audit(args: argparse.Namespace) -> int:
     wanted = Audit(args.person, args.task, args.verb, parse_since(args.since) if args.since else None)
-    return asyncio.run(audit_listing.print_trail(_load_quietly(), wanted, _print_row, is_json=args.json))
+    expected = parse_expected(*args.expect) if args.expect else None
+    printing = audit_listing.print_trail(_load_quietly(), wanted, _print_row, expected, is_json=args.json)
+    return asyncio.run(printing)
 
 
 def _forget(args: argparse.Namespace) -> int:

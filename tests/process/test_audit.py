@@ -54,3 +54,35 @@ async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str)
     assert wrong == (2, "`soon` is no time. Write `since=7d`, `since=12h` or `since=2026-11-27`.\n")
     assert changed[0] == 1
     assert "The chain breaks at entry 1: it or the one before was changed." in changed[1]
+
+
+async def test_a_trail_that_was_removed_while_nothing_ran_is_missed(place: Place, redis_url: str) -> None:
+    """Somebody removes the whole trail while the bot is stopped. `taskwire audit` says that it is missing,
+    and still does after the bot runs again. The log of before has an entry that the new trail has not."""
+    place.settings["REDIS_URL"] = redis_url
+    bot = await place.run_ready()
+    await place.slack.command("alice", "general", "/task", "create fix it")
+    await until(lambda: '"event": "audit"' in bot.output, "the entry in the log")
+    [logged] = [json.loads(line) for line in bot.output.splitlines() if '"event": "audit"' in line]
+    known = str(logged["number"]), str(logged["hash"])
+    there = await _audit(place, "--expect", *known)
+    await bot.stop()
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        [key] = [key async for key in redis.scan_iter("tw:*:audit")]
+        await redis.delete(key, f"{key}:head")
+
+    stopped = await _audit(place)
+    again = await place.run_ready()
+    running = await _audit(place, "--expect", *known)
+    nonsense = await _audit(place, "--expect", "x", "y")
+    doctor = await place.run("doctor")
+    await doctor.wait_for_exit()
+
+    missing = "The chain breaks at entry 1: its seal is missing, although tasks have threads."
+    assert there[0] == 0
+    assert [stopped[0], running[0], nonsense[0]] == [1, 1, 2]
+    assert missing in stopped[1]
+    assert missing in running[1]
+    assert f"The trail has no entry {known[0]} with this hash." in running[1]
+    assert "It breaks at entry 1: its seal is missing" in doctor.output
+    assert '"event": "the audit trail was changed' in again.output

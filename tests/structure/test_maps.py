@@ -9,9 +9,9 @@ import taskwire
 SOURCE = Path(taskwire.__file__).parent
 # Each map, and the modules that name its key. Only `links.py` reads it. `inbox.py` gives the key to the
 # script of a claim. The jobs of a claim name the thread, so the worker checks it. The others write, count or
-# shorten.
+# shorten. `audit.py` only asks whether there are links.
 MAPS = {
-    "links": {"state/links.py", "state/link_writes.py", "migration/side.py"},
+    "links": {"state/links.py", "state/link_writes.py", "migration/side.py", "state/audit.py"},
     "thread": {"state/links.py", "state/link_writes.py", "queue/inbox.py", "state/retention.py"},
     "gone_task": {"state/links.py", "state/link_writes.py", "state/retention.py"},
 }

@@ -275,6 +275,8 @@ class Bot:
                     # Record the presence of this version only after the check of the store's owner. In the
                     # store of another installation, the record could lock out that installation's version.
                     await formats.record_presence()
+                    # There is a seal before there is a link, so a trail that is missing later is noticed.
+                    await parts.deps.audit.seal()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
                 self._store_trouble = f"Redis takes nothing: {reason(error)}."

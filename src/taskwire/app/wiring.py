@@ -18,6 +18,7 @@ from taskwire.actions.forgetting import PersonForgetter
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
+from taskwire.app.audit_listing import open_trail
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.oauth import OAuthClient
 from taskwire.dependencies import Dependencies
@@ -80,7 +81,6 @@ from taskwire.slack.client import make_client
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.state.accounts import AccountStore
-from taskwire.state.audit import AuditLimits, AuditTrail
 from taskwire.state.heartbeat import Heartbeat, ReceivedKinds
 from taskwire.state.key_rotation import StoredKeys
 from taskwire.state.link_writes import LinkWrites
@@ -292,7 +292,7 @@ def _make_dependencies(
         person_settings=SettingsStore(connections, keys, "person_settings", PersonSettings()),
         notes=Notes(connections, keys),
         dead_letters=DeadLetters(connections, keys, clock),
-        audit=AuditTrail(connections, keys, clock, AuditLimits(settings.audit_entries, settings.audit_days)),
+        audit=open_trail(settings, connections, keys, clock, queues.data_loss_detector),
         slack=slack,
         service_coder=coder,
         accounts=AccountStore(connections, keys),

@@ -94,6 +94,13 @@ class WrittenEntry(NamedTuple):
         return cls(int(number), chain_hash, trouble) if number else cls()
 
 
+class ExpectedEntry(NamedTuple):
+    """An entry that an operator has read in the log, and expects in the trail."""
+
+    number: int
+    hash: str
+
+
 class AuditFilter(BaseModel):
     """Says which entries are wanted. An empty field fits every entry.
 

@@ -10,7 +10,8 @@ nor writes it twice. Three things protect the trail:
   ends. So no sealed entry can be removed from the beginning or the end.
 
 A person who can write to Redis can still remove the entries of the last seconds, or put back an older state
-of the whole trail. The log reveals that, because it has the number and the hash of each entry too.
+of the whole trail. A running process notices an older state (`seal_memory.py`). The log reveals it too,
+because it has the number and the hash of each entry and of each seal.
 
 Such a person can also write anything into the trail, or make Redis refuse entries. Neither stops an act or a
 seal: a row that is no entry is shown as one that is not readable, and an entry that Redis refuses has a
@@ -23,7 +24,7 @@ a key of its own beside the trail. So it can be encrypted again with a new key, 
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, cast
 
@@ -43,6 +44,7 @@ from taskwire.domain.audit import (
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.queue.batch import Batch
+from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read
@@ -54,10 +56,12 @@ from taskwire.state.audit_chain import (
     AuditSeal,
     BrokenChain,
     ChainCheck,
+    LostEntries,
     check_signature,
     read_row,
 )
 from taskwire.state.refused_acts import RefusedActs
+from taskwire.state.seal_memory import Comparison, SealMemory, compare
 from taskwire.telemetry import logger
 
 # How many entries are read in one call.
@@ -70,6 +74,7 @@ _FIRST, _LAST = "-", "+"
 # In digits. Lua counts no farther.
 _LONGEST_NUMBER = 16
 _KEY_MISSING = "the key of its seal is missing"
+_MISSING = "its seal is missing, although tasks have threads"
 # The latest time that a date can show: the end of the year 9999.
 _LATEST_MS = 253_402_300_799_000
 
@@ -93,16 +98,21 @@ class _Trimmed(NamedTuple):
 class AuditTrail:
     """The audit trail of one workspace."""
 
-    def __init__(self, connections: Connections, keys: Keys, clock: Clock, limits: AuditLimits) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        keys: Keys,
+        clock: Clock,
+        limits: AuditLimits,
+        find_data_loss: Callable[[], DataLoss | None] = lambda: None,
+    ) -> None:
         self._redis = connections.commands
         self._keys = keys
         self._key = keys.named("audit")
         self._limits = limits
         self._clock = clock
         self._seal = Script(connections.commands, keys, clock, _SEAL)
-        # The latest seal that this process has written or read. If Redis has an older seal than this,
-        # somebody has put an older trail back.
-        self._last = AuditSeal()
+        self._memory = SealMemory(find_data_loss)
         # The numbers of the newest entries of this process.
         self._numbers: deque[int] = deque(maxlen=REMEMBERED_NUMBERS)
         self._refused_acts = RefusedActs()
@@ -184,12 +194,25 @@ class AuditTrail:
         Return an empty text if nothing is wrong. `find_break` checks every entry.
         """
         head = await self._read_head()
-        seal, why = _open_seal(head.seal, self._key)
+        seal, why = await self._open(head)
         newest = await self._range("XREVRANGE", _LAST, _FIRST, 1)
         if (newest[0].number if newest else seal.number) < head.number:
             return "Its newest entry is missing: Redis has refused it, or somebody has removed it."
         broken = BrokenChain(1, why) if why else seal.broken
         return f"It breaks at entry {broken.number}: {broken.why}." if broken is not None else ""
+
+    async def list_losses(self) -> tuple[LostEntries, ...]:
+        """List the data losses of Redis after which sealed entries were missing, as the seal has them."""
+        return _open_seal((await self._read_head()).seal, self._key)[0].lost
+
+    async def compare(self, number: int, chain_hash: str) -> Comparison:
+        """Compare the trail with an entry, or a seal, that an operator has read in the log."""
+        seal, _ = _open_seal((await self._read_head()).seal, self._key)
+        async for rows in self._read_pages(_FIRST):
+            for row in rows:
+                if row.number == number:
+                    return compare(number, chain_hash, seal, row)
+        return compare(number, chain_hash, seal, None)
 
     async def find_head(self) -> str:
         """Return the number and the hash of the newest audit entry.
@@ -206,7 +229,7 @@ class AuditTrail:
         """
         while True:
             head = await self._read_head()
-            seal, why = _open_seal(head.seal, self._key)
+            seal, why = await self._open(head)
             if why:
                 return BrokenChain(1, why)
             check = ChainCheck(
@@ -224,29 +247,19 @@ class AuditTrail:
         Every process of a deployment does this. Once the chain is broken, every later seal records the break.
         """
         head = await self._read_head()
-        seal, why = _open_seal(head.seal, self._key)
+        stored, why = await self._open(head)
         if why == _KEY_MISSING:
             # A process that has the key will seal the trail.
             return
-        if why:
-            _log.error(
-                "the seal of the audit trail was changed, every later seal will record this change",
-                why=why,
-                hint="Run taskwire audit.",
-            )
-            seal = self._last.model_copy(update={"broken": BrokenChain(self._last.number + 1, why)})
-        elif seal.number < self._last.number:
-            _log.warning(
-                "newest entries of the audit trail lost, the others checked and sealed again",
-                to=seal.number,
-                was=self._last.number,
-            )
+        seal = await self._judge(head, stored, why)
+        if seal is None:
+            return
         check = ChainCheck(
             seal, seal.number, seal.hash, self._now_ms + DAY_MS, row=seal.row, broken=seal.broken
         )
         await self._look_from(f"({seal.row}" if seal.row else _FIRST, check)
         check.ends(head)
-        if check.broken is not None and check.broken != seal.broken:
+        if check.broken is not None and check.broken != stored.broken:
             _log.error(
                 "the audit trail was changed, every later seal will record this change",
                 number=check.broken.number,
@@ -254,14 +267,40 @@ class AuditTrail:
                 hint="Run taskwire audit.",
             )
         new = await self._trim(seal, check)
-        if new.seal == seal and head.seal and not why:
-            self._last = seal
-        elif new.seal != AuditSeal():
-            sealed = sealing.key_ring().seal(new.seal.model_dump_json(), purpose_of_seal(self._key))
-            if await self._seal(
-                self._key, await self._get_comparable(head), sealed, self._longest_ms, *new.ids
-            ):
-                self._last = new.seal
+        if new.seal == stored and head.seal and not why:
+            await self._note(stored)
+            return
+        sealed = sealing.key_ring().seal(new.seal.model_dump_json(), purpose_of_seal(self._key))
+        before = await self._get_comparable(head)
+        if await self._seal(self._key, before, sealed, self._longest_ms, *new.ids):
+            await self._note(new.seal)
+
+    async def _note(self, seal: AuditSeal) -> None:
+        """Remember a seal. Each time it is logged, let Redis keep it longer: a seal never ends by itself."""
+        if self._memory.note(seal, self._now_ms):
+            await cast("Awaitable[object]", self._redis.pexpire(self._head_key, self._longest_ms))
+
+    async def _judge(self, head: AuditHead, stored: AuditSeal, why: str) -> AuditSeal | None:
+        """Return the seal after which the chain goes on; None if this is not known yet.
+
+        `why` says what is wrong with the `stored` seal.
+        """
+        last = self._memory.seal
+        if why:
+            return last.model_copy(update={"broken": BrokenChain(last.number + 1, why)})
+        rows = await self._range("XRANGE", last.row, last.row, 1) if last.row else []
+        if self._memory.is_followed_by(stored if head.seal else None, rows[0] if rows else None):
+            return stored
+        return self._memory.judge(stored, self._now_ms)
+
+    async def _open(self, head: AuditHead) -> tuple[AuditSeal, str]:
+        """Return the trail's seal, and what is wrong with it.
+
+        A process seals the trail before it makes the first link, so there is a seal if there are links.
+        """
+        if head.seal or not await self._redis.hlen(self._keys.named("links")):
+            return _open_seal(head.seal, self._key)
+        return AuditSeal(), _MISSING
 
     async def _get_comparable(self, head: AuditHead) -> str:
         """Return the seal with which the script compares. Remove a seal that is no text of ours."""
@@ -291,6 +330,7 @@ class AuditTrail:
             trimmed=trimmed,
             trimmed_hash=trimmed_hash,
             broken=check.broken,
+            lost=seal.lost,
         )
         return _Trimmed(new, ids)
 

@@ -50,11 +50,19 @@ class BrokenChain(NamedTuple):
     why: str
 
 
+class LostEntries(NamedTuple):
+    """A data loss of Redis, noticed at `at_ms`. Before it, the trail was sealed up to this entry."""
+
+    at_ms: int
+    number: int
+    hash: str
+
+
 class AuditSeal(BaseModel):
     """A record of which entries were checked: those with numbers above `trimmed`, up to `number`.
 
     `row` is the stream's id of entry `number`. `broken` says where the chain breaks; None if the chain is
-    whole.
+    whole. `lost` are the data losses after which sealed entries were missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +73,7 @@ class AuditSeal(BaseModel):
     trimmed: int = 0
     trimmed_hash: str = ""
     broken: BrokenChain | None = None
+    lost: tuple[LostEntries, ...] = ()
 
 
 class AuditHead(NamedTuple):

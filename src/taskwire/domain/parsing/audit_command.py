@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from taskwire.domain.audit import AuditFilter
+from taskwire.domain.audit import AuditFilter, ExpectedEntry
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing.grammar import CommandOption
 from taskwire.domain.parsing.near_misses import offer_options
@@ -92,3 +92,11 @@ def parse_since(text: str) -> Since:
             f"`{quote_typed(text)}` is no time.", "Write `since=7d`, `since=12h` or `since=2026-11-27`."
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def parse_expected(number: str, chain_hash: str) -> ExpectedEntry:
+    """Parse the number and the hash of an entry, as the log and `taskwire audit` write them."""
+    chain_hash = chain_hash.strip("()")
+    if re.fullmatch(r"[1-9][0-9]{0,15}", number) and re.fullmatch(r"[0-9a-f]{40}", chain_hash):
+        return ExpectedEntry(int(number), chain_hash)
+    raise UserError("This is no number and hash of an entry.", "Copy both from a line `audit` of the log.")
