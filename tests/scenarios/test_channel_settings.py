@@ -197,7 +197,7 @@ async def test_in_a_channel_that_lets_everybody_in_all_its_people_steer(world: W
     await world.ages(seconds=10)
     await world.bob.types(f"/task pause {task.name}", world.bob.direct())
 
-    assert (inputs, thread.receipt(reply)) == (["the new one"], ["white_check_mark"])
+    assert (inputs, thread.receipt(reply)) == (["Bob wrote:\n> the new one"], ["white_check_mark"])
     assert refused.startswith("[Delete this task]\n")
     assert "belongs to Alice" in refused
     assert task.status == "active"
@@ -250,7 +250,7 @@ async def test_a_task_that_has_a_thread_already_stays_with_its_owner(world: Worl
     assert told == ["The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"]
     assert len(refused) == 1
     assert (task.inputs, task.status) == ([], "active")
-    assert world.coder.tasks[-1].inputs == ["use main"]
+    assert world.coder.tasks[-1].inputs == ["Bob wrote:\n> use main"]
     world.reader.new_roots(), thread.new_messages(), later.new_messages()
 
 

@@ -247,7 +247,7 @@ async def test_the_owner_passes_a_teammates_choice_on(world: World) -> None:
         world, "Choose, or reply here.", "[1. main, where all work goes] [2. release-2]"
     )
     assert world.alice.sees() == "Passed on. The reaction in the thread shows when the agent has it."
-    assert task.inputs == ["Bob wrote:\n2. release-2"]
+    assert task.inputs == ["Bob wrote:\n> 2. release-2"]
     assert thread.all_messages()[0] == notice(world, "Answered by Bob, passed on by Alice.")
     assert thread.new_messages() == ["Bob says: 2. release-2\n> 2. release-2"]
     assert thread.receipt(thread.last_message()) == ["white_check_mark"]
@@ -265,7 +265,7 @@ async def test_a_reply_that_is_passed_on_answers_in_its_authors_name(world: Worl
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
-    assert task.inputs == ["Bob wrote:\nboth of them"]
+    assert task.inputs == ["Bob wrote:\n> both of them"]
     assert thread.all_messages()[0] == notice(world, "Answered by Bob.")
 
 

@@ -208,7 +208,10 @@ async def test_ten_strangers_together_cannot_fill_a_queue_while_coder_is_away(wo
 
     assert waiting == MAX_UNCHECKED_OF_STRANGERS + 10
     assert {said for each in refused for said in each} == {UNCHECKED}
-    assert task.inputs == [f"{name} {number}" for name in ("bob", "alice") for number in range(5)]
+    assert task.inputs == [
+        *(f"Bob wrote:\n> bob {number}" for number in range(5)),
+        *(f"alice {number}" for number in range(5)),
+    ]
     for name, marks in (await world.jobs()).items():
         if name.startswith("receipts"):
             await world.bot.parts.deps.queues.write(without(QueueName(name), marks))

@@ -66,7 +66,7 @@ async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
         "Nothing was changed: `•••` hides a secret of the prompt, which would be lost. Write the secret "
         "there, leave that part out, or ask Alice to edit the prompt."
     ]
-    assert world.task("push").prompt == "push it without"
+    assert world.task("push").prompt == "Bob wrote:\n> push it without"
     thread.new_messages(), world.bob.reads()
 
 

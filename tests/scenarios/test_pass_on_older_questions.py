@@ -53,7 +53,7 @@ async def test_a_double_click_does_not_send_a_changed_reply(world: World, label:
 
     assert (again, before) == (ASKED_AGAIN, [])
     assert world.alice.sees() == PASSED
-    assert task.inputs == ["Bob wrote:\nplease remove the tests"]
+    assert task.inputs == ["Bob wrote:\n> please remove the tests"]
 
 
 async def test_an_older_list_does_not_send_a_changed_reply(world: World) -> None:
@@ -157,7 +157,7 @@ async def test_a_reply_that_alice_has_sent_is_not_passed_on_too(world: World) ->
     await world.alice.presses("Pass it on")
     await world.passes(seconds=3)
 
-    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert task.inputs == ["Bob wrote:\n> please add a test"]
     assert settled == WAS_PASSED
     assert world.alice.sees().startswith("You passed this on (<!date^")
 
@@ -176,4 +176,4 @@ async def test_nobody_is_asked_about_a_reply_that_alice_has_sent(world: World) -
 
     assert world.bob.sees().startswith("Alice passed this on (<!date^")
     assert world.alice.reads() == []
-    assert task.inputs == ["Bob wrote:\nplease add a test"]
+    assert task.inputs == ["Bob wrote:\n> please add a test"]

@@ -41,7 +41,7 @@ async def test_a_reply_that_the_owner_cannot_read_whole_is_not_passed_on(world: 
     assert f"…{cut}Ask Bob for a shorter one.\n[Not now] [Open thread]" in first_home
     assert second.endswith(f"THE END\n{BUTTONS}")
     assert f"…{fits}\n[Not now] [Open thread]" in second_home
-    assert task.inputs == [f"Bob wrote:\n{long}"]
+    assert task.inputs == [f"Bob wrote:\n> {long}"]
     world.alice.reads(), world.bob.reads(), thread.new_messages()
 
 
@@ -101,7 +101,7 @@ async def test_a_file_that_was_changed_is_shown_again_first(world: World) -> Non
         f"> look at this\ntrace.log:\n| rm -rf the lot\n{BUTTONS}"
     )
     assert world.alice.sees() == PASSED
-    assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
+    assert task.inputs == ["Bob wrote:\n> look at this\n>\n> trace.log:\n> ```\n> rm -rf the lot\n> ```"]
 
 
 async def test_a_file_that_was_changed_after_it_was_passed_on_is_not_sent(world: World) -> None:
@@ -169,7 +169,7 @@ async def test_a_name_that_was_changed_after_it_was_passed_on_does_not_reach_the
     await world.passes(seconds=31)
 
     assert f"> @Bob please add a test, see #plans\n{BUTTONS}" in asked[0]
-    assert task.inputs == ["Bob wrote:\n@Bob please add a test, see #plans"]
+    assert task.inputs == ["Bob wrote:\n> @Bob please add a test, see #plans"]
     world.bob.reads(), thread.new_messages()
 
 
@@ -239,5 +239,5 @@ async def test_the_agent_gets_no_more_of_a_name_than_the_owner_has_read(world: W
     notes = "notes of the meeting of the payments team of last Tuesday…"
     assert asked[0].startswith(f"{bob} asks you to pass this on to the agent of *{TITLE}* with `{notes}`:\n")
     assert f"\n{notes}:\n| boom\n" in asked[0]
-    assert task.inputs == [f"{bob} wrote:\nlook at this\n\n{notes}:\n```\nboom\n```"]
+    assert task.inputs == [f'"{bob}" wrote:\n> look at this\n>\n> `{notes}` (a file):\n> ```\n> boom\n> ```']
     world.alice.reads(), world.bob.reads()

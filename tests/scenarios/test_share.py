@@ -46,8 +46,8 @@ def how_to_end(who: str, name: str) -> str:
 
 @pytest.mark.parametrize("way", ["command", "verb", "mention"])
 async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) -> None:
-    """Alice shares her task with Bob, and the bot tells Bob. The agent then gets Bob's reply like a reply of
-    the owner, with a receipt."""
+    """Alice shares her task with Bob, and the bot tells Bob. The agent then gets Bob's reply with his name,
+    and the reply has a receipt like a reply of the owner."""
     thread, task = await a_task(world)
     task.becomes("idle", "Ready")
 
@@ -61,7 +61,7 @@ async def test_a_person_with_a_share_talks_to_the_agent(world: World, way: str) 
 
     assert world.alice.reads() == [and_bob(name=task.name if way == "command" else "")]
     assert world.bob.hears() == [LET_STEER]
-    assert task.inputs == ["please add a test"]
+    assert task.inputs == ["Bob wrote:\n> please add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert (world.bob.reads(), thread.new_messages()) == ([], [])
 
@@ -80,7 +80,7 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
     await world.bob.types(f"/task resume {task.name}")
     await world.polls()
 
-    assert task.prompt == "fix the logout redirect"
+    assert task.prompt == "Bob wrote:\n> fix the logout redirect"
     assert [build.transition for build in task.builds][-2:] == ["stop", "start"]
     assert len(world.bob.reads()) == 2
     assert thread.new_messages() == ["Paused by Bob, resumed by Bob."]
@@ -163,7 +163,7 @@ async def test_a_task_is_shared_with_a_user_group(world: World) -> None:
     await world.bob.replies(thread, "!pause")
 
     assert world.alice.reads() == [and_bob(f"<!subteam^{group.id}>", task.name)]
-    assert task.inputs == ["please add a test"]
+    assert task.inputs == ["Bob wrote:\n> please add a test"]
     assert world.bob.reads() == [NOT_BOBS]
     assert task.status == "active"
     await world.alice.replies(thread, "!status")

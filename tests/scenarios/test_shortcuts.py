@@ -125,7 +125,7 @@ async def test_a_message_that_was_no_input_is_sent_to_its_task(world: World) -> 
 
     await _uses(world, ts, "send_to_task")
 
-    assert task.inputs == ["Bob wrote:\nuse the staging database"]
+    assert task.inputs == ["Bob wrote:\n> use the staging database"]
     assert thread.receipt(ts) == ["white_check_mark"]
 
 
@@ -151,7 +151,7 @@ async def test_a_file_that_was_changed_after_the_shortcut_is_not_sent(world: Wor
         "Bob has changed `trace.log` since this was passed on, so nothing was sent. *Send to its task* in "
         "the message's menu sends the reply as it is now."
     )
-    assert task.inputs == ["Bob wrote:\nlook at this\n\ntrace.log:\n```\nrm -rf the lot\n```"]
+    assert task.inputs == ["Bob wrote:\n> look at this\n>\n> trace.log:\n> ```\n> rm -rf the lot\n> ```"]
     thread.new_messages()
 
 

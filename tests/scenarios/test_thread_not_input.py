@@ -112,7 +112,7 @@ async def test_an_administrator_may_steer(world: World) -> None:
 
     await admin.replies(thread, "stop touching the tests")
 
-    assert task.inputs == ["stop touching the tests"]
+    assert task.inputs == ["Root wrote:\n> stop touching the tests"]
     assert admin.reads() == []
 
 

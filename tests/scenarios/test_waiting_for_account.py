@@ -123,7 +123,7 @@ async def test_a_pause_waits_for_the_account_and_holds_up_nobody_else(both: Worl
 
     assert waiting == [waits_again("stopping *Fix the login*")]
     assert held == "active"
-    assert delivered == ["add a test"]
+    assert delivered == ["Bob wrote:\n> add a test"]
     assert said.startswith("Connected")
     assert both.task(name).status == "paused"
     assert direct_messages(both, "alice") == []

@@ -178,7 +178,7 @@ class Surfaces:
         words = f"mate {dice.randrange(10**6)} for {typed.subject}"
         ts = await self._post(typed, place, words, mate)
         name = mate.capitalize()
-        sent = SentInput(typed.prompt, (words, f"{name} wrote:\n{words}"), None, place, ts)
+        sent = SentInput(typed.prompt, (f"{name} wrote:\n> {words}",), None, place, ts)
         self.promises.sent.append(sent)
         return mate, sent
 

@@ -40,13 +40,14 @@ from taskwire.domain.queueing.jobs import Act, ActRequested, ActVerb, ApplyEvent
 from taskwire.domain.queueing.queues import LANE_WIDTH, intake, later_end_of_share_score, to_coder, to_thread
 from taskwire.domain.requester import EarlierMessages
 from taskwire.domain.text.agent_text import AgentText, is_shell_command, sanitize_for_agent
+from taskwire.domain.text.attribution import remove_attribution
 from taskwire.domain.text.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
 from taskwire.notices.calls import find_present_quiet_period
 from taskwire.notices.follow import is_followed, start_following, stop_following
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput, name_author
+from taskwire.outbox.agent_input import AgentInput, clean_author, name_author
 from taskwire.outbox.enqueue import draw, reset_menu, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
@@ -200,7 +201,7 @@ class TaskActions:
         words = await self._get_prompt(work)
         if is_shell_command(words):
             raise UserError(*refusals.prompt_is_command())
-        text = await self._name_author(context, work, words)
+        text = await self._name_author(link, work, words)
         task = await get_task(context, link)
         is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.record_reconciled("there" if is_done else "not_there", has_taken_effect=is_done)
@@ -230,16 +231,13 @@ class TaskActions:
         questions.settle(link, questions.EDIT, inputs.PROMPT_EDITED, batch)
         return done(batch, (work.requester, answers.prompt_replaced(link)))
 
-    async def _name_author(self, context: JobContext, work: Act, words: AgentText) -> AgentText:
-        """Return the prompt with the name of the person who wrote it, if the agent has to know that name.
+    async def _name_author(self, link: Link, work: Act, words: AgentText) -> AgentText:
+        """Return the prompt with the name of the person who wrote it, unless that is the task's owner.
 
         The person may have edited a prompt that has their name already.
         """
-        name = await self._agent_input.find_speaker(work.requester.person, context.coder.person)
-        if not name:
-            return words
-        first, _, rest = words.partition("\n")
-        return name_author(name, rest if rest and first == name_author(name, "") else words)
+        name = await self._agent_input.find_speaker(work.requester.person, link)
+        return name_author(name, remove_attribution(clean_author(name), words)) if name else words
 
     async def _get_prompt(self, work: Act) -> AgentText:
         """Return the new prompt. If it came by a button, it is in a note that is kept for a day.

@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, Refused, UserError
 from taskwire.domain.ids import ChannelId, UserId
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.naming import LINK_BACK
 from taskwire.domain.queueing.jobs import Reply
@@ -22,10 +24,11 @@ from taskwire.domain.text.agent_text import (
     remove_control_characters,
     sanitize_for_agent,
 )
-from taskwire.domain.text.attribution import attribute, is_attribution
+from taskwire.domain.text.attribution import attribute
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.messages.blocks import clean_name
+from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.shortcuts import PickedMessage
@@ -75,8 +78,6 @@ class AgentInput:
     async def prepare(self, reply: Reply) -> PreparedInput:
         """Return the input for the agent: the reply's text, then the name and content of each text file."""
         words = await self.get_text(reply)
-        if reply.author_name:
-            words = name_author(reply.author_name, words)
         parts: list[str] = [] if is_blank(words) else [words]
         refused, changed = [], []
         for number, file in enumerate(reply.files):
@@ -89,17 +90,26 @@ class AgentInput:
                 parts.append(f"{make_heading(file)}\n{_fence(content)}")
         text = sanitize_for_agent("\n\n".join(parts))
         # Mask tokens now, because this text is sent, written into the intent record, and searched for in the
-        # log.
-        return PreparedInput(sanitize_for_agent(self._deps.mask_own(text)), tuple(refused), tuple(changed))
+        # log. Mask them before the lines are quoted, because the marks could hide a token of several lines.
+        text = sanitize_for_agent(self._deps.mask_own(text))
+        if reply.author_name and text:
+            text = sanitize_for_agent(self._deps.mask_own(name_author(reply.author_name, text)))
+        return PreparedInput(text, tuple(refused), tuple(changed))
 
-    async def find_speaker(self, person: UserId, account: str) -> str:
-        """Return the name to give the agent with the words of a person; empty if it needs no name.
-
-        It needs one if another person's account sends them. `account` is whose account that is.
-        """
-        if self._deps.has_service_account or account == person:
+    async def find_speaker(self, person: UserId, link: Link) -> str:
+        """Return the name to give the agent with the words of a person; empty for the task's owner."""
+        if await self._is_owner(person, link):
             return ""
         return await self._people.find_name(person) or "Somebody"
+
+    async def _is_owner(self, person: UserId, link: Link) -> bool:
+        """Return whether the task is the person's own. An administrator steers tasks without an account."""
+        if link.record.owner_slack is not None:
+            return person == link.record.owner_slack
+        try:
+            return (await self._people.get_account(person)).id == link.record.owner_id
+        except (UserError, AccountNeeded, PersonTokenRefused):
+            return False
 
     async def hash_files(self, files: Sequence[FileRef]) -> tuple[str, ...]:
         """Return, for each file, a hash of its present content; empty if the agent cannot get the file."""
@@ -199,23 +209,20 @@ def _hash(content: str | None) -> str:
 def make_heading(file: FileRef) -> str:
     """Return the line above a file's content. The agent cannot take this line for a command."""
     name = clean_name(file.name) or "file"
-    if is_attribution(f"{name}:"):
+    if not TEXT_ENDINGS.search(name):
+        # Without such an ending, a name can look like a line that names a person.
         return f"`{name}` (a file):"
     return f"`{name}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
 
 
 def name_author(author: str, words: str) -> AgentText:
     """Return a text with the name of the person who wrote it, as the agent gets it."""
-    return attribute(_make_safe_name(author), words)
+    return attribute(clean_author(author), words)
 
 
-def _make_safe_name(author: str) -> str:
-    """Return an author's name on one line, for the beginning of an agent's input.
-
-    People choose their own names. The agent cannot take the returned name for a command.
-    """
-    name = clean_name(author) or "Somebody"
-    return f'"{name}"' if name.startswith(COMMAND_MARKS) else name
+def clean_author(author: str) -> str:
+    """Return an author's name on one line. People choose their own names."""
+    return clean_name(author) or "Somebody"
 
 
 def _clean(content: str) -> str:

@@ -10,6 +10,7 @@ whether the reply has arrived.
 """
 
 import contextlib
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -64,6 +65,8 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
+# If the agent's program shows a menu, it accepts only the number of a choice, without its author's name.
+_MENU_KEY = re.compile(r"[0-9]{1,2}")
 
 
 class NotAllowed(UserError):
@@ -246,11 +249,11 @@ class ReplySender:
         return await self._deliverer.deliver(reply_job, prepared.text)
 
     async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
-        """Return the reply. If another person's account sends the reply, add the name of its author."""
-        reply, account = reply_job.reply, reply_job.context.coder.person
-        if reply.author_name:
+        """Return the reply. If the task's owner did not write it, add the name of its author."""
+        reply = reply_job.reply
+        if reply.author_name or _MENU_KEY.fullmatch(await self._agent_input.get_text(reply)):
             return reply
-        name = await self._agent_input.find_speaker(reply.person, account)
+        name = await self._agent_input.find_speaker(reply.person, reply_job.link)
         return reply.model_copy(update={"author_name": name})
 
 

@@ -78,11 +78,10 @@ class Sharing(Flow):
         return is_told and actor in self._next and self._is_marked(actor, self._next[actor])
 
     def check(self, actor: Actor) -> None:
-        """Check that the agent has both replies once and in order. Only the first reply, which the owner
-        passed on, begins with its author's name."""
+        """Check that the agent has both replies once and in order, each with its author's name."""
         name = f"Mate{actor.number}"
         word = _word(actor.run_number)
-        assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n{word}", f"{word} again"]
+        assert task_of(actor).inputs[-2:] == [f"{name} wrote:\n> {word}", f"{name} wrote:\n> {word} again"]
         assert len(task_of(actor).inputs) == 2 * actor.run_number
         assert self.said(actor) == []
         passed = f"Passed on. The reaction on {name}'s reply shows when the agent has it."

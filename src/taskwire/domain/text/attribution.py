@@ -1,64 +1,62 @@
 """Names the author of a text to the agent, and keeps the text from naming another author.
 
-The line with the name is `NAME wrote:`. A line of the text itself that looks like that line is quoted. So
-nobody can put words into another person's mouth.
+The first line is `NAME wrote:`. Each line of the text begins with the mark of a quotation, as in mail. So
+nobody can put words into another person's mouth, however they spell a line.
 """
 
-import re
 import unicodedata
 
 from taskwire.domain.text.agent_text import AgentText, sanitize_for_agent
 
 _WROTE = " wrote:"
-# Letters and colons of other scripts that look like those of `wrote:`.
-_LOOKALIKES = {
-    ord(letter): plain
-    for plain, letters in {
-        "w": "\u051d\u0461\u1d21\u03c9",
-        "r": "\u0433\u1d26",
-        "o": "\u043e\u03bf\u0585\u1d0f0",
-        "t": "\u0442\u03c4\u1d1b",
-        "e": "\u0435\u04bd\u1d07",
-        ":": "\u0589\u02d0\ua789\u2236",
-    }.items()
-    for letter in letters
-}
-# In characters. No more of a line is looked at, not counting the marks at its end.
-_LONGEST_WORDS = 200
-_HAS_WROTE = re.compile(r"(?:^|\W|_)wrote")
-_LAST_WORD = re.compile(r"(?:^|\W|_)wrote\Z")
-_QUOTATION_MARKS = re.compile('["\u201c-\u201f\u2033\u2036\u00ab\u00bb\uff02]')
+_MARK = "> "
+# A longer name could be a sentence.
+_MOST_WORDS = 3
+# What a name may contain besides letters, digits and blanks.
+_MARKS_IN_NAMES = " .-'\u2019"
+# Characters that look like a quotation mark, besides Unicode's quotation marks (Pi and Pf).
+_QUOTATION_MARKS = frozenset(
+    '"\u02ba\u02dd\u02ee\u02f6\u05f4\u201a\u201e\u2033\u2036\u275d\u275e\u2e42\u301d\u301e\u301f\u3003\uff02'
+)
 
 
 def attribute(author: str, words: str) -> AgentText:
-    """Return the words below a line that names their author. `author` is one line.
+    """Return the words, quoted, below a line that names their author. `author` is one line.
 
-    People choose their names. A name that contains `wrote` could look like two authors, so it is put into
-    quotation marks.
+    People choose their names. A name that could be more than a name is put into quotation marks.
     """
-    if _HAS_WROTE.search(_plain(author)):
-        marked = _QUOTATION_MARKS.sub("'", author)
-        author = f'"{marked}"'
-    return sanitize_for_agent(f"{author}{_WROTE}\n{quote_attributions(words)}")
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().translate(_LOOKALIKES)
-
-
-def is_attribution(line: str) -> bool:
-    """Return whether a line could be taken for one that names an author.
-
-    Its last word is `wrote`, whatever marks stand around it, and a colon is among the marks at the end.
-    """
-    end = len(line)
-    while end and not line[end - 1].isalnum():
-        end -= 1
-    words, marks = _plain(line[max(end - _LONGEST_WORDS, 0) : end]), _plain(line[end:])
-    return _LAST_WORD.search(words) is not None and ":" in marks
-
-
-def quote_attributions(words: str) -> str:
-    """Put the mark of a quotation before each line that could be taken for one that names an author."""
+    heading = f"{author if _is_plain(author) else _quote(author)}{_WROTE}"
     lines = sanitize_for_agent(words).split("\n")
-    return "\n".join(f"> {line}" if is_attribution(line) else line for line in lines)
+    quoted = "\n".join(f"{_MARK}{line}".rstrip() for line in lines)
+    return sanitize_for_agent(f"{heading}\n{quoted}" if any(lines) else heading)
+
+
+def remove_attribution(author: str, text: str) -> str:
+    """Return the words of a text that names this author; the text itself if it does not name this author."""
+    heading, _, quoted = text.partition("\n")
+    if heading != attribute(author, ""):
+        return text
+    lines = quoted.split("\n")
+    return "\n".join(line[2:] if line.startswith(_MARK) else "" if line == ">" else line for line in lines)
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        len(name.split()) <= _MOST_WORDS
+        and all(each.isalnum() or _category(each)[0] == "M" or each in _MARKS_IN_NAMES for each in name)
+        and _WROTE.strip(" :") not in unicodedata.normalize("NFKC", name).casefold()
+    )
+
+
+def _quote(name: str) -> str:
+    """Return the name in quotation marks. It has none of its own."""
+    inner = "".join("'" if _is_quotation_mark(each) else each for each in name)
+    return f'"{inner}"'
+
+
+def _is_quotation_mark(character: str) -> bool:
+    return _category(character) in ("Pi", "Pf") or character in _QUOTATION_MARKS
+
+
+def _category(character: str) -> str:
+    return unicodedata.category(character)
