@@ -18,6 +18,15 @@ WORDS = (
     "Zanzibar", "quokkas", "tamarinds", "oubliette", "periwinkle", "halcyonic", "marmalade", "cinnabar",
     "wombats",
 )  # fmt: skip
+# What an agent asks, with two choices.
+ASKS = """\
+⏺ There are two animals.
+
+  Which one shall I read about?
+
+  1. the bandicoot
+  2. the echidna
+"""
 END = "end-of-the-record"
 
 
@@ -94,3 +103,21 @@ async def test_no_word_of_anybody_is_readable_in_redis(world: World) -> None:
     }
     assert found == set()
     assert [line for line in world.logged if any(word.lower() in line.lower() for word in WORDS)] == []
+
+
+async def test_no_choice_that_an_agent_offers_is_readable_in_redis(world: World) -> None:
+    """An agent offers choices, which become buttons. No command that Redis gets contains one of them in
+    readable form."""
+    async with _recorded(world) as commands:
+        thread = await world.alice.runs("/task create fix the page")
+        task = world.task("fix-the-page")
+        await world.polls()
+        task.says(ASKS)
+        task.becomes("idle", "Waiting for your choice")
+        await world.polls()
+        for _ in range(3):
+            await world.passes(seconds=20)
+
+    assert "[1. the bandicoot]" in thread.new_messages()[-1]
+    words = {form for word in ("bandicoot", "echidna") for form in _forms(word)}
+    assert [command[:300] for command in commands if any(word in command for word in words)] == []

@@ -1,8 +1,8 @@
 """Stored values whose texts are encrypted (sealed).
 
 Every text field is sealed unless its type says that anybody may read it: an id of `ids.py`, a `Literal`, an
-enum, or `Readable`. So a new text field is sealed by default. Kinds, ids, times and counts stay readable,
-because Lua scripts, the crash-point proof and operators read them.
+enum, or `Readable`. So a new text field is sealed by default, also a text in a dataclass or a list. Kinds,
+ids, times and counts stay readable, because Lua scripts, the crash-point proof and operators read them.
 
 A value is stored as JSON with one more field, `sealed`, which contains the texts of the value and of all
 values inside it. The field `sealed` can be opened only in a value of the same class with the same readable
@@ -17,12 +17,26 @@ read. A value that is written without a `context` is bound to no place.
 
 import hashlib
 import json
+from dataclasses import is_dataclass
+from datetime import date, timedelta
+from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, NewType, Self, get_args, get_origin
+from types import NoneType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    NewType,
+    Self,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import (
     BaseModel,
-    JsonValue,
     ModelWrapValidatorHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
@@ -38,7 +52,6 @@ _READABLE: Final = "readable"
 # An id, a word of Taskwire's, an address or a digest: no text that a person or an agent wrote.
 Readable = Annotated[str, _READABLE]
 SEALED = "sealed"
-_TEXTS = (str, AgentText, JsonValue)
 
 Fields = dict[str, Any]
 
@@ -126,6 +139,10 @@ def _take_out(node: object, path: str, found: dict[str, Fields]) -> None:
             _take_out(inner, f"{path}.{step}" if path else f"{step}", found)
 
 
+# Values of these classes contain no text that a person or an agent wrote.
+_NO_TEXTS = (int, float, date, timedelta, NoneType, Enum, SealedModel)
+
+
 def make_purpose(kind: type[BaseModel], readable: Fields, place: str = "") -> str:
     """Return the text that binds a sealed value to its class, its readable fields and its place."""
     text = json.dumps({name: value for name, value in readable.items() if name != SEALED}, sort_keys=True)
@@ -143,21 +160,28 @@ def list_sealed_fields(kind: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _has_text(annotation: object) -> bool:
-    """Return whether a type contains text that must be sealed."""
-    if annotation in _TEXTS:
-        return True
-    if isinstance(annotation, NewType):
-        return False
+    """Return whether a type contains text that must be sealed.
+
+    Types that are not known here count as text. Models in a sealed model seal their own texts.
+    """
+    if isinstance(annotation, NewType) or annotation is ...:
+        return annotation is AgentText
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _READABLE not in inner[1:] and _has_text(inner[0])
-    if origin is None:
-        named = getattr(annotation, "__annotations__", {}) if _is_tuple(annotation) else {}
-        return any(_has_text(each) for each in named.values())
-    if str(origin) == "typing.Literal":
+    if origin is Literal:
         return False
-    return any(_has_text(each) for each in inner)
+    if origin is not None:
+        return any(_has_text(each) for each in inner)
+    if not isinstance(annotation, type):
+        return annotation is not None
+    if issubclass(annotation, _NO_TEXTS):
+        return False
+    if _is_record(annotation):
+        return any(_has_text(each) for each in get_type_hints(annotation, include_extras=True).values())
+    return True
 
 
-def _is_tuple(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, tuple)
+def _is_record(kind: type) -> bool:
+    """Return whether a class has typed fields without being a model: a dataclass, NamedTuple or TypedDict."""
+    return is_dataclass(kind) or (issubclass(kind, tuple | dict) and "__annotations__" in vars(kind))
