@@ -2,7 +2,8 @@
 
 The acts are made from the product's own tables: its manifest, verbs, buttons and dialogs. A new verb, button,
 dialog or shortcut therefore becomes a new act automatically. A new event raises an error until this module
-says how people cause it.
+says how people cause it. The last act is one of the bot: a notice, of which the person wants to be told by
+direct message.
 """
 
 import json
@@ -15,6 +16,7 @@ from taskwire.domain.ids import UserId
 from taskwire.domain.parsing.grammar import THREAD_VERBS, VERBS, ThreadVerb, Verb
 from taskwire.domain.parsing.replies import ThreadCommand, classify
 from taskwire.domain.text.message import Button, Dialog
+from taskwire.queue.batch import Batch
 from taskwire.slack import manifest
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack import text as words
@@ -24,13 +26,16 @@ from taskwire_sandbox.slack.events import emit
 from taskwire_sandbox.slack.interaction_payloads import common_fields, place
 from taskwire_sandbox.slack.ledger import Delivery
 from taskwire_sandbox.slack.workspace import Channel, User
+from tests.scenarios.world import CARD_SECONDS, SETTLE_SECONDS
 
-from .actors import Actor, Cast, Target
+from .actors import REPORT, Actor, Cast, Target
 
 Needs = Literal["idle", "paused"]
 # The text of the private message that has the pressed button. If the bot answers, its answer replaces this
 # message.
 QUESTION = "a question"
+# The surface of what the bot says by itself. The actor does nothing.
+NOTICE = "notice"
 # A press of these buttons in the Home tab names no channel. Otherwise the bot handles the press as a press in
 # a message.
 HOME_BUTTONS = (
@@ -195,6 +200,28 @@ class Scene:
         messages.react(slack.backend, channel, ts, name, self.actor.person.id)
         messages.unreact(slack.backend, channel, ts, name, self.actor.person.id)
 
+    async def is_called(self) -> None:
+        """Let the agent fail while the actor watches the task and wants direct messages. Afterwards
+        the actor neither watches the task nor wants them."""
+        world, person = self.cast.world, UserId(self.actor.person.id)
+        deps, task, link_id = world.bot.parts.deps, self.target.task, self.target.link.id
+        link, before = await deps.links.find(link_id), await deps.person_settings.get(person)
+        assert link is not None
+        batch = deps.writes.set_people(Batch(), link_id, "watchers", [*link.watchers, person])
+        deps.writes.remove_field(batch, link_id, "muted")
+        await deps.queues.write(
+            deps.person_settings.write(batch, person, before.model_copy(update={"calls": "direct"}))
+        )
+        task.becomes("working", "On it")
+        await world.polls()
+        await world.passes(SETTLE_SECONDS)
+        task.becomes("failed", REPORT)
+        await world.polls()
+        await world.passes(SETTLE_SECONDS + 1)
+        await world.passes(CARD_SECONDS)
+        batch = deps.writes.set_people(Batch(), link_id, "watchers", [*link.watchers])
+        await deps.queues.write(deps.person_settings.write(batch, person, before))
+
     async def happens(self, kind: str, **fields: object) -> None:
         """Send the bot an event of this kind with the actor as its user. `fields` are further fields of the
         event."""
@@ -252,7 +279,7 @@ def list_acts() -> list[Act]:
     for dialog in Dialog:
         needs = "paused" if dialog is Dialog.EDIT else "idle"
         acts.append(Act("dialog", dialog.value, partial(Scene.submits, dialog=dialog), needs))
-    return acts
+    return [*acts, Act(NOTICE, "direct message", Scene.is_called, is_for_all=True)]
 
 
 def _list_commands(command: str) -> Iterator[Act]:

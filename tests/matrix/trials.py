@@ -22,7 +22,7 @@ from tests.scenarios.reading import shown
 from tests.scenarios.world import CARD_SECONDS
 
 from .actors import CHANNELS, LOG, REPORT, Actor, Cast, Target
-from .acts import QUESTION, Act, Scene
+from .acts import NOTICE, QUESTION, Act, Scene
 
 # Taskwire counts a person's requests over a minute. This is longer.
 BETWEEN_SECONDS = 61.0
@@ -166,8 +166,10 @@ class Trials:
         changes = [each.path for each in world.coder.requests[requests:] if each.method not in _READING]
         if now.task != before.task or any(target.task.id in path for path in changes):
             self._cast.states.pop(actor.target, None)
-        has_acted = now != before or changes or await self._is_in_audit_trail(actor, since)
-        said = self._read(actor, seen)
+        has_acted = act.surface != NOTICE and (
+            now != before or changes or await self._is_in_audit_trail(actor, since)
+        )
+        said = self._read_directly(actor, seen) if act.surface == NOTICE else self._read(actor, seen)
         titles = {target.link.title, (await self._find_link(target)).title}
         await self._cast.forget_waiting(actor)
         return Result(_mark(said, has_acted=bool(has_acted)), self._make_neutral(said, titles), asked)
@@ -224,17 +226,21 @@ class Trials:
         """Return the texts that the actor has got since the messages in `seen` were counted: private answers,
         dialogs, the Home tab and previews."""
         slack, person = self._world.slack, actor.person.id
-        direct = list(slack.open_direct(person).messages.values())[seen["direct"] :]
         calls = [*slack.calls][seen["calls"] :]
         found = [
             *self._cast.acks,
             *(shown(each.body) for each in slack.ephemerals(person)[seen["private"] :]),
         ]
-        found += [str(each.body["text"]) for each in direct if each.body.get("bot_id")]
+        found += self._read_directly(actor, seen)
         found += [actor.person.dialog()]
         found += [actor.person.home() for call in calls if _publishes_home(call, person)][-1:]
         found += [f"a preview: {call.arguments['unfurls']}" for call in calls if call.method == "chat.unfurl"]
         return [text for text in found if text and text != QUESTION]
+
+    def _read_directly(self, actor: Actor, seen: dict[str, int]) -> list[str]:
+        """Return the direct messages that the actor has got since the messages in `seen` were counted."""
+        direct = list(self._world.slack.open_direct(actor.person.id).messages.values())[seen["direct"] :]
+        return [str(each.body["text"]) for each in direct if each.body.get("bot_id")]
 
     def _make_neutral(self, said: list[str], titles: set[str]) -> str:
         """Return the texts as one line. Titles, ids, times and URLs in it are replaced by fixed words, so

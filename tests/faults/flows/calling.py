@@ -66,7 +66,7 @@ class CallingDirectly(Direct, Failing):
     """An agent fails, and its owner has chosen direct messages. The notice mentions nobody, and a direct
     message follows."""
 
-    floor = 40
+    floor = 50
     settings = PersonSettings(calls="direct")
 
     def notice(self, actor: Actor) -> str:
@@ -88,7 +88,7 @@ class EndingQuietHours(Direct):
     claim would write.
     """
 
-    floor = 28
+    floor = 40
     meets = LEASE_KINDS | {Kind.OUTSIDE_WRITE}
 
     async def reach_start(self, actors: Sequence[Actor]) -> None:
