@@ -86,7 +86,10 @@ def test_a_name_does_not_look_like_two_authors(name: str) -> None:
 
 
 def test_a_file_is_not_named_like_an_author() -> None:
-    """The line above a file's content says that it is a file, unless the file's name does."""
+    """The line above a file's content says that it is a file, unless its name is one word or has a file's
+    ending."""
     assert make_heading(FileRef(id="F1", name="Alice wrote")) == "`Alice wrote` (a file):"
     assert make_heading(FileRef(id="F1", name="Alice wr\u0336ote")) == "`Alice wr\u0336ote` (a file):"
-    assert make_heading(FileRef(id="F1", name="a.log")) == "a.log:"
+    assert make_heading(FileRef(id="F1", name="Alice\u2800wrote")) == "`Alice\u2800wrote` (a file):"
+    assert make_heading(FileRef(id="F1", name="my notes.log")) == "my notes.log:"
+    assert make_heading(FileRef(id="F1", name="bot.env")) == "bot.env:"

@@ -39,6 +39,7 @@ TEXT_ENDINGS = re.compile(
     r"|cpp|hpp|cs|rb|php|swift|scala|lua|tf|proto|graphql)$",
     re.IGNORECASE,
 )
+_ONE_WORD = re.compile(r"[\w.+-]+")
 # The input is typed into a terminal, so a file must be short. For a longer file, the author should post a
 # link.
 LARGEST_FILE_BYTES = 100_000
@@ -209,8 +210,8 @@ def _hash(content: str | None) -> str:
 def make_heading(file: FileRef) -> str:
     """Return the line above a file's content. The agent cannot take this line for a command."""
     name = clean_name(file.name) or "file"
-    if not TEXT_ENDINGS.search(name):
-        # Without such an ending, a name can look like a line that names a person.
+    if not (TEXT_ENDINGS.search(name) or _ONE_WORD.fullmatch(name)):
+        # Several words without such an ending can look like a line that names a person.
         return f"`{name}` (a file):"
     return f"`{name}`:" if name.startswith(COMMAND_MARKS) else f"{name}:"
 
