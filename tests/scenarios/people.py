@@ -231,6 +231,14 @@ class Person:
         await self._world.settles()
 
 
+async def a_crowd(world: "World", count: int) -> list[Person]:
+    """Add this many people, who are in the usual channel."""
+    people = [world.person(f"number-{number}") for number in range(count)]
+    for person in people:
+        await world.slack.join(person.id, CHANNEL)
+    return people
+
+
 class Thread:
     """The thread of a task."""
 

@@ -13,6 +13,7 @@ from taskwire_sandbox.coder import faults
 from taskwire_sandbox.coder.server import RecordedRequest
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
+from .people import a_crowd
 from .running_tasks import a_task
 from .world import World, new_world
 
@@ -458,15 +459,14 @@ async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
 async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
     """The bot acks each query at once and then works on a few queries at a time. Each query is answered in
     the end."""
+    people = await a_crowd(world, 50)
     world.coder.plan_fault("tasks.list", faults.late(0.05), times=None)
 
-    answers = await asyncio.gather(
-        *[world.slack.command("alice", "general", "/task", "list") for _ in range(50)]
-    )
+    answers = await asyncio.gather(*[person.types("/task list", settles=False) for person in people])
     await world.settles()
 
     assert all(answer.ok for answer in answers)
-    assert len(world.alice.reads()) == 50
+    assert [len(person.reads()) for person in people] == [1] * 50
 
 
 async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(world: World) -> None:

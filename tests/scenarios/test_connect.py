@@ -456,7 +456,7 @@ async def test_another_persons_task_is_steered_with_the_service_account(both: Wo
 
     await both.bob.replies(thread, "add a test")
 
-    assert task.inputs == ["add a test"]
+    assert task.inputs == ["Bob wrote:\n> add a test"]
     assert senders(both, "tasks.send") == ["taskwire"]
     both.alice.reads()
     both.bob.hears()

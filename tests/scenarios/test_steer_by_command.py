@@ -214,7 +214,7 @@ async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
 @pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
 async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
     """A command names a task that does not exist. The answer shows the task with a similar name, and a button
-    for the verb. The bot does nothing before the press."""
+    for the verb if the verb would do something. The bot does nothing before the press."""
     world.coder.add_task("alice", "fix it", name="fix-login")
     text = " some words" if verb in ("edit", "send") else ""
 
@@ -222,9 +222,12 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
 
     words = "\n> some words" if text else ""
     label = {"pause": "Stop", "edit": "Replace prompt"}.get(verb, verb.capitalize())
+    offer = f" Did you mean this one?\n•  Starting: Fix it{words}\n[{label}]"
+    # A task that starts cannot be resumed, and a task without a thread cannot be detached.
+    instead = f"\nYou can't {verb} this one:\n•  Starting: Fix it"
     assert world.alice.reads() == [
-        "There is no task `fix-lgoin` that you can see here. Did you mean this one?\n"
-        f"•  Starting: Fix it{words}\n[{label}]"
+        "There is no task `fix-lgoin` that you can see here."
+        f"{instead if verb in ('resume', 'detach') else offer}"
     ]
 
 

@@ -135,7 +135,7 @@ async def test_a_shared_task_does_not_take_the_short_name_of_ones_own(
     assert asked.startswith(f"`{typed}` fits several tasks. Choose one, or type more of the name.\n")
     assert asked.endswith("[Send] [Send]")
     assert before == [["use main"], []]
-    assert [each.inputs for each in world.coder.tasks] == [["use main"], ["use main"]]
+    assert [each.inputs for each in world.coder.tasks] == [["use main"], ["Alice wrote:\n> use main"]]
     thread.new_messages()
     of_bob.new_messages()
     world.alice.reads()

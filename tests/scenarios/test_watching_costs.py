@@ -5,6 +5,7 @@ import asyncio
 from taskwire.app.bot import run_bot
 from tests.metrics import value_of
 
+from .people import a_crowd
 from .running_tasks import TITLE, a_task, card
 from .world import World
 
@@ -80,14 +81,15 @@ async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
     """Sixteen people's queries share a few requests to Coder. Each answer is at least as new as its
     question."""
     await a_task(world)
+    people = await a_crowd(world, 16)
     requests = len(world.coder.requests)
 
-    await asyncio.gather(*(world.alice.types("/task list", settles=False) for _ in range(16)))
+    await asyncio.gather(*(person.types("/task list", settles=False) for person in people))
     await world.settles()
 
     lists = [request for request in world.coder.requests[requests:] if request.route == "tasks.list"]
     assert 1 <= len(lists) <= 4
-    assert len(world.alice.reads()) == 16
+    assert [len(person.reads()) for person in people] == [1] * 16
 
 
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:

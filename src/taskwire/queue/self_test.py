@@ -30,7 +30,7 @@ SCRIPT_COMMANDS = (
 )  # fmt: skip
 DIRECT_COMMANDS = (
     "TIME", "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a",
-    "HMGET @h a", "HGETALL @h", "HKEYS @h",
+    "HMGET @h a", "HGETALL @h", "HKEYS @h", "HLEN @h", "PEXPIRE @h 10000",
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
     "XRANGE @x - +", "XREVRANGE @x + -", "DEL @s @h @z @l @x",
 )  # fmt: skip
