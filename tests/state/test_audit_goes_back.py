@@ -212,3 +212,22 @@ async def test_a_seal_does_not_end_while_nobody_acts(engine: Engine) -> None:
 
     assert await trail.find_break() is None
     assert (await keep(engine)).head["seal"]
+
+
+async def test_a_store_that_lost_everything_is_no_break(engine: Engine) -> None:
+    """Redis loses everything, and a thread is found again before this process seals. The seal says that Redis
+    went back, and does not say that it was missing."""
+    losses: list[DataLoss] = []
+    trail = AuditTrail(
+        engine.connections, engine.keys, engine.clock, AuditLimits(), lambda: losses[-1] if losses else None
+    )
+    await acts(engine, 1, trail)
+    await trail.seal()
+
+    await put_back(engine, Kept([], {"number": "0"}))
+    await engine.connections.commands.hset(engine.keys.named("links"), "task", "link")
+    losses.append(DataLoss(NOON_MS, 0))
+    await trail.seal()
+
+    assert await trail.find_break() is None
+    assert [each.number for each in await trail.list_losses()] == [1]

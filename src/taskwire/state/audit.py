@@ -286,7 +286,7 @@ class AuditTrail:
         `why` says what is wrong with the `stored` seal.
         """
         last = self._memory.seal
-        if why:
+        if why and not (why == _MISSING and self._memory.seen_ms):
             return last.model_copy(update={"broken": BrokenChain(last.number + 1, why)})
         rows = await self._range("XRANGE", last.row, last.row, 1) if last.row else []
         if self._memory.is_followed_by(stored if head.seal else None, rows[0] if rows else None):
