@@ -1,10 +1,11 @@
 """The demo's page while messages arrive: the page scrolls to the right messages, and keeps an open edit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, Route, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.sandbox.page_worlds import World, opened
@@ -30,6 +31,13 @@ async def _scrolled_up(pane: Locator) -> None:
 async def _fill(world: World, thread_ts: str = "") -> None:
     for number in range(MANY - bool(thread_ts)):
         await world.slack.post("bob", "shop", f"line {number}", *([thread_ts] if thread_ts else []))
+
+
+async def _tell_alice(world: World, text: str, thread_ts: str | None = None) -> None:
+    """Let the bot send an ephemeral message to Alice, in the channel or in a thread."""
+    shop, alice = world.slack.workspace.channel("shop").id, world.slack.workspace.user("alice").id
+    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
+    await client.chat_postEphemeral(channel=shop, user=alice, text=text, thread_ts=thread_ts)
 
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
@@ -65,11 +73,29 @@ async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 
-    shop, alice = world.slack.workspace.channel("shop").id, world.slack.workspace.user("alice").id
-    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
-    await client.chat_postEphemeral(channel=shop, user=alice, text="Only you can see that it is gone.")
+    await _tell_alice(world, "Only you can see that it is gone.")
 
     await expect(world.message("Only you can see")).to_be_in_viewport()
+
+
+async def test_an_answer_in_a_thread_is_shown_although_the_thread_is_read_first(world: World) -> None:
+    """The bot sends an ephemeral message in a thread. The page reads the messages of the thread before it
+    reads the ephemeral messages. The thread shows the ephemeral message all the same."""
+    ts = await world.slack.post("bob", "shop", "the root")
+    await world.slack.post("bob", "shop", "a reply", ts)
+    await world.message("the root").locator(".thread-button").click()
+    await expect(world.thread).to_contain_text("a reply")
+    is_read = asyncio.Event()
+
+    async def answer_after_thread(route: Route) -> None:
+        await is_read.wait()
+        await route.continue_()
+
+    await world.page.route("**/_control/ephemerals*", answer_after_thread)
+    world.page.on("response", lambda answer: is_read.set() if "thread_ts=" in answer.url else None)
+    await _tell_alice(world, "Only you see this.", ts)
+
+    await expect(world.thread).to_contain_text("Only you see this.")
 
 
 async def test_what_is_being_edited_outlives_a_change(world: World) -> None:

@@ -75,6 +75,15 @@ async def asks(world: World, task: SandboxTask) -> None:
     await world.passes(SETTLE_SECONDS)
 
 
+async def snoozes_before_slack_answers(world: World, thread: Thread) -> None:
+    """Let the bot post a reminder to which Slack answers late. Let Alice press *Remind me* before that."""
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    passing = asyncio.create_task(world.passes(HOURS))
+    await world.until(lambda: late.hits, "the reminder is posted")
+    await world.alice.clicks(thread, "Remind me in 1 h")
+    await passing
+
+
 async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world: World) -> None:
     """Nothing changes in a task for too long. The bot posts a notice that mentions the owner, at most once a
     turn. When something changes, the notice loses its buttons."""
@@ -383,12 +392,8 @@ async def test_a_reminder_is_snoozed_while_it_is_being_posted(world: World) -> N
     await world.polls()
     await asks(world, task)
     thread.new_messages()
-    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
-    passing = asyncio.create_task(world.passes(HOURS))
-    await world.until(lambda: late.hits, "the reminder is posted")
 
-    await world.alice.clicks(thread, "Remind me in 1 h")
-    await passing
+    await snoozes_before_slack_answers(world, thread)
     snoozed = [timeless(said) for said in thread.new_messages()]
     await world.passes(HOURS + 1)
 
@@ -414,12 +419,8 @@ async def test_the_first_reminder_of_a_task_is_snoozed_while_it_is_being_posted(
     await world.polls()
     await asks(world, task)
     thread.new_messages()
-    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
-    passing = asyncio.create_task(world.passes(HOURS))
-    await world.until(lambda: late.hits, "the reminder is posted")
 
-    await world.alice.clicks(thread, "Remind me in 1 h")
-    await passing
+    await snoozes_before_slack_answers(world, thread)
 
     assert [timeless(said) for said in thread.new_messages()] == [
         f"<@{world.alice.id}> {QUESTION}\nStill needs you: {TITLE}. Alice: no reminder until "

@@ -124,6 +124,15 @@ async def test_an_earlier_share_that_waits_does_not_undo_the_end(world: World) -
     thread.new_messages()
 
 
+async def goes_away(world: World, away: str) -> None:
+    """Let Coder, or Slack's lists of people, fail from now on, and let what is cached expire."""
+    if away == "coder":
+        world.coder.plan_fault("*", faults.server_error(), times=None)
+    else:
+        slack_hides_people(world)
+    await world.ages(seconds=10)
+
+
 @pytest.mark.parametrize("away", ["coder", "slack"])
 @pytest.mark.parametrize("shares", ["by a mention", "by a typed name"])
 async def test_a_typed_name_ends_a_share_that_waits(world: World, shares: str, away: str) -> None:
@@ -132,11 +141,7 @@ async def test_a_typed_name_ends_a_share_that_waits(world: World, shares: str, a
     carol = world.person("carol")
     world.slack.workspace.user("bob").real_name = "Robert Berg"
     thread, _ = await a_task(world)
-    if away == "coder":
-        world.coder.plan_fault("*", faults.server_error(), times=None)
-    else:
-        slack_hides_people(world)
-    await world.ages(seconds=10)
+    await goes_away(world, away)
 
     bob = f"<@{world.bob.id}>" if shares == "by a mention" else "@Robert Berg"
     await world.alice.replies(thread, f"!share <@{carol.id}> {bob}")
@@ -158,11 +163,7 @@ async def test_a_name_that_is_not_known_ends_a_share_too(world: World, away: str
     other = world.person("bobby", real_name="Jo Smith")
     world.slack.workspace.user("bob").real_name = "Jo Smith"
     thread, _ = await a_task(world)
-    if away == "coder":
-        world.coder.plan_fault("*", faults.server_error(), times=None)
-    else:
-        slack_hides_people(world)
-    await world.ages(seconds=10)
+    await goes_away(world, away)
 
     await world.alice.replies(thread, f"!share <@{other.id}>")
     await world.passes(seconds=2)

@@ -41,6 +41,12 @@ async def put_back(engine: Engine, kept: Kept) -> None:
     await write_head(engine, **kept.head)
 
 
+async def acts_and_seals(engine: Engine, count: int, trail: AuditTrail) -> None:
+    """Enter this many acts, and seal the trail."""
+    await acts(engine, count, trail)
+    await trail.seal()
+
+
 async def judge(engine: Engine, trail: AuditTrail) -> None:
     """Let a process seal until it has judged what it sees."""
     await trail.seal()
@@ -52,11 +58,9 @@ async def test_an_older_trail_is_a_break_that_stays_known(engine: Engine) -> Non
     """Somebody keeps the trail with its seal, lets people act, and puts it back. A process that runs has read
     the newer seal. Processes that start later know of the break too."""
     trail = trail_of(engine)
-    await acts(engine, 2, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 2, trail)
     kept = await keep(engine)
-    await acts(engine, 2, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 2, trail)
 
     await put_back(engine, kept)
     await judge(engine, trail)
@@ -71,11 +75,9 @@ async def test_an_older_trail_is_noticed_after_others_have_written_on(engine: En
     """Somebody puts an older trail back. Before this process looks, another one has started, and has sealed
     as many new entries. The entry that this process knows is not among them."""
     trail, other = trail_of(engine), trail_of(engine)
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
     kept = await keep(engine)
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
 
     await put_back(engine, kept)
     await acts(engine, 2, other)
@@ -88,8 +90,7 @@ async def test_an_older_trail_is_noticed_after_others_have_written_on(engine: En
 async def test_a_trail_that_is_gone_is_a_break(engine: Engine) -> None:
     """Somebody removes the trail with its seal while a process runs."""
     trail = trail_of(engine)
-    await acts(engine, 2, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 2, trail)
 
     await put_back(engine, Kept([], {"number": "0"}))
     await judge(engine, trail)
@@ -129,11 +130,9 @@ async def test_a_store_that_lost_writes_is_no_break(engine: Engine) -> None:
         )
         for _ in range(2)
     )
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
     kept = await keep(engine)
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
     await other.seal()
     newest = (await rows(engine))[-1][1]["hash"]
 
@@ -158,11 +157,9 @@ async def test_a_store_that_lost_writes_long_ago_explains_nothing(engine: Engine
         AuditLimits(),
         lambda: DataLoss(NOON_MS - 120_000, NOON_MS - 120_000),
     )
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
     kept = await keep(engine)
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
 
     await put_back(engine, kept)
     await judge(engine, trail)
@@ -204,8 +201,7 @@ async def test_a_seal_does_not_end_while_nobody_acts(engine: Engine) -> None:
     """Nobody acts for longer than entries are kept. The process that runs keeps the seal, so no trail is
     called changed."""
     trail = trail_of(engine, days=1)
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
     for _ in range(6):
         engine.passes(12 * 3_600)
         await judge(engine, trail)
@@ -221,8 +217,7 @@ async def test_a_store_that_lost_everything_is_no_break(engine: Engine) -> None:
     trail = AuditTrail(
         engine.connections, engine.keys, engine.clock, AuditLimits(), lambda: losses[-1] if losses else None
     )
-    await acts(engine, 1, trail)
-    await trail.seal()
+    await acts_and_seals(engine, 1, trail)
 
     await put_back(engine, Kept([], {"number": "0"}))
     await engine.connections.commands.hset(engine.keys.named("links"), "task", "link")

@@ -97,6 +97,8 @@ export class World extends EventTarget {
     this.messages = found.messages;
     this.ephemerals = ephemerals.ephemerals;
     this.emit("messages");
+    // The open thread shows ephemeral messages too, and may have been read before them.
+    this.emit("thread");
   }
 
   async readThread() {
