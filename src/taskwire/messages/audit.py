@@ -52,7 +52,8 @@ def exported() -> Message:
 
 def chain_is_broken(number: int, reason: str) -> str:
     """Say that somebody has changed the audit trail in the store."""
-    return f":warning: Entry {number} of this list is wrong: {reason}. Compare the list with Taskwire's log."
+    compare = "Compare it with Taskwire's log."
+    return f":warning: Somebody may have changed this list. Entry {number}: {reason}. {compare}"
 
 
 def _line(stored: StoredEntry) -> str:

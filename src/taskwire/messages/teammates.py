@@ -461,5 +461,5 @@ def files_changed(name: str, files: Sequence[str]) -> Message:
 
 def edited_after_passing_on(name: str, text: str) -> Message:
     """Say that a reply was changed after another person sent it to the agent. `text` is the new text."""
-    words = f"{escape_line(name, 60)} has changed this, but the agent gets the old text."
+    words = f"The agent gets the old text, not {escape_line(name, 60)}'s new one:"
     return question(words, text, [])
