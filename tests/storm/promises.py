@@ -117,7 +117,8 @@ class Promises:
         """Return how often the bot has said that it restarts a broken workspace. A restart begins with a
         stop, for which nobody has asked."""
         said = (str(each.body.get("text", "")) for each in self.slack.backend.ephemerals)
-        return sum(text.lower().startswith(f"retrying *{prompt}*") for text in said)
+        name = prompt.partition("\n")[0]
+        return sum(text.lower().startswith(f"retrying *{name}*") for text in said)
 
     def _judge_input(
         self,
