@@ -188,7 +188,7 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
         "people.\n"
         "Ask a Coder administrator to give it that role.\n"
         "WRONG Coder tasks This Coder has no Tasks.\n"
-        "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.\n"
+        "Taskwire needs Coder 2.28 to 2.36.\n"
         "WRONG Templates No template for tasks has the name in TASKWIRE_TEMPLATE.\n"
         "There is: tasks-docker."
     )
@@ -337,16 +337,16 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
     _, fine = await doctor(place, CODER_SESSION_TOKEN=enough)
 
     assert select_findings(said, "Coder token", "Coder account", "Coder tasks", "Templates") == (
-        "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes: without workspace:read, "
+        "WRONG Coder token The token in CODER_SESSION_TOKEN has too few scopes. Without workspace:read, "
         "organization:read, template:use, task:create, workspace:create, workspace:update, "
         "workspace:application_connect, task:update, workspace:ssh, workspace:stop, workspace:start, "
-        "task:delete, workspace:delete Taskwire cannot: list and show tasks; show what an agent reported and "
-        "why a build failed; create tasks for people; read the log of a running agent; send replies to "
-        "agents; pause tasks; resume tasks; edit prompts; delete tasks.\n"
+        "task:delete, workspace:delete, Taskwire can't do this: list and show tasks; show what an agent "
+        "reported and why a build failed; create tasks for people; read the log of a running agent; send "
+        "replies to agents; pause tasks; resume tasks; edit prompts; delete tasks.\n"
         "Make a new token with the scopes in the README, from an account with the role Owner."
     )
     assert (
-        "too few scopes: without api_key:read Taskwire cannot know when its token ends."
+        "too few scopes. Without api_key:read, Taskwire can't know when its token ends."
         in select_findings(blind, "Coder token")
     )
     assert select_findings(fine, "Coder token").startswith("ok Coder token It is good until ")

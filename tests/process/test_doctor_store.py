@@ -144,7 +144,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
     code, said = await doctor(place)
 
     assert select_findings(said, "Versions").startswith(
-        "WRONG Versions 1 queue waits for another version of Taskwire: this one can't read its next job. "
+        "WRONG Versions 1 queue waits for another version of Taskwire: I can't read its next job. "
         "Start the newest version "
     )
     assert code == 1

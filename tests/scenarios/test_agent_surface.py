@@ -94,7 +94,7 @@ async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface:
     assert surface.task("fix-the-login").status == "active"
     assert surface.bob.reads() == [
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
     surface.task("fix-the-login").becomes("complete", "Done")
     await surface.polls()

@@ -231,7 +231,7 @@ async def test_the_menu_can_be_used_again_after_a_choice_was_refused(world: Worl
     assert len({before, after_refusal, menu_id(world, thread)}) == 3
     assert world.bob.reads() == [
         f"*{TITLE}* belongs to Alice, so you can't mute it. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
     assert world.alice.reads() == [
         f"Muted: I call nobody about *{TITLE}*, not even its watchers. Its messages still come.\n[Undo]"

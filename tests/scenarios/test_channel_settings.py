@@ -26,8 +26,8 @@ DIALOG = (
 )
 OWN = (
     "When a task needs me, call me: {calls}\n"
-    "Do not call me from: {begins}\n"
-    "Call me again from: {ends}\n"
+    "Quiet hours begin: {begins}\n"
+    "Quiet hours end: {ends}\n"
     "Times are in your time zone. Threads still get every message.\n"
 )
 USUAL = OWN.format(calls="By a mention in the thread", begins="No quiet hours", ends="Not set")
@@ -333,7 +333,7 @@ async def test_a_reply_to_a_paused_task_waits_where_the_channel_says_so(world: W
     assert (asked, status) == (["Paused. 2 replies wait.\n[Resume and send] [Drop them]"], "paused")
     assert task.inputs == ["use main", "and add a test"]
     assert [thread.receipt(ts) for ts in (first, second)] == [["white_check_mark"]] * 2
-    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert "Resumed. The agent gets the waiting replies." in thread.all_messages()
     assert world.alice.reads() == []
     thread.new_messages()
 
@@ -365,7 +365,7 @@ async def test_replies_that_wait_go_on_when_somebody_resumes_the_task_in_coder(w
         ["hourglass_flowing_sand"],
     )
     assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
-    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert "Resumed. The agent gets the waiting replies." in thread.all_messages()
     thread.new_messages()
 
 
@@ -415,8 +415,8 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
     await world.alice.types("/task settings", "quiet")
 
     assert world.alice.dialog() == (
-        f"[Settings]\nOne of us is not in <#{quiet.id}>, so nothing was changed. Join it and invite me, or "
-        f"use another channel.\nFor you, everywhere:\n{USUAL}[Save]"
+        f"[Settings]\nOne of us is not in <#{quiet.id}>, so you can't change its settings. Join it and "
+        f"invite me.\nFor you, everywhere:\n{USUAL}[Save]"
     )
 
 
@@ -430,8 +430,7 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
     await world.alice.types("/task settings")
 
     assert world.bob.reads() == [
-        f"One of us is not in {place(world)}, so nothing was changed. Join it and invite me, or use another "
-        "channel."
+        f"One of us is not in {place(world)}, so you can't change its settings. Join it and invite me."
     ]
     assert world.alice.dialog() == dialog(world)
 
@@ -450,7 +449,9 @@ async def test_a_message_offers_the_dialog(world: World) -> None:
 
     assert offered == ["Open the settings?\n[Settings]"]
     assert shown == f"[Settings]\nFor you, everywhere:\n{USUAL}[Save]"
-    assert world.alice.reads() == ["Saved. I call you in each task's thread and by direct message."]
+    assert world.alice.reads() == [
+        "Saved. When a task needs you, I mention you in its thread and send you a direct message."
+    ]
 
 
 async def test_settings_that_are_saved_twice_by_slack_are_saved_once(world: World) -> None:

@@ -234,7 +234,7 @@ async def test_only_people_who_may_steer_follow(world: World) -> None:
 
     assert world.bob.reads() == [
         "*Fix the login* belongs to Alice, so you can't follow its agent. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
     assert thread.new_messages() == []
 

@@ -45,7 +45,7 @@ async def test_resume_and_send(world: World) -> None:
 
     assert task.inputs == ["first", "second"]
     assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
-    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert "Resumed. The agent gets the waiting replies." in thread.all_messages()
     assert world.alice.reads() == []
 
 
@@ -60,7 +60,7 @@ async def test_drop_them(world: World) -> None:
 
     task = world.task("fix-the-login")
     assert (task.status, task.inputs) == ("paused", [])
-    assert "Paused. What waited was dropped." in thread.all_messages()
+    assert "Paused. The waiting replies were dropped." in thread.all_messages()
     assert thread.new_messages() == ["Dropped 2 replies:\n| use <main> & go\n| \n| ask @Bob, @Taskwire"]
     assert [thread.receipt(reply) for reply in replies] == [[], []]
 
@@ -93,7 +93,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
         == [
             (
                 "*Fix the login* belongs to Alice, so you can't decide about its replies. "
-                "Ask Alice to let you: `!share @Bob` in its thread."
+                "Alice can let you, with `!share @Bob` in its thread."
             )
         ]
         * 2

@@ -26,7 +26,7 @@ QUIET = "[New task]\nNothing needs you right now."
 
 
 # The end of every tab, unless the person has changed their preferences.
-USUAL_CALLS = "\n---\nI call you in each task's thread. [Change]"
+USUAL_CALLS = "\n---\nWhen a task needs you, I mention you in its thread. [Change]"
 
 
 def tasks_in(home: str) -> str:

@@ -193,7 +193,7 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
 
     assert world.bob.reads() == [
         "*Fix it* belongs to Alice, so you can't change which replies its agent gets. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
 
 

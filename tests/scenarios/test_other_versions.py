@@ -91,7 +91,7 @@ async def test_people_who_wait_for_a_newer_version_are_told_once(world: World) -
     )
     (told,) = direct_messages(world, "bob")
     assert told.startswith(
-        ":warning: 1 queue waits for another version of Taskwire: this one can't read its next job. "
+        ":warning: 1 queue waits for another version of Taskwire: I can't read its next job. "
         "Start the newest version "
     )
     await switch_to_newer_version(world, to_coder(link))

@@ -375,7 +375,7 @@ async def test_the_fallback_may_snooze_and_others_may_not(world: World) -> None:
     await world.passes(HOURS + 1)
 
     assert refused == [
-        f"*{TITLE}* belongs to Alice, so you can't delay its reminder. Ask Alice to let you: "
+        f"*{TITLE}* belongs to Alice, so you can't delay its reminder. Alice can let you, with "
         "`!share @Carol` in its thread."
     ]
     assert thread.new_messages() == [escalation(f"<@{world.bob.id}>", "3 h")]

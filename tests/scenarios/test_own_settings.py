@@ -23,7 +23,10 @@ async def test_the_dialog_has_a_persons_own_settings_too(world: World) -> None:
     await world.bob.types("/task settings")
 
     own = USUAL.replace("By a mention in the thread", "By a direct message")
-    assert told == [f"Saved the settings of {place(world)}, and your own. I call you by direct message."]
+    assert told == [
+        f"Saved the settings of {place(world)}, and your own. When a task needs you, I send you "
+        "a direct message."
+    ]
     assert world.alice.dialog() == dialog(world, template="Big ones", own=own)
     assert world.bob.dialog() == dialog(world, template="Big ones")
 
@@ -36,7 +39,7 @@ async def test_nothing_is_said_of_settings_of_the_channel_that_did_not_change(wo
 
     await world.alice.saves()
 
-    assert world.alice.reads() == ["Saved. I call you by direct message."]
+    assert world.alice.reads() == ["Saved. When a task needs you, I send you a direct message."]
 
 
 async def test_a_dialog_that_changes_nothing_says_so(world: World) -> None:
@@ -70,8 +73,8 @@ async def test_quiet_hours_need_an_end(world: World) -> None:
     assert same == {"person.quiet_until": "Choose another hour: your quiet hours begin at this one."}
     assert saved == {}
     assert world.alice.reads() == [
-        "Saved. I call you in each task's thread, but not from 22:00 to 07:00. At 07:00, I send you a "
-        "summary by direct message."
+        "Saved. When a task needs you, I mention you in its thread, but not from 22:00 to 07:00. At "
+        "07:00, I send you a summary by direct message."
     ]
 
 

@@ -446,7 +446,9 @@ async def test_nobody_else_can_pass_it_on(world: World) -> None:
         await person.presses_made_up("teammate.send", f"{link} reply:{reply}")
     await carol.presses_made_up("teammate.ask", f"{link} reply:{reply}")
 
-    refused = f"*{TITLE}* belongs to Alice, so you can't pass replies on to its agent. Ask Alice to let you: "
+    refused = (
+        f"*{TITLE}* belongs to Alice, so you can't pass replies on to its agent. Alice can let you, with "
+    )
     assert world.bob.reads() == [f"{refused}`!share @Bob` in its thread."]
     assert carol.reads() == [
         f"{refused}`!share @Carol` in its thread.",

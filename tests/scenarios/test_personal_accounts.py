@@ -277,7 +277,7 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
     assert personal.bob.reads() == [
         "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]",
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Ask Alice to let you: `!share @Bob` in its thread.",
+        "Alice can let you, with `!share @Bob` in its thread.",
     ]
     assert task.inputs == []
     assert task.status == "active"

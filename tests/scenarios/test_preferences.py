@@ -14,8 +14,8 @@ from .world import CARD_SECONDS, SETTLE_SECONDS, World
 DIALOG = (
     "[Your settings]\n"
     "When a task needs me, call me: {calls}\n"
-    "Do not call me from: {begins}\n"
-    "Call me again from: {ends}\n"
+    "Quiet hours begin: {begins}\n"
+    "Quiet hours end: {ends}\n"
     "Times are in your time zone. Threads still get every message.\n"
     "[Save]"
 )
@@ -71,13 +71,13 @@ async def test_preferences_are_changed_in_home(world: World) -> None:
     changed = world.alice.home()
     await world.alice.presses_in_home("Change")
 
-    assert usual.endswith("\n---\nI call you in each task's thread. [Change]")
+    assert usual.endswith("\n---\nWhen a task needs you, I mention you in its thread. [Change]")
     assert dialog == DIALOG.format(
         calls="By a mention in the thread", begins="No quiet hours", ends="Not set"
     )
     assert changed.endswith(
-        "\n---\nI call you in each task's thread and by direct message, but not from 22:00 to 07:00. At "
-        "07:00, I send you a summary by direct message. [Change]"
+        "\n---\nWhen a task needs you, I mention you in its thread and send you a direct message, but not "
+        "from 22:00 to 07:00. At 07:00, I send you a summary by direct message. [Change]"
     )
     assert world.alice.dialog() == DIALOG.format(
         calls="By a mention and a direct message", begins="22:00", ends="07:00"

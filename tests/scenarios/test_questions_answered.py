@@ -78,7 +78,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     assert offers(thread) == []
     await comes_up(world)
     await comes_up(world)
-    sent = "Resumed: what waited goes to the agent."
+    sent = "Resumed. The agent gets the waiting replies."
     line = sent if resumes is resumes_in_coder else "Paused by Alice, resumed by Alice."
     assert said(world, thread)[0] == line
     assert world.task("fix-the-login").inputs == ["first", "second"]
@@ -144,7 +144,7 @@ async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: W
 
     assert refused == ["I could not resume *Fix the login*. Coder said: No capacity."]
     assert question[0] in left
-    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert "Resumed. The agent gets the waiting replies." in thread.all_messages()
     await comes_up(world)
     thread.new_messages()
     world.alice.reads()
@@ -310,7 +310,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
     await world.passes(seconds=3)
 
     assert [each for each in thread.all_messages() if each not in ("first", "second", "!pause")] == [
-        "What waited goes to the agent, before the newer reply.",
+        "The agent gets the waiting replies, then the newer one.",
         "These 2 replies were not delivered: I could not resume the task. Coder said: No capacity.\n"
         "> first\n"
         "> second\n"
@@ -423,12 +423,12 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     task = min(world.coder.tasks, key=lambda each: each.row.created_at)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     edit = world.alice.reads()
-    await world.alice.presses("Stop, then edit")
+    await world.alice.presses("Stop and edit")
     await world.passes(seconds=4)
 
     assert another[0].endswith("[Create another]")
     assert created == ("Creating another one.\n> fix it")
-    assert edit[0].endswith("[Stop, then edit]")
+    assert edit[0].endswith("[Stop and edit]")
     assert world.alice.sees() == ("*Fix it* has a new prompt. The agent reads it when the task is resumed.")
     assert world.alice.reads() == []
     assert len(world.cards()) == 1
@@ -445,7 +445,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
     world.coder.plan_fault("*", server_error(), times=None)
-    await world.alice.presses("Stop, then edit")
+    await world.alice.presses("Stop and edit")
     await world.bob.clicks(thread, "Mute")
     await world.passes(seconds=2)
     await world.passes(seconds=4)
@@ -468,14 +468,14 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """A person presses *Stop, then edit* so late that the bot no longer has the new prompt. "This button
+    """A person presses *Stop and edit* so late that the bot no longer has the new prompt. "This button
     has expired" replaces the question."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
     await world.forgets()
 
-    await world.alice.presses("Stop, then edit")
+    await world.alice.presses("Stop and edit")
     await world.passes(seconds=4)
 
     assert world.alice.sees() == "This button is too old. Write your request again."

@@ -143,7 +143,8 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
     await world.alice.types("/task pause fix-it")
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
+        "*Fix it* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its "
+        "thread."
     ]
     assert [said.split(".")[0] for said in world.alice.reads()] == ["Pausing *Fix it*"]
 
@@ -311,7 +312,7 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["command", "reply"])
 async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: str) -> None:
-    """Bob has a share in Alice's task, and presses *Stop, then edit*. Coder fails at first, and Alice
+    """Bob has a share in Alice's task, and presses *Stop and edit*. Coder fails at first, and Alice
     ends the share meanwhile. So the bot does not change the prompt, and refuses Bob."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task share {task.name} <@{world.bob.id}>")
@@ -321,7 +322,7 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
     world.bob.reads()
     world.coder.plan_fault("tasks.pause", faults.server_error(), times=2)
 
-    await world.bob.presses("Stop, then edit")
+    await world.bob.presses("Stop and edit")
     if way == "command":
         await world.alice.types(f"/task unshare {task.name} <@{world.bob.id}>")
     else:
@@ -333,7 +334,7 @@ async def test_the_end_of_a_share_goes_ahead_of_what_waits(world: World, way: st
     assert task.prompt == PROMPT
     assert world.bob.reads() == []
     assert world.bob.sees() == (
-        "*Fix the login* belongs to Alice, so you can't edit its prompt. Ask Alice to let you: "
+        "*Fix the login* belongs to Alice, so you can't edit its prompt. Alice can let you, with "
         "`!share @Bob` in its thread."
     )
     thread.new_messages()

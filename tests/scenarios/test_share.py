@@ -12,7 +12,7 @@ from .world import World
 
 ONLY_ALICE = f"Only you can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
-    f"*{TITLE}* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
+    f"*{TITLE}* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread."
 )
 LET_STEER = (
     f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "

@@ -13,7 +13,7 @@ from .test_share import LET_STEER_NO_LONGER, NOT_BOBS, ONLY_ALICE, ONLY_YOU_NOW,
 from .world import World
 
 NOT_EDITED = (
-    f"*{TITLE}* belongs to Alice, so you can't edit its prompt. Ask Alice to let you: `!share @Bob` in its "
+    f"*{TITLE}* belongs to Alice, so you can't edit its prompt. Alice can let you, with `!share @Bob` in its "
     "thread."
 )
 SEVERAL = (

@@ -102,16 +102,16 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
 async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     """A person edits the prompt of a running task, but Coder allows this only for a paused task. The bot
-    offers *Stop, then edit*. After the press, the task is paused and has the new prompt."""
+    offers *Stop and edit*. After the press, the task is paused and has the new prompt."""
     thread = await started(world)
     task = world.task("fix-it")
 
     await world.alice.types(f"/task edit {task.name} fix that instead")
 
     assert task.prompt == "fix it"
-    assert world.alice.reads() == ["*Fix it* is running. Stop it to edit the prompt?\n[Stop, then edit]"]
+    assert world.alice.reads() == ["*Fix it* is running. Stop it to edit the prompt?\n[Stop and edit]"]
 
-    await world.alice.presses("Stop, then edit")
+    await world.alice.presses("Stop and edit")
     await world.passes(seconds=4)
     await world.polls()
 
@@ -125,14 +125,14 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """A person presses *Stop, then edit*, and the workspace stops slowly. The bot tells the person that
+    """A person presses *Stop and edit*, and the workspace stops slowly. The bot tells the person that
     the edit waits. When the workspace has stopped, the bot changes the prompt."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task edit {task.name} fix that")
     [asked] = world.alice.reads()
-    await world.alice.presses("Stop, then edit")
+    await world.alice.presses("Stop and edit")
     waits = world.alice.sees()
 
     for _ in range(5):

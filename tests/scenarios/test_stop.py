@@ -102,7 +102,7 @@ async def test_the_line_about_a_pause_also_tells_that_the_replies_were_dropped(w
     await world.passes(seconds=5)
     await world.polls()
 
-    assert dropped == ["Paused. What waited was dropped.", "Dropped 1 reply:\n| use main"]
+    assert dropped == ["Paused. The waiting replies were dropped.", "Dropped 1 reply:\n| use main"]
     assert thread.all_messages()[-2:] == [
         "Paused by Alice. A reply resumes it.",
         "Dropped 1 reply:\n| use main",
@@ -128,7 +128,7 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
 
     assert resumed == "Paused by Alice, then resumed. 1 reply waits.\n[Resume and send] [Drop the reply]"
     assert task.inputs == ["use main"]
-    assert thread.all_messages()[-1] == "Resumed: what waited goes to the agent."
+    assert thread.all_messages()[-1] == "Resumed. The agent gets the waiting replies."
     assert world.alice.reads() == ["*Fix the login* is already running."]
 
 
@@ -184,7 +184,7 @@ async def test_a_word_that_was_meant_as_text_is_sent_in_its_place(world: World) 
     await world.alice.replies(thread, "then test")
     await comes_up(world)
 
-    assert "What waited goes to the agent, before the newer reply." in thread.all_messages()
+    assert "The agent gets the waiting replies, then the newer one." in thread.all_messages()
     assert task.inputs == ["use main", "wait", "then test"]
     assert thread.receipt(word) == ["white_check_mark"]
     world.alice.reads()
@@ -424,7 +424,7 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
     assert task.status == "active"
     assert world.bob.reads() == [
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
 
 

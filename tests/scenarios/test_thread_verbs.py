@@ -165,7 +165,7 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. Save the new prompt, then choose *Stop, then edit*.\n[Edit prompt]"
+        "*Fix the login* is running. Save the new prompt, then choose *Stop and edit*.\n[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 
@@ -283,7 +283,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
     assert (task.status, task.inputs, thread.new_messages()) == ("active", [], [])
     owners, let_me = (
         "Ask Alice, or a Taskwire administrator.",
-        "Ask Alice to let you: `!share @Bob` in its thread.",
+        "Alice can let you, with `!share @Bob` in its thread.",
     )
     assert world.bob.reads() == [
         f"*Fix the login* belongs to Alice, so you can't {act}"

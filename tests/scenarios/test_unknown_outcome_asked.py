@@ -66,7 +66,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
 
     assert refusal == [
         "*Fix the login* belongs to Alice, so you can't decide about its replies. "
-        "Ask Alice to let you: `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread."
     ]
     assert (before, task.inputs) == ([], [])
 

@@ -14,7 +14,7 @@ TOO_FAST = (
     "I take 10 requests a minute, so I skipped the rest. Try again in a minute. The agents still get replies."
 )
 NOT_YOURS = (
-    "*Fix the login* belongs to Alice, so you can't {}. Ask Alice to let you: `!share @Bob` in its thread."
+    "*Fix the login* belongs to Alice, so you can't {}. Alice can let you, with `!share @Bob` in its thread."
 )
 
 

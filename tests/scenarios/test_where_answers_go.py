@@ -92,7 +92,7 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
 
 
 REFUSED = (
-    "*Fix it* belongs to Alice, so you can't resume it. Ask Alice to let you: `!share @Bob` in its thread."
+    "*Fix it* belongs to Alice, so you can't resume it. Alice can let you, with `!share @Bob` in its thread."
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 from .world import World
 
 PASS_ON = "Reply in its thread; you can then ask Alice to pass it on."
-LET_ME = "Ask Alice to let you: `!share @Bob` in its thread."
+LET_ME = "Alice can let you, with `!share @Bob` in its thread."
 
 
 @pytest.mark.parametrize(

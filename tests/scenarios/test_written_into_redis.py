@@ -12,7 +12,9 @@ from .versions import append_stored_job, link_of
 from .waiting import a_waiting_agent
 from .world import World
 
-ALICES = "*Fix it* belongs to Alice, so you can't stop it. Ask Alice to let you: `!share @Bob` in its thread."
+ALICES = (
+    "*Fix it* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread."
+)
 
 
 async def _accounts(world: World) -> list[str]:

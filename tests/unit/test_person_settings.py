@@ -97,8 +97,8 @@ def test_the_fields_show_what_is_set(settings: PersonSettings) -> None:
 def test_what_is_set_is_said_in_one_sentence() -> None:
     """A person's settings become one sentence. The Home tab shows this sentence."""
     assert describe_settings(NIGHT) == (
-        "I call you in each task's thread, but not from 22:00 to 07:00. At 07:00, I send you a summary by "
-        "direct message."
+        "When a task needs you, I mention you in its thread, but not from 22:00 to 07:00. At 07:00, I "
+        "send you a summary by direct message."
     )
     assert describe_settings(PersonSettings(calls="nothing", quiet_from_hour=1, quiet_until_hour=2)) == (
         "I never call you."

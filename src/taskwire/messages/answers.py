@@ -334,7 +334,7 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
     stored.
     """
     words = f"{bold_title(link)} is running. Stop it to edit the prompt?"
-    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop, then edit", key)])
+    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop and edit", key)])
 
 
 def offer_edit_dialog(link: Link) -> Message:

@@ -426,9 +426,9 @@ def _stop_as_text_button(link: Link, job_id: str) -> Block:
 
 
 PAUSING, PAUSED = "Pausing", "Paused"
-HELD_DROPPED = "Paused. What waited was dropped."
-HELD_SENT = "Resumed: what waited goes to the agent."
-HELD_SENT_WITH_NEWER = "What waited goes to the agent, before the newer reply."
+HELD_DROPPED = "Paused. The waiting replies were dropped."
+HELD_SENT = "Resumed. The agent gets the waiting replies."
+HELD_SENT_WITH_NEWER = "The agent gets the waiting replies, then the newer one."
 NOTHING_HELD = "Nothing waits any more."
 DECIDED_ARRIVED = "Decided: the agent got it."
 DECIDED_UNSENT = "Not sent."
@@ -502,7 +502,7 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
-    words = f"{bold_title(link)} is running. Save the new prompt, then choose *Stop, then edit*."
+    words = f"{bold_title(link)} is running. Save the new prompt, then choose *Stop and edit*."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 

@@ -57,7 +57,10 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
         reply = "Mention me in a reply" if link.is_mention_only else "Reply"
         return (sentence, f"{reply} in its thread; you can then ask {owner} to pass it on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
-    return (sentence, f"Ask {owner} to let you: `!share @{shared_with}` in its thread.")
+    return (
+        sentence,
+        f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread.",
+    )
 
 
 def not_owner_in_coder(link: Link) -> Refusal:

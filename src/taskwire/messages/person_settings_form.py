@@ -22,9 +22,9 @@ _CALL_LABELS: dict[CallPlace, str] = {
     "nothing": "Not at all",
 }
 _CALL_SENTENCES: dict[CallPlace, str] = {
-    "thread": "I call you in each task's thread",
-    "direct": "I call you by direct message",
-    "both": "I call you in each task's thread and by direct message",
+    "thread": "When a task needs you, I mention you in its thread",
+    "direct": "When a task needs you, I send you a direct message",
+    "both": "When a task needs you, I mention you in its thread and send you a direct message",
     "nothing": "I never call you",
 }
 
@@ -46,13 +46,13 @@ def person_fields(settings: PersonSettings) -> list[Block]:
         _menu(PersonField.CALLS, "When a task needs me, call me", _CALL_LABELS, settings.calls),
         _menu(
             PersonField.QUIET_FROM,
-            "Do not call me from",
+            "Quiet hours begin",
             starts,
             _NO_QUIET_HOURS if begins is None else f"{begins}",
         ),
         _menu(
             PersonField.QUIET_UNTIL,
-            "Call me again from",
+            "Quiet hours end",
             endings,
             _NO_QUIET_HOURS if ends is None else f"{ends}",
         ),

@@ -260,6 +260,11 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     )
 
 
+def not_in_channel_with_settings(channel: str) -> Refusal:
+    """Say that the person or the bot is not in the channel, so the person can't change its settings."""
+    return (f"One of us is not in <#{channel}>, so you can't change its settings.", "Join it and invite me.")
+
+
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     """Say that the person can see no task of this name. `near` are similar names."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows the ones you can see."

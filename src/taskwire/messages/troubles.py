@@ -18,7 +18,7 @@ NO_READABLE_VERSION = (
     "that version, then gave the jobs up and told the people who wait for them. `taskwire doctor "
     "--dead-letters` lists them; a newer version can send them again."
 )
-NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
+NO_TASKS = ("This Coder has no Tasks.", "Taskwire needs Coder 2.28 to 2.36.")
 
 
 def account_not_owner(username: str) -> Refusal:
@@ -43,7 +43,7 @@ def account_lacks_rights(username: str, missing: Sequence[str], features: Sequen
     wanted = ["the role User Admin"] if "user:read" in missing else []
     wanted += [f"a role of its organization with {', '.join(in_organization)}"] if in_organization else []
     return (
-        f"The Coder account {username} has too few rights: without {', '.join(missing)} {_cannot(features)}.",
+        f"The Coder account {username} has too few rights. {_cannot(missing, features)}",
         f"Give it {' and '.join(wanted)}, or the role Owner.",
     )
 
@@ -58,15 +58,15 @@ def account_without_agents(username: str) -> Refusal:
 
 def token_lacks_scopes(missing: Sequence[str], features: Sequence[str]) -> Refusal:
     """Say that our token lacks these scopes, and what Taskwire cannot do without them."""
-    lacking = f"has too few scopes: without {', '.join(missing)} {_cannot(features)}."
     return (
-        f"The token in CODER_SESSION_TOKEN {lacking}",
+        f"The token in CODER_SESSION_TOKEN has too few scopes. {_cannot(missing, features)}",
         "Make a new token with the scopes in the README, from an account with the role Owner.",
     )
 
 
-def _cannot(features: Sequence[str]) -> str:
-    return f"Taskwire cannot{':' if features[1:] else ''} {'; '.join(features)}"
+def _cannot(missing: Sequence[str], features: Sequence[str]) -> str:
+    several = "do this: " if features[1:] else ""
+    return f"Without {', '.join(missing)}, Taskwire can't {several}{'; '.join(features)}."
 
 
 def token_expires(at: datetime) -> Refusal:

@@ -220,4 +220,4 @@ async def require_member(people: People, requester: Requester) -> None:
     await people.get_profile(requester.person)
     channel = requester.channel
     if not channel or not await people.directory.is_member(requester.person, channel):
-        raise UserError(*refusals.not_in_channel(channel, "changed"), reason="place")
+        raise UserError(*refusals.not_in_channel_with_settings(channel), reason="place")

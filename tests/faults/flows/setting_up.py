@@ -53,6 +53,7 @@ class SettingUp(Direct):
         assert [kind for kind, _ in self.new_directs(actor)] == ["call"]
         self.told_at_most(
             actor,
-            f"Saved the settings of <#{actor.channel}>, and your own. I call you by direct message.",
+            f"Saved the settings of <#{actor.channel}>, and your own. When a task needs you, I send you a "
+            "direct message.",
             wishes=[f"saving the settings of <#{actor.channel}>", "what you asked for"],
         )
