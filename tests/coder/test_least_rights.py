@@ -273,14 +273,14 @@ async def test_doctor_names_what_fails_and_what_to_grant() -> None:
     assert (custom.state, custom.says) == ("ok", "It is bot, whose roles suffice.")
     assert (without.says, without.hint) == (
         "The Coder account bot has too few rights. Without workspace:stop, Taskwire can't pause tasks.",
-        "Give it a role of its organization with workspace:stop, or the role Owner.",
+        "Give it a role with workspace:stop in its organization, or the role Owner.",
     )
     assert (administrator.says, administrator.hint) == (
         "The Coder account bot has too few rights. Without workspace:application_connect, Taskwire "
         "can't do this: read the log of a running agent; send replies to agents.",
-        "Give it a role of its organization with workspace:application_connect, or the role Owner.",
+        "Give it a role with workspace:application_connect in its organization, or the role Owner.",
     )
-    assert user_admin.hint.startswith("Give it a role of its organization with task:read, workspace:read, ")
+    assert user_admin.hint.startswith("Give it a role with task:read, workspace:read, ")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,8 @@ async def test_doctor_names_what_fails_and_what_to_grant() -> None:
         (
             "custom",
             "wrong",
-            "The Coder account bot lacks the role Owner, and this Coder does not say what it can do.",
+            "The Coder account bot lacks the role Owner, and this Coder does not show the account's other "
+            "rights.",
         ),
     ],
 )

@@ -303,7 +303,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
     await bench.works(raising(AssertionError("not to be carried out")))
 
-    assert await bench.letters() == [("a", "I tried for a day")]
+    assert await bench.letters() == [("a", "every try failed for a day")]
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:

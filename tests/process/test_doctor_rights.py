@@ -25,7 +25,7 @@ async def test_a_custom_role_that_suffices_is_right_and_one_that_does_not_is_tol
     assert select_findings(said["less"], "Coder account") == (
         "WRONG Coder account The Coder account less has too few rights. Without workspace:delete, "
         "Taskwire can't delete tasks.\n"
-        "Give it a role of its organization with workspace:delete, or the role Owner."
+        "Give it a role with workspace:delete in its organization, or the role Owner."
     )
 
 

@@ -79,7 +79,7 @@ async def test_an_empty_answer_and_a_command_are_refused_in_the_dialog(world: Wo
     command = await world.alice.submits(prompt="!rm -rf .")
 
     assert empty == {"form.prompt": "Write your reply."}
-    assert command == {"form.prompt": "Agents run what begins with ! in their shell. Put a word before it."}
+    assert command == {"form.prompt": "Agents run what begins with ! as a shell command. Put a word first."}
     assert task.inputs == []
 
 

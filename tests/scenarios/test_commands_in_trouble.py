@@ -126,7 +126,8 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
         ),
         (
             faults.server_error("Route not found.", 404),
-            "This Coder had no Tasks for an hour, so stopping `loose` failed. Tell a Taskwire administrator: "
+            "Coder did not offer Tasks for an hour, so stopping `loose` failed. Tell a Taskwire "
+            "administrator: "
             "`taskwire doctor` says more.",
         ),
     ],

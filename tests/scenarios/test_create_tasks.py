@@ -75,7 +75,7 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create org=codr fix it",
-            "No organization `codr` has a template for tasks, so nothing was created.\n[Use coder]",
+            "There is no organization `codr` with templates for tasks, so nothing was created.\n[Use coder]",
         ),
         (
             "create template=<b><!here> fix it",
@@ -196,7 +196,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
     assert world.task("renamer").prompt == "fix it"
     assert thread.card().startswith("Starting: Fix it. ")
     assert world.alice.reads() == [
-        "`name=renamer` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
+        "Read as options: `name=renamer`. If it is text, write `/task create -- …`."
     ]
 
     await world.alice.runs("/task create -- fix it name=other")

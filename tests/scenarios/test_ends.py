@@ -181,10 +181,11 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
 
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
-        f"Stopping *{TITLE}* may have failed: I tried for a day. Look before you ask again. "
+        f"Stopping *{TITLE}* may have failed: every try failed for a day. Check the result before you ask "
+        "again. "
         "`taskwire doctor` tells Taskwire administrators more."
     ]
-    assert await world.dead_letters() == ["I tried for a day"]
+    assert await world.dead_letters() == ["every try failed for a day"]
     assert [text.partition(". ")[0] for text in thread.new_messages()] == [
         f"<@{world.alice.id}> Stuck: {TITLE}"
     ]

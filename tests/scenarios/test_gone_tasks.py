@@ -31,7 +31,7 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
     assert thread.new_messages() == [GONE]
     assert (await card(world, thread)).startswith(
         f"Gone: {TITLE}. This task is no longer in Coder, so no agent gets replies here. `/task create` "
-        "creates a new one."
+        "creates a new task."
     )
 
 

@@ -215,7 +215,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
     assert task.inputs == []
     assert thread.new_messages() == [
         ("The agent did not get these 2 replies:\n| first\n| \n| second"),
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]",
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
 

@@ -159,7 +159,7 @@ async def test_a_prompt_that_is_a_shell_command_is_refused(world: World, mark: s
     wrong = await world.alice.submits(prompt=f"{mark}rm -rf build")
 
     assert refused == [REFUSED]
-    assert list(wrong.values()) == ["Agents run what begins with ! in their shell. Put a word before it."]
+    assert list(wrong.values()) == ["Agents run what begins with ! as a shell command. Put a word first."]
     assert not world.coder.tasks
 
 
@@ -180,7 +180,7 @@ async def test_a_prompt_is_not_edited_into_a_shell_command(world: World) -> None
     wrong = await world.alice.submits(prompt=f"{UNSEEN}!rm -rf build")
 
     assert world.alice.reads() == [REFUSED, REFUSED]
-    assert list(wrong.values()) == ["Agents run what begins with ! in their shell. Put a word before it."]
+    assert list(wrong.values()) == ["Agents run what begins with ! as a shell command. Put a word first."]
     assert task.prompt == "fix the login"
 
 

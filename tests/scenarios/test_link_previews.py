@@ -158,7 +158,7 @@ async def test_the_owner_moves_a_task_to_where_the_link_is(world: World) -> None
     assert shown(card).startswith("Working: Fix the login. Reading the code.")
     assert thread.new_messages() == [
         "The agent did not get this reply:\n| use main",
-        f"The task has a <{where}|new thread>. Replies here are not sent there.",
+        f"The task has a <{where}|new thread>. Replies here reach no agent.",
     ]
     assert where in thread.card()
     assert world.alice.reads() == []

@@ -16,7 +16,7 @@ HAS_TASK = (
     "its agent."
 )
 CHANGED = (
-    "That message was changed after your reaction, so nothing was created. To make a task of it, remove "
+    "That message was edited after your reaction, so nothing was created. To make a task of it, remove "
     "your reaction and add it again."
 )
 

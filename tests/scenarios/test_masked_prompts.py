@@ -63,7 +63,7 @@ async def test_a_mask_does_not_replace_a_secret(world: World) -> None:
 
     assert kept == PROMPT
     assert refused == [
-        "Nothing was changed: `•••` hides a secret of the prompt, which would be lost. Write the secret "
+        "Nothing was changed: `•••` hides a secret, and the secret would be lost. Write the secret "
         "there, leave that part out, or ask Alice to edit the prompt."
     ]
     assert world.task("push").prompt == "Bob wrote:\n> push it without"

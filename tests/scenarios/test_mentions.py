@@ -62,9 +62,7 @@ async def test_a_mention_takes_the_options_of_create(world: World) -> None:
     await world.alice.mentions("fix that name=two")
 
     assert [(world.task(name).prompt) for name in ("one", "two")] == ["fix it", "fix that"]
-    assert world.alice.reads() == [
-        "`name=two` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
-    ]
+    assert world.alice.reads() == ["Read as options: `name=two`. If it is text, write `/task create -- …`."]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +190,7 @@ async def test_the_button_is_for_people_who_may_steer(world: World) -> None:
     await world.passes(CARD_SECONDS)
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to Alice, so you can't change which replies its agent gets. "
+        "*Fix it* belongs to Alice, so you can't let its agent read every reply. "
         "Alice can let you, with `!share @Bob` in its thread."
     ]
 
@@ -218,7 +216,7 @@ async def test_only_the_owner_lets_the_agent_get_mentions_only(world: World) -> 
 
     assert allowed == ["Every reply in this thread goes to the agent now."]
     assert world.bob.reads() == [
-        "*Fix it* belongs to Alice, so you can't change which replies its agent gets. "
+        "*Fix it* belongs to Alice, so you can't limit its agent to mentions. "
         "Ask Alice, or a Taskwire administrator."
     ]
     assert task.inputs == ["the one for admins"]

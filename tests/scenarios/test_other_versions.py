@@ -126,7 +126,7 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     ) in thread.new_messages()
     assert [why.partition(": ")[0] for why in await world.dead_letters()] == ["it cannot be read"]
     assert direct_messages(world, "bob")[-1].startswith(
-        ":warning: Another version of Taskwire wrote jobs that I cannot read into my data store. I waited"
+        ":warning: My data store has jobs of another version of Taskwire, which I cannot read. I waited"
     )
     await world.alice.clicks(thread, "Try again")
     await world.polls()
@@ -195,7 +195,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     assert any(said.startswith("I could not read a request here for a week") for said in given_up)
     assert len(await world.dead_letters()) == 2
     assert direct_messages(world, "bob")[-1].startswith(
-        ":warning: Another version of Taskwire wrote jobs that I"
+        ":warning: My data store has jobs of another version of Taskwire"
     )
     world.errors.clear()
 

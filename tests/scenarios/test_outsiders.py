@@ -12,8 +12,8 @@ OUTSIDERS = (
     "says, but not write to it. `/task attach {1}` in another channel moves the task."
 )
 TO_ADMINISTRATORS = (
-    ":warning: The channel {} is shared with another company and has threads of tasks: its people read what "
-    "agents say there. I told the tasks' owners. If you want that, add the channel to "
+    ":warning: The channel {} is shared with another company and has threads of tasks: people of that "
+    "company read what agents say there. I told the tasks' owners. To allow this, add the channel to "
     "TASKWIRE_SHARED_CHANNELS."
 )
 

@@ -15,7 +15,7 @@ from .world import World
 OFFERED = "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]"
 WAS_ASKED = "Alice was asked to pass it on."
 WAS_PASSED = "Alice passed it on. The reaction on your reply shows when the agent has it."
-CHANGED = f"Bob has changed the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"
+CHANGED = f"Bob has edited the reply to the agent of *{TITLE}*, so nothing was sent yet. Pass this on?"
 PASSED = "Passed on. The reaction on Bob's reply shows when the agent has it."
 ASKED = f"Bob asks you to pass this on to the agent of *{TITLE}*"
 BUTTONS = "[Pass it on] [Always let Bob steer this] [Not now]"
@@ -326,7 +326,7 @@ async def test_a_reply_deleted_before_the_owner_is_asked_asks_nobody(world: Worl
 
     await world.bob.presses("Ask Alice to pass it on")
 
-    assert world.bob.reads() == ["Your reply was deleted or changed, so there is nothing to pass on."]
+    assert world.bob.reads() == ["Your reply was deleted or edited, so there is nothing to pass on."]
     assert world.alice.reads() == []
 
 
@@ -426,7 +426,7 @@ async def test_a_person_who_has_got_a_share_meanwhile_needs_nobody(world: World)
     await world.bob.presses("Ask Alice to pass it on")
     await world.passes(seconds=3)
 
-    assert world.bob.reads() == ["You can steer this task now, so your reply goes to its agent."]
+    assert world.bob.reads() == ["You can steer this task now: your reply goes to its agent."]
     assert task.inputs == ["Bob wrote:\n> please add a test"]
     assert world.alice.reads() == []
 
@@ -489,6 +489,6 @@ async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> No
     await world.alice.presses("Pass it on")
 
     assert world.alice.reads() == [
-        f"The thread of *{TITLE}* has no task any more. `/task list` shows the tasks you can see."
+        f"The former thread of *{TITLE}* has no task any more. `/task list` shows the tasks you can see."
     ]
     assert task.inputs == []

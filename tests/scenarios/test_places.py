@@ -65,7 +65,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
     await world.bob.presses_made_up("task.logs", link)
 
     assert world.bob.reads() == [
-        "The thread has no task any more. `/task list` shows the tasks you can see.",
+        "That thread has no task any more. `/task list` shows the tasks you can see.",
         UNKNOWN,
     ]
 

@@ -313,7 +313,9 @@ async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: Wor
     sent = [await world.letters().send_again(letter) for letter in letters]
     await world.passes(seconds=5)
 
-    assert said == ["These 2 replies were not delivered: I tried for a day.\n> first\n> second\n[Try again]"]
+    assert said == [
+        "These 2 replies were not delivered: every try failed for a day.\n> first\n> second\n[Try again]"
+    ]
     assert (len(letters), sent) == (2, ["already_handled"] * 2)
     assert task.inputs == ["first", "second"]
     world.errors.clear()

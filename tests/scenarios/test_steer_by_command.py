@@ -313,7 +313,7 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
     await world.alice.types(f"/task detach {task.name}")
 
     assert thread.new_messages() == [
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]"
     ]
     assert (await card(world, thread)).startswith("Detached: Fix it.")
     assert task.status == "active"

@@ -247,7 +247,7 @@ async def test_a_stop_of_a_teammate_that_is_passed_on_stops_the_task(world: Worl
         ":speech_balloon: Fix the login · Bob asks you to stop this task\nstop!\n[Stop it] [Not now]" in home
     )
     if place == "thread":
-        assert told == ["Passed on as a stop.", PAUSING]
+        assert told == ["Passed on: the task stops.", PAUSING]
     else:
         assert told[0].startswith("You passed this on (")
     assert world.bob.reads() == ["Alice passed it on."]
@@ -284,7 +284,7 @@ async def test_always_let_with_a_stop_stops_the_task_too(world: World) -> None:
     await world.passes(seconds=10)
 
     always = "From now on Bob can steer the task; `!unshare @Bob` ends that."
-    assert world.alice.reads() == [f"Passed on as a stop. {always}", PAUSING]
+    assert world.alice.reads() == [f"Passed on: the task stops. {always}", PAUSING]
     assert (task.status, task.inputs) == ("paused", [])
     assert (len(world.bob.hears()), world.bob.reads()) == (1, ["Alice passed it on."])
     assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
@@ -300,7 +300,7 @@ async def test_a_stop_of_somebody_who_may_steer_by_now_stops_the_task(world: Wor
     await world.polls()
     await world.passes(seconds=10)
 
-    assert world.bob.reads() == ["You can steer this task now, so the task stops.", PAUSING]
+    assert world.bob.reads() == ["You can steer this task now: your `stop` stops it.", PAUSING]
     assert (task.status, task.inputs) == ("paused", [])
     assert thread.new_messages() == ["Paused by Bob. A reply resumes it."]
     world.alice.reads(), world.bob.hears()

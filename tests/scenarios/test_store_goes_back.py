@@ -395,8 +395,9 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
     told = [str(message["text"]) for message in world.slack.messages(channel)]
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
-        ". Before I repeat later work, I check whether it was done. If I am silent in a newer thread, write "
-        "a reply there and I find its task. I call people again about tasks that were muted since then."
+        ". I check whether work from after that time was done before I repeat it. If I am silent in a newer "
+        "thread, write "
+        "a reply there and I find its task. I call people again about tasks that were muted after that time."
     ]
 
 

@@ -150,7 +150,7 @@ async def test_words_that_are_no_title_are_offered_as_a_prompt(world: World, wor
 
     await world.alice.types(f"/task {words}")
 
-    unknown = f"No task that you can see here is called `{title}`."
+    unknown = f"No task that you can see here fits `{title}`."
     if verb == "delete":
         assert (
             world.alice.dialog() == f"[Delete this task]\n{unknown} `/task list` shows the ones you can see."
@@ -199,7 +199,7 @@ async def test_words_in_the_middle_of_a_title_offer_its_task(world: World) -> No
     await world.alice.presses("Share")
 
     which = (
-        "No task that you can see here is called `base image`. Did you mean this one?\n"
+        "No task that you can see here fits `base image`. Did you mean this one?\n"
         f"•  Working: Update the base image <{address(base)}>"
     )
     assert asked == [f"{which}\n[Share]", f"{which}\n[Status]"]
@@ -223,7 +223,7 @@ async def test_a_text_after_words_of_a_title_is_shown_before_it_is_sent(world: W
     await world.passes(seconds=3)
 
     assert asked == (
-        "No task that you can see here is called `login redirect`. Did you mean this one?\n"
+        "No task that you can see here fits `login redirect`. Did you mean this one?\n"
         f"•  Needs you: {TITLE}. Waiting for a decision <{address(thread)}>\n> use main & test\n[Send]"
     )
     assert (before, task.inputs) == ([], ["use main & test"])

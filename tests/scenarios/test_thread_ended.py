@@ -12,7 +12,7 @@ DETACHED = (
     "Not delivered: this thread is detached. `/task attach {}` gives its task a new one.\n"
     "[Attach again] [New task]"
 )
-ATTACHED = "The task has a <{}|new thread>. Replies here are not sent there."
+ATTACHED = "The task has a <{}|new thread>. Replies here reach no agent."
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
@@ -85,7 +85,7 @@ async def test_detach_on_the_card_is_said_once(world: World, ended: str) -> None
     await world.passes(CARD_SECONDS)
 
     assert thread.new_messages() == [
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]"
     ]
     assert world.alice.reads() == []
     page = f"{world.coder.url}/tasks/alice/{task.id}"
@@ -204,7 +204,8 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         DETACHED.format(task.name),
-        "The thread of *Fix the login* has no task any more. `/task list` shows the tasks you can see.",
+        "The former thread of *Fix the login* has no task any more. `/task list` shows the tasks you can "
+        "see.",
     ]
 
 

@@ -196,7 +196,7 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
     await world.alice.replies(thread, "!detach")
 
     assert thread.new_messages() == [
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]"
     ]
     assert task.status == "active"
 
@@ -416,7 +416,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
     ]
     assert [each.partition(" (")[0] for each in world.alice.hears()] == ["Bob muted *Fix the login*"]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]"
     ]
 
 

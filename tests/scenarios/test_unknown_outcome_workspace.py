@@ -227,7 +227,7 @@ async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(w
     assert thread.new_messages() == [
         ("Not sure whether the agent got this reply:\n| use main"),
         ("The agent did not get this reply:\n| and test it"),
-        "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]",
+        "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach again]",
     ]
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
     assert task.inputs == []

@@ -21,6 +21,9 @@ DONE_MARK = ["white_check_mark"]
 # In the thread of a new card, a shortcut is refused until the link of its task is stored.
 NO_TASK_YET = "This thread has no task."
 DOUBTS = (answers.store_unreachable(), answers.command_outcome_unknown(), NO_TASK_YET)
+# A person who asks too often is told so once. For the rest of that minute, requests are skipped silently.
+SKIPPED = answers.too_many_requests().text
+SKIPPED_SECONDS = 60
 
 
 @dataclass
@@ -80,10 +83,13 @@ class Promises:
         return press is not None and press.is_acked and not self.has_doubt(press.person, press.at)
 
     def has_doubt(self, person: str, at: str) -> bool:
-        """Return whether the bot has told this person, at or after the time `at`, that an act may be lost."""
+        """Return whether the bot has told this person, at or after the time `at`, that an act may be lost, or
+        within the minute before, that requests are skipped."""
+        told = [(float(each.ts), str(each.body.get("text", ""))) for each in self.slack.ephemerals(person)]
         return any(
-            float(each.ts) >= float(at) and str(each.body.get("text", "")).startswith(DOUBTS)
-            for each in self.slack.ephemerals(person)
+            (text.startswith(DOUBTS) and ts >= float(at))
+            or (text == SKIPPED and ts >= float(at) - SKIPPED_SECONDS)
+            for ts, text in told
         )
 
     def judge(self, ledger: Ledger, stored: Mapping[str, str]) -> dict[Wrong, list[str]]:

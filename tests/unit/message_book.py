@@ -48,9 +48,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
 _HEAD = """# Everything that Taskwire says
 
 A test makes this page from the functions and the constants that write the messages, with example names.
-Not here: some notes of a card in rare states, and the findings of `taskwire doctor`.
-Each heading is a file in `src/taskwire/`. A line in italics says what the message below it is for.
-`[Brackets]` are buttons, and `[⋯ …]` is a menu.
+Not here: some rare texts, the small print of menus, and most findings of `taskwire doctor`.
+Most headings are files in `src/taskwire/`. A line in italics says what the message below it is for.
+`[Brackets]` are buttons, `[⋯ …]` is a menu, `#` is a title, `~` is small print, and `{ago}` is a time.
 """
 # The functions of these modules return only parts of messages.
 _PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields", "phone"}
@@ -101,7 +101,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "count": (1, 3),
     "decided_before.name": ("You", "Alice Adams"),
     "default": ("docker",),
-    "delivery_given_up.why": ("I tried for a day",),
+    "delivery_given_up.why": ("every try failed for a day",),
     "default_template_missing.default": ("old",),
     "defaults": (Defaults("docker", 20, 1_800, 0),),
     "no_account.count": (2, 0),
@@ -318,7 +318,7 @@ def _constants(names: dict[str, object]) -> Iterator[str]:
     """Yield the sentences that are constants of a module."""
     found = [render(value) for name, value in names.items() if name.isupper() and not name.startswith("_")]
     if texts := list(dict.fromkeys(text for text in found if text)):
-        yield "*Sentences without names:*\n"
+        yield "*Fixed texts:*\n"
         yield from texts
 
 

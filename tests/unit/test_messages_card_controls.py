@@ -62,7 +62,7 @@ def test_each_entry_of_the_menu_says_what_it_does() -> None:
         "Mute": "call nobody any more",
         "New like this": "the form, filled the same",
         "Share": "let others steer it",
-        "Detach": "end this thread, keep the task",
+        "Detach": "unlink this thread, keep the task",
         "Delete": "the task and its workspace",
     }
 

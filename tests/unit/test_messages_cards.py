@@ -344,7 +344,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
             "gone",
             ":wastebasket: Gone",
             "This task is no longer in Coder, so no agent gets replies here. `/task create` creates a new "
-            "one.",
+            "task.",
             ["View pull request"],
         ),
         (

@@ -168,7 +168,7 @@ def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
 
 def request_waits_for_renewal(wish: str) -> Message:
     """Say that a question waits until the token of the person's account is renewed, which takes seconds."""
-    return statement(f"I renew my access to your Coder account, then I go on with {wish}.")
+    return statement(f"I am renewing my access to your Coder account, then I go on with {wish}.")
 
 
 def request_waits_for_owner(owner: str, wish: str) -> Message:
@@ -185,7 +185,7 @@ def too_many_wait(most: int, ways: ConnectWays) -> Message:
 
 def request_given_up(wish: str) -> Message:
     """Say that a request has waited a week for an account, and was given up."""
-    return statement(f"Within a week, no Coder account was connected, so {wish} failed. Ask again.")
+    return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")
 
 
 def account_needed(ways: ConnectWays) -> Message:
@@ -255,7 +255,7 @@ def owner_not_connected(name: str) -> Refusal:
     """Say that the bot cannot see a task, because the task's owner has connected no account."""
     return (
         f"I can see `{escape_line(name, 60)}` only with its owner's Coder account, which is not connected.",
-        "Ask its owner to attach it.",
+        "Ask its owner to attach the task.",
     )
 
 

@@ -149,9 +149,7 @@ def files_not_given(names: Sequence[str]) -> Message:
 def options_after_prompt(typed: str) -> Message:
     """Say, with a new task, that the end of its prompt was read as options, and how to avoid this."""
     shown = escape_line(typed.replace("`", "'"), 200)
-    return statement(
-        f"`{shown}` at the end is not in the prompt. If it belongs there, write `/task create -- …`."
-    )
+    return statement(f"Read as options: `{shown}`. If it is text, write `/task create -- …`.")
 
 
 def task_not_created(why: str) -> Message:
@@ -356,7 +354,7 @@ def task_deleted(link: Link) -> Message:
 
 def thread_detached(link: Link) -> Message:
     """Say in the thread that a person has detached the thread from its task."""
-    words = "Detached: replies here no longer reach the task. The task itself stays as it is."
+    words = "Detached: replies here no longer reach the agent. The task itself stays as it is."
     return question(words, "", [attach_button(link)])
 
 
@@ -444,7 +442,7 @@ def dialog_failed() -> Message:
 
 # Reasons why a job is given up.
 PROCESS_KILLED = "I was stopped in the middle of it again and again"
-FAILED_FOR_A_DAY = "I tried for a day"
+FAILED_FOR_A_DAY = "every try failed for a day"
 REFUSED_FOR_A_WEEK = "Slack or Coder refused my account for a week"
 NOT_CONNECTED_FOR_A_WEEK = "your Coder account was not connected for a week"
 WHY_NO_VERSION_READ_IT = "another version of Taskwire stored it, and that version did not run for a week"
@@ -460,7 +458,9 @@ def internal_error(reference: str) -> str:
 def job_given_up(request: str, why: str, *, is_outcome_unknown: bool) -> Message:
     """Say that a job was given up. `request` describes the job, for example `stopping *Fix the login*`."""
     failed, doubt = (
-        ("may have failed", "Look before you ask again. ") if is_outcome_unknown else ("failed", "")
+        ("may have failed", "Check the result before you ask again. ")
+        if is_outcome_unknown
+        else ("failed", "")
     )
     return statement(
         f"{begin_sentence(request)} {failed}: {end_sentence(escape_line(why, 300))} {doubt}"
@@ -497,7 +497,7 @@ def coder_has_no_tasks() -> Message:
 
 def slack_rate_limited() -> Message:
     """Say that Slack's rate limits left no room for the answer in time."""
-    return statement("Slack takes no more from me now. Try again in a few minutes.")
+    return statement("Slack limits my messages now. Try again in a few minutes.")
 
 
 def slack_failed() -> Message:

@@ -52,7 +52,7 @@ def exported() -> Message:
 
 def chain_is_broken(number: int, reason: str) -> str:
     """Say that somebody has changed the audit trail in the store."""
-    compare = "Compare it with Taskwire's log."
+    compare = "Compare the list with Taskwire's log."
     return f":warning: Somebody may have changed this list. Entry {number}: {reason}. {compare}"
 
 

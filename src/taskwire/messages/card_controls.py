@@ -58,7 +58,7 @@ _READ_MENTIONS = _Entry(Button.READ_MENTIONS, "Read mentions only", "other repli
 _GIVE_THREAD = _Entry(Button.GIVE_THREAD, "Give it the thread", "the messages before the card")
 _OF_OWNERS = (
     _Entry(Button.SHARE, "Share", "let others steer it"),
-    _Entry(Button.DETACH, "Detach", "end this thread, keep the task"),
+    _Entry(Button.DETACH, "Detach", "unlink this thread, keep the task"),
     _Entry(Button.DELETE, "Delete", "the task and its workspace"),
 )
 

@@ -72,7 +72,7 @@ _PENDING_LABELS = {
 _WORKSPACE = "Workspace: "
 _ENDING_NOTES = {
     "gone": "This task is no longer in Coder, so no agent gets replies here. `/task create` creates a new "
-    "one.",
+    "task.",
 }
 
 

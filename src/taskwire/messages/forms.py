@@ -44,9 +44,9 @@ PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
 ANSWER_EMPTY = "Write your reply."
 ANSWER_NOT_CHOSEN = "Choose one, or write your reply."
-PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
+PROMPT_IS_COMMAND = "Agents run what begins with ! as a shell command. Put a word first."
 PROMPT_MASKED = f"{MASK} hides a secret. Write the secret there, or leave that part out."
-CHANNEL_MISSING = "Choose where its thread opens."
+CHANNEL_MISSING = "Choose a channel."
 
 
 class Field(StrEnum):

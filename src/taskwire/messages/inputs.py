@@ -333,7 +333,7 @@ def attach_button(link: Link) -> Block:
 
 def attached_again(where: str) -> str:
     """Return the text that replaces *Attach again*. `where` is the permalink of the task's new thread."""
-    return f"The task has a <{where}|new thread>. Replies here are not sent there."
+    return f"The task has a <{where}|new thread>. Replies here reach no agent."
 
 
 def thread_found_again() -> Message:
@@ -513,7 +513,7 @@ def nothing_held(link: Link) -> Message:
 
 def decision_too_late(link: Link) -> str:
     """Return the text that replaces a question when its thread is no longer linked to a task."""
-    return f"Not sent: {_ENDINGS[link.end_reason or 'gone']}."
+    return f"Not delivered: {_ENDINGS[link.end_reason or 'gone']}."
 
 
 def already_decided() -> Message:

@@ -30,8 +30,8 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "share": "share it",
     "unshare": "change who steers it",
     "give_thread": "give its agent the thread",
-    "read_replies": "change which replies its agent gets",
-    "read_mentions": "change which replies its agent gets",
+    "read_replies": "let its agent read every reply",
+    "read_mentions": "limit its agent to mentions",
     "decide": "decide about its replies",
     "snooze": "delay its reminder",
     "pass_on": "pass replies on to its agent",
@@ -78,3 +78,8 @@ def not_owner_to_attach(name: str) -> Refusal:
         f"`{escape_line(name, 60)}` is not your task.",
         "Only its owner and Taskwire administrators can attach it.",
     )
+
+
+def not_in_channel_with_settings(channel: str) -> Refusal:
+    """Say that the person or the bot is not in the channel, so the person can't change its settings."""
+    return (f"One of us is not in <#{channel}>, so you can't change its settings.", "Join it and invite me.")

@@ -214,7 +214,7 @@ def message_unreadable() -> Refusal:
 def message_changed() -> Refusal:
     """Say that a message does not become a task, because it was edited after the reaction."""
     return (
-        "That message was changed after your reaction, so nothing was created.",
+        "That message was edited after your reaction, so nothing was created.",
         "To make a task of it, remove your reaction and add it again.",
     )
 
@@ -260,11 +260,6 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     )
 
 
-def not_in_channel_with_settings(channel: str) -> Refusal:
-    """Say that the person or the bot is not in the channel, so the person can't change its settings."""
-    return (f"One of us is not in <#{channel}>, so you can't change its settings.", "Join it and invite me.")
-
-
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     """Say that the person can see no task of this name. `near` are similar names."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows the ones you can see."
@@ -295,7 +290,7 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 def no_such_title(title: str, near: Sequence[str] = ()) -> Refusal:
     """Say that no task has the title that was typed. `near` are the names of tasks that may be meant."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else "`/task list` shows the ones you can see."
-    return (f"No task that you can see here is called `{escape_line(title.replace('`', ''), 80)}`.", offered)
+    return (f"No task that you can see here fits `{escape_line(title.replace('`', ''), 80)}`.", offered)
 
 
 def name_taken(name: str, free: str) -> Refusal:
@@ -357,10 +352,8 @@ def no_templates() -> Refusal:
 def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """Say that no organization of this name has templates. `near` and `names` are names to choose from."""
     offered = f"Did you mean {_join_with_or(near)}?" if near else f"Choose {_offer_names(names)}."
-    return (
-        f"No organization `{escape_line(wanted, 60)}` has a template for tasks, so nothing was created.",
-        offered,
-    )
+    shown = escape_line(wanted, 60)
+    return (f"There is no organization `{shown}` with templates for tasks, so nothing was created.", offered)
 
 
 def channel_template_missing() -> Refusal:
@@ -415,8 +408,8 @@ def attach_in_progress(name: str) -> Refusal:
 
 def link_ended(link: Link | None) -> Refusal:
     """Say that the thread no longer leads to a task."""
-    name = f" of {bold_name(get_name(link))}" if link is not None else ""
-    return (f"The thread{name} has no task any more.", "`/task list` shows the tasks you can see.")
+    thread = "That thread" if link is None else f"The former thread of {bold_name(get_name(link))}"
+    return (f"{thread} has no task any more.", "`/task list` shows the tasks you can see.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:
@@ -458,7 +451,7 @@ def prompt_is_masked(link: Link) -> Refusal:
     """Say that a text with masked secrets did not replace a prompt, because the secrets would be lost."""
     owner = escape_line(get_owner_name(link), 60) or "its owner"
     return (
-        f"Nothing was changed: `{MASK}` hides a secret of the prompt, which would be lost.",
+        f"Nothing was changed: `{MASK}` hides a secret, and the secret would be lost.",
         f"Write the secret there, leave that part out, or ask {owner} to edit the prompt.",
     )
 

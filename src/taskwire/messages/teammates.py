@@ -56,7 +56,7 @@ def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called
     elif link.is_muted:
         words += " It is muted now, so nobody is called."
     elif quiet_until is not None:
-        words += f" You have quiet hours until {format_time(quiet_until)}, so I tell you then."
+        words += f" You have quiet hours until {format_time(quiet_until)}, so I will tell you then."
     return question(words, "", [*change, button(Button.UNWATCH, "Stop watching", link.id)])
 
 
@@ -184,8 +184,8 @@ def may_steer_now(*, is_stop: bool = False) -> Message:
 
     If `is_stop`, the reply is only `stop`. It then stops the task.
     """
-    what = "the task stops" if is_stop else "your reply goes to its agent"
-    return statement(f"You can steer this task now, so {what}.")
+    what = "your `stop` stops it" if is_stop else "your reply goes to its agent"
+    return statement(f"You can steer this task now: {what}.")
 
 
 def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_asking: bool) -> Message:
@@ -231,7 +231,7 @@ def muted_by(link: Link, by_name: str, at: datetime) -> Message:
 
 def nothing_to_pass_on() -> Message:
     """Tell the author of a reply that the owner cannot pass it on: it was deleted or is not for the agent."""
-    return statement("Your reply was deleted or changed, so there is nothing to pass on.")
+    return statement("Your reply was deleted or edited, so there is nothing to pass on.")
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
         words = f"{shown} asks you to stop {bold_title(asked.link)}:"
     if is_changed:
         what = f"the reply to the agent of {bold_title(asked.link)}"
-        words = f"{shown} has changed {what}, so nothing was sent yet. Pass this on{having}?"
+        words = f"{shown} has edited {what}, so nothing was sent yet. Pass this on{having}?"
     value = asked.value
     choices = [button(Button.NOT_NOW, "Not now", value)]
     if _is_readable(asked, PASSED_TEXT_LENGTH):
@@ -420,7 +420,7 @@ def passed_on(
     shown = escape_line(name, 60) or "Somebody"
     where = "in the thread" if is_choice else f"on {shown}'s reply"
     words = f"Passed on. The reaction {where} shows when the agent has it."
-    words = "Passed on as a stop." if is_stop else words
+    words = "Passed on: the task stops." if is_stop else words
     if is_always:
         unshare = typed_verb("unshare", link, _at(name), is_in_thread=is_in_thread)
         words += f" From now on {shown} can steer the task; {unshare} ends that."

@@ -14,9 +14,9 @@ TOKEN_REFUSED = (
     "Make a new token, from an account with the role Owner.",
 )
 NO_READABLE_VERSION = (
-    "Another version of Taskwire wrote jobs that I cannot read into my data store. I waited a week for "
-    "that version, then gave the jobs up and told the people who wait for them. `taskwire doctor "
-    "--dead-letters` lists them; a newer version can send them again."
+    "My data store has jobs of another version of Taskwire, which I cannot read. I waited a week for that "
+    "version, then gave the jobs up and told the people who waited. `taskwire doctor --dead-letters` lists "
+    "the jobs; a newer version can send them again."
 )
 NO_TASKS = ("This Coder has no Tasks.", "Taskwire needs Coder 2.28 to 2.36.")
 
@@ -32,7 +32,10 @@ def account_not_owner(username: str) -> Refusal:
 def account_rights_unknown(username: str) -> Refusal:
     """Say that our Coder account lacks the role Owner, and that Coder does not show its other rights."""
     return (
-        f"The Coder account {username} lacks the role Owner, and this Coder does not say what it can do.",
+        (
+            f"The Coder account {username} lacks the role Owner, and this Coder does not show the account's "
+            "other rights."
+        ),
         "Ask a Coder administrator to give it that role.",
     )
 
@@ -41,7 +44,7 @@ def account_lacks_rights(username: str, missing: Sequence[str], features: Sequen
     """Say which rights our Coder account lacks, what does not work without them, and which role has them."""
     in_organization = [right for right in missing if right != "user:read"]
     wanted = ["the role User Admin"] if "user:read" in missing else []
-    wanted += [f"a role of its organization with {', '.join(in_organization)}"] if in_organization else []
+    wanted += [f"a role with {', '.join(in_organization)} in its organization"] if in_organization else []
     return (
         f"The Coder account {username} has too few rights. {_cannot(missing, features)}",
         f"Give it {' and '.join(wanted)}, or the role Owner.",
@@ -104,7 +107,7 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
         ("1 queue waits", "its next job") if count == 1 else (f"{count} queues wait", "their next jobs")
     )
     return (
-        f"{queues} for another version of Taskwire: this one can't read {jobs}. Start the newest version "
+        f"{queues} for another version of Taskwire: I can't read {jobs}. Start the newest version "
         f"that has run here, or a newer one, by {until:%Y-%m-%d at %H:%M} UTC; after that I give "
         f"{'the job' if count == 1 else 'the jobs'} up."
     )
@@ -123,9 +126,9 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
-        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. Before I repeat later "
-        "work, I check whether it was done. If I am silent in a newer thread, write a reply there "
-        "and I find its task. I call people again about tasks that were muted since then."
+        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I check whether work from after "
+        "that time was done before I repeat it. If I am silent in a newer thread, write a reply there "
+        "and I find its task. I call people again about tasks that were muted after that time."
     )
 
 
@@ -141,7 +144,7 @@ def tasks_vanished(count: int, linked: int) -> str:
 def channel_read_by_outsiders(channel: str) -> str:
     """Say that people of another company can read a channel that has threads of tasks."""
     return (
-        f"The channel {channel} is shared with another company and has threads of tasks: its people read "
-        "what agents say there. I told the tasks' owners. If you want that, add the channel to "
+        f"The channel {channel} is shared with another company and has threads of tasks: people of that "
+        "company read what agents say there. I told the tasks' owners. To allow this, add the channel to "
         "TASKWIRE_SHARED_CHANNELS."
     )

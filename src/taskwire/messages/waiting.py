@@ -155,7 +155,7 @@ def token_refused_too_long(request: str) -> Message:
 def coder_never_had_tasks(request: str) -> Message:
     """Say that the request was given up, because Coder did not have the feature Tasks for an hour."""
     return statement(
-        f"This Coder had no Tasks for an hour, so {request} failed. Tell a Taskwire administrator: "
+        f"Coder did not offer Tasks for an hour, so {request} failed. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
 

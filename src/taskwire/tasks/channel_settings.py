@@ -24,7 +24,7 @@ from taskwire.domain.queueing.queues import channel_messages
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import View
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import answers, refusals, settings_form
+from taskwire.messages import answers, missing_rights, refusals, settings_form
 from taskwire.messages.forms import TemplateChoice
 from taskwire.messages.person_settings_form import read_person_settings
 from taskwire.messages.settings_form import Defaults
@@ -220,4 +220,4 @@ async def require_member(people: People, requester: Requester) -> None:
     await people.get_profile(requester.person)
     channel = requester.channel
     if not channel or not await people.directory.is_member(requester.person, channel):
-        raise UserError(*refusals.not_in_channel_with_settings(channel), reason="place")
+        raise UserError(*missing_rights.not_in_channel_with_settings(channel), reason="place")

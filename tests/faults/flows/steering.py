@@ -322,7 +322,8 @@ class Detaching(Steering):
         """Check that the bot said once that the link has ended, that the card shows this, and that the task
         was not changed."""
         assert self.said(actor) == [
-            "Detached: replies here no longer reach the task. The task itself stays as it is.\n[Attach again]"
+            "Detached: replies here no longer reach the agent. The task itself stays as it is.\n[Attach "
+            "again]"
         ]
         assert self.card(actor) == self.card_of(
             actor,
@@ -358,7 +359,7 @@ class Deleting(Steering):
         assert self.card(actor) == self.card_of(
             actor,
             f"Gone: {title_of(actor)}. This task is no longer in Coder, so no agent gets replies here. "
-            "`/task create` creates a new one.",
+            "`/task create` creates a new task.",
             "",
             "",
         )

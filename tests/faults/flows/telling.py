@@ -311,7 +311,7 @@ class Vanishing(Telling):
         return self.card_of(
             actor,
             f"Gone: {title_of(actor)}. This task is no longer in Coder, so no agent gets replies here. "
-            "`/task create` creates a new one.",
+            "`/task create` creates a new task.",
             "",
             "",
         )

@@ -281,7 +281,11 @@ def parse(text: str) -> Command:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
         raise offer_prompt(
-            f"Write `/task {verb.usage}`, or create a task with this text.", text, verb, rest
+            f"I can't read what follows `{word.lower()}`. Write `/task {verb.usage}`, or create a task with "
+            "this text.",
+            text,
+            verb,
+            rest,
         ) from None
 
 

@@ -138,7 +138,7 @@ VERBS = (
         "name and text",
     ),
     Verb("attach", "attach NAME", "give an existing task a thread here", "/task attach fix-login", "name"),
-    Verb("detach", "detach NAME", "end its thread; the task goes on", "/task detach fix-login", "name"),
+    Verb("detach", "detach NAME", "unlink its thread; keep the task", "/task detach fix-login", "name"),
     Verb(
         "mute",
         "mute NAME",
@@ -219,7 +219,7 @@ THREAD_VERBS = (
     ThreadVerb("resume", "!resume", "start it again"),
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
-    ThreadVerb("detach", "!detach", "end this thread; the task goes on"),
+    ThreadVerb("detach", "!detach", "unlink this thread; keep the task"),
     ThreadVerb("mute", "!mute", "call nobody any more; its messages still come", button="Mute"),
     ThreadVerb("unmute", "!unmute", "call people again when it needs them", button="Unmute"),
     ThreadVerb("follow", "!follow", "show for ten minutes what its agent writes"),
