@@ -372,14 +372,18 @@ class People:
 
         Return an empty id if the person cannot read the named channel.
         """
-        is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
+        is_there = await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
     async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Return whether the person can read the channel. If the request was made there, return True."""
-        if requester.channel == channel and not requester.is_elsewhere:
+        """Return whether the person can read the channel. If the request was just made there, return True."""
+        if requester.channel == channel and self._was_just_there(requester):
             return True
         return bool(channel) and await self.directory.can_see(requester.person, channel)
+
+    def _was_just_there(self, requester: Requester) -> bool:
+        age = self._deps.slack.now() - moment_of(requester.at)
+        return age < PRESENCE_WINDOW and not requester.is_elsewhere
 
     async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
         """Raise UserError unless a card may be posted in the requester's channel.
@@ -390,10 +394,7 @@ class People:
         """
         channel = requester.channel
         require_allowed(self._deps, channel)
-        was_there = (
-            self._deps.slack.now() - moment_of(requester.at) < PRESENCE_WINDOW and not requester.is_elsewhere
-        )
-        if not was_there and not await self.directory.is_member(requester.person, channel):
+        if not self._was_just_there(requester) and not await self.directory.is_member(requester.person, channel):
             raise UserError(*refusals.not_in_channel(channel, what), reason="place")
         if channel in self._shared_channels:
             return

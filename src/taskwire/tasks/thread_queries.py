@@ -159,6 +159,7 @@ class ThreadQueries:
             # Check nothing: the answer shows nothing of the task, and Coder may be away.
             return
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
+        await self._people.require_visible(work.requester, link)
         if link.end_reason is None and work.question in WITH_BUTTON:
             await self._people.require_right_to(WITH_BUTTON[work.question], work.requester, link)
 
@@ -173,7 +174,8 @@ class ThreadQueries:
             raise error
         if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
-        if work.question == "status" and is_coder_away(error):
+        is_there = bool(await self._people.find_conversation(work.requester))
+        if is_there and work.question == "status" and is_coder_away(error):
             return done(None, (work.requester, await self._last_known.show_status(work.requester, link)))
         _log.warning("question in thread not answered, person told why", link=link.id, error=str(error))
         return done(None, (work.requester, make_error_answer(error)))
