@@ -13,7 +13,7 @@ from typing import TextIO
 from taskwire import __version__, environment, sealing
 from taskwire import settings as settings_module
 from taskwire.app import audit_listing, forgetting
-from taskwire.app.process import Process, forbid_core_files
+from taskwire.app.process import Process
 from taskwire.doctor import examination
 from taskwire.doctor.findings import Finding
 from taskwire.doctor.opening import open_dead_letters
@@ -200,7 +200,6 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _run(_: argparse.Namespace) -> int:
-    forbid_core_files()
     # The last messages have the log's format, because programs read these messages together with the log.
     log_format = environment.log_format()
     try:

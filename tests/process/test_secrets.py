@@ -79,12 +79,15 @@ async def test_no_process_of_ours_writes_a_core_file(place: Place) -> None:
     assert await bot.stop() == 0
 
 
-def test_the_kernel_gives_the_memory_to_no_program() -> None:
-    """The bot forbids Linux to dump its memory. Otherwise a program that collects core files could ignore the
-    limit on core files."""
+@pytest.mark.parametrize("arguments", [["run"], ["doctor"], ["audit"], ["new-key"]])
+def test_the_kernel_gives_the_memory_to_no_program(arguments: list[str]) -> None:
+    """Before a command does anything, it forbids Linux to dump its memory. Otherwise a program that collects
+    core files could ignore the limit on core files, and others of the same user could read the tokens."""
     asks = (
-        "import ctypes, sys; from taskwire.app.process import forbid_core_files; forbid_core_files(); "
-        "print(ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0)"  # PR_GET_DUMPABLE
+        "import ctypes, sys, types; from taskwire import __main__; sys.argv[1:] = " + repr(arguments) + "; "
+        "dumpable = lambda: ctypes.CDLL(None).prctl(3) if sys.platform == 'linux' else 0; "  # PR_GET_DUMPABLE
+        "cli = types.ModuleType('taskwire.cli'); cli.main = lambda: print(dumpable()); "
+        "sys.modules['taskwire.cli'] = cli; __main__.main()"
     )
 
     told = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)  # noqa: S603 - our own program

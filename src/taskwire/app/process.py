@@ -5,11 +5,8 @@ A process that was told to stop has ended after 20 seconds at most, together wit
 
 import asyncio
 import contextlib
-import ctypes
 import gc
-import resource
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 
 from taskwire.app import secret_files
@@ -27,8 +24,6 @@ STOP_SECONDS = 15.5
 # Seconds until the kernel's alarm ends the process. A thread that hangs in a DNS lookup keeps Python from
 # ending.
 KILL_SECONDS = 19
-
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 _log = logger("taskwire")
 
@@ -98,18 +93,6 @@ class Process:
         if not store_ended.cancelled():
             self._store_failure = store_ended.result()
             self._request_stop()
-
-
-def forbid_core_files() -> None:
-    """Let the kernel write no core file of this process, because its memory has tokens and keys.
-
-    Child processes may write none either. On Linux, the kernel also gives no core to a program that collects
-    core files. No other program of the same user may read this process's memory.
-    """
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0)
 
 
 def freeze_garbage_collection() -> None:

@@ -394,7 +394,9 @@ class People:
         """
         channel = requester.channel
         require_allowed(self._deps, channel)
-        if not self._was_just_there(requester) and not await self.directory.is_member(requester.person, channel):
+        if not self._was_just_there(requester) and not await self.directory.is_member(
+            requester.person, channel
+        ):
             raise UserError(*refusals.not_in_channel(channel, what), reason="place")
         if channel in self._shared_channels:
             return
