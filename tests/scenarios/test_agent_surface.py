@@ -11,7 +11,7 @@ from taskwire_sandbox.slack import CallFault
 from .waiting import PROMPT
 from .world import Thread, World, new_world
 
-PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
+PAUSING = "Pausing *Fix the login*. A reply in its thread resumes it."
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ async def test_a_trail_that_takes_no_entries_stops_no_act_and_is_told(world: Wor
     [sealed], world.errors[:] = list(world.errors), []
 
     assert task.status == "paused"
-    assert world.alice.reads() == ["Pausing *Fix the login redirect*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Fix the login redirect*. A reply in its thread resumes it."]
     assert [line for line in world.logged if "[taskwire.audit]" in line and " number=2 " in line]
     assert len(errors) == 1
     assert "audit entry refused by Redis, it is only in this log" in errors[0]

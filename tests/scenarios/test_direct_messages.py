@@ -125,7 +125,7 @@ async def test_commands_work_without_the_slash(world: World) -> None:
 
     await world.alice.writes_directly("pause fix-it")
 
-    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread resumes it."]
 
 
 async def test_create_in_a_direct_message_needs_no_confirmation(world: World) -> None:

@@ -132,7 +132,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
         "paused",
         [],
         ["hourglass_flowing_sand"],
-        ["Pausing *Fix the login*. Your next reply resumes it."],
+        ["Pausing *Fix the login*. A reply in its thread resumes it."],
     )
     assert asked == [HOLDING.format("1 reply waits", "the reply")]
     assert task.inputs == ["first"]

@@ -51,7 +51,7 @@ async def test_a_mention_in_a_channel_starts_a_task_in_the_thread_of_that_messag
     await world.polls()
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Opened PR #12.\n"
-        "Done: Fix the login redirect. Reply here if there is more to do."
+        "Done: Fix the login redirect. Mention me in a reply if there is more to do."
     ]
 
 
@@ -156,6 +156,25 @@ async def test_a_verb_works_in_a_discussion(world: World) -> None:
     await world.alice.replies(thread, "!status")
 
     assert [said.split(" Only")[0] for said in world.alice.reads()] == ["Working: Fix it. On it."]
+
+
+async def test_what_asks_for_a_reply_there_asks_for_a_mention(world: World) -> None:
+    """In a thread of people, the agent gets only replies that mention the bot. Whatever asks for a reply asks
+    for a mention there."""
+    thread = await world.alice.mentions("fix it", await _a_discussion(world))
+    task = world.task("fix-it")
+    await world.polls()
+    task.becomes("complete", "Done it")
+    await world.polls()
+    asked = thread.new_messages()
+    await world.alice.replies(thread, "!stop")
+    await world.polls()
+    await world.passes(30)
+    stopping, paused = world.alice.reads(), thread.new_messages()
+
+    assert asked[0].endswith("Mention me in a reply if there is more to do.")
+    assert stopping == ["Pausing *Fix it*. A reply in its thread that mentions me resumes it."]
+    assert paused == ["Paused by Alice. A reply that mentions me resumes it."]
 
 
 async def test_a_button_makes_every_reply_input(world: World) -> None:
@@ -263,7 +282,7 @@ async def test_commands_work_after_a_mention(world: World) -> None:
     await world.slack.mention(world.alice.id, "general", "pause fix-it", root)
     await world.settles()
 
-    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread resumes it."]
 
 
 async def test_a_title_names_a_task_after_a_mention(world: World) -> None:

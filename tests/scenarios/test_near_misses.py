@@ -25,7 +25,7 @@ async def test_a_slip_is_put_right_by_one_press(world: World) -> None:
 
     assert offered == [f"Stop *{task.name}*?\n[Stop]"]
     assert before == "active"
-    assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it."]
+    assert world.alice.reads() == [f"Pausing *{TITLE}*. A reply in its thread resumes it."]
     assert shown(world.slack.ephemerals("alice")[0].body) == f"Understood as `/task stop {task.name}`."
     await world.polls()
     thread.new_messages()
@@ -249,7 +249,7 @@ async def test_a_slip_in_a_direct_message_has_the_same_button(world: World) -> N
     assert world.alice.reads() == ["Stop *fix-it*?\n[Stop]"]
     await world.alice.presses("Stop")
 
-    assert world.alice.reads() == ["Pausing *Fix it*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread resumes it."]
 
 
 async def test_a_mention_with_a_wrong_name_starts_its_task_in_the_thread(world: World) -> None:

@@ -171,7 +171,7 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
     assert paused == ["Paused by Alice. A reply resumes it."]
     assert shown.startswith(f"Paused: {TITLE}. Reading the code.")
     assert thread.new_messages() == []
-    assert thread.all_messages() == ["Paused by Alice, resumed by Alice."]
+    assert thread.all_messages() == ["Paused and resumed by Alice."]
 
 
 async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world: World) -> None:

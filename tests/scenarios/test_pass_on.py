@@ -392,7 +392,7 @@ async def test_a_passed_reply_resumes_a_paused_task(world: World) -> None:
     await world.passes(seconds=10)
 
     assert task.inputs == ["Bob wrote:\n> please add a test"]
-    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+    assert thread.new_messages() == ["Paused and resumed by Alice."]
 
 
 async def test_a_reply_with_a_file_is_passed_on_with_it(world: World) -> None:

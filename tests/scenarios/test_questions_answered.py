@@ -79,7 +79,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     await comes_up(world)
     await comes_up(world)
     sent = "Resumed. The agent gets the waiting replies."
-    line = sent if resumes is resumes_in_coder else "Paused by Alice, resumed by Alice."
+    line = sent if resumes is resumes_in_coder else "Paused and resumed by Alice."
     assert said(world, thread)[0] == line
     assert world.task("fix-the-login").inputs == ["first", "second"]
     await world.passes(seconds=30)

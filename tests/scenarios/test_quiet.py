@@ -88,9 +88,12 @@ async def test_my_pause_and_resume_are_one_line(world: World) -> None:
     await world.polls()
 
     assert paused == [("paused", "Paused by Alice. A reply resumes it.")]
-    assert kinds(world, thread) == [("resumed", "Paused by Alice, resumed by Alice.")]
-    assert world.alice.reads() == [f"Pausing *{TITLE}*. Your next reply resumes it.", f"Resuming *{TITLE}*."]
-    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+    assert kinds(world, thread) == [("resumed", "Paused and resumed by Alice.")]
+    assert world.alice.reads() == [
+        f"Pausing *{TITLE}*. A reply in its thread resumes it.",
+        f"Resuming *{TITLE}*.",
+    ]
+    assert thread.new_messages() == ["Paused and resumed by Alice."]
 
 
 async def test_each_pause_has_a_line_of_its_own(world: World) -> None:

@@ -83,7 +83,7 @@ async def test_a_person_with_a_share_pauses_resumes_and_edits(world: World) -> N
     assert task.prompt == "Bob wrote:\n> fix the logout redirect"
     assert [build.transition for build in task.builds][-2:] == ["stop", "start"]
     assert len(world.bob.reads()) == 2
-    assert thread.new_messages() == ["Paused by Bob, resumed by Bob."]
+    assert thread.new_messages() == ["Paused and resumed by Bob."]
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ async def test_pause_and_resume(world: World) -> None:
 
     assert world.task("fix-it").status == "active"
     assert [message.split(".")[0] for message in thread.new_messages()] == [
-        "Paused by Alice, resumed by Alice",
+        "Paused and resumed by Alice",
     ]
     assert world.alice.reads() == [
-        "Pausing *Fix it*. Your next reply resumes it.",
-        "*Fix it* is already paused. Your next reply resumes it.",
+        "Pausing *Fix it*. A reply in its thread resumes it.",
+        "*Fix it* is already paused. A reply in its thread resumes it.",
         "Resuming *Fix it*.",
         "*Fix it* is already running.",
     ]

@@ -9,7 +9,7 @@ from .people import Thread
 from .waiting import PROMPT, a_busy_agent, a_waiting_agent, comes_up
 from .world import CARD_SECONDS, World
 
-PAUSING = "Pausing *Fix the login*. Your next reply resumes it."
+PAUSING = "Pausing *Fix the login*. A reply in its thread resumes it."
 AS_TEXT = f"{PAUSING}\n[I meant it as text]"
 HOLDING = "Pausing. 1 reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]"
 
@@ -45,7 +45,7 @@ async def test_a_polite_pause_does_not_resume_a_paused_task(world: World) -> Non
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
         AS_TEXT,
-        "*Fix the login* is already paused. Your next reply resumes it.\n[I meant it as text]",
+        "*Fix the login* is already paused. A reply in its thread resumes it.\n[I meant it as text]",
     ]
     assert thread.new_messages() == ["Paused by Alice. A reply resumes it."]
 
@@ -70,7 +70,7 @@ async def test_a_stop_with_waiting_replies_is_one_message(world: World) -> None:
         HOLDING,
         "Paused by Alice. 1 reply waits.\n[Resume and send] [Drop the reply] [I meant it as text]",
     ]
-    assert thread.new_messages() == ["Paused by Alice, resumed by Alice."]
+    assert thread.new_messages() == ["Paused and resumed by Alice."]
     assert world.alice.reads() == []
 
 

@@ -26,7 +26,7 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
     await world.passes(seconds=5)
 
     assert thread.new_messages() == [DETACHED.format(task.name)]
-    assert "This thread is detached. A newer message below has the buttons." in thread.all_messages()
+    assert "This thread is detached. A newer message below says more." in thread.all_messages()
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
     assert task.inputs == []
 

@@ -109,7 +109,7 @@ async def test_pause_and_resume(world: World) -> None:
 
     assert paused == (
         "paused",
-        ["Pausing *Fix the login*. Your next reply resumes it."],
+        ["Pausing *Fix the login*. A reply in its thread resumes it."],
         [
             "Paused by Alice. A reply resumes it.",
         ],
@@ -119,7 +119,7 @@ async def test_pause_and_resume(world: World) -> None:
         ["Resuming *Fix the login*."],
     )
     assert thread.new_messages() == []
-    assert "Paused by Alice, resumed by Alice." in thread.all_messages()
+    assert "Paused and resumed by Alice." in thread.all_messages()
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
@@ -264,9 +264,9 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
     button = "\n[Show to everybody]" if where == "thread" else ""
     assert [timeless(told) for told in world.alice.reads()] == [
-        "What the agent of *Fix the login* wrote last before its pause, <{ago}>, as Coder kept it:\n"
+        "What the agent of *Fix the login* wrote last, as Coder kept it at the pause <{ago}>:\n"
         f"I look at it.\nI look at it.{button}",
-        "The log of *Fix the login* before its pause, <{ago}>, as Coder kept it, is in your direct messages "
+        "The log of *Fix the login*, as Coder kept it at the pause <{ago}>, is in your direct messages "
         "with me.\n[Open the file]",
     ]
     assert world.cards() == [f"(file {task.name}.log)"]

@@ -35,7 +35,7 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     await off.alice.clicks(thread, "Drop the reply")
     assert thread.new_messages() == ["Dropped 1 reply:\n| use main"]
-    assert off.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
+    assert off.alice.reads() == ["Pausing *Fix the login*. A reply in its thread resumes it."]
 
 
 async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
@@ -50,7 +50,7 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
     assert task.status == "active"
     assert task.inputs == ["use main"]
-    assert off.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
+    assert off.alice.reads() == ["Pausing *Fix the login*. A reply in its thread resumes it."]
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
@@ -67,6 +67,6 @@ async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: Wor
 
     assert (before, task.status) == ("paused", "active")
     assert off.alice.reads() == [
-        "Pausing *Fix the login*. Your next reply resumes it.",
+        "Pausing *Fix the login*. A reply in its thread resumes it.",
         "Resuming *Fix the login*.",
     ]

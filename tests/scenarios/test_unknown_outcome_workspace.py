@@ -69,7 +69,7 @@ async def test_a_pause_whose_answer_is_lost_is_one_line(world: World) -> None:
 
     assert asked == ["Paused by Alice. 1 reply waits.\n[Resume and send] [Drop the reply]"]
     assert task.inputs == ["use main"]
-    assert "Paused by Alice, resumed by Alice." in thread.all_messages()[2]
+    assert "Paused and resumed by Alice." in thread.all_messages()[2]
     without_notices(thread)
     world.alice.reads()
 

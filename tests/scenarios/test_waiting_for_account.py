@@ -101,8 +101,8 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
     assert carol.dialog() == (
         "[Connect Coder]\n"
         "Token from Coder: \n"
-        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I swap it "
-        "for my own token if Coder allows that, and store it encrypted.\n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I replace it with "
+        "a token made for Taskwire if Coder allows that, and store it encrypted.\n"
         "[Connect]"
     )
 

@@ -143,13 +143,18 @@ async def test_a_watcher_who_can_no_longer_read_the_thread_is_not_called(world: 
 
 
 async def test_the_owner_need_not_watch(world: World) -> None:
-    """The owner types `!watch`. The answer says that notices mention the owner anyway."""
+    """The owner types `!watch`. The answer says that notices mention the owner anyway, or that the task is
+    muted."""
     thread, _ = await a_task(world)
 
     await world.alice.replies(thread, "!watch")
     await world.alice.replies(thread, "!unwatch")
 
     assert world.alice.reads() == [f"*{TITLE}* is yours, so I call you anyway.\n[Mute]"] * 2
+    await world.alice.replies(thread, "!mute")
+    world.alice.reads()
+    await world.alice.replies(thread, "!watch")
+    assert world.alice.reads() == [f"*{TITLE}* is yours, but it is muted: I call nobody.\n[Unmute]"]
     assert thread.new_messages() == []
 
 

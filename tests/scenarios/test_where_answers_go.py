@@ -87,7 +87,7 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
 
     await world.alice.types(f"/task pause {task.name}")
 
-    assert world.alice.reads() == ["Pausing *Fix the login*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Fix the login*. A reply in its thread resumes it."]
     assert len(thread.new_messages()) == 1
 
 

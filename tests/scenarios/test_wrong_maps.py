@@ -141,7 +141,7 @@ async def test_a_stop_does_not_go_to_another_task_by_its_card(world: World) -> N
     await world.polls()
 
     assert (world.task("plan").status, world.task("prod").status) == ("paused", "active")
-    assert world.alice.reads() == ["Pausing *Make a plan*. Your next reply resumes it."]
+    assert world.alice.reads() == ["Pausing *Make a plan*. A reply in its thread resumes it."]
     for each in (first, second):
         each.new_messages()
     assert [error for error in world.errors if "stored map" not in error] == []

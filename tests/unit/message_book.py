@@ -165,7 +165,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "lines": ("$ pytest\n127 passed",),
     "linked": (40,),
     "message": (shapes.statement("…"),),
-    "answer": (shapes.statement("Pausing *Fix the login*. Your next reply resumes it."),),
+    "answer": (shapes.statement("Pausing *Fix the login*. A reply in its thread resumes it."),),
     "loading_dialog.dialog": (Dialog.CREATE,),
     "logs_dialog.answer": (shapes.statement("The agent of *Fix the login* has written nothing yet."),),
     "minutes": (12,),

@@ -275,7 +275,7 @@ def test_what_is_not_plain_is_explained() -> None:
     assert noted(running, hold=hold) == (
         "If replies wait from before the stop, the next reply sends them too."
     )
-    assert noted(running, hold=hold, pending="pause act:1") == "Your next reply resumes it."
+    assert noted(running, hold=hold, pending="pause act:1") == "A reply in its thread resumes it."
 
 
 def test_a_broken_task_says_why() -> None:

@@ -113,4 +113,4 @@ def test_no_name_breaks_what_stands_around_it(title: str) -> None:
     message = answers.task_is_pausing(titled(title))
 
     assert faults(message) == []
-    assert quote_names(message.text).endswith(" Your next reply resumes it.")
+    assert quote_names(message.text).endswith(" A reply in its thread resumes it.")

@@ -53,8 +53,8 @@ def test_the_line_about_a_pause_offers_no_resume_that_is_under_way() -> None:
     """Somebody has asked for the resume before the line was posted. Then a reply is not needed for it."""
     paused = Notice(kind="paused", id="paused:1", build=1)
 
-    assert notices.person_line(paused, "Alice").text == "Paused by Alice. A reply resumes it."
-    assert notices.person_line(paused, "Alice", is_resuming=True).text == "Paused by Alice."
+    assert notices.person_line(link(), paused, "Alice").text == "Paused by Alice. A reply resumes it."
+    assert notices.person_line(link(), paused, "Alice", is_resuming=True).text == "Paused by Alice."
 
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:

@@ -283,7 +283,8 @@ def connect_dialog(coder_url: str, private_metadata: str) -> View:
         make_field(PASTE_FIELD, "Token from Coder", element),
         small_text(
             "kept",
-            f"{where}I swap it for my own token if Coder allows that, and store it encrypted.",
+            f"{where}I replace it with a token made for Taskwire if Coder allows that, and store it "
+            "encrypted.",
         ),
     ]
     return make_view(Dialog.CONNECT, layout, private_metadata, "Connect")

@@ -26,6 +26,7 @@ from taskwire.messages.blocks import (
 )
 from taskwire.messages.inputs import attach_button
 from taskwire.messages.person_settings_form import describe_settings
+from taskwire.messages.reply_words import fit_reply_words
 from taskwire.messages.settings_form import name_place
 from taskwire.messages.shapes import bold_title, question, statement
 
@@ -269,7 +270,9 @@ def task_is_pausing(link: Link, *, is_resumed_by_reply: bool = True) -> Message:
 def _how_to_resume(link: Link, is_resumed_by_reply: bool) -> str:
     if _has_thread(link) and not is_resumed_by_reply:
         return "Replies wait until somebody resumes it."
-    return f"{'Your next reply' if _has_thread(link) else _command_for('resume', link)} resumes it."
+    if _has_thread(link):
+        return fit_reply_words("A reply in its thread resumes it.", link)
+    return f"{_command_for('resume', link)} resumes it."
 
 
 def task_paused_meanwhile(link: Link) -> Message:

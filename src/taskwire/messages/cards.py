@@ -40,6 +40,7 @@ from taskwire.messages.phone import (
     fit_facts,
     strip_dates,
 )
+from taskwire.messages.reply_words import fit_reply_words
 
 # The most lines of a card on a phone.
 MOST_LINES = 7
@@ -388,8 +389,8 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
     # During a pause, the phase and the thread already say what a reply does.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         is_stopping = link.shown_pending == "pause"
-        waits = "Your next reply resumes it." if outside.is_resumed_by_reply else "Replies wait."
-        notes.append(waits if is_stopping else _HELD_NOTE)
+        waits = "A reply in its thread resumes it." if outside.is_resumed_by_reply else "Replies wait."
+        notes.append(fit_reply_words(waits, link) if is_stopping else _HELD_NOTE)
     if link.is_mention_only:
         notes.append("Only replies that mention @Taskwire go to the agent.")
     if state.is_script_failed:

@@ -268,7 +268,7 @@ _CLOSING_REASONS: dict[ClosingReason, str] = {
 
 
 # Replaces an older message of a detached thread if a newer message has its buttons.
-DETACHED_ABOVE = "This thread is detached. A newer message below has the buttons."
+DETACHED_ABOVE = "This thread is detached. A newer message below says more."
 
 
 def question_closed(why: ClosingReason) -> str:

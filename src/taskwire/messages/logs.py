@@ -98,5 +98,5 @@ def _age(snapshot_at: datetime | None, *, is_snapshot: bool) -> str:
     """Return words that say when Coder stored the log at a pause; empty if `is_snapshot` is false."""
     if not is_snapshot:
         return ""
-    when = f", {format_age(snapshot_at)}" if snapshot_at is not None else ""
-    return f" before its pause{when}, as Coder kept it"
+    when = f" {format_age(snapshot_at)}" if snapshot_at is not None else ""
+    return f", as Coder kept it at the pause{when}"

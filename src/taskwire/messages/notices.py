@@ -29,6 +29,7 @@ from taskwire.messages.blocks import (
     text_piece,
 )
 from taskwire.messages.cards import SHOWN_URL_LENGTH, get_name, get_owner_name, get_page_url
+from taskwire.messages.reply_words import fit_reply_words
 
 BUILD_LOG_LENGTH = 2_800
 # In characters. A button of this length fits one line of a phone that is 360 pixels wide.
@@ -123,7 +124,7 @@ def notice(
         follow = _PAUSED_WITH_REPLIES_WAITING
     elif notice.kind in ("stuck", "reminder"):
         follow = _follow_overdue(link, notice)
-    follow = "Choose, or reply here." if answer.choices else follow
+    follow = fit_reply_words("Choose, or reply here." if answer.choices else follow, link)
     content = _NoticeContent(
         title=get_name(link),
         face=get_notice_label(notice),
@@ -165,7 +166,7 @@ def get_notice_label(notice: Notice) -> PhaseLabel:
 
 
 def person_line(
-    notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True, is_resuming: bool = False
+    link: Link, notice: Notice, by_name: str, *, is_resumed_by_reply: bool = True, is_resuming: bool = False
 ) -> Message:
     """Make the single line about a pause or a resume that a person asked for.
 
@@ -173,6 +174,7 @@ def person_line(
     """
     if notice.kind == "paused":
         follow = " A reply resumes it." if is_resumed_by_reply else " Replies wait until somebody resumes it."
+        follow = fit_reply_words(follow, link)
         return _line(_LABELS["paused"].emoji, f"{get_pause_words(by_name)}.{'' if is_resuming else follow}")
     who = f" by {escape_line(by_name, 80)}" if by_name else ""
     return _line(_LABELS["resumed"].emoji, f"Resumed{who}.")
@@ -185,6 +187,8 @@ def get_pause_words(name: str) -> str:
 
 def get_pause_end_words(paused_by: str, resumed_by: str) -> str:
     """Return who has paused a task, and who has resumed it. The names may be empty."""
+    if paused_by and paused_by == resumed_by:
+        return f"Paused and resumed by {escape_line(paused_by, 80)}"
     resumed = f"resumed by {escape_line(resumed_by, 80)}" if resumed_by else "then resumed"
     return f"{get_pause_words(paused_by)}, {resumed}"
 

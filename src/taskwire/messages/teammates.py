@@ -66,13 +66,17 @@ def not_watching(link: Link) -> Message:
 
 
 def owner_watches(link: Link, *, is_never_called: bool = False) -> Message:
-    """Tell the owner that they need not watch the task, because its notices call the owner anyway.
+    """Tell the owner that they need not watch the task, because its notices call the owner anyway, if any are
+    called.
 
     `is_never_called` is true if the owner's own settings turn all calls off.
     """
     if is_never_called:
         words = f"{bold_title(link)} is yours, but {_NEVER_CALLED}"
         return question(words, "", [_settings_button()])
+    if link.is_muted:
+        words = f"{bold_title(link)} is yours, but it is muted: I call nobody."
+        return question(words, "", [button(Button.UNMUTE, "Unmute", link.id)])
     words = f"{bold_title(link)} is yours, so I call you anyway."
     return question(words, "", [button(Button.MUTE, "Mute", link.id)])
 

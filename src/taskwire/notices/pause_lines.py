@@ -35,6 +35,7 @@ async def make_line(deps: Dependencies, link: Link, notice: Notice, name: str) -
     """
     settings = await deps.channel_settings.get(link.record.channel)
     return notices.person_line(
+        link,
         notice,
         name,
         is_resumed_by_reply=settings.is_resumed_by_reply,

@@ -76,14 +76,17 @@ def _named(token: str, workspace: Workspace) -> str:
 
 
 def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
-    """Replace each `@handle` and `#channel` that names a known person or channel by a mention.
+    """Replace each `@handle`, `@Full Name` and `#channel` of a known person or channel by a mention.
 
     With `named`, the mention of a person also contains the name: `<@U1|ada>`.
     """
-    tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
+    users = workspace.users.values()
+    full_names = {f"@{user.real_name}".lower(): f"<@{user.id}>" for user in users if " " in user.real_name}
+    tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in users} | full_names
     tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
     pieces = []
-    for piece, is_mention in _split(text, re.compile(r"(?<![\w/@#.])[@#][\w.-]*\w")):
+    names = "|".join([*(re.escape(name) + r"(?!\w)" for name in full_names), r"[@#][\w.-]*\w"])
+    for piece, is_mention in _split(text, re.compile(rf"(?<![\w/@#.])(?:{names})", re.IGNORECASE)):
         token = tokens.get(piece.lower()) if is_mention else None
         if token is None:
             pieces.append(_link_and_escape(piece))

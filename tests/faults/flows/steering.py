@@ -66,7 +66,7 @@ class Pausing(Steering):
 
     def answer(self, actor: Actor) -> str:
         """Return the expected private answer."""
-        return f"Pausing *{title_of(actor)}*. Your next reply resumes it."
+        return f"Pausing *{title_of(actor)}*. A reply in its thread resumes it."
 
 
 class PausingByCommand(Pausing):
@@ -135,7 +135,7 @@ class StoppingByOffer(Pausing):
         assert self.marks(actor) == []
         title = f"*{title_of(actor)}*"
         # If the bot's answer to the press was lost, the person presses again and gets this text.
-        late = f"{title} is already paused. Your next reply resumes it."
+        late = f"{title} is already paused. A reply in its thread resumes it."
         answer = f"{self.answer(actor)}\n[I meant it as text]"
         assert set(self.told(actor)) <= {answer, late, CANNOT_TELL, AWAY, self.waits(title)}
 

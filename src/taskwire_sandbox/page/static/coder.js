@@ -54,7 +54,7 @@ export class CoderPanel {
     this.isAway = isAway;
     this.away.setAttribute("aria-pressed", String(isAway));
     this.away.textContent = isAway ? "Coder is unreachable. Bring it back" : "Make Coder unreachable";
-    const words = more ? `And ${more} older tasks.` : NOTHING;
+    const words = more ? `And ${more} older ${more === 1 ? "task" : "tasks"}.` : NOTHING;
     Object.assign(this.note, { textContent: words, hidden: !more && tasks.length > 0 });
     const item = (task) => ({ key: task.id, signature: JSON.stringify(task), make: () => this.task(task) });
     reconcile(this.list, [...tasks].reverse().map(item));
