@@ -6,8 +6,8 @@ from taskwire.slack.manifest import NEW_TASK
 
 from .many_tasks import calls
 from .running_tasks import a_task
-from .test_user_limits_of_verbs import TOO_FAST
-from .world import World
+from .test_user_limits_of_verbs import TOO_FAST, link_of
+from .world import POST_SECONDS, World
 
 QUESTIONS = (
     *("status {}", "logs {}", "list", "templates", "audit", "doctor", "help"),
@@ -71,6 +71,30 @@ async def test_presses_that_ask_are_counted_with_questions(world: World) -> None
     said = world.bob.reads()
     assert len(said) == 10
     assert said[-1] == TOO_FAST
+
+
+@pytest.mark.parametrize(
+    "button", ["task.edit", "task.share", "task.delete", "task.answer", "task.page", "verb.do"]
+)
+async def test_dialogs_of_one_person_leave_some_to_others(world: World, button: str) -> None:
+    """Bob presses a button that opens a dialog on many cards. Slack lets the bot open only so many dialogs in
+    a minute, so his presses are counted together for all cards. Alice's form still opens."""
+    links = []
+    for number in range(3):
+        thread = await world.alice.runs(f"/task create thing {number}")
+        links.append(await link_of(world, thread))
+        await world.passes(POST_SECONDS)
+
+    for number in range(36):
+        value = f"{links[number % 3]} edit:reply:{number}" if button == "verb.do" else str(links[number % 3])
+        await world.bob.presses_made_up(button, value)
+    await world.alice.types("/task create")
+
+    opened = calls(world, "views.open")
+    said = world.bob.reads()
+    assert len(opened) == 20 + 1
+    assert said[-1].startswith("I take 20 requests a minute, so I skipped the rest.")
+    assert world.alice.dialog().startswith("[New task]")
 
 
 async def test_questions_keep_nobody_from_acting(world: World) -> None:

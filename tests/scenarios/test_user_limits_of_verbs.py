@@ -142,15 +142,14 @@ async def test_verbs_and_presses_are_counted_together(world: World) -> None:
 
     for _ in range(6):
         await world.alice.replies(thread, "!status")
-        await world.alice.clicks(thread, "Logs")
+        await world.alice.clicks(thread, "Watch")
 
     said = world.alice.reads()
-    assert len(said) == 6
+    assert len(said) == 11
     assert said[-1] == TOO_FAST
-    assert world.alice.dialog().startswith("[Logs]\n")
 
 
-@pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
+@pytest.mark.parametrize("button", ["task.mute", "answer.show", "create.another"])
 async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
     """Bob sends forged presses whose button values name no link. All these presses count against one limit,
     although each has another value."""
@@ -169,7 +168,7 @@ async def test_made_up_values_of_one_link_are_counted_together(world: World) -> 
     word. All these presses count against the limit of that link."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
-    link = await _link(world, thread)
+    link = await link_of(world, thread)
 
     for number in range(15):
         await world.bob.presses_made_up("task.mute", f"{link} x{number}")
@@ -220,7 +219,7 @@ async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None
     assert said[-1] == TOO_FAST
 
 
-async def _link(world: World, thread: Thread) -> LinkId:
+async def link_of(world: World, thread: Thread) -> LinkId:
     key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
     return LinkId(str(await world.connections.commands.get(key)))
 
@@ -228,7 +227,7 @@ async def _link(world: World, thread: Thread) -> LinkId:
 async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World) -> None:
     """Many answers to queries wait. A notice that mentions somebody is posted before these answers."""
     thread, task = await a_busy_agent(world)
-    link = await _link(world, thread)
+    link = await link_of(world, thread)
     ready = world.keys.named("ready", "calls")
     async with world.coder.outage():
         for verb in ("!status", "!logs", "!delete", "!foo"):
