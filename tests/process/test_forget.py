@@ -15,7 +15,7 @@ from taskwire.queue.leases import Queues
 from taskwire.queue.scripts import ServerClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
-from taskwire.state.accounts import seal_pasted
+from taskwire.state.accounts import AccountStore, seal_pasted
 from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Response
 from tests.sealed import open_all
@@ -78,6 +78,7 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
     bot = await place.run_ready()
     garden, _ = await _work_of_two_people(place, bot)
     alice = place.slack.workspace.user("alice").id
+    await _suspend(redis_url, place, UserId(alice))
     before = await stored(redis_url)
 
     code, said = await forget(place, "alice@example.com")
@@ -87,7 +88,7 @@ async def test_a_person_is_forgotten_beside_a_running_bot(place: Place, redis_ur
     audit = await place.run("audit", "--json")
     await audit.wait_for_exit()
 
-    assert alice in before
+    assert f"account_suspended:{alice}" in before
     assert "secret garden" in before
     assert code == 0
     assert said.startswith(f"Removed of {alice}:\n")
@@ -147,6 +148,14 @@ async def _connect(url: str, place: Place, alice: UserId) -> None:
     async with connection.open(url) as store:
         queues = Queues(store, keys, ServerClock())
         await queues.write(Batch().append(account(alice), Job(id="dialog:1", work=work)))
+
+
+async def _suspend(url: str, place: Place, person: UserId) -> None:
+    """Write what Taskwire remembers of a person whose account Coder has refused as suspended."""
+    keys = Keys(place.slack.workspace.team_id)
+    async with connection.open(url) as store:
+        batch = AccountStore(store, keys).note_suspended(Batch(), person, "alice")
+        await Queues(store, keys, ServerClock()).write(batch)
 
 
 async def _wait_for_account(url: str, place: Place, asked: UserId, *owners: UserId) -> None:

@@ -1,6 +1,10 @@
-"""Private answers: a slow answer delays no other answer, and none is lost when a process stops."""
+"""Private answers: a slow answer delays no other answer, and none is lost when a process stops.
+
+An answer that another process shows reaches only a person who may still read it.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -9,7 +13,9 @@ from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker
 from taskwire_sandbox.slack import Call
+from taskwire_sandbox.slack.faults import CallFault
 
+from .test_connect import OFFER
 from .test_notices_to_administrators import direct_messages
 from .versions import drop, record_newer_version, rewrite_jobs_as_newer
 from .world import World
@@ -129,6 +135,121 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
     await world.settles()
 
     assert not world.slack.ephemerals("alice")
+
+
+async def _left(world: World) -> None:
+    """Remove Bob from the private channel in which he has asked."""
+    world.slack.workspace.channel("hidden").members.remove(world.bob.id)
+
+
+async def _deactivated(world: World) -> None:
+    world.slack.workspace.user("bob").deleted = True
+
+
+async def _guest(world: World) -> None:
+    world.slack.workspace.user("bob").is_restricted = True
+
+
+async def _suspended(world: World) -> None:
+    world.coder.suspend("bob")
+
+
+async def _out_of_the_group(world: World) -> None:
+    [group] = world.slack.workspace.groups.values()
+    group.members.remove(world.bob.id)
+
+
+async def _removed(world: World) -> None:
+    """Let Bob have no account in Coder any more."""
+    world.coder.user("bob").email = "nobody@example.com"
+
+
+async def _nothing(world: World) -> None:
+    """Let Bob keep all his rights."""
+
+
+Loss = Callable[[World], Awaitable[None]]
+LOSSES: tuple[Loss, ...] = (_left, _deactivated, _guest, _suspended, _removed, _out_of_the_group)
+DROPPED = "person may not read a handed over private answer any more, dropped"
+
+
+@pytest.mark.parametrize("loses", [*LOSSES, _nothing])
+async def test_an_answer_is_handed_over_only_to_a_person_who_may_still_read_it(
+    world: World, loses: Loss
+) -> None:
+    """Bob asks for a log in a private channel, and the bot stops before it can answer. He loses what lets him
+    read the answer. So the next process drops it, and logs that."""
+    group = world.slack.add_group("platform-team", ["alice", "bob"])
+    await world.restarts(allowed_groups=(group.id,))
+    world.slack.add_channel("hidden", ["alice", "bob"], kind="private")
+    thread = await world.alice.runs("/task create the secret plan", "hidden")
+    task = world.task("the-secret-plan")
+    task.says("secret words")
+    task.becomes("working", "On it")
+    await world.polls()
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.bob.id, "hidden", "/task", "logs the-secret-plan")
+    parts = world.bot.parts
+    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
+    await world.stops()
+
+    await loses(world)
+    world.clock.passes(REST_SECONDS)
+    await world.ages(seconds=10)
+    await world.starts()
+    await world.settles()
+
+    is_shown = loses is _nothing
+    assert ["secret words" in said for said in world.bob.reads()] == [True] * is_shown
+    assert any(DROPPED in line for line in world.logged) is not is_shown
+    thread.new_messages()
+
+
+async def test_a_person_who_has_yet_to_connect_an_account_is_answered_by_the_next_process(
+    world: World,
+) -> None:
+    """Bob has connected no account, and the bot stops before it can ask him to. The next process asks him."""
+    await world.restarts(accounts="personal", coder_session_token=None)
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.bob.id, "general", "/task", "connect")
+    parts = world.bot.parts
+    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
+    await world.stops()
+
+    world.clock.passes(REST_SECONDS)
+    await world.starts()
+    await world.settles()
+
+    assert world.bob.reads() == [OFFER]
+
+
+async def test_an_answer_waits_while_slack_does_not_say_who_may_read_it(world: World) -> None:
+    """The bot stops before it can answer Bob. The next process cannot ask Slack who Bob is. It answers him
+    when it can."""
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.bob.id, "general", "/task", "list")
+    parts = world.bot.parts
+    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
+    await world.stops()
+    world.slack.faults.add("users.info", CallFault.SERVER_ERROR, times=None)
+
+    world.clock.passes(REST_SECONDS)
+    await world.ages(seconds=10)
+    await world.starts()
+    await world.settles()
+    shown = world.slack.ephemerals("bob")
+    world.slack.faults.clear()
+    for _ in range(3):
+        await world.passes(seconds=30)
+
+    assert not shown
+    assert world.bob.reads() == [NONE]
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:

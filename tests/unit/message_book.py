@@ -118,6 +118,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
             for name in (
                 *("connected", "disconnected", "offer_another", "ask_for_number"),
                 *("account_ended", "account_ends", "account_taken", "request_waits_again"),
+                "account_was_suspended",
             )
         ),
         ("alice",),
@@ -196,6 +197,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "needing": ((TaskLine(link(Phase.NEEDS_YOU)),), ()),
     "nearest": (("status", "stop"), ()),
     "notice": (Notice(kind="paused", id="n1", person=ALICE), Notice(kind="resumed", id="n2", person=ALICE)),
+    "owner_cannot_act.act": ("send", "pause", "share"),
     "not_owner.act": tuple(act for act in get_args(RefusedAct) if act not in VIEWERS_VERBS),
     "not_resumed.why": (_NO_ROOM,),
     "offer_page.username": ("", "alice"),

@@ -375,7 +375,7 @@ def _handlers(
         LostThreads(deps, people),
     )
     module_handlers = (
-        private_answers.handlers(),
+        private_answers.handlers(deps, people),
         questions.handlers(deps),
         direct_delivery.handlers(deps, people),
         posting.handlers(deps),

@@ -93,6 +93,11 @@ class CoderAnswer:
         parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
+    @property
+    def says_suspended(self) -> bool:
+        """Whether Coder refuses a token because the token's user is suspended."""
+        return self.status == 401 and "suspended" in self.message.casefold()
+
 
 # In characters. The most text of an answer that is kept. Sentences for people are shorter.
 LONGEST_TEXT = 2_000

@@ -227,16 +227,27 @@ def connected(username: str, until: datetime | None = None, *, is_kept: bool = F
 
 
 def disconnected(
-    username: str, unwatched: Sequence[str], ways: ConnectWays, *, is_deleted: bool = True
+    username: str,
+    unwatched: Sequence[str],
+    ways: ConnectWays,
+    *,
+    is_deleted: bool = True,
+    is_suspended: bool = False,
 ) -> Message:
     """Say that the account is disconnected.
 
     `unwatched` are the titles of the person's tasks that the bot cannot see now. `is_deleted` is false if
-    Coder did not confirm that it deleted the token.
+    Coder did not confirm that it deleted the token. `is_suspended` is true if Coder has suspended
+    the account.
     """
     words = f"Disconnected from *{escape_line(username, 60)}*. I deleted my token for you"
     page: list[Block] = []
-    if is_deleted:
+    if is_suspended:
+        words += (
+            " here. Coder has suspended this account, so you can't steer tasks until you connect an account "
+            "that Coder accepts."
+        )
+    elif is_deleted:
         words += "."
     else:
         words += " here, but Coder did not answer: delete the token `taskwire` there yourself."
@@ -256,6 +267,14 @@ def owner_not_connected(name: str) -> Refusal:
     return (
         f"I can see `{escape_line(name, 60)}` only with its owner's Coder account, which is not connected.",
         "Ask its owner to attach the task.",
+    )
+
+
+def account_was_suspended(username: str) -> Refusal:
+    """Say that Coder had suspended the account that the person has disconnected since."""
+    return (
+        f"Coder suspended your account ({escape_line(username, 60)}), and you have connected no other.",
+        "Ask a Coder administrator, then connect your account with `/task connect`.",
     )
 
 

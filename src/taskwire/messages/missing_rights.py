@@ -63,6 +63,13 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
     )
 
 
+def owner_cannot_act(link: Link, act: RefusedAct) -> Refusal:
+    """Say that the person may not do `act`, because the task's owner may not use the bot themselves."""
+    owner = escape_line(get_owner_name(link), 60) or "somebody"
+    belongs = f"{bold_name(get_name(link))} belongs to {owner}, who can't use Taskwire now"
+    return (f"{belongs}, so you can't {_WHAT_IS_REFUSED[act]}.", "Ask a Taskwire administrator.")
+
+
 def not_owner_in_coder(link: Link) -> Refusal:
     """Say that the task is not the person's any more, because the person has another Coder account now."""
     owner = escape_line(link.record.owner_name, 60) or "somebody else"

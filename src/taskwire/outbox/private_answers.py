@@ -11,10 +11,12 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
+from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
 from taskwire.domain.queueing.jobs import Job
@@ -24,6 +26,8 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.outbox.home_requests import answer_in_home
+from taskwire.outbox.readers import may_be_answered
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queues
 from taskwire.redis.error_reasons import reason
@@ -257,18 +261,26 @@ class PrivateAnswers:
             _log.exception("unexpected exception while showing a private answer, dropped")
 
 
-def handlers() -> tuple[Handler, ...]:
+def handlers(deps: Dependencies, people: People) -> tuple[Handler, ...]:
     """Return the handlers: which function runs each kind of job."""
-    return (Handler.without_link(AnswerPrivately, _answer_privately),)
+    return (Handler.without_link(AnswerPrivately, partial(_answer_privately, deps, people)),)
 
 
-async def _answer_privately(context: JobContext) -> Outcome:
+async def _answer_privately(deps: Dependencies, people: People, context: JobContext) -> Outcome:
     """Show an answer that a stopped process has handed over.
 
-    Drop an answer that is older than 25 minutes: it would no longer be true.
+    Drop an answer that is older than 25 minutes: it would no longer be true. Also drop it if its person may
+    not read it any more.
     """
     work = context.work(AnswerPrivately)
     if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL_LIFETIME:
+        return done()
+    if not await may_be_answered(deps, people, work.requester):
+        _log.info(
+            "person may not read a handed over private answer any more, dropped",
+            person=work.requester.person,
+            channel=work.requester.channel,
+        )
         return done()
     handed_over_answers = (work.requester, work.message)
     return (

@@ -1,4 +1,5 @@
 """Decides what a person may read in messages that the bot sends by itself: the Home tab and direct messages.
+It also decides whether a person may still be shown the answer to what they asked a while ago.
 
 The person may read what `/task list` and `/task status` would show them at this moment. So the check asks
 Slack and Coder, as those commands do. An answer that `people/directory.py` has stored is at most ten seconds
@@ -12,6 +13,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.requester import Requester
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.waiting_requests import is_renewed
 from taskwire.people.accounts import AccountNeeded
@@ -81,3 +83,24 @@ async def may_read(deps: Dependencies, people: People, person: UserId, link: Lin
         # Without a service account, a person who has connected no account acts through the owner's account.
         has_none = isinstance(error, AccountNeeded) and not people.accounts.has_service
         return has_none and await people.is_shared_with(person, link)
+
+
+async def may_be_answered(deps: Dependencies, people: People, requester: Requester) -> bool:
+    """Return whether the requester may still be shown the answer to what they asked a while ago.
+
+    They must be a full member who may use the bot, must have an account in Coder that is not suspended, and
+    must be able to read the conversation in which they asked. A person who has yet to connect an account is
+    answered too: the answer asks them to.
+    """
+    person = requester.person
+    try:
+        await find_reader(people, person)
+    except UserError:
+        return False
+    except PersonTokenRefused:
+        if await deps.accounts.find_suspended(person) is not None:
+            return False
+    except AccountNeeded:
+        pass
+    # A request from the Home tab has no channel.
+    return not requester.channel or await people.directory.can_see(person, requester.channel)

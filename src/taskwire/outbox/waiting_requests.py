@@ -144,6 +144,7 @@ async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Ba
     known = await deps.accounts.find(person)
     if known is None or known.key_id != error.key_id or known.is_refused or not known.refresh_token:
         return False
+    _note_suspension(deps, error, known.username, batch)
     job = Job(id=f"renew:{known.key_id}", work=RenewToken(person=person, key_id=known.key_id))
     batch.append(account(person), job, score="due")
     batch.hasten(account(person), "renew:", LONGEST_RENEWAL_WAIT_MS)
@@ -172,9 +173,17 @@ async def note_refusal(deps: Dependencies, error: AccountProblem, batch: Batch) 
         person = UserId(error.person)
         known = await deps.accounts.find(person)
         deps.accounts.mark_refused(batch, person, error.key_id)
+        if known is not None and known.key_id == error.key_id:
+            _note_suspension(deps, error, known.username, batch)
         await refresh_home_if_kept(deps, person, batch)
         if known is not None and known.key_id == error.key_id and not known.is_refused:
             await show_absence(deps, person, batch)
+
+
+def _note_suspension(deps: Dependencies, error: PersonTokenRefused, username: str, batch: Batch) -> None:
+    """Remember it if Coder has refused the token because the person's user is suspended."""
+    if error.answer.says_suspended:
+        deps.accounts.note_suspended(batch, UserId(error.person), username)
 
 
 async def tell_of_account(deps: Dependencies, error: AccountProblem, batch: Batch) -> None:

@@ -18,13 +18,15 @@ from collections.abc import Awaitable, Callable
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import AccountRefused
+from taskwire.domain.errors import AccountRefused, UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
+from taskwire.messages import accounts
+from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 
 
@@ -34,6 +36,17 @@ class AccountNeeded(AccountRefused):
     def __init__(self, person: UserId) -> None:
         super().__init__("the person has connected no account")
         self.person = person
+
+
+class NoAccount(UserError):
+    """No Coder user can be found by the person's e-mail address.
+
+    Slack shows no confirmed address, or the address belongs to no Coder user, or to several.
+    """
+
+
+class Suspended(UserError):
+    """The person's Coder account is suspended. An administrator of Taskwire is refused too."""
 
 
 class Accounts:
@@ -56,6 +69,24 @@ class Accounts:
         if not self.can_connect or person is None:
             return None
         return await self._deps.accounts.find(person)
+
+    async def require_not_suspended(self, person: UserId) -> None:
+        """Raise Suspended if the person has no connected account and Coder had suspended their last one.
+
+        Without a service account, Coder can be asked about a person only with an account that the person has
+        connected. So a person cannot get rid of the suspension by disconnecting the account.
+        """
+        if self.has_service or await self.find(person) is not None:
+            return
+        username = await self._deps.accounts.find_suspended(person)
+        if username is not None:
+            raise Suspended(*accounts.account_was_suspended(username), reason="suspended")
+
+    async def note_if_suspended(self, account: ConnectedAccount, error: PersonTokenRefused) -> None:
+        """Remember it if Coder has refused the account's token because the account is suspended."""
+        if error.answer.says_suspended:
+            batch = self._deps.accounts.note_suspended(Batch(), account.person, account.username)
+            await self._deps.queues.write(batch)
 
     async def get_client(self, person: UserId, owner_id: str = "", link: Link | None = None) -> CoderClient:
         """Return the client for an act of this person.

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from taskwire.coder.errors import CoderError
+from taskwire.coder.errors import CoderError, PersonTokenRefused
 from taskwire.coder.rights import sees_everything
 from taskwire.dependencies import Dependencies
 from taskwire.domain.allowed import Barred, PlaceNotAllowed
@@ -22,7 +22,7 @@ from taskwire.domain.lifecycle.links import Link, Rights, is_group
 from taskwire.domain.requester import Requester
 from taskwire.messages import missing_rights, refusals
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.people.accounts import AccountNeeded, Accounts
+from taskwire.people.accounts import AccountNeeded, Accounts, NoAccount, Suspended
 from taskwire.people.directory import Directory, KnownDirectory
 from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount
@@ -54,17 +54,6 @@ class Account(BaseModel):
 
     id: str
     username: str
-
-
-class NoAccount(UserError):
-    """No Coder user can be found by the person's e-mail address.
-
-    Slack shows no confirmed address, or the address belongs to no Coder user, or to several.
-    """
-
-
-class Suspended(UserError):
-    """The person's Coder account is suspended. An administrator of Taskwire is refused too."""
 
 
 class People:
@@ -133,6 +122,7 @@ class People:
         if own is not None:
             return await self._get_connected(own)
         if not self.accounts.has_service:
+            await self.accounts.require_not_suspended(person)
             raise AccountNeeded(person)
         if not profile.email or not profile.is_email_confirmed:
             self._require_account_from(person)
@@ -167,7 +157,11 @@ class People:
 
         Raise Suspended if Coder has suspended the account since, and AccountNeeded if Coder has deleted it.
         """
-        found = await self.directory.list_users(own.user_id, self.accounts.get_checking_client(own))
+        try:
+            found = await self.directory.list_users(own.user_id, self.accounts.get_checking_client(own))
+        except PersonTokenRefused as error:
+            await self.accounts.note_if_suspended(own, error)
+            raise
         if not found:
             raise AccountNeeded(own.person)
         if found[0].is_suspended:
@@ -222,6 +216,7 @@ class People:
             await self.require_account(person, needs_coder=needs_coder)
             return True
         if not link.record.owner_id:
+            await self.accounts.require_not_suspended(person)
             return is_admin or person == link.record.requested_by
         if await self._has_no_claim(person, link):
             return False
@@ -260,7 +255,8 @@ class People:
         """Return whether the person may steer this link's task: act on the task, and write to its agent.
 
         The owner, administrators, and everybody with whom the owner shares the task may steer it. Everybody
-        in the channel may steer it too, if the channel's settings allowed this when the link was made.
+        in the channel may steer it too, if the channel's settings allowed this when the link was made. Both
+        hold only while the owner may use the bot (`can_owner_act`).
         In a deployment without a service account, Coder must also show the task to the person's account. Only
         the people with whom the owner shares the task need no account. Raises what `can_manage` raises.
         """
@@ -278,8 +274,22 @@ class People:
         return is_let_in and (self.accounts.has_service or await self.accounts.sees(person, link))
 
     async def is_shared_with(self, person: UserId, link: Link) -> bool:
-        """Return whether the owner shares the task with the person, directly or by a user group."""
-        return person in link.shares or await self._is_in_groups(person, link.shares)
+        """Return whether the owner shares the task with the person, directly or by a user group.
+
+        A share counts only while the owner may use the bot.
+        """
+        is_named = person in link.shares or await self._is_in_groups(person, link.shares)
+        return is_named and await self.can_owner_act(link.record.owner_slack)
+
+    async def can_owner_act(self, owner: UserId | None) -> bool:
+        """Return whether a task's owner may use the bot now: is an active full member, and not barred.
+
+        Return True if it is not known who the owner is in Slack.
+        """
+        try:
+            return owner is None or bool(await self.get_profile(owner))
+        except UserError:
+            return False
 
     async def get_rights(self, person: UserId, link: Link, *, needs_coder: bool = True) -> Rights:
         """Return what the person may do with the task. Raises what `can_manage` raises."""
@@ -307,7 +317,8 @@ class People:
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person is in the channel and the channel's settings let its people steer."""
         is_open = await self.is_open_to_channel(link)
-        return is_open and await self.directory.is_member(person, link.record.channel)
+        is_let_in = is_open and await self.directory.is_member(person, link.record.channel)
+        return is_let_in and await self.can_owner_act(link.record.owner_slack)
 
     async def is_open_to_channel(self, link: Link) -> bool:
         """Return whether the channel's settings let everybody in the channel steer this task."""
@@ -315,11 +326,18 @@ class People:
         return settings.lets_everybody_steer(link.record.made_at)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
-        """List the links of the tasks that are shared with this person, directly or by a user group."""
+        """List the links of the tasks that are shared with this person, directly or by a user group.
+
+        Leave out the tasks of owners who may not use the bot now.
+        """
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
         own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}
-        return frozenset(link for link, shares in shared.items() if own & set(shares))
+        found = [link for link, shares in shared.items() if own & set(shares)]
+        owners = await self._deps.links.list_owners(found) if found else {}
+        people = {each.person for each in owners.values()}
+        active = {each for each in people if await self.can_owner_act(each)}
+        return frozenset(link for link in found if link in owners and owners[link].person in active)
 
     async def require_right_to(
         self, verb: RefusedAct, requester: Requester, link: Link, *, needs_coder: bool = True
@@ -346,9 +364,10 @@ class People:
         await self.require_visible(requester, link)
         if person == link.record.owner_slack:
             raise UserError(*missing_rights.not_owner_in_coder(link), reason="not_allowed")
-        raise UserError(
-            *missing_rights.not_owner(link, verb, await self.find_name(person)), reason="not_allowed"
-        )
+        if not await self.can_owner_act(link.record.owner_slack):
+            raise UserError(*missing_rights.owner_cannot_act(link, verb), reason="not_allowed")
+        refusal = missing_rights.not_owner(link, verb, await self.find_name(person))
+        raise UserError(*refusal, reason="not_allowed")
 
     async def require_visible(self, requester: Requester, link: Link) -> None:
         """Raise UserError unless the person may see the task.

@@ -19,8 +19,8 @@ from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words, split_names
 from taskwire.messages import refusals, share_form, teammates
 from taskwire.messages.shapes import typed_verb
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import NoAccount, People
+from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 

@@ -21,7 +21,7 @@ from taskwire.domain.queueing.queues import (
     to_coder,
 )
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
-from taskwire.messages import answers, inputs, refusals
+from taskwire.messages import answers, inputs, missing_rights, refusals
 from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -30,8 +30,8 @@ from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import NoAccount, People
+from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import offer_to_ask_for_choice
 
@@ -261,6 +261,8 @@ class ReplyDecisions:
         if is_own or work.author is not None:
             await self._people.require_right_to("send", work.requester, link)
         await self._people.require_visible(work.requester, link)
+        if not await self._people.can_owner_act(record.owner_slack):
+            raise UserError(*missing_rights.owner_cannot_act(link, "send"), reason="not_allowed")
         return False
 
     async def _send_choice(self, context: JobContext, link: Link, work: Choose) -> Outcome:

@@ -54,8 +54,8 @@ from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import NoAccount, People, require_allowed, require_not_barred
+from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.permissions import People, require_allowed, require_not_barred
 from taskwire.people.quotas import Quotas, TooManyRunning
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
@@ -163,6 +163,8 @@ class ReplySender:
         # The owner's e-mail address in Slack may have changed since the task was created.
         if person == record.owner_slack:
             return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
+        if not await self._people.can_owner_act(record.owner_slack):
+            return UserError(*missing_rights.owner_cannot_act(reply_job.link, "send"), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")
 
     async def _has_right_besides(

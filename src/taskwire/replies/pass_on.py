@@ -38,8 +38,8 @@ from taskwire.outbox.offered_replies import (
 )
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.share_messages import tell_of_shares
-from taskwire.people.accounts import AccountNeeded
-from taskwire.people.permissions import NoAccount, People
+from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver

@@ -129,6 +129,7 @@ class AccountStore:
         key = self._keys.named("account", account.person)
         batch.write("SET", key, key_ring().seal(account.model_dump_json(), key))
         batch.write("DEL", self._keys.named("account_away", account.person))
+        self.forget_suspended(batch, account.person)
         return batch.write("SET", self._keys.named("account_of", account.user_id), account.person)
 
     async def find_service_token(self) -> OwnServiceToken | None:
@@ -169,6 +170,28 @@ class AccountStore:
         Return 0 if that is not known.
         """
         return int(cast("str | None", await self._redis.get(self._keys.named("account_away", person))) or 0)
+
+    def note_suspended(self, batch: Batch, person: UserId, username: str) -> Batch:
+        """Record that Coder has suspended the person's user, whose name is `username`.
+
+        The record ends when an account is stored. It stays when the account is removed.
+        """
+        key = self._keys.named("account_suspended", person)
+        return batch.write("SET", key, key_ring().seal(username, key))
+
+    def forget_suspended(self, batch: Batch, person: UserId) -> Batch:
+        """Record that the person's user is not suspended any more."""
+        return batch.write("DEL", self._keys.named("account_suspended", person))
+
+    async def find_suspended(self, person: UserId) -> str | None:
+        """Return the name of the person's suspended user; None if no suspension is recorded."""
+        key = self._keys.named("account_suspended", person)
+        kept = cast("str | None", await self._redis.get(key))
+        try:
+            return key_ring().open(kept, key) if kept is not None else None
+        except CannotOpen as error:
+            _log.error("record of a suspension cannot be decrypted, not used", person=person, why=str(error))
+            return None
 
     def remove(self, batch: Batch, account: ConnectedAccount) -> Batch:
         """Delete an account and its token."""

@@ -277,7 +277,10 @@ class AccountConnector:
             said = accounts.nothing_connected() if can_connect else accounts.found_by_email()
             return done(None, (work.requester, said))
         client, is_deleted = self._deps.service_coder.for_person(known.token, known.person), True
+        is_suspended: bool | None = None
         try:
+            # With a service account, nobody acts without an account of their own.
+            is_suspended = None if self._people.accounts.has_service else await _is_suspended(client)
             await end_tokens(self._deps.oauth, client, known.refresh_token)
         except (TryLater, OutcomeUnknown):
             if not has_failed_too_long(context):
@@ -285,11 +288,21 @@ class AccountConnector:
             is_deleted = False
         _log.info("account disconnected", person=known.person, coder_user=known.user_id, job=context.job.id)
         batch = self._deps.accounts.remove(Batch(), known)
+        if is_suspended:
+            self._deps.accounts.note_suspended(batch, known.person, known.username)
+        elif is_suspended is False:
+            self._deps.accounts.forget_suspended(batch, known.person)
         await refresh_home_if_kept(self._deps, known.person, batch)
         batch.drop(account(known.person), f"renew:{known.key_id}")
         unwatched = await show_absence(self._deps, known.person, batch)
         titles = [get_name(link) for link in unwatched if link.record.owner_id == known.user_id]
-        said = accounts.disconnected(known.username, titles, self._deps.connect_ways, is_deleted=is_deleted)
+        said = accounts.disconnected(
+            known.username,
+            titles,
+            self._deps.connect_ways,
+            is_deleted=is_deleted,
+            is_suspended=bool(is_suspended),
+        )
         return done(batch, (work.requester, said))
 
 
@@ -307,6 +320,17 @@ def make_deletion(former: ConnectedAccount) -> DeleteToken:
     return DeleteToken(
         person=former.person, key_id=former.key_id, sealed_token=sealed, sealed_refresh_token=refresh
     )
+
+
+async def _is_suspended(client: CoderClient) -> bool | None:
+    """Return whether the user of this token is suspended; None if Coder's answer does not tell."""
+    try:
+        await client.get_own_user()
+    except PersonTokenRefused as error:
+        return True if error.answer.says_suspended else None
+    except Refused:
+        return None
+    return False
 
 
 async def _works(client: CoderClient) -> bool:
