@@ -118,6 +118,21 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
     assert thread.new_messages() == []
 
 
+async def test_edits_and_deletions_of_people_of_another_company_do_nothing(world: World) -> None:
+    """A person of the other company edits and deletes a reply. Nobody is told, and the agent gets nothing."""
+    thread, peter = await _shared_since(world)
+    reply = await peter.replies(thread, "use main")
+
+    await peter.edits(thread, reply, "!logs")
+    await peter.edits(thread, reply, "use dev")
+    await peter.deletes(thread, reply)
+
+    assert peter.reads() == []
+    assert world.task("fix-the-login").inputs == []
+    assert thread.new_messages() == []
+    assert len(_direct(world, "alice") + _direct(world, "bob")) == 2
+
+
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
     """The settings allow tasks in this channel, although another company reads it. So the bot warns neither
     the owner nor the administrators."""

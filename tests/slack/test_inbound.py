@@ -342,6 +342,21 @@ def test_a_person_of_an_unknown_organisation_has_no_workspace() -> None:
     assert parse_source(body | {"event": {"type": "message"}}).actor_team_id is None
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"message": {"user_team": "T0OTHER", "team": "T0TASKWIRE"}},
+        {"message": {"team": "T0OTHER"}, "previous_message": {"team": "T0TASKWIRE"}},
+        {"message": {"subtype": "tombstone"}, "previous_message": {"user_team": "T0OTHER"}},
+        {"previous_message": {"team": "T0OTHER"}},
+    ],
+)
+def test_an_edit_or_a_deletion_names_the_workspace_in_its_message(parts: dict[str, object]) -> None:
+    body = {"is_ext_shared_channel": True, "event": {"type": "message", **parts}}
+
+    assert parse_source(body).actor_team_id == "T0OTHER"
+
+
 @pytest.mark.parametrize("body", [{}, {"event": None}, {"event": []}, {"authorizations": [None, 1]}])
 def test_nonsense_is_ignored(body: dict[str, object]) -> None:
     assert isinstance(inbound.parse_message_event(body), IgnoredPayload)

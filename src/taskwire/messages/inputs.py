@@ -164,6 +164,14 @@ def too_many_unchecked() -> Message:
     )
 
 
+def too_many_changes() -> Message:
+    """Tell a person that an edit was not accepted, because too many of their edits wait."""
+    return statement(
+        "Too many edits and deletions wait here, so I do not accept this one or newer ones now. Do them "
+        "again later."
+    )
+
+
 def too_many_requests_in_thread() -> Message:
     """Say that a request was not accepted, because too many requests wait already in this thread."""
     return statement(

@@ -72,17 +72,19 @@ class Batch:
         score: Word = "next",
         delay_ms: int = 0,
         is_newest: bool = False,
+        is_newest_by_score: bool = False,
         claimed_in: ThreadRef | None = None,
     ) -> Self:
         """Append a job to a queue, unless a job with this id already waits in the queue.
 
         If `@` stands for the link in the queue's name, `claimed_in` is the thread of this link.
 
-        If `is_newest`, the job replaces the waiting job. Jobs run in the order of their scores, the lowest
+        If `is_newest`, the job replaces the waiting job. If `is_newest_by_score`, it does so unless the
+        waiting job has a higher score. Jobs run in the order of their scores, the lowest
         first. The score "next" is higher than every other score. The score "due" is the time at which the job
         is due.
         """
-        mode = "newest" if is_newest else "new"
+        mode = "latest" if is_newest_by_score else "newest" if is_newest else "new"
         if claimed_in is not None:
             job = job.with_work(claimed_in=f"{claimed_in.channel}:{claimed_in.ts}")
         elif "@" in name:

@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutcomeUnknown, TryLater
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX
+from taskwire.domain.queueing.jobs import CHANGE_ID_PREFIX, REPLY_ID_PREFIX
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
 from taskwire.queue.coalescing import Coalescer
@@ -59,6 +59,7 @@ _CONSTANTS: Mapping[str, str | int] = {
     "MAX_WAITING_ANSWERS": MAX_WAITING_ANSWERS,
     "REJECTION": REJECTION,
     "REPLY_KIND": REPLY_ID_PREFIX.removesuffix(":"),
+    "CHANGE_KIND": CHANGE_ID_PREFIX.removesuffix(":"),
 }
 
 _CLAIM = load_script("queue/inbox.claim", **_CONSTANTS)

@@ -13,6 +13,10 @@ replies may steer the task. Such replies wait, but at most `MAX_UNCHECKED_REPLIE
 person without rights could fill the queue of somebody's agent. All strangers together may have at most
 `MAX_UNCHECKED_OF_STRANGERS` waiting replies. A stranger is a person who is not known to steer the task. The
 replies of the task's owner have no such limits.
+
+Edits and deletions of messages need no check, but each is a job in the queue of the agent. So at most
+`MAX_WAITING_CHANGES` messages of each person, and `MAX_UNCHECKED_OF_STRANGERS` messages of all strangers
+together, may have a change that waits. A newer change of a message replaces the change that waits.
 """
 
 import json
@@ -35,8 +39,11 @@ MAX_REMEMBERED_REQUESTS = 200
 
 # How many replies of a person may wait to be checked for one agent, and the kind of this limit.
 MAX_UNCHECKED_REPLIES, UNCHECKED = 30, "unchecked"
-# At most this many replies of strangers may wait to be checked. A stranger is a person without the note
-# below. The other places of the queue are for the task's owner and for people with that note.
+# How many messages of a person may have a waiting edit or deletion for one agent, and the kind of this limit.
+MAX_WAITING_CHANGES, CHANGES = 30, "changes"
+# At most this many replies of strangers may wait to be checked, and as many messages of strangers may have a
+# waiting edit or deletion. A stranger is a person without the note below. The other places of the queue are
+# for the task's owner and for people with that note.
 MAX_UNCHECKED_OF_STRANGERS = 100
 # The note that says that a person may steer a task: the owner has shared the task with the person, or a reply
 # of the person was accepted. The note gives no right, only a place in the queue.
@@ -48,6 +55,7 @@ CONSTANTS: dict[str, str | int] = {
     "REQUEST_TTL_MS": REQUEST_TTL_MS,
     "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
     "UNCHECKED": UNCHECKED,
+    "CHANGES": CHANGES,
     "MAX_UNCHECKED_OF_STRANGERS": MAX_UNCHECKED_OF_STRANGERS,
     "STEERER": STEERER,
 }
@@ -60,7 +68,8 @@ class UserLimit:
     `link` is the id of the link that a button names. `link` is empty for a message: the script finds the link
     of the message's thread. `when_told` and `when_limited` are written in place of a request above the limit.
     `when_told` tells the person about the limit. It is written at most once a minute, and `when_limited` is
-    written at all other times.
+    written at all other times. `job` is the id of the job of an edit or a deletion. If a job with this id
+    waits, the new job only replaces it, so it is not above the limit.
     """
 
     person: UserId
@@ -70,6 +79,7 @@ class UserLimit:
     link: str = ""
     when_told: Batch = field(default_factory=Batch)
     when_limited: Batch = field(default_factory=Batch)
+    job: str = ""
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
         """Return the limit as JSON for the script. `mask` hides our own tokens in the JSON text."""
@@ -82,6 +92,7 @@ class UserLimit:
                 "link": self.link,
                 "when_told": self.when_told.encoded(mask),
                 "when_limited": self.when_limited.encoded(mask),
+                "job": self.job,
             }
         )
 
@@ -188,3 +199,8 @@ def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch
     return UserLimit(
         person, UNCHECKED, at, MAX_UNCHECKED_REPLIES, when_told=when_told, when_limited=when_limited
     )
+
+
+def limit_of_change(person: UserId, at: Ts, when_told: Batch, job: str) -> UserLimit:
+    """Return the limit on edits and deletions that wait. `job` is the id of the job of this change."""
+    return UserLimit(person, CHANGES, at, MAX_WAITING_CHANGES, when_told=when_told, job=job)

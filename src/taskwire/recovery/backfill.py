@@ -23,7 +23,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.queueing.jobs import Job, Reply, ReplyChanged
+from taskwire.domain.queueing.jobs import CHANGE_ID_PREFIX, Job, Reply, ReplyChanged
 from taskwire.domain.queueing.maintenance import ReadThread, Root, ScanChannel
 from taskwire.domain.queueing.queues import BACKFILL_CHANNELS, to_coder, urgent_score
 from taskwire.domain.queueing.retry_policies import BACKFILL
@@ -241,7 +241,7 @@ class Backfill:
                     update={"change": "edited", "new_input": new_input, "verbatim_input": verbatim_input}
                 )
             batch.append(
-                to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent_score(ts)
+                to_coder(link.id), Job(id=f"{CHANGE_ID_PREFIX}away:{ts}", work=work), score=urgent_score(ts)
             )
             changed += 1
         if changed:

@@ -16,6 +16,8 @@ from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.display_jobs import Receipt
 from taskwire.domain.queueing.jobs import (
+    CHANGE_ID_PREFIX,
+    CHANGE_REFUSED,
     REPLY_ID_PREFIX,
     REPLY_REFUSED,
     VERB_REFUSED,
@@ -41,7 +43,7 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Block
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import ClaimResult, Inbox
-from taskwire.queue.user_limits import UserLimit, limit_of_reply, limit_of_verb
+from taskwire.queue.user_limits import UserLimit, limit_of_change, limit_of_reply, limit_of_verb
 from taskwire.slack.inbound import (
     MessageDeleted,
     MessageEdited,
@@ -113,8 +115,7 @@ class ReplyReceiver:
             verbatim_input=verbatim_input,
             person=message.person,
         )
-        batch = _make_change_batch(message, work, message.edited_ts)
-        return await self._claim(message, batch, is_ours=message.is_bot_thread)
+        return await self._claim_change(message, work, message.edited_ts)
 
     async def claim_deletion(self, message: MessageDeleted) -> ClaimResult:
         """Claim a deletion.
@@ -122,8 +123,33 @@ class ReplyReceiver:
         The deletion removes the reply only if the agent has not received the reply yet.
         """
         work = ReplyChanged(ts=message.ts, change="deleted", person=message.person)
-        batch = _make_change_batch(message, work, message.at)
-        return await self._claim(message, batch, is_ours=message.is_bot_thread)
+        return await self._claim_change(message, work, message.at)
+
+    async def _claim_change(
+        self, message: MessageEdited | MessageDeleted, work: ReplyChanged, at: Ts
+    ) -> ClaimResult:
+        """Claim an edit or a deletion. It replaces an earlier change of the same message that waits.
+
+        The job of the change runs before the reply's job, so no attempt uses the old text.
+        """
+        where, limit = _get_thread(message), None
+        job = Job(id=f"{CHANGE_ID_PREFIX}{message.channel}:{message.ts}", work=work)
+        batch = Batch().append(
+            to_coder(CLAIMED_LINK), job, score=urgent_score(at), is_newest_by_score=True, claimed_in=where
+        )
+        if work.person is not None:
+            requester = Requester(
+                person=work.person,
+                channel=message.channel,
+                at=at,
+                thread_ts=message.thread_ts,
+                surface="reply",
+            )
+            tell = AnswerInThread(requester=requester, question="too_fast", text=CHANGE_REFUSED)
+            told = Job(id=f"too_fast:{message.delivery}", work=tell)
+            when_told = Batch().append(thread_answers(CLAIMED_LINK), told, claimed_in=where)
+            limit = limit_of_change(work.person, at, when_told, job.id)
+        return await self._claim(message, batch, is_ours=message.is_bot_thread, user_limit=limit)
 
     def to_input(self, message: ThreadMessage | MessageEdited) -> Reply | None:
         """Return a message as input for the agent; None if the message is not input.
@@ -362,16 +388,6 @@ class ReplyReceiver:
 
 def _get_bar(message: ThreadMessage | MessageEdited) -> Barred:
     return message.barred if isinstance(message, _CheckedMessage) else ""
-
-
-def _make_change_batch(message: MessageEdited | MessageDeleted, work: ReplyChanged, at: Ts) -> Batch:
-    """Return the batch for an edit or a deletion.
-
-    The batch's job runs before the reply's job, so no attempt uses the old text.
-    """
-    job = Job(id=f"reply_changed:{message.delivery}", work=work)
-    where = _get_thread(message)
-    return Batch().append(to_coder(CLAIMED_LINK), job, score=urgent_score(at), claimed_in=where)
 
 
 def _get_thread(message: ThreadMessage | MessageEdited | MessageDeleted) -> ThreadRef:

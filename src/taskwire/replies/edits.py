@@ -6,11 +6,13 @@ changed or removed. If the agent already has the reply, a message in the thread 
 change arrives before the reply's own message, the reply is claimed with its new text.
 """
 
+import contextlib
 import json
 from datetime import timedelta
 from typing import cast
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing import replies
@@ -60,16 +62,15 @@ class ReplyEdits:
         context.audit.is_nothing()
         if work.was_away and not await self._is_still_valid(link, job_id, work):
             return done()
-        for list_jobs, apply in (
-            (links.list_waiting, self._change_waiting),
-            (links.list_held, self._change_held),
+        for find, apply in (
+            (links.find_waiting, self._change_waiting),
+            (links.find_held, self._change_held),
         ):
-            if old := find_reply(await list_jobs(link.id), job_id):
+            if old := find_reply(await find(link.id, job_id), job_id):
                 if old.author_name and work.new_input is not None:
                     return done(await self._keep_as_sent(link, old, work.new_input))
                 change = self._interpret(old, work)
-                context.audit.is_done()
-                context.audit.person = old.person
+                await self._enter(context, link, old)
                 batch = await apply(link, job_id, old, change)
                 if apply == self._change_held and change.new_input is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
@@ -82,8 +83,7 @@ class ReplyEdits:
         if old is not None:
             if old.author_name and work.new_input is not None:
                 return done(await self._keep_as_sent(link, old, work.new_input))
-            context.audit.is_done()
-            context.audit.person = old.person
+            await self._enter(context, link, old)
             return done(await self._change_kept(link, job_id, old, self._interpret(old, work)))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
@@ -91,6 +91,19 @@ class ReplyEdits:
         is_known = work.ts in await links.list_taken(link.id)
         is_between_people = link.is_mention_only and not self._is_addressed(work.new_input)
         return done(None if is_known or is_between_people else self._claim_early_change(link, work))
+
+    async def _enter(self, context: JobContext, link: Link, old: Reply) -> None:
+        """Enter the change in the audit trail, if the author's rights were checked and still hold.
+
+        Otherwise the change has no entry. The reply is checked before the agent gets it, and then has one.
+        """
+        record, person = link.record, old.person
+        with contextlib.suppress(OutsideError, UserError):
+            is_own = person in (record.owner_slack, record.requested_by)
+            is_let_in = is_own or await self._people.is_admin(person)
+            if old.is_admitted and (is_let_in or await self._people.is_let_in(person, link)):
+                context.audit.is_done()
+                context.audit.person = person
 
     async def _keep_as_sent(self, link: Link, old: Reply, new_input: Reply) -> Batch:
         """Return a batch that tells about an edit and leaves the reply unchanged.

@@ -67,7 +67,10 @@ def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
     """
     if not event:
         return read_text(body, "user", "team_id") or read_text(body, "team_id") or team or None
-    actor_team = read_text(event, "user_team") or read_text(event, "team")
+    # The event of an edit or a deletion names the workspace only in the message, as it is now or was before.
+    parts = (event, read_object(event, "message"), read_object(event, "previous_message"))
+    named = (read_text(part, "user_team") or read_text(part, "team") for part in parts)
+    actor_team = next((found for found in named if found), "")
     if actor_team.startswith("E"):
         # This is the id of an organization and not of a workspace.
         is_ours = actor_team in (read_text(body, "enterprise_id"), read_text(body, "context_enterprise_id"))

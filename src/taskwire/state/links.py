@@ -303,6 +303,12 @@ class Links:
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
         return _jobs(to_coder(link_id), (body for _, _, body in scored))
 
+    async def find_held(self, link_id: LinkId, job_id: str) -> list[Job]:
+        """Find a job that a pause holds by its id. The list is empty if there is no such job."""
+        held = self._redis.hget(self._keys.named("held", link_id), job_id)
+        entry = await cast("Awaitable[str | None]", held)
+        return _jobs(to_coder(link_id), [entry.partition(" ")[2]] if entry else [])
+
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
         """Find the job in a link's `to_coder` queue whose attempt has an unknown outcome.
 
@@ -326,6 +332,13 @@ class Links:
     async def list_waiting(self, link_id: LinkId) -> list[Job]:
         """List the jobs in a link's `to_coder` queue, in order."""
         return await self.list_jobs(to_coder(link_id))
+
+    async def find_waiting(self, link_id: LinkId, job_id: str) -> list[Job]:
+        """Find a job in a link's `to_coder` queue by its id. The list is empty if there is no such job."""
+        name = to_coder(link_id)
+        jobs = self._keys.named("queue", name, "jobs")
+        body = await cast("Awaitable[str | None]", self._redis.hget(jobs, f"body|{job_id}"))
+        return _jobs(name, [body] if body else [])
 
     async def list_jobs(self, name: QueueName) -> list[Job]:
         """List the jobs of a queue, in order.

@@ -24,6 +24,7 @@ from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.parsing.naming import digest
 from taskwire.domain.queueing.jobs import (
+    CHANGE_REFUSED,
     REPLY_ID_PREFIX,
     REPLY_REFUSED,
     VERB_REFUSED,
@@ -155,7 +156,7 @@ class ThreadQueries:
         return done(batch)
 
     async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
-        if work.text == REPLY_REFUSED and work.question == "too_fast":
+        if work.text in (REPLY_REFUSED, CHANGE_REFUSED) and work.question == "too_fast":
             # Check nothing: the answer shows nothing of the task, and Coder may be away.
             return
         await self._people.require_account(work.requester.person, needs_coder=work.question != "help")
@@ -307,8 +308,7 @@ class ThreadQueries:
             case "status":
                 return await self._make_status(link, work, context)
             case "too_fast":
-                is_reply = work.text == REPLY_REFUSED
-                return inputs.too_many_unchecked() if is_reply else answers.too_many_requests()
+                return _make_limit_answer(work.text)
             case "help":
                 return help_texts.thread_help()
             case "edit":
@@ -385,6 +385,13 @@ def _is_for_everybody(work: AnswerInThread) -> bool:
     """
     is_slip = work.question == "not_a_verb" and len(work.text.split()) == 1
     return work.question in FOR_EVERYBODY and not (is_slip and work.requester.surface == "reply")
+
+
+def _make_limit_answer(refused: str) -> Message:
+    """Return the answer to a message above a limit of its author. `refused` says what it was."""
+    if refused == CHANGE_REFUSED:
+        return inputs.too_many_changes()
+    return inputs.too_many_unchecked() if refused == REPLY_REFUSED else answers.too_many_requests()
 
 
 def _end_unanswered(link: Link, code: str) -> Outcome:

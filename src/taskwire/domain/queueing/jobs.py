@@ -46,14 +46,16 @@ from taskwire.domain.sealed_model import Readable
 from taskwire.domain.text.agent_text import AgentText
 from taskwire.domain.text.message import AgentOutput, Message
 
-# The ids of jobs of the kind `Reply` begin with this.
-REPLY_ID_PREFIX = "reply:"
+# The ids of jobs of the kinds `Reply` and `ReplyChanged` begin with these.
+REPLY_ID_PREFIX, CHANGE_ID_PREFIX = "reply:", "reply_changed:"
 # The `text` of an AnswerInThread with the question `too_many`, if the rejected message was a verb and not a
 # reply.
 VERB_REFUSED = "verb_refused"
 # The `text` of an AnswerInThread with the question `too_fast`, if a reply was refused because too many
 # replies of its author wait to be checked.
 REPLY_REFUSED = "reply_refused"
+# The same if an edit or a deletion was refused because too many edits and deletions of its author wait.
+CHANGE_REFUSED = "change_refused"
 
 
 ActVerb = Literal[
@@ -321,9 +323,9 @@ class AnswerInThread(Work):
     """Answer in the thread what a person has asked there (queue `thread_answers`).
 
     The answer shows the state at the time when the job runs. If `question` is `rejection`, the job is in the
-    queue `to_thread` instead. If `question` is `rejection` or `too_fast`, `text` says whether a reply or a
-    verb was rejected. If `question` is `not_a_verb`, `text` is a message that begins with `!`. Then `words`
-    are verbs that the message may mean, and `job` is the id of the reply's job.
+    queue `to_thread` instead. If `question` is `rejection` or `too_fast`, `text` says whether a reply, a
+    verb or an edit was rejected. If `question` is `not_a_verb`, `text` is a message that begins with `!`.
+    Then `words` are verbs that the message may mean, and `job` is the id of the reply's job.
     """
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"

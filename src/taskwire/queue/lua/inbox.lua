@@ -20,8 +20,9 @@ local function most_beside(queue_kind, job_kind)
   if queue_kind == 'to_thread' then
     return job_kind == const.REJECTION and 2 * MAX_WAITING_ANSWERS or MAX_WAITING_ANSWERS
   end
-  -- A pause and an edit of a waiting reply are accepted even if too many replies wait.
-  if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
+  -- A pause and an edit of a waiting reply are accepted even if too many replies wait. Edits have a limit of
+  -- their own.
+  if queue_kind ~= 'to_coder' or job_kind == const.CHANGE_KIND then return math.huge end
   return job_kind == const.REPLY_KIND and MAX_WAITING_REPLIES or MAX_WAITING_REPLIES + MAX_WAITING_REQUESTS
 end
 local function waiting_in(name, job_kind)

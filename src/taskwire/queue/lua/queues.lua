@@ -120,6 +120,11 @@ local function new_version(state) return whole(redis.call('HINCRBY', state, 'ver
 local function put(name, id, score, delay, mode, body)
   local order, jobs, state = queue_keys(name)
   local not_before = now + tonumber(delay)
+  if mode == 'latest' then
+    local before = redis.call('ZSCORE', order, id)
+    if before and tonumber(before) > (tonumber(score) or math.huge) then return end
+    mode = 'newest'
+  end
   if mode ~= 'newest' and redis.call('HEXISTS', jobs, 'body|' .. id) == 1 then
     -- The job may be running already. Its lease then completes an old version, and the job runs once more.
     if mode == 'again' then redis.call('HSET', jobs, 'version|' .. id, new_version(state)) end

@@ -28,15 +28,17 @@ local function steerers_of(link)
   end
   return is_known, owner
 end
--- The kind and the person of each job from score `lowest` that waits for a check of its person's rights.
-local function unchecked_jobs(link, lowest)
+-- The kind and the person of each job from score `lowest` that waits for a check of its person's rights. If
+-- `only` is given, of the jobs of this kind.
+local function unchecked_jobs(link, lowest, only)
   local order, jobs = queue_keys('to_coder:' .. link)
   local found = {}
   local waiting = redis.call('ZRANGEBYSCORE', order, lowest, '(' .. whole(IN_TURN))
   for _, id in ipairs(waiting) do
-    local body = redis.call('HGET', jobs, 'body|' .. id)
+    local kind = id:match('^[%a_]*')
+    local body = (not only or kind == only) and redis.call('HGET', jobs, 'body|' .. id)
     local person = body and body:match('"person":"([^"]+)"')
-    if person then found[#found + 1] = {id:match('^[%a_]*'), person} end
+    if person then found[#found + 1] = {kind, person} end
   end
   return found
 end
@@ -49,22 +51,35 @@ local function strangers_before(person, link)
   end
   return count
 end
+-- Whether these jobs are as many as the limits allow: of this person, or of people who are not known to steer
+-- the task.
+local function has_too_many_of(jobs, limit, is_known)
+  local own, of_strangers = 0, 0
+  for _, job in ipairs(jobs) do
+    if job[2] == limit.person then own = own + 1 end
+    if not is_known(job[2]) then of_strangers = of_strangers + 1 end
+  end
+  if own >= limit.most then return true end
+  return of_strangers >= const.MAX_UNCHECKED_OF_STRANGERS and not is_known(limit.person)
+end
 -- Whether as many replies wait to be checked for the link's agent as the limits allow: of this person, or of
 -- all people who are not known to steer the task.
 local function has_too_many_unchecked(limit, where)
   local is_known, owner = steerers_of(where)
   if owner == limit.person then return false end
-  local own, of_strangers = 0, 0
-  for _, job in ipairs(unchecked_jobs(where, whole(IN_TURN / 2))) do
-    local kind, person = unpack(job)
-    if kind == const.REPLY_KIND then
-      if person == limit.person then own = own + 1 end
-      if not is_known(person) then of_strangers = of_strangers + 1 end
-    end
-  end
-  if own >= limit.most then return true end
-  return of_strangers >= const.MAX_UNCHECKED_OF_STRANGERS and not is_known(limit.person)
+  local jobs = unchecked_jobs(where, whole(IN_TURN / 2), const.REPLY_KIND)
+  return has_too_many_of(jobs, limit, is_known)
 end
+-- Whether as many messages of this person, or of all strangers, as the limits allow have a waiting edit or
+-- deletion. A change that replaces a waiting one adds no job.
+local function has_too_many_changes(limit, where)
+  local _, jobs = queue_keys('to_coder:' .. where)
+  if redis.call('HEXISTS', jobs, 'body|' .. limit.job) == 1 then return false end
+  return has_too_many_of(unchecked_jobs(where, '-inf', const.CHANGE_KIND), limit, (steerers_of(where)))
+end
+local LIMITS_OF_WAITING = {
+  [const.UNCHECKED] = has_too_many_unchecked, [const.CHANGES] = has_too_many_changes
+}
 -- The limit, or nil. Both of its batches are checked here, because choosing one already writes.
 local function limit_of(encoded, link)
   if encoded == '' then return nil end
@@ -83,8 +98,9 @@ local function apply_limit(limit, claim, where, batch)
   end
   local name = limit.kind .. ':' .. where .. ':' .. limit.person
   local counted = prefix .. 'notes:asked:' .. name
-  if limit.kind == const.UNCHECKED then
-    if not has_too_many_unchecked(limit, where) then return 'claimed', batch end
+  local has_too_many_waiting = LIMITS_OF_WAITING[limit.kind]
+  if has_too_many_waiting then
+    if not has_too_many_waiting(limit, where) then return 'claimed', batch end
   elseif not is_too_much(counted, limit.at_ms, limit.most) then
     redis.call('ZADD', counted, whole(limit.at_ms), claim)
     redis.call('ZREMRANGEBYRANK', counted, 0, -MAX_REMEMBERED_REQUESTS - 1)
