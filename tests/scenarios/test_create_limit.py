@@ -1,5 +1,9 @@
 """Limits of new tasks in an hour and of running tasks, for each person and for each channel."""
 
+import asyncio
+
+import pytest
+
 from .people import Person
 from .world import World
 
@@ -216,3 +220,35 @@ async def test_a_resume_counts_like_a_new_task(world: World) -> None:
     for place in (thread, other):
         place.new_messages()
     world.alice.reads()
+
+
+@pytest.mark.parametrize("limit", ["running_limit", "channel_running_limit"])
+@pytest.mark.parametrize("way", ["verb", "reply"])
+async def test_of_many_resumed_at_once_no_more_run_than_may(world: World, limit: str, way: str) -> None:
+    """A person resumes several tasks at the same moment, in their threads. No more run than the limit
+    allows."""
+    threads = []
+    for number in range(4):
+        threads.append(await world.alice.runs(f"/task create do {number}"))
+        await world.polls()
+        await world.alice.replies(threads[-1], "!pause")
+        await world.polls()
+        await world.passes(seconds=5)
+    await world.restarts(**{limit: 1})
+    world.alice.reads()
+
+    words = "!resume" if way == "verb" else "go on"
+    written = [world.slack.post(world.alice.id, each.channel, words, each.ts) for each in threads]
+    await asyncio.gather(*written)
+    # Each resume that meets another one runs again half a second later.
+    for _ in range(10):
+        await world.passes(seconds=2)
+        await world.polls()
+
+    assert [task.status for task in world.coder.tasks].count("active") == 1
+    await world.passes(seconds=60)
+    await world.polls()
+    await world.passes(seconds=60)
+    world.alice.reads()
+    for thread in threads:
+        thread.new_messages()

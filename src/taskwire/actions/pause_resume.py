@@ -145,7 +145,7 @@ class PauseAndResume:
             context.audit.is_refused("overtaken")
             return done(None, (work.requester, answers.task_paused_meanwhile(link)))
         if task.status is TaskStatus.PAUSED:
-            await self._quotas.require_room(link)
+            await self._quotas.require_room(link, context.job.id)
         await show_pending(self._deps, context, link, work)
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:

@@ -19,12 +19,14 @@ from taskwire.messages import task_limits
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 
-# If several people make requests for one channel, the requests are counted one after the other. Each request
-# holds the channel until its link is written. If the process dies before that, the request holds the channel
+# Requests for one channel are counted one after the other, and so are one person's resumes. Each request
+# holds the channel or the person until it is counted. If the process dies before that, the request holds them
 # for this time.
-CHANNEL_CLAIM_MS = 10_000
-CHANNEL_RETRY_SECONDS = 0.5
-_COUNT, _CLAIM = "create_count", "quota_claim"
+QUOTA_CLAIM_MS = 10_000
+QUOTA_RETRY_SECONDS = 0.5
+# A resumed task counts as running for this long, until Coder's state of it is known.
+RESUMED_MS = 30_000
+_COUNT, _CLAIM, _RESUMED = "create_count", "quota_claim", "quota_resumed"
 # If the settings do not limit the new tasks in an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
 _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
@@ -60,7 +62,7 @@ class Quotas:
             return batch
         await self._count_person(person, record, now_ms, batch)
         if self._settings.is_about_channels and not record.channel.startswith("D"):
-            await self._claim_channel(record.channel, job_id)
+            await self._claim(record.channel, job_id)
             try:
                 await self._count_channel(record, now_ms, batch)
             except UserError:
@@ -69,20 +71,34 @@ class Quotas:
             self._deps.notes.forget_in(batch, _CLAIM, record.channel)
         return batch
 
-    async def require_room(self, link: Link) -> None:
-        """Raise TooManyRunning if a limit forbids resuming this task."""
+    async def require_room(self, link: Link, job_id: str) -> None:
+        """Raise TooManyRunning if a limit forbids resuming this task. Otherwise, the task counts as running
+        from now on.
+
+        If another task of the owner or the channel is being counted now, raise JobEnded, so that the job runs
+        again soon.
+        """
         settings, record = self._settings, link.record
         owner = record.owner_slack or record.requested_by
         if not (settings.person_running or settings.channel_running) or await self._people.is_admin(owner):
             return
-        at_once = settings.person_running
-        if at_once:
+        has_channel_limit = settings.channel_running and not record.channel.startswith("D")
+        claimed: list[str] = []
+        try:
+            for whose in [owner, *([record.channel] if has_channel_limit else [])]:
+                await self._claim(whose, job_id)
+                claimed.append(whose)
             others = [each for each in await self._deps.links.list_of(owner) if each.id != link.id]
-            if _count_running(others) >= at_once:
-                raise TooManyRunning(link, task_limits.owner_runs_too_many(at_once))
-        at_once = settings.channel_running
-        if at_once and not record.channel.startswith("D") and await self._count_running_in(record) >= at_once:
-            raise TooManyRunning(link, task_limits.channel_runs_too_many(at_once))
+            most = settings.person_running
+            if most and await self._count_running(others) >= most:
+                raise TooManyRunning(link, task_limits.owner_runs_too_many(most))
+            most = settings.channel_running
+            if has_channel_limit and await self._count_running_in(record) >= most:
+                raise TooManyRunning(link, task_limits.channel_runs_too_many(most))
+            await self._deps.notes.keep("1", _RESUMED, link.id, ttl_ms=RESUMED_MS)
+        finally:
+            for whose in claimed:
+                await self._deps.notes.forget(_CLAIM, whose)
 
     async def _count_person(self, person: UserId, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         hourly, at_once = self._settings.person_hourly, self._settings.person_running
@@ -91,7 +107,7 @@ class Quotas:
             if minutes:
                 raise UserError(*task_limits.too_many_tasks(hourly, minutes), reason="quota")
             self._count_in(batch, record, person, now_ms, hourly)
-        if at_once and _count_running(await self._deps.links.list_of(person)) >= at_once:
+        if at_once and await self._count_running(await self._deps.links.list_of(person)) >= at_once:
             raise UserError(*task_limits.too_many_running(at_once), reason="quota")
 
     async def _count_channel(self, record: LinkRecord, now_ms: int, batch: Batch) -> None:
@@ -107,11 +123,11 @@ class Quotas:
             raise UserError(*task_limits.channel_too_many_running(channel, at_once), reason="quota")
         self._count_in(batch, record, channel, now_ms, max(hourly, _MOST_COUNTED))
 
-    async def _claim_channel(self, channel: str, job_id: str) -> None:
+    async def _claim(self, whose: str, job_id: str) -> None:
         notes = self._deps.notes
-        is_first = await notes.keep_if_new(_CLAIM, channel, value=job_id, ttl_ms=CHANNEL_CLAIM_MS)
-        if not is_first and await notes.find(_CLAIM, channel) != job_id:
-            raise JobEnded(retry(CHANNEL_RETRY_SECONDS))
+        is_first = await notes.keep_if_new(_CLAIM, whose, value=job_id, ttl_ms=QUOTA_CLAIM_MS)
+        if not is_first and await notes.find(_CLAIM, whose) != job_id:
+            raise JobEnded(retry(QUOTA_RETRY_SECONDS))
 
     async def _count_running_in(self, record: LinkRecord) -> int:
         """Count the running tasks of the channel, including tasks that are being created now."""
@@ -119,7 +135,16 @@ class Quotas:
         places = await self._deps.links.list_channels(opened.values())
         here = {link for link, channel in places.items() if channel == record.channel}
         here |= {LinkId(link) for link in await self._deps.notes.list_counted(_COUNT, record.channel)}
-        return _count_running((await self._deps.links.list_links(here - {record.id})).values())
+        return await self._count_running((await self._deps.links.list_links(here - {record.id})).values())
+
+    async def _count_running(self, links: Iterable[Link]) -> int:
+        count = 0
+        for link in links:
+            if link.end_reason is None and (
+                _is_running(link) or await self._deps.notes.find(_RESUMED, link.id) is not None
+            ):
+                count += 1
+        return count
 
     async def _find_wait(self, most: int, whose: str, now_ms: int) -> int:
         """Return after how many minutes the next task may start; 0 if it may start now.
@@ -138,10 +163,6 @@ def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
     for whose in (record.requested_by, record.channel):
         deps.notes.uncount_in(batch, record.id, _COUNT, whose)
     return batch
-
-
-def _count_running(links: Iterable[Link]) -> int:
-    return sum(link.end_reason is None and _is_running(link) for link in links)
 
 
 def _is_running(link: Link) -> bool:

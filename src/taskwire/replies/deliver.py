@@ -421,7 +421,7 @@ class ReplyDeliverer:
 
     async def _resume_task(self, reply_job: ReplyJob, task: Task) -> Outcome:
         try:
-            await self._quotas.require_room(reply_job.link)
+            await self._quotas.require_room(reply_job.link, reply_job.context.job.id)
         except TooManyRunning as refused:
             why = task_limits.reply_waits_for_room(refused.why)
             return await self._outcomes.give_up_with_later_replies(
