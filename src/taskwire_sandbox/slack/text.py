@@ -76,16 +76,17 @@ def _named(token: str, workspace: Workspace) -> str:
 
 
 def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
-    """Replace each `@handle`, `@Full Name` and `#channel` of a known person or channel by a mention.
+    """Replace each `@handle` and `#channel` that names a known person or channel by a mention.
+
+    A typed `@Full Name` stays a text, as in Slack when the person chooses nothing from the list.
 
     With `named`, the mention of a person also contains the name: `<@U1|ada>`.
     """
-    users = workspace.users.values()
-    full_names = {f"@{user.real_name}".lower(): f"<@{user.id}>" for user in users if " " in user.real_name}
-    tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in users} | full_names
+    tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
     tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
     pieces = []
-    names = "|".join([*(re.escape(name) + r"(?!\w)" for name in full_names), r"[@#][\w.-]*\w"])
+    full_names = [user.real_name for user in workspace.users.values() if " " in user.real_name]
+    names = "|".join([*(rf"@{re.escape(name)}(?!\w)" for name in full_names), r"[@#][\w.-]*\w"])
     for piece, is_mention in _split(text, re.compile(rf"(?<![\w/@#.])(?:{names})", re.IGNORECASE)):
         token = tokens.get(piece.lower()) if is_mention else None
         if token is None:
