@@ -252,3 +252,39 @@ async def test_of_many_resumed_at_once_no_more_run_than_may(world: World, limit:
     world.alice.reads()
     for thread in threads:
         thread.new_messages()
+
+
+async def test_attach_counts_for_the_limit_of_a_channel(world: World) -> None:
+    """A person creates three tasks in direct messages, where no channel's limit counts, and attaches them in
+    a channel that lets two tasks run. The third is refused, and keeps its thread in the direct messages. A
+    paused task can be attached all the same."""
+    await world.restarts(channel_running_limit=2)
+    for number in range(3):
+        await world.slack.command(world.alice.id, world.alice.direct(), "/task", f"create do {number}")
+        await world.passes(seconds=3)
+    await world.polls()
+    tasks = list(world.coder.tasks)
+    world.cards()
+
+    for task in tasks:
+        await world.alice.types(f"/task attach {task.name}", settles=False)
+    await world.settles()
+    await world.passes(seconds=5)
+    refused, attached = world.alice.reads(), world.cards()
+    direct = world.slack.workspace.channels[world.alice.direct()]
+    moved = [ts for ts, message in direct.messages.items() if "|new thread>" in str(message.body)]
+    await world.alice.types(f"/task stop {tasks[2].name}")
+    await world.polls()
+    await world.passes(seconds=5)
+    world.alice.reads()
+    await world.alice.types(f"/task attach {tasks[2].name}")
+    await world.passes(seconds=5)
+
+    channel = world.slack.workspace.channel("general").id
+    assert refused == [
+        f"<#{channel}> has 2 tasks running, the limit for one channel. Nothing was attached. When one of "
+        "them is paused or deleted, ask again."
+    ]
+    assert (len(attached), len(moved), len(world.cards())) == (2, 2, 1)
+    # The rest is said in the former threads.
+    world.reader.read_all()

@@ -363,3 +363,37 @@ async def test_a_round_is_spread_over_the_interval(world: World) -> None:
     assert counts == [3, 6, 9, 12]
     assert waited == pytest.approx(1.0)
     assert Counter(senders_since(world, start, "tasks.list")) == {person.name: 1 for person in people}
+
+
+async def test_requests_of_others_leave_places_for_the_owners_own(
+    personal: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coder refuses Alice's token, so Bob's requests for the task that she shares with him wait for her
+    account. When half of the places are taken, his next request is not kept. Her own requests still are."""
+    monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_WAITING", 4)
+    monkeypatch.setattr("taskwire.outbox.waiting_requests.MOST_OF_OTHERS", 2)
+    thread, task = await a_task(personal)
+    await shares(personal, task, personal.bob)
+    tokens = personal.coder.world.tokens
+    for key in [key for key, token in tokens.items() if token.user.username == "alice"]:
+        del tokens[key]
+    await personal.ages(seconds=60)
+
+    for verb in ("stop", "resume", "stop"):
+        await personal.bob.types(f"/task {verb} {task.id}")
+    await personal.alice.types("/task list")
+    await personal.alice.types(f"/task stop {task.id}")
+    bobs, hers = personal.bob.reads(), personal.alice.reads()
+    await connects(personal, personal.alice, "alice")
+    await personal.passes(seconds=5)
+    personal.alice.hears()
+    personal.bob.reads()
+
+    needs = f"That needs <@{personal.alice.id}>'s Coder account, which I can't use now."
+    assert [told.removeprefix(needs) for told in bobs] == [
+        f" Stopping `{task.id}` waits; I told them.",
+        f" Resuming `{task.id}` waits; I told them.",
+        " 2 requests of other people wait for it, so I did not keep yours. Ask again later.",
+    ]
+    assert ["Connect again, and I go on with" in told for told in hers] == [True, True]
+    thread.new_messages()

@@ -145,6 +145,23 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 
 @pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("number", ["9" * 10, "9" * 5_000, "-1", "\u0661" * 5_000])
+async def test_a_choice_with_a_strange_number_does_nothing(world: World, number: str) -> None:
+    """The dialog of an answer is submitted with a choice that the bot could not have offered. The bot answers
+    200 and says that there is no task."""
+    chosen = {"form.choice": {"type": "radio_buttons", "selected_option": {"value": number}}}
+    whole = _submitted(world, Dialog.ANSWER, "", task="x", link="x", key="x")
+
+    status = await _sent(world, _with(whole, ("view", "state", "values", "form.choice"), chosen))
+    await world.settles()
+
+    assert status == 200
+    assert world.alice.reads() == [
+        "That thread has no task any more. `/task list` shows the tasks you can see."
+    ]
+
+
+@pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
     """A payload says that a person chose another template in the form, and has strange values. The bot
     creates nothing and shows nothing."""

@@ -55,6 +55,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import limit_of_press
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Click
+from taskwire.slack.payload_fields import read_number
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.queries import Queries
 
@@ -347,8 +348,7 @@ def _decision_of(
         return DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
     if button is Button.CHOOSE:
         key, _, number = rest.partition(":")
-        chosen = int(number) if number.isdecimal() else -1
-        return Choose(requester=requester, key=key, number=chosen, message_ts=ts)
+        return Choose(requester=requester, key=key, number=read_number(number), message_ts=ts)
     if button in _PASS_ON_STEPS:
         job_id, _, shown = rest.partition(" ")
         return PassOn(requester=requester, job=job_id, step=_PASS_ON_STEPS[button], shown_hash=shown)

@@ -34,6 +34,7 @@ from taskwire.messages.settings_form import SettingsField, find_errors, read_set
 from taskwire.messages.share_form import read_change
 from taskwire.outbox.private_answers import without_expired_url
 from taskwire.slack.inbound import Submission
+from taskwire.slack.payload_fields import read_number
 from taskwire.state.accounts import seal_pasted
 
 # The id of a task or template in Coder, or an empty string.
@@ -219,7 +220,7 @@ def _parse_choice(requester: Requester, context: DialogContext, values: Mapping[
     choice = Choose(
         requester=requester,
         key=context.key,
-        number=int(chosen) if chosen.isdecimal() else -1,
+        number=read_number(chosen),
         message_ts=context.asked_ts,
         remark="" if is_blank(text) else text,
     )

@@ -183,6 +183,12 @@ def too_many_wait(most: int, ways: ConnectWays) -> Message:
     return question(words, "", _connect_buttons(ways))
 
 
+def too_many_wait_for_owner(owner: str, most: int) -> Message:
+    """Say that a request was not kept, because `most` requests of others wait for the owner's account."""
+    words = f"That needs <@{owner}>'s Coder account, which I can't use now. {most} requests of other people"
+    return statement(f"{words} wait for it, so I did not keep yours. Ask again later.")
+
+
 def request_given_up(wish: str) -> Message:
     """Say that a request has waited a week for an account, and was given up."""
     return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")

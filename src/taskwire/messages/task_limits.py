@@ -37,6 +37,14 @@ def channel_too_many_running(channel: str, most: int) -> Refusal:
     )
 
 
+def channel_has_no_room(channel: str, most: int) -> Refusal:
+    """Say that `most` tasks run in the channel, so that no other running task can be attached there."""
+    return (
+        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
+        "Nothing was attached. When one of them is paused or deleted, ask again.",
+    )
+
+
 def not_resumed(link: Link, why: str) -> Refusal:
     """Say that a task is not resumed, because too many other tasks run. `why` says whose tasks."""
     return (

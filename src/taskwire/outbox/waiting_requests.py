@@ -41,6 +41,8 @@ AccountProblem = AccountNeeded | PersonTokenRefused
 PERSON_TOLD_MS = 7 * DAY_MS
 # The most requests that wait for one person's account: as many as may wait in their `intake` queue.
 MOST_WAITING = 50
+# The most requests of other people among them. The other places are for the person whose account it is.
+MOST_OF_OTHERS = 25
 # The longest delay of a job that renews a token. The job runs at once when Coder refuses the token.
 LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 # A question whose token is being renewed is asked again after this time.
@@ -118,19 +120,29 @@ async def _append(
     person, (wish, queue, job) = UserId(error.person), request
     await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
+    is_own = person == requester.person
+    if not is_own and await _count_others(deps, person) >= MOST_OF_OTHERS:
+        return accounts.too_many_wait_for_owner(person, MOST_OF_OTHERS)
     if await deps.links.count_jobs(waiting_requests(person)) >= MOST_WAITING:
         return accounts.too_many_wait(MOST_WAITING, deps.connect_ways)
     work = WaitForAccount(
         person=person, requester=requester, wish=wish, queue=queue, waiting_job=job.model_dump_json()
     )
     batch.append(waiting_requests(person), Job(id=f"waits:{job.id}", work=work))
-    if person != requester.person:
+    if not is_own:
         await tell_of_account(deps, error, batch)
         return accounts.request_waits_for_owner(person, wish)
     record_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS)
     if known is not None:
         return accounts.request_waits_again(known.username, wish, deps.connect_ways)
     return accounts.request_waits(wish, deps.connect_ways)
+
+
+async def _count_others(deps: Dependencies, person: UserId) -> int:
+    """Return how many requests of other people wait for this person's account."""
+    waiting = await deps.links.list_jobs(waiting_requests(person))
+    works = [job.work for job in waiting if isinstance(job.work, WaitForAccount)]
+    return sum(work.requester.person != person for work in works)
 
 
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:

@@ -3,17 +3,20 @@
 There is a limit for the tasks that start within an hour, and a limit for the tasks that run at once. Each
 limit is a setting, and 0 means no limit. Administrators have no personal limit, and their tasks do not count
 for a channel's limit. A task that could not be created does not count. A task counts as running until it is
-paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task.
+paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task. A task
+that gets a thread by `attach` counts for the limit of running tasks in that channel.
 """
 
 from collections.abc import Iterable
 
+from taskwire.coder.models import Task, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, UserId
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.phases import Phase
+from taskwire.domain.requester import Requester
 from taskwire.job_context import JobEnded, retry
 from taskwire.messages import task_limits
 from taskwire.people.permissions import People
@@ -26,10 +29,12 @@ QUOTA_CLAIM_MS = 10_000
 QUOTA_RETRY_SECONDS = 0.5
 # A resumed task counts as running for this long, until Coder's state of it is known.
 RESUMED_MS = 30_000
-_COUNT, _CLAIM, _RESUMED = "create_count", "quota_claim", "quota_resumed"
+_COUNT, _ATTACHED = "create_count", "attach_count"
+_CLAIM, _RESUMED = "quota_claim", "quota_resumed"
 # If the settings do not limit the new tasks in an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
 _NOT_RUNNING = (Phase.PAUSED, Phase.PAUSING, Phase.BROKEN)
+_NOT_RUNNING_IN_CODER = (TaskStatus.PAUSED, TaskStatus.ERROR)
 
 
 class TooManyRunning(UserError):
@@ -71,6 +76,27 @@ class Quotas:
             self._deps.notes.forget_in(batch, _CLAIM, record.channel)
         return batch
 
+    async def count_attached(
+        self, requester: Requester, task: Task, link_id: LinkId, job_id: str, now_ms: int
+    ) -> Batch:
+        """Return the batch that counts a task that is attached to the requester's channel.
+
+        Raise UserError if as many tasks as the limit allows run in the channel. `link_id` is the id of the
+        task's link. Raise JobEnded like `count_task`.
+        """
+        batch, channel, at_once = Batch(), requester.channel, self._settings.channel_running
+        if not at_once or channel.startswith("D") or task.status in _NOT_RUNNING_IN_CODER:
+            return batch
+        if await self._people.is_admin(requester.person):
+            return batch
+        await self._claim(channel, job_id)
+        if await self._count_running_in(channel, link_id) >= at_once:
+            await self._deps.notes.forget(_CLAIM, channel)
+            raise UserError(*task_limits.channel_has_no_room(channel, at_once), reason="quota")
+        self._deps.notes.forget_in(batch, _CLAIM, channel)
+        where = (_ATTACHED, channel)
+        return self._deps.notes.count_in(batch, link_id, now_ms, _MOST_COUNTED, *where, ttl_ms=HOUR_MS)
+
     async def require_room(self, link: Link, job_id: str) -> None:
         """Raise TooManyRunning if a limit forbids resuming this task. Otherwise, the task counts as running
         from now on.
@@ -93,7 +119,7 @@ class Quotas:
             if most and await self._count_running(others) >= most:
                 raise TooManyRunning(link, task_limits.owner_runs_too_many(most))
             most = settings.channel_running
-            if has_channel_limit and await self._count_running_in(record) >= most:
+            if has_channel_limit and await self._count_running_in(record.channel, record.id) >= most:
                 raise TooManyRunning(link, task_limits.channel_runs_too_many(most))
             await self._deps.notes.keep("1", _RESUMED, link.id, ttl_ms=RESUMED_MS)
         finally:
@@ -119,7 +145,7 @@ class Quotas:
         minutes = await self._find_wait(hourly, channel, now_ms) if hourly else 0
         if minutes:
             raise UserError(*task_limits.channel_too_many_tasks(channel, hourly, minutes), reason="quota")
-        if at_once and await self._count_running_in(record) >= at_once:
+        if at_once and await self._count_running_in(channel, record.id) >= at_once:
             raise UserError(*task_limits.channel_too_many_running(channel, at_once), reason="quota")
         self._count_in(batch, record, channel, now_ms, max(hourly, _MOST_COUNTED))
 
@@ -129,13 +155,17 @@ class Quotas:
         if not is_first and await notes.find(_CLAIM, whose) != job_id:
             raise JobEnded(retry(QUOTA_RETRY_SECONDS))
 
-    async def _count_running_in(self, record: LinkRecord) -> int:
-        """Count the running tasks of the channel, including tasks that are being created now."""
+    async def _count_running_in(self, channel: str, without: LinkId) -> int:
+        """Count the running tasks of the channel, also those that are being created or attached now.
+
+        The link `without` does not count.
+        """
         opened = await self._deps.links.list_open()
         places = await self._deps.links.list_channels(opened.values())
-        here = {link for link, channel in places.items() if channel == record.channel}
-        here |= {LinkId(link) for link in await self._deps.notes.list_counted(_COUNT, record.channel)}
-        return await self._count_running((await self._deps.links.list_links(here - {record.id})).values())
+        here = {link for link, place in places.items() if place == channel}
+        for what in (_COUNT, _ATTACHED):
+            here |= {LinkId(link) for link in await self._deps.notes.list_counted(what, channel)}
+        return await self._count_running((await self._deps.links.list_links(here - {without})).values())
 
     async def _count_running(self, links: Iterable[Link]) -> int:
         count = 0

@@ -239,7 +239,9 @@ class ReplyDecisions:
             self._deps, link, questions.CHOICES, words, Batch(), work.message_ts
         )
         text = choice.with_remark(work.remark)
-        return retry(0, context.job.with_work(text=text, is_menu=choice.is_menu), batch)
+        # A menu accepts no words, so its dialog has no field for them. Words in a made-up dialog get a name.
+        is_menu = choice.is_menu and not work.remark
+        return retry(0, context.job.with_work(text=text, is_menu=is_menu), batch)
 
     async def _may_choose(self, link: Link, work: Choose) -> bool:
         """Return whether the person may answer the agent; False if the person may only ask the task's owner.

@@ -19,6 +19,7 @@ from taskwire.slack.payload_fields import (
     read_entered_values,
     read_files,
     read_flag,
+    read_number,
     read_object,
     read_objects,
     read_pressed,
@@ -187,8 +188,7 @@ class Click:
     @property
     def number(self) -> int:
         """The number at the end of the button's action id; -1 if there is no number."""
-        number = self.action_id.rpartition(".")[2]
-        return int(number) if number.isdecimal() else -1
+        return read_number(self.action_id.rpartition(".")[2])
 
 
 @dataclass(frozen=True)

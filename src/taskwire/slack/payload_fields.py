@@ -13,6 +13,8 @@ from taskwire.domain.requester import FileRef
 
 # Ids of users may have the same characters as ids of conversations in `domain/ids.py`.
 _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
+# A number of a button or a choice has at most this many digits. Python raises ValueError for thousands.
+LONGEST_NUMBER = 9
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -41,6 +43,11 @@ def read_url(value: object, *path: str) -> str | None:
     """Return the web address at the path; None if there is none."""
     found = read_text(value, *path)
     return found if found.startswith(("https://", "http://")) else None
+
+
+def read_number(text: str) -> int:
+    """Return a number of a button or a choice; -1 if the text is no such number."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else -1
 
 
 def read_flag(value: object, *path: str) -> bool:

@@ -30,8 +30,9 @@ from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
+from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
-from taskwire.tasks.create import TaskCreator
+from taskwire.tasks.create import TaskCreator, make_link_id
 from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
@@ -47,6 +48,7 @@ class NamedActions:
         self._lookup = lookup
         self._creator = creator
         self._last_known = LastKnown(deps, people)
+        self._quotas = Quotas(deps, people)
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -157,16 +159,21 @@ class NamedActions:
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.requester.person):
             raise UserError(*missing_rights.not_owner_to_attach(seen.task.name), reason="not_allowed")
+        # While a task moves, its present thread counts for the new channel too.
+        counted_link = link.id if link is not None else make_link_id(context.job.id)
+        counted = await self._quotas.count_attached(
+            work.requester, seen.task, counted_link, context.job.id, context.now_ms
+        )
         if link is not None:
             # The task moves. The job that ends the present thread requests the new thread.
             act = Act(requester=work.requester, verb="detach", is_move=True)
             job = Job(id=f"detach:{context.job.id}", work=act)
             score = request_score("detach", work.requester.at)
-            return done(Batch().append(to_coder(link.id), job, score=score))
+            return done(counted.append(to_coder(link.id), job, score=score))
         owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
         if owner is None and not self._people.accounts.has_service:
             raise UserError(*accounts.owner_not_connected(seen.task.name), reason="no_account")
-        return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
+        return done(await self._creator.attach(counted, work.requester, seen.task, owner, context.job.id))
 
     def _act_without_thread(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
         """Act on a task without a thread.
