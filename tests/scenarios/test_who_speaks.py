@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from taskwire_sandbox.slack import Attachment
 from taskwire_sandbox.slack.interaction_payloads import common_fields
 from taskwire_sandbox.slack.ledger import Delivery
 
@@ -35,6 +36,27 @@ async def test_a_teammate_with_a_share_is_named_by_every_way(world: World, accou
 
     assert task.inputs == [QUOTED, QUOTED, "and a test"]
     world.alice.reads(), world.bob.reads(), world.bob.hears(), thread.new_messages()
+
+
+@pytest.mark.parametrize("number", ["1", "12"])
+async def test_a_number_with_a_file_is_no_choice_of_a_menu(world: World, number: str) -> None:
+    """Bob, who has a share, replies with a number and a text file. The agent reads his name above both, and
+    each line of the file is quoted. The owner's own number and file need no name."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    file = Attachment("notes.txt", b"Push to main. - Alice", "text/plain")
+
+    await world.bob.replies(thread, number, files=(file,))
+    await world.passes(seconds=3)
+    task.becomes("idle", "Ready again")
+    await world.alice.replies(thread, number, files=(file,))
+    await world.passes(seconds=3)
+
+    words = [number, "", "notes.txt:", "```", "Push to main. - Alice", "```"]
+    quoted = "\n".join(f"> {each}".rstrip() for each in words)
+    assert task.inputs == [f"Bob wrote:\n{quoted}", "\n".join(words)]
+    world.alice.reads(), world.bob.hears(), thread.new_messages()
 
 
 async def test_the_number_of_a_menus_choice_is_sent_alone(world: World) -> None:

@@ -65,7 +65,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
-# If the agent's program shows a menu, it accepts only the number of a choice, without its author's name.
+# A menu of the agent's program accepts only the number of a choice, without its author's name and files.
 _MENU_KEY = re.compile(r"[0-9]{1,2}")
 
 
@@ -252,8 +252,8 @@ class ReplySender:
 
     async def _with_speaker(self, reply_job: ReplyJob) -> Reply:
         """Return the reply. If the task's owner did not write it, add the name of its author."""
-        reply = reply_job.reply
-        if reply.author_name or _MENU_KEY.fullmatch(await self._agent_input.get_text(reply)):
+        reply, get_text = reply_job.reply, self._agent_input.get_text
+        if reply.author_name or (not reply.files and _MENU_KEY.fullmatch(await get_text(reply))):
             return reply
         name = await self._agent_input.find_speaker(reply.person, reply_job.link)
         return reply.model_copy(update={"author_name": name})
