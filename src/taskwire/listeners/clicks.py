@@ -180,7 +180,10 @@ class Clicks:
             self._open(clicked)
 
     async def _count_and_open(self, ack: AsyncAck, clicked: Click, requester: Requester) -> None:
-        """Handle a click that has no job and is about no task. Those that ask for something are counted."""
+        """Handle a click that has no job and is about no task. Those that ask for something are counted.
+
+        `TemplateMenus` counts the choices of a template in a dialog: not each choice asks for something.
+        """
         counted = ClaimAnswer("", is_new=True)
         if clicked.button is not None and clicked.button not in _LINKS:
             counted = await self._ingress.count_question(f"click:{clicked.delivery}", requester)
@@ -246,7 +249,7 @@ class Clicks:
                 page = partial(self._page, clicked, requester)
                 self._background.start(self._show(clicked, page, is_instead=True), clicked.person)
             case None:
-                self._dialogs.refresh_presets(requester, clicked)
+                self._dialogs.template_menus.follow(requester, clicked)
             case _:
                 # This button has a URL, so Slack itself opens the page.
                 pass

@@ -5,7 +5,6 @@ private metadata. The worker checks permissions, as for every job.
 """
 
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -29,11 +28,11 @@ from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Dialog, Message, View
 from taskwire.listeners.background import Background, answer_or_explain
 from taskwire.listeners.ingress import Ingress
-from taskwire.listeners.submissions import ID_PATTERN, DialogContext, parse_submission
+from taskwire.listeners.submissions import DialogContext, parse_submission
+from taskwire.listeners.template_menus import TemplateMenus
 from taskwire.messages import accounts, answers, forms, refusals
 from taskwire.messages.forms import Field
 from taskwire.messages.person_settings_form import write_shown
-from taskwire.messages.settings_form import SettingsField
 from taskwire.messages.share_form import ShareField, list_shown, share_form
 from taskwire.outbox.allowed_places import find_checked_place
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
@@ -44,7 +43,7 @@ from taskwire.people.shares import MOST_SHARES
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
-from taskwire.slack.inbound import Click, Submission
+from taskwire.slack.inbound import Submission
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.shortcuts import PickedMessage
 from taskwire.state.links import Links
@@ -87,6 +86,7 @@ class Dialogs:
         self._lookup = lookup
         self._create_form = create_form
         self._settings_form = settings_form
+        self.template_menus = TemplateMenus(ingress, slack, create_form, settings_form, background)
         self._card_questions = card_questions
         self._background = background
 
@@ -97,7 +97,7 @@ class Dialogs:
 
     def open_form(self, requester: Requester, trigger_id: str, given: OpenForm | None = None) -> None:
         """Open the form for a new task, filled with what the person typed after the command."""
-        metadata = partial(_metadata_for, _context_of(requester))
+        metadata = _context_of(requester).dump_with_template
         make_view = partial(self._create_form.view, requester, given or OpenForm(), metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
@@ -110,7 +110,7 @@ class Dialogs:
         # In a message of an app, a mask stands for a secret. A person may have typed the same sign.
         is_masked = message.person is None and MASK in message.text
         context = _context_of(requester).model_copy(update=source | {"is_masked": is_masked})
-        metadata = partial(_metadata_for, context)
+        metadata = context.dump_with_template
         make_view = partial(self._create_form.view_message, requester, message, metadata)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
@@ -130,7 +130,7 @@ class Dialogs:
     def open_offered(self, requester: Requester, trigger_id: str, key: str) -> None:
         """Open the form for a request that the bot has offered, so that the person can change the request."""
         context = _context_of(requester).model_copy(update={"offer": key})
-        make_view = partial(self._create_form.view_offered, requester, key, partial(_metadata_for, context))
+        make_view = partial(self._create_form.view_offered, requester, key, context.dump_with_template)
         self._open_in_background(requester, trigger_id, Dialog.CREATE, make_view)
 
     def open_delete(self, requester: Requester, trigger_id: str, target: TaskName | LinkId) -> None:
@@ -192,16 +192,6 @@ class Dialogs:
         make_view = partial(self._settings_dialog, requester)
         self._open_in_background(requester, trigger_id, Dialog.SETTINGS, make_view)
 
-    def refresh_presets(self, requester: Requester, clicked: Click) -> None:
-        """If the person has chosen another template in a dialog, show the presets of that template."""
-        if clicked.view_id is None:
-            return
-        if clicked.action_id == Field.TEMPLATE:
-            self._background.start(self._refill(clicked.view_id, clicked), clicked.person)
-        elif clicked.action_id == SettingsField.TEMPLATE:
-            work = self._refill_settings(clicked.view_id, requester, clicked)
-            self._background.start(work, clicked.person)
-
     def _open_in_background(
         self, requester: Requester, trigger_id: str, dialog: Dialog, make_view: MakeView
     ) -> None:
@@ -225,34 +215,10 @@ class Dialogs:
         view = await answer_or_explain(make_view, lambda said: forms.notice_dialog(dialog, said.text))
         await retry_while_rate_limited(lambda: self._slack.views.update(view_id, view))
 
-    async def _refill(self, view_id: str, clicked: Click) -> None:
-        context = DialogContext.find(clicked.private_metadata)
-        if context is None or not re.fullmatch(ID_PATTERN, clicked.value):
-            return
-        entered = (clicked.value, clicked.values, context.channel, context.source is not None)
-        metadata = partial(_metadata_for, context)
-        try:
-            view = await self._create_form.with_template(clicked.person, *entered, metadata)
-        except UserError as error:
-            # For example, the person is not allowed to create tasks any more. If Coder does not answer, in
-            # contrast, the form stays unchanged.
-            view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
-        await self._slack.views.update(view_id, view)
-
-    async def _refill_settings(self, view_id: str, requester: Requester, clicked: Click) -> None:
-        context = DialogContext.find(clicked.private_metadata)
-        if context is None:
-            return
-        requester = requester.model_copy(update={"channel": context.channel})
-        make_view = partial(
-            self._settings_form.with_template, requester, clicked.values, clicked.private_metadata
-        )
-        await self._fill(view_id, Dialog.SETTINGS, make_view)
-
     async def _form_like(self, requester: Requester, target: LinkId) -> View:
         like = await self._card_questions.find_request(requester, target)
         context = _context_of(requester).model_copy(update={"is_masked": like.is_masked})
-        return await self._create_form.view(requester, like.form, partial(_metadata_for, context))
+        return await self._create_form.view(requester, like.form, context.dump_with_template)
 
     async def _delete_dialog(self, requester: Requester, target: TaskName | LinkId) -> View:
         seen = await self._find("delete", requester, target)
@@ -421,7 +387,3 @@ def _context_of(requester: Requester, task: str = "") -> DialogContext:
         at=requester.at,
         task=task,
     )
-
-
-def _metadata_for(context: DialogContext, template: str) -> str:
-    return context.model_copy(update={"template": template}).model_dump_json()

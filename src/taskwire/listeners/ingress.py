@@ -231,18 +231,22 @@ class Ingress:
         """
         return (await self.claim(kind, delivery, batch)).reply
 
-    async def count_question(self, delivery: str, requester: Requester) -> ClaimAnswer:
+    async def count_question(
+        self, delivery: str, requester: Requester, limit: UserLimit | None = None
+    ) -> ClaimAnswer:
         """Count a question that is answered at once, without a job.
 
-        If the person has asked too often, the result is not new, and its reply says this once a minute. A
-        question is not claimed: it is also answered if Slack delivers it again, or if Redis does not answer.
+        By default, `limit` is the limit of questions. If it is reached, the result is not new, and its reply
+        says this once a minute. A question is not claimed: it is also answered if Slack delivers it
+        again, or if Redis does not answer.
         """
-        claiming = self._inbox.claim("question", delivery, Batch(), _limit_questions(requester))
+        limit = limit or _limit_questions(requester)
+        claiming = self._inbox.claim("question", delivery, Batch(), limit)
         with suppress(TryLater, OutcomeUnknown, TimeoutError):
             async with asyncio.timeout(COUNT_QUESTION_SECONDS):
                 claim = await self.count_claim("question", claiming)
             if claim in ("limit_told", "limited"):
-                reply = answers.too_many_requests().text if claim == "limit_told" else ""
+                reply = answers.too_many_requests(limit.most).text if claim == "limit_told" else ""
                 return ClaimAnswer(reply, is_ignored=claim == "limited")
         return ClaimAnswer("", is_new=True)
 

@@ -88,6 +88,10 @@ class DialogContext(BaseModel):
         is_valid = all(find_ts(ts) for ts in times if ts is not None)
         return found if is_valid and all(find_channel(place) for place in places if place) else None
 
+    def dump_with_template(self, template: str) -> str:
+        """Return the private metadata of a form that shows the presets of this template."""
+        return self.model_copy(update={"template": template}).model_dump_json()
+
     @property
     def source(self) -> EarlierMessages | None:
         """The thread that contains the message from which the form was opened; None if there is none."""

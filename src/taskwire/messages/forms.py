@@ -8,6 +8,7 @@ template. Otherwise Slack would keep the chosen preset when the person chooses a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -231,6 +232,16 @@ def preferences_dialog(settings: PersonSettings, *, private_metadata: str) -> Vi
 def notice_dialog(dialog: Dialog, text: str) -> View:
     """Make a dialog that only shows a text, for example an error."""
     return make_view(dialog, [section("notice", cut(text.strip(), INPUT_LENGTH) or "Nothing to do here.")])
+
+
+def too_many_choices(view: View, most: int) -> View:
+    """Say above the fields of a dialog that the person has chosen more than `most` templates in a minute."""
+    words = (
+        f"I follow {most} choices of a template a minute, so the presets here stay as they are now. Choose "
+        "the template again in a minute."
+    )
+    fields = cast("list[JsonValue]", view.content["blocks"])
+    return View(content=view.content | {"blocks": [*_error_note(words), *fields]})
 
 
 def _error_note(error: str) -> list[Block]:

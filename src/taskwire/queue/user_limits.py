@@ -99,6 +99,9 @@ class UserLimit:
 
 # The kind of the limit on previews of links.
 PREVIEW = "preview"
+# The kind of the limit on templates that a person chooses in open dialogs, and the limit. A person who looks
+# for a template in a long menu may choose a dozen in a minute.
+TEMPLATE_CHOICE, MAX_TEMPLATE_CHOICES = "template", 20
 
 RequestKind = Literal["ask", "pause", "steer", "decide", "open"]
 # The most requests of each kind in a window. Slack lets the bot open 100 dialogs a minute in a workspace, for
@@ -189,6 +192,12 @@ def limit_of_previews(person: UserId, at: Ts) -> UserLimit:
     They are counted apart from questions, because the person has not asked the bot anything.
     """
     return UserLimit(person, PREVIEW, at, MAX_PER_MINUTE["ask"])
+
+
+def limit_of_template_choices(person: UserId, at: Ts) -> UserLimit:
+    """Return the limit on templates that a person chooses in open dialogs. They are counted apart from
+    questions, because each follows a dialog that was counted."""
+    return UserLimit(person, TEMPLATE_CHOICE, at, MAX_TEMPLATE_CHOICES)
 
 
 def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch) -> UserLimit:
