@@ -170,7 +170,7 @@ async def _read_workspace(slack: SlackSandbox, outbound: Outbound) -> None:
     await outbound.list_teams()
     await outbound.list_profiles(team=home)
     await outbound.list_group(group.id, (home,))
-    await outbound.list_groups(home)
+    await outbound.list_groups(home, with_members=True)
     slack.workspace.org_teams = ()
 
 

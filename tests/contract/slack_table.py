@@ -95,7 +95,12 @@ METHODS = {
     "users.conversations": Method(
         3, "user types limit cursor", "channels[].id response_metadata.next_cursor", READ_CONVERSATIONS
     ),
-    "usergroups.list": Method(2, "team_id", "usergroups[].id usergroups[].name", "usergroups:read"),
+    "usergroups.list": Method(
+        2,
+        "team_id include_users",
+        "usergroups[].id usergroups[].name usergroups[].users",
+        "usergroups:read",
+    ),
     "usergroups.users.list": Method(2, "usergroup! team_id", "users", "usergroups:read"),
     "views.open": Method(4, "trigger_id view!", "view.id"),
     "views.update": Method(4, "view_id view!"),

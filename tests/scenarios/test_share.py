@@ -5,6 +5,7 @@ import pytest
 from taskwire_sandbox.coder.faults import Fault
 from taskwire_sandbox.coder.wire import Response
 
+from .many_tasks import calls
 from .people import Person
 from .running_tasks import TITLE, a_task
 from .test_gone_tasks import EMPTY, NOT_FOUND
@@ -385,17 +386,45 @@ async def test_nobody_is_found_by_name_among_too_many_people(
 
 
 async def test_a_task_is_shared_with_only_so_many(world: World) -> None:
-    """Alice shares a task with 21 people, one more than the limit. The bot changes nothing, and suggests a
-    user group."""
+    """Alice shares a task with Bob, and then with 20 other people. That is one more than the limit, so the
+    bot changes nothing, and asks Slack about none of them."""
     thread, _ = await a_task(world)
-    people = [world.person(f"person{number}") for number in range(21)]
+    people = [world.person(f"person{number}") for number in range(20)]
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads(), world.bob.hears()
+    asked = len(calls(world, "users.info"))
 
     await world.alice.replies(thread, "!share " + " ".join(f"<@{person.id}>" for person in people))
 
     assert world.alice.reads() == [
-        f"*{TITLE}* is shared with 20 people and groups, which is the limit. Nothing was changed. "
+        f"*{TITLE}* can be shared with at most 20 people and groups. Nothing was changed. "
         "End other shares first with `!unshare @who`."
     ]
+    assert len(calls(world, "users.info")) == asked
+
+
+@pytest.mark.parametrize(("verb", "what"), [("share", "share a task with"), ("unshare", "end the shares of")])
+@pytest.mark.parametrize("who", ["mentions", "names", "both"])
+async def test_a_command_names_only_so_many(world: World, verb: str, what: str, who: str) -> None:
+    """Alice names 21 people and groups in one command, by mentions or as plain text. The bot changes nothing,
+    and looks up none of them."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads(), world.bob.hears()
+    mentions = [f"<!subteam^S{number:03}|@group>" for number in range(21)]
+    names = [f"@Person {number}" for number in range(21)]
+    named = {"mentions": mentions, "names": names, "both": [*mentions[:11], *names[:10]]}[who]
+    before = [call.method for call in world.slack.calls if call.method.startswith("user")]
+
+    await world.alice.types(f"/task {verb} {task.name} {' '.join(named)}")
+
+    after = [call.method for call in world.slack.calls if call.method.startswith("user")]
+    assert world.alice.reads() == [
+        f"You can {what} at most 20 people and groups at once. Nothing was changed."
+    ]
+    assert set(after[len(before) :]) <= {"users.info", "users.conversations"}
+    await world.alice.replies(thread, "!share")
+    assert world.alice.reads() == [and_bob()]
 
 
 async def test_a_task_without_a_thread_cannot_be_shared(world: World) -> None:

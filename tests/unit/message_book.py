@@ -32,7 +32,7 @@ from taskwire.domain.text.message import AgentOutput, Dialog
 from taskwire.messages import notices, refusals, shapes, task_limits
 from taskwire.messages.accounts import ConnectWays, ShownAccount
 from taskwire.messages.card_controls import Place
-from taskwire.messages.forms import PresetChoice, TemplateChoice
+from taskwire.messages.forms import PresetChoice, TemplateChoice, loading_dialog
 from taskwire.messages.home import HomePage
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.messages.settings_form import Defaults
@@ -149,6 +149,10 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "groups": (("platform-team",),),
     "share_form.groups": ({"S1": "platform-team"}, {}),
     "share_form.most": (20,),
+    "too_many_choices.most": (20,),
+    "too_many_named.most": (20,),
+    "too_many_shares.most": (20,),
+    "view": (loading_dialog(Dialog.CREATE),),
     "shares": (("U2", "S1"), ()),
     "settings_form.groups": ({"S1": "platform-team"},),
     "hosts": (Hosts(CODER, FORGES),),

@@ -357,6 +357,7 @@ class TaskActions:
     async def _share(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Share the task with people and groups, or end their shares. If none are named, list the shares."""
         verb: Literal["share", "unshare"] = "unshare" if work.verb == "unshare" else "share"
+        self._shares.require_few(verb, work.who, work.text)
         batch = Batch()
         if verb == "unshare":
             await self._shares.end_named(work.requester, link, work.text, batch)

@@ -170,12 +170,12 @@ NO_SUCH_GROUP: Refusal = ("There is no such user group in this Slack.", "Nothing
 
 
 def too_many_shares(link: Link, most: int, command: str) -> Refusal:
-    """Say that the task was not shared, because it is shared with `most` people and groups already.
+    """Say that the task was not shared, because it would be shared with more than `most` people and groups.
 
     `command` is what the person types to end a share, as code.
     """
     return (
-        f"{bold_name(get_name(link))} is shared with {most} people and groups, which is the limit.",
+        f"{bold_name(get_name(link))} can be shared with at most {most} people and groups.",
         f"Nothing was changed. End other shares first with {command}.",
     )
 

@@ -6,7 +6,7 @@ So a person with whom the task was shared after the opening keeps the share.
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from taskwire.domain.text.message import Block, Dialog, View
 from taskwire.messages import blocks
@@ -19,6 +19,7 @@ from taskwire.messages.dialog_fields import (
     make_view,
     small_text,
 )
+from taskwire.messages.refusals import Refusal
 
 
 class ShareField(StrEnum):
@@ -99,6 +100,12 @@ def read_change(values: Mapping[str, str], shown: Collection[str]) -> ShareChang
         who=tuple(each for each in chosen if each not in shown),
         no_longer=tuple(each for each in shown if each not in chosen),
     )
+
+
+def too_many_named(verb: Literal["share", "unshare"], most: int) -> Refusal:
+    """Say that a request to share a task, or to end shares, names more than `most` people and groups."""
+    what = "share a task with" if verb == "share" else "end the shares of"
+    return (f"You can {what} at most {most} people and groups at once.", "Nothing was changed.")
 
 
 def owner_needs_no_share(name: str) -> str:

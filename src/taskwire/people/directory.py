@@ -8,7 +8,7 @@ be some minutes old, because no right depends on a name. A stored answer is encr
 person that it is about. So nobody can become another person by writing into Redis.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -34,13 +34,19 @@ from taskwire.slack.call_priorities import (
     with_least_priority,
 )
 from taskwire.slack.errors import ChannelProblem, SlackRefused
-from taskwire.slack.models import Channel, Profile
+from taskwire.slack.models import Channel, Profile, UserGroup
 from taskwire.telemetry import logger
 
 # Slack allows 20 calls a minute about groups, and 20 about the workspaces that have the app. An answer about
 # a group is stored for MS_FOR_EACH_GROUP times the number of groups, but for ANSWER_TTL_MS at least and
 # LONGEST_TTL_MS at most. Answers about workspaces and about conversations are stored for LONGEST_TTL_MS.
 ANSWER_TTL_MS, MS_FOR_EACH_GROUP, LONGEST_TTL_MS = 5_000, 3_200, 10_000
+# If the answers about more groups than this are missing, they are asked for in one call about all groups. One
+# call for each of them would take so long that the first answers had expired before the last one came.
+MOST_SINGLE_GROUPS = 3
+# How long it is known that a group exists. No right depends on it. In this time, Slack allows 200 calls about
+# groups, so a request that names many groups ends, also if several people make such requests.
+GROUP_EXISTS_TTL_MS = 600_000
 # Slack allows reading 20 pages of people a minute. A search for a name reads at most this many pages.
 MOST_PAGES_OF_PEOPLE = 10
 
@@ -57,6 +63,7 @@ class CoderAccount(BaseModel):
 
 
 _ACCOUNTS = TypeAdapter(tuple[CoderAccount, ...])
+_NAMES = TypeAdapter(dict[str, str])
 
 
 class Directory:
@@ -73,10 +80,8 @@ class Directory:
         The result is empty if Slack does not show the groups to the bot.
         """
         try:
-            found: dict[str, str] = {}
-            for team in await self._list_teams_to_ask():
-                found |= await self._deps.slack.list_groups(team)
-            return found
+            found = await self._get_cached("group_names", "all", self._ask_group_names, LONGEST_TTL_MS)
+            return _parse(_NAMES.validate_json, found)
         except SlackRefused as refused:
             _log.warning("user groups not readable, none offered", code=refused.code)
             return {}
@@ -137,17 +142,36 @@ class Directory:
         return _parse(_ACCOUNTS.validate_json, found)
 
     async def has_group(self, group: str) -> bool:
-        """Return whether a user group exists. Return True if Slack does not show the groups to the bot."""
+        """Return whether a user group exists. Return True if Slack does not show the groups to the bot.
+
+        The answer yes is stored, so a request that names many groups goes on where Slack's limits made it
+        wait.
+        """
+        if await self._deps.notes.find("group_exists", group) is not None:
+            return True
         try:
             await self._deps.slack.list_group(group, await self._list_teams_to_ask())
         except SlackRefused as refused:
-            return refused.code != "no_such_subteam"
+            if refused.code == "no_such_subteam":
+                return False
+        await self._deps.notes.keep("1", "group_exists", group, ttl_ms=GROUP_EXISTS_TTL_MS)
         return True
 
     async def list_group(self, group: str) -> frozenset[str]:
         """Return the members of a user group. If the group no longer exists, return no members."""
         found = await self._get_cached("group", group, partial(self._ask_group, group), self._group_ms)
         return frozenset(found.split())
+
+    async def list_groups_of(self, person: UserId, groups: Collection[str]) -> frozenset[str]:
+        """Return those of these user groups that the person is a member of."""
+        found = {group: await self._deps.notes.find_cached("group", group) for group in groups}
+        known = {group: answer.split() for group, (answer, _) in found.items() if answer is not None}
+        missing = {group: change for group, (answer, change) in found.items() if answer is None}
+        if len(missing) > MOST_SINGLE_GROUPS:
+            known |= await self._ask_groups(missing)
+        else:
+            known |= {group: [*await self.list_group(group)] for group in missing}
+        return frozenset(group for group, members in known.items() if person in members)
 
     async def list_own_teams(self) -> frozenset[str]:
         """Return this workspace. For an organization, return all its workspaces that have the app."""
@@ -193,8 +217,9 @@ class Directory:
         """Delete, for all replicas, the stored answers about a person or a user group."""
         notes = self._deps.notes
         await notes.invalidate("group" if is_group else "profile", name)
-        if not is_group:
-            await notes.forget("name", name)
+        await notes.forget("group_exists" if is_group else "name", name)
+        if is_group:
+            await notes.invalidate("group_names", "all")
 
     async def _get_cached(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, _ = await self._deps.notes.find_cached(what, name)
@@ -245,6 +270,28 @@ class Directory:
                 raise
             _log.warning("user group no longer exists, treated as empty", group=group)
             return ""
+
+    async def _ask_group_names(self) -> str:
+        found: dict[str, str] = {}
+        for team in await self._list_teams_to_ask():
+            groups = await self._deps.slack.list_groups(team)
+            found |= {group: each.name for group, each in groups.items() if each.name}
+        return _NAMES.dump_json(found).decode()
+
+    async def _ask_groups(self, changes: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return the members of these groups, and store them. If a group no longer exists, it has no members.
+
+        `changes` has the id of each group's last change.
+        """
+        started, groups = transport.boottime(), dict[str, UserGroup]()
+        for team in await self._list_teams_to_ask():
+            groups |= await self._deps.slack.list_groups(team, with_members=True)
+        found = {group: sorted(groups[group].members) if group in groups else [] for group in changes}
+        left_ms = self._group_ms - int((transport.boottime() - started) * 1000)
+        for group in found if left_ms > 0 else ():
+            answer = " ".join(found[group])
+            await self._deps.notes.keep_cached(answer, changes[group], "group", group, ttl_ms=left_ms)
+        return found
 
     async def _ask_channel(self, channel: ChannelId) -> str:
         try:

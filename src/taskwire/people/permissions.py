@@ -312,7 +312,7 @@ class People:
 
     async def _is_in_groups(self, person: UserId, shares: tuple[str, ...]) -> bool:
         groups = [each for each in shares if is_group(each)]
-        return any([person in await self.directory.list_group(group) for group in groups])
+        return bool(await self.directory.list_groups_of(person, groups))
 
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person is in the channel and the channel's settings let its people steer."""
@@ -332,7 +332,7 @@ class People:
         """
         shared = await self._deps.links.list_shares()
         wanted = {each for shares in shared.values() for each in shares if is_group(each)}
-        own = {each for each in wanted if person in await self.directory.list_group(each)} | {str(person)}
+        own = await self.directory.list_groups_of(person, wanted) | {str(person)}
         found = [link for link, shares in shared.items() if own & set(shares)]
         owners = await self._deps.links.list_owners(found) if found else {}
         people = {each.person for each in owners.values()}

@@ -25,7 +25,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 
 # With how many people and groups a task can be shared. If the actor is not one of these people, each group
-# costs a call to Slack.
+# costs a call to Slack. One request may name as many: each of them may cost a call too, and a note.
 MOST_SHARES = 20
 # How long the time of a share's end is kept. A share that somebody asked for before that time has no effect.
 # It may have waited for an account for a week.
@@ -103,17 +103,17 @@ class Shares:
         if there are too many shares. The task is then shared with none of them.
         """
         who = [each for each in who if not await self._has_ended_since(requester.at, link, each)]
-        for each in who:
-            if not is_group(each):
-                await self._require_possible(UserId(each))
-            elif not await self._people.directory.has_group(each):
-                raise UserError(*refusals.NO_SUCH_GROUP)
         owner = link.record.owner_slack or ""
         shares = tuple(dict.fromkeys((*link.shares, *(each for each in who if each != owner))))
         if len(shares) > MOST_SHARES:
             is_in_thread = requester.is_in(link.record.thread)
             unshare = typed_verb("unshare", link, "@who", is_in_thread=is_in_thread)
             raise UserError(*refusals.too_many_shares(link, MOST_SHARES, unshare))
+        for each in who:
+            if not is_group(each):
+                await self._require_possible(UserId(each))
+            elif not await self._people.directory.has_group(each):
+                raise UserError(*refusals.NO_SUCH_GROUP)
         self._deps.writes.set_shares(batch, link.id, shares)
         for each in who:
             if not is_group(each):
@@ -168,6 +168,14 @@ class Shares:
                 known = {fold_words(profile.real_name), fold_words(profile.name)}
                 times += [at for name, at in names.items() if name in known]
         return any(microseconds(at) > microseconds(asked_at) for at in times)
+
+    def require_few(self, verb: Literal["share", "unshare"], who: Collection[str], text: str) -> None:
+        """Raise UserError if a request names too many people and groups: those of `who`, and names in `text`.
+
+        Check this before anything else of the request is done or looked up.
+        """
+        if len({*who, *split_names(text)}) > MOST_SHARES:
+            raise UserError(*share_form.too_many_named(verb, MOST_SHARES))
 
     async def find_people(
         self, requester: Requester, link: Link, verb: Literal["share", "unshare"], text: str

@@ -6,7 +6,7 @@ field is missing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -178,6 +178,18 @@ def require_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
     if found is None:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
     return found
+
+
+class UserGroup(NamedTuple):
+    """A user group. `members` is empty if they were not asked for."""
+
+    name: str
+    members: frozenset[str]
+
+    @classmethod
+    def parse(cls, row: Mapping[str, object]) -> Self:
+        """Parse a group of `usergroups.list`."""
+        return cls(read_text(row, "name"), frozenset(read_strings(row, "users")))
 
 
 class ThreadReading(NamedTuple):

@@ -28,7 +28,7 @@ from taskwire.slack.errors import MessageGone, SlackRefused
 from taskwire.slack.files import Files
 from taskwire.slack.handed_out_urls import HandedOutUrls
 from taskwire.slack.metadata import Metadata, is_copy, make_metadata, read_metadata
-from taskwire.slack.models import Channel, Identity, Profile, RootsPage, ThreadReading, Traces
+from taskwire.slack.models import Channel, Identity, Profile, RootsPage, ThreadReading, Traces, UserGroup
 from taskwire.slack.payload_fields import (
     read_channel,
     read_objects,
@@ -413,12 +413,11 @@ class Outbound:
                 return frozenset(UserId(user) for user in read_strings(answer, "users"))
         return frozenset()
 
-    async def list_groups(self, team: str = "") -> dict[str, str]:
-        """Return the names of a workspace's user groups by id. `team` is from `list_teams_to_ask`."""
-        call = self._client.usergroups_list(team_id=team or None)
-        answer = await self._calls.make(Method.GROUPS, self.timeouts.read, call)
-        found = {read_text(row, "id"): read_text(row, "name") for row in read_objects(answer, "usergroups")}
-        return {group: name for group, name in found.items() if group and name}
+    async def list_groups(self, team: str = "", *, with_members: bool = False) -> dict[str, UserGroup]:
+        """Return a workspace's user groups by id. `team` is from `list_teams_to_ask`."""
+        call = self._client.usergroups_list(team_id=team or None, include_users=with_members)
+        rows = read_objects(await self._calls.make(Method.GROUPS, self.timeouts.read, call), "usergroups")
+        return {group: UserGroup.parse(row) for row in rows if (group := read_text(row, "id"))}
 
     async def list_teams(self) -> frozenset[str]:
         """Return the workspaces in which the app is installed."""
