@@ -79,6 +79,8 @@ class Ledger:
     arrivals: dict[ThreadKey, Delivery] = field(default_factory=dict)
     # The types of events that the bot has acked, each with its message.
     heard: set[tuple[str, ThreadKey]] = field(default_factory=set)
+    # The messages that the bot has skipped, because their authors made too many requests in a minute.
+    skipped: set[ThreadKey] = field(default_factory=set)
 
     def cards(self) -> list[BotMessage]:
         """Return the cards."""

@@ -66,6 +66,13 @@ class Store:
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
 
+    async def is_skipped(self, team: str, channel: str, ts: str) -> bool:
+        """Return whether the bot has skipped this message or reaction, because its author made more requests
+        in a minute than one person may. The bot says so once a minute, in a message that may be lost."""
+        claims = Keys(team).named("claim", "*", f"{channel}:{ts}*")
+        found = [key async for key in self._client.scan_iter(match=claims, count=10_000)]
+        return any([str(await self._client.get(key)).startswith("limit") for key in found])
+
     async def read(self, team: str, name: str) -> str:
         """Return the value of a key of the workspace, or an empty text."""
         return cast("str | None", await self._client.get(Keys(team).named(*name.split(":")))) or ""

@@ -15,6 +15,7 @@ from tests.keys import KEY
 
 from . import agents, event_log, ledger
 from .actors import Actors
+from .acts import ThreadKey
 from .fault_plan import FaultPlan
 from .plan import POLL_SECONDS, REMINDER_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
 from .replicas import Replica
@@ -118,6 +119,11 @@ class Storm:
         team = self.slack.workspace.team_id
         both = ledger.read(self.slack, self.coder, self._shown)
         queues, dead_letters = await self.store.queues(team), await self.store.dead_letters(team)
+        created = {task.prompt for task in both.tasks}
+        for each in self.actors.typed:
+            missing = each.event and each.prompt not in created
+            if missing and await self.store.is_skipped(team, each.channel, each.ts):
+                both.skipped.add(ThreadKey(each.channel, each.ts))
         promises = self.actors.promises
         stored = {name: await self.store.read(team, name) for _, name, _, _ in promises.saved}
         promised = promises.judge(both, stored)

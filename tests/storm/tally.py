@@ -89,7 +89,8 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
 def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand]) -> None:
     """Check that an accepted command has one card and one task, and that a refused command has neither.
 
-    If Slack has given up the event of a command, the bot has not accepted the command.
+    If Slack has given up the event of a command, the bot has not accepted the command. Nor has it if the
+    person has made too many requests in a minute.
     """
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
@@ -103,6 +104,8 @@ def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[TypedCommand])
             tally.wrongs["untrue"].append(where)
         elif command.event and not max(made) and not _was_heard(ledger, command):
             tally.counts["given up by Slack"] += 1
+        elif ThreadKey(command.channel, command.ts) in ledger.skipped and not max(made):
+            tally.counts["skipped above the limit"] += 1
         elif (command.told == "taken" or max(made)) and min(made) < 1:
             tally.wrongs["lost"].append(where)
 
