@@ -251,14 +251,14 @@ class Ingress:
         return ClaimAnswer("", is_new=True)
 
     async def claim_in_thread(
-        self, kind: str, delivery: str, thread: ThreadRef, batch: Batch
+        self, kind: str, delivery: str, thread: ThreadRef, batch: Batch, user_limit: UserLimit
     ) -> Message | None:
         """Claim a delivery for the task that is linked to this thread.
 
-        Return None if the delivery was claimed now or earlier; otherwise, the message that tells the person
-        why not.
+        Return None if the delivery was claimed now or earlier, or if the person has been told already that
+        too many wait; otherwise, the message that tells the person why not.
         """
-        claiming = self._inbox.claim_in_thread(delivery, thread, batch, is_ours=False)
+        claiming = self._inbox.claim_in_thread(delivery, thread, batch, is_ours=False, user_limit=user_limit)
         try:
             claim = await self.count_claim(kind, claiming)
         except TryLater:
@@ -267,7 +267,8 @@ class Ingress:
             return Message(text=answers.command_outcome_unknown())
         if claim == "not_ours":
             return answers.thread_without_task()
-        return Message(text=answers.too_many_jobs_waiting()) if claim == "rejected" else None
+        is_too_much = claim in ("rejected", "limit_told")
+        return Message(text=answers.too_many_jobs_waiting()) if is_too_much else None
 
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None

@@ -21,6 +21,7 @@ from taskwire.listeners.ingress import Ingress
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import PICKED_ID_PREFIX, UserLimit, limit_of_picked
 from taskwire.replies.admit import CLAIMED_LINK, ReplyReceiver
 from taskwire.slack.manifest import MAKE_TASK, NEW_TASK, SEND_TO_TASK
 from taskwire.slack.shortcuts import Shortcut, parse_shortcut
@@ -72,8 +73,8 @@ class Shortcuts:
             return None
         return used
 
-    async def _may_open(self, used: Shortcut) -> bool:
-        """Count a shortcut that opens a form. Return whether the form may open; if not, tell the person."""
+    async def _is_counted(self, used: Shortcut) -> bool:
+        """Count a shortcut as a question. Return whether it may be used now; if not, tell the person."""
         counted = await self._ingress.count_question(f"shortcut:{used.delivery}", used.requester)
         if counted.reply and not used.requester.channel:
             self._dialogs.open_refused(used.requester, used.trigger_id, Message(text=counted.reply))
@@ -83,21 +84,21 @@ class Shortcuts:
 
     async def _new_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
-        may_open = used is not None and await self._may_open(used)
+        may_open = used is not None and await self._is_counted(used)
         await ack()
         if used is not None and may_open:
             self._dialogs.open_form(used.requester, used.trigger_id)
 
     async def _make_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
-        may_open = used is not None and await self._may_open(used)
+        may_open = used is not None and await self._is_counted(used)
         await ack()
         if used is not None and used.message is not None and may_open:
             self._dialogs.open_form_for_message(used.requester, used.trigger_id, used.message)
 
     async def _send_to_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
-        if used is None or used.message is None:
+        if used is None or used.message is None or not await self._is_counted(used):
             await ack()
             return
         message, requester = used.message, used.requester
@@ -110,27 +111,31 @@ class Shortcuts:
             author=message.person,
             app_name=message.app_name,
         )
-        job = Job(id=f"send_to_task:{used.delivery}", work=work)
+        job = Job(id=f"{PICKED_ID_PREFIX}{used.delivery}", work=work)
         score = no_agent_score(requester.at)
         thread = ThreadRef(requester.channel, message.thread_ts or message.ts)
         batch = Batch().append(to_coder(CLAIMED_LINK), job, score=score, claimed_in=thread)
         is_in_thread = message.thread_ts is not None or message.person is None
         is_new = is_in_thread and moment_of(requester.at) - moment_of(message.ts) < NEW_MESSAGE
-        said = await self._claim(f"shortcut:{used.delivery}", thread, batch, LINK_LOOKS if is_new else 1)
+        looks = LINK_LOOKS if is_new else 1
+        limit = limit_of_picked(requester.person, requester.at)
+        said = await self._claim(f"shortcut:{used.delivery}", thread, batch, limit, looks)
         await ack()
         if said is not None:
             self._private_answers.show(PrivateAnswer(requester, said))
 
-    async def _claim(self, delivery: str, thread: ThreadRef, batch: Batch, looks: int) -> Message | None:
+    async def _claim(
+        self, delivery: str, thread: ThreadRef, batch: Batch, limit: UserLimit, looks: int
+    ) -> Message | None:
         """Claim the shortcut for the task that is linked to the message's thread.
 
         The link of a new thread may not exist yet, so look for it at most `looks` times. Return None if the
         shortcut was claimed; otherwise, the message that tells the person why not.
         """
-        said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
+        said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch, limit)
         for _ in range(looks - 1):
             if said != answers.thread_without_task():
                 break
             await asyncio.sleep(LINK_PAUSE_SECONDS)
-            said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch)
+            said = await self._ingress.claim_in_thread("shortcut", delivery, thread, batch, limit)
         return said

@@ -8,7 +8,7 @@ If a person presses a button in the Home tab, the answer appears in that tab.
 import asyncio
 import contextlib
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,6 +39,9 @@ from taskwire.telemetry import logger
 # The most private answers that are shown at once. They use half of the connections to Slack. The other half
 # is for messages to everybody.
 MOST_CONCURRENT = 32
+# If more answers than this wait for one person, the later ones wait behind those for other people. And the
+# most that wait for one person.
+MOST_BEFORE_OTHERS, MOST_PENDING = 5, 50
 HAND_OVER_TIMEOUT_SECONDS = 0.5
 # Slack accepts answers by a response URL for 30 minutes.
 RESPONSE_URL_LIFETIME = timedelta(minutes=25)
@@ -155,10 +158,26 @@ class PrivateAnswers:
             self._hand_overs.add(hand_over)
             hand_over.add_done_callback(self._hand_overs.discard)
             return
-        pending = deque(answers)
+        pending = deque(self._with_priorities(answers))
+        if not pending:
+            return
         task = asyncio.ensure_future(self._show_all(pending))
         self._tasks[task] = pending
         task.add_done_callback(self._tasks.pop)
+
+    def _with_priorities(self, answers: Sequence[PrivateAnswer]) -> Iterator[PrivateAnswer]:
+        """Let answers of a person who waits for many others wait behind those of other people, and drop those
+        above `MOST_PENDING`. Slack's limits hold for the answers to all people together."""
+        pending = Counter(each.requester.person for waiting in self._tasks.values() for each in waiting)
+        for answer in answers:
+            person = answer.requester.person
+            pending[person] += 1
+            if pending[person] > MOST_PENDING:
+                _log.info("private answer not shown, dropped: too many of this person wait", person=person)
+            elif pending[person] > MOST_BEFORE_OTHERS:
+                yield answer._replace(priority=Priority.BACKFILL)
+            else:
+                yield answer
 
     @property
     def is_idle(self) -> bool:

@@ -41,6 +41,9 @@ MAX_REMEMBERED_REQUESTS = 200
 MAX_UNCHECKED_REPLIES, UNCHECKED = 30, "unchecked"
 # How many messages of a person may have a waiting edit or deletion for one agent, and the kind of this limit.
 MAX_WAITING_CHANGES, CHANGES = 30, "changes"
+# How many messages of a thread that one person has picked for its agent may wait, the kind of this limit, and
+# how the ids of their jobs begin.
+MAX_WAITING_PICKED, PICKED, PICKED_ID_PREFIX = 30, "picked", "send_to_task:"
 # At most this many replies of strangers may wait to be checked, and as many messages of strangers may have a
 # waiting edit or deletion. A stranger is a person without the note below. The other places of the queue are
 # for the task's owner and for people with that note.
@@ -56,6 +59,8 @@ CONSTANTS: dict[str, str | int] = {
     "MAX_REMEMBERED_REQUESTS": MAX_REMEMBERED_REQUESTS,
     "UNCHECKED": UNCHECKED,
     "CHANGES": CHANGES,
+    "PICKED": PICKED,
+    "PICKED_KIND": PICKED_ID_PREFIX.removesuffix(":"),
     "MAX_UNCHECKED_OF_STRANGERS": MAX_UNCHECKED_OF_STRANGERS,
     "STEERER": STEERER,
 }
@@ -213,3 +218,11 @@ def limit_of_reply(person: UserId, at: Ts, when_told: Batch, when_limited: Batch
 def limit_of_change(person: UserId, at: Ts, when_told: Batch, job: str) -> UserLimit:
     """Return the limit on edits and deletions that wait. `job` is the id of the job of this change."""
     return UserLimit(person, CHANGES, at, MAX_WAITING_CHANGES, when_told=when_told, job=job)
+
+
+def limit_of_picked(person: UserId, at: Ts) -> UserLimit:
+    """Return the limit on messages that a person picks for an agent by *Send to its task*, and that wait.
+
+    The limit is a number of waiting messages, not a number in a minute. The task's owner has no such limit.
+    """
+    return UserLimit(person, PICKED, at, MAX_WAITING_PICKED)

@@ -27,6 +27,7 @@ from taskwire.outbox.private_answers import show_privately
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.metadata import Metadata
 from taskwire.tasks.lookup import bare_record
@@ -34,6 +35,8 @@ from taskwire.telemetry import logger
 
 # The second part of a card's message id. If the card was posted again, the id has a third part.
 CARD_KIND = "card"
+# The note that the bot's message at the beginning of a thread is no card.
+_NO_CARD, NO_CARD_TTL_MS = "no_card", 600_000
 
 _log = logger("taskwire.recovery.lost_threads")
 
@@ -59,9 +62,15 @@ class LostThreads:
         known = await self._deps.links.find_by_thread(thread)
         if known is not None:
             return done(self._deps.writes.adopt_parked(Batch(), thread, known))
+        place = f"{thread.channel}:{thread.ts}"
+        if await self._deps.notes.find(_NO_CARD, place) is not None:
+            return done()
         try:
-            card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
+            # Anybody may write below any message of the bot, so these reads wait behind all others.
+            with with_least_priority(Priority.BACKFILL):
+                card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
             if card is None or card.kind != CARD_KIND:
+                await self._deps.notes.keep("1", _NO_CARD, place, ttl_ms=NO_CARD_TTL_MS)
                 return done()
             return await self._restore_or_explain(context, work, card)
         except (ChannelProblem, MessageGone) as problem:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import cast
 
 from taskwire.dependencies import Dependencies
+from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.lifecycle.links import Link
@@ -19,6 +20,7 @@ from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, ReplyChanged
 from taskwire.domain.queueing.queues import input_score, no_agent_score, to_coder
 from taskwire.domain.queueing.retry_policies import ASKED_REPLY_SECONDS
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, teammates
@@ -36,6 +38,7 @@ from taskwire.outbox.undelivered import (
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
+from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
 
 # In the first seconds after a message was posted, Slack may answer without it. So if backfill does not find a
 # reply, the reply counts as deleted only if it is older than this.
@@ -90,7 +93,9 @@ class ReplyEdits:
             return done(await self._tell_late_change(link, work, told))
         is_known = work.ts in await links.list_taken(link.id)
         is_between_people = link.is_mention_only and not self._is_addressed(work.new_input)
-        return done(None if is_known or is_between_people else self._claim_early_change(link, work))
+        if is_known or is_between_people:
+            return done()
+        return await self._claim_early_change(context, link, work)
 
     async def _enter(self, context: JobContext, link: Link, old: Reply) -> None:
         """Enter the change in the audit trail, if the author's rights were checked and still hold.
@@ -206,21 +211,32 @@ class ReplyEdits:
     def _age(self, work: ReplyChanged) -> timedelta:
         return self._deps.slack.now() - moment_of(work.ts)
 
-    def _claim_early_change(self, link: Link, work: ReplyChanged) -> Batch | None:
-        """Claim a message whose change has arrived before the message itself.
+    async def _claim_early_change(self, context: JobContext, link: Link, work: ReplyChanged) -> Outcome:
+        """Claim a message whose change has arrived before the message itself, or has made it a reply.
 
-        The agent then gets only the new text, or nothing if the message was deleted. Return None if the
-        message is older than the link, or too old to arrive later.
+        The agent then gets only the new text, or nothing if the message was deleted. Do nothing if the
+        message is older than the link, or too old to arrive later. The arrival of such a reply was not
+        limited, so each person may have `MAX_UNCHECKED_REPLIES` of them in an hour.
         """
         is_older_than_link = microseconds(work.ts) < microseconds(link.record.shown_ts or link.record.made_at)
         if is_older_than_link or self._age(work) > CLAIM_AGE:
-            return None
+            return done()
         batch = self._deps.writes.mark_claimed(Batch(), f"{link.record.channel}:{work.ts}")
         self._deps.writes.add_taken(batch, link.id, work.ts)
         if work.new_input is None:
-            return batch
+            return done(batch)
+        person, since_ms = work.new_input.person, context.now_ms - HOUR_MS
+        counted = ("early_change", link.id, person)
+        earlier = await self._deps.notes.list_since(since_ms, *counted)
+        if person != link.record.owner_slack and len(earlier) >= MAX_UNCHECKED_REPLIES:
+            requester = Requester(
+                person=person, channel=link.record.channel, at=work.ts, thread_ts=link.record.thread_ts
+            )
+            return done(None, (requester, inputs.too_many_unchecked()))
+        most = MAX_UNCHECKED_REPLIES
+        self._deps.notes.count_in(batch, work.ts, context.now_ms, most, *counted, ttl_ms=HOUR_MS)
         job = Job(id=f"{REPLY_ID_PREFIX}{work.ts}", work=work.new_input)
-        return batch.append(to_coder(link.id), job, score=no_agent_score(work.ts), is_newest=True)
+        return done(batch.append(to_coder(link.id), job, score=no_agent_score(work.ts), is_newest=True))
 
 
 def _score_of(reply: Reply) -> int:

@@ -77,8 +77,16 @@ local function has_too_many_changes(limit, where)
   if redis.call('HEXISTS', jobs, 'body|' .. limit.job) == 1 then return false end
   return has_too_many_of(unchecked_jobs(where, '-inf', const.CHANGE_KIND), limit, (steerers_of(where)))
 end
+-- Whether as many messages that people picked for the link's agent wait as the limits allow: of this person,
+-- or of all people who are not known to steer the task.
+local function has_too_many_picked(limit, where)
+  local is_known, owner = steerers_of(where)
+  if owner == limit.person then return false end
+  return has_too_many_of(unchecked_jobs(where, '-inf', const.PICKED_KIND), limit, is_known)
+end
 local LIMITS_OF_WAITING = {
-  [const.UNCHECKED] = has_too_many_unchecked, [const.CHANGES] = has_too_many_changes
+  [const.UNCHECKED] = has_too_many_unchecked, [const.CHANGES] = has_too_many_changes,
+  [const.PICKED] = has_too_many_picked
 }
 -- The limit, or nil. Both of its batches are checked here, because choosing one already writes.
 local function limit_of(encoded, link)
