@@ -81,8 +81,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     assert at_first == []
     assert ":warning: Coder has had no Tasks since" in await card(world, thread)
     assert direct_messages(world, "bob") == [
-        ":warning: This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support "
-        "line."
+        ":warning: This Coder has no Tasks. Taskwire needs Coder 2.28 to 2.36."
     ]
 
 

@@ -24,6 +24,7 @@ from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.requester import Requester
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, inputs, refusals
+from taskwire.messages.blocks import begin_sentence
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
 from taskwire.outbox.error_messages import get_refusal_text
@@ -289,7 +290,8 @@ class TaskBinder:
                 "title": title
                 # Coder's own title is also made from the context, and from the address of a message that
                 # became the prompt. So for such a task, Coder's title is not used.
-                or (record.title if record.context or LINK_BACK in record.prompt else "")
+                or (record.title if record.context else "")
+                or (begin_sentence(record.title) if LINK_BACK in record.prompt else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
                 or task.name,
