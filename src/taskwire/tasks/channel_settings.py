@@ -16,7 +16,7 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import ChannelId, LinkId, UserId
+from taskwire.domain.ids import ChannelId, LinkId, UserId, ts_of
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import SaveChannelSettings, TellChannel
@@ -138,7 +138,8 @@ class ChannelSettingsSaver:
         requester = work.requester
         await require_member(self._people, requester)
         before = await self._deps.channel_settings.get(requester.channel)
-        now = work.settings.replacing(before, requester.at)
+        # The time of saving, and not of the request: a request may wait while other people start tasks.
+        now = work.settings.replacing(before, ts_of(self._deps.slack.now()))
         if now == before:
             context.audit.is_nothing()
             said = answers.own_settings_saved(work.own) if work.own else answers.settings_unchanged()
