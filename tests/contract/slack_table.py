@@ -41,7 +41,7 @@ _OWN_METADATA = "metadata.event_type metadata.event_payload.id"
 _REPLY = (
     f"ts thread_ts parent_user_id user bot_id subtype text blocks {FILE} {_OWN_METADATA}"
     " metadata.event_payload.kind metadata.event_payload.task_id reactions[].name reactions[].users"
-    " username? bot_profile? edited?"
+    " username? bot_profile? edited? user_team? team?"
 )
 
 METHODS = {

@@ -4,6 +4,7 @@ people can then read what the agent writes."""
 import pytest
 
 from .people import Person, Thread
+from .test_backfill import away, back
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -131,6 +132,26 @@ async def test_edits_and_deletions_of_people_of_another_company_do_nothing(world
     assert world.task("fix-the-login").inputs == []
     assert thread.new_messages() == []
     assert len(_direct(world, "alice") + _direct(world, "bob")) == 2
+
+
+async def test_what_another_company_wrote_while_the_bot_was_away_does_nothing(world: World) -> None:
+    """A person of the other company writes in the thread while the bot is away. Backfill finds the messages,
+    and nobody is answered."""
+    thread, peter = await _shared_since(world)
+    await away(world)
+    for words in ("use main", "!logs full", "stop"):
+        await world.slack.post(peter.id, thread.channel, words, thread.ts)
+    mine = await world.slack.post(world.alice.id, thread.channel, "use dev", thread.ts)
+
+    await back(world)
+    await world.passes(seconds=60)
+
+    assert peter.reads() == []
+    assert world.task("fix-the-login").inputs == ["use dev"]
+    assert thread.receipt(mine) == ["white_check_mark"]
+    thread.new_messages()
+    _direct(world, "alice")
+    _direct(world, "bob")
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:

@@ -38,6 +38,7 @@ from taskwire.slack.payload_fields import (
     read_ts,
     read_user,
 )
+from taskwire.slack.payload_sources import is_of_stranger
 from taskwire.slack.sessions import AgentSessions
 from taskwire.slack.shortcuts import PickedMessage, parse_picked
 from taskwire.slack.views import Views
@@ -192,6 +193,8 @@ class Outbound:
             channel, thread_ts, since, self.timeouts.read, priority
         ):
             read = inbound.parse_thread_message(message, channel, own.bot_user_id)
+            if is_of_stranger(message, own.team_id, own.enterprise_id):
+                continue
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
             elif (meta := read_metadata(message, own)) is not None:

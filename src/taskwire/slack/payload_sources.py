@@ -80,6 +80,16 @@ def _find_actor_team(body: Body, event: Body, team: str) -> str | None:
     return None if read_flag(body, "is_ext_shared_channel") else team or None
 
 
+def is_of_stranger(message: Body, team_id: str, enterprise_id: str | None) -> bool:
+    """Return whether a message of a conversation's history names another company's workspace.
+
+    `team_id` is our workspace. In an organization, return False: the message may name another of the
+    organization's workspaces.
+    """
+    team = read_text(message, "user_team") or read_text(message, "team")
+    return enterprise_id is None and team not in ("", team_id)
+
+
 def is_from_bot(message: Body) -> bool:
     """Return whether an app has written a message."""
     return bool(read_text(message, "bot_id")) or read_text(message, "subtype") == "bot_message"
