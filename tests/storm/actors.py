@@ -22,7 +22,7 @@ from .agents import KINDS, PROMPT
 from .connecting import Connecting
 from .creating import Creating
 from .plan import Plan
-from .promises import Promises, find_button
+from .promises import Press, Promises, find_button
 from .surfaces import Surfaces
 
 # How many seconds a person looks for the card of a command whose outcome is unknown.
@@ -250,14 +250,16 @@ class Actors:
             # Nobody has written in this thread yet, so its owner is not known. The question is looked at
             # again later.
             return
+        owner, at = self.owner(person), self._surfaces.now()
         try:
             answer = await self.slack.click(
-                self.owner(person), question.place.channel, question.ts, button, _value(question, button)
+                owner, question.place.channel, question.ts, button, _value(question, button)
             )
         except (ImpossibleAction, StopIteration, KeyError):
             question.is_answered = True
             return
-        question.is_answered = answer.ok
+        # If the bot says that the press may be lost, the person presses again later.
+        question.is_answered = await self._surfaces.is_taken(Press(owner, at, answer.ok))
 
 
 QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
