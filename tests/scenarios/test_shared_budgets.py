@@ -11,31 +11,12 @@ from .people import Person
 from .waiting import a_busy_agent, takes_all
 from .world import World
 
-SKIPPED = "I take 10 requests a minute, so I skipped the rest."
-
 
 async def a_stranger(world: World) -> Person:
     """Return a member of the workspace who has no Coder account."""
     mallory = world.person("mallory", in_coder=False)
     await world.slack.join(mallory.id, "general")
     return mallory
-
-
-async def test_a_shortcut_is_counted_with_the_questions_of_its_person(world: World) -> None:
-    """Mallory uses *Send to its task* again and again on a message in Alice's thread. Ten of these requests
-    are answered in a minute. The others make no job and no answer."""
-    mallory = await a_stranger(world)
-    thread, _ = await a_busy_agent(world)
-    ts = await world.slack.post(world.alice.id, thread.channel, "// between us", thread.ts)
-    await world.passes(seconds=5)
-
-    for _ in range(25):
-        await world.slack.message_shortcut(mallory.id, thread.channel, ts, SEND_TO_TASK)
-    await world.settles()
-
-    said = mallory.reads()
-    assert len(said) == 11
-    assert [each.startswith(SKIPPED) for each in said].count(True) == 1
 
 
 async def test_messages_that_one_person_picks_fill_no_queue(world: World) -> None:

@@ -99,7 +99,7 @@ class Shortcuts:
 
     async def _send_to_task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         used = await self._find(body)
-        if used is None or used.message is None or not await self._is_counted(used):
+        if used is None or used.message is None:
             await ack()
             return
         message, requester = used.message, used.requester
