@@ -32,16 +32,6 @@ ROUTES = (
 )
 
 
-@pytest.fixture
-async def personal(world: World) -> World:
-    """Provide a deployment in which Alice and Bob have connected their accounts."""
-    await world.restarts(accounts="personal", coder_session_token=None)
-    for person in (world.alice, world.bob):
-        await person.types("/task connect")
-        await connects(world, person, person.name)
-    return world
-
-
 def senders_since(world: World, start: int, route: str) -> list[str]:
     """Return the Coder user names of those who called a route. Ignore the first `start` requests to Coder."""
     return [seen.user for seen in world.coder.requests[start:] if seen.route == route]

@@ -168,6 +168,17 @@ async def _nothing(world: World) -> None:
     """Let Bob keep all his rights."""
 
 
+async def _stops_before_answering_bob(world: World, channel: str, words: str) -> None:
+    """Let Bob type a command while Slack's rate limits let no answer through, and stop the bot."""
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.bob.id, channel, "/task", words)
+    parts = world.bot.parts
+    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
+    await world.stops()
+
+
 Loss = Callable[[World], Awaitable[None]]
 LOSSES: tuple[Loss, ...] = (_left, _deactivated, _guest, _suspended, _removed, _out_of_the_group)
 DROPPED = "person may not read a handed over private answer any more, dropped"
@@ -187,13 +198,7 @@ async def test_an_answer_is_handed_over_only_to_a_person_who_may_still_read_it(
     task.says("secret words")
     task.becomes("working", "On it")
     await world.polls()
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
-        "response_url", REST_SECONDS
-    )
-    await world.slack.command(world.bob.id, "hidden", "/task", "logs the-secret-plan")
-    parts = world.bot.parts
-    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
-    await world.stops()
+    await _stops_before_answering_bob(world, "hidden", "logs the-secret-plan")
 
     await loses(world)
     world.clock.passes(REST_SECONDS)
@@ -212,13 +217,7 @@ async def test_a_person_who_has_yet_to_connect_an_account_is_answered_by_the_nex
 ) -> None:
     """Bob has connected no account, and the bot stops before it can ask him to. The next process asks him."""
     await world.restarts(accounts="personal", coder_session_token=None)
-    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).block(
-        "response_url", REST_SECONDS
-    )
-    await world.slack.command(world.bob.id, "general", "/task", "connect")
-    parts = world.bot.parts
-    await world.until(lambda: parts.private_answers.count == 1 and parts.background.is_idle, "it waits")
-    await world.stops()
+    await _stops_before_answering_bob(world, "general", "connect")
 
     world.clock.passes(REST_SECONDS)
     await world.starts()

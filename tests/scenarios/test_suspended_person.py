@@ -18,16 +18,6 @@ SUSPENDED = (
 DISCONNECTED = "Disconnected from *bob*. I deleted my token for you"
 
 
-@pytest.fixture
-async def personal(world: World) -> World:
-    """Provide a deployment in which Alice and Bob have connected their accounts."""
-    await world.restarts(accounts="personal", coder_session_token=None)
-    for person in (world.alice, world.bob):
-        await person.types("/task connect")
-        await connects(world, person, person.name)
-    return world
-
-
 async def _a_shared_task(world: World) -> tuple[Thread, SandboxTask]:
     thread, task = await a_task(world)
     await shares(world, task, world.bob)

@@ -114,10 +114,11 @@ class Quotas:
             for whose in [owner, *([record.channel] if has_channel_limit else [])]:
                 await self._claim(whose, job_id)
                 claimed.append(whose)
-            others = [each for each in await self._deps.links.list_of(owner) if each.id != link.id]
             most = settings.person_running
-            if most and await self._count_running(others) >= most:
-                raise TooManyRunning(link, task_limits.owner_runs_too_many(most))
+            if most:
+                others = [each for each in await self._deps.links.list_of(owner) if each.id != link.id]
+                if await self._count_running(others) >= most:
+                    raise TooManyRunning(link, task_limits.owner_runs_too_many(most))
             most = settings.channel_running
             if has_channel_limit and await self._count_running_in(record.channel, record.id) >= most:
                 raise TooManyRunning(link, task_limits.channel_runs_too_many(most))
