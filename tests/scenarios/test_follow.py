@@ -254,6 +254,40 @@ async def test_a_few_agents_are_followed_at_once(world: World) -> None:
     ]
 
 
+async def test_one_person_follows_a_few_agents_only(world: World) -> None:
+    """Alice follows three agents, and the bot refuses to follow a fourth for her. Bob still follows his. When
+    she has stopped following one, she can follow another."""
+    threads = []
+    for name in ("one", "two", "three", "four"):
+        threads.append(await world.alice.runs(f"/task create name={name} do {name}"))
+        world.task(name).becomes("working", "On it")
+        await world.polls()
+        await world.passes(4)
+    bobs = await world.bob.runs("/task create name=five do five")
+    world.task("five").becomes("working", "On it")
+    await world.polls()
+    await world.passes(4)
+
+    for thread in threads:
+        await world.alice.replies(thread, "!follow")
+    refused = world.alice.reads()
+    await world.bob.replies(bobs, "!follow")
+    await world.alice.replies(threads[0], "!unfollow")
+    await world.passes(6)
+    await world.alice.replies(threads[3], "!follow")
+    await world.passes(6)
+    refused_again = world.alice.reads()
+    for thread in (*threads[1:], bobs):
+        await (world.bob if thread is bobs else world.alice).replies(thread, "!unfollow")
+        await world.passes(6)
+
+    assert refused == [
+        "You already follow 3 agents, which is the limit. Send `!unfollow` in one of their threads."
+    ]
+    assert (refused_again, world.bob.reads()) == ([], [])
+    assert [len(each.new_messages()) for each in (*threads, bobs)] == [1, 1, 1, 1, 1]
+
+
 async def test_the_menu_of_a_card_offers_to_follow(world: World) -> None:
     """The card's menu has *Follow*. While somebody follows the agent, the menu has *Unfollow*
     instead."""

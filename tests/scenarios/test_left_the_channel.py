@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from taskwire_sandbox.coder import SandboxTask
+from taskwire_sandbox.slack.faults import CallFault
 
 from .people import Person, Thread
 from .test_backfill import away, back
@@ -93,3 +94,23 @@ async def test_a_question_found_after_an_absence_shows_nothing_of_a_channel_left
 
     shown, files = hears(world, world.bob)
     assert (SECRET in shown, "Fix it" in shown, files) == (False, False, 0)
+
+
+async def test_a_log_that_slack_did_not_take_at_first_is_not_shown_after_the_person_has_left(
+    world: World,
+) -> None:
+    """Bob asks for the whole log, and Slack does not share the file with him at first. He is removed from the
+    channel. When Slack shares files again, he does not get it."""
+    thread, _ = await a_hidden_task(world, world.bob)
+    fault = world.slack.faults.add("files.completeUploadExternal", CallFault.RATE_LIMITED, times=None)
+    await world.slack.post(world.bob.id, thread.channel, "!logs full", thread.ts)
+    await world.until(lambda: bool(fault.hits), "the bot tries to share the file")
+
+    world.slack.workspace.channel("hidden").members.remove(world.bob.id)
+    await world.ages(seconds=60)
+    world.slack.faults.clear()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    shown, files = hears(world, world.bob)
+    assert ("whole log" in shown, files) == (False, 0)

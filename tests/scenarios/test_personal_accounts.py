@@ -387,3 +387,36 @@ async def test_requests_of_others_leave_places_for_the_owners_own(
     ]
     assert ["Connect again, and I go on with" in told for told in hers] == [True, True]
     thread.new_messages()
+
+
+async def test_one_persons_requests_leave_places_for_other_teammates(personal: World) -> None:
+    """Coder refuses Alice's token. Bob asks for her task again and again, and five of his requests wait for
+    her account. Carol's request still waits with them."""
+    carol = personal.person("carol")
+    await personal.slack.join(carol.id, "general")
+    await carol.types("/task connect")
+    await connects(personal, carol, carol.name)
+    thread, task = await a_task(personal)
+    await shares(personal, task, personal.bob)
+    await shares(personal, task, carol)
+    tokens = personal.coder.world.tokens
+    for key in [key for key, token in tokens.items() if token.user.username == "alice"]:
+        del tokens[key]
+    await personal.ages(seconds=60)
+
+    for verb in ("stop", "resume") * 3:
+        await personal.bob.types(f"/task {verb} {task.id}")
+    await carol.types(f"/task stop {task.id}")
+    bobs, carols = personal.bob.reads(), carol.reads()
+    await connects(personal, personal.alice, "alice")
+    await personal.passes(seconds=5)
+
+    needs = f"That needs <@{personal.alice.id}>'s Coder account, which I can't use now."
+    assert bobs[-1] == (
+        f"{needs} 5 of your requests wait for it already, so I did not keep this one. Ask again later."
+    )
+    assert carols == [f"{needs} Stopping `{task.id}` waits; I told them."]
+    personal.alice.hears()
+    for person in (personal.alice, personal.bob, carol):
+        person.reads()
+    thread.new_messages()

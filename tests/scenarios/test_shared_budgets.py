@@ -1,15 +1,21 @@
 """Slack's limits hold for all people together. A person who asks without end leaves others their answers."""
 
+import pytest
+
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.outbox.private_answers import MOST_PENDING, PrivateAnswer
+from taskwire.queue.user_limits import MAX_PER_MINUTE
 from taskwire.slack.manifest import SEND_TO_TASK
 
 from .many_tasks import calls
-from .people import Person
+from .people import Person, buttons
+from .running_tasks import a_task
+from .test_pass_on import ASKED, bob_asks
+from .test_user_limits_of_verbs import TOO_FAST
 from .waiting import a_busy_agent, takes_all
-from .world import World
+from .world import CARD_SECONDS, World
 
 
 async def a_stranger(world: World) -> Person:
@@ -120,3 +126,93 @@ async def test_messages_that_an_edit_makes_replies_are_limited(world: World) -> 
     await world.until(lambda: world.bot.parts.private_answers.is_idle, "all is told")
     mallory.reads()
     thread.new_messages()
+
+
+@pytest.mark.parametrize("key", ["made-up", "pressed before"])
+async def test_presses_of_offers_that_run_nothing_are_limited(world: World, key: str) -> None:
+    """Mallory presses a button of an offered command that does not exist, or that was pressed before, again
+    and again. He gets answers up to the limit of questions."""
+    mallory = await a_stranger(world)
+    if key == "pressed before":
+        await mallory.types("/task umute fix-it")
+        told = world.slack.ephemerals(mallory.name)[-1]
+        button = buttons(told.body, "Mute fix-it")[0]
+        key = button["value"]
+        await mallory.presses_made_up("command.run", key)
+        mallory.reads()
+        world.clock.passes(61)
+
+    for _ in range(15):
+        await mallory.presses_made_up("command.run", key)
+    said = mallory.reads()
+
+    assert len(said) == 11
+    assert said[-1].startswith("I take 10 requests a minute, so I skipped the rest.")
+
+
+async def test_choices_in_the_menus_of_cards_leave_edits_to_others(world: World) -> None:
+    """Bob chooses from the menus of three cards without end. All his choices are counted together. Each of
+    the first twenty lets its card be drawn again. The others let each card be drawn once, a minute later."""
+    threads = []
+    for number in range(3):
+        threads.append(await world.alice.runs(f"/task create thing {number}"))
+        await world.passes(seconds=20)
+    most, drawn = MAX_PER_MINUTE["press"], []
+
+    for number in range(48):
+        await world.bob.clicks(threads[number % 3], "Open in Coder")
+        drawn.append(len(calls(world, "chat.update")))
+        await world.passes(CARD_SECONDS / 3)
+    said = world.bob.reads()
+    before = len(calls(world, "chat.update"))
+    await world.passes(seconds=65)
+    await world.passes(CARD_SECONDS)
+
+    assert drawn[most + 3] > drawn[0]
+    assert before == drawn[most + 3]
+    assert len(calls(world, "chat.update")) == before + len(threads)
+    assert said == [TOO_FAST.replace("10", str(most))]
+    for thread in threads:
+        thread.new_messages()
+
+
+async def test_a_dialog_with_a_wrong_token_asks_coder_ten_times_a_minute(world: World) -> None:
+    """Mallory submits the dialog for his token with a wrong token again and again. The dialog stays open.
+    Coder is asked ten times, and then the dialog says why it is not."""
+    await world.restarts(accounts="both")
+    mallory = await a_stranger(world)
+    await mallory.types("/task connect")
+    await mallory.presses("Paste the token")
+    view = world.slack.views(mallory.id)[-1]
+    before = len(world.coder.requests)
+
+    for number in range(15):
+        wrong = {"account.token": f"aaaaaaaaaa-bbbbbbbbbbbbbbbbbbbb{number:02}"}
+        last = await world.slack.submit(mallory.id, view, wrong)
+
+    asked = [each for each in world.coder.requests[before:] if each.route == "users.get"]
+    assert len(asked) == 10
+    assert last.errors["account.token"].startswith("I take 10 requests a minute, so I skipped the rest.")
+    mallory.reads()
+
+
+async def test_one_author_asks_for_a_few_replies_only(world: World) -> None:
+    """Bob asks Alice to pass on ten of his replies, and may ask for no more until she has decided. His
+    question stays, so he can press again after that."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Ready")
+    for number in range(10):
+        await bob_asks(world, thread, f"please do {number}")
+        await world.passes(seconds=61)
+    await world.bob.replies(thread, "and one more")
+    world.bob.reads()
+
+    await world.bob.presses("Ask Alice to pass it on")
+    refused = world.bob.reads()
+    world.alice.reads()
+    await world.alice.presses("Not now")
+    await world.bob.presses("Ask Alice to pass it on")
+    asked = world.alice.reads()
+
+    assert refused == ["Alice has 10 of your replies to decide about, so I did not ask. Press again later."]
+    assert [said.partition("\n[")[0] for said in asked] == [f"{ASKED}:\n> and one more"]

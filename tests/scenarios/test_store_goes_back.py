@@ -16,6 +16,7 @@ from taskwire_sandbox.slack import CallFault
 
 from .data_loss import StoreCopy, look_often
 from .test_card_in_place import delete, newest_card
+from .test_channel_settings import set_channel
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
 
@@ -269,6 +270,32 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert thread.new_messages() == [
         "I had lost this thread's task and found it again. The agent gets your replies.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: Fix the login. Reply here if there is more to do.",
+    ]
+
+
+async def test_a_lost_thread_keeps_the_channels_rule_about_mentions(
+    world: World, store_copy: StoreCopy
+) -> None:
+    """In a channel where only mentions reach the agent, a thread is lost and found. Then people can talk
+    there again without the agent."""
+    await set_channel(world, replies="Only replies that mention @Taskwire")
+    await store_copy.take()
+    thread, task = await a_waiting_agent(world)
+    task.becomes("idle")
+    await world.passes(seconds=600)
+
+    await store_copy.replace_stopped_store()
+    await world.alice.replies(thread, f"<@{world.slack.bot_user_id}> use main")
+    await world.passes(seconds=31)
+    await world.polls()
+    await world.alice.replies(thread, "who is at lunch?")
+    await world.passes(seconds=31)
+    await world.polls()
+    await store_copy.let_limits_pass()
+
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == [
+        "I had lost this thread's task and found it again. The agent gets replies that mention me."
     ]
 
 

@@ -331,7 +331,8 @@ class TaskActions:
             return done(stop_following(self._deps, link), *answer)
         if is_followed(link, context.now_ms):
             return done(None, (work.requester, live.following(link)))
-        return done(await start_following(self._deps, link, context.now_ms))
+        person = work.requester.person
+        return done(await start_following(self._deps, link, person, context.now_ms))
 
     async def _watch(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Let the task's notices call this person from now on, or no longer call this person."""

@@ -378,7 +378,7 @@ def _handlers(
         private_answers.handlers(deps, people),
         questions.handlers(deps),
         direct_delivery.handlers(deps, people),
-        posting.handlers(deps),
+        posting.handlers(deps, people),
         closed_threads.handlers(deps),
         reconcile.handlers(deps),
         newer_versions.handlers(deps),

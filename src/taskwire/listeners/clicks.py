@@ -49,10 +49,10 @@ from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import ClaimAnswer, Ingress
 from taskwire.messages import answers, refusals
-from taskwire.outbox.enqueue import reset_menu
+from taskwire.outbox.enqueue import reset_menu, reset_menu_later
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
-from taskwire.queue.user_limits import limit_of_press
+from taskwire.queue.user_limits import REQUEST_WINDOW_MS, UserLimit, limit_of_press
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Click
 from taskwire.slack.payload_fields import read_number
@@ -163,11 +163,7 @@ class Clicks:
         batch = None if is_made_up else _batch_of(clicked)
         written = batch or Batch()
         if clicked.is_card_menu and not is_made_up:
-            # A choice that exceeds the user limit changes nothing on the card. So the card is drawn again for
-            # this choice too.
-            resets = [user_limit.when_told, user_limit.when_limited]
-            for resetting in [*resets, written] if clicked.button in _WITHOUT_TRACE else resets:
-                reset_menu(LinkId(clicked.value), clicked.action_ts, resetting)
+            _reset_menus(clicked, user_limit, written)
         result = await self._ingress.claim("click", clicked.delivery, written, user_limit)
         await ack()
         if result.reply:
@@ -318,6 +314,19 @@ def _batch_of(clicked: Click) -> Batch | None:
     if button is Button.PAUSE_TO_EDIT:
         return _pause_to_edit(requester, link, rest, name)
     return _intake_batch(clicked)
+
+
+def _reset_menus(clicked: Click, user_limit: UserLimit, written: Batch) -> None:
+    """Let the card be drawn with no choice in its menu, if the choice itself does not change the card.
+
+    A choice that exceeds the user limit changes nothing. Then the card is drawn when the person may choose
+    again.
+    """
+    link = LinkId(clicked.value)
+    for limited in (user_limit.when_told, user_limit.when_limited):
+        reset_menu_later(link, clicked.action_ts, REQUEST_WINDOW_MS, limited)
+    if clicked.button in _WITHOUT_TRACE:
+        reset_menu(link, clicked.action_ts, written)
 
 
 def _intake_batch(clicked: Click) -> Batch | None:

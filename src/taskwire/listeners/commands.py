@@ -131,13 +131,20 @@ class Commands:
             typed = SlashCommand(requester, line, trigger_id, f"offered:{key}")
             result = await self._run(typed, kept)
         except UserError as error:
-            result = ClaimAnswer(answers.refusal(error).text)
+            result = await self._count_refused_press(key, requester, answers.refusal(error).text)
         except (RedisError, TimeoutError):
             result = ClaimAnswer(answers.store_unreachable())
+        if not (result.is_new or result.is_ignored or result.reply):
+            result = await self._count_refused_press(key, requester, inputs.already_decided().text)
         await ack()
-        if not result.is_new and not result.is_ignored:
-            said = Message(text=result.reply) if result.reply else inputs.already_decided()
-            self._show(requester, said)
+        if result.reply:
+            self._show(requester, Message(text=result.reply))
+
+    async def _count_refused_press(self, key: str, requester: Requester, why: str) -> ClaimAnswer:
+        """Count a press that runs no command. Presses above the limit of questions get no answer."""
+        press = f"offered:{key}:{requester.person}:{requester.at}"
+        counted = await self._ingress.count_question(press, requester)
+        return ClaimAnswer(why) if counted.is_new else counted
 
     async def _run(self, typed: SlashCommand, kept: OfferedCommands) -> ClaimAnswer:
         """Run the command that the person chose. The answer replaces the message that contains the buttons.

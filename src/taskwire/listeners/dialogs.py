@@ -5,6 +5,7 @@ private metadata. The worker checks permissions, as for every job.
 """
 
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -13,7 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.ids import ChannelId, LinkId, TaskId, UserId, ts_of
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId, ts_of
 from taskwire.domain.masking.secret_patterns import MASK
 from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.parsing.task_names import TaskName
@@ -41,6 +42,7 @@ from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.shares import MOST_SHARES
 from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import limit_of_checked_dialogs
 from taskwire.slack import inbound
 from taskwire.slack.call_priorities import retry_while_rate_limited
 from taskwire.slack.inbound import Submission
@@ -320,9 +322,9 @@ class Dialogs:
             requester = find_checked_place(parsed.job) or anywhere
             refused = await self._ingress.refuse("dialog", submitted.delivery, requester)
             if refused is not None:
-                await self._show_error(ack, submitted, refused.text)
+                await self._show_error(ack, submitted, refused.text or answers.too_many_requests().text)
                 return
-        if errors := parsed.errors or await self._find_errors(submitted.person, parsed.job):
+        if errors := parsed.errors or await self._find_errors(submitted.person, parsed.job, now):
             await ack(response_action="errors", errors=dict(errors))
             return
         if parsed.job is None:
@@ -340,23 +342,36 @@ class Dialogs:
         if (second := parsed.second) is not None:
             second_job = Job(id=f"second:{submitted.delivery}", work=second)
             batch.append(intake(submitted.person), second_job, score=intake_score(second))
-        said = await self._ingress.write("dialog", submitted.delivery, batch)
-        if said:
-            await self._show_error(ack, submitted, said)
+        claim = await self._ingress.claim("dialog", submitted.delivery, batch)
+        if claim.reply:
+            await self._show_error(ack, submitted, claim.reply)
         else:
             await ack()
 
-    async def _find_errors(self, person: UserId, job: Work | None) -> dict[str, str]:
-        """Return the error of a chosen person who can get no share, or of a token that Coder refuses."""
+    async def _find_errors(self, person: UserId, job: Work | None, now: Ts) -> dict[str, str]:
+        """Return the error of a chosen person who can get no share, or of a token that Coder refuses.
+
+        Slack and Coder are asked only so often for one person.
+        """
         if isinstance(job, ConnectAccount):
-            is_refused = await self._is_token_refused(job)
-            return {accounts.PASTE_FIELD: accounts.REFUSED_PASTE} if is_refused else {}
-        if not isinstance(job, ActRequested) or job.verb != "share":
+            field, look = accounts.PASTE_FIELD, partial(self._find_wrong_token, job)
+        elif isinstance(job, ActRequested) and job.verb == "share":
+            share = self._card_questions.find_wrong_share
+            field, look = ShareField.PEOPLE.value, partial(share, person, TaskId(job.name), job.who)
+        else:
             return {}
+        limit = limit_of_checked_dialogs(person, now)
+        requester = Requester(person=person, channel=ChannelId(""), at=now, surface="dialog")
+        counted = await self._ingress.count_question(f"check:{secrets.token_hex(8)}", requester, limit)
+        if not counted.is_new:
+            return {field: answers.too_many_requests(limit.most).text}
         wrong = ""
         with contextlib.suppress(RedisError):
-            wrong = await self._card_questions.find_wrong_share(person, TaskId(job.name), job.who)
-        return {ShareField.PEOPLE.value: wrong} if wrong else {}
+            wrong = await look()
+        return {field: wrong} if wrong else {}
+
+    async def _find_wrong_token(self, job: ConnectAccount) -> str:
+        return accounts.REFUSED_PASTE if await self._is_token_refused(job) else ""
 
     async def _show_error(self, ack: AsyncAck, submitted: Submission, said: str) -> None:
         """Show in the dialog why Taskwire did not accept the submission.

@@ -123,6 +123,7 @@ class Ingress:
         """Return a refusal if the settings do not allow the bot in the requester's channel, or if it is known
         that they do not allow the requester. Otherwise, return None.
 
+        The refusal has no text if the person has reached the limit of questions and was told so.
         The audit trail gets one entry for each refused delivery, up to the person's limit of questions a
         minute. Without this limit, a person could push other people's entries out of the audit trail.
         Messages in threads are not refused here. The worker refuses them, because only the worker knows which
@@ -132,9 +133,10 @@ class Ingress:
         if error is None:
             return None
         entry, limit = _make_refusal_entry(kind, delivery, requester, error), _limit_questions(requester)
-        if (await self.claim(kind, delivery, self._enter(Batch(), entry), limit)).is_new:
+        claim = await self.claim(kind, delivery, self._enter(Batch(), entry), limit)
+        if claim.is_new:
             log_entry(entry, delivery)
-        return answers.refusal(error)
+        return Message(text="") if claim.is_ignored else answers.refusal(error)
 
     async def refuse_event(
         self,
@@ -223,13 +225,6 @@ class Ingress:
         except BaseException:
             self._arrived_kinds |= kinds
             raise
-
-    async def write(self, kind: str, delivery: str, batch: Batch) -> str:
-        """Claim a delivery with its batch.
-
-        Return what to tell the person at once; return an empty text if the delivery was claimed.
-        """
-        return (await self.claim(kind, delivery, batch)).reply
 
     async def count_question(
         self, delivery: str, requester: Requester, limit: UserLimit | None = None

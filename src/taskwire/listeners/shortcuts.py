@@ -66,7 +66,7 @@ class Shortcuts:
         refused = await self._ingress.refuse("shortcut", f"shortcut:{used.delivery}", used.requester)
         if refused is not None and not used.requester.channel:
             # No private message can be shown, because the person is in no channel.
-            if await self._is_counted(used):
+            if refused.text and await self._is_counted(used):
                 self._dialogs.open_refused(used.requester, used.trigger_id, refused)
             return None
         if refused is not None:

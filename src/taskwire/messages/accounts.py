@@ -189,6 +189,12 @@ def too_many_wait_for_owner(owner: str, most: int) -> Message:
     return statement(f"{words} wait for it, so I did not keep yours. Ask again later.")
 
 
+def too_many_of_yours_wait(owner: str, most: int) -> Message:
+    """Say that a request was not kept, because `most` requests of its author wait for the owner's account."""
+    words = f"That needs <@{owner}>'s Coder account, which I can't use now. {most} of your requests wait for"
+    return statement(f"{words} it already, so I did not keep this one. Ask again later.")
+
+
 def request_given_up(wish: str) -> Message:
     """Say that a request has waited a week for an account, and was given up."""
     return statement(f"No Coder account was connected for a week, so {wish} failed. Ask again.")

@@ -344,9 +344,10 @@ def attached_again(where: str) -> str:
     return f"The task has a <{where}|new thread>. Replies here reach no agent."
 
 
-def thread_found_again() -> Message:
+def thread_found_again(*, is_mention_only: bool) -> Message:
     """Say that Redis had lost the thread, and that the bot has found the thread's task again."""
-    return statement("I had lost this thread's task and found it again. The agent gets your replies.")
+    gets = "replies that mention me" if is_mention_only else "your replies"
+    return statement(f"I had lost this thread's task and found it again. The agent gets {gets}.")
 
 
 def thread_unknown() -> Message:

@@ -100,3 +100,11 @@ def not_working(link: Link) -> Refusal:
 def too_many_followed(most: int) -> Refusal:
     """Say, to a person who wants to see live output, that it is already shown for too many agents."""
     return (f"{most} agents are already followed, which is the limit.", "Try again in a few minutes.")
+
+
+def too_many_followed_by_you(most: int) -> Refusal:
+    """Say, to a person who wants to see live output, that they already follow as many agents as they may."""
+    return (
+        f"You already follow {most} agents, which is the limit.",
+        "Send `!unfollow` in one of their threads.",
+    )

@@ -29,6 +29,7 @@ from taskwire.messages.blocks import (
     title_piece,
 )
 from taskwire.messages.cards import get_name, get_owner_name
+from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, statement, typed_verb
 
 # In characters of JSON. The owner must see the whole reply before passing it on. Slack refuses blocks that
@@ -169,6 +170,12 @@ def only_owner(link: Link, value: str = "", chosen: str = "") -> Message:
 def was_asked(link: Link) -> Message:
     """Tell the author of a reply that the owner was asked to pass it on."""
     return statement(f"{escape_line(get_owner_name(link), 60) or 'The owner'} was asked to pass it on.")
+
+
+def too_many_asked(link: Link, most: int) -> Refusal:
+    """Say to the author of a reply that the owner has to decide about `most` of their replies already."""
+    owner = escape_line(get_owner_name(link), 60) or "The owner"
+    return (f"{owner} has {most} of your replies to decide about, so I did not ask.", "Press again later.")
 
 
 def was_decided(by_name: str, *, was_passed: bool, is_choice: bool = False) -> Message:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
-from taskwire.domain.ids import Ts
+from taskwire.domain.ids import LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.naming import digest
@@ -36,6 +36,8 @@ TICK_SECONDS = 5.0
 # The most agents that are followed at once. All cards and the messages that follow an agent share 45 edits a
 # minute.
 MOST_FOLLOWED = 10
+# The most agents among them that one person has begun to follow, and the note that names these agents.
+MOST_FOLLOWED_BY_ONE, FOLLOWED_BY = 3, "followed_by"
 FOLLOWED_PHASES = (Phase.STARTING, Phase.WORKING)
 # Why an agent has stopped working, by phase.
 _ENDS: dict[Phase, FollowingEnd] = {
@@ -56,8 +58,8 @@ class _Place(NamedTuple):
     message_id: str
 
 
-async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
-    """Return the batch that starts to follow the agent.
+async def start_following(deps: Dependencies, link: Link, person: UserId, now_ms: int) -> Batch:
+    """Return the batch that starts to follow the agent, because this person has asked for it.
 
     Raise UserError if the agent does not work now, or if too many agents are followed already.
     """
@@ -65,8 +67,13 @@ async def start_following(deps: Dependencies, link: Link, now_ms: int) -> Batch:
         raise UserError(*messages.not_working(link))
     if await deps.links.count_followed(now_ms) >= MOST_FOLLOWED:
         raise UserError(*messages.too_many_followed(MOST_FOLLOWED))
+    begun = {LinkId(name) for name in await deps.notes.list_counted(FOLLOWED_BY, person)}
+    begun_links = (await deps.links.list_links(begun)).values()
+    if sum(is_followed(each, now_ms) for each in begun_links) >= MOST_FOLLOWED_BY_ONE:
+        raise UserError(*messages.too_many_followed_by_you(MOST_FOLLOWED_BY_ONE))
     until_ms = now_ms + FOLLOW_MS
     batch = draw(link.id, deps.writes.follow(Batch(), link.id, until_ms))
+    deps.notes.count_in(batch, link.id, now_ms, MOST_FOLLOWED, FOLLOWED_BY, person, ttl_ms=FOLLOW_MS)
     return batch.append(
         to_thread(link.id), Job(id=f"follow:{until_ms}", work=StartFollowing(until_ms=until_ms))
     )

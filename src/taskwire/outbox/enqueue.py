@@ -96,8 +96,16 @@ def reset_menu(link: LinkId, used_at: Ts, batch: Batch) -> Batch:
     Slack reports only a changed choice. So without this job, a person could not make the same choice twice in
     a row. `used_at` is when the person used the menu.
     """
-    job = Job(id="menu", work=DrawCard(menu_used=used_at))
-    return batch.append(card(link), job, score="due", is_newest=True)
+    return batch.append(card(link), _make_menu_job(used_at), score="due", is_newest=True)
+
+
+def reset_menu_later(link: LinkId, used_at: Ts, delay_ms: int, batch: Batch) -> Batch:
+    """Like `reset_menu`, but draw the card after `delay_ms`, and only once for all choices until then."""
+    return batch.append(card(link), _make_menu_job(used_at), score="due", delay_ms=delay_ms)
+
+
+def _make_menu_job(used_at: Ts) -> Job:
+    return Job(id="menu", work=DrawCard(menu_used=used_at))
 
 
 def request_reading(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:

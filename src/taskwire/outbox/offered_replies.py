@@ -32,6 +32,8 @@ OFFERED_REPLY_TTL_MS = 7 * DAY_MS
 # The name of the note that lists the replies about which an owner is asked, and the most replies in this
 # note.
 ASKED, MOST_ASKED = "asked_of", 50
+# The most replies of one author in this note.
+MOST_ASKED_BY_ONE = 10
 
 
 class OfferedReply(BaseModel):
@@ -124,6 +126,13 @@ async def find_offered(deps: Dependencies, link: LinkId, job_id: str) -> Offered
     """
     kept = await deps.notes.find("offered_reply", link, job_id)
     return None if kept is None else read(OfferedReply.model_validate_json, kept)
+
+
+async def count_asked_by(deps: Dependencies, owner: UserId, author: UserId) -> int:
+    """Return how many replies of this author the owner is asked to pass on."""
+    counted = [name.partition(" ") for name in await deps.notes.list_counted(ASKED, owner)]
+    found = [await find_offered(deps, LinkId(link), job_id) for link, _, job_id in counted]
+    return sum(offered is not None and offered.reply.person == author for offered in found)
 
 
 def forget_offered(deps: Dependencies, link: Link, job_id: str, batch: Batch) -> Batch:

@@ -20,9 +20,12 @@ from taskwire.domain.queueing.jobs import Job, ShareFile
 from taskwire.domain.queueing.maintenance import RemoveDuplicateMessage
 from taskwire.domain.queueing.queues import duplicates
 from taskwire.domain.queueing.retry_policies import FILE_LOOK
+from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.messages import logs
+from taskwire.outbox.readers import may_be_answered, may_read
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss_detector import LOSS_TTL_MS
 from taskwire.redis.decoding import read
@@ -198,10 +201,10 @@ def get_landing_seconds(deps: Dependencies, timeout_seconds: float) -> float:
     return 2 * (timeout_seconds + times.late_arrival_ms / 1000) + times.longest_lease_ms / 1000
 
 
-def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+def handlers(deps: Dependencies, people: People) -> tuple[Handler, ...]:
     """Return the handlers: which function runs each kind of job."""
     return (
-        Handler.without_link(ShareFile, partial(_share_file, deps)),
+        Handler.with_any_link(ShareFile, partial(_share_file, deps, people)),
         Handler.with_any_link(RemoveDuplicateMessage, partial(_remove_duplicate_message, deps)),
     )
 
@@ -243,8 +246,12 @@ async def _delete_other_copies(
             context.duplicates_removed += 1
 
 
-async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
-    """Put a text as a file into a thread or into a person's direct messages."""
+async def _share_file(deps: Dependencies, people: People, context: JobContext, link: Link | None) -> Outcome:
+    """Put a text as a file into a thread or into a person's direct messages.
+
+    A file for one person may have waited for Slack for hours. So before each attempt, check that the person
+    may still read the task.
+    """
     work = context.work(ShareFile)
     if not work.file_id:
         if context.lease.is_suspect and await _was_shared(deps, context, work):
@@ -263,6 +270,9 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         context.lease.is_suspect and await deps.slack.files.find_share(work.file_id, work.channel) is not None
     ):
         return await _tell_requester(deps, work)
+    if work.requester is not None and not await _may_still_read(deps, people, work.requester, link):
+        _log.info("person may not read the task any more, file not shared", person=work.requester.person)
+        return done()
     await deps.slack.reserve(Method.COMPLETE_UPLOAD)
     try:
         await context.attempt(
@@ -274,6 +284,13 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         _log.warning("file not shared, given up", channel=work.channel, code=problem.code)
         return done()
     return await _tell_requester(deps, work)
+
+
+async def _may_still_read(
+    deps: Dependencies, people: People, requester: Requester, link: Link | None
+) -> bool:
+    is_readable = link is not None and await may_read(deps, people, requester.person, link)
+    return is_readable and await may_be_answered(deps, people, requester)
 
 
 async def _tell_requester(deps: Dependencies, work: ShareFile) -> Outcome:

@@ -149,10 +149,11 @@ class PrivateAnswers:
         self._hand_overs: set[asyncio.Task[None]] = set()
 
     def show(self, *answers: PrivateAnswer) -> None:
-        """Show these answers in the background, one after the other.
+        """Show these answers in the background, one after the other. An answer without text is not shown.
 
         After `end` was called, write the answers as jobs for another process instead.
         """
+        answers = tuple(each for each in answers if each.message.text)
         if self._has_ended:
             hand_over = asyncio.ensure_future(self._hand_over(answers))
             self._hand_overs.add(hand_over)

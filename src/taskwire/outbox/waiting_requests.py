@@ -43,6 +43,8 @@ PERSON_TOLD_MS = 7 * DAY_MS
 MOST_WAITING = 50
 # The most requests of other people among them. The other places are for the person whose account it is.
 MOST_OF_OTHERS = 25
+# The most requests of one other person among these.
+MOST_OF_ONE = 5
 # The longest delay of a job that renews a token. The job runs at once when Coder refuses the token.
 LONGEST_RENEWAL_WAIT_MS = 366 * DAY_MS
 # A question whose token is being renewed is asked again after this time.
@@ -121,7 +123,10 @@ async def _append(
     await note_refusal(deps, error, batch)
     known = await deps.accounts.find(person)
     is_own = person == requester.person
-    if not is_own and await _count_others(deps, person) >= MOST_OF_OTHERS:
+    others = [] if is_own else await _list_others(deps, person)
+    if others.count(requester.person) >= MOST_OF_ONE:
+        return accounts.too_many_of_yours_wait(person, MOST_OF_ONE)
+    if len(others) >= MOST_OF_OTHERS:
         return accounts.too_many_wait_for_owner(person, MOST_OF_OTHERS)
     if await deps.links.count_jobs(waiting_requests(person)) >= MOST_WAITING:
         return accounts.too_many_wait(MOST_WAITING, deps.connect_ways)
@@ -138,11 +143,11 @@ async def _append(
     return accounts.request_waits(wish, deps.connect_ways)
 
 
-async def _count_others(deps: Dependencies, person: UserId) -> int:
-    """Return how many requests of other people wait for this person's account."""
+async def _list_others(deps: Dependencies, person: UserId) -> list[UserId]:
+    """List the author of each request that waits for this person's account and is another person's."""
     waiting = await deps.links.list_jobs(waiting_requests(person))
     works = [job.work for job in waiting if isinstance(job.work, WaitForAccount)]
-    return sum(work.requester.person != person for work in works)
+    return [work.requester.person for work in works if work.requester.person != person]
 
 
 async def renew_if_possible(deps: Dependencies, error: AccountProblem, batch: Batch) -> bool:

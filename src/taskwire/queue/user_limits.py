@@ -5,8 +5,8 @@ even if Slack delivers it several times.
 
 Pauses, other actions on a task, and questions are counted separately, so that questions never prevent a
 person from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
-decision. Presses that open a dialog are counted for all tasks together. A request above the limit is not
-carried out. The person is told this once a minute.
+decision. Presses that open a dialog or choose from a card's menu are counted for all tasks together. A
+request above the limit is not carried out. The person is told this once a minute.
 
 Replies are not counted by the minute. While Coder is away, Taskwire cannot check whether the authors of new
 replies may steer the task. Such replies wait, but at most `MAX_UNCHECKED_REPLIES` of each person. Otherwise a
@@ -104,27 +104,30 @@ class UserLimit:
 
 # The kind of the limit on previews of links.
 PREVIEW = "preview"
+# The kind of the limit on submitted dialogs that are checked at once.
+CHECKED_DIALOG = "checked_dialog"
 # The kind of the limit on templates that a person chooses in open dialogs, and the limit. A person who looks
 # for a template in a long menu may choose a dozen in a minute.
 TEMPLATE_CHOICE, MAX_TEMPLATE_CHOICES = "template", 20
 
-RequestKind = Literal["ask", "pause", "steer", "decide", "open"]
-# The most requests of each kind in a window. Slack lets the bot open 100 dialogs a minute in a workspace, for
-# all people together, so one person's presses that open dialogs are counted together for all cards.
-MAX_PER_MINUTE: dict[RequestKind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30, "open": 20}
+RequestKind = Literal["ask", "pause", "steer", "decide", "press"]
+# The most requests of each kind in a window. Slack lets the bot open 100 dialogs and edit 50 messages a
+# minute, for all people together. So one person's presses that open a dialog or edit a card are counted
+# together for all cards (`press`).
+MAX_PER_MINUTE: dict[RequestKind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30, "press": 20}
 
 _KINDS: dict[Button, RequestKind] = {
     Button.PAUSE: "pause",
     Button.RESUME: "steer",
     Button.RETRY: "steer",
-    Button.DELETE: "open",
+    Button.DELETE: "press",
     Button.DETACH: "steer",
     Button.ARRIVED: "decide",
     Button.SEND_AGAIN: "decide",
     Button.DROP_INPUT: "decide",
     Button.SEND_AS_IT_IS: "decide",
     Button.SEND_STILL: "decide",
-    Button.DO_VERB: "open",
+    Button.DO_VERB: "press",
     Button.RETRY_AND_SEND: "decide",
     Button.ASK_OWNER: "decide",
     Button.SEND_THEIRS: "decide",
@@ -136,29 +139,29 @@ _KINDS: dict[Button, RequestKind] = {
     Button.CHOOSE: "decide",
     Button.OPEN_RESULT: "decide",
     Button.SEEN: "decide",
-    Button.LOGS: "open",
+    Button.LOGS: "press",
     Button.STEPS: "ask",
-    Button.EDIT: "open",
-    Button.ANSWER: "open",
-    Button.PAGE: "open",
+    Button.EDIT: "press",
+    Button.ANSWER: "press",
+    Button.PAGE: "press",
     Button.SNOOZE_HOUR: "ask",
     Button.SNOOZE_TOMORROW: "ask",
     Button.ATTACH: "steer",
-    Button.FOLLOW: "ask",
-    Button.UNFOLLOW: "ask",
-    Button.MUTE: "ask",
-    Button.UNMUTE: "ask",
-    Button.WATCH: "ask",
-    Button.UNWATCH: "ask",
-    Button.SHARE: "open",
-    Button.NEW_LIKE: "open",
+    Button.FOLLOW: "press",
+    Button.UNFOLLOW: "press",
+    Button.MUTE: "press",
+    Button.UNMUTE: "press",
+    Button.WATCH: "press",
+    Button.UNWATCH: "press",
+    Button.SHARE: "press",
+    Button.NEW_LIKE: "press",
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
     Button.CREATE: "ask",
     Button.CHANGE_REQUEST: "ask",
     Button.GIVE_THREAD: "steer",
-    Button.READ_REPLIES: "ask",
-    Button.READ_MENTIONS: "ask",
+    Button.READ_REPLIES: "press",
+    Button.READ_MENTIONS: "press",
     Button.DISCONNECT: "ask",
 }
 # A button that is not in `_KINDS` asks something that is about no task (`Ingress.count_question`), has the
@@ -171,7 +174,15 @@ def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> 
     kind = _KINDS.get(button) if button is not None else None
     if kind is None:
         return None
-    return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], "" if kind == "open" else link)
+    return UserLimit(person, kind, at, MAX_PER_MINUTE[kind], "" if kind == "press" else link)
+
+
+def limit_of_checked_dialogs(person: UserId, at: Ts) -> UserLimit:
+    """Return the limit on submitted dialogs about which the bot asks Slack or Coder before it answers Slack.
+
+    Such a dialog stays open if something is wrong with it, so it can be submitted again and again.
+    """
+    return UserLimit(person, CHECKED_DIALOG, at, MAX_PER_MINUTE["ask"])
 
 
 def limit_of_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:

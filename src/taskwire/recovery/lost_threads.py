@@ -95,7 +95,9 @@ class LostThreads:
         _log.warning(
             "thread that Redis had lost is linked to its task again", channel=work.channel, task=task.id
         )
-        return done(self._restore_link(await self._make_record(work, card, task), task))
+        record = await self._make_record(work, card, task)
+        settings = await self._deps.channel_settings.get(record.channel)
+        return done(self._restore_link(record, task, is_mention_only=settings.replies == "mentions"))
 
     def _is_link_lost(self, work: FindThread) -> bool:
         """Return whether Redis lost the link in a data loss. If not, the link ended long ago."""
@@ -116,13 +118,15 @@ class LostThreads:
         }
         return bare_record(task, requester, self._deps.mask).model_copy(update=updates)
 
-    def _restore_link(self, record: LinkRecord, task: Task) -> Batch:
+    def _restore_link(self, record: LinkRecord, task: Task, *, is_mention_only: bool) -> Batch:
         """Write the link as if its task had just been attached, so that no notice reports an old change."""
         writes = self._deps.writes
         batch = writes.write_task(writes.write_thread(writes.write_record(Batch(), record), record), record)
+        if is_mention_only:
+            writes.set_field(batch, record.id, "mention_only", "1")
         event = Observed(observation=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
-        say(record.id, "found-again", inputs.thread_found_again(), batch)
+        say(record.id, "found-again", inputs.thread_found_again(is_mention_only=is_mention_only), batch)
         # A person has just written in this thread, so this thread is read before other threads.
         request_reading(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)

@@ -26,9 +26,11 @@ from taskwire.messages.missing_rights import RefusedAct
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.offered_replies import (
+    MOST_ASKED_BY_ONE,
     DecidedReply,
     OfferedReply,
     choose_shown_files,
+    count_asked_by,
     describe_asked,
     find_decided,
     find_offered,
@@ -178,6 +180,8 @@ class ReplyPasser:
             else:
                 queue_reply(link.id, offered.reply, batch)
             return _answer(work, teammates.may_steer_now(is_stop=is_stop), batch)
+        if await count_asked_by(self._deps, owner, author) >= MOST_ASKED_BY_ONE:
+            raise UserError(*teammates.too_many_asked(link, MOST_ASKED_BY_ONE))
         present = await self._read_present(offered)
         if present is None:
             return _answer(work, teammates.nothing_to_pass_on(), await self._forget(link, work))
