@@ -489,6 +489,6 @@ async def test_a_thread_that_lost_its_task_passes_nothing_on(world: World) -> No
     await world.alice.presses("Pass it on")
 
     assert world.alice.reads() == [
-        f"The former thread of *{TITLE}* has no task any more. `/task list` shows the tasks you can see."
+        f"*{TITLE}* has left its thread. `/task list` shows the tasks you can see."
     ]
     assert task.inputs == []

@@ -9,6 +9,7 @@ from taskwire_sandbox.slack.workspace import PRIVATE
 from .people import Person, Thread
 from .reading import shown
 from .running_tasks import PULL, TITLE, a_task
+from .test_pass_on import bob_asks
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
 DIALOG = (
@@ -116,6 +117,28 @@ async def test_both_and_nothing_are_what_they_say(world: World) -> None:
         ["Needs you: Fix the login redirect. Which config should I keep?\n[Open thread]"],
     )
     assert notice(thread).startswith("Opened the pull request.\nDone: ")
+    assert world.cards() == []
+
+
+async def test_a_request_to_pass_a_reply_on_is_a_direct_message_too(world: World) -> None:
+    """Alice has chosen direct messages. Bob asks her to pass his reply on: beside the private question in the
+    thread, she gets a direct message that leads there. In her quiet hours, she gets none."""
+    thread, _ = await a_task(world)
+    await saves(world, world.alice, calls="direct")
+    await bob_asks(world, thread)
+    asked, told = world.alice.reads(), world.cards()
+    await is_quiet_for_two_hours(world, world.alice)
+
+    await world.passes(61)
+    await bob_asks(world, thread, "and a second one")
+    asked += world.alice.reads()
+
+    question = f"Bob asks you to pass this on to the agent of *{TITLE}*"
+    assert [said.partition(":")[0] for said in asked] == [question] * 2
+    assert told == [
+        f"Bob asks you to pass a reply on to the agent of *{TITLE}*. `/task` shows it with its buttons.\n"
+        "[Open thread]"
+    ]
     assert world.cards() == []
 
 

@@ -204,8 +204,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     assert thread.new_messages() == []
     assert world.alice.reads() == [
         DETACHED.format(task.name),
-        "The former thread of *Fix the login* has no task any more. `/task list` shows the tasks you can "
-        "see.",
+        "*Fix the login* has left its thread. `/task list` shows the tasks you can see.",
     ]
 
 

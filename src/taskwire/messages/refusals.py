@@ -406,10 +406,15 @@ def attach_in_progress(name: str) -> Refusal:
     return (f"`{escape_line(name, 60)}` is getting a thread right now.", "`/task list` shows it in a moment.")
 
 
+_ENDED = {"gone": "is no longer in Coder", "detached": "has left its thread", "failed": "was never created"}
+
+
 def link_ended(link: Link | None) -> Refusal:
     """Say that the thread no longer leads to a task."""
-    thread = "That thread" if link is None else f"The former thread of {bold_name(get_name(link))}"
-    return (f"{thread} has no task any more.", "`/task list` shows the tasks you can see.")
+    words = "That thread has no task any more"
+    if link is not None and link.end_reason is not None:
+        words = f"{bold_name(get_name(link))} {_ENDED[link.end_reason]}"
+    return (f"{words}.", "`/task list` shows the tasks you can see.")
 
 
 def task_not_created_yet(link: Link) -> Refusal:

@@ -288,6 +288,14 @@ class AskedLine:
         return f"{self.link.id} {self.job_id} {self.shown_hash}".rstrip()
 
 
+def owner_was_asked(link: Link, name: str, permalink: str) -> Message:
+    """Tell the owner, in a direct message, that a teammate asks in the thread to pass a reply on."""
+    words = f"{escape_line(name, 60) or 'Somebody'} asks you to pass a reply on to the agent of"
+    message = statement(f"{words} {bold_title(link)}. `/task` shows it with its buttons.")
+    row = [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if permalink else []
+    return message.model_copy(update={"blocks": (*message.blocks, *button_rows("buttons", row))})
+
+
 def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:
     """Ask the owner to pass on a reply. There is no button for it if the owner cannot read the whole reply.
 

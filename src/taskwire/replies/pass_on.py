@@ -23,7 +23,9 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, refusals, teammates
 from taskwire.messages.missing_rights import RefusedAct
+from taskwire.notices.calls import find_present_quiet_period
 from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.offered_replies import (
     MOST_ASKED_BY_ONE,
@@ -38,6 +40,7 @@ from taskwire.outbox.offered_replies import (
     keep_decided,
     keep_offered,
 )
+from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.share_messages import tell_of_shares
 from taskwire.people.accounts import AccountNeeded, NoAccount
@@ -188,6 +191,7 @@ class ReplyPasser:
         asked = await self._as_asked(link, offered, present)
         asked = asked.model_copy(update={"asker": work.requester})
         batch = await self._refresh_home(link, keep_offered(self._deps, link, asked, Batch(), now_ms))
+        await self._tell_directly(link, owner, asked, now_ms, batch)
         # The author wants to talk to the agent. So if the author's next reply is refused, the author is told
         # again.
         self._deps.notes.forget_in(batch, "told", NOT_ALLOWED, link.id, author)
@@ -201,6 +205,21 @@ class ReplyPasser:
             private_messages=((to_owner, self._make_question(link, asked)),),
             replacements=outcome.replacements,
         )
+
+    async def _tell_directly(
+        self, link: Link, owner: UserId, asked: OfferedReply, now_ms: int, batch: Batch
+    ) -> None:
+        """Queue a direct message to the owner, if the owner wants to be called by direct messages now.
+
+        Slack shows the private question in the thread only to people who look there.
+        """
+        settings = await self._deps.person_settings.get(owner)
+        if link.is_muted or settings.calls not in ("direct", "both"):
+            return
+        if await find_present_quiet_period(self._people, owner, settings, now_ms) is None:
+            where = await find_permalink(self._deps, link.record)
+            message = teammates.owner_was_asked(link, asked.author_name, where)
+            tell_person(owner, f"asked:{link.id}:{asked.job_id}", message, batch, about=link.id)
 
     async def _get_author_name(self, reply: Reply) -> str:
         """Return the name of the reply's author, for the owner's question and for the agent.
