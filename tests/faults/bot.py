@@ -134,6 +134,7 @@ def main() -> None:
         print(server.getsockname()[1], flush=True)  # noqa: T201 - the parent reads where we listen
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         while True:
             readable, _, _ = select.select([server, sys.stdin], [], [])
             if sys.stdin in readable:
