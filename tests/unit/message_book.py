@@ -1,4 +1,4 @@
-"""Makes the page docs/messages.md, which has everything that the bot says, from the functions in
+"""Makes the page docs/messages.md, which has nearly all that the bot says, from the functions in
 `taskwire.messages`.
 
 Each public function that returns a message, a dialog or a sentence is called with example arguments. The
@@ -45,7 +45,7 @@ from tests.unit.message_sections import card_section, command_section, notice_se
 from tests.unit.near_miss_examples import NEAR_MISSES
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
-_HEAD = """# Everything that Taskwire says
+_HEAD = """# What Taskwire says
 
 A test makes this page from the functions and the constants that write the messages, with example names.
 Not here: some rare texts, the small print of menus, and most findings of `taskwire doctor`.
@@ -137,12 +137,14 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "cannot_listen.why": ("Address already in use",),
     "cannot_share_with.why": ("Guests in this Slack cannot use Taskwire.", ""),
     "create_form.error": ("",),
-    "files": (("plan.pdf",),),
+    "files": (("plan.txt",),),
     **dict.fromkeys(
         (f"{name}.names" for name in ("files_not_given", "ask_about_refused_files", "nothing_to_send")),
         (("plan.pdf", "page.png"),),
     ),
     "filtered": ("mine",),
+    "fit_reply_words.link": (link(), examples.MENTION_ONLY),
+    "fit_reply_words.words": ("Reply here to go on.",),
     "forges": (FORGES,),
     "finished": ((TaskLine(link(Phase.DONE)),), ()),
     "free": ("fix-login-2",),

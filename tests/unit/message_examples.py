@@ -79,6 +79,7 @@ def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: s
     return Link(record=BOND, state=state)
 
 
+MENTION_ONLY = link().model_copy(update={"is_mention_only": True})
 ASKED = AskedLine(
     link(), "reply:1", "Bob Berg", "please add a test", (), (), "https://acme.slack.com/archives/C1/p1"
 )
@@ -88,7 +89,7 @@ _MASKED = replace(ASKED, text="the key is ghp_•••", is_hidden=True)
 ASKED_REPLIES = (
     ASKED,
     replace(ASKED, text="stop", is_stop=True),
-    replace(ASKED, files=("plan.pdf",)),
+    replace(ASKED, files=("plan.txt",)),
     replace(
         ASKED,
         files=("trace.log", "long.txt"),

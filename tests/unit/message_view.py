@@ -89,6 +89,8 @@ def _line(block: Block) -> str:
             return _label(block["text"])
         case "input":
             return f"{_label(block['label'])}{_after_label(block)} {_field(block)}"
+        case "divider":
+            return "———"
         case kind:
             return str(kind)
 

@@ -1,4 +1,4 @@
-"""Example commands that are nearly right, for the page with everything that the bot says."""
+"""Example commands that are nearly right, for the page with what the bot says."""
 
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.parsing.commands import parse

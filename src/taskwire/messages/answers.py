@@ -115,7 +115,7 @@ def settings_unchanged() -> Message:
 
 
 def channel_may_steer(by_name: str, *, is_everybody: bool) -> Message:
-    """Tell a channel that everybody in it may steer its new tasks, or no longer any of its tasks.
+    """Tell a channel that everybody in it may steer its new tasks, or that this has ended.
 
     The end of that right holds for all tasks, because nobody must keep it by accident.
     """
@@ -142,7 +142,7 @@ def _settings_button() -> Block:
 
 
 def files_not_given(names: Sequence[str]) -> Message:
-    """Say that the agent did not get these files: they are no text, too large, or not readable."""
+    """Say that the agent did not get these files: they are not text, too large, or unreadable."""
     shown = ", ".join(escape_line(name, 60) for name in names[:5])
     return statement(f"Not sent: {shown}. The agent can get only text files of up to 100 kB.")
 
