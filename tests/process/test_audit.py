@@ -51,7 +51,7 @@ async def test_who_did_what_is_printed_and_checked(place: Place, redis_url: str)
     assert text[1].endswith(f"The chain is whole. The newest entry is 3 ({rows[2][1]['hash']}).\n")
     assert text[1].splitlines()[0].split("  ")[-1] == entry["reference"]
     assert other[1].startswith("There are no entries.\n")
-    assert wrong == (2, "`soon` is no time. Write `since=7d`, `since=12h` or `since=2026-11-27`.\n")
+    assert wrong == (2, "Not a time: `soon`. Write `since=7d`, `since=12h` or `since=2026-11-27`.\n")
     assert changed[0] == 1
     assert "The chain breaks at entry 1: it or the one before was changed." in changed[1]
 

@@ -187,7 +187,7 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
         "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other "
         "people.\n"
         "Ask a Coder administrator to give it that role.\n"
-        "WRONG Coder tasks This Coder has no Tasks.\n"
+        "WRONG Coder tasks Coder has no Tasks feature.\n"
         "Taskwire needs Coder 2.28 to 2.36.\n"
         "WRONG Templates No template for tasks has the name in TASKWIRE_TEMPLATE.\n"
         "There is: tasks-docker."

@@ -95,7 +95,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 
     said = await _tells(bot, "no Tasks")
 
-    assert said == ("This Coder has no Tasks. Taskwire needs Coder 2.28 to 2.36.")
+    assert said == ("Coder has no Tasks feature. Taskwire needs Coder 2.28 to 2.36.")
     assert (await bot.readiness())[0] == 200
 
 

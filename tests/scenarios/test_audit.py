@@ -251,7 +251,7 @@ async def test_administrators_are_told_that_somebody_changed_the_trail(world: Wo
     await world.bob.types("/task audit who=nobody")
 
     assert world.bob.reads() == [
-        ":warning: Somebody may have changed this list. Entry 1: it is missing. Compare the list with "
+        ":warning: Somebody may have changed this list. Entry 1 is missing. Compare the list with "
         "Taskwire's log. "
         "Nothing fits `who=nobody`."
     ]

@@ -52,7 +52,7 @@ async def test_a_row_that_is_no_entry_is_shown_to_administrators(world: World) -
     [said] = world.bob.reads()
 
     assert timeless(said).splitlines() == [
-        ":warning: Somebody may have changed this list. Entry 1: it is missing. Compare the list with "
+        ":warning: Somebody may have changed this list. Entry 1 is missing. Compare the list with "
         "Taskwire's log. Who "
         "did what:",
         "(time)  Entry 7 is not readable, written by somebody.",

@@ -288,7 +288,7 @@ async def test_a_share_says_that_a_question_is_open(world: World) -> None:
     await world.alice.replies(thread, f"!share <@{world.bob.id}>")
 
     assert world.bob.hears() == [
-        f"Alice lets you steer *{TITLE}*. Its agent waits for a reply now. Replies in its thread go to the "
+        f"Alice lets you steer *{TITLE}*. Its agent needs a reply now. Replies in its thread go to the "
         "agent. You can also stop, resume and edit it.\n[Open thread]"
     ]
     world.alice.reads()

@@ -206,7 +206,7 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
     await world.passes(seconds=61)
 
     assert world.alice.reads() == [
-        "Slack is not answering, so creating *fix the login redirect* has to wait. I keep trying for an "
+        "Slack is not answering, so creating *fix the login redirect* has to wait. I'll try for an "
         "hour; no need to repeat it.",
         "I may have posted a card in <#{}>: Slack's answer was lost, and I can't look there now. The task "
         "was not created. Ask again, and ignore that card if you see it.".format(

@@ -19,8 +19,7 @@ from .world import World, new_world
 
 AWAY = "Coder is not answering. Try again in a minute."
 WAITS = (
-    "Coder is not answering, so creating *fix it* has to wait. I keep trying for an hour; no need to "
-    "repeat it."
+    "Coder is not answering, so creating *fix it* has to wait. I'll try for an hour; no need to repeat it."
 )
 NOT_TAKEN = "I can't reach my data store, so nothing was done. Try again in a minute."
 
@@ -80,7 +79,7 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     assert world.alice.reads() == [
         "Coder refuses my token, so I can do nothing in Coder. Tell a Taskwire administrator: "
         "`taskwire doctor` says what to do.",
-        "Coder refuses my token, so creating *fix it* has to wait. I keep trying for an hour. Tell a "
+        "Coder refuses my token, so creating *fix it* has to wait. I'll try for an hour. Tell a "
         "Taskwire administrator: `taskwire doctor` says what to do.",
     ]
 
@@ -126,7 +125,7 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
         ),
         (
             faults.server_error("Route not found.", 404),
-            "Coder did not offer Tasks for an hour, so stopping `loose` failed. Tell a Taskwire "
+            "Coder had no Tasks feature for an hour, so stopping `loose` failed. Tell a Taskwire "
             "administrator: "
             "`taskwire doctor` says more.",
         ),
@@ -157,7 +156,7 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
     await world.alice.replies(thread, "!status")
 
     named = (
-        "This Coder has no Tasks, so I can do nothing there. Tell a Taskwire administrator: "
+        "Coder has no Tasks feature, so I can do nothing. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
     assert world.alice.reads() == [named] * 2

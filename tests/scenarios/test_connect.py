@@ -120,7 +120,7 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
     await both.passes(CARD_SECONDS)
 
     assert told == [
-        "Connect your Coder account, and I go on with creating *fix the logout*. Copy a token from Coder's "
+        "Connect your Coder account and I'll get to creating *fix the logout*. Copy a token from Coder's "
         "page, then paste it.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0].startswith("Connected: you are *cc* in Coder.")
@@ -163,7 +163,7 @@ async def test_a_text_that_can_be_no_token_is_said_beside_the_field(both: World,
     await both.settles()
 
     assert first.errors == {
-        "account.token": "That is no token: it has spaces or odd characters. Copy the whole token from "
+        "account.token": "Not a token: it has spaces or odd characters. Copy the whole token from "
         "Coder's page again."
     }
     assert again.ok
@@ -252,7 +252,7 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 
     assert waiting == ["hourglass_flowing_sand"]
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect again, and I go on with your requests."
+        "Coder refuses my token for your account *alice*. Connect again and I'll get to your requests."
     ]
     assert task.inputs == ["add a test"]
     both.alice.reads()

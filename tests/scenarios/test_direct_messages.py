@@ -157,7 +157,7 @@ async def test_help_says_what_a_direct_message_can_do(world: World, text: str) -
     await world.alice.writes_directly(text)
 
     assert world.alice.reads() == [
-        "Write me what to do, and I offer to create a task with it. `list`, `status NAME` and the other "
+        "Tell me what to do, and I'll offer to create a task. `list`, `status NAME` and the other "
         "commands work here too, without `/task`.\n[New task] [My tasks]"
     ]
 

@@ -153,7 +153,7 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
     assert told == [
         ":warning: 6 of 6 tasks with a thread are missing from Coder's list: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Give them back within a day. After that, I count the missing tasks "
+        "CODER_SESSION_TOKEN lost rights? Give them back within a day, or I'll count the missing tasks "
         "as deleted."
     ]
     assert "6 of 6 tasks with a thread are missing" in (await world.bot.health())["coder"]

@@ -162,7 +162,7 @@ async def test_an_administrator_asks_what_is_wrong(world: World) -> None:
         ":x: *Persistence*: The store does not write down what it is given: its restart would lose threads "
         "and work. Set appendonly yes in its configuration.\n"
     ) in said
-    right = said.rpartition("\n")[2].removeprefix(":white_check_mark: Right: ").removesuffix(".").split(", ")
+    right = said.rpartition("\n")[2].removeprefix(":white_check_mark: OK: ").removesuffix(".").split(", ")
     assert {"Slack bot token", "Slack scopes", "Coder", "Coder token", "Templates", "Store"} <= {*right}
     assert [secret for secret in world.settings.secrets() if secret in said] == []
     entries = [stored.entry async for stored in world.bot.parts.deps.audit.read(AuditFilter())]
@@ -179,6 +179,6 @@ async def test_a_word_for_a_list_offers_the_list(world: World) -> None:
     asked = world.alice.reads()
     await world.alice.presses("Running tasks")
 
-    assert asked == ["Show your tasks?\n[My tasks]", "Show the tasks that run?\n[Running tasks]"]
+    assert asked == ["Show your tasks?\n[My tasks]", "Show the running tasks?\n[Running tasks]"]
     assert "Fix the login" in world.alice.sees()
     world.alice.reads()

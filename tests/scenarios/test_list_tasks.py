@@ -209,7 +209,7 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
             "list nonsense",
             "There is no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
         ),
-        ("list page=0", "`0` is no page. Write `page=2` for the second."),
+        ("list page=0", "Not a page: `0`. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
         ("list ownr=bob", "There is no option `ownr`.\n[Use owner=…]"),
         ("list paused", "No task fits `paused`. `/task list` shows all tasks you can see."),
@@ -234,7 +234,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
     await world.alice.types(f"/task list owner=<@{carol.id}>")
 
     assert world.alice.reads() == [
-        f"I don't know the Coder account of <@{carol.id}>. Write their name in Coder: `owner=NAME`."
+        f"I don't know the Coder account of <@{carol.id}>. Use their Coder name: `owner=NAME`."
     ]
 
 
@@ -337,7 +337,7 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
             "There is no task `nothing-like-it` that you can see here. `/task list` shows the ones you "
             "can see."
         ),
-        "`fix_login` is no task's name. Give its name or title, `owner/name`, its id, or a link to it in "
+        "Not a task's name: `fix_login`. Give its name or title, `owner/name`, its id, or a link to it in "
         "Coder; `/task list` shows them.",
         "Show the status of which task?\n•  Starting: Two\n•  Starting: One\n[Status] [Status]",
     ]

@@ -13,7 +13,7 @@ from .waiting import a_waiting_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "Too many edits and deletions wait here, so I do not accept this one or newer ones now. Do them again "
+    "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Do them again "
     "later."
 )
 

@@ -35,7 +35,7 @@ TOO_MUCH = (
 )
 
 UNCHECKED = (
-    "Too many replies wait here, so I do not accept this one or newer ones now. Write them again later."
+    "Too many replies wait here, so I can't accept this one or newer ones now. Write them again later."
 )
 
 

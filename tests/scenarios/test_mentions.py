@@ -250,7 +250,7 @@ async def test_a_mention_alone_brings_help(world: World) -> None:
     await world.settles()
 
     assert world.alice.reads() == [
-        "Mention me and say what to do, and I create a task in this thread: `@Taskwire fix the login "
+        "To create a task in this thread, mention me and say what to do: `@Taskwire fix the login "
         "redirect`. "
         "`@Taskwire with thread: …` also gives the agent the earlier messages.\n[New task] [My tasks]"
     ]
@@ -268,7 +268,7 @@ async def test_a_verb_in_a_thread_without_a_task_says_so(world: World) -> None:
 
     assert world.alice.reads() == [
         "You have no task to stop.\n[My tasks]",
-        "There is no task in this thread. Mention me and say what to do, and I create one.",
+        "There is no task in this thread. To create one, mention me and say what to do.",
     ]
     assert world.coder.tasks == []
 

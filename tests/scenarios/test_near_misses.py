@@ -130,7 +130,7 @@ async def test_the_first_of_two_presses_counts(world: World) -> None:
     assert late == [DECIDED, DECIDED]
     assert done.partition(". ")[0] in (
         f"Muted: I call nobody about *{TITLE}*, not even its watchers",
-        f"I call people again when *{TITLE}* needs them.",
+        f"Unmuted: I call people about *{TITLE}* again.",
     )
 
 

@@ -126,7 +126,7 @@ async def test_an_end_after_a_resume_is_told_after_the_pause_that_is_read_late(w
     assert fails.hits
     assert thread.new_messages() == [
         f"Paused: {TITLE}. The workspace was stopped in Coder. Retried.",
-        f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.",
+        f"Resumed: {TITLE}. The workspace is running. Reply here to talk to the agent.",
         f"<@{world.alice.id}> Opened PR #12.\nDone: {TITLE}. Reply here if there is more to do.",
     ]
 

@@ -71,7 +71,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Broken: {TITLE}. Coder could not stop its workspace, and does not try again by "
+        f"<@{world.alice.id}> Broken: {TITLE}. Coder could not stop its workspace, and won't try again by "
         "itself. *Retry* starts the workspace again, so that the agent can go on; then it can be stopped "
         "once more.\n"
         "| Error: provider is away\n"
@@ -145,7 +145,7 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 
     assert early == []
     assert told == [
-        f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace still runs. "
+        f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace is running. "
         "*Retry* stops the workspace and starts it again.\n"
         "[Retry]"
     ]
@@ -200,7 +200,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. The workspace was stopped in Coder. Retried.",
-        f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.",
+        f"Resumed: {TITLE}. The workspace is running. Reply here to talk to the agent.",
     ]
 
 

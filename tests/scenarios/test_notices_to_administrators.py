@@ -79,9 +79,9 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     await world.polls(times=3)
 
     assert at_first == []
-    assert ":warning: Coder has had no Tasks since" in await card(world, thread)
+    assert ":warning: Coder has had no Tasks feature since" in await card(world, thread)
     assert direct_messages(world, "bob") == [
-        ":warning: This Coder has no Tasks. Taskwire needs Coder 2.28 to 2.36."
+        ":warning: Coder has no Tasks feature. Taskwire needs Coder 2.28 to 2.36."
     ]
 
 

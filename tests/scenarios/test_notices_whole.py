@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[Act, str, list[str]]] = {
     ),
     "error": (
         lambda task: task.crashes(),
-        "{calls} Broken: {title}. The agent crashed. Its workspace still runs. *Retry* stops the "
+        "{calls} Broken: {title}. The agent crashed. Its workspace is running. *Retry* stops the "
         "workspace and starts it again.",
         ["[Retry]", "[Open in Coder] {page}"],
     ),
@@ -101,7 +101,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
 
     assert whole(world, thread) == [
         (f"Paused: {TITLE}. The workspace was stopped in Coder. Retried.", [page]),
-        (f"Resumed: {TITLE}. The workspace runs again. Reply here to talk to the agent.", [page]),
+        (f"Resumed: {TITLE}. The workspace is running. Reply here to talk to the agent.", [page]),
     ]
     thread.new_messages()
 

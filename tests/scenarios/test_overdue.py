@@ -100,7 +100,7 @@ async def test_a_task_in_which_nothing_changes_calls_its_owner_once_a_turn(world
     assert (early, first) == ([], [stuck(world.alice)])
     assert thread.new_messages() == []
     assert thread.all_messages() == [
-        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. Something has changed since."
+        f"<@{world.alice.id}> Stuck: {TITLE}. Nothing has changed for 30 min. No longer stuck."
     ]
 
 

@@ -295,7 +295,7 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     assert UNWATCHED in shown
     assert polled == {"bob": 2}
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect again, and I go on with your requests."
+        "Coder refuses my token for your account *alice*. Connect again and I'll get to your requests."
     ]
     assert len(thread.new_messages()) == 1
     other.new_messages()
@@ -379,13 +379,14 @@ async def test_requests_of_others_leave_places_for_the_owners_own(
     personal.alice.hears()
     personal.bob.reads()
 
-    needs = f"That needs <@{personal.alice.id}>'s Coder account, which I can't use now."
-    assert [told.removeprefix(needs) for told in bobs] == [
-        f" Stopping `{task.id}` waits; I told them.",
-        f" Resuming `{task.id}` waits; I told them.",
-        " 2 requests of other people wait for it, so I did not keep yours. Ask again later.",
+    account = f"<@{personal.alice.id}>'s Coder account"
+    assert bobs == [
+        f"I can't use {account} now, so stopping `{task.id}` has to wait. I told them.",
+        f"I can't use {account} now, so resuming `{task.id}` has to wait. I told them.",
+        f"I can't use {account} now. 2 requests of other people wait for it, so I did not keep yours. "
+        "Ask again later.",
     ]
-    assert ["Connect again, and I go on with" in told for told in hers] == [True, True]
+    assert ["Connect again and I'll get to" in told for told in hers] == [True, True]
     thread.new_messages()
 
 
@@ -411,11 +412,11 @@ async def test_one_persons_requests_leave_places_for_other_teammates(personal: W
     await connects(personal, personal.alice, "alice")
     await personal.passes(seconds=5)
 
-    needs = f"That needs <@{personal.alice.id}>'s Coder account, which I can't use now."
+    unusable = f"I can't use <@{personal.alice.id}>'s Coder account now"
     assert bobs[-1] == (
-        f"{needs} 5 of your requests wait for it already, so I did not keep this one. Ask again later."
+        f"{unusable}. 5 of your requests wait for it already, so I did not keep this one. Ask again later."
     )
-    assert carols == [f"{needs} Stopping `{task.id}` waits; I told them."]
+    assert carols == [f"{unusable}, so stopping `{task.id}` has to wait. I told them."]
     personal.alice.hears()
     for person in (personal.alice, personal.bob, carol):
         person.reads()

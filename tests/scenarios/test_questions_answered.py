@@ -450,7 +450,7 @@ async def test_a_person_who_waits_behind_an_edit_is_told_where_they_asked(world:
     await world.passes(seconds=2)
     await world.passes(seconds=4)
     waits = (
-        "Coder is not answering, so {} *Fix the login* has to wait. I keep trying for an hour; no need to "
+        "Coder is not answering, so {} *Fix the login* has to wait. I'll try for an hour; no need to "
         "repeat it."
     )
     by_bob, by_alice, in_place = world.bob.reads(), world.alice.reads(), world.alice.sees()

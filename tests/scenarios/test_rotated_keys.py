@@ -100,7 +100,7 @@ async def test_what_needs_a_missing_key_waits_for_it(world: World) -> None:
     [told] = direct_messages(world, "bob")
     assert re.sub(r"by .* UTC", "by (time)", told) == (
         ":warning: 1 queue waits for a key: the next job cannot be read without it. Put the key back "
-        "into TASKWIRE_SECRET_KEYS, behind the others, by (time); after that I give the job up."
+        "into TASKWIRE_SECRET_KEYS, behind the others, by (time), or I'll give the job up."
     )
     assert task.inputs == ["add a test"]
     assert thread.receipt(reply) == ["white_check_mark"]

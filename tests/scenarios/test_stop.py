@@ -382,7 +382,7 @@ async def test_a_task_is_stopped_while_its_workspace_starts(world: World) -> Non
 
     assert (task.status, task.inputs) == ("paused", [])
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is starting or stopping now. After that I stop the task.",
+        "The workspace of *Fix the login* is starting or stopping. I'll stop the task after that.",
     ]
     assert thread.new_messages() == [HOLDING]
     await world.alice.clicks(thread, "Drop the reply")

@@ -80,7 +80,7 @@ async def test_a_title_before_a_text_names_the_task(world: World) -> None:
     [sent, refused, shared] = world.alice.reads()
     assert sent.startswith(f"Posted in the thread of *{TITLE}*.")
     assert refused == (
-        "`send` needs a text after the name. For example: `/task send fix-login please add a test`."
+        "`send` needs text after the name. For example: `/task send fix-login please add a test`."
     )
     assert shared.startswith(f"*{TITLE}*") or TITLE in shared
     world.bob.hears()

@@ -11,7 +11,7 @@ from .world import World
 TEMPLATES = ("Tasks on Docker", "Big ones")
 FIELDS = {"create": "form.template", "settings": "settings.template"}
 SO_MANY = (
-    ":warning: I follow 20 choices of a template a minute, so the presets here stay as they are now. Choose "
+    ":warning: That is over 20 template changes in a minute, so the presets here stay as they are. Choose "
     "the template again in a minute.\n"
 )
 

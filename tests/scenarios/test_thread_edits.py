@@ -309,7 +309,7 @@ async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(worl
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "Not sure whether the agent got the deleted reply of Alice. I don't send it again."
+        "Not sure whether the agent got the deleted reply of Alice. I won't send it again."
     ]
     assert ("Closed: the reply was deleted.\n> use mian") in thread.all_messages()
 

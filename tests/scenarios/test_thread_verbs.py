@@ -133,7 +133,7 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
 
     assert world.alice.reads() == [
         "Muted: I call nobody about *Fix the login*, not even its watchers. Its messages still come.\n[Undo]",
-        "I call people again when *Fix the login* needs them.",
+        "Unmuted: I call people about *Fix the login* again.",
     ]
     world.task("fix-the-login").becomes("idle")
     await world.passes(seconds=5)
@@ -264,9 +264,9 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
     button = "\n[Show to everybody]" if where == "thread" else ""
     assert [timeless(told) for told in world.alice.reads()] == [
-        "What the agent of *Fix the login* wrote last, as Coder kept it at the pause <{ago}>:\n"
+        "What the agent of *Fix the login* wrote last, as of the pause <{ago}>:\n"
         f"I look at it.\nI look at it.{button}",
-        "The log of *Fix the login*, as Coder kept it at the pause <{ago}>, is in your direct messages "
+        "The log of *Fix the login*, as of the pause <{ago}>, is in your direct messages "
         "with me.\n[Open the file]",
     ]
     assert world.cards() == [f"(file {task.name}.log)"]
@@ -352,8 +352,8 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
     assert timeless(at_once[0]).partition(" <http")[0] == LAST_KNOWN
     assert at_once[1:] == [AWAY]
     assert later == [
-        "Coder is not answering, so answering you in the thread of *Fix the login* has to wait. I keep "
-        "trying for an hour; no need to repeat it."
+        "Coder is not answering, so answering you in the thread of *Fix the login* has to wait. I'll try "
+        "for an hour; no need to repeat it."
     ]
     assert world.alice.reads()[-1] == "I don't know `!foo`.\n[Help] [Send as text]"
     assert task.inputs == []
@@ -412,7 +412,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
     assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert said[1:] == [
         "Muted: I call nobody about *Fix the login*, not even its watchers. Its messages still come.\n[Undo]",
-        "I call people again when *Fix the login* needs them.",
+        "Unmuted: I call people about *Fix the login* again.",
     ]
     assert [each.partition(" (")[0] for each in world.alice.hears()] == ["Bob muted *Fix the login*"]
     assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [

@@ -39,7 +39,7 @@ def waits(wish: str) -> str:
     """Return what the bot answers if a person without an account makes a request. `wish` is how the answer
     names the request."""
     return (
-        f"Connect your Coder account, and I go on with {wish}. Copy a token from Coder's page, then paste "
+        f"Connect your Coder account and I'll get to {wish}. Copy a token from Coder's page, then paste "
         f"it.\n{BUTTONS}"
     )
 
@@ -48,7 +48,7 @@ def waits_again(wish: str) -> str:
     """Return what the bot answers to a request of Alice if Coder no longer accepts her token. `wish` is how
     the answer names the request."""
     return (
-        f"Coder refuses my token for your account *alice*. Connect again, and I go on with {wish}.\n{BUTTONS}"
+        f"Coder refuses my token for your account *alice*. Connect again and I'll get to {wish}.\n{BUTTONS}"
     )
 
 
@@ -101,8 +101,8 @@ async def test_a_form_asks_for_the_account_first(both: World) -> None:
     assert carol.dialog() == (
         "[Connect Coder]\n"
         "Token from Coder: \n"
-        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I replace it with "
-        "a token made for Taskwire if Coder allows that, and store it encrypted.\n"
+        f"Copy a token from <{both.coder.url}/cli-auth|Coder's page>, then paste it here. I'll replace it "
+        "with one made for Taskwire if Coder allows that, and store it encrypted.\n"
         "[Connect]"
     )
 

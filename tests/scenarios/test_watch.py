@@ -38,7 +38,7 @@ async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World)
 
     assert [timeless(told) for told in world.bob.reads()] == [
         f"I call you when *{TITLE}* needs somebody, is done or fails. You have quiet hours until <{{time}}>, "
-        "so I will tell you then.\n[Stop watching]"
+        "so I'll tell you then.\n[Stop watching]"
     ]
 
 
@@ -51,7 +51,7 @@ async def test_who_wants_no_calls_hears_that_watching_brings_none(world: World) 
         person.reads()
         await person.replies(thread, "!watch")
 
-    never = "your settings turn calls off."
+    never = "you chose not to be called."
     assert world.alice.reads() == [f"*{TITLE}* is yours, but {never}\n[Settings]"]
     assert world.bob.reads() == [f"You watch *{TITLE}*, but {never}\n[Settings] [Stop watching]"]
 
@@ -109,7 +109,7 @@ async def test_a_muted_task_calls_no_watcher_either(world: World) -> None:
     assert muted == [
         f"Muted: I call nobody about *{TITLE}*, not even its watchers. Its messages still come.\n[Undo]"
     ]
-    assert world.alice.sees() == f"I call people again when *{TITLE}* needs them."
+    assert world.alice.sees() == f"Unmuted: I call people about *{TITLE}* again."
     assert facts == f"Alice · Tasks on Docker · `{task.name}` · muted"
     assert small_text(world, thread) == f"Alice · Tasks on Docker · `{task.name}`"
     assert world.bob.reads() == [

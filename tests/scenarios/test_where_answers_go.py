@@ -32,7 +32,7 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
     assert ", Mute," in await card(world, thread)
     assert world.alice.reads() == [
         "Muted: I call nobody about *Fix it*, not even its watchers. Its messages still come.\n[Undo]",
-        "I call people again when *Fix it* needs them.",
+        "Unmuted: I call people about *Fix it* again.",
     ]
     assert thread.new_messages() == []
 

@@ -36,7 +36,7 @@ async def test_an_act_that_fails_in_slack_is_not_called_coder_s(world: World, fa
     await world.passes(seconds=20)
 
     assert world.alice.reads() == [
-        "Slack is not answering, so stopping `loose` has to wait. I keep trying for an hour; no need to "
+        "Slack is not answering, so stopping `loose` has to wait. I'll try for an hour; no need to "
         "repeat it.",
         "Pausing *Fix it*. `/task resume loose` resumes it.",
     ]

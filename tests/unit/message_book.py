@@ -261,7 +261,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "trouble": ("",),
     "now_ms": (NOON_MS,),
     "number": (41,),
-    "reason": ("it is missing",),
+    "reason": ("it is missing", "its time is in the future", "the key of its signature is missing"),
     "typed": ("template=docker",),
     "unreachable_since_ms": (None, NOON_MS),
     "until": (NOON + timedelta(days=7),),

@@ -133,7 +133,7 @@ def test_create_starts_a_task_at_once_in_a_direct_message() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("watch", "There is no task in this thread. Mention me and say what to do, and I create one."),
+        ("watch", "There is no task in this thread. To create one, mention me and say what to do."),
         ("pause", "Which task? Write `/task stop NAME`; `/task list` shows the names."),
         ("could you stop please", "Which task? Write `/task stop NAME`; `/task list` shows the names."),
         ("nmae=x fix it", "There is no option `nmae`."),

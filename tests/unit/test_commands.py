@@ -261,27 +261,27 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
         (
             "status fix_login",
             (
-                "`fix_login` is no task's name. "
+                "Not a task's name: `fix_login`. "
                 "Give its name or title, `owner/name`, its id, or a link to it in Coder; `/task list` shows "
                 "them."
             ),
         ),
         (
             "send fix-login",
-            "`send` needs a text after the name. For example: `/task send fix-login please add a test`.",
+            "`send` needs text after the name. For example: `/task send fix-login please add a test`.",
         ),
         (
             "list nonsense",
             "There is no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
         ),
-        ("list page=0", "`0` is no page. Write `page=2` for the second."),
+        ("list page=0", "Not a page: `0`. Write `page=2` for the second."),
         ("list owner=a owner=b", "`owner` is given twice. Keep one of the two."),
         ("list owner=a all owner=b", "`owner` is given twice. Keep one of the two."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
-        ("audit page=0", "`0` is no page. Write `page=2` for the second."),
+        ("audit page=0", "Not a page: `0`. Write `page=2` for the second."),
         (
             "audit since=soon",
-            "`soon` is no time. Write `since=7d`, `since=12h` or `since=2026-11-27`.",
+            "Not a time: `soon`. Write `since=7d`, `since=12h` or `since=2026-11-27`.",
         ),
     ],
 )
@@ -339,7 +339,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("status <!channel>", "`@\u2060channel` is no task's name."),
+        ("status <!channel>", "Not a task's name: `@\u2060channel`."),
         ("help &lt;b", "There is no verb `&lt;b`."),
         ("list &amp;c", "There is no list `&amp;c`."),
     ],

@@ -168,8 +168,8 @@ def test_work_that_waits_for_a_newer_version_is_told() -> None:
         judge_versions([StrandedQueue("a", "1", 0, at_ms + 1), StrandedQueue("b", "2", 0, at_ms)])
     ) == (
         "wrong 2 queues wait for another version of Taskwire: I can't read their next jobs. Start "
-        "the newest version that has run here, or a newer one, by 2026-11-25 at 15:04 UTC; "
-        "after that I give the jobs up."
+        "the newest version that has run here, or a newer one, by 2026-11-25 at 15:04 UTC, "
+        "or I'll give the jobs up."
     )
 
 

@@ -261,7 +261,7 @@ def test_what_is_not_plain_is_explained() -> None:
 
     assert (
         noted(early)
-        == "Coder reports an error. If it stays, I say so at <!date^1777637040^{time}|12:04 UTC>."
+        == "Coder reports an error. If it stays, I'll say so at <!date^1777637040^{time}|12:04 UTC>."
     )
     assert noted(late) == f"Agent not reachable since {SINCE}. Replies wait."
     assert (

@@ -121,7 +121,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
             "This is lost:\n•  Its workspace and every file in it; what was pushed stays.\n"
             "•  What its agent wrote in Coder."
         ),
-        "~ The thread stays, and I post the 2 waiting replies there. "
+        "~ The thread stays, and I'll post the 2 waiting replies there. "
         "Deleting cannot be undone; stopping keeps everything.",
         "[Delete] [Keep it]",
     ]

@@ -186,7 +186,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
             "dormancy",
             "It was not used for a long time, so Coder stopped its workspace.",
         ),
-        ("resumed", None, "", "", "The workspace runs again."),
+        ("resumed", None, "", "", "The workspace is running."),
         ("gone", None, "", "", "The task is no longer in Coder."),
         ("gone", BOB, "bob", "", "bob deleted it."),
     ],

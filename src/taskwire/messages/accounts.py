@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.domain.text.message import Block, Button, Dialog, Message, View
-from taskwire.messages.blocks import begin_sentence, bold_name, button, escape_line, plain_text
+from taskwire.messages.blocks import bold_name, button, escape_line, plain_text
 from taskwire.messages.dialog_fields import make_field, make_view, small_text
 from taskwire.messages.refusals import Refusal
 from taskwire.messages.shapes import question, statement
@@ -21,9 +21,7 @@ NUMBER_FIELD = "account.number"
 REFUSED_PASTE = "Coder refuses this token. Copy a new one and paste it."
 NO_NUMBER = "Enter the number that your browser shows."
 NOTHING_PASTED = "Paste the token that Coder's page shows."
-UNUSABLE_PASTE = (
-    "That is no token: it has spaces or odd characters. Copy the whole token from Coder's page again."
-)
+UNUSABLE_PASTE = "Not a token: it has spaces or odd characters. Copy the whole token from Coder's page again."
 
 
 class ConnectWays(NamedTuple):
@@ -153,28 +151,27 @@ def pasted_token_refused(ways: ConnectWays) -> Message:
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
     """Say that a request waits until the person has connected an account. `wish` describes the request."""
-    words = f"Connect your Coder account, and I go on with {wish}.{ways.steps}"
+    words = f"Connect your Coder account and I'll get to {wish}.{ways.steps}"
     return question(words, "", _connect_buttons(ways))
 
 
 def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's last request waits."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again, and I go "
-        f"on with {wish}."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again and I'll "
+        f"get to {wish}."
     )
     return question(words, "", _connect_buttons(ways))
 
 
 def request_waits_for_renewal(wish: str) -> Message:
     """Say that a question waits until the token of the person's account is renewed, which takes seconds."""
-    return statement(f"I am renewing my access to your Coder account, then I go on with {wish}.")
+    return statement(f"I'm renewing my access to your Coder account, then I'll get to {wish}.")
 
 
 def request_waits_for_owner(owner: str, wish: str) -> Message:
     """Say that a request waits until the task's owner, a person in Slack, has connected their account."""
-    words = f"That needs <@{owner}>'s Coder account, which I can't use now."
-    return statement(f"{words} {begin_sentence(wish)} waits; I told them.")
+    return statement(f"I can't use <@{owner}>'s Coder account now, so {wish} has to wait. I told them.")
 
 
 def too_many_wait(most: int, ways: ConnectWays) -> Message:
@@ -185,14 +182,14 @@ def too_many_wait(most: int, ways: ConnectWays) -> Message:
 
 def too_many_wait_for_owner(owner: str, most: int) -> Message:
     """Say that a request was not kept, because `most` requests of others wait for the owner's account."""
-    words = f"That needs <@{owner}>'s Coder account, which I can't use now. {most} requests of other people"
-    return statement(f"{words} wait for it, so I did not keep yours. Ask again later.")
+    words = f"I can't use <@{owner}>'s Coder account now. {most} requests of other people wait for it, so I"
+    return statement(f"{words} did not keep yours. Ask again later.")
 
 
 def too_many_of_yours_wait(owner: str, most: int) -> Message:
     """Say that a request was not kept, because `most` requests of its author wait for the owner's account."""
-    words = f"That needs <@{owner}>'s Coder account, which I can't use now. {most} of your requests wait for"
-    return statement(f"{words} it already, so I did not keep this one. Ask again later.")
+    words = f"I can't use <@{owner}>'s Coder account now. {most} of your requests wait for it already, so I"
+    return statement(f"{words} did not keep this one. Ask again later.")
 
 
 def request_given_up(wish: str) -> Message:
@@ -209,8 +206,8 @@ def account_needed(ways: ConnectWays) -> Message:
 def account_ended(username: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again, and I go "
-        "on with your requests."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again and I'll "
+        "get to your requests."
     )
     return question(words, "", _connect_buttons(ways))
 
@@ -314,7 +311,7 @@ def connect_dialog(coder_url: str, private_metadata: str) -> View:
         make_field(PASTE_FIELD, "Token from Coder", element),
         small_text(
             "kept",
-            f"{where}I replace it with a token made for Taskwire if Coder allows that, and store it "
+            f"{where}I'll replace it with one made for Taskwire if Coder allows that, and store it "
             "encrypted.",
         ),
     ]

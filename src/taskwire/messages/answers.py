@@ -257,8 +257,8 @@ def input_to_be_confirmed(link: Link) -> Message:
     The bot asks because the text begins with `!`.
     """
     return statement(
-        "Not sent yet: agents run what begins with `!` as a shell command. I ask in the thread of "
-        f"{bold_title(link)} whether you mean that."
+        "Not sent yet: agents run what begins with `!` as a shell command. I'm asking in the thread "
+        f"of {bold_title(link)} if you mean that."
     )
 
 
@@ -313,8 +313,8 @@ def task_waits_for_build(link: Link, verb: str) -> Message:
     `verb` is the bot's next act.
     """
     return statement(
-        f"The workspace of {bold_title(link)} is starting or stopping now. After that I {get_word(verb)} "
-        "the task."
+        f"The workspace of {bold_title(link)} is starting or stopping. I'll {get_word(verb)} the task "
+        "after that."
     )
 
 
@@ -376,7 +376,7 @@ def mute_changed(link: Link, *, is_muted: bool) -> Message:
             f"Muted: I call nobody about {bold_title(link)}, not even its watchers. Its messages still come."
         )
         return question(words, "", [button(Button.UNMUTE, "Undo", link.id)])
-    return statement(f"I call people again when {bold_title(link)} needs them.")
+    return statement(f"Unmuted: I call people about {bold_title(link)} again.")
 
 
 def task_already_attached(link: Link, permalink: str) -> Message:
@@ -493,14 +493,14 @@ def card_never_posted(*, is_attached: bool) -> Message:
 def coder_has_no_tasks() -> Message:
     """Say that this version of Coder does not have the feature Tasks."""
     return statement(
-        "This Coder has no Tasks, so I can do nothing there. Tell a Taskwire administrator: "
+        "Coder has no Tasks feature, so I can do nothing. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
 
 
 def slack_rate_limited() -> Message:
     """Say that Slack's rate limits left no room for the answer in time."""
-    return statement("Slack limits my messages now. Try again in a few minutes.")
+    return statement("Slack is slowing me down. Try again in a few minutes.")
 
 
 def slack_failed() -> Message:

@@ -1,5 +1,6 @@
 """The audit trail as administrators see it in Slack."""
 
+import re
 from collections.abc import Sequence
 
 from taskwire.domain.audit import OPERATOR, AuditEntry, StoredEntry
@@ -7,6 +8,7 @@ from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.text.message import Block, Button, Message
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages.blocks import (
+    begin_sentence,
     button,
     button_rows,
     cut,
@@ -51,9 +53,14 @@ def exported() -> Message:
 
 
 def chain_is_broken(number: int, reason: str) -> str:
-    """Say that somebody has changed the audit trail in the store."""
+    """Say that somebody has changed the audit trail in the store.
+
+    `reason` is a clause in which `it` and `its` stand for the entry, for example `its time is in the future`.
+    """
+    what = re.sub(r"\bits (\w+)", rf"the \1 of entry {number}", reason)
+    what = begin_sentence(re.sub(r"^it\b", f"entry {number}", what))
     compare = "Compare the list with Taskwire's log."
-    return f":warning: Somebody may have changed this list. Entry {number}: {reason}. {compare}"
+    return f":warning: Somebody may have changed this list. {what}. {compare}"
 
 
 def _line(stored: StoredEntry) -> str:

@@ -47,12 +47,12 @@ MOST_LINES = 7
 # The longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
 
-# Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks.
+# Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks feature.
 CoderFailure = Literal["away", "refused", "no_tasks"]
 _CODER_FAILURES: dict[CoderFailure, str] = {
     "away": "has not answered",
     "refused": "has refused my token",
-    "no_tasks": "has had no Tasks",
+    "no_tasks": "has had no Tasks feature",
 }
 
 _CREATING_LABEL = PhaseLabel("hourglass_flowing_sand", "Creating…")
@@ -417,7 +417,7 @@ def _unwatched_note(link: Link, since_ms: int) -> str:
 
 def _grace_note(state: LinkState) -> str:
     until = format_time(from_ms(state.grace_ends_ms)) if state.grace_ends_ms else ""
-    then = f" If it stays, I say so at {until}." if until else ""
+    then = f" If it stays, I'll say so at {until}." if until else ""
     if state.phase is Phase.STARTING:
         return f"Coder reports an error.{then}"
     return f"{_unreachable_note(state.error_since_ms or state.since_ms)}{then or ' Replies wait.'}"

@@ -33,7 +33,7 @@ def show_findings(found: Sequence[ShownFinding]) -> Message:
     if hidden > 0:
         lines[MOST_SHOWN + 1 :] = [f"And {hidden} more: `taskwire doctor`, where Taskwire runs, shows all."]
     if right:
-        lines.append(f":white_check_mark: Right: {escape_line(', '.join(right), 1_000)}.")
+        lines.append(f":white_check_mark: OK: {escape_line(', '.join(right), 1_000)}.")
     layout = tuple(section(f"finding.{number}", words) for number, words in enumerate(lines))
     return Message(text=cut("\n".join(lines), TEXT_LENGTH), blocks=layout)
 

@@ -192,7 +192,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
     """Make the dialog that asks before a task is deleted. `waiting` is the number of undelivered replies."""
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     replies = "waiting reply" if waiting == 1 else f"{waiting} waiting replies"
-    stays = f"The thread stays, and I post the {replies} there." if waiting else "The thread stays."
+    stays = f"The thread stays, and I'll post the {replies} there." if waiting else "The thread stays."
     layout = [
         line(
             "title",
@@ -237,7 +237,7 @@ def notice_dialog(dialog: Dialog, text: str) -> View:
 def too_many_choices(view: View, most: int) -> View:
     """Say above the fields of a dialog that the person has chosen more than `most` templates in a minute."""
     words = (
-        f"I follow {most} choices of a template a minute, so the presets here stay as they are now. Choose "
+        f"That is over {most} template changes in a minute, so the presets here stay as they are. Choose "
         "the template again in a minute."
     )
     fields = cast("list[JsonValue]", view.content["blocks"])

@@ -42,10 +42,10 @@ def thread_help() -> Message:
 def message_help(*, is_direct: bool) -> Message:
     """Show what a person can type to the bot in a mention in a discussion, or in a direct message."""
     words = (
-        "Write me what to do, and I offer to create a task with it. `list`, `status NAME` and the other "
+        "Tell me what to do, and I'll offer to create a task. `list`, `status NAME` and the other "
         "commands work here too, without `/task`."
         if is_direct
-        else "Mention me and say what to do, and I create a task in this thread: "
+        else "To create a task in this thread, mention me and say what to do: "
         "`@Taskwire fix the login redirect`. `@Taskwire with thread: …` also gives the agent the earlier "
         "messages."
     )

@@ -82,7 +82,7 @@ def unknown_reply_edited(text: str) -> Message:
 def unknown_reply_deleted(author: str) -> Message:
     """Say that a reply was deleted, and that nobody knows whether the agent has the reply."""
     which = f"the deleted reply of {escape_line(author, 80)}" if author else "the deleted reply"
-    return statement(f"Not sure whether the agent got {which}. I don't send it again.")
+    return statement(f"Not sure whether the agent got {which}. I won't send it again.")
 
 
 def _notice_about(words: str, text: str) -> Message:
@@ -160,14 +160,14 @@ def too_many_replies(most: int) -> Message:
 def too_many_unchecked() -> Message:
     """Tell a person that a reply was not accepted, because too many replies wait for a check."""
     return statement(
-        "Too many replies wait here, so I do not accept this one or newer ones now. Write them again later."
+        "Too many replies wait here, so I can't accept this one or newer ones now. Write them again later."
     )
 
 
 def too_many_changes() -> Message:
     """Tell a person that an edit was not accepted, because too many of their edits wait."""
     return statement(
-        "Too many edits and deletions wait here, so I do not accept this one or newer ones now. Do them "
+        "Too many edits and deletions wait here, so I can't accept this one or newer ones now. Do them "
         "again later."
     )
 
@@ -238,7 +238,7 @@ def replies_wait_for_coder(link: Link) -> Message:
 
 
 def _replies_wait(why: str) -> Message:
-    return statement(f"Replies wait: {why}. I keep trying for a day; no need to repeat them.")
+    return statement(f"Replies wait: {why}. I'll try for a day; no need to repeat them.")
 
 
 def _not_delivered(texts: Sequence[str]) -> str:
@@ -463,7 +463,7 @@ def question_answered(author: str, passed_on_by: str = "") -> str:
     return f"Answered by {escape_line(author, 80)}{passed}." if author else "Answered in a reply."
 
 
-STUCK_ENDED = "Something has changed since."
+STUCK_ENDED = "No longer stuck."
 CHOICE_PASSED = "The agent went on without an answer."
 
 

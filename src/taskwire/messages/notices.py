@@ -63,9 +63,9 @@ _NEXT: dict[NoticeKind, str] = {
 }
 # The text for channels in which a reply does not resume a task.
 _PAUSED_WITH_REPLIES_WAITING = "Nothing is lost. *Resume* starts it again. Replies wait until then."
-_AGENT_CRASHED = "The agent crashed. Its workspace still runs."
+_AGENT_CRASHED = "The agent crashed. Its workspace is running."
 _RESTART_HINT = "*Retry* stops the workspace and starts it again."
-_STOP_FAILED = "Coder could not stop its workspace, and does not try again by itself."
+_STOP_FAILED = "Coder could not stop its workspace, and won't try again by itself."
 _STOP_FAILED_HINT = (
     "*Retry* starts the workspace again, so that the agent can go on; then it can be stopped once more."
 )
@@ -244,13 +244,13 @@ def _what_happened(notice: Notice, pause_reason: str, by_name: str) -> str:
         case "paused":
             return _why_paused(pause_reason)
         case "resumed":
-            return "The workspace runs again."
+            return "The workspace is running."
         case "stuck":
             return f"Nothing has changed for {blocks.format_duration(notice.lasted_ms)}."
         case "gone":
             return _describe_deletion(notice, by_name)
         case "reminder":
-            return report or "The agent waits for a reply."
+            return report or "The agent needs a reply."
 
 
 def _follow_overdue(link: Link, notice: Notice) -> str:

@@ -518,7 +518,7 @@ def agent_access_denied(title: str) -> Refusal:
 
 def person_has_no_account(person: str) -> Refusal:
     """Say that the person named in a filter has no Coder account. `person` is a Slack user id."""
-    return (f"I don't know the Coder account of <@{person}>.", "Write their name in Coder: `owner=NAME`.")
+    return (f"I don't know the Coder account of <@{person}>.", "Use their Coder name: `owner=NAME`.")
 
 
 def build_never_ends(link: Link) -> Refusal:
@@ -544,4 +544,4 @@ def log_too_long(title: str) -> Refusal:
 
 def log_empty(title: str) -> Refusal:
     """Say that the agent has written nothing yet."""
-    return (f"The agent of {bold_name(title)} has written nothing yet.", "Try again when it works.")
+    return (f"The agent of {bold_name(title)} has written nothing yet.", "Try again while it runs.")

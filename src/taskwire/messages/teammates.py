@@ -37,7 +37,7 @@ from taskwire.messages.shapes import CHOICES_BLOCK_ID, bold_title, question, sta
 # #2867). A Home tab has at most 250,000 bytes, and shows several replies.
 PASSED_TEXT_LENGTH, HOME_TEXT_LENGTH, _LISTED_TEXT_LENGTH = 8_000, 2_900, 600
 
-_NEVER_CALLED = "your settings turn calls off."
+_NEVER_CALLED = "you chose not to be called."
 
 
 def _settings_button() -> Block:
@@ -57,7 +57,7 @@ def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called
     elif link.is_muted:
         words += " It is muted now, so nobody is called."
     elif quiet_until is not None:
-        words += f" You have quiet hours until {format_time(quiet_until)}, so I will tell you then."
+        words += f" You have quiet hours until {format_time(quiet_until)}, so I'll tell you then."
     return question(words, "", [*change, button(Button.UNWATCH, "Stop watching", link.id)])
 
 
@@ -210,7 +210,7 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
     if is_readable:
         which = " that mention me" if link.is_mention_only else ""
         how = f"Replies in its thread{which} go to the agent."
-    asks = " Its agent waits for a reply now." if is_asking else ""
+    asks = " Its agent needs a reply now." if is_asking else ""
     return statement(
         f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit it."
     )

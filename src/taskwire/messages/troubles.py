@@ -18,7 +18,7 @@ NO_READABLE_VERSION = (
     "version, then gave the jobs up and told the people who waited. `taskwire doctor --dead-letters` lists "
     "the jobs; a newer version can send them again."
 )
-NO_TASKS = ("This Coder has no Tasks.", "Taskwire needs Coder 2.28 to 2.36.")
+NO_TASKS = ("Coder has no Tasks feature.", "Taskwire needs Coder 2.28 to 2.36.")
 
 
 def account_not_owner(username: str) -> Refusal:
@@ -108,7 +108,7 @@ def jobs_wait_for_version(count: int, until: datetime) -> str:
     )
     return (
         f"{queues} for another version of Taskwire: I can't read {jobs}. Start the newest version "
-        f"that has run here, or a newer one, by {until:%Y-%m-%d at %H:%M} UTC; after that I give "
+        f"that has run here, or a newer one, by {until:%Y-%m-%d at %H:%M} UTC, or I'll give "
         f"{'the job' if count == 1 else 'the jobs'} up."
     )
 
@@ -118,7 +118,7 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
     queues, jobs = ("1 queue waits", "job") if count == 1 else (f"{count} queues wait", "jobs")
     return (
         f"{queues} for a key: the next {jobs} cannot be read without it. Put the key back into "
-        f"TASKWIRE_SECRET_KEYS, behind the others, by {until:%Y-%m-%d at %H:%M} UTC; after that I give the "
+        f"TASKWIRE_SECRET_KEYS, behind the others, by {until:%Y-%m-%d at %H:%M} UTC, or I'll give the "
         f"{jobs} up."
     )
 
@@ -126,9 +126,9 @@ def jobs_wait_for_key(count: int, until: datetime) -> str:
 def data_loss(since: datetime) -> str:
     """Say that Redis has lost the writes after `since`, for example because a backup was restored."""
     return (
-        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I check whether work from after "
-        "that time was done before I repeat it. If I am silent in a newer thread, write a reply there "
-        "and I find its task. I call people again about tasks that were muted after that time."
+        f"My data store (Redis) was reset to {since:%Y-%m-%d at %H:%M} UTC. I'll check whether work from "
+        "after that time was done before I repeat it. If I'm silent in a newer thread, write a reply there: "
+        "I'll find its task. Mutes set after that time are lost: I call people again."
     )
 
 
@@ -136,7 +136,7 @@ def tasks_vanished(count: int, linked: int) -> str:
     """Say that `count` of `linked` tasks with a thread vanished at once, more than people usually delete."""
     return (
         f"{count} of {linked} tasks with a thread {'is' if count == 1 else 'are'} missing from Coder's list: "
-        "has the account of CODER_SESSION_TOKEN lost rights? Give them back within a day. After that, I "
+        "has the account of CODER_SESSION_TOKEN lost rights? Give them back within a day, or I'll "
         f"count the missing {'task' if count == 1 else 'tasks'} as deleted."
     )
 

@@ -46,7 +46,7 @@ _VERB_ACTIVITIES: dict[ActVerb, str] = {
     "unwatch": "unwatching",
     "share": "sharing",
     "unshare": "unsharing",
-    "give_thread": "giving the thread to",
+    "give_thread": "showing the thread to",
     "read_replies": "changing which replies go to",
     "read_mentions": "changing which replies go to",
 }
@@ -132,14 +132,14 @@ def request_never_readable() -> Message:
 def request_waits_for_system(side: SilentSystem, request: str) -> Message:
     """Say that the request waits, because Coder or Slack (`side`) does not answer."""
     return statement(
-        f"{side} is not answering, so {request} has to wait. I keep trying for an hour; no need to repeat it."
+        f"{side} is not answering, so {request} has to wait. I'll try for an hour; no need to repeat it."
     )
 
 
 def request_waits_for_token(request: str) -> Message:
     """Say that the request waits, because Coder refuses the bot's own token."""
     return statement(
-        f"Coder refuses my token, so {request} has to wait. I keep trying for an hour. Tell a Taskwire "
+        f"Coder refuses my token, so {request} has to wait. I'll try for an hour. Tell a Taskwire "
         "administrator: `taskwire doctor` says what to do."
     )
 
@@ -155,7 +155,7 @@ def token_refused_too_long(request: str) -> Message:
 def coder_never_had_tasks(request: str) -> Message:
     """Say that the request was given up, because Coder did not have the feature Tasks for an hour."""
     return statement(
-        f"Coder did not offer Tasks for an hour, so {request} failed. Tell a Taskwire administrator: "
+        f"Coder had no Tasks feature for an hour, so {request} failed. Tell a Taskwire administrator: "
         "`taskwire doctor` says more."
     )
 

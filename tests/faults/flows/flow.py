@@ -179,8 +179,7 @@ class Flow:
         """
         told = self.told(actor)
         waits = [
-            f"{side} is not answering, so {wish} has to wait. I keep trying for an hour; no need to repeat "
-            "it."
+            f"{side} is not answering, so {wish} has to wait. I'll try for an hour; no need to repeat it."
             for side in ("Coder", "Slack")
             for wish in wishes
         ]

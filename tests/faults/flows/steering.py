@@ -142,7 +142,7 @@ class StoppingByOffer(Pausing):
     def waits(self, title: str) -> str:
         """Return what the bot tells a person while Coder does not answer."""
         return (
-            f"Coder is not answering, so stopping {title} has to wait. I keep trying for an hour; no need to "
+            f"Coder is not answering, so stopping {title} has to wait. I'll try for an hour; no need to "
             "repeat it."
         )
 

@@ -193,7 +193,7 @@ class Breaking(Telling):
         """Return the expected notice, which mentions the owner."""
         return self._told(
             actor,
-            "The agent crashed. Its workspace still runs. *Retry* stops the workspace and starts it again.",
+            "The agent crashed. Its workspace is running. *Retry* stops the workspace and starts it again.",
         )
 
     def poorer(self, actor: Actor) -> str:
@@ -275,7 +275,7 @@ class ResumedElsewhere(Telling):
 
     def notice(self, actor: Actor) -> str:
         """Return the expected notice, which mentions nobody."""
-        return f"Resumed: {title_of(actor)}. The workspace runs again. Reply here to talk to the agent."
+        return f"Resumed: {title_of(actor)}. The workspace is running. Reply here to talk to the agent."
 
     def shows(self, actor: Actor) -> str:
         """Return the expected card, which says that the task is starting."""

@@ -68,7 +68,7 @@ def parse_audit(rest: str) -> Audit | None:
     page = given.get("page", "1")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", page):
         raise UserError(
-            f"`{quote_typed(to_visible_text(page))}` is no page.", "Write `page=2` for the second."
+            f"Not a page: `{quote_typed(to_visible_text(page))}`.", "Write `page=2` for the second."
         )
     return Audit(
         person=mentioned[1] if mentioned else to_visible_text(who).removeprefix("@"),
@@ -89,7 +89,7 @@ def parse_since(text: str) -> Since:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UserError(
-            f"`{quote_typed(text)}` is no time.", "Write `since=7d`, `since=12h` or `since=2026-11-27`."
+            f"Not a time: `{quote_typed(text)}`.", "Write `since=7d`, `since=12h` or `since=2026-11-27`."
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
@@ -99,4 +99,4 @@ def parse_expected(number: str, chain_hash: str) -> ExpectedEntry:
     chain_hash = chain_hash.strip("()")
     if re.fullmatch(r"[1-9][0-9]{0,15}", number) and re.fullmatch(r"[0-9a-f]{40}", chain_hash):
         return ExpectedEntry(int(number), chain_hash)
-    raise UserError("This is no number and hash of an entry.", "Copy both from a line `audit` of the log.")
+    raise UserError("Not the number and hash of an entry.", "Copy both from a line `audit` of the log.")

@@ -49,9 +49,7 @@ def read_message(text: str, *, is_direct: bool) -> Command | Prompt:
         word, rest = "stop", ""
     verb = find_verb(word)
     if verb is None and find_thread_verb(word) and not rest:
-        raise UserError(
-            "There is no task in this thread.", "Mention me and say what to do, and I create one."
-        )
+        raise UserError("There is no task in this thread.", "To create one, mention me and say what to do.")
     if verb is None and not find_nearest(word, ["create"]):
         raise_if_near_verb(word, rest)
     if verb is None or verb.name == "create":

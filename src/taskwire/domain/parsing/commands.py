@@ -386,7 +386,7 @@ def _parse_owner(value: str) -> SlackPerson | str:
 def _parse_page(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise UserError(
-            f"`{quote_typed(to_visible_text(value))}` is no page.", "Write `page=2` for the second."
+            f"Not a page: `{quote_typed(to_visible_text(value))}`.", "Write `page=2` for the second."
         )
     return int(value)
 

@@ -160,7 +160,7 @@ _QUESTIONS = {
 # For each list that is offered: what it shows, and the label of its button.
 _LISTS = {
     ListFilter.MINE: ("your tasks", "My tasks"),
-    ListFilter.WORKING: ("the tasks that run", "Running tasks"),
+    ListFilter.WORKING: ("the running tasks", "Running tasks"),
 }
 # The answers to a verb without a name if the person has no task for it, and "to VERB" would be no English.
 _NO_TASKS = {"logs": "None of your tasks has a log yet."}
@@ -221,7 +221,7 @@ def offer_prompt(sentence: str, text: str, verb: Verb, rest: str) -> NearMiss:
 
 def missing_text(verb: Verb) -> UserError:
     """Return the refusal of a command that names a task but has no text after the name."""
-    return UserError(f"`{verb.word}` needs a text after the name.", f"For example: `{verb.example}`.")
+    return UserError(f"`{verb.word}` needs text after the name.", f"For example: `{verb.example}`.")
 
 
 def offer_options(verb: str, rest: str, error: UnknownOption) -> NearMiss:

@@ -45,7 +45,7 @@ class TaskName:
         owner = owner.removeprefix("@")
         if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
             raise UserError(
-                f"`{quote_typed(to_visible_text(text))}` is no task's name.",
+                f"Not a task's name: `{quote_typed(to_visible_text(text))}`.",
                 "Give its name or title, `owner/name`, its id, or a link to it in Coder; `/task list` shows "
                 "them.",
             )
