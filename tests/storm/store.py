@@ -66,10 +66,11 @@ class Store:
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
 
-    async def is_skipped(self, team: str, channel: str, ts: str) -> bool:
-        """Return whether the bot has skipped this message or reaction, because its author made more requests
-        in a minute than one person may. The bot says so once a minute, in a message that may be lost."""
-        claims = Keys(team).named("claim", "*", f"{channel}:{ts}*")
+    async def is_skipped(self, team: str, delivery: str) -> bool:
+        """Return whether the bot has skipped a delivery whose id begins like this, because its author made
+        more requests in a minute than one person may. The bot says so once a minute, in a message that may
+        be lost."""
+        claims = Keys(team).named("claim", "*", f"{delivery}*")
         found = [key async for key in self._client.scan_iter(match=claims, count=10_000)]
         return any([str(await self._client.get(key)).startswith("limit") for key in found])
 

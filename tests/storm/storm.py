@@ -15,7 +15,7 @@ from tests.keys import KEY
 
 from . import agents, event_log, ledger
 from .actors import Actors
-from .acts import ThreadKey
+from .acts import ThreadKey, TypedCommand
 from .fault_plan import FaultPlan
 from .plan import POLL_SECONDS, REMINDER_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
 from .replicas import Replica
@@ -115,6 +115,14 @@ class Storm:
             await asyncio.sleep(CHECK_SECONDS)
         return tally
 
+    def _list_deliveries(self, typed: TypedCommand) -> list[str]:
+        """List the ids of the deliveries of this request. A reaction has an event of its own, and all other
+        requests are messages."""
+        if typed.event != "reaction_added":
+            return [f"{typed.channel}:{typed.ts}"]
+        sent = [each.payload for each in self.slack.deliveries if typed.ts in str(each.payload.get("event"))]
+        return [str(each["event_id"]) for each in sent if each["event"]["type"] == typed.event]
+
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
         both = ledger.read(self.slack, self.coder, self._shown)
@@ -122,8 +130,9 @@ class Storm:
         created = {task.prompt for task in both.tasks}
         for each in self.actors.typed:
             missing = each.event and each.prompt not in created
-            if missing and await self.store.is_skipped(team, each.channel, each.ts):
-                both.skipped.add(ThreadKey(each.channel, each.ts))
+            for delivery in self._list_deliveries(each) if missing else ():
+                if await self.store.is_skipped(team, delivery):
+                    both.skipped.add(ThreadKey(each.channel, each.ts))
         promises = self.actors.promises
         stored = {name: await self.store.read(team, name) for _, name, _, _ in promises.saved}
         promised = promises.judge(both, stored)
