@@ -297,7 +297,10 @@ def _batch_of(clicked: Click) -> Batch | None:
         return Batch().append(to_coder(link), job, score=request_score(act.verb, requester.at))
     decision = _decision_of(clicked, requester, rest)
     if decision is not None:
-        return Batch().append(to_coder(link), Job(id=name, work=decision), score=urgent_score(requester.at))
+        # Anybody may ask an owner, so this press does not go before a stop.
+        is_asking = isinstance(decision, PassOn) and decision.step == "ask"
+        score = no_agent_score(requester.at) if is_asking else urgent_score(requester.at)
+        return Batch().append(to_coder(link), Job(id=name, work=decision), score=score)
     if button is Button.RETRY_AND_SEND:
         return _retry_and_send(requester, link, rest, name, is_public=clicked.is_public)
     if button is Button.SHOW_ANSWER:

@@ -43,6 +43,8 @@ _ONE_WORD = re.compile(r"[\w.+-]+")
 # The input is typed into a terminal, so a file must be short. For a longer file, the author should post a
 # link.
 LARGEST_FILE_BYTES = 100_000
+# In a text that mentions more people and channels than this, the others stay ids. Each name may be a call.
+MOST_NAMES = 20
 # Slack refuses a message without visible text.
 NO_TEXT = "(no words)"
 
@@ -175,26 +177,17 @@ class AgentInput:
             return None
 
     async def list_names(self, text: str) -> replies.Names:
-        """Return the names of the people and channels that the text mentions.
+        """Return the names of the people and channels that the text mentions, `MOST_NAMES` at most.
 
-        If Slack does not give a name, that name is empty.
+        If Slack does not give a name now, that name is empty.
         """
-        wanted = replies.list_mentions(text)
-        users = {user: await self._find_user_name(UserId(user)) for user in wanted.users}
-        channels = {channel: await self._find_channel_name(ChannelId(channel)) for channel in wanted.channels}
-        return replies.Names(users=users, channels=channels)
-
-    async def _find_user_name(self, user: UserId) -> str:
-        try:
-            return await self._people.get_name(user)
-        except (Refused, AccountRefused, UserError):
-            return ""
-
-    async def _find_channel_name(self, channel: ChannelId) -> str:
-        try:
-            return (await self._deps.slack.get_channel(channel)).name
-        except (Refused, AccountRefused):
-            return ""
+        wanted, directory = replies.list_mentions(text), self._people.directory
+        people = wanted.users[:MOST_NAMES]
+        channels = wanted.channels[: MOST_NAMES - len(people)]
+        return replies.Names(
+            users={each: await directory.find_shown_name(UserId(each)) for each in people},
+            channels={each: await directory.find_channel_name(ChannelId(each)) for each in channels},
+        )
 
 
 def _is_text(file: FileRef) -> bool:

@@ -19,7 +19,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import User
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import TryLater, UserError
+from taskwire.domain.errors import AccountRefused, TryLater, UserError
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
@@ -33,7 +33,7 @@ from taskwire.slack.call_priorities import (
     retry_until_capacity,
     with_least_priority,
 )
-from taskwire.slack.errors import ChannelProblem, SlackRefused
+from taskwire.slack.errors import ChannelProblem, NoCapacity, SlackRateLimited, SlackRefused
 from taskwire.slack.models import Channel, Profile, UserGroup
 from taskwire.telemetry import logger
 
@@ -97,6 +97,34 @@ class Directory:
         """Return a person's name. Raise UserError if Slack does not show the person to the bot."""
         known = await self._deps.notes.find("name", person)
         return known if known is not None else _name_of(await self.get_profile(person))
+
+    async def find_shown_name(self, person: UserId) -> str:
+        """Return a person's name for a text; empty if Slack gives no name now."""
+        return await self._find_shown("name", person, partial(self._ask_name, person))
+
+    async def find_channel_name(self, channel: ChannelId) -> str:
+        """Return a channel's name for a text; empty if Slack gives no name now."""
+        return await self._find_shown("channel_name", channel, partial(self._ask_channel_name, channel))
+
+    async def _find_shown(self, what: str, name: str, ask: Callable[[], Awaitable[str]]) -> str:
+        """Return a name that is only shown. Rights and all other needs go first in Slack's limits.
+
+        Do not wait for a place in these limits, because anybody can write a text that names many channels. It
+        is also remembered that Slack gives no name.
+        """
+        notes, no_name = self._deps.notes, f"no_{what}"
+        known = await notes.find(what, name)
+        if known is not None or await notes.find(no_name, name) is not None:
+            return known or ""
+        try:
+            with with_least_priority(Priority.BACKFILL):
+                found = await ask()
+        except (NoCapacity, SlackRateLimited, AccountRefused):
+            return ""
+        except SlackRefused:
+            found = ""
+        await notes.keep(found, what if found else no_name, name)
+        return found
 
     async def list_named(self, names: Collection[str]) -> dict[str, list[UserId]]:
         """Return, for each of these names, the people who have it in Slack.
@@ -257,6 +285,13 @@ class Directory:
             raise
         await self._deps.notes.keep(_name_of(profile), "name", person)
         return profile.model_dump_json()
+
+    async def _ask_name(self, person: UserId) -> str:
+        profile = await self._ask_profile(person)
+        return _name_of(_parse(Profile.model_validate_json, profile)) if profile else ""
+
+    async def _ask_channel_name(self, channel: ChannelId) -> str:
+        return (await self._deps.slack.get_channel(channel)).name
 
     async def _ask_accounts(self, email: str) -> str:
         return _dump_accounts(await self._deps.service_coder.list_users_by_email(email))
