@@ -3,8 +3,8 @@ job can be told so."""
 
 import pytest
 
-from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX
+from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts, UserId
+from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply
 from taskwire.domain.queueing.queues import (
     QueueName,
     input_score,
@@ -14,6 +14,8 @@ from taskwire.domain.queueing.queues import (
 )
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import (
+    MAX_REPLIES_OF_ONE,
+    MAX_REPLIES_OF_OTHERS,
     MAX_WAITING_ANSWERS,
     MAX_WAITING_REPLIES,
     MAX_WAITING_REQUESTS,
@@ -21,6 +23,7 @@ from taskwire.queue.inbox import (
     ClaimResult,
     Inbox,
 )
+from taskwire.queue.user_limits import STEERER, limit_of_reply
 from taskwire.redis.connection import Connections
 from taskwire.state.link_writes import MAX_MARKED_REPLIES, LinkWrites
 
@@ -128,6 +131,43 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
     )
 
     assert await writes(inbox, 2) == ["claimed", "rejected"]
+
+
+async def replies_of(inbox: Inbox, person: str, count: int) -> list[ClaimResult]:
+    """Claim `count` replies of a person whose rights were checked, and return the results."""
+    results: list[ClaimResult] = []
+    for number in range(count):
+        ts = Ts(f"{number + 1}.{int(person[1:]):06}")
+        reply = Job(id=f"{REPLY_ID_PREFIX}{ts}", work=Reply(person=UserId(person), ts=ts, text="go on"))
+        batch = Batch().append(HERE, reply, score=input_score(ts), claimed_in=THREAD)
+        limit = limit_of_reply(UserId(person), ts, Batch(), Batch())
+        results.append(await inbox.claim_in_thread(f"C1:{ts}", THREAD, batch, is_ours=True, user_limit=limit))
+    return results
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_some_places_are_only_for_the_owner(engine: Engine, inbox: Inbox, *, is_held: bool) -> None:
+    """One person other than the owner has 100 places, and all of them have 150, also for replies that a pause
+    holds. A person who may not steer takes none of these. The owner has the other 50, whatever waits."""
+    await linked(engine)
+    redis, held = engine.connections.commands, engine.keys.named("held", "L1")
+    await redis.hset(engine.keys.link("L1"), "record", '{"owner_slack":"U1"}')
+    for person in ("U2", "U3"):
+        await redis.set(engine.keys.named("notes", f"{STEERER}:L1:{person}"), "1")
+    of_others = MAX_REPLIES_OF_OTHERS - MAX_REPLIES_OF_ONE
+
+    first = await replies_of(inbox, "U2", MAX_REPLIES_OF_ONE + 1)
+    if is_held:
+        await engine.queues.write(Batch().hold(to_coder("L1"), held, REPLY_ID_PREFIX, 0, 2**53))
+    second = await replies_of(inbox, "U3", of_others + 1)
+    stranger = await replies_of(inbox, "U4", 1)
+    await filled(engine, MAX_WAITING_REPLIES)
+    owner = await replies_of(inbox, "U1", MAX_WAITING_REPLIES - MAX_REPLIES_OF_OTHERS + 1)
+
+    assert first == ["claimed"] * MAX_REPLIES_OF_ONE + ["rejected"]
+    assert second == ["claimed"] * of_others + ["rejected"]
+    assert stranger == ["rejected"]
+    assert owner == ["claimed"] * (len(owner) - 1) + ["rejected"]
 
 
 async def test_a_pause_is_accepted_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:

@@ -1,4 +1,4 @@
-"""The refused acts of one person leave ten entries of the audit trail a minute, whatever they are."""
+"""Refused acts of one person, and acts that need no right, leave ten entries of the audit trail a minute."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,6 +7,7 @@ import pytest
 from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.coder.faults import server_error
 
+from .many_tasks import start_tasks
 from .people import Thread
 from .running_tasks import a_task
 from .test_audit import entries
@@ -62,6 +63,48 @@ async def test_refused_acts_of_one_person_leave_ten_entries_a_minute(world: Worl
     world.bob.reads()
     world.bob.hears()
     thread.new_messages()
+
+
+async def _watch(world: World, thread: Thread, number: int) -> None:
+    await world.bob.replies(thread, "!unwatch" if number % 2 else "!watch")
+
+
+async def _show(world: World, thread: Thread, _: int) -> None:
+    await world.bob.replies(thread, "!status")
+    await world.bob.presses("Show to everybody")
+
+
+@pytest.mark.parametrize("act", [_watch, _show])
+async def test_what_everybody_may_do_leaves_ten_entries_a_minute(
+    world: World, act: Callable[[World, Thread, int], Awaitable[None]]
+) -> None:
+    """Bob has no right to Alice's tasks. In three threads he does again and again what everybody may do. Ten
+    entries are in the trail, and an act that is refused is entered too. A minute later he leaves entries
+    again."""
+    await start_tasks(world, 3)
+    channel = world.slack.workspace.channel("general").id
+    threads = [Thread(world, channel, str(each["ts"])) for each in world.slack.messages(channel)[-3:]]
+    await world.polls()
+
+    for number in range(MOST // 2):
+        for thread in threads:
+            await act(world, thread, number)
+    left = await entries(world)
+    await world.bob.replies(threads[0], "stop")
+    refused = (await entries(world))[len(left) :]
+    for _ in range(7):
+        await world.passes(seconds=10)
+    await act(world, threads[0], 0)
+
+    assert {each.partition(" ")[0] for each in left} == {"bob"}
+    assert all(each.endswith(": done") for each in left)
+    assert len(left) == MOST
+    assert refused == ["bob send by reply: refused (not_allowed)"]
+    assert len(await entries(world)) == MOST + 2
+    world.bob.reads()
+    await world.passes(seconds=20)
+    for thread in threads:
+        thread.new_messages()
 
 
 async def test_edits_of_a_reply_that_waits_for_its_check_have_no_entry(world: World) -> None:

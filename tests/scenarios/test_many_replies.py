@@ -12,22 +12,29 @@ from taskwire.domain.queueing.queues import (
     QueueName,
     input_score,
     no_agent_score,
+    receipts,
     thread_answers,
     to_coder,
 )
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MAX_WAITING_ANSWERS, MAX_WAITING_REPLIES, MAX_WAITING_REQUESTS
+from taskwire.queue.inbox import (
+    MAX_REPLIES_OF_ONE,
+    MAX_REPLIES_OF_OTHERS,
+    MAX_WAITING_ANSWERS,
+    MAX_WAITING_REPLIES,
+    MAX_WAITING_REQUESTS,
+)
 from taskwire.queue.user_limits import MAX_UNCHECKED_OF_STRANGERS, MAX_UNCHECKED_REPLIES
 
-from .people import Thread
+from .people import Person, Thread
 from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
-    "200 replies already wait for the agent, so the newer ones, with :warning:, were not delivered. Write "
-    "them again later."
+    "Too many replies already wait for the agent, so the newer ones, with :warning:, were not delivered. "
+    "Write them again later."
 )
 TOO_MUCH = (
     "Too many requests wait in this thread, so I did not accept the newer ones, with :warning:. Try again "
@@ -49,20 +56,29 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
     return written
 
 
-async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
-    """Put this number of Alice's replies into the queue of jobs for the thread's task. Return a batch that
-    removes them from the queue."""
+async def has_waiting(
+    world: World, thread: Thread, count: int, author: Person | None = None, first: int = 0
+) -> Batch:
+    """Put this number of replies into the queue of jobs for the thread's task. They are Alice's if no author
+    is given. The first one has the number `first`. Return a batch that removes them from the queue."""
     link = await link_of(world, thread)
     filling, emptying = Batch(), Batch()
-    for number in range(count):
+    for number in range(first, first + count):
         ts = Ts(f"{float(thread.ts) + number / 1000:.6f}")
-        reply = Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True, wait_count=1)
+        person = UserId((author or world.alice).id)
+        reply = Reply(person=person, ts=ts, text="…", is_admitted=True, wait_count=1)
         job = Job(id=f"{REPLY_ID_PREFIX}{ts}", work=reply)
         filling.append(to_coder(link), job, score=input_score(ts))
         emptying.drop(to_coder(link), job.id)
     await world.bot.parts.deps.queues.write(filling)
     await world.settles()
     return emptying
+
+
+async def shares(world: World, thread: Thread, *people: Person) -> None:
+    """Let Alice share the thread's task with these people. They read what they are told."""
+    await world.alice.replies(thread, "!share " + " ".join(f"<@{each.id}>" for each in people))
+    world.alice.reads(), [each.hears() for each in people], thread.new_messages()
 
 
 async def link_of(world: World, thread: Thread) -> LinkId:
@@ -142,6 +158,75 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
     assert task.inputs[-1] == "once more"
     assert thread.receipt(again) == ["white_check_mark"]
     thread.new_messages()
+
+
+async def test_a_teammate_leaves_places_to_the_owner(world: World) -> None:
+    """Bob, with whom the task is shared, has as many waiting replies as one teammate may have. His next ones
+    are refused. Alice's reply, and a stop, are still accepted."""
+    thread, task = await a_busy_agent(world)
+    await shares(world, thread, world.bob)
+    others = await has_waiting(world, thread, MAX_REPLIES_OF_ONE - 1, world.bob)
+
+    replies = [await world.bob.replies(thread, f"more {number}") for number in range(3)]
+    own = await world.alice.replies(thread, "do not deploy")
+    await world.passes(seconds=5)
+    said, marks = thread.new_messages(), [thread.receipt(each) for each in (*replies, own)]
+    await world.bot.parts.deps.queues.write(others)
+    await takes_all(world, task)
+
+    assert said == [TOO_MANY]
+    assert marks == [["hourglass_flowing_sand"], ["warning"], ["warning"], ["hourglass_flowing_sand"]]
+    assert task.inputs == ["Bob wrote:\n> more 0", "do not deploy"]
+    await world.passes(seconds=60)
+    thread.new_messages()
+
+
+async def test_teammates_together_leave_places_to_the_owner(world: World) -> None:
+    """Bob and Carol have as many waiting replies as all teammates may have. Carol's next reply is refused.
+    Even if still more wait, Alice has places of her own."""
+    thread, task = await a_busy_agent(world)
+    carol = world.person("carol")
+    await world.slack.join(carol.id, thread.channel)
+    await shares(world, thread, world.bob, carol)
+    half = MAX_REPLIES_OF_OTHERS // 2
+    batches = [
+        await has_waiting(world, thread, half, world.bob),
+        await has_waiting(world, thread, half, carol, half),
+    ]
+
+    refused = await carol.replies(thread, "one more")
+    batches.append(await has_waiting(world, thread, MAX_WAITING_REPLIES, world.bob, 2 * half))
+    own = await world.alice.replies(thread, "do not deploy")
+    await world.passes(seconds=5)
+
+    assert thread.receipt(refused) == ["warning"]
+    assert thread.receipt(own) == ["hourglass_flowing_sand"]
+    assert TOO_MANY in thread.new_messages()
+    for each in batches:
+        await world.bot.parts.deps.queues.write(each)
+    await takes_all(world, task)
+    assert task.inputs == ["do not deploy"]
+
+
+async def test_a_warning_goes_before_marks_of_what_waits(world: World) -> None:
+    """The agent's queue is full, and many of its replies have no mark yet. The warning at a refused reply is
+    there at once."""
+    thread, task = await a_busy_agent(world)
+    others = await has_waiting(world, thread, MAX_WAITING_REPLIES - 80)
+    replies = await writes(world, thread, 80)
+    await world.passes(seconds=20)
+    marked = sum(thread.receipt(each) != [] for each in replies)
+
+    refused = await world.alice.replies(thread, "one more")
+    await world.passes(seconds=5)
+
+    assert marked < len(replies)
+    assert thread.receipt(refused) == ["warning"]
+    assert thread.new_messages() == [TOO_MANY]
+    await world.bot.parts.deps.queues.write(others)
+    await takes_all(world, task)
+    name = receipts(await link_of(world, thread))
+    await world.bot.parts.deps.queues.write(without(name, (await world.jobs()).get(name, [])))
 
 
 async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:

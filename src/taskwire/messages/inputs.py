@@ -149,10 +149,10 @@ def nothing_to_send(names: Sequence[str]) -> Message:
     )
 
 
-def too_many_replies(most: int) -> Message:
-    """Say that a reply was not accepted, because `most` replies wait already."""
+def too_many_replies() -> Message:
+    """Say that a reply was not accepted, because too many replies wait: of all people, or of its author."""
     return statement(
-        f"{most} replies already wait for the agent, so the newer ones, with :warning:, were not delivered. "
+        "Too many replies already wait for the agent, so the newer ones, with :warning:, were not delivered. "
         "Write them again later."
     )
 

@@ -28,7 +28,7 @@ from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.sealing import key_ring
-from taskwire.slack.call_priorities import Priority
+from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
@@ -205,7 +205,9 @@ class CardAndReceipts:
         wanted = REACTIONS[work.state]
         if had == ([wanted] if wanted else []):
             return done()
-        return await self._react(context, link, work.ts, _all_tried(had), wanted)
+        is_waiting = work.state in ("taken", "waiting")
+        with with_least_priority(Priority.WAITING_RECEIPT if is_waiting else Priority.RECEIPT):
+            return await self._react(context, link, work.ts, _all_tried(had), wanted)
 
     async def _repair(self, context: JobContext, link: Link, ts: Ts, had: list[str], stray: str) -> Outcome:
         """Add the stored reaction again, and remove all other reactions of the bot.

@@ -43,6 +43,9 @@ TRIES = 3
 # told so.
 MAX_WAITING_REPLIES = 200
 MAX_WAITING_REQUESTS = 50
+# Of the replies for one agent, the most of one person other than the task's owner, and of all people other
+# than the owner. The other places are only for the owner's replies.
+MAX_REPLIES_OF_ONE, MAX_REPLIES_OF_OTHERS = 100, 150
 # The most answers that may wait in a thread. As many refusals may wait too. Further messages get no answer.
 MAX_WAITING_ANSWERS = 300
 # The beginning of the ids of jobs that tell a person about a rejection.
@@ -56,6 +59,8 @@ _CONSTANTS: Mapping[str, str | int] = {
     **user_limits.CONSTANTS,
     "MAX_WAITING_REPLIES": MAX_WAITING_REPLIES,
     "MAX_WAITING_REQUESTS": MAX_WAITING_REQUESTS,
+    "MAX_REPLIES_OF_ONE": MAX_REPLIES_OF_ONE,
+    "MAX_REPLIES_OF_OTHERS": MAX_REPLIES_OF_OTHERS,
     "MAX_WAITING_ANSWERS": MAX_WAITING_ANSWERS,
     "REJECTION": REJECTION,
     "REPLY_KIND": REPLY_ID_PREFIX.removesuffix(":"),

@@ -24,6 +24,7 @@ class Priority(IntEnum):
     MENTION = 0
     # Any other message, and the reads and look-ups for that message.
     POST = 1
+    # A receipt that says what became of a reply.
     RECEIPT = 2
     # The edit that gives a new card its task and its buttons.
     FIRST_CARD = 3
@@ -34,6 +35,8 @@ class Priority(IntEnum):
     BACKFILL = 6
     # An edit of the message that follows an agent. The next edit soon replaces it.
     LIVE = 7
+    # A receipt that only says that a reply waits. The next state of the reply soon replaces it.
+    WAITING_RECEIPT = 8
 
 
 # How long a method is blocked if Slack rate-limits it without a Retry-After.

@@ -60,7 +60,7 @@ from taskwire.state.audit_chain import (
     check_signature,
     read_row,
 )
-from taskwire.state.refused_acts import RefusedActs
+from taskwire.state.entered_acts import EnteredActs
 from taskwire.state.seal_memory import Comparison, SealMemory, compare
 from taskwire.telemetry import logger
 
@@ -115,15 +115,13 @@ class AuditTrail:
         self._memory = SealMemory(find_data_loss)
         # The numbers of the newest entries of this process.
         self._numbers: deque[int] = deque(maxlen=REMEMBERED_NUMBERS)
-        self._refused_acts = RefusedActs()
+        self._entered_acts = EnteredActs()
         # Why Redis refused the newest entry of this process; empty if it was written.
         self.trouble = ""
 
     def takes(self, entry: AuditEntry) -> bool:
-        """Return whether the trail gets this entry: not if its person was refused too often lately."""
-        return entry.outcome != "refused" or self._refused_acts.may_enter(
-            entry.person, entry.reference, self._now_ms
-        )
+        """Return whether the trail gets this entry: not if it is one of too many that need no right."""
+        return self._entered_acts.may_enter(entry, self._now_ms)
 
     def add_to(self, batch: Batch, entry: AuditEntry) -> Batch:
         """Add to a batch the operation that writes this entry into the trail."""

@@ -56,7 +56,6 @@ from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MAX_WAITING_REPLIES
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
 from taskwire.slack.metadata import Metadata
@@ -322,7 +321,7 @@ class ThreadQueries:
                 return (
                     inputs.too_many_requests_in_thread()
                     if work.text == VERB_REFUSED
-                    else inputs.too_many_replies(MAX_WAITING_REPLIES)
+                    else inputs.too_many_replies()
                 )
             case _:
                 return ask_about_unknown_verb(work.words, f"{link.id} {work.job}", work.text)

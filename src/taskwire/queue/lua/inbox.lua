@@ -35,6 +35,27 @@ local function waiting_in(name, job_kind)
   -- One press can send many replies again. Jobs that go before them are not rejected because of the replies.
   return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
 end
+-- Whether a reply of this person has no place. Some places are only for the owner's replies, whatever else
+-- waits. `is_full` says if all places are taken. Replies of strangers count only against strangers.
+local function lacks_place(person, link, is_full)
+  local is_known, owner = steerers_of(link)
+  if person == owner and not is_full then return false end
+  local order, jobs = queue_keys('to_coder:' .. link)
+  local own, of_others = 0, 0
+  local function count(body)
+    local author = body and body:match('"person":"([^"]+)"')
+    if author == person then own = own + 1 end
+    if author and author ~= owner and (is_known(author) or not is_known(person)) then
+      of_others = of_others + 1
+    end
+  end
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, -1)) do
+    if id:match('^[%a_]*') == const.REPLY_KIND then count(redis.call('HGET', jobs, 'body|' .. id)) end
+  end
+  for _, held in ipairs(redis.call('HVALS', prefix .. 'held:' .. link)) do count(held) end
+  if person == owner then return own >= MAX_WAITING_REPLIES - const.MAX_REPLIES_OF_OTHERS end
+  return is_full or own >= const.MAX_REPLIES_OF_ONE or of_others >= const.MAX_REPLIES_OF_OTHERS
+end
 -- What strangers have brought into an agent's queue does not count against people who steer it.
 local function is_full(operations, limit)
   for _, operation in ipairs(operations) do
@@ -43,8 +64,13 @@ local function is_full(operations, limit)
       local most = most_beside(operation[2]:match('^[%a_]*'), job_kind)
       local waiting = most < math.huge and waiting_in(operation[2], job_kind) or 0
       local link = operation[2]:match('^to_coder:(.*)$')
-      if waiting >= most and limit and link then waiting = waiting - strangers_before(limit.person, link) end
-      if waiting >= most then return true end
+      local is_of_person, all = limit and link, waiting
+      if all >= most and is_of_person then waiting = all - strangers_before(limit.person, link) end
+      if is_of_person and job_kind == const.REPLY_KIND and all >= const.MAX_REPLIES_OF_ONE then
+        if lacks_place(limit.person, link, waiting >= most) then return true end
+      elseif waiting >= most then
+        return true
+      end
     end
   end
   return false
