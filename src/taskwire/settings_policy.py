@@ -17,6 +17,20 @@ def split_list(value: object) -> object:
     return value
 
 
+def split_restriction(value: object) -> object:
+    """Split a list of ids. Raise ValueError if it has only commas, because an empty list restricts nothing.
+
+    An empty text is allowed: then the setting is not set.
+    """
+    words = split_list(value)
+    if isinstance(value, str) and value.strip() and not words:
+        raise ValueError(
+            "must have at least one id, and there are only commas; to have no such list, leave the setting "
+            "empty"
+        )
+    return words
+
+
 class PolicySettings(BaseSettings):
     """The part of the settings that is about people: limits, places and retention."""
 
@@ -55,7 +69,7 @@ class PolicySettings(BaseSettings):
     )
     @classmethod
     def _split_lists(cls, value: object) -> object:
-        return split_list(value)
+        return split_restriction(value)
 
     @field_validator("admins")
     @classmethod

@@ -176,7 +176,7 @@ async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
     only two seconds."""
     task = await here.running()
     task.becomes("working", "Reading")
-    task.becomes("complete", "Opened PR", "https://example.com/pull/1")
+    task.becomes("complete", "Opened PR", "https://example.com/a/b/pull/1")
     await here.coder.advance(10)
 
     seen = await here.client.get_task(task.id)

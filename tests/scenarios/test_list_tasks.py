@@ -290,13 +290,14 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
     """A person asks for the status of a task that has no thread. The answer names `/task attach`. Its buttons
     only open pages, because such a task has no queue for jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
-    task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
+    task.becomes("complete", "Opened PR #1", "https://example.com/a/b/pull/1")
 
     await world.alice.types("/task status loose")
 
     assert world.alice.reads() == [
         "Done: Fix it. Opened PR #1. Owner: alice. Template: Tasks on Docker. It has no thread. "
-        "`/task attach loose` gives it one in the channel where you type it. <https://example.com/pull/1> "
+        "`/task attach loose` gives it one in the channel where you type it. "
+        "<https://example.com/a/b/pull/1> "
         f"<{world.coder.url}/tasks/alice/{task.id}>\n[View pull request (example.com)] [Open in Coder]"
     ]
 

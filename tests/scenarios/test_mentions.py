@@ -87,7 +87,7 @@ async def test_with_thread_gives_the_agent_the_earlier_messages(world: World) ->
         f"fix it\n\n{CONTEXT}\n"
         "> Bob: the login is broken\n"
         "> Alice: since the release, I think\n"
-        "> @Bob can you look?"
+        ">     @Bob can you look?"
     ]
     assert thread.card().startswith(
         "Starting: fix it. Only replies that mention @Taskwire go to the agent. Owner: Alice."
@@ -107,7 +107,10 @@ async def test_the_card_gives_the_agent_the_thread_later(world: World) -> None:
     await world.alice.clicks(thread, "Give it the thread")
 
     assert task.inputs == [
-        f"{CONTEXT}\n> Bob: the login is broken\n> Alice: since the release, I think\n> @Bob can you look?"
+        f"{CONTEXT}\n"
+        "> Bob: the login is broken\n"
+        "> Alice: since the release, I think\n"
+        ">     @Bob can you look?"
     ]
     assert thread.new_messages() == ["Alice gives the agent 2 earlier messages of this thread as context."]
     await world.passes(5)
@@ -347,7 +350,7 @@ async def test_another_mention_in_the_thread_is_input(world: World) -> None:
 
 async def test_text_files_travel_with_the_mention(world: World) -> None:
     """A person mentions the bot in a message with files. The prompt contains the text files, and the bot
-    tells the person which other files were not sent."""
+    tells the person which other files were not sent. The task's title and name come from the words alone."""
     files = (Attachment("trace.log", b"boom\n"), Attachment("shot.png", b"\x89PNG"))
 
     ts = await world.slack.post(
@@ -355,8 +358,10 @@ async def test_text_files_travel_with_the_mention(world: World) -> None:
     )
     await world.settles()
 
-    world.alice.finds_card(world.slack.workspace.channel("general").id, ts)
+    thread = world.alice.finds_card(world.slack.workspace.channel("general").id, ts)
     assert [task.prompt for task in world.coder.tasks] == ["fix it\n\ntrace.log:\n```\nboom\n```"]
+    assert thread.card().startswith("Starting: Fix it. ")
+    assert world.coder.tasks[0].name.startswith("fix-it-")
     assert world.alice.reads() == ["Not sent: shot.png. The agent can get only text files of up to 100 kB."]
 
 

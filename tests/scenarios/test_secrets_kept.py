@@ -225,14 +225,18 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
 
 async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
     """An agent reports a link, and the card has a button for it. The button names the link's host. It names
-    no host for the deployment's Coder, and for the Git hosts in the settings."""
+    no host for a task's page in the deployment's Coder, and for the Git hosts in the settings. Only the
+    address of a pull request is called one."""
     thread, task = await a_waiting_agent(world)
+    coder = world.settings.coder_url
     await world.restarts(forges=("git.example.com",))
     links = {
-        "https://git.example.com/a/pull/1": "[View pull request] ",
-        "https://github.com/a/pull/1": "[View pull request (github.com)] ",
-        f"{world.settings.coder_url}/@alice/preview": "[Open link] ",
-        "https://git.example.com@evil.example/a/pull/1": "",
+        "https://git.example.com/a/b/pull/1": "[View pull request] ",
+        "https://github.com/a/b/pull/1": "[View pull request (github.com)] ",
+        f"{coder}/tasks/alice/fix-login": "[Open link] ",
+        f"{coder}/@alice/ws.main/apps/preview/pull/12": f"[Open link ({coder.removeprefix('http://')})] ",
+        "https://git.example.com/evil/tools/raw/main/pull/12/setup.exe": "[Open link] ",
+        "https://git.example.com@evil.example/a/b/pull/1": "",
     }
 
     for number, (uri, button) in enumerate(links.items()):

@@ -8,7 +8,7 @@ from taskwire_sandbox.slack import DeliveryFault
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World
 
-LATE_EDIT = "The agent already has the old text of this reply. To correct it, write a new reply."
+LATE_EDIT = "The agent did not get this edit: it already has the old text. To correct it, write a new reply."
 
 
 async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:

@@ -219,10 +219,11 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
         ("https://github.com.evil.example/acme/site/pull/12", "View pull request (github.com.evil.example)"),
         ("https://g\u0456thub.com/acme/site/pull/12", "View pull request (xn--gthub-n2e.com)"),
         (
-            "https://github.com.acme.site.pull.request.with.so.many.parts.evil.example/pull/1",
+            "https://github.com.acme.site.pull.request.with.so.many.parts.evil.example/a/b/pull/1",
             "View pull request (….site.pull.request.with.so.many.parts.evil.example)",
         ),
-        (f"{CODER}/@alice/site/apps/preview", "Open link"),
+        (f"{CODER}/tasks/alice/fix-login", "Open link"),
+        (f"{CODER}/@alice/site/apps/preview", "Open link (coder.example.com)"),
         ("https://coder.example.com:8443/x", "Open link (coder.example.com:8443)"),
         ("https://github.com@evil.example/acme/site/pull/12", None),
         ("https://github.com:x@evil.example/", None),
@@ -240,7 +241,7 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
 )
 def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
     """The link of an agent's report becomes a button only if it is safe. The button names the host of the
-    link, unless the host is Coder's or a known forge's."""
+    link, unless the link leads to a task's page in Coder or to a known forge."""
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
@@ -476,7 +477,7 @@ def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     """A button names a host with letters of other scripts in the ASCII form that browsers use. Such a host
     does not count as a known forge, even if it looks like one."""
     forges = ("strasse.example.com", "github.com", "example.com")
-    button = report_button(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
+    button = report_button(f"https://{host}/a/b/pull/1", CODER, forges, is_result=False)
 
     assert button["text"] == {
         "type": "plain_text",

@@ -230,6 +230,14 @@ End."""
         pytest.param("a\x00\x08\u202eb\u200b\x9b31mc", "abc", id="what is not seen"),
         pytest.param("a\U000e0041\U000e007fb", "ab", id="tags"),
         pytest.param(FLAG, FLAG, id="the tags of a flag"),
+        pytest.param(
+            "go\U000e0154\U000e0155 on?\ufe01\ufe0f", "go on?", id="variation selectors that hide words"
+        ),
+        pytest.param(
+            "1\ufe0f\u20e3 \u2764\ufe0f\ufe0f \u2194\ufe0e",
+            "1\ufe0f\u20e3 \u2764\ufe0f \u2194\ufe0e",
+            id="selectors of emoji",
+        ),
         pytest.param("\ud800x", "?x", id="half a character"),
         pytest.param(
             "see \x1b]8;;https://x.example/12\x1b\\PR #12\x1b]8;;\x1b\\ now",

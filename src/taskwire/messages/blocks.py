@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from taskwire.domain.lifecycle.phases import Phase
-from taskwire.domain.text.agent_text import remove_tags, sanitize_for_agent
+from taskwire.domain.text.agent_text import remove_unseen_words, sanitize_for_agent
 from taskwire.domain.text.message import Block, Button
 from taskwire.domain.text.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
 
@@ -96,10 +96,10 @@ def cut(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     """Put a text from outside on one line of at most `limit` characters. Mentions in it notify nobody.
 
-    Characters that change the direction of text, and tags, are removed. Return an empty text if nothing is
-    visible.
+    Characters that change the direction of text, tags, and variation selectors that emoji do not need are
+    removed. Return an empty text if nothing is visible.
     """
-    shown = remove_tags(_DIRECTION_MARKS.sub("", " ".join(text.split())))
+    shown = remove_unseen_words(_DIRECTION_MARKS.sub("", " ".join(text.split())))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
         return ""
@@ -319,8 +319,8 @@ def report_button(
 ) -> Block:
     """Make a button for the URL that the agent reported. `link` is the link's id, if the task has one.
 
-    The button is highlighted if `is_result` is true. It shows the host of the URL, unless the host is Coder's
-    or is in `forges`.
+    The button is highlighted if `is_result` is true. It shows the host of the URL, unless the URL is of a
+    task's page in Coder or the host is in `forges`.
     """
     label = link_label(url)
     if not is_known_host(url, coder_url, forges):
@@ -359,7 +359,7 @@ def safe_web_url(address: str) -> str:
 
 
 def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
-    """Return whether a URL leads to Coder or to one of `forges`.
+    """Return whether a URL leads to a task's page in Coder or to one of `forges`.
 
     `forges` are the hosts of code forges in the settings, for example `github.com`.
     """
@@ -368,7 +368,8 @@ def is_known_host(url: str, coder_url: str, forges: Collection[str]) -> bool:
         # Browsers do not agree which letters in a host are the same, so the host is shown.
         return False
     if (parts.scheme, _host(parts), parts.port) == (own.scheme, _host(own), own.port):
-        return True
+        # Under the other addresses of Coder, agents and templates show pages of their own.
+        return re.fullmatch(f"{re.escape(own.path.rstrip('/'))}/tasks{_REPOSITORY}/?", parts.path) is not None
     return parts.scheme == "https" and _with_port(parts) in forges
 
 
@@ -400,17 +401,47 @@ def _shown_host(url: str, room: int) -> str:
     return "…" + (kept[kept.index(".") :] if "." in kept[: room // 2] else kept)
 
 
-_LINK_LABELS = (
-    (re.compile(r"/merge_requests/\d+"), "View merge request"),
-    (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/\d+"), "View pull request"),
-    (re.compile(r"/issues/\d+"), "View issue"),
+# A part of a path that is a name: browsers do not change it, and it is not the `-` of GitLab's paths.
+_NAME = r"(?!(?:\.{1,2}|-)/)(?:[A-Za-z0-9_.~-]|%20)+"
+_REPOSITORY = f"/{_NAME}/{_NAME}"
+# On GitLab, a project is in any number of groups, and Azure's paths may begin with a collection. None of them
+# has the name of a folder in which forges keep files.
+_NO_FILE = r"(?!.*/(?:raw|blob|tree|blame|src|media|browse|releases|archive|uploads|wikis?)/)"
+_GITLAB = rf"{_NO_FILE}{_REPOSITORY}(?:(?:/{_NAME})*?/-)?"
+_BITBUCKET = f"(?:/(?:projects|users)/{_NAME}/repos/{_NAME}|{_REPOSITORY})"
+_AZURE = rf"{_NO_FILE}(?:/{_NAME}){{0,3}}/_git/{_NAME}"
+# A part of such a page.
+_TAB = "/(?:files|commits|checks|changes|conflicts|diffs?|overview|activity|pipelines)"
+_END = rf"/(?P<number>[0-9]{{1,9}})(?:{_TAB}(?:/[0-9a-f.]{{7,90}})?)?/?"
+_MERGE_REQUEST = ("View merge request", "MR !")
+_PULL_REQUEST = ("View pull request", "PR #")
+_ISSUE = ("View issue", "issue #")
+# The whole path, because an agent can put words such as `/pull/12` into the path of any file.
+_PATHS = tuple(
+    (re.compile(path + _END), shown)
+    for path, shown in (
+        (f"{_GITLAB}/merge_requests", _MERGE_REQUEST),
+        (f"{_REPOSITORY}/pulls?", _PULL_REQUEST),
+        (f"{_BITBUCKET}/pull-requests", _PULL_REQUEST),
+        (f"{_AZURE}/pullrequest", _PULL_REQUEST),
+        (f"{_GITLAB}/issues", _ISSUE),
+    )
 )
+
+
+def _read_path(url: str) -> tuple[str, str, str]:
+    """Return a URL's label, the word of its short name, and its number; empty texts for any other page."""
+    path = urlsplit(url).path
+    for pattern, (label, word) in _PATHS:
+        if found := pattern.fullmatch(path):
+            return label, word, found["number"]
+    return "", "", ""
 
 
 def link_label(url: str) -> str:
     """Return a label for a URL that the agent reported, for example `View pull request` or `Open link`."""
-    path = urlsplit(url).path
-    return next((label for pattern, label in _LINK_LABELS if pattern.search(path)), "Open link")
+    label, _, _ = _read_path(url)
+    return label or "Open link"
 
 
 def is_pull_request(url: str) -> bool:
@@ -418,21 +449,13 @@ def is_pull_request(url: str) -> bool:
     return link_label(url) in ("View pull request", "View merge request")
 
 
-_LINK_NAMES = (
-    (re.compile(r"/merge_requests/(\d{1,9})"), "MR !"),
-    (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/(\d{1,9})"), "PR #"),
-    (re.compile(r"/issues/(\d{1,9})"), "issue #"),
-)
-
-
 def link_name(url: str, coder_url: str, forges: Collection[str]) -> str:
     """Return a short name for a URL that the agent reported, such as `PR #12`.
 
     If the host is unknown, the name also contains the host.
     """
-    path = urlsplit(url).path
-    found = ((pattern.search(path), word) for pattern, word in _LINK_NAMES)
-    name = next((f"{word}{match[1]}" for match, word in found if match), "link")
+    _, word, number = _read_path(url)
+    name = f"{word}{number}" if number else "link"
     return name if is_known_host(url, coder_url, forges) else f"{name} ({_shown_host(url, 24)})"
 
 

@@ -63,7 +63,7 @@ def reply_maybe_delivered_twice(text: str) -> Message:
 
 def reply_edited_late(text: str) -> Message:
     """Say that a reply was edited after the agent got it. `text` is the edited text."""
-    words = "The agent already has the old text of this reply. To correct it, write a new reply."
+    words = "The agent did not get this edit: it already has the old text. To correct it, write a new reply."
     return _notice_about(words, text) if text.strip() else statement(words)
 
 

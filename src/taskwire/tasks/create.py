@@ -15,7 +15,7 @@ from taskwire.domain.ids import LinkId, ThreadRef, UserId
 from taskwire.domain.lifecycle.links import LinkRecord
 from taskwire.domain.masking.secrets import mask_beginning
 from taskwire.domain.parsing.commands import explain_trailing_options
-from taskwire.domain.parsing.naming import LINK_BACK, digest, make_name, make_title
+from taskwire.domain.parsing.naming import digest, find_words, make_name, make_title
 from taskwire.domain.parsing.near_misses import offer_values
 from taskwire.domain.queueing.jobs import CreateRequested, Job, PostCard
 from taskwire.domain.queueing.queues import to_coder
@@ -184,8 +184,7 @@ class TaskCreator:
             template, presets, work.preset, get_default_preset(template, settings, self._deps.preset)
         )
         # Everybody reads the task's name and title, so they are made from the masked prompt.
-        words = work.prompt.partition(LINK_BACK)[0] or work.prompt
-        shown = mask_beginning(self._deps.mask, words, LONGEST_TITLE)
+        shown = mask_beginning(self._deps.mask, find_words(work.prompt), LONGEST_TITLE)
         earlier = AgentText("")
         if work.context is not None:
             earlier = await self._thread_context.read(work.requester.person, work.context)

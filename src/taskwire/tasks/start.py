@@ -17,7 +17,7 @@ from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link, LinkRecord
 from taskwire.domain.lifecycle.transitions import initial_state
 from taskwire.domain.masking.secrets import mask_beginning
-from taskwire.domain.parsing.naming import LINK_BACK
+from taskwire.domain.parsing.naming import begins_with_file, has_own_title
 from taskwire.domain.queueing.jobs import ApplyEvent, CreateTask, Job, PostCard
 from taskwire.domain.queueing.queues import to_coder, to_thread
 from taskwire.domain.queueing.retry_policies import CREATE_WITH_ERRORS
@@ -288,10 +288,10 @@ class TaskBinder:
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": title
-                # Coder's own title is also made from the context, and from the address of a message that
-                # became the prompt. So for such a task, Coder's title is not used.
-                or (record.title if record.context else "")
-                or (begin_sentence(record.title) if LINK_BACK in record.prompt else "")
+                # Coder's own title is also made from the context, from files, and from the address of a
+                # message that became the prompt. So for such a task, Coder's title is not used.
+                or (record.title if record.context or begins_with_file(record.prompt) else "")
+                or (begin_sentence(record.title) if has_own_title(record.prompt) else "")
                 or mask_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
                 or link.record.title
                 or task.name,

@@ -92,13 +92,15 @@ class Completing(Writing):
     async def go(self, actor: Actor) -> None:
         """Let the agent write something and report that it is done."""
         self.writes(actor, f"I mended it, {actor.run_number}.")
-        task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/pull/1")
+        task_of(actor).becomes("complete", f"Opened PR {actor.run_number}", "https://example.com/a/b/pull/1")
 
     def with_words(self, actor: Actor, texts: Sequence[str]) -> str:
         """Return the expected notice, which mentions the owner and begins with the agent's first
         paragraph."""
         first, *rest = texts
-        lines = [f"Done: {title_of(actor)}. Reply here if there is more to do. <https://example.com/pull/1>"]
+        lines = [
+            f"Done: {title_of(actor)}. Reply here if there is more to do. <https://example.com/a/b/pull/1>"
+        ]
         return "\n".join([f"<@{actor.person}> {first}", *lines, *rest, "[View pull request (example.com)]"])
 
     def poorer(self, actor: Actor) -> str:
@@ -111,7 +113,7 @@ class Completing(Writing):
         return self.card_of(
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.run_number}.",
-            f" <https://example.com/pull/1> {self.page(actor)}",
+            f" <https://example.com/a/b/pull/1> {self.page(actor)}",
             f"[View pull request (example.com)] {MENU}",
         )
 

@@ -11,6 +11,12 @@ SUFFIX_LENGTH = 6
 # The text between a message that became a prompt and the address of that message.
 LINK_BACK = "\n\nFrom Slack: "
 
+# The line above a file's content in a prompt, and the beginning of the content (`outbox/agent_input.py`).
+_FILE = re.compile(
+    r"(?:\A|(?<=\n\n))"
+    r"(?:`(?P<quoted>[^`\n]+)`(?: \(a file\))?|(?P<plain>[\w.+-]+|[^\n]*\.[A-Za-z0-9]{1,10})):\n```"
+)
+
 
 def digest(*parts: str) -> str:
     """Return 16 characters of a hash of these parts."""
@@ -51,6 +57,26 @@ def make_numbered_name(name: str, number: int) -> str:
     """Return the name with a number at its end, for example `fix-login-2`, within Coder's limit."""
     ending = f"-{number}"
     return name[: NAME_LENGTH - len(ending)].rstrip("-") + ending
+
+
+def begins_with_file(prompt: str) -> bool:
+    """Return whether a prompt has no words before its first file."""
+    return _FILE.match(prompt) is not None
+
+
+def has_own_title(prompt: str) -> bool:
+    """Return whether the prompt has more than a person's words. The title must be made from the words."""
+    return LINK_BACK in prompt or _FILE.search(prompt) is not None
+
+
+def find_words(prompt: str) -> str:
+    """Return the part of a prompt from which names and titles are made: the words before the first file.
+
+    Without such words, return the file's name. The address of the message that became the prompt is left out.
+    """
+    words = prompt.partition(LINK_BACK)[0] or prompt
+    found = _FILE.search(words)
+    return words if found is None else words[: found.start()].strip() or found["quoted"] or found["plain"]
 
 
 def make_title(prompt: str) -> str:

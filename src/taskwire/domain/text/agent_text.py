@@ -69,7 +69,10 @@ _FLAG = re.compile(
     f"({_BLACK_FLAG}\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
-_TAGS = re.compile("[\U000e0000-\U000e007f]+")
+# Tags, and variation selectors. Only the two selectors of emoji are kept, directly behind what can take them.
+_UNSEEN_IN_SLACK = re.compile(
+    rf"[\U000e0000-\U000e007f\U000e0100-\U000e01ef\ufe00-\ufe0d]+|[\ufe0e\ufe0f](?<!{_EMOJI}.)(?<![#*0-9].)"
+)
 # The character class comes before the lookarounds, because a search for a character class is fast. Invisible
 # characters that directly follow a removed character are removed too.
 _HIDDEN = re.compile(
@@ -83,12 +86,15 @@ _HIDDEN = re.compile(
 )
 
 
-def remove_tags(text: str) -> str:
-    """Remove Unicode's tags, which repeat ASCII and which nobody sees. Keep those of the registered flags."""
+def remove_unseen_words(text: str) -> str:
+    """Remove Unicode's tags and variation selectors, in which words can be hidden that nobody sees.
+
+    Keep the tags of the registered flags, and one selector after a character that can be an emoji.
+    """
     if text.isascii():
         return text
     parts = _FLAG.split(text)
-    parts[::2] = [_TAGS.sub("", part) for part in parts[::2]]
+    parts[::2] = [_UNSEEN_IN_SLACK.sub("", part) for part in parts[::2]]
     return "".join(parts)
 
 

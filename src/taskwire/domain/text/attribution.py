@@ -25,7 +25,7 @@ def attribute(author: str, words: str) -> AgentText:
 
     People choose their names. A name that could be more than a name is put into quotation marks.
     """
-    heading = f"{author if _is_plain(author) else _quote(author)}{_WROTE}"
+    heading = f"{quote_unless_plain(author)}{_WROTE}"
     lines = sanitize_for_agent(words).split("\n")
     quoted = "\n".join(f"{_MARK}{line}".rstrip() for line in lines)
     return sanitize_for_agent(f"{heading}\n{quoted}" if any(lines) else heading)
@@ -38,6 +38,11 @@ def remove_attribution(author: str, text: str) -> str:
         return text
     lines = quoted.split("\n")
     return "\n".join(line[2:] if line.startswith(_MARK) else "" if line == ">" else line for line in lines)
+
+
+def quote_unless_plain(author: str) -> str:
+    """Return an author's name, in quotation marks if it could be more than a name. `author` is one line."""
+    return author if _is_plain(author) else _quote(author)
 
 
 def _is_plain(name: str) -> bool:

@@ -8,9 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-_TOKEN_OR_ENTITY = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
+# The fallback of a date may have several lines.
+_TOKEN_OR_ENTITY = re.compile(r"<(?:!date\^[^<>]*|[^<>\n]*)>|&(?:amp|lt|gt);")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 # These characters mark a name in our own text. Text from outside cannot contain them: control characters are
 # removed.
@@ -34,6 +36,16 @@ _LIVE_TOKEN = re.compile(r"<(?=@[A-Z0-9]{2}|!(?:here|channel|everyone|group|subt
 _LIVE_WORD = re.compile(r"@(?<!\w@)(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
 # The name of an emoji between colons.
 _EMOJI_NAME = re.compile(r":(?=[A-Za-z0-9_+'-]{1,100}:)")
+# The placeholders in Slack's formats of dates, and how a date is written in UTC in place of each.
+_PLACEHOLDER = re.compile(r"\{([a-z_]*)\}")
+_DAY, _TIME = "%Y-%m-%d", "%H:%M UTC"
+_DATE_PARTS = dict.fromkeys(
+    (
+        *("date", "date_num", "date_slash", "date_short", "date_long", "date_long_full"),
+        *("date_pretty", "date_short_pretty", "date_long_pretty", "day_divider_pretty"),
+    ),
+    _DAY,
+) | {"time": _TIME, "time_secs": "%H:%M:%S UTC", "ago": f"{_DAY} {_TIME}"}
 # Word joiner: it shows nothing, breaks no line, and cannot be part of a mention.
 _JOINER = "\u2060"
 
@@ -181,6 +193,22 @@ def to_visible_text(text: str, names: Names | None = None) -> str:
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], known), text)
 
 
+def show_date(timestamp: str, date_format: str) -> str:
+    """Return a date of Slack in UTC, with the words of its format, which Slack shows around the date.
+
+    Slack's dates also have a fallback. People do not see it, so it is never a part of the text.
+    """
+    try:
+        moment = datetime.fromtimestamp(int(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        return "(a date)"
+    names = _PLACEHOLDER.findall(date_format)
+    if not names or not all(name in _DATE_PARTS for name in names):
+        date_format = "{ago}"
+    shown = _PLACEHOLDER.sub(lambda found: f"{moment:{_DATE_PARTS[found[1]]}}", date_format)
+    return " ".join(shown.split())
+
+
 def get_link_address(token: str) -> str:
     """Return the address in Slack's token of a link, for example `https://a.b` for `<https://a.b|label>`."""
     body = token[1:-1] if token.startswith("<") and token.endswith(">") else token
@@ -205,6 +233,9 @@ def _special(target: str, label: str, names: Names) -> str:
         return "@" + (names.groups.get(group) or label.removeprefix("@") or group)
     if target in ("here", "channel", "everyone", "group"):
         return "@" + target
+    if target.startswith("date^"):
+        _, timestamp, date_format, *_ = (*target.split("^"), "", "")
+        return show_date(timestamp, unescape(date_format))
     return label
 
 

@@ -13,12 +13,22 @@ from collections.abc import Callable, Sequence
 from pydantic import JsonValue
 
 from taskwire.domain.text.message import Block
-from taskwire.domain.text.mrkdwn import escape_mrkdwn, unescape
+from taskwire.domain.text.mrkdwn import escape_mrkdwn, show_date, unescape
 
 BlockNode = dict[str, JsonValue]
 _STYLES = (("strike", "~~"), ("italic", "_"), ("bold", "**"))
 # Four columns nest a list under a bullet and also under a number.
 _INDENT = "    "
+# The languages of code that an agent is told. Slack does not show the language, so any other word is dropped.
+_LANGUAGE = re.compile(
+    r"asm|bash|bat|c|c#|c\+\+|clojure|cmake|cpp|cs|csharp|css|csv|cuda|dart|diff|docker|dockerfile|elixir|elm"
+    r"|erlang|f#|fish|fortran|fsharp|go|golang|gradle|graphql|groovy|haskell|hcl|html|http|ini|java|javascript"
+    r"|jinja|js|json|json5|jsonc|jsx|julia|kotlin|latex|less|lua|make|makefile|markdown|matlab|md|mermaid|nginx"
+    r"|nix|objc|objective-c|ocaml|pascal|perl|php|plain_text|plaintext|powershell|prolog|proto|protobuf|puppet"
+    r"|py|python|r|rb|rs|rst|ruby|rust|sass|scala|scheme|scss|sh|shell|solidity|sql|svelte|swift|terraform|text"
+    r"|toml|ts|tsx|txt|typescript|vb|vim|vue|xml|yaml|yml|zig|zsh",
+    re.IGNORECASE | re.ASCII,
+)
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)", re.DOTALL)
 _MARKUP = re.compile(
     r"(?P<fence>```.*?```)|(?P<kept>`[^`\n]+`|<[^<>\n]*>)"
@@ -148,7 +158,8 @@ def _list(part: BlockNode, escape: Callable[[str], str]) -> str:
 def _fenced(code: str, language: str) -> str:
     longest = max((len(run) for run in re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}{escape_mrkdwn(language)}\n{code.strip(chr(10))}\n{fence}"
+    known = language if _LANGUAGE.fullmatch(language) else ""
+    return f"{fence}{known}\n{code.strip(chr(10))}\n{fence}"
 
 
 def _inlines(part: BlockNode, escape: Callable[[str], str]) -> str:
@@ -191,7 +202,7 @@ def _inline(node: BlockNode, escape: Callable[[str], str]) -> str:
     if kind == "emoji":
         return f":{_string(node, 'name')}:"
     if kind == "date":
-        return escape(_string(node, "fallback"))
+        return escape_mrkdwn(show_date(str(node.get("timestamp")), unescape(_string(node, "format"))))
     token = {"user": "@", "channel": "#", "usergroup": "!subteam^", "broadcast": "!", "color": ""}.get(
         str(kind)
     )

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from taskwire.domain.text.agent_screens import BANNER, BOXED_BANNER, CALL_TITLE, STATUS, STEP_MARK
-from taskwire.domain.text.agent_text import remove_tags
+from taskwire.domain.text.agent_text import remove_unseen_words
 
 _LINK = re.compile(
     r"\x1b\]8;[^;\x07\x1b\n]*;([^\x07\x1b\n]*)(?:\x07|\x1b\\)([^\x1b\x07\n]*)\x1b\]8;[^\x07\x1b\n]*(?:\x07|\x1b\\)"
@@ -70,7 +70,7 @@ def _split_pieces(text: str) -> Iterator[str]:
 
 def _remove_escapes_of_piece(text: str) -> str:
     text = _CURSOR_FORWARD.sub(lambda found: " " * int(found[1] or 1), _LINK.sub(_render_link, text))
-    return remove_tags(_OVERWRITTEN.sub("", _ESCAPE.sub("", text)).translate(_INVISIBLE))
+    return remove_unseen_words(_OVERWRITTEN.sub("", _ESCAPE.sub("", text)).translate(_INVISIBLE))
 
 
 def extract_lines(text: str) -> list[str]:
