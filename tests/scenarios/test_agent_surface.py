@@ -94,7 +94,8 @@ async def test_slacks_own_stop_is_refused_to_somebody_who_may_not_steer(surface:
     assert surface.task("fix-the-login").status == "active"
     assert surface.bob.reads() == [
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Alice can let you, with `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread. "
+        "Or write `stop` there and ask Alice to pass it on."
     ]
     surface.task("fix-the-login").becomes("complete", "Done")
     await surface.polls()

@@ -123,7 +123,10 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
         "Connect your Coder account and I'll get to creating *fix the logout*. Copy a token from Coder's "
         "page, then paste it.\n[Get a token] [Paste the token]"
     ]
-    assert carol.reads()[0].startswith("Connected: you are *cc* in Coder.")
+    assert carol.reads()[0] == (
+        "Connected: you are *cc* in Coder. Its e-mail address is not the one that you have in Slack: if it "
+        "is somebody else's account, disconnect.\n[Disconnect]"
+    )
     assert both.task("fix-the-logout").row.owner.username == "cc"
     assert len(both.cards()) == 1
 

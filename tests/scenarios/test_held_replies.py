@@ -3,8 +3,9 @@
 from taskwire_sandbox.slack import Attachment, DeliveryFault
 
 from .people import Thread
+from .test_channel_settings import WAITS, set_channel
 from .waiting import a_busy_agent, a_waiting_agent, comes_up
-from .world import World
+from .world import CARD_SECONDS, World
 
 HOLDING = "Pausing. {}.\n[Resume and send] [Drop {}]"
 
@@ -63,6 +64,55 @@ async def test_drop_them(world: World) -> None:
     assert "Paused. The waiting replies were dropped." in thread.all_messages()
     assert thread.new_messages() == ["Dropped 2 replies:\n| use <main> & go\n| \n| ask @Bob, @Taskwire"]
     assert [thread.receipt(reply) for reply in replies] == [[], []]
+
+
+async def test_a_task_whose_reply_waits_for_a_decision_needs_its_owner(world: World) -> None:
+    """A pause holds a reply, so the task waits for its owner. `/task`, `/task list needs-me` and the Home tab
+    say so, also while Coder fails. When the reply is dropped, the task needs nobody."""
+    await world.alice.opens_home()
+    thread, _ = await held(world, "first")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+
+    home = world.alice.home()
+    listed = await _lists(world)
+    async with world.coder.outage():
+        await world.polls(times=2)
+        last_known = await _lists(world)
+    await world.polls()
+    await world.alice.clicks(thread, "Drop the reply")
+    await world.passes(CARD_SECONDS)
+
+    row = "Paused, 1 reply waits: Fix the login <"
+    assert [row in each for each in (*listed, *last_known)] == [True] * 4
+    assert "*Needs you*\n:double_vertical_bar: Fix the login · Paused · 1 reply waits · " in home, home
+    assert all("Nothing needs you right now." in each for each in (world.alice.home(), *await _lists(world)))
+    thread.new_messages()
+
+
+async def test_a_reply_that_waits_for_a_resume_shows_in_an_open_home_tab(world: World) -> None:
+    """Replies do not resume tasks in this channel. Alice writes one to a paused task, and her open Home tab
+    then says that it waits for her."""
+    await set_channel(world, resumes=WAITS)
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    await world.alice.opens_home()
+
+    before = world.alice.home()
+    await world.alice.replies(thread, "use main")
+    await world.passes(CARD_SECONDS)
+
+    assert ("reply waits" in before, "· 1 reply waits ·" in world.alice.home()) == (False, True)
+    thread.new_messages()
+
+
+async def _lists(world: World) -> list[str]:
+    """Return what Alice's `/task` and `/task list needs-me` say."""
+    for line in ("/task", "/task list needs-me"):
+        await world.alice.types(line)
+    return world.alice.reads()
 
 
 async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:

@@ -267,7 +267,8 @@ async def test_a_teammate_without_a_share_steers_nothing(personal: World) -> Non
     assert personal.bob.reads() == [
         "The agent did not get your reply: you can't steer this task.\n[Ask Alice to pass it on]",
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Alice can let you, with `!share @Bob` in its thread.",
+        "Alice can let you, with `!share @Bob` in its thread. "
+        "Or write `stop` there and ask Alice to pass it on.",
     ]
     assert task.inputs == []
     assert task.status == "active"

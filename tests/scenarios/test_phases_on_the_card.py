@@ -209,7 +209,7 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
 
     assert early.startswith(
         f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
-        "<{date_short_pretty} at {time}>. If it stays, I'll say so at <{time}>. "
+        "<{date_short_pretty} at {time}>. If this lasts, I'll post in the thread at <{time}>. "
     )
     assert early.endswith(
         "[Retry] [⋯ Open in Coder, Follow, Logs, Watch, Mute, New like this, Share, Detach, Delete]"

@@ -84,7 +84,8 @@ async def test_a_member_of_the_channel_asks_from_anywhere(world: World) -> None:
     assert logs.startswith("What the agent of *The secret plan* wrote last:")
     assert pause == (
         "*The secret plan* belongs to Alice, so you can't stop it. "
-        "Alice can let you, with `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread. "
+        "Or write `stop` there and ask Alice to pass it on."
     )
 
 

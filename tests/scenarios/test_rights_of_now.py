@@ -144,7 +144,7 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
 
     assert world.bob.reads() == [
         "*Fix it* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its "
-        "thread."
+        "thread. Or write `stop` there and ask Alice to pass it on."
     ]
     assert [said.split(".")[0] for said in world.alice.reads()] == ["Pausing *Fix it*"]
 

@@ -13,7 +13,8 @@ from .world import World
 
 ONLY_ALICE = f"Only you can steer *{TITLE}*. `!share @who` shares it."
 NOT_BOBS = (
-    f"*{TITLE}* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread."
+    f"*{TITLE}* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread. "
+    "Or write `stop` there and ask Alice to pass it on."
 )
 LET_STEER = (
     f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "
@@ -206,6 +207,22 @@ async def test_a_person_with_a_share_finds_the_task_from_anywhere(world: World) 
     assert paused.startswith(f"Pausing *{TITLE}*.")
     await world.polls()
     assert thread.new_messages() == ["Paused by Bob. A reply resumes it."]
+
+
+async def test_a_second_share_says_how_to_end_that_share(world: World) -> None:
+    """Alice shares her task with Bob, and then with Carol. The second answer says how to end Carol's
+    share."""
+    thread, _ = await a_task(world)
+    carol = world.person("carol")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    await world.alice.replies(thread, f"!share <@{carol.id}>")
+
+    assert world.alice.reads()[1] == (
+        f"Bob and Carol can steer *{TITLE}*, but not delete, detach or share it. `!unshare @Carol` ends that "
+        "for Carol."
+    )
+    world.bob.hears()
+    carol.hears()
 
 
 async def test_a_person_is_told_once_of_a_share(world: World) -> None:

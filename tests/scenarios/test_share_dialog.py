@@ -47,7 +47,11 @@ async def test_a_share_that_is_made_while_the_dialog_is_open_stays(world: World)
 
     await world.alice.shares(people=[world.bob.id])
 
-    assert world.alice.reads() == [and_bob("Carol"), and_bob("Carol and Bob", task.name)]
+    assert world.alice.reads() == [
+        and_bob("Carol"),
+        f"Carol and Bob can steer *{TITLE}*, but not delete, detach or share it. `/task unshare {task.name} "
+        "@Bob` ends that for Bob.",
+    ]
     assert (world.bob.hears(), carol.hears()) == ([LET_STEER], [LET_STEER])
 
 

@@ -424,7 +424,8 @@ async def test_a_stop_sign_of_somebody_who_may_not_steer_stops_nothing(world: Wo
     assert task.status == "active"
     assert world.bob.reads() == [
         "*Fix the login* belongs to Alice, so you can't stop it. "
-        "Alice can let you, with `!share @Bob` in its thread."
+        "Alice can let you, with `!share @Bob` in its thread. "
+        "Or write `stop` there and ask Alice to pass it on."
     ]
 
 

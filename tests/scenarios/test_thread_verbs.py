@@ -288,7 +288,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
     assert world.bob.reads() == [
         f"*Fix the login* belongs to Alice, so you can't {act}"
         for act in (
-            f"stop it. {let_me}",
+            f"stop it. {let_me} Or write `stop` there and ask Alice to pass it on.",
             f"detach it. {owners}",
             f"delete it. {owners}",
             "reply to its agent. Reply in its thread; you can then ask Alice to pass it on.",

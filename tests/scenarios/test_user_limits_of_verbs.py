@@ -15,7 +15,8 @@ TOO_FAST = (
     "I take 10 requests a minute, so I skipped the rest. Try again in a minute. The agents still get replies."
 )
 NOT_YOURS = (
-    "*Fix the login* belongs to Alice, so you can't {}. Alice can let you, with `!share @Bob` in its thread."
+    "*Fix the login* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its "
+    "thread. Or write `stop` there and ask Alice to pass it on."
 )
 
 
@@ -75,7 +76,7 @@ async def test_refused_verbs_are_counted_for_each_person(world: World) -> None:
         await world.bob.replies(thread, "!pause")
     await world.alice.replies(thread, "!pause")
 
-    assert world.bob.reads() == [NOT_YOURS.format("stop it")] * 10 + [TOO_FAST]
+    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
     assert task.status == "paused"
     assert len(world.alice.reads()) == 1
 
@@ -89,7 +90,7 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
         await world.bob.clicks(thread, "Stop")
     await world.alice.clicks(thread, "Stop")
 
-    assert world.bob.reads() == [NOT_YOURS.format("stop it")] * 10 + [TOO_FAST]
+    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
     assert task.status == "paused"
     assert world.alice.reads() == []
 

@@ -173,3 +173,27 @@ async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.Monke
         f"1 requests wait for this Coder account, so I did not keep yours. Connect and ask again.\n{BUTTONS}",
     ]
     await connects(both, carol, "cc")
+
+
+async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back(both: World) -> None:
+    """Alice connects Bob's account although she owns a task with her own. A reply of hers does not reach the
+    agent. The bot says which account to connect. When she has disconnected, the reply reaches the agent."""
+    thread, task = await a_waiting_agent(both)
+    await both.alice.types("/task connect")
+    await pastes(both, both.alice, both.coder.add_token("bob"))
+    connected = both.alice.reads()[-1]
+
+    await both.alice.replies(thread, "use main")
+    refused = both.alice.reads()
+    await both.alice.types("/task disconnect")
+    await both.forgets()
+    await both.alice.replies(thread, "use main")
+
+    assert "Its e-mail address is not the one that you have in Slack" in connected
+    assert refused == [
+        "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
+        "not your account any more. Connect *alice* with `/task connect`, or end your present connection "
+        "with `/task disconnect`."
+    ]
+    assert task.inputs == ["use main"]
+    both.alice.reads()

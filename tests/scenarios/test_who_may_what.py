@@ -6,6 +6,7 @@ from .world import World
 
 PASS_ON = "Reply in its thread; you can then ask Alice to pass it on."
 LET_ME = "Alice can let you, with `!share @Bob` in its thread."
+PASS_ON_STOP = "Or write `stop` there and ask Alice to pass it on."
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ async def test_a_dialog_tells_nothing_about_a_hidden_task(world: World) -> None:
 @pytest.mark.parametrize(
     ("line", "may_not", "hint"),
     [
-        ("pause {name}", "stop it", LET_ME),
+        ("pause {name}", "stop it", f"{LET_ME} {PASS_ON_STOP}"),
         ("resume {name}", "resume it", LET_ME),
         ("edit {name} other", "edit its prompt", LET_ME),
         ("send {name} hello", "reply to its agent", PASS_ON),
@@ -186,7 +187,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     refused = "*Fix it* belongs to Alice, so you can't {}."
     told = f"[Delete this task]\n{refused.format('delete it')} Ask Alice, or a Taskwire administrator."
     assert (first, second) == (told, told)
-    assert world.bob.reads() == [f"{refused.format('stop it')} {LET_ME}"]
+    assert world.bob.reads() == [f"{refused.format('stop it')} {LET_ME} {PASS_ON_STOP}"]
     assert world.task("fix-it").status == "active"
 
 

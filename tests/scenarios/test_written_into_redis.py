@@ -13,7 +13,8 @@ from .waiting import a_waiting_agent
 from .world import World
 
 ALICES = (
-    "*Fix it* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread."
+    "*Fix it* belongs to Alice, so you can't stop it. Alice can let you, with `!share @Bob` in its thread. "
+    "Or write `stop` there and ask Alice to pass it on."
 )
 
 

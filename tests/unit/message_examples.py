@@ -79,6 +79,7 @@ def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: s
     return Link(record=BOND, state=state)
 
 
+IN_THREAD = link().model_copy(update={"record": BOND.model_copy(update={"owner_slack": ALICE})})
 MENTION_ONLY = link().model_copy(update={"is_mention_only": True})
 ASKED = AskedLine(
     link(), "reply:1", "Bob Berg", "please add a test", (), (), "https://acme.slack.com/archives/C1/p1"

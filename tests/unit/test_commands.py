@@ -233,13 +233,13 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
         (
             "!Unmute",
             (
-                "Write `/task unmute NAME` here, or `!unmute` in the task's thread, or press *Unmute* on "
-                "its card."
+                "Write `/task unmute NAME` here, or `!unmute` in the task's thread, or choose *Unmute* in "
+                "its card's menu *More…*."
             ),
         ),
         (
             "watch fix-login",
-            ("Write `!watch` in the task's thread, or press *Watch* on its card."),
+            "Write `!watch` in the task's thread, or choose *Watch* in its card's menu *More…*.",
         ),
     ],
 )

@@ -261,8 +261,8 @@ def test_what_is_not_plain_is_explained() -> None:
     late = LinkState(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_since_ms=NOON_MS)
 
     assert (
-        noted(early)
-        == "Coder reports an error. If it stays, I'll say so at <!date^1777637040^{time}|12:04 UTC>."
+        noted(early) == "Coder reports an error. If this lasts, I'll post in the thread at "
+        "<!date^1777637040^{time}|12:04 UTC>."
     )
     assert noted(late) == f"Agent not reachable since {SINCE}. Replies wait."
     assert (

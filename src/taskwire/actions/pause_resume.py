@@ -8,7 +8,7 @@ Coder's answer was lost.
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from taskwire.actions.stop import take_back_word
+from taskwire.actions.stop import is_between_people, take_back_word
 from taskwire.coder.errors import (
     AlreadyRunning,
     BuildActive,
@@ -71,9 +71,8 @@ class PauseAndResume:
         settings = await self._deps.channel_settings.get(link.record.channel)
         make_answer = answers.task_is_pausing if build is not None else answers.task_already_paused
         words = make_answer(link, is_resumed_by_reply=settings.is_resumed_by_reply)
-        batch, word = Batch(), work.reply_id
-        if work.is_offered_stop and not await take_back_word(self._deps, link, word, batch):
-            word = ""
+        batch = Batch()
+        word = await self._find_word(link, work, batch)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
         at = await self._find_pause_time(link, work)
@@ -110,6 +109,19 @@ class PauseAndResume:
         if build is not None and _is_effect_seen(link, work):
             return done(batch)
         return done(batch, (work.requester, words))
+
+    async def _find_word(self, link: Link, work: Act, batch: Batch) -> str:
+        """Return the job id of the reply that asked for the pause; empty if it cannot be meant as text.
+
+        In a thread where only mentions are input, a `stop` without a mention is text for nobody.
+        """
+        word = work.reply_id
+        if work.is_offered_stop:
+            return word if await take_back_word(self._deps, link, word, batch) else ""
+        if word and await is_between_people(self._deps, link, word):
+            self._deps.writes.forget_reply(batch, link.id, word)
+            return ""
+        return word
 
     async def _answer_paused_already(self, link: Link, work: Act) -> Outcome:
         """Answer a person who presses *Stop the task* when the task is paused already.

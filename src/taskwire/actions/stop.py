@@ -10,22 +10,27 @@ Each way becomes the action `pause`, which `pause_resume.py` carries out. This m
 of one word stops the task. It also finds the task of a message that got the reaction.
 """
 
+import json
 from functools import partial
+from typing import cast
 
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import AccountRefused, UserError
 from taskwire.domain.ids import TaskId, ThreadRef, moment_of
 from taskwire.domain.lifecycle.links import Link
+from taskwire.domain.parsing import replies
 from taskwire.domain.parsing.replies import STALE_AFTER
 from taskwire.domain.queueing.jobs import Act, Job
 from taskwire.domain.queueing.person_jobs import StopByReaction
 from taskwire.domain.queueing.queues import no_agent_score, request_score, to_coder
+from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done
+from taskwire.messages.card_controls import is_agent_running
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.undelivered import find_reply
+from taskwire.outbox.undelivered import find_reply, replies_among
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -36,9 +41,15 @@ async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Ac
 
     The reply stops nothing in three cases: its author may not steer the task, the thread has no task any
     more, or the bot read the reply long after it was written. The handler of replies then decides about the
-    reply.
+    reply. If the reply is between people, it is no input either, and nobody gets an answer.
     """
-    if not work.reply_id or work.is_offered_stop or await _may_stop(deps, people, link, work):
+    if not work.reply_id or work.is_offered_stop:
+        return None
+    if await is_between_people(deps, link, work.reply_id):
+        if await _may_stop_unaddressed(deps, people, link, work):
+            return None
+        return done(deps.writes.forget_reply(Batch(), link.id, work.reply_id))
+    if await _may_stop(deps, people, link, work):
         return None
     reply = await find_kept_reply(deps, link, work.reply_id)
     if reply is None:
@@ -67,6 +78,43 @@ async def take_back_word(deps: Dependencies, link: Link, job_id: str, batch: Bat
     deps.writes.keep_reply(batch, link.id, job_id, reply.without_progress())
     show_receipt(link.id, reply.ts, "none", batch)
     return True
+
+
+async def is_between_people(deps: Dependencies, link: Link, job_id: str) -> bool:
+    """Return whether a reply that is only `stop` is between people: in its thread only mentions of the bot
+    are input, and it does not mention the bot."""
+    if not link.is_mention_only:
+        return False
+    reply = await find_kept_reply(deps, link, job_id)
+    if reply is None:
+        return True
+    blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
+    return not replies.is_addressed(reply.text, deps.bot.bot_user_id, blocks)
+
+
+async def _may_stop_unaddressed(deps: Dependencies, people: People, link: Link, work: Act) -> bool:
+    """Return whether a `stop` between people stops the task: something runs, and its author may steer.
+
+    A person who has no right to the task gets no answer. So Coder is not asked about such a person, because
+    the person would be told if Coder did not answer or refused the person's account.
+    """
+    requester, record = work.requester, link.record
+    person, is_own = requester.person, requester.person in (record.owner_slack, record.requested_by)
+    if requester.barred or requester.is_out_of_place or not await _has_something_to_stop(deps, link):
+        return False
+    try:
+        if is_own or await people.is_admin(person) or await people.is_let_in(person, link):
+            return await _may_stop(deps, people, link, work)
+    except (AccountRefused, UserError):
+        if is_own:
+            raise
+    return False
+
+
+async def _has_something_to_stop(deps: Dependencies, link: Link) -> bool:
+    """Return whether the agent runs, or is about to run because of a request or a reply."""
+    is_asked = link.pending_act in ("resume", "retry")
+    return is_asked or is_agent_running(link) or bool(replies_among(await deps.links.list_waiting(link.id)))
 
 
 async def _may_stop(deps: Dependencies, people: People, link: Link, work: Act) -> bool:

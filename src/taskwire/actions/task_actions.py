@@ -377,7 +377,7 @@ class TaskActions:
         else:
             shares = self._shares.end(work.requester, link, who, batch)
         await tell_of_shares(self._deps, self._people, work.requester, link, shares, batch)
-        return done(batch, (work.requester, await self._shares.answer(work.requester, link, shares)))
+        return done(batch, (work.requester, await self._shares.answer(work.requester, link, shares, who)))
 
     async def _give_thread(self, context: JobContext, link: Link, work: Act) -> Outcome:
         """Give the agent the earlier messages of the thread, from before the card."""

@@ -221,13 +221,24 @@ def account_ends(username: str, until: datetime, ways: ConnectWays) -> Message:
     return question(words, "", _connect_buttons(ways))
 
 
-def connected(username: str, until: datetime | None = None, *, is_kept: bool = False) -> Message:
+def connected(
+    username: str,
+    until: datetime | None = None,
+    *,
+    is_kept: bool = False,
+    is_other_address: bool = False,
+) -> Message:
     """Say which account is connected.
 
     `is_kept` is true if the bot keeps the token that the person pasted, because Coder refused to make another
-    token.
+    token. If `is_other_address`, warn the person that the account may be somebody else's.
     """
     words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
+    if is_other_address:
+        words.append(
+            "Its e-mail address is not the one that you have in Slack: if it is somebody else's account, "
+            "disconnect."
+        )
     if until is not None:
         words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
     if is_kept:

@@ -70,7 +70,7 @@ def controls(link: Link, place: Place, *, is_open: bool, rights: Rights) -> list
     """
     row = [button(Button.OPEN_THREAD, "Open thread", url=place.thread)] if place.thread else []
     row += _asked_for(link, place, is_open=is_open, rights=rights)
-    if is_open and rights >= Rights.STEER and link.shown_pending is None and _is_agent_running(link):
+    if is_open and rights >= Rights.STEER and link.shown_pending is None and is_agent_running(link):
         row.append(button(Button.PAUSE, "Stop", link.id))
     if not is_open:
         row += [button(Button.OPEN_CODER, "Open in Coder", url=place.page)] if place.page else []
@@ -105,7 +105,7 @@ def _asked_for(link: Link, place: Place, *, is_open: bool, rights: Rights) -> li
     return []
 
 
-def _is_agent_running(link: Link) -> bool:
+def is_agent_running(link: Link) -> bool:
     """Return whether there is an agent to stop.
 
     A starting agent counts too: Coder stops it when it has started.

@@ -417,7 +417,7 @@ def _unwatched_note(link: Link, since_ms: int) -> str:
 
 def _grace_note(state: LinkState) -> str:
     until = format_time(from_ms(state.grace_ends_ms)) if state.grace_ends_ms else ""
-    then = f" If it stays, I'll say so at {until}." if until else ""
+    then = f" If this lasts, I'll post in the thread at {until}." if until else ""
     if state.phase is Phase.STARTING:
         return f"Coder reports an error.{then}"
     return f"{_unreachable_note(state.error_since_ms or state.since_ms)}{then or ' Replies wait.'}"

@@ -30,7 +30,14 @@ from taskwire.messages.blocks import (
     section,
 )
 from taskwire.messages.refusals import coder_said
-from taskwire.messages.shapes import CHOICES_BLOCK_ID, QUOTE_LENGTH, bold_title, question, statement
+from taskwire.messages.shapes import (
+    CHOICES_BLOCK_ID,
+    QUOTE_LENGTH,
+    bold_title,
+    question,
+    replies_wait,
+    statement,
+)
 
 # The reasons why a thread no longer leads to a task.
 _ENDINGS: dict[LinkEnd, str] = {
@@ -408,14 +415,13 @@ def ask_about_held_replies(link: Link, count: int, what: str) -> Message:
 
     `count` is the number of these replies. `what` names the event as mrkdwn, for example `Pausing`.
     """
-    replies = "1 reply waits" if count == 1 else f"{count} replies wait"
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop the reply", link.id),
     ]
     if link.hold is not None and link.hold.reply_id:
         choices.append(_stop_as_text_button(link, link.hold.reply_id))
-    return question(f"{what}. {replies}.", "", choices)
+    return question(f"{what}. {replies_wait(count)}.", "", choices)
 
 
 def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:

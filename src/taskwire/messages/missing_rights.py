@@ -13,6 +13,9 @@ from taskwire.messages.refusals import Refusal
 
 # What a person may not do to another person's task.
 RefusedAct = Literal[ActVerb, "decide", "snooze", "pass_on"]
+# How a person can get back the Coder account that they had: not at all, by connecting it, or also by
+# disconnecting the present one, because the former one is then found by e-mail.
+WayBack = Literal["none", "connect", "disconnect"]
 _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "send": "reply to its agent",
     "pause": "stop it",
@@ -57,10 +60,11 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
         reply = "Mention me in a reply" if link.is_mention_only else "Reply"
         return (sentence, f"{reply} in its thread; you can then ask {owner} to pass it on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
-    return (
-        sentence,
-        f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread.",
-    )
+    can_let = f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread."
+    if act == "pause" and link.record.owner_slack is not None and link.record.thread is not None:
+        stop = "@Taskwire stop" if link.is_mention_only else "stop"
+        can_let += f" Or write `{stop}` there and ask {owner} to pass it on."
+    return (sentence, can_let)
 
 
 def owner_cannot_act(link: Link, act: RefusedAct) -> Refusal:
@@ -70,13 +74,20 @@ def owner_cannot_act(link: Link, act: RefusedAct) -> Refusal:
     return (f"{belongs}, so you can't {_WHAT_IS_REFUSED[act]}.", "Ask a Taskwire administrator.")
 
 
-def not_owner_in_coder(link: Link) -> Refusal:
-    """Say that the task is not the person's any more, because the person has another Coder account now."""
-    owner = escape_line(link.record.owner_name, 60) or "somebody else"
-    return (
-        f"In Coder, {bold_name(get_name(link))} belongs to {owner}, and that is not your account any more.",
-        "Ask a Taskwire administrator.",
-    )
+def not_owner_in_coder(link: Link, way_back: WayBack) -> Refusal:
+    """Say that the task is not the person's any more, because the person has another Coder account now.
+
+    `way_back` is how the person can get the former account back.
+    """
+    owner = escape_line(link.record.owner_name, 60)
+    connect = f"Connect {f'*{owner}*' if owner else 'that account'} with `/task connect`"
+    steps: dict[WayBack, str] = {
+        "none": "Ask a Taskwire administrator.",
+        "connect": f"{connect}, or ask a Taskwire administrator.",
+        "disconnect": f"{connect}, or end your present connection with `/task disconnect`.",
+    }
+    belongs = f"In Coder, {bold_name(get_name(link))} belongs to {owner or 'somebody else'}"
+    return (f"{belongs}, and that is not your account any more.", steps[way_back])
 
 
 def not_owner_to_attach(name: str) -> Refusal:

@@ -36,6 +36,11 @@ def typed_verb(verb: str, link: Link, words: str = "", *, is_in_thread: bool) ->
     return f"`{typed} {words}`" if words else f"`{typed}`"
 
 
+def replies_wait(count: int) -> str:
+    """Say how many replies wait, at the beginning of a sentence or as a remark."""
+    return "1 reply waits" if count == 1 else f"{count} replies wait"
+
+
 def with_note(message: Message, words: str) -> Message:
     """Put a sentence in mrkdwn above a message."""
     return Message(

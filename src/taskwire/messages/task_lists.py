@@ -37,7 +37,7 @@ from taskwire.messages.cards import (
     get_phase_label,
     get_reported_url,
 )
-from taskwire.messages.shapes import bold_title, statement
+from taskwire.messages.shapes import bold_title, replies_wait, statement
 from taskwire.messages.teammates import AskedLine, get_asked_rows, get_asked_text
 
 TASKS_PER_PAGE = 10
@@ -101,7 +101,12 @@ def get_open_phase(link: Link) -> Phase:
 
 
 def get_rank(link: Link) -> int:
-    """Return the number of the task's group: open questions, failures, running, done, or the rest."""
+    """Return the number of the task's group: open questions, failures, running, done, or the rest.
+
+    What to do with the replies that a pause holds is an open question too.
+    """
+    if link.held_count:
+        return 0
     phase = get_open_phase(link)
     return next((number for number, group in enumerate(_GROUPS) if phase in group), len(_GROUPS))
 
@@ -120,12 +125,14 @@ def get_age_order(link: Link) -> int:
 def needs_owner(link: Link, now_ms: int) -> bool:
     """Return whether the task waits for its owner: a question, a failure or a new pull request is open.
 
+    It waits too if a pause holds replies, because somebody has to send or drop them.
+
     A question and a failure stay open during a pause. A new pull request waits for the owner for a day at
     most. It stops waiting earlier if the owner opens it in Slack or presses *Seen*, or if a person pauses the
     task.
     """
     phase, report = get_open_phase(link), link.state.last_report
-    if phase in NEEDS_PERSON_PHASES:
+    if phase in NEEDS_PERSON_PHASES or link.held_count:
         return True
     if phase is not Phase.DONE or report is None or not blocks.is_pull_request(get_reported_url(link)):
         return False
@@ -247,7 +254,7 @@ def get_controls(item: TaskLine, hosts: Hosts, *, is_needing: bool = False) -> l
     page, reported = get_page_url(link, hosts.coder_url), get_reported_url(link)
     place = card_controls.Place(page, hosts.coder_url, hosts.forges, reported=reported)
     row = card_controls.asked_for(link, place)
-    if is_needing and get_open_phase(link) is Phase.DONE:
+    if is_needing and get_open_phase(link) is Phase.DONE and not link.held_count:
         row = [*row, button(Button.SEEN, SEEN_LABEL, link.id)]
     return [*row, *([button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else [])]
 
@@ -262,15 +269,15 @@ def task_row(
 ) -> Block:
     """Return the two lines of a task. All text from outside is plain text, so Slack reads no markup in it.
 
-    If the task needs the reader (`is_needing`) because of its result, the first line says so. If a button
-    below opens the thread, the lines have no second link to it.
+    If the task needs the reader (`is_needing`) because of its result, the first line says so. It also says
+    how many replies a pause holds. If a button below opens the thread, the lines have no second link to it.
     """
     link, thread = item.link, blocks.safe_web_url(item.permalink)
     label = _task_label(link)
     title = one_line(get_name(link), _TITLE_LENGTH)
     page = thread or get_page_url(link, hosts.coder_url)
     first = [blocks.emoji_piece(label.emoji), text_piece(" "), blocks.title_piece(title, page)]
-    why = _SEPARATOR + _RESULT_TO_SEE if is_needing and get_open_phase(link) is Phase.DONE else ""
+    why = _why(link, _SEPARATOR, is_needing=is_needing)
     first.append(text_piece(f"{_SEPARATOR}{one_line(label.label, 40)}{why}"))
     since_ms = _since_ms(link)
     first += [text_piece(_SEPARATOR), age_piece(from_ms(since_ms))] if since_ms else []
@@ -292,6 +299,13 @@ def task_row(
     for number, pieces in enumerate(second):
         first += [text_piece(_SEPARATOR if number else "\n"), *pieces]
     return line(block_id, first)
+
+
+def _why(link: Link, separator: str, *, is_needing: bool) -> str:
+    """Return, after `separator`, what waits for a person: held replies or a result; empty if nothing does."""
+    if link.held_count:
+        return separator + replies_wait(link.held_count)
+    return separator + _RESULT_TO_SEE if is_needing and get_open_phase(link) is Phase.DONE else ""
 
 
 def _link(text: str, url: str) -> Block:
@@ -354,7 +368,7 @@ def _page_buttons(page: int, pages: int, filtered: str) -> list[Block]:
 def get_task_text(item: TaskLine, *, is_needing: bool = False) -> str:
     """Return a task as text on one line, for clients that show no blocks."""
     link = item.link
-    why = f", {_RESULT_TO_SEE}" if is_needing and get_open_phase(link) is Phase.DONE else ""
+    why = _why(link, ", ", is_needing=is_needing)
     owner, detail = _foreign_owner(item), get_detail(link, _DETAIL_LENGTH)
     parts = [f"•  {escape_line(_task_label(link).label, 60)}{why}: {escape_line(get_name(link), 60)}"]
     parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []

@@ -10,6 +10,7 @@ import secrets
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
+from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.person_jobs import PublishHome
 from taskwire.domain.queueing.queues import home
@@ -47,6 +48,12 @@ async def refresh_home_if_kept(deps: Dependencies, person: UserId, batch: Batch)
     """Append a job that publishes a changed Home tab, if the person has opened the tab within a week."""
     if await is_home_kept(deps, person):
         refresh_home(person, batch)
+
+
+async def refresh_owners_home(deps: Dependencies, link: Link, batch: Batch) -> None:
+    """Append a job that publishes the changed Home tab of the task's owner, if the owner looks at it."""
+    if link.record.owner_slack is not None:
+        await refresh_home_if_kept(deps, link.record.owner_slack, batch)
 
 
 def keep_home(deps: Dependencies, person: UserId) -> Batch:

@@ -23,6 +23,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, replace_que
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import find_ending, get_former_page_url
 from taskwire.messages.inputs import ClosingReason
+from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.call_priorities import Priority
@@ -150,10 +151,11 @@ async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
 
 
 async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch: Batch) -> None:
-    """Settle the question about held replies if no reply is held any more.
+    """Settle the question about held replies if no reply is held any more. Update the owner's Home tab.
 
     The reply of the job `without` does not count, because it is about to leave the held replies.
     """
+    await refresh_owners_home(deps, link, batch)
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
         settle(link, HELD_REPLIES, inputs.question_closed("empty"), batch)

@@ -25,7 +25,8 @@ from taskwire.domain.queueing.jobs import Reply
 from taskwire.domain.queueing.person_jobs import DeleteToken, PublishHome, RenewToken, SavePersonSettings
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
-from taskwire.messages import accounts
+from taskwire.messages import accounts, missing_rights
+from taskwire.messages.missing_rights import WayBack
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 
@@ -69,6 +70,16 @@ class Accounts:
         if not self.can_connect or person is None:
             return None
         return await self._deps.accounts.find(person)
+
+    async def refuse_former_owner(self, person: UserId, link: Link) -> UserError:
+        """Return the error for the owner of a task whose Coder account is not the owner's any more.
+
+        It says how the person can get the account back.
+        """
+        way_back: WayBack = "connect" if self.can_connect else "none"
+        if self.can_connect and self.has_service and await self.find(person) is not None:
+            way_back = "disconnect"
+        return UserError(*missing_rights.not_owner_in_coder(link, way_back), reason="not_allowed")
 
     async def require_not_suspended(self, person: UserId) -> None:
         """Raise Suspended if the person has no connected account and Coder had suspended their last one.

@@ -363,7 +363,7 @@ class People:
         person = requester.person
         await self.require_visible(requester, link)
         if person == link.record.owner_slack:
-            raise UserError(*missing_rights.not_owner_in_coder(link), reason="not_allowed")
+            raise await self.accounts.refuse_former_owner(person, link)
         if not await self.can_owner_act(link.record.owner_slack):
             raise UserError(*missing_rights.owner_cannot_act(link, verb), reason="not_allowed")
         refusal = missing_rights.not_owner(link, verb, await self.find_name(person))

@@ -64,14 +64,18 @@ class Shares:
         groups = [each for each in link.shares if is_group(each)]
         return teammates.list_people(people, groups, is_for_all=is_for_all)
 
-    async def answer(self, requester: Requester, link: Link, shares: Collection[str]) -> Message:
+    async def answer(
+        self, requester: Requester, link: Link, shares: Collection[str], named: Collection[str]
+    ) -> Message:
         """Return the answer to a request that changes or lists the task's shares.
 
         `shares` are the people and groups with whom the task is shared from now on; `link` has the earlier
-        ones.
+        ones. `named` are the people and groups that the request names. The answer's example names one of
+        them, if the task is shared with them.
         """
         now = link.model_copy(update={"shares": tuple(shares)})
-        whom = next((UserId(each) for each in now.shares if not is_group(each)), None)
+        examples = [each for each in named if each in shares] or shares
+        whom = next((UserId(each) for each in examples if not is_group(each)), None)
         answer = partial(
             teammates.who_may_steer,
             link,

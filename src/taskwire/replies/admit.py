@@ -212,7 +212,12 @@ class ReplyReceiver:
         )
 
     def _is_addressed(self, message: ThreadMessage) -> bool:
-        return replies.is_addressed(message.text, self._bot, _parse_blocks(message))
+        """Return whether a message may be for the bot, even in a thread where only mentions are input.
+
+        A bare `stop` may stop the task there. Its handler decides that by the rights of its author.
+        """
+        is_stop = isinstance(self._parse(message), replies.Stop)
+        return is_stop or replies.is_addressed(message.text, self._bot, _parse_blocks(message))
 
     def _parse(self, message: ThreadMessage | MessageEdited) -> replies.Meaning:
         read = replies.classify(message.text, self._bot, message.person, _parse_blocks(message))

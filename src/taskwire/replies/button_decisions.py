@@ -26,6 +26,7 @@ from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
+from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.quoted_replies import post_quotation, queue_reply
@@ -77,6 +78,7 @@ class ReplyDecisions:
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=no_agent_score(work.requester.at)))
         batch = self._deps.writes.drop_held(Batch(), link.id)
+        await refresh_owners_home(self._deps, link, batch)
         for reply in replies:
             show_receipt(link.id, reply.ts, "none", batch)
             if reply.question:

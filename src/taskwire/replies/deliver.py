@@ -162,7 +162,7 @@ class ReplySender:
             return error
         # The owner's e-mail address in Slack may have changed since the task was created.
         if person == record.owner_slack:
-            return UserError(*missing_rights.not_owner_in_coder(reply_job.link), reason="not_allowed")
+            return await self._people.accounts.refuse_former_owner(person, reply_job.link)
         if not await self._people.can_owner_act(record.owner_slack):
             return UserError(*missing_rights.owner_cannot_act(reply_job.link, "send"), reason="not_allowed")
         return NotAllowed(*missing_rights.not_owner(reply_job.link, "send"), reason="not_allowed")

@@ -26,7 +26,7 @@ from taskwire.messages.missing_rights import RefusedAct
 from taskwire.notices.calls import find_present_quiet_period
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.direct_messages import tell_person
-from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.offered_replies import (
     MOST_ASKED_BY_ONE,
     DecidedReply,
@@ -161,8 +161,7 @@ class ReplyPasser:
         return await self._refresh_home(link, batch)
 
     async def _refresh_home(self, link: Link, batch: Batch) -> Batch:
-        if link.record.owner_slack is not None:
-            await refresh_home_if_kept(self._deps, link.record.owner_slack, batch)
+        await refresh_owners_home(self._deps, link, batch)
         return batch
 
     async def _ask(self, link: Link, work: PassOn, offered: OfferedReply, now_ms: int) -> Outcome:

@@ -17,7 +17,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, replace_que
 from taskwire.messages import answers, refusals, teammates
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import show_receipt
-from taskwire.outbox.home_requests import refresh_home_if_kept
+from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.offered_replies import DecidedReply, find_offered, forget_offered, keep_decided
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import list_undelivered
@@ -87,8 +87,7 @@ class MessageSender:
         decided = DecidedReply(person=requester.person, at=requester.at, was_passed=True)
         keep_decided(self._deps, link.id, job_id, decided, batch)
         forget_offered(self._deps, link, job_id, batch)
-        if link.record.owner_slack is not None:
-            await refresh_home_if_kept(self._deps, link.record.owner_slack, batch)
+        await refresh_owners_home(self._deps, link, batch)
         if offered.asker is None:
             return done(batch)
         name = await self._people.find_name(requester.person)

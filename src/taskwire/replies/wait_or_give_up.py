@@ -28,6 +28,7 @@ from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
+from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.questions import (
     ATTACH,
     HELD_REPLIES,
@@ -131,6 +132,7 @@ class ReplyOutcomes:
         """
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         show_receipt(link.id, reply.ts, "waiting", batch)
+        await refresh_owners_home(self._deps, link, batch)
         held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
         asked = await find_open(self._deps, link, HELD_REPLIES)
         known = _PAUSE_WORDS.fullmatch(asked.message.text) if asked is not None else None

@@ -161,12 +161,28 @@ class Links:
         return [link for link in found if link.end_reason is None and link.record.owner_slack == owner]
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
-        """Read many links. Links that do not exist or that only a newer version can read are left out."""
+        """Read many links, with the number of their held replies.
+
+        Links that do not exist or that only a newer version can read are left out.
+        """
         read = self._of_each(link_ids, "HGETALL")
         found = {
             link: _read_link_if_possible(link, fields) async for link, fields in read if "record" in fields
         }
-        return {link: each for link, each in found.items() if each is not None}
+        links = {link: each for link, each in found.items() if each is not None}
+        for link, count in (await self._count_held(links)).items():
+            links[link] = links[link].model_copy(update={"held_count": count})
+        return links
+
+    async def _count_held(self, links: Mapping[LinkId, Link]) -> dict[LinkId, int]:
+        """Return how many replies wait for a person's decision, for each link where some may wait."""
+        holding = [link for link, each in links.items() if each.hold is not None or each.waits_for_resume]
+        if not holding:
+            return {}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for link in holding:
+                pipe.hlen(self._keys.named("held", link))
+            return dict(zip(holding, cast("list[int]", await pipe.execute()), strict=True))
 
     async def list_shares(self) -> dict[LinkId, tuple[str, ...]]:
         """Map each open link whose task is shared to the people and groups with whom the task is shared."""

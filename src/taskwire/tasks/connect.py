@@ -42,6 +42,7 @@ from taskwire.outbox.owner_absence import draw_cards_of, show_absence
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.models import Profile
 from taskwire.state.accounts import ConnectedAccount, open_pasted, seal_pasted
 from taskwire.tasks.card_questions import CHECK_TIMEOUT_SECONDS
 from taskwire.tasks.renew_account import end_tokens, refresh_tokens, renew_in_time
@@ -100,13 +101,14 @@ class AccountConnector:
 
     async def _connect(self, work: ConnectAccount, context: JobContext) -> Outcome:
         person = work.requester.person
-        await self._people.get_profile(person)
+        profile = await self._people.get_profile(person)
         if not self._people.accounts.can_connect:
             return done(None, (work.requester, accounts.found_by_email()))
         former, pasted_token = await self._deps.accounts.find(person), open_pasted(work.sealed_token, person)
         if former is not None and former.job == context.job.id:
             # An earlier try has stored the account.
-            return await self._finish(work, former, pasted_token)
+            stored = await self._deps.service_coder.for_person(former.token, person).get_own_user()
+            return await self._finish(work, former, pasted_token, has_other_address(profile, stored))
         pasted = self._deps.service_coder.for_person(pasted_token, person)
         try:
             user = await pasted.get_own_user()
@@ -127,7 +129,7 @@ class AccountConnector:
             expires_at_ms=to_ms(ends) if ends else 0,
         )
         await self.store(context, connected, former)
-        return await self._finish(work, connected, pasted_token)
+        return await self._finish(work, connected, pasted_token, has_other_address(profile, user))
 
     async def store(
         self, context: JobContext, connected: ConnectedAccount, former: ConnectedAccount | None
@@ -186,21 +188,30 @@ class AccountConnector:
             await delete_quietly(client, own.key_id)
         return ""
 
-    async def _finish(self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str) -> Outcome:
+    async def _finish(
+        self, work: ConnectAccount, connected: ConnectedAccount, pasted_token: str, is_other_address: bool
+    ) -> Outcome:
         """Delete the pasted token, run the requests that waited for the account, and tell the person."""
         is_kept = connected.token == pasted_token
         if not is_kept:
             pasted = self._deps.service_coder.for_person(pasted_token, connected.person)
             await delete_quietly(pasted, pasted.key_id)
-        return await self.finish(work.requester, connected, is_kept=is_kept)
+        return await self.finish(
+            work.requester, connected, is_kept=is_kept, is_other_address=is_other_address
+        )
 
     async def finish(
-        self, requester: Requester, connected: ConnectedAccount, *, is_kept: bool = False
+        self,
+        requester: Requester,
+        connected: ConnectedAccount,
+        *,
+        is_kept: bool = False,
+        is_other_address: bool = False,
     ) -> Outcome:
         """Run the requests that waited for a stored account, and tell the person.
 
         `is_kept` is true if the bot keeps the token that the person pasted, because Coder refused to make
-        another one.
+        another one. `is_other_address` is true if the person is warned about the account's e-mail address.
         """
         person = connected.person
         batch = renew_in_time(Batch(), connected, self._deps.slack.now())
@@ -212,7 +223,10 @@ class AccountConnector:
             for queue in (to_coder(link.id), to_thread(link.id), live(link.id)):
                 batch.hasten(queue, "", LONGEST_WAIT_MS)
         ends = connected.find_near_end(self._deps.slack.now())
-        return done(batch, (requester, accounts.connected(connected.username, ends, is_kept=is_kept)))
+        said = accounts.connected(
+            connected.username, ends, is_kept=is_kept, is_other_address=is_other_address
+        )
+        return done(batch, (requester, said))
 
     async def renew(self, context: JobContext) -> Outcome:
         """Replace a token that expires soon. If Coder refuses, ask the person to connect again."""
@@ -304,6 +318,17 @@ class AccountConnector:
             is_suspended=bool(is_suspended),
         )
         return done(batch, (work.requester, said))
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Return whether two e-mail addresses are equal. Upper and lower case of A to Z count as equal."""
+    return bool(one) and one.isascii() and other.isascii() and one.lower() == other.lower()
+
+
+def has_other_address(profile: Profile, user: User) -> bool:
+    """Return whether the account's e-mail address is certainly not the one that Slack has confirmed."""
+    known = profile.email if profile.is_email_confirmed else ""
+    return bool(known and user.email) and not is_same_address(known or "", user.email)
 
 
 def delete_later(deps: Dependencies, batch: Batch, former: ConnectedAccount, job_id: str) -> None:

@@ -31,7 +31,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.accounts import ConnectedAccount
 from taskwire.state.authorizations import LIFETIME_MS, Grant, StartedAuthorization, UnconfirmedAccount
-from taskwire.tasks.connect import AccountConnector, make_deletion
+from taskwire.tasks.connect import AccountConnector, is_same_address, make_deletion
 from taskwire.tasks.renew_account import with_tokens
 from taskwire.telemetry import logger
 
@@ -190,11 +190,6 @@ async def make_offer_to_connect(deps: Dependencies, people: People, requester: R
     started = StartedAuthorization(requester=requester, verifier=verifier)
     await deps.authorizations.start(state, started)
     return accounts.offer_page(deps.oauth.make_page_url(state, verifier), username)
-
-
-def is_same_address(one: str, other: str) -> bool:
-    """Return whether two e-mail addresses are equal. Upper and lower case of A to Z count as equal."""
-    return bool(one) and one.isascii() and other.isascii() and one.lower() == other.lower()
 
 
 def _make_deletion_job(found: ConnectedAccount) -> Job:

@@ -169,6 +169,8 @@ class Link(BaseModel):
     shares: tuple[str, ...] = ()
     # Whether only replies that mention the bot are input.
     is_mention_only: bool = False
+    # How many replies a pause holds until a person decides about them. Only lists of links read this.
+    held_count: int = 0
     # Whether replies wait until somebody resumes the task, because the settings of the channel say so.
     waits_for_resume: bool = False
     # Whether the card was deleted and posted again.

@@ -484,7 +484,7 @@ def _describe_thread_verb(verb: ThreadVerb) -> str:
     """Say where the verb works: here with a task's name, if it is a command too, and in the thread."""
     command = find_verb(verb.name)
     here = f"`/task {command.usage}` here, or " if command is not None else ""
-    pressed = f", or press *{verb.button}* on its card" if verb.button else ""
+    pressed = f", or choose *{verb.button}* in its card's menu *More…*" if verb.button else ""
     return f"{here}`!{verb.name}` in the task's thread{pressed}"
 
 

@@ -71,7 +71,7 @@ class CommandOption:
 class ThreadVerb:
     """A verb in a task's thread, written `!name` or after a mention of the bot.
 
-    `button` is the label of the card's button with the same effect.
+    `button` is the label of the entry of the card's menu that has the same effect.
     """
 
     name: str
