@@ -182,7 +182,7 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
         # The bot publishes the Home tab only once, so that it is not redrawn while a test clicks on it.
-        if event["tab"] == "messages":
+        if event["tab"] == "home" and "view" not in event:
             await client.views_publish(user_id=event["user"], view=_home())
 
 

@@ -7,10 +7,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Route, ViewportSize, expect
 from slack_sdk.web.async_client import AsyncWebClient
 
+from taskwire.domain.lifecycle.phases import Phase
+from taskwire.messages import cards
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import Attachment
-from tests.sandbox.page_bot import button, words
 from tests.sandbox.page_worlds import World, opened
+from tests.unit.message_examples import CODER, FORGES, NOON_MS, OPENED, link
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,24 +82,41 @@ async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: Worl
     await expect(world.box).to_have_value("/task create fix the login redirect")
 
 
-async def test_a_card_has_seven_lines_on_a_telephone(world: World) -> None:
-    """On a telephone, a card with a title of usual length has seven lines, in a font as large as Slack's."""
-    await world.page.set_viewport_size({"width": 360, "height": 800})
-    shop = world.slack.workspace.channel("shop").id
-    title = {"type": "link", "text": "Split the customer name into two columns", "url": "https://coder.test"}
-    said = {"type": "text", "text": "Needs you · Needs a decision about the old column · took 12 s"}
-    lines = [{"type": "rich_text_section", "elements": [each]} for each in (title, said)]
-    facts = {"type": "context", "elements": [words("Alice Adams   Tasks on Docker")]}
-    pressed = {"type": "actions", "elements": [button("task.edit", "Answer"), button("task.stop", "Stop")]}
-    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
-    await client.chat_postMessage(
-        channel=shop, text="card", blocks=[{"type": "rich_text", "elements": lines}, facts, pressed]
-    )
+LONG_CARD = {
+    "title": "Split the customer name into two columns and check every report that reads them",
+    "prompt": "do it this week, please",
+    "template": "Tasks on Kubernetes",
+    "name": "split-the-customer-name-4e345c",
+}
+LONG_REPORT = OPENED.model_copy(
+    update={
+        "message": "Split the name into two columns; the old column stays until both reports read the new"
+    }
+)
 
-    card = world.message("Split the customer name")
-    await expect(card).to_have_css("font-size", "15px")
-    await expect(card.locator(".line").first).to_have_css("line-height", "22px")
-    assert await height(card.locator(".message-body")) < 8 * 22
+
+@pytest.mark.parametrize("phase", [Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSED])
+@pytest.mark.parametrize("is_mention_only", [False, True])
+async def test_a_card_has_seven_lines_on_a_telephone(
+    world: World, phase: Phase, is_mention_only: bool
+) -> None:
+    """On a telephone, a card has seven lines at most, in a font as large as Slack's, also with long texts."""
+    await world.page.set_viewport_size(TELEPHONE)
+    shown = link(phase, LONG_REPORT)
+    record = shown.record.model_copy(update=LONG_CARD)
+    state = shown.state.model_copy(update={"since_ms": NOON_MS + 14_000, "started_ms": NOON_MS})
+    update = {"record": record, "state": state, "is_mention_only": is_mention_only}
+    card = cards.card(shown.model_copy(update=update), coder_url=CODER, forges=FORGES)
+    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
+    shop = world.slack.workspace.channel("shop").id
+    await client.chat_postMessage(channel=shop, text="card", blocks=[*card.blocks])
+
+    drawn = world.message("Split the customer name")
+    await expect(drawn).to_have_css("font-size", "15px")
+    await expect(drawn.locator(".line").first).to_have_css("line-height", "22px")
+    parts = await drawn.locator(".content .block:not(.actions)").all()
+    assert sum([round(await height(part) / 22) for part in parts]) <= 6
+    assert await height(drawn.locator(".actions").last) < 2 * 36
 
 
 async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:

@@ -132,6 +132,22 @@ async def test_messages_elsewhere_are_counted(world: World) -> None:
     await expect(world.page.get_by_role("button", name="shop", exact=True)).to_be_visible()
 
 
+async def test_each_person_keeps_their_own_counts(world: World) -> None:
+    """A visitor becomes another person and then the first one again. Each of them sees the number of the
+    messages that they have not read."""
+    await world.page.get_by_role("button", name="random").click()
+    for text in ("hello all", "still there?"):
+        await world.slack.post("bob", "shop", text)
+    await world.slack.post("alice", "shop", "yes")
+    await expect(world.page.get_by_role("button", name="shop, 2 new")).to_be_visible()
+
+    await world.page.get_by_role("button", name="Be Bob Brown").click()
+    await expect(world.page.get_by_role("button", name="shop, 1 new")).to_be_visible()
+    await world.page.get_by_role("button", name="Be Alice Adams").click()
+
+    await expect(world.page.get_by_role("button", name="shop, 2 new")).to_be_visible()
+
+
 async def test_a_visitor_joins_a_channel(world: World) -> None:
     """A visitor can read a public channel before joining it. After joining, the visitor can write there."""
     await world.page.get_by_role("button", name="random").click()
@@ -155,17 +171,17 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 
 
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
-    """The Home tab shows what the bot publishes. If a person presses a button there or writes a direct
-    message, the bot gets the press or the message."""
+    """A click on the app opens the Home tab, which shows what the bot publishes. If a person presses a button
+    there or writes a direct message, the bot gets the press or the message."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
     await expect(world.page.locator("#conversation-name")).to_have_text("Taskwire")
-    await world.type("fix the footer")
-    await world.hears("fix the footer")
-    await world.page.get_by_role("button", name="Home", exact=True).click()
-
     await expect(world.page.locator("#home")).to_contain_text("Nothing.")
     await world.page.get_by_role("button", name="Refresh").click()
     await world.hears("click home.refresh")
+    await world.page.get_by_role("button", name="Messages", exact=True).click()
+
+    await world.type("fix the footer")
+    await world.hears("fix the footer")
 
 
 async def test_everything_goes_by_keyboard_alone(world: World) -> None:
@@ -211,10 +227,11 @@ async def test_everything_goes_by_keyboard_alone(world: World) -> None:
 
 async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: World) -> None:
     """If the app writes its first direct message, a conversation appears, with the number of its new
-    messages."""
+    messages. The number stays until the tab with the messages is opened."""
     await world.type("/task write to me")
 
-    await world.page.get_by_role("button", name=", 1 new").click()
+    await world.page.get_by_role("button", name="Taskwire, 1 new").click()
+    await world.page.get_by_role("button", name="Messages, 1 new").click()
 
     await expect(world.message("Hello, it is me.")).to_be_visible()
 

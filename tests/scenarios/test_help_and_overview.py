@@ -124,7 +124,7 @@ async def test_task_alone_shows_what_was_last_known(world: World) -> None:
         await world.bob.types("/task")
 
     assert timeless(answer) == (
-        ":warning: Coder has not answered since <{date_short_pretty} at {time}>, so this may be old. "
+        ":warning: Coder has not answered since <{date_short_pretty} at {time}>. This may be old. "
         f"Nothing needs you right now.\nRunning:\n•  Working: Fix it. On it <{link}>\n"
         "[New task] [All tasks] [Help]"
     )

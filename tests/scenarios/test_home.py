@@ -205,8 +205,7 @@ async def test_while_coder_is_away_home_says_since_when(world: World) -> None:
 
     shown = f"{QUIET}\n*Running*\n:gear: {TITLE} · Working · …\nReading the code · {PLACE}"
     assert timeless(away) == (
-        ":warning: Coder has not answered since <{date_short_pretty} at {time}>, so this may be "
-        "old.\n" + shown
+        ":warning: Coder has not answered since <{date_short_pretty} at {time}>. This may be old.\n" + shown
     )
     assert back == shown
 

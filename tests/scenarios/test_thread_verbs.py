@@ -312,8 +312,8 @@ async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -
 
 
 LAST_KNOWN = (
-    "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>, so "
-    "this may be old. Replies wait. Owner: Alice. Template: Tasks on Docker."
+    "Working: Fix the login. :warning: Coder has not answered since <{date_short_pretty} at {time}>. "
+    "This may be old. Replies wait. Owner: Alice. Template: Tasks on Docker."
 )
 AWAY = "Coder is not answering. Try again in a minute."
 

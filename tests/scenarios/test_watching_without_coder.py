@@ -8,7 +8,7 @@ from taskwire_sandbox.coder.wire import Response
 from .running_tasks import TITLE, a_task, card, next_list_shows, timeless
 from .world import World
 
-AWAY = "Coder has not answered since <{date_short_pretty} at {time}>, so this may be old."
+AWAY = "Coder has not answered since <{date_short_pretty} at {time}>. This may be old."
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
     assert refused_card.startswith(
         f"Working: {TITLE}. Reading the code. :warning: Coder has refused my token since "
-        "<{date_short_pretty} at {time}>, so this may be old. Replies wait."
+        "<{date_short_pretty} at {time}>. This may be old. Replies wait."
     )
     assert told == [
         ":warning: Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. Make "

@@ -20,7 +20,7 @@ from taskwire.home.person_tasks import find_threads, read_tasks
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import home
 from taskwire.messages.accounts import ShownAccount
-from taskwire.messages.cards import outage_note
+from taskwire.messages.outages import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.home_requests import forget_home, keep_home, refresh_home

@@ -8,7 +8,7 @@ posted once are in `notices`.
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.lifecycle.link_state import LinkState
@@ -31,14 +31,20 @@ from taskwire.messages.blocks import (
     plain_text,
     text_piece,
 )
+from taskwire.messages.outages import CoderFailure, outage_note
 from taskwire.messages.phone import (
-    LETTERS_PER_LINE,
+    LETTERS_PER_BOLD_LINE,
+    LETTERS_PER_QUOTED_LINE,
     OWNER_LENGTH,
     Facts,
+    Lines,
+    as_shown,
     count_lines,
     fit,
+    fit_between,
     fit_facts,
-    strip_dates,
+    fit_lines,
+    share_lines,
 )
 from taskwire.messages.reply_words import fit_reply_words
 
@@ -46,14 +52,6 @@ from taskwire.messages.reply_words import fit_reply_words
 MOST_LINES = 7
 # The longest URL in a card's text, in characters: a phone shows this text.
 SHOWN_URL_LENGTH = 300
-
-# Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks feature.
-CoderFailure = Literal["away", "refused", "no_tasks"]
-_CODER_FAILURES: dict[CoderFailure, str] = {
-    "away": "has not answered",
-    "refused": "has refused my token",
-    "no_tasks": "has had no Tasks feature",
-}
 
 _CREATING_LABEL = PhaseLabel("hourglass_flowing_sand", "Creating…")
 _ENDING_LABELS = {
@@ -231,52 +229,55 @@ def get_phase_label(link: Link) -> PhaseLabel:
 def _state_blocks(link: Link, outside: _CardContext) -> list[Block]:
     """Make the lines that show the state.
 
-    On a phone, a card has MOST_LINES lines. They are used in this order: one line for the phase and one for
-    the controls; as many lines as the note needs; one or two lines for the title and for the facts; then the
-    rest of the report; then the prompt.
+    On a phone, a card has MOST_LINES lines. One line is for the controls, and the note has as many lines as
+    it needs. Title, phase and facts are cut only if there are too few lines for them. The prompt gets the
+    lines that are left, at most two.
     """
-    note = next(iter(_notes(link, outside)), "")
-    left = MOST_LINES - 2 - count_lines(strip_dates(note))
-    title = fit(get_name(link), (1 if left < 3 else 2) * LETTERS_PER_LINE - 2)
-    left -= count_lines(title)
-    facts, fact_lines = _make_facts(link, outside, max(1, min(left, 2)))
-    left -= fact_lines
-    phase, phase_lines = _phase_line(link, max(1, min(left + 1, 3)))
+    note, name = next(iter(_notes(link, outside)), ""), get_name(link)
+    room = MOST_LINES - 1 - count_lines(as_shown(note))
+    facts, preset = _list_facts(link, outside), link.record.preset or ""
+    name_lines = count_lines(name, LETTERS_PER_BOLD_LINE)
+    wanted = Lines(name_lines, _phase_line(link, room)[1], facts.with_preset(preset).line_count)
+    least = Lines(1, _phase_line(link, room, has_age=False)[1], facts.least_line_count)
+    given = share_lines(wanted, least, room)
+    title, facts = fit_lines(name, given.title, LETTERS_PER_BOLD_LINE), fit_facts(facts, preset, given.facts)
+    phase, phase_lines = _phase_line(link, given.phase)
     layout = [
         line("title", [blocks.title_piece(title, get_page_url(link, outside.coder_url))]),
         line("phase", phase),
-        blocks.context("facts", facts),
+        blocks.context("facts", _draw_facts(facts, get_reported_url(link))),
     ]
     if note:
         layout.append(blocks.section("notes", note))
-    left -= phase_lines - 1
-    prompt = "" if says_same(get_name(link), link.record.prompt) else link.record.prompt
-    prompt = fit(prompt, min(left, 2) * LETTERS_PER_LINE - 6) if left > 0 else ""
+    left = room - count_lines(title, LETTERS_PER_BOLD_LINE) - phase_lines - facts.line_count
+    prompt = "" if says_same(name, link.record.prompt) else link.record.prompt
+    prompt = fit_lines(prompt, min(left, 2), LETTERS_PER_QUOTED_LINE) if left > 0 else ""
     return [*layout, blocks.quote_block("prompt", prompt, len(prompt))] if prompt else layout
 
 
-def _phase_line(link: Link, most_lines: int) -> tuple[list[Block], int]:
+def _phase_line(link: Link, most_lines: int, *, has_age: bool = True) -> tuple[list[Block], int]:
     """Return the line with the phase, the report and the time, and the number of its lines on a phone.
 
-    If all three do not fit on one line, and there is only one line for them, the time is left out. The report
-    is in quotation marks, because the agent's words, such as *Finished*, may look like another phase.
+    If all three do not fit, the time is left out. If the report does not fit then, it is cut. The report is
+    in quotation marks, because the agent's words, such as *Finished*, may look like another phase.
     """
-    face, age, detail = get_phase_label(link), _age(link), get_detail(link)
-    is_report = bool(detail) and detail == get_report(link)
-    # An emoji is as wide as two letters. Each part has ` · ` before it.
-    width = most_lines * LETTERS_PER_LINE - len(face.label) - 9 - 2 * is_report
-    if age is not None and (width > 20 + len(age.shown) + 3 or most_lines > 1 or not detail):
-        width -= len(age.shown) + 3
-    else:
-        age = None
-    detail = fit(get_detail(link, max(20, width)), max(20, width))
-    detail = f"“{detail}”" if is_report else detail
+    face, detail, age = get_phase_label(link), get_detail(link), _age(link) if has_age else None
+    opens, closes = (" · “", "”") if detail == get_report(link) else (" · ", "")
+    # An emoji is as wide as two letters.
+    phase, after = f"xx {face.label}", f" · {age.shown}" if age else ""
+    whole = phase + opens + detail + closes if detail else phase
+    if count_lines(whole + after) > most_lines and (most_lines == 1 or count_lines(whole) <= most_lines):
+        age, after = None, ""
+    if detail:
+        shown = fit_between(
+            phase + opens, lambda width: fit(get_detail(link, width), width), closes + after, most_lines
+        )
+        detail = opens + shown + closes if shown else ""
     pieces = [blocks.emoji_piece(face.emoji), text_piece(" "), text_piece(face.label, is_bold=True)]
-    pieces += [text_piece(f" · {detail}")] if detail else []
+    pieces += [text_piece(detail)] if detail else []
     if age:
         pieces += [text_piece(f" · {age.words}"), *([blocks.age_piece(age.since)] if age.since else [])]
-    parts = [f"xx {face.label}", detail, age.shown if age else ""]
-    return pieces, count_lines(" · ".join(part for part in parts if part))
+    return pieces, count_lines(phase + detail + after)
 
 
 def get_detail(link: Link, width: int = blocks.REPORT_LENGTH) -> str:
@@ -309,7 +310,7 @@ class _Age(NamedTuple):
 
 
 def _age(link: Link) -> _Age | None:
-    """Return how long the agent has worked, or how long it took."""
+    """Return how long the agent has worked, how long it took, or since when it has waited."""
     state, record = link.state, link.record
     if find_ending(link) is not None:
         return None
@@ -319,11 +320,13 @@ def _age(link: Link) -> _Age | None:
         return _Age("requested ", began or moment_of(record.made_at))
     if state.phase is Phase.WORKING:
         return _Age("started ", began) if began else None
-    if state.phase in (Phase.PAUSED, Phase.BROKEN):
+    if state.phase in (Phase.NEEDS_YOU, Phase.PAUSED, Phase.BROKEN):
         return _Age("", from_ms(state.since_ms)) if state.since_ms else None
-    if state.phase in (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED) and link.turn_began_ms:
+    if state.phase in (Phase.DONE, Phase.FAILED) and link.turn_began_ms:
         took_ms = (state.idle_since_ms or state.since_ms) - link.turn_began_ms
-        return _Age(f"took {blocks.format_duration(took_ms)}") if took_ms >= 1_000 else None
+        # No line breaks between a number and its unit.
+        took = blocks.format_duration(took_ms).replace(" ", "\u00a0")
+        return _Age(f"took {took}") if took_ms >= 1_000 else None
     return None
 
 
@@ -339,15 +342,15 @@ def get_report(link: Link) -> str:
     return one_line(report.message, blocks.REPORT_LENGTH) if is_shown and report is not None else ""
 
 
-def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[list[Block], int]:
-    """Return the small text, and its number of lines: owner, template, reported link, and the task's name.
+def _list_facts(link: Link, outside: _CardContext) -> Facts:
+    """Return the small text: owner, template, reported link, and the task's name.
 
     People use the name in commands. So the name is left out if no command can name the task.
     """
     record, seen = link.record, link.observation
     url = get_reported_url(link)
     is_open = record.task_id is not None and find_ending(link) is None
-    given = Facts(
+    return Facts(
         owner=get_owner_name(link),
         template=record.template or (seen.template if seen else ""),
         link=blocks.link_name(url, outside.coder_url, outside.forges) if url else "",
@@ -355,12 +358,14 @@ def _make_facts(link: Link, outside: _CardContext, most_lines: int) -> tuple[lis
         mark="muted" if link.is_muted and find_ending(link) is None else "",
         steerers="all here can steer" if outside.is_open and is_open else "",
     )
-    shown = fit_facts(given, record.preset or "", most_lines)
+
+
+def _draw_facts(shown: Facts, url: str) -> list[Block]:
     facts = [plain_text(text, 100) for text in (shown.owner, shown.template) if text.strip()]
     facts += [mrkdwn(f"<{escape_mrkdwn(url)}|{escape_mrkdwn(shown.link)}>")] if shown.link else []
     facts += [mrkdwn(f"`{escape_mrkdwn(shown.name)}`")] if shown.name else []
     facts += [mrkdwn(mark) for mark in (shown.steerers, shown.mark) if mark]
-    return facts or [mrkdwn("Task")], shown.line_count
+    return facts or [mrkdwn("Task")]
 
 
 def get_reported_url(link: Link) -> str:
@@ -401,12 +406,6 @@ def _notes(link: Link, outside: _CardContext) -> list[str]:
 # The note of a task that was resumed outside Slack, while nobody has decided about the replies from before
 # the pause.
 _HELD_NOTE = "If replies wait from before the stop, the next reply sends them too."
-
-
-def outage_note(since_ms: int, silence: CoderFailure) -> str:
-    """Say since when Coder has not answered, and that the shown state may be old."""
-    moment = format_moment(from_ms(since_ms))
-    return f":warning: Coder {_CODER_FAILURES[silence]} since {moment}, so this may be old."
 
 
 def _unwatched_note(link: Link, since_ms: int) -> str:

@@ -23,7 +23,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, Refused, UserError
 from taskwire.messages import troubles
-from taskwire.messages.cards import CoderFailure
+from taskwire.messages.outages import CoderFailure
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.service_token import ServiceTokenRenewal

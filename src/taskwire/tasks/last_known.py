@@ -22,7 +22,7 @@ from taskwire.domain.parsing.task_names import TaskName, take_title
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.domain.text.mrkdwn import fold_words
-from taskwire.messages import cards, shapes, task_lists
+from taskwire.messages import cards, outages, shapes, task_lists
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
 from taskwire.outbox.offered_replies import list_asked
@@ -183,7 +183,7 @@ class LastKnown:
     async def _add_age(self, requester: Requester, message: Message) -> Message:
         """Add to the top of the message since when Coder has not answered."""
         outage = await self._find_outage(requester)
-        return shapes.with_note(message, cards.outage_note(outage.since_ms, outage.why))
+        return shapes.with_note(message, outages.outage_note(outage.since_ms, outage.why))
 
     async def _read_links(self) -> list[Link]:
         found = await self._deps.links.list_links((await self._deps.links.list_open()).values())

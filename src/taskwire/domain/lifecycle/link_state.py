@@ -55,6 +55,8 @@ class LinkState(FrozenModel):
     previous_report: Report | None = None
     # The time of the agent's latest report before it got its latest input.
     input_after: datetime | None = None
+    # When the agent got its latest input; 0 if it got none, or if an older version recorded that.
+    delivered_ms: int = 0
     idle_since_ms: int | None = None
     error_since_ms: int | None = None
     unreachable_since_ms: int | None = None

@@ -201,10 +201,11 @@ class Link(BaseModel):
     def turn_began_ms(self) -> int:
         """When the present turn began, in Unix milliseconds; 0 if unknown.
 
-        A turn begins when the workspace starts, and when the agent gets an input.
+        A turn begins when the workspace starts, and when the agent gets an input. An input may wait before
+        that, for example for the owner who passes it on.
         """
         told_ms = microseconds(self.last_input_ts) // 1000 if self.last_input_ts is not None else 0
-        return max(self.state.started_ms, told_ms)
+        return max(self.state.started_ms, self.state.delivered_ms or told_ms)
 
     @property
     def is_agent_unreachable(self) -> bool:

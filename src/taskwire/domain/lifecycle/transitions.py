@@ -95,6 +95,7 @@ def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkSta
         update={
             "final_report": state.final_report if keeps_finish else None,
             "input_after": since,
+            "delivered_ms": now_ms,
             "previous_report": earlier,
             "idle_since_ms": now_ms if is_idle else None,
             # An agent that never reports has SILENT_START_MS from now until it counts as idle.

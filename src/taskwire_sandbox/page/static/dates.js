@@ -29,7 +29,7 @@ export function dayOf(ts) {
 }
 
 /** Return how long ago something was, or how soon it will be. */
-export function relativeTime(seconds) {
+function relativeTime(seconds) {
   const distance = Math.abs(seconds);
   if (distance < 45) return seconds < 0 ? "in a few seconds" : "a few seconds ago";
   const [count, unit] =

@@ -8,8 +8,11 @@ import { el, fill, note } from "./dom.js";
 export function showTabs(node, world) {
   const isApp = world.currentPlace()?.id === world.direct(world.bot)?.id && Boolean(world.currentPlace());
   const tab = (name, words) => {
-    const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name) };
-    return el("button", { ...given, onClick: () => world.openApp(name) }, words);
+    const unread = name === "messages" ? world.unread.get(world.channel) : 0;
+    const label = unread ? `${words}, ${unread} new` : undefined;
+    const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name), "aria-label": label };
+    const badge = unread ? el("span", { class: "count" }, String(unread)) : null;
+    return el("button", { ...given, onClick: () => world.openApp(name) }, words, badge);
   };
   fill(node, isApp && world.hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);
 }

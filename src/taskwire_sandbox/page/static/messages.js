@@ -1,7 +1,7 @@
 // Messages: a row with author, text, files, reactions and thread, and the tools to act on it.
 
 import { act } from "./control.js";
-import { relativeTime, dayOf, momentOf, timeOf } from "./dates.js";
+import { dateNode, dayOf, momentOf, timeOf } from "./dates.js";
 import { el, note, reconcile, toast } from "./dom.js";
 import { blocks } from "./blocks.js";
 import { emojiNode, PICKED } from "./emoji.js";
@@ -175,7 +175,7 @@ function threadButton(message, { world, isUnread }) {
   if (!message.reply_count) return null;
   const words = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
   const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(id, world, "tiny"));
-  const last = el("span", { class: "note" }, `last ${relativeTime(Date.now() / 1000 - message.latest_reply)}`);
+  const last = el("span", { class: "note" }, "last ", dateNode(message.latest_reply, "{ago}", ""));
   const onClick = () => world.open(world.channel, message.ts);
   const fresh = isUnread && el("span", { class: "fresh" }, "new");
   const given = { type: "button", class: "thread-button", "data-focus": "thread", onClick };

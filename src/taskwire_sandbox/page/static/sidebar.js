@@ -85,7 +85,8 @@ function entry(place, world) {
 function appEntry(world) {
   const direct = world.direct(world.bot);
   const isHere = Boolean(direct) && direct.id === world.channel;
-  const onClick = () => world.openApp("messages").catch((refused) => toast(refused.message, "bad"));
+  const tab = world.hasHome ? "home" : "messages";
+  const onClick = () => world.openApp(tab).catch((refused) => toast(refused.message, "bad"));
   const face = avatar(world.bot, world, "tiny");
   return line(world, { id: direct?.id ?? "app", sign: face, name: world.person(world.bot), isHere, onClick });
 }

@@ -3,7 +3,7 @@
 import { coder } from "./control.js";
 
 const LETTER_MS = 16;
-// How often a button is looked for.
+// How often a button or another condition is looked for.
 const LOOK_MS = 250;
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 // The same agent takes each of them. A prompt that was used a moment ago would be asked about.
@@ -68,10 +68,17 @@ export class Hand {
 
   /** Press the newest button of the thread whose label matches, as soon as the button is there. */
   async press(label) {
-    for (const end = Date.now() + this.patienceMs; Date.now() < end; ) {
+    const find = () => {
       const buttons = [...this.thread.list.querySelectorAll(".actions button")];
-      const found = buttons.filter((each) => label.test(each.textContent)).at(-1);
-      if (found) return found.click();
+      return buttons.filter((each) => label.test(each.textContent)).at(-1);
+    };
+    await this.wait(find);
+    find()?.click();
+  }
+
+  /** Wait until a condition holds, or until the visitor has waited long enough. */
+  async wait(condition) {
+    for (const end = Date.now() + this.patienceMs; Date.now() < end && !condition(); ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }

@@ -111,10 +111,15 @@ export const STEPS = [
   {
     title: "Stop means stop",
     words: [
+      "Alice asks for more, and thinks again while the agent works. ",
       term("Lanes"),
       ": the word “stop” goes ahead of everything that waits in the task’s queue, and pauses the workspace.",
     ],
-    act: (hand) => hand.reply("stop"),
+    act: async (hand) => {
+      await hand.reply("please check every report that reads the names");
+      await hand.wait(() => hand.shows("Checking report"));
+      await hand.reply("stop");
+    },
     until: (hand) => hand.shows("Paused"),
     spot: (hand) => hand.cardNode(),
     seconds: 5,
@@ -148,13 +153,14 @@ export const STEPS = [
   {
     title: "Alice’s own account",
     words: [
-      "So far one account of Coder acted for everybody. Here Alice can connect her own: she pastes a token from Coder’s " +
-        "page into a dialog. ",
+      "One account of Coder acts for everybody who has connected none. Here Alice can connect her own: she pastes a " +
+        "token from Coder’s page into a dialog. ",
       term("Secrets"),
       ": the token is encrypted before it is stored, replaced by one with fewer rights, and shown nowhere.",
     ],
     act: (hand) => hand.command("/task connect"),
-    until: (hand) => hand.offers("Paste the token"),
+    // The second label is for an Alice who has connected her account before.
+    until: (hand) => hand.offers("Paste the token") || hand.offers("Paste another token"),
     spot: (hand) => hand.newestInChannel(),
     seconds: 6,
   },

@@ -32,8 +32,7 @@ export class World extends EventTarget {
     this.dismissed = new Set();
     this.views = [];
     this.homeView = null;
-    this.unread = new Map();
-    this.unreadThreads = new Set();
+    this.marks = new Map();
     this.isConnected = false;
     this.pending = new Map();
     this.reads = new Map();
@@ -49,6 +48,20 @@ export class World extends EventTarget {
       onOpen: () => this.setConnected(true),
       onLost: () => this.setConnected(false),
     });
+  }
+
+  /** Return what a person has not read: the number of messages by conversation, and the threads. */
+  unreadOf(id) {
+    if (!this.marks.has(id)) this.marks.set(id, { places: new Map(), threads: new Set() });
+    return this.marks.get(id);
+  }
+
+  get unread() {
+    return this.unreadOf(this.me).places;
+  }
+
+  get unreadThreads() {
+    return this.unreadOf(this.me).threads;
   }
 
   emit(topic, detail) {
@@ -138,7 +151,7 @@ export class World extends EventTarget {
     if (change.kind === "message") this.onMessage(change);
     if (change.kind.startsWith("view") && change.user === this.me) this.schedule("readViews");
     const isEphemeral = change.kind.startsWith("ephemeral") && change.user === this.me;
-    if (isEphemeral && change.kind === "ephemeral") this.onEphemeral(change);
+    if (change.kind === "ephemeral") this.onEphemeral(change);
     if (isEphemeral || (MESSAGE_KINDS.has(change.kind) && change.channel === this.channel)) {
       this.schedule("readMessages");
       this.schedule("readThread");
@@ -148,19 +161,27 @@ export class World extends EventTarget {
   async onMessage({ channel, message }) {
     // The first message of a direct conversation opens it too.
     if (!this.places.has(channel)) await this.readPeople().catch(() => {});
-    if (message.user === this.me || !this.places.get(channel)?.members.includes(this.me)) return;
-    const isHere = channel === this.channel;
+    const readers = (this.places.get(channel)?.members ?? []).filter((id) => id !== message.user);
     const thread = message.thread_ts ?? message.ts;
-    if (thread !== message.ts) {
-      if (!isHere || thread !== this.threadTs) this.unreadThreads.add(`${channel}/${thread}`);
+    for (const id of readers) {
+      const isHere = id === this.me && channel === this.channel;
+      const isOpen = isHere && thread === this.threadTs;
+      if (thread !== message.ts && !isOpen) this.unreadOf(id).threads.add(`${channel}/${thread}`);
+      if (!isHere || this.tab !== "messages") this.countUnread(id, channel);
     }
-    if (!isHere || this.tab !== "messages") this.unread.set(channel, (this.unread.get(channel) ?? 0) + 1);
+    if (!readers.includes(this.me)) return;
     this.emit("new-message", { channel, message });
     this.emit("people");
   }
 
-  onEphemeral({ channel, message, ts, thread_ts: threadTs }) {
-    if (channel !== this.channel) this.unread.set(channel, (this.unread.get(channel) ?? 0) + 1);
+  countUnread(id, channel) {
+    const { places } = this.unreadOf(id);
+    places.set(channel, (places.get(channel) ?? 0) + 1);
+  }
+
+  onEphemeral({ channel, message, ts, thread_ts: threadTs, user }) {
+    if (user !== this.me || channel !== this.channel) this.countUnread(user, channel);
+    if (user !== this.me) return;
     const said = { user: this.bot, ts, thread_ts: threadTs, ...message };
     this.emit("new-message", { channel, message: said, isEphemeral: true });
     this.emit("people");
@@ -200,11 +221,16 @@ export class World extends EventTarget {
     Object.assign(this, { channel, tab, threadTs });
     if (!isSame) this.messages = [];
     this.thread = [];
-    this.unread.delete(channel);
-    this.unreadThreads.delete(`${channel}/${threadTs}`);
+    this.markRead();
     this.writeAddress();
     for (const topic of ["people", "messages", "thread"]) this.emit(topic);
     await Promise.all([this.readMessages(), this.readThread()]);
+  }
+
+  /** Take the marks from what the present person now sees. */
+  markRead() {
+    if (this.tab === "messages") this.unread.delete(this.channel);
+    this.unreadThreads.delete(`${this.channel}/${this.threadTs}`);
   }
 
   closeThread() {
@@ -224,13 +250,12 @@ export class World extends EventTarget {
   /** Become another person. */
   async switchPerson(id) {
     this.me = id;
-    this.unread.clear();
-    this.unreadThreads.clear();
     Object.assign(this, { ephemerals: [], views: [], homeView: null });
     if (!this.canSee(this.currentPlace())) {
       Object.assign(this, { channel: this.firstPlace(), threadTs: "", thread: [], tab: "messages" });
     }
     if (this.tab === "home") return this.openApp("home");
+    this.markRead();
     this.writeAddress();
     this.emit("people");
     await this.readAll();
