@@ -209,6 +209,9 @@ class Scene:
         assert link is not None
         batch = deps.writes.set_people(Batch(), link_id, "watchers", [*link.watchers, person])
         deps.writes.remove_field(batch, link_id, "muted")
+        # The agent has failed for earlier actors too. Without an input, it calls people five times an hour.
+        state = link.state.model_copy(update={"result_calls_ms": ()})
+        deps.writes.write_state(batch, link_id, state, None)
         await deps.queues.write(
             deps.person_settings.write(batch, person, before.model_copy(update={"calls": "direct"}))
         )

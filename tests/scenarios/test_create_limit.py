@@ -74,6 +74,30 @@ async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
     assert len(world.coder.tasks) == 2
 
 
+async def test_after_five_tasks_that_could_not_be_created_a_person_waits(world: World) -> None:
+    """Coder refuses each of Alice's tasks. After five, the bot refuses the next ones privately, and posts no
+    card, until a minute has passed. Bob's tasks do not count."""
+    world.coder.settings.lacks_agent_license = True
+    for number in range(8):
+        await world.alice.types(f"/task create try {number}")
+        await world.passes(seconds=2)
+    refused, cards = world.alice.reads(), world.cards()
+    await world.bob.types("/task create do that")
+    cards_of_bob = world.cards()
+    world.coder.settings.lacks_agent_license = False
+    await world.passes(seconds=60)
+
+    await world.alice.runs("/task create try once more")
+
+    assert [said[:40] for said in refused[5:]] == ["5 tasks of yours could not be created wi"] * 3
+    assert refused[5] == (
+        "5 tasks of yours could not be created within a minute, the limit for one person. You can try again "
+        "in 50 seconds. Nothing was created."
+    )
+    assert (len(cards), len(cards_of_bob), len(world.coder.tasks)) == (5, 1, 1)
+    world.bob.reads()
+
+
 async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World) -> None:
     """Alice types eight commands at the same time, and the limit is three. Three tasks are created."""
     await world.restarts(create_limit=3)

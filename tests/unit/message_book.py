@@ -176,6 +176,8 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "loading_dialog.dialog": (Dialog.CREATE,),
     "logs_dialog.answer": (shapes.statement("The agent of *Fix the login* has written nothing yet."),),
     "minutes": (12,),
+    "seconds": (40,),
+    "too_many_failed.most": (5,),
     "missing": (("workspace:read",),),
     "features": (("show what an agent reported", "delete tasks"),),
     "most": (10,),

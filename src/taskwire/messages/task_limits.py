@@ -13,6 +13,14 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
     )
 
 
+def too_many_failed(most: int, seconds: int) -> Refusal:
+    """Say that `most` tasks of the person could not be created, and that they can go on in `seconds`."""
+    return (
+        f"{_count(most, 'task')} of yours could not be created within a minute, the limit for one person.",
+        f"You can try again in {_count(seconds, 'second')}. Nothing was created.",
+    )
+
+
 def too_many_running(most: int) -> Refusal:
     """Say that `most` tasks of the person run, and what makes room for the next one."""
     return (

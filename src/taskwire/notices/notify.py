@@ -37,6 +37,7 @@ from taskwire.notices.attribution import describe_answer, find_person_behind, pr
 from taskwire.notices.build_summaries import BuildSummary, read_build
 from taskwire.notices.calls import decide_calls, may_mention, queue_calls
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
+from taskwire.notices.coming_turns import has_next_turn, with_unseen_inputs
 from taskwire.notices.overdue_notices import (
     is_overtaken,
     restart_if_unseen,
@@ -63,7 +64,7 @@ from taskwire.outbox.observing import (
 )
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.undelivered import list_held, replies_among, return_replies, with_waiting_reply
+from taskwire.outbox.undelivered import list_held, return_replies, with_waiting_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -100,6 +101,7 @@ class Notifier:
         """Reduce an event, store the new state, and queue the notices."""
         work = context.work(ApplyEvent)
         event = await self._add_reports(context, link, work.event)
+        link = await with_unseen_inputs(self._deps, link, event)
         settings = await self._deps.channel_settings.get(link.record.channel)
         rules = settings.with_rules(self._deps.rules, link.record.owner_slack)
         *before, event = await prepend_act(self._deps, link, event)
@@ -139,28 +141,14 @@ class Notifier:
         """
         for notice in transition.notices:
             is_reminder = notice.kind == "reminder"
-            has_next = (notice.kind in notices.OF_TURNS or is_reminder) and await self._has_next_turn(
-                link, transition.state, notice
+            has_next = (notice.kind in notices.OF_TURNS or is_reminder) and await has_next_turn(
+                self._deps, link, transition.state, notice
             )
             notice = await with_waiting_reply(self._deps, link, notice)
             if has_next and is_reminder:
                 continue
             notice = notice.model_copy(update={"is_call": False}) if has_next else notice
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
-
-    async def _has_next_turn(self, link: Link, state: LinkState, notice: Notice) -> bool:
-        """Return whether a new turn follows the ended turn: a reply waits, or a reply was just sent."""
-        report, got = notice.report, state.input_after
-        is_end = notice.kind in ("completed", "failed")
-        if is_end and report is not None and got is not None and report.at <= got:
-            return True
-        behind = [job.work for job in await self._deps.links.list_jobs(to_thread(link.id))]
-        if any(isinstance(work, ApplyEvent) and isinstance(work.event, Delivered) for work in behind):
-            return True
-        waiting = replies_among(await self._deps.links.list_waiting(link.id))
-        first = next((reply for _, reply in waiting if reply.is_admitted), None)
-        # A reply that waits for a person's decision may wait for days, and later replies wait behind it.
-        return first is not None and not first.question
 
     def _release_waiting_for_resume(self, link: Link, event: Observed, batch: Batch) -> None:
         """If Coder shows that the task is active again, send the replies that waited for a resume."""

@@ -2,7 +2,8 @@
 
 There is a limit for the tasks that start within an hour, and a limit for the tasks that run at once. Each
 limit is a setting, and 0 means no limit. Administrators have no personal limit, and their tasks do not count
-for a channel's limit. A task that could not be created does not count. A task counts as running until it is
+for a channel's limit. A task that could not be created does not count. Such tasks have a limit of their own,
+also for administrators, because each of them posts and edits a card. A task counts as running until it is
 paused, broken or gone, because until then it uses a workspace. A resumed task counts like a new task. A task
 that gets a thread by `attach` counts for the limit of running tasks in that channel.
 """
@@ -29,7 +30,10 @@ QUOTA_CLAIM_MS = 10_000
 QUOTA_RETRY_SECONDS = 0.5
 # A resumed task counts as running for this long, until Coder's state of it is known.
 RESUMED_MS = 30_000
-_COUNT, _ATTACHED = "create_count", "attach_count"
+# If so many tasks of a person could not be created within a minute, the person must wait before the next one.
+MOST_FAILED_CREATES = 5
+_MINUTE_MS = 60_000
+_COUNT, _ATTACHED, _FAILED = "create_count", "attach_count", "failed_create_count"
 _CLAIM, _RESUMED = "quota_claim", "quota_resumed"
 # If the settings do not limit the new tasks in an hour, this many new tasks of a channel are remembered.
 _MOST_COUNTED = 1_000
@@ -63,6 +67,7 @@ class Quotas:
         another request in the channel is being counted now, raise JobEnded, so that the job runs again soon.
         """
         batch = Batch()
+        await self._require_few_failures(person, now_ms)
         if await self._people.is_admin(person):
             return batch
         await self._count_person(person, record, now_ms, batch)
@@ -127,6 +132,12 @@ class Quotas:
             for whose in claimed:
                 await self._deps.notes.forget(_CLAIM, whose)
 
+    async def _require_few_failures(self, person: UserId, now_ms: int) -> None:
+        failed = await self._deps.notes.list_since(now_ms - _MINUTE_MS, _FAILED, person)
+        if len(failed) >= MOST_FAILED_CREATES:
+            seconds = -(-(failed[-MOST_FAILED_CREATES] + _MINUTE_MS - now_ms) // 1_000)
+            raise UserError(*task_limits.too_many_failed(MOST_FAILED_CREATES, seconds), reason="quota")
+
     async def _count_person(self, person: UserId, record: LinkRecord, now_ms: int, batch: Batch) -> None:
         hourly, at_once = self._settings.person_hourly, self._settings.person_running
         if hourly:
@@ -189,11 +200,12 @@ class Quotas:
         self._deps.notes.count_in(batch, record.id, now_ms, most, _COUNT, whose, ttl_ms=HOUR_MS)
 
 
-def uncount_task(deps: Dependencies, record: LinkRecord, batch: Batch) -> Batch:
-    """Add to a batch that a task no longer counts, because it was never created."""
+def uncount_task(deps: Dependencies, record: LinkRecord, now_ms: int, batch: Batch) -> Batch:
+    """Add to a batch that a task no longer counts, because it was never created. It counts as failed."""
     for whose in (record.requested_by, record.channel):
         deps.notes.uncount_in(batch, record.id, _COUNT, whose)
-    return batch
+    where = (_FAILED, record.requested_by)
+    return deps.notes.count_in(batch, record.id, now_ms, MOST_FAILED_CREATES, *where, ttl_ms=_MINUTE_MS)
 
 
 def _is_running(link: Link) -> bool:

@@ -57,7 +57,7 @@ class ThreadOpener:
         if not context.is_outcome_unknown and has_failed_too_long(context):
             context.audit.is_failed("no_answer")
             answer = answers.card_never_posted(is_attached=link.record.task_id is not None)
-            return done(_end_unbound(self._deps, link), (work.requester, answer))
+            return done(_end_unbound(self._deps, link, context.now_ms), (work.requester, answer))
         return await retry_for_person(
             self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
         )
@@ -82,11 +82,12 @@ class ThreadOpener:
                 answer = answers.card_may_be_posted(record.channel, is_attached=is_attached)
             else:
                 answer = answers.cannot_post_card(problem.code, record.channel, is_attached=is_attached)
-            return done(_end_unbound(self._deps, link), (requester, answer))
+            return done(_end_unbound(self._deps, link, context.now_ms), (requester, answer))
         except NotFound:
             context.audit.is_failed("task_gone")
             return done(
-                _end_unbound(self._deps, link), (requester, answers.task_not_attached(refusals.TASK_GONE))
+                _end_unbound(self._deps, link, context.now_ms),
+                (requester, answers.task_not_attached(refusals.TASK_GONE)),
             )
         place = {"thread_ts": ts} if record.root_ts is None else {"thread_ts": record.root_ts, "card_ts": ts}
         posted = record.model_copy(update=place)
@@ -127,7 +128,7 @@ class TaskBinder:
         work, link = context.work(CreateTask), _require_link(link)
         if has_failed_too_long(context) and not context.is_outcome_unknown and not work.was_tried:
             context.audit.is_failed("no_answer")
-            return self._fail(link, work.requester, refusals.CODER_NEVER_ANSWERED)
+            return self._fail(context, link, work.requester, refusals.CODER_NEVER_ANSWERED)
         handle = self._handle_create if link.record.task_id is None else self._handle_attach
         return await retry_for_person(
             self._deps, context, link, partial(handle, link, work.requester), gives_up=False
@@ -138,10 +139,10 @@ class TaskBinder:
             task = await self._create_task(context, link.record)
         except UserError as error:
             context.audit.is_refused(error.reason)
-            return self._fail(link, requester, str(error))
+            return self._fail(context, link, requester, str(error))
         except Refused as refused:
             context.audit.is_failed("coder_refused")
-            return self._fail(link, requester, refusals.coder_said(get_refusal_text(refused)))
+            return self._fail(context, link, requester, refusals.coder_said(get_refusal_text(refused)))
         context.audit.is_done(task.id, task.name)
         return done(self._bind_task(link, task, is_baseline=False))
 
@@ -151,16 +152,16 @@ class TaskBinder:
         if other is not None and other.id != link.id:
             context.audit.is_refused("has_thread")
             where = await find_permalink(self._deps, other.record)
-            return self._fail(link, requester, refusals.task_has_thread(where))
+            return self._fail(context, link, requester, refusals.task_has_thread(where))
         try:
             await self._people.require_right_to("attach", requester, link)
             task = await context.coder.get_task(task_id)
         except UserError as error:
             context.audit.is_refused(error.reason)
-            return self._fail(link, requester, str(error))
+            return self._fail(context, link, requester, str(error))
         except NotFound:
             context.audit.is_failed("task_gone")
-            return self._fail(link, requester, refusals.TASK_GONE)
+            return self._fail(context, link, requester, refusals.TASK_GONE)
         former = await self._find_former(link)
         batch = self._bind_task(link, task, is_baseline=True, title=_get_former_title(former, task))
         if former is not None and former.is_muted:
@@ -304,9 +305,11 @@ class TaskBinder:
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         return draw_first_card(record.id, batch)
 
-    def _fail(self, link: Link, requester: Requester, why: str) -> Outcome:
+    def _fail(self, context: JobContext, link: Link, requester: Requester, why: str) -> Outcome:
         """End the link without a task. The link's card says why."""
-        batch = self._deps.writes.set_field(_end_unbound(self._deps, link), link.id, "failure", why)
+        batch = self._deps.writes.set_field(
+            _end_unbound(self._deps, link, context.now_ms), link.id, "failure", why
+        )
         is_attached = link.record.task_id is not None
         answer = answers.task_not_attached(why) if is_attached else answers.task_not_created(why)
         return done(draw_first_card(link.id, batch), (requester, answer))
@@ -327,7 +330,7 @@ def _get_former_title(former: Link | None, task: Task) -> str:
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
 
 
-def _end_unbound(deps: Dependencies, link: Link) -> Batch:
+def _end_unbound(deps: Dependencies, link: Link, now_ms: int) -> Batch:
     """End a link that was bound to no task. If its task exists in Coder nevertheless, another link may be
     made for it."""
     record = link.record.model_copy(update={"task_id": None})
@@ -335,5 +338,5 @@ def _end_unbound(deps: Dependencies, link: Link) -> Batch:
     if link.record.task_id is not None:
         deps.notes.forget_in(batch, "attach_claim", link.record.task_id)
     else:
-        uncount_task(deps, link.record, batch)
+        uncount_task(deps, link.record, now_ms, batch)
     return batch

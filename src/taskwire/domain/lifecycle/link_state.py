@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.domain.ids import UserId
-from taskwire.domain.lifecycle.events import Acted, FrozenModel
+from taskwire.domain.lifecycle.events import Acted, FrozenModel, Notice
 from taskwire.domain.lifecycle.phases import Phase, Report
 from taskwire.domain.sealed_model import Readable
 
@@ -57,6 +57,16 @@ class LinkState(FrozenModel):
     input_after: datetime | None = None
     # When the agent got its latest input; 0 if it got none, or if an older version recorded that.
     delivered_ms: int = 0
+    # For each input after which no report was seen yet: the time of the agent's latest report before it, in
+    # order. These inputs separate the turns in the next reports.
+    inputs_after: tuple[datetime, ...] = ()
+    # How many other inputs the agent may have got. It is counted before an observation is applied.
+    unseen_inputs: int = 0
+    # When results (reports that the agent has finished or failed) called people since the latest input.
+    result_calls_ms: tuple[int, ...] = ()
+    # When a result was announced last, and the newest result that waits until it may be announced.
+    result_ms: int = 0
+    waiting_result: Notice | None = None
     idle_since_ms: int | None = None
     error_since_ms: int | None = None
     unreachable_since_ms: int | None = None
@@ -137,6 +147,7 @@ class LinkState(FrozenModel):
             update={
                 "is_need_announced": False,
                 "is_stuck_announced": False,
+                "result_calls_ms": (),
                 "asked_ms": 0,
                 "reminder_count": 0,
                 "reminded_ms": 0,

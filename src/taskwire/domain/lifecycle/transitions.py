@@ -11,7 +11,7 @@ This module writes no text. A notice says what has changed, and `messages/notice
 from typing import NamedTuple
 
 from taskwire.domain.ids import to_ms
-from taskwire.domain.lifecycle import overdue
+from taskwire.domain.lifecycle import overdue, results
 from taskwire.domain.lifecycle.events import (
     Acted,
     Delivered,
@@ -44,7 +44,8 @@ def reduce(state: LinkState, event: Event, rules: ReducerSettings, now_ms: int) 
         case Observed():
             updated, notices = _apply_observed(state, event, rules, now_ms)
         case Delivered():
-            updated, notices = _apply_delivered(state, event, now_ms), []
+            updated, notices = results.record_input(state, event)
+            updated = _apply_delivered(updated, event, now_ms)
         case Acted():
             updated, notices = state.model_copy(update={"last_action": event}), []
         case Snoozed():
@@ -79,9 +80,9 @@ def _apply_vanished(state: LinkState, event: Vanished, now_ms: int) -> Transitio
     gone = state.model_copy(
         update={"phase": Phase.GONE, "since_ms": now_ms, "idle_since_ms": None, "error_since_ms": None}
     )
-    return Transition(
-        gone, (Notice(kind="gone", id=f"gone:{state.build}", build=state.build, person=event.person),)
-    )
+    notice = Notice(kind="gone", id=f"gone:{state.build}", build=state.build, person=event.person)
+    gone, notices, _ = results.release(gone, [notice], now_ms)
+    return Transition(gone, tuple(notices))
 
 
 def _apply_delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
@@ -306,9 +307,9 @@ _PHASES_OF_ACTIVE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, P
 def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
     """Apply each report that is newer than the state's latest report, the oldest first.
 
-    Return the new state, and a notice for each report that says that the agent has finished or failed.
+    Return the new state, and the notices of those reports that say that the agent has finished or failed.
     """
-    notices: list[Notice] = []
+    found: list[Notice] = []
     unread = () if event.observation.report is None else (event.observation.report,)
     for report in event.reports or unread:
         if state.last_report is not None and report.at <= state.last_report.at:
@@ -316,9 +317,10 @@ def _apply_reports(state: LinkState, event: Observed, now_ms: int) -> tuple[Link
         state = _apply_report(state, report, now_ms)
         if report.is_final and not event.is_baseline:
             kind: NoticeKind = "completed" if report.state == "complete" else "failed"
-            notices.append(
+            found.append(
                 Notice(kind=kind, id=f"{kind}:{report.id}", is_call=True, report=report, build=state.build)
             )
+    state, notices = results.announce(state, found, now_ms)
     return _reapply_last_report(state, event.observation, now_ms), notices
 
 
@@ -391,6 +393,8 @@ def _apply_deadlines(
             deadlines.append(due)
     state, late, times = overdue.apply(state, rules, now_ms)
     notices += late
+    deadlines += times
+    state, notices, times = results.release(state, notices, now_ms)
     deadlines += times
     if state.phase is not before.phase or not state.since_ms:
         state = state.model_copy(update={"since_ms": now_ms})
