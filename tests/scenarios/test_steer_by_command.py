@@ -142,7 +142,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
         "*Fix it* is running",
-        "The workspace of *Fix it* is starting or stopping now",
+        "The workspace of *Fix it* is starting or stopping",
         "*Fix it* has a new prompt",
     ]
     assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused by Alice"]
