@@ -140,7 +140,9 @@ class Surfaces:
             if view is None:
                 return False
             press = await self.submit(typed.person, view, {"form.prompt": words})
-        self.promises.sent.append(SentInput("", (words,), press, place))
+        # In the thread of a task that somebody shares with the person, the agent also gets the person's name.
+        texts = words, f"{typed.person.capitalize()} wrote:\n> {words}"
+        self.promises.sent.append(SentInput("", texts, press, place))
         return True
 
     def _find_home(self, person: str, button: Button) -> View | None:

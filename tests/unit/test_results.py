@@ -67,6 +67,34 @@ def test_each_start_of_a_workspace_keeps_its_result() -> None:
     assert _told(history) == [("20", True), ("40", True)]
 
 
+def test_more_turns_than_may_call_people_are_all_announced_in_order() -> None:
+    """One look shows the results of eight turns, which replies of people separate. All are announced in
+    order, and those above the limit call nobody."""
+    history = working()
+    for number in range(8):
+        history.at(90 + number, Delivered(last_report_at=when(5 + 10 * number)))
+
+    history.at(100, _looks(_results(*range(10, 90, 10))))
+
+    called = [number < MOST_RESULT_CALLS for number in range(8)]
+    assert _told(history) == [(str(10 + 10 * number), called[number]) for number in range(8)]
+
+
+def test_a_result_that_waits_is_kept_beside_that_of_a_turn_not_known_yet() -> None:
+    """A result waits, and a person's reply has reached the agent. The next look comes before the state knows
+    of the reply. Both results are announced when it does, and the newer one calls people."""
+    history = _noisy()
+    newer = _LAST + SECOND
+    history.state = history.state.model_copy(update={"unseen_inputs": 1})
+
+    history.at(newer, _looks(_results(newer)))
+    early = _told(history)
+    history.at(newer + 1, Delivered(last_report_at=when(_LAST)))
+
+    assert early == []
+    assert _told(history) == [(str(_LAST), False), (str(newer), True)]
+
+
 def test_the_newest_result_waits_and_calls_nobody() -> None:
     """Above the limit, the newest result is announced when half a minute has passed since the last one."""
     history = _noisy()
@@ -107,7 +135,7 @@ def test_a_result_that_waits_is_announced_before_the_end_of_its_task() -> None:
     history = _noisy().at(_LAST + SECOND, Vanished())
 
     assert history.kinds == ["completed", "gone"]
-    assert history.state.waiting_result is None
+    assert history.state.waiting_results == ()
 
 
 def test_a_result_that_waits_is_announced_before_other_notices() -> None:

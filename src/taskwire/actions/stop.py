@@ -26,6 +26,7 @@ from taskwire.domain.queueing.queues import no_agent_score, request_score, to_co
 from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages.card_controls import is_agent_running
+from taskwire.notices.coming_turns import count_sent
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.kept_replies import find_kept_reply
@@ -113,8 +114,9 @@ async def _may_stop_unaddressed(deps: Dependencies, people: People, link: Link, 
 
 async def _has_something_to_stop(deps: Dependencies, link: Link) -> bool:
     """Return whether the agent runs, or is about to run because of a request or a reply."""
-    is_asked = link.pending_act in ("resume", "retry")
-    return is_asked or is_agent_running(link) or bool(replies_among(await deps.links.list_waiting(link.id)))
+    if link.pending_act in ("resume", "retry") or is_agent_running(link):
+        return True
+    return bool(replies_among(await deps.links.list_waiting(link.id)) or await count_sent(deps, link))
 
 
 async def _may_stop(deps: Dependencies, people: People, link: Link, work: Act) -> bool:

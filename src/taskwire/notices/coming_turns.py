@@ -9,13 +9,18 @@ from taskwire.domain.queueing.queues import to_thread
 from taskwire.outbox.undelivered import replies_among
 
 
-async def has_next_turn(deps: Dependencies, link: Link, state: LinkState, notice: Notice) -> bool:
-    """Return whether a new turn follows the ended turn: a reply waits, or a reply was just sent."""
+async def has_next_turn(
+    deps: Dependencies, link: Link, state: LinkState, notice: Notice, running_job: str
+) -> bool:
+    """Return whether a new turn follows the ended turn: a reply waits, or a reply was just sent.
+
+    The event of the running job is in the state already.
+    """
     report, got = notice.report, state.input_after
     is_end = notice.kind in ("completed", "failed")
     if is_end and report is not None and got is not None and report.at <= got:
         return True
-    if await _count_sent(deps, link):
+    if await count_sent(deps, link, running_job):
         return True
     first = await _find_first_waiting(deps, link)
     # A reply that waits for a person's decision may wait for days, and later replies wait behind it.
@@ -27,21 +32,24 @@ async def with_unseen_inputs(deps: Dependencies, link: Link, event: Event) -> Li
     does not know yet.
 
     The first reply that waits counts, because it may be on its way. The number is only needed if the event
-    shows more than one new result. If it does not, return the link unchanged.
+    shows a new result beside another one, which is new too or waits. Otherwise, return the link unchanged.
     """
     last = link.state.last_report
     reports = event.reports if isinstance(event, Observed) else ()
     found = [each for each in reports if each.is_final and (last is None or each.at > last.at)]
-    if len(found) < 2:
+    if not found or len(found) + len(link.state.waiting_results) < 2:
         return link
     is_waiting = await _find_first_waiting(deps, link) is not None
-    count = await _count_sent(deps, link) + is_waiting
+    count = await count_sent(deps, link) + is_waiting
     return link.model_copy(update={"state": link.state.model_copy(update={"unseen_inputs": count})})
 
 
-async def _count_sent(deps: Dependencies, link: Link) -> int:
-    """Count the inputs that were sent, and whose event waits in the link's queue."""
-    behind = [job.work for job in await deps.links.list_jobs(to_thread(link.id))]
+async def count_sent(deps: Dependencies, link: Link, running_job: str = "") -> int:
+    """Count the inputs that were sent, and whose event waits in the link's queue.
+
+    A running job is in the queue too, and `running_job` does not count.
+    """
+    behind = [job.work for job in await deps.links.list_jobs(to_thread(link.id)) if job.id != running_job]
     return sum(isinstance(work, ApplyEvent) and isinstance(work.event, Delivered) for work in behind)
 
 

@@ -116,7 +116,7 @@ class Notifier:
         pending = link.pending_act
         if pending is not None and is_act_overtaken(pending, link.state, transition.state):
             self._deps.writes.remove_field(batch, link.id, "pending")
-        await self._append_notices(link, transition, batch)
+        await self._append_notices(link, transition, context.job.id, batch)
         await self._settle_start_button(link, event, transition.state, batch)
         answered = await describe_answer(self._deps, self._people, link, event)
         is_working_again = link.state.phase in ENDED_TURN_PHASES and transition.state.phase is Phase.WORKING
@@ -134,7 +134,9 @@ class Notifier:
                 )
         return done(draw(link.id, batch))
 
-    async def _append_notices(self, link: Link, transition: transitions.Transition, batch: Batch) -> None:
+    async def _append_notices(
+        self, link: Link, transition: transitions.Transition, running_job: str, batch: Batch
+    ) -> None:
         """Queue the notices. If a reply waits or was just sent, the end of a turn notifies nobody.
 
         In this case, also leave out reminders, because the agent works again soon.
@@ -142,7 +144,7 @@ class Notifier:
         for notice in transition.notices:
             is_reminder = notice.kind == "reminder"
             has_next = (notice.kind in notices.OF_TURNS or is_reminder) and await has_next_turn(
-                self._deps, link, transition.state, notice
+                self._deps, link, transition.state, notice, running_job
             )
             notice = await with_waiting_reply(self._deps, link, notice)
             if has_next and is_reminder:

@@ -117,7 +117,7 @@ class Directory:
         if known is not None or await notes.find(no_name, name) is not None:
             return known or ""
         try:
-            with with_least_priority(Priority.BACKFILL):
+            with as_claimant(f"shown:{what}:{name}"), with_least_priority(Priority.BACKFILL):
                 found = await ask()
         except (NoCapacity, SlackRateLimited, AccountRefused):
             return ""

@@ -107,8 +107,11 @@ class AccountConnector:
         former, pasted_token = await self._deps.accounts.find(person), open_pasted(work.sealed_token, person)
         if former is not None and former.job == context.job.id:
             # An earlier try has stored the account.
-            stored = await self._deps.service_coder.for_person(former.token, person).get_own_user()
-            return await self._finish(work, former, pasted_token, has_other_address(profile, stored))
+            is_other = False
+            with contextlib.suppress(OutsideError, PersonTokenRefused):
+                stored = await self._deps.service_coder.for_person(former.token, person).get_own_user()
+                is_other = has_other_address(profile, stored)
+            return await self._finish(work, former, pasted_token, is_other)
         pasted = self._deps.service_coder.for_person(pasted_token, person)
         try:
             user = await pasted.get_own_user()

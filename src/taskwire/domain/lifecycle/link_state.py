@@ -64,9 +64,9 @@ class LinkState(FrozenModel):
     unseen_inputs: int = 0
     # When results (reports that the agent has finished or failed) called people since the latest input.
     result_calls_ms: tuple[int, ...] = ()
-    # When a result was announced last, and the newest result that waits until it may be announced.
+    # When a result was announced last, and the results that wait until they may be announced.
     result_ms: int = 0
-    waiting_result: Notice | None = None
+    waiting_results: tuple[Notice, ...] = ()
     idle_since_ms: int | None = None
     error_since_ms: int | None = None
     unreachable_since_ms: int | None = None

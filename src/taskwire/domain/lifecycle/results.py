@@ -5,8 +5,9 @@ likes, so a faulty or hostile agent could post without end. There are two limits
 
 - Of several results of one turn in one observation, only the newest is announced. Inputs separate turns, so
   each turn that a person's reply has begun keeps its result.
-- Without a new input, `MOST_RESULT_CALLS` results within an hour call people. The next ones call nobody, and
-  are announced at most once in `RESULT_INTERVAL_MS`. Until then the newest result waits in the link's state.
+- Without a new input through Taskwire, `MOST_RESULT_CALLS` results within an hour call people. The next ones
+  call nobody, and are announced at most once in `RESULT_INTERVAL_MS`. Until then, the newest result of the
+  turn waits in the link's state. If it is not known whether an input lies between two results, both wait.
 """
 
 from bisect import bisect_left
@@ -21,50 +22,73 @@ from taskwire.domain.lifecycle.link_state import LinkState
 MOST_RESULT_CALLS = 5
 # In milliseconds. Above this limit, results of one task are announced at most once in this time.
 RESULT_INTERVAL_MS = 30_000
+# How many results wait at most. More than one waits only if inputs may lie between them.
+MOST_WAITING_RESULTS = 10
 # How many inputs are remembered that may separate the next reports. As many replies may wait in a thread.
 MOST_SEPARATING_INPUTS = 200
 
 
 def record_input(state: LinkState, event: Delivered) -> tuple[LinkState, list[Notice]]:
-    """Record that an input begins a turn. Return the result that waited, because it waits no longer.
+    """Record that an input begins a turn. Return the results that waited, because they wait no longer.
 
-    The result calls people only if the agent has reported it after this input.
+    Such a result calls people only if the agent has reported it after this input.
     """
-    since, waiting = event.last_report_at, state.waiting_result
+    since = event.last_report_at
     times = state.inputs_after if since is None else tuple(sorted({*state.inputs_after, since}))
-    notices = []
-    if waiting is not None and waiting.report is not None:
-        is_new = since is None or waiting.report.at > since
-        notices = [waiting.model_copy(update={"is_call": is_new})]
-    update = {"inputs_after": times[-MOST_SEPARATING_INPUTS:], "waiting_result": None}
+    notices = [
+        waiting.model_copy(update={"is_call": since is None or waiting.report.at > since})
+        for waiting in state.waiting_results
+        if waiting.report is not None
+    ]
+    update = {"inputs_after": times[-MOST_SEPARATING_INPUTS:], "waiting_results": ()}
     return state.model_copy(update=update), notices
 
 
 def announce(state: LinkState, found: Sequence[Notice], now_ms: int) -> tuple[LinkState, list[Notice]]:
     """Return the notices to post of the results that one observation shows, the oldest first."""
-    notices: list[Notice] = []
-    for notice in _list_newest(state, found):
-        state, due = _limit(state, notice, now_ms)
-        notices += due
-    last = state.last_report
+    kept, last = _list_newest(state, found), state.last_report
+    waiting = _without_replaced(state, kept[0]) if kept else ()
     # An input separates no later reports once the agent has reported after it.
     times = tuple(at for at in state.inputs_after if last is None or at >= last.at)
-    return state.model_copy(update={"inputs_after": times, "unseen_inputs": 0}), notices
+    state = state.model_copy(update={"inputs_after": times, "unseen_inputs": 0})
+    if not kept:
+        return state, []
+    calls = tuple(at for at in state.result_calls_ms if now_ms - at < HOUR_MS)
+    room = max(0, MOST_RESULT_CALLS - len(calls))
+    results = [*waiting, *kept[:room], *(each.model_copy(update={"is_call": False}) for each in kept[room:])]
+    if not room:
+        # `release` posts them when they are due.
+        return state.model_copy(update={"waiting_results": tuple(results[-MOST_WAITING_RESULTS:])}), []
+    calls += (now_ms,) * min(room, len(kept))
+    update = {"result_calls_ms": calls, "result_ms": now_ms, "waiting_results": ()}
+    return state.model_copy(update=update), results
 
 
 def release(
     state: LinkState, notices: list[Notice], now_ms: int
 ) -> tuple[LinkState, list[Notice], list[int]]:
-    """Return the notices with the result that waits, if it is due, and the times at which it becomes due.
+    """Return the notices with the results that wait, if they are due, and the times at which they become due.
 
-    The result is also due if another notice is posted, so that the thread has the notices in their order.
+    They are also due if another notice is posted, so that the thread has the notices in their order.
     """
-    waiting, due = state.waiting_result, state.result_ms + RESULT_INTERVAL_MS
-    if waiting is None:
+    waiting, due = state.waiting_results, state.result_ms + RESULT_INTERVAL_MS
+    if not waiting:
         return state, notices, []
     if not notices and now_ms < due:
         return state, notices, [due]
-    return state.model_copy(update={"waiting_result": None, "result_ms": now_ms}), [waiting, *notices], []
+    update = {"waiting_results": (), "result_ms": now_ms}
+    return state.model_copy(update=update), [*waiting, *notices], []
+
+
+def _without_replaced(state: LinkState, newer: Notice) -> tuple[Notice, ...]:
+    """Return the results that wait, without the last one if the newer result is certainly of the same turn.
+
+    An input that is in the state has released all results before it. Each start of the workspace has another
+    agent.
+    """
+    waiting = state.waiting_results
+    is_same_turn = bool(waiting) and not state.unseen_inputs and waiting[-1].build == newer.build
+    return waiting[:-1] if is_same_turn else waiting
 
 
 def _list_newest(state: LinkState, found: Sequence[Notice]) -> list[Notice]:
@@ -85,16 +109,3 @@ def _list_newest(state: LinkState, found: Sequence[Notice]) -> list[Notice]:
             kept.append(notice)
         counts[turn] += 1
     return kept[::-1]
-
-
-def _limit(state: LinkState, notice: Notice, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Return the notice if it may be posted now. Otherwise, it waits in place of the result that waited."""
-    waiting = state.waiting_result
-    # A result of an earlier start of the workspace was not replaced by this one.
-    earlier = [] if waiting is None or waiting.build == notice.build else [waiting]
-    calls = tuple(at for at in state.result_calls_ms if now_ms - at < HOUR_MS)
-    if len(calls) < MOST_RESULT_CALLS:
-        update = {"result_calls_ms": (*calls, now_ms), "result_ms": now_ms, "waiting_result": None}
-        return state.model_copy(update=update), [*earlier, notice]
-    waiting = notice.model_copy(update={"is_call": False})
-    return state.model_copy(update={"waiting_result": waiting}), earlier

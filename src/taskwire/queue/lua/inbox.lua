@@ -54,7 +54,8 @@ local function lacks_place(person, link, is_full)
   end
   for _, held in ipairs(redis.call('HVALS', prefix .. 'held:' .. link)) do count(held) end
   if person == owner then return own >= MAX_WAITING_REPLIES - const.MAX_REPLIES_OF_OTHERS end
-  return is_full or own >= const.MAX_REPLIES_OF_ONE or of_others >= const.MAX_REPLIES_OF_OTHERS
+  local is_taken = owner and of_others >= const.MAX_REPLIES_OF_OTHERS
+  return is_full or own >= const.MAX_REPLIES_OF_ONE or is_taken
 end
 -- What strangers have brought into an agent's queue does not count against people who steer it.
 local function is_full(operations, limit)
