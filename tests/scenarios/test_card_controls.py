@@ -289,6 +289,6 @@ async def test_a_share_says_that_a_question_is_open(world: World) -> None:
 
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. Its agent needs a reply now. Replies in its thread go to the "
-        "agent. You can also stop, resume and edit it.\n[Open thread]"
+        "agent. You can also stop, resume and edit the task.\n[Open thread]"
     ]
     world.alice.reads()

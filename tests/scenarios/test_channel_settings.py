@@ -415,7 +415,7 @@ async def test_where_the_bot_is_not_a_person_has_their_own_settings(world: World
     await world.alice.types("/task settings", "quiet")
 
     assert world.alice.dialog() == (
-        f"[Settings]\nOne of us is not in <#{quiet.id}>, so you can't change its settings. Join it and "
+        f"[Settings]\nWe must both be in <#{quiet.id}> to change its settings. Join it and "
         f"invite me.\nFor you, everywhere:\n{USUAL}[Save]"
     )
 
@@ -430,7 +430,7 @@ async def test_a_person_who_has_left_the_channel_saves_nothing(world: World) -> 
     await world.alice.types("/task settings")
 
     assert world.bob.reads() == [
-        f"One of us is not in {place(world)}, so you can't change its settings. Join it and invite me."
+        f"We must both be in {place(world)} to change its settings. Join it and invite me."
     ]
     assert world.alice.dialog() == dialog(world)
 

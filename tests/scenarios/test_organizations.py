@@ -96,7 +96,7 @@ async def test_an_organization_names_the_workspace_whose_people_and_groups_it_re
     ]
     assert carol.hears() == [
         "Alice lets you steer *Fix it*. Replies in its thread go to the agent. You can also stop, resume "
-        "and edit it.\n[Open thread]"
+        "and edit the task.\n[Open thread]"
     ]
     assert world.bob.reads() == ["Pausing *Fix it*. A reply in its thread resumes it."]
 

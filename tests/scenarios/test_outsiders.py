@@ -9,7 +9,7 @@ from .waiting import a_waiting_agent
 from .world import World
 
 OUTSIDERS = (
-    "<#{0}> is shared with another company now. Its people can read what the agent of *Fix the login* "
+    "People of another company are in <#{0}> now. They can read what the agent of *Fix the login* "
     "says, but not write to it. `/task attach {1}` in another channel moves the task."
 )
 TO_ADMINISTRATORS = (

@@ -225,7 +225,7 @@ async def test_the_owner_always_lets_a_teammate(world: World) -> None:
     assert world.alice.sees() == f"{PASSED} From now on Bob can steer the task; `!unshare @Bob` ends that."
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume "
-        "and edit it.\n[Open thread]"
+        "and edit the task.\n[Open thread]"
     ]
     assert task.inputs == ["Bob wrote:\n> please add a test", "Bob wrote:\n> and a changelog"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -255,7 +255,7 @@ async def test_a_reply_without_a_coder_account_is_passed_on_but_gives_no_share(w
 
     assert (offered, was_asked, dora.sees()) == ([OFFERED], WAS_ASKED, WAS_PASSED)
     assert refused == [
-        "Dora can't steer a task. They have no Coder account with their address in Slack. Nothing was shared."
+        "Dora can't steer a task. No Coder account has their e-mail address in Slack. Nothing was shared."
     ]
     told = [shown(each.body) for each in world.slack.ephemerals(world.alice.id)]
     assert "Passed on. The reaction on Dora's reply shows when the agent has it." in told

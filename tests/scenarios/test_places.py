@@ -11,7 +11,7 @@ UNKNOWN = (
     "can see."
 )
 TOO_OLD = "This button is too old. Write your request again."
-NOT_IN = "One of us is not in <#{}>, so nothing was {}. Join it and invite me, or use another channel."
+NOT_IN = "We must both be in <#{}>, so nothing was {}. Join it and invite me, or use another channel."
 
 
 async def _a_hidden_task(world: World) -> tuple[Thread, str]:

@@ -18,7 +18,7 @@ NOT_BOBS = (
 )
 LET_STEER = (
     f"Alice lets you steer *{TITLE}*. Replies in its thread go to the agent. You can also stop, resume and "
-    "edit it.\n[Open thread]"
+    "edit the task.\n[Open thread]"
 )
 LET_STEER_NO_LONGER = (
     f"Alice no longer lets you steer *{TITLE}*. When you reply in its thread, you can ask Alice to pass it "
@@ -253,7 +253,7 @@ async def test_a_person_who_cannot_read_the_thread_is_told_the_command(world: Wo
 
     assert world.bob.hears() == [
         f"Alice lets you steer *{TITLE}*. `/task send {name} TEXT` sends the agent a reply. You can also "
-        "stop, resume and edit it."
+        "stop, resume and edit the task."
     ]
     assert world.alice.reads() == [and_bob()]
 
@@ -322,7 +322,7 @@ async def test_a_reply_that_waits_does_not_outlive_the_share(world: World) -> No
         ({"is_restricted": True}, "Guests in this Slack cannot use Taskwire."),
         ({"is_stranger": True}, "Taskwire works for members of this Slack only."),
         ({"is_bot": True}, "Only people can steer tasks."),
-        ({"in_coder": False}, "They have no Coder account with their address in Slack."),
+        ({"in_coder": False}, "No Coder account has their e-mail address in Slack."),
     ],
     ids=["guest", "stranger", "bot", "no account"],
 )

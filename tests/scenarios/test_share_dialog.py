@@ -84,7 +84,7 @@ async def test_the_dialog_is_refused_to_who_may_not_share(world: World) -> None:
         ({"is_restricted": True}, "Gina can't steer a task. Guests in this Slack cannot use Taskwire."),
         (
             {"in_coder": False},
-            "Gina can't steer a task. They have no Coder account with their address in Slack.",
+            "Gina can't steer a task. No Coder account has their e-mail address in Slack.",
         ),
         (None, "Alice owns the task, and can steer it anyway."),
     ],

@@ -264,9 +264,9 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
     button = "\n[Show to everybody]" if where == "thread" else ""
     assert [timeless(told) for told in world.alice.reads()] == [
-        "What the agent of *Fix the login* wrote last, as of the pause <{ago}>:\n"
+        "What the agent of *Fix the login* wrote last, up to the pause <{ago}>:\n"
         f"I look at it.\nI look at it.{button}",
-        "The log of *Fix the login*, as of the pause <{ago}>, is in your direct messages "
+        "The log of *Fix the login*, up to the pause <{ago}>, is in your direct messages "
         "with me.\n[Open the file]",
     ]
     assert world.cards() == [f"(file {task.name}.log)"]

@@ -38,7 +38,7 @@ async def test_who_watches_in_quiet_hours_hears_when_they_are_told(world: World)
 
     assert [timeless(told) for told in world.bob.reads()] == [
         f"I call you when *{TITLE}* needs somebody, is done or fails. You have quiet hours until <{{time}}>, "
-        "so I'll tell you then.\n[Stop watching]"
+        "so I'll call you after them.\n[Stop watching]"
     ]
 
 

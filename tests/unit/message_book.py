@@ -233,7 +233,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "private_metadata": ("",),
     "prompt": ("fix the login redirect",),
     "reference": ("k3-7f2a",),
-    "refused": ("One of us is not in <#C1>, so you can't change its settings.", ""),
+    "refused": ("We must both be in <#C1> to change its settings.", ""),
     "reply": (_REPLY,),
     "reply_refused.error": (UserError(*refusals.account_suspended("alice@example.com")),),
     "reply_waits_for_room.why": (_NO_ROOM,),

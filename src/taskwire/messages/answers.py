@@ -219,7 +219,7 @@ def thread_read_by_outsiders(link: Link) -> Message:
     """Tell the task's owner that people of another company can now read the thread."""
     name = escape_line(link.record.name, 60)
     return statement(
-        f"<#{link.record.channel}> is shared with another company now. Its people can read what the agent of "
+        f"People of another company are in <#{link.record.channel}> now. They can read what the agent of "
         f"{bold_title(link)} says, but not write to it. `/task attach {name}` in another channel moves the "
         "task."
     )

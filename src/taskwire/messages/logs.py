@@ -99,4 +99,4 @@ def _age(snapshot_at: datetime | None, *, is_snapshot: bool) -> str:
     if not is_snapshot:
         return ""
     when = f" {format_age(snapshot_at)}" if snapshot_at is not None else ""
-    return f", as of the pause{when}"
+    return f", up to the pause{when}"

@@ -100,4 +100,4 @@ def not_owner_to_attach(name: str) -> Refusal:
 
 def not_in_channel_with_settings(channel: str) -> Refusal:
     """Say that the person or the bot is not in the channel, so the person can't change its settings."""
-    return (f"One of us is not in <#{channel}>, so you can't change its settings.", "Join it and invite me.")
+    return (f"We must both be in <#{channel}> to change its settings.", "Join it and invite me.")

@@ -161,7 +161,7 @@ def cannot_share_with(name: str, why: str = "") -> Refusal:
     `why` is the reason. If it is empty, the reason is that the person has no Coder account.
     """
     shown = escape_line(name, 60) or "Somebody of them"
-    why = why or "They have no Coder account with their address in Slack."
+    why = why or "No Coder account has their e-mail address in Slack."
     return (f"{shown} can't steer a task. {why}", "Nothing was shared.")
 
 
@@ -255,7 +255,7 @@ def not_in_channel(channel: str, what: str) -> Refusal:
     `what` is the act as a participle: `created` or `attached`.
     """
     return (
-        f"One of us is not in <#{channel}>, so nothing was {what}.",
+        f"We must both be in <#{channel}>, so nothing was {what}.",
         "Join it and invite me, or use another channel.",
     )
 

@@ -57,7 +57,7 @@ def watching(link: Link, *, quiet_until: datetime | None = None, is_never_called
     elif link.is_muted:
         words += " It is muted now, so nobody is called."
     elif quiet_until is not None:
-        words += f" You have quiet hours until {format_time(quiet_until)}, so I'll tell you then."
+        words += f" You have quiet hours until {format_time(quiet_until)}, so I'll call you after them."
     return question(words, "", [*change, button(Button.UNWATCH, "Stop watching", link.id)])
 
 
@@ -212,7 +212,7 @@ def may_steer_from_now_on(link: Link, sharer: str, *, is_readable: bool, is_aski
         how = f"Replies in its thread{which} go to the agent."
     asks = " Its agent needs a reply now." if is_asking else ""
     return statement(
-        f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit it."
+        f"{shown} lets you steer {bold_title(link)}.{asks} {how} You can also stop, resume and edit the task."
     )
 
 
@@ -288,12 +288,10 @@ class AskedLine:
         return f"{self.link.id} {self.job_id} {self.shown_hash}".rstrip()
 
 
-def owner_was_asked(link: Link, name: str, permalink: str) -> Message:
+def owner_was_asked(link: Link, author: str) -> Message:
     """Tell the owner, in a direct message, that a teammate asks in the thread to pass a reply on."""
-    words = f"{escape_line(name, 60) or 'Somebody'} asks you to pass a reply on to the agent of"
-    message = statement(f"{words} {bold_title(link)}. `/task` shows it with its buttons.")
-    row = [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if permalink else []
-    return message.model_copy(update={"blocks": (*message.blocks, *button_rows("buttons", row))})
+    words = f"{escape_line(author, 60) or 'Somebody'} asks you to pass a reply on to the agent of"
+    return statement(f"{words} {bold_title(link)}. `/task` shows it with its buttons.")
 
 
 def ask_owner(asked: AskedLine, *, is_changed: bool = False) -> Message:

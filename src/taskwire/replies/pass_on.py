@@ -22,6 +22,7 @@ from taskwire.domain.text.agent_questions import Choice
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, refusals, teammates
+from taskwire.messages.calls import add_thread_button
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.notices.calls import find_present_quiet_period
 from taskwire.outbox.agent_input import AgentInput
@@ -217,7 +218,7 @@ class ReplyPasser:
             return
         if await find_present_quiet_period(self._people, owner, settings, now_ms) is None:
             where = await find_permalink(self._deps, link.record)
-            message = teammates.owner_was_asked(link, asked.author_name, where)
+            message = add_thread_button(teammates.owner_was_asked(link, asked.author_name), where)
             tell_person(owner, f"asked:{link.id}:{asked.job_id}", message, batch, about=link.id)
 
     async def _get_author_name(self, reply: Reply) -> str:
