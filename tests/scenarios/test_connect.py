@@ -120,8 +120,8 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
     await both.passes(CARD_SECONDS)
 
     assert told == [
-        "Connect your Coder account and I'll get to creating *fix the logout*. Copy a token from Coder's "
-        "page, then paste it.\n[Get a token] [Paste the token]"
+        "Creating *fix the logout* has to wait until you connect your Coder account. Copy a token from "
+        "Coder's page, then paste it.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0] == (
         "Connected: you are *cc* in Coder. Its e-mail address is not the one that you have in Slack: if it "
@@ -255,7 +255,7 @@ async def test_a_revoked_token_holds_a_reply_until_the_account_is_connected_agai
 
     assert waiting == ["hourglass_flowing_sand"]
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect again and I'll get to your requests."
+        "Coder refuses my token for your account *alice*. Your requests have to wait until you connect again."
     ]
     assert task.inputs == ["add a test"]
     both.alice.reads()

@@ -340,11 +340,11 @@ async def test_a_lost_refresh_asks_the_person_to_connect_again(page: World, http
     await page.passes(CARD_SECONDS)
 
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect again and I'll get to your requests."
+        "Coder refuses my token for your account *alice*. Your requests have to wait until you connect again."
     ]
     assert waits == [
-        "Coder refuses my token for your account *alice*. Connect again and I'll get to creating *fix "
-        "the login*.\n[Connect with Coder] [Paste a token instead]"
+        "Coder refuses my token for your account *alice*. Creating *fix the login* has to wait until you "
+        "connect again.\n[Connect with Coder] [Paste a token instead]"
     ]
     assert page.task("fix-the-login").row.owner.username == "alice"
     page.alice.reads()

@@ -132,8 +132,8 @@ async def test_a_leading_mark_that_is_sent_by_command_is_asked_about_in_the_thre
 
     assert (before, said) == ([], ["Alice says: !rm -rf build\n> !rm -rf build", NOT_SENT])
     assert world.alice.reads() == [
-        "Not sent yet: agents run what begins with `!` as a shell command. I'm asking in the thread of "
-        "*Fix the login* if you mean that."
+        "Not sent yet: agents run what begins with `!` as a shell command. I'm asking you in the "
+        "thread of *Fix the login* what you mean."
     ]
     assert thread.all_messages()[-1] == "Sent as text.\n> !rm -rf build"
     assert task.inputs == ["!rm -rf build"]

@@ -57,7 +57,7 @@ async def test_the_owner_is_told_where_to_read_a_masked_part(world: World) -> No
     asked, home = world.alice.reads(), world.alice.home()
     body = repr(world.slack.ephemerals(world.alice.id)[-1].body)
 
-    hint = "A part looks like a secret and is hidden. Read the message before you decide.\n"
+    hint = "A part looks like a secret and is hidden here. Read the message before you decide.\n"
     assert len(asked) == 1
     assert "curl" not in asked[0]
     assert asked[0].endswith(f"{hint}{BUTTONS}")

@@ -296,7 +296,7 @@ async def test_an_ended_token_stops_the_polls_of_its_owner_only(personal: World)
     assert UNWATCHED in shown
     assert polled == {"bob": 2}
     assert told == [
-        "Coder refuses my token for your account *alice*. Connect again and I'll get to your requests."
+        "Coder refuses my token for your account *alice*. Your requests have to wait until you connect again."
     ]
     assert len(thread.new_messages()) == 1
     other.new_messages()
@@ -387,7 +387,7 @@ async def test_requests_of_others_leave_places_for_the_owners_own(
         f"I can't use {account} now. 2 requests of other people wait for it, so I did not keep yours. "
         "Ask again later.",
     ]
-    assert ["Connect again and I'll get to" in told for told in hers] == [True, True]
+    assert ["have to wait until you connect again" in told for told in hers] == [True, True]
     thread.new_messages()
 
 

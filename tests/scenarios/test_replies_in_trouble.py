@@ -93,7 +93,7 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
 
     assert said == [
         "Replies wait: Coder can't reach the agent of *Fix the login*. If this takes long, write `!stop`, "
-        "then `!resume`. I'll try for a day; no need to repeat them."
+        "then `!resume`. I'll try to send them for a day; you need not write them again."
     ]
     assert task.inputs == ["use main", "and test it"]
 
@@ -114,7 +114,7 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
 
     assert said == [
         "Replies wait: Coder does not say whether the agent of *Fix the login* is ready. A Coder "
-        "administrator can find out why. I'll try for a day; no need to repeat them."
+        "administrator can find out why. I'll try to send them for a day; you need not write them again."
     ]
     assert task.inputs == ["use main"]
 

@@ -143,7 +143,9 @@ async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(w
     offered, sent = world.alice.reads(), list(task.inputs)
     await world.alice.presses("Stop the task")
 
-    assert offered == ["`pause` goes to the agent as your reply. Stop the task instead?\n[Stop the task]"]
+    assert offered == [
+        "I'm sending `pause` to the agent as your reply. Stop the task instead?\n[Stop the task]"
+    ]
     assert sent == ["Pause!"]
     assert task.status == "paused"
     assert thread.new_messages() == ["Pausing. 1 reply waits.\n[Resume and send] [Drop the reply]"]

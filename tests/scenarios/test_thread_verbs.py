@@ -165,7 +165,8 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. Save the new prompt, then choose *Stop and edit*.\n[Edit prompt]"
+        "*Fix the login* is running. Write the new prompt; then I'll ask whether to stop the task for it.\n"
+        "[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 

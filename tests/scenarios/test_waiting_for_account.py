@@ -39,8 +39,8 @@ def waits(wish: str) -> str:
     """Return what the bot answers if a person without an account makes a request. `wish` is how the answer
     names the request."""
     return (
-        f"Connect your Coder account and I'll get to {wish}. Copy a token from Coder's page, then paste "
-        f"it.\n{BUTTONS}"
+        f"{wish[:1].upper()}{wish[1:]} has to wait until you connect your Coder account. Copy a token from "
+        f"Coder's page, then paste it.\n{BUTTONS}"
     )
 
 
@@ -48,7 +48,8 @@ def waits_again(wish: str) -> str:
     """Return what the bot answers to a request of Alice if Coder no longer accepts her token. `wish` is how
     the answer names the request."""
     return (
-        f"Coder refuses my token for your account *alice*. Connect again and I'll get to {wish}.\n{BUTTONS}"
+        f"Coder refuses my token for your account *alice*. {wish[:1].upper()}{wish[1:]} has to wait until "
+        f"you connect again.\n{BUTTONS}"
     )
 
 
@@ -192,8 +193,8 @@ async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back
     assert "Its e-mail address is not the one that you have in Slack" in connected
     assert refused == [
         "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
-        "not your account any more. Connect *alice* with `/task connect`, or end your present connection "
-        "with `/task disconnect`."
+        "not your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "
+        "use the account with your Slack e-mail address."
     ]
     assert task.inputs == ["use main"]
     both.alice.reads()

@@ -62,7 +62,7 @@ SLIPS: list[tuple[str, str, dict[str, Command]]] = [
     ),
     (
         "stop fix-login please",
-        "I can't read what follows `stop`. Write `/task stop NAME`, or create a task with this text.",
+        "`stop` works like this: `/task stop NAME`. Or create a task with this text?",
         {"Stop fix-login": Pause(FIX), "Create a task": Create(AgentText("stop fix-login please"))},
     ),
     ("list pasued", "There is no list `pasued`.", {"List paused": List(ListFilter.PAUSED)}),

@@ -151,22 +151,28 @@ def pasted_token_refused(ways: ConnectWays) -> Message:
 
 def request_waits(wish: str, ways: ConnectWays) -> Message:
     """Say that a request waits until the person has connected an account. `wish` describes the request."""
-    words = f"Connect your Coder account and I'll get to {wish}.{ways.steps}"
+    words = f"{_start_sentence(wish)} has to wait until you connect your Coder account.{ways.steps}"
     return question(words, "", _connect_buttons(ways))
+
+
+def _start_sentence(wish: str) -> str:
+    return wish[:1].upper() + wish[1:]
 
 
 def request_waits_again(username: str, wish: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's last request waits."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again and I'll "
-        f"get to {wish}."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. "
+        f"{_start_sentence(wish)} has to wait until you connect again."
     )
     return question(words, "", _connect_buttons(ways))
 
 
 def request_waits_for_renewal(wish: str) -> Message:
     """Say that a question waits until the token of the person's account is renewed, which takes seconds."""
-    return statement(f"I'm renewing my access to your Coder account, then I'll get to {wish}.")
+    return statement(
+        f"{_start_sentence(wish)} has to wait a moment: I'm renewing my access to your Coder account."
+    )
 
 
 def request_waits_for_owner(owner: str, wish: str) -> Message:
@@ -206,8 +212,8 @@ def account_needed(ways: ConnectWays) -> Message:
 def account_ended(username: str, ways: ConnectWays) -> Message:
     """Say that Coder no longer accepts the person's token, and that the person's requests wait."""
     words = (
-        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Connect again and I'll "
-        "get to your requests."
+        f"Coder refuses my token for your account *{escape_line(username, 60)}*. Your requests have to "
+        "wait until you connect again."
     )
     return question(words, "", _connect_buttons(ways))
 
@@ -285,8 +291,8 @@ def disconnected(
 def owner_not_connected(name: str) -> Refusal:
     """Say that the bot cannot see a task, because the task's owner has connected no account."""
     return (
-        f"I can see `{escape_line(name, 60)}` only with its owner's Coder account, which is not connected.",
-        "Ask its owner to attach the task.",
+        f"I can't see `{escape_line(name, 60)}` in Coder: its owner has connected no account.",
+        "Ask its owner to connect one and attach the task.",
     )
 
 

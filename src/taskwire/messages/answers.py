@@ -257,8 +257,8 @@ def input_to_be_confirmed(link: Link) -> Message:
     The bot asks because the text begins with `!`.
     """
     return statement(
-        "Not sent yet: agents run what begins with `!` as a shell command. I'm asking in the thread "
-        f"of {bold_title(link)} if you mean that."
+        "Not sent yet: agents run what begins with `!` as a shell command. I'm asking you in the "
+        f"thread of {bold_title(link)} what you mean."
     )
 
 

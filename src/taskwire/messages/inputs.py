@@ -245,7 +245,7 @@ def replies_wait_for_coder(link: Link) -> Message:
 
 
 def _replies_wait(why: str) -> Message:
-    return statement(f"Replies wait: {why}. I'll try for a day; no need to repeat them.")
+    return statement(f"Replies wait: {why}. I'll try to send them for a day; you need not write them again.")
 
 
 def _not_delivered(texts: Sequence[str]) -> str:
@@ -432,7 +432,7 @@ def offer_stop_as_text(answer: Message, link: Link, job_id: str) -> Message:
 
 def offer_to_stop(link: Link, job_id: str) -> Message:
     """Offer to stop the task, to a person who wrote only `pause` to the task's agent."""
-    words = "`pause` goes to the agent as your reply. Stop the task instead?"
+    words = "I'm sending `pause` to the agent as your reply. Stop the task instead?"
     return question(words, "", [button(Button.PAUSE, "Stop the task", _button_value(link, job_id))])
 
 
@@ -517,7 +517,9 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 def offer_edit_while_running(link: Link) -> Message:
     """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
-    words = f"{bold_title(link)} is running. Save the new prompt, then choose *Stop and edit*."
+    words = (
+        f"{bold_title(link)} is running. Write the new prompt; then I'll ask whether to stop the task for it."
+    )
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 

@@ -34,7 +34,7 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "unshare": "change who steers it",
     "give_thread": "show its agent the thread",
     "read_replies": "let its agent read every reply",
-    "read_mentions": "limit its agent to mentions",
+    "read_mentions": "let only mentions reach its agent",
     "decide": "decide on replies to it",
     "snooze": "delay its reminder",
     "pass_on": "pass replies on to its agent",
@@ -84,7 +84,8 @@ def not_owner_in_coder(link: Link, way_back: WayBack) -> Refusal:
     steps: dict[WayBack, str] = {
         "none": "Ask a Taskwire administrator.",
         "connect": f"{connect}, or ask a Taskwire administrator.",
-        "disconnect": f"{connect}, or end your present connection with `/task disconnect`.",
+        "disconnect": f"{connect}, or type `/task disconnect`: I then use the account with your Slack e-mail "
+        "address.",
     }
     belongs = f"In Coder, {bold_name(get_name(link))} belongs to {owner or 'somebody else'}"
     return (f"{belongs}, and that is not your account any more.", steps[way_back])

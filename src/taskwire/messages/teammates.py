@@ -400,12 +400,15 @@ def _hint(block_id: str, asked: AskedLine, longest: int) -> list[Block]:
         return [line(block_id, [text_piece(words)])]
     if not asked.is_hidden:
         return []
-    words = "A part looks like a secret and is hidden"
+    words = "A part looks like a secret and is hidden here."
     if not url:
-        words = f"{words}, so you can't pass it on. Ask {author} to leave it out."
+        words = (
+            f"{words} I have no link to the message, so you can't read all of it and can't pass it on. Ask "
+            f"{author} to leave that part out."
+        )
         return [line(block_id, [text_piece(words)])]
     link: Block = {"type": "link", "url": url, "text": "the message"}
-    return [line(block_id, [text_piece(f"{words}. Read "), link, text_piece(" before you decide.")])]
+    return [line(block_id, [text_piece(f"{words} Read "), link, text_piece(" before you decide.")])]
 
 
 def get_asked_text(asked: AskedLine) -> str:

@@ -35,7 +35,7 @@ VERIFIER = "v" * 64
 # come without end.
 LIFETIME = timedelta(days=400)
 CONNECT_AGAIN = (
-    "Coder refuses my token for your account *{name}*. Connect again and I'll get to your requests.\n"
+    "Coder refuses my token for your account *{name}*. Your requests have to wait until you connect again.\n"
     "[Connect with Coder] [Paste a token instead]"
 )
 BEGIN_AGAIN = "Coder did not let me connect your account. `/task connect` begins again."

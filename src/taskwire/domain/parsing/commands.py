@@ -281,8 +281,7 @@ def parse(text: str) -> Command:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
         raise offer_prompt(
-            f"I can't read what follows `{word.lower()}`. Write `/task {verb.usage}`, or create a task with "
-            "this text.",
+            f"`{word.lower()}` works like this: `/task {verb.usage}`. Or create a task with this text?",
             text,
             verb,
             rest,

@@ -214,7 +214,10 @@ THREAD_VERBS = (
     ThreadVerb("status", "!status", "what the task is doing now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
     ThreadVerb(
-        "pause", "!stop", "stop its workspace and keep everything; the task is paused", synonyms=("stop",)
+        "pause",
+        "!stop",
+        "stop its workspace and keep everything; the task is paused. A plain `stop` does the same",
+        synonyms=("stop",),
     ),
     ThreadVerb("resume", "!resume", "start it again"),
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
