@@ -387,7 +387,7 @@ async def test_requests_of_others_leave_places_for_the_owners_own(
         f"I can't use {account} now. 2 requests of other people wait for it, so I did not keep yours. "
         "Ask again later.",
     ]
-    assert ["have to wait until you connect again" in told for told in hers] == [True, True]
+    assert ["to wait until you connect again" in told for told in hers] == [True, True]
     thread.new_messages()
 
 
