@@ -89,10 +89,10 @@ async def test_after_five_tasks_that_could_not_be_created_a_person_waits(world: 
 
     await world.alice.runs("/task create try once more")
 
-    assert [said[:40] for said in refused[5:]] == ["Creating 5 tasks of yours failed within "] * 3
+    assert [said[:40] for said in refused[5:]] == ["5 tasks of yours could not be created wi"] * 3
     assert refused[5] == (
-        "Creating 5 tasks of yours failed within a minute, which is the limit. You can try again in 50 "
-        "seconds. Nothing was created."
+        "5 tasks of yours could not be created within a minute, so I don't try another now. You can try "
+        "again in 50 seconds. Nothing was created."
     )
     assert (len(cards), len(cards_of_bob), len(world.coder.tasks)) == (5, 1, 1)
     world.bob.reads()

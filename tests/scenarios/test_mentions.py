@@ -238,7 +238,7 @@ async def test_only_the_owner_lets_the_agent_get_mentions_only(world: World) -> 
 
     assert allowed == ["Every reply in this thread goes to the agent now."]
     assert world.bob.reads() == [
-        "*Fix it* belongs to Alice, so you can't let only mentions reach its agent. "
+        "*Fix it* belongs to Alice, so you can't limit its agent to replies with a mention. "
         "Ask Alice, or a Taskwire administrator."
     ]
     assert task.inputs == ["the one for admins"]

@@ -346,7 +346,7 @@ async def test_an_edit_after_passing_on_does_not_reach_the_agent(world: World) -
 
     assert task.inputs == ["Bob wrote:\n> please add a test"]
     assert thread.new_messages() == [
-        "The agent gets the old text, not Bob's new one:\n> please remove the tests"
+        "The agent gets Bob's old text. This new one is not sent:\n> please remove the tests"
     ]
     assert world.alice.sees() == PASSED
 
@@ -368,7 +368,7 @@ async def test_an_edit_of_a_passed_reply_that_was_given_up_does_not_reach_the_ag
     await world.alice.clicks(thread, "Retry and send")
     await comes_up(world)
 
-    assert told == ["The agent gets the old text, not Bob's new one:\n> please remove the tests"]
+    assert told == ["The agent gets Bob's old text. This new one is not sent:\n> please remove the tests"]
     assert task.inputs == ["Bob wrote:\n> please add a test"]
     thread.new_messages()
     assert world.alice.reads() == []

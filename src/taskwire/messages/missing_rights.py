@@ -27,14 +27,14 @@ _WHAT_IS_REFUSED: dict[RefusedAct, str] = {
     "mute": "mute it",
     "unmute": "unmute it",
     "follow": "follow its agent",
-    "unfollow": "end its live view",
+    "unfollow": "unfollow its agent",
     "watch": "watch it",
     "unwatch": "stop watching it",
     "share": "share it",
     "unshare": "change who steers it",
     "give_thread": "show its agent the thread",
     "read_replies": "let its agent read every reply",
-    "read_mentions": "let only mentions reach its agent",
+    "read_mentions": "limit its agent to replies with a mention",
     "decide": "decide on replies to it",
     "snooze": "delay its reminder",
     "pass_on": "pass replies on to its agent",
@@ -57,8 +57,8 @@ def not_owner(link: Link, act: RefusedAct, own_name: str = "") -> Refusal:
     if act in _NEVER_SHARED:
         return (sentence, f"Ask {owner}, or a Taskwire administrator.")
     if act == "send" and link.record.owner_slack is not None and link.record.thread is not None:
-        reply = "Mention me in a reply" if link.is_mention_only else "Reply"
-        return (sentence, f"{reply} in its thread; you can then ask {owner} to pass it on.")
+        reply = "mention me in a reply" if link.is_mention_only else "reply"
+        return (sentence, f"When you {reply} in its thread, you can ask {owner} to pass it on.")
     shared_with = escape_line(own_name.replace("`", ""), 60) or "you"
     can_let = f"{owner[:1].upper()}{owner[1:]} can let you, with `!share @{shared_with}` in its thread."
     if act == "pause" and link.record.owner_slack is not None and link.record.thread is not None:

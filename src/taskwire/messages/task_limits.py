@@ -16,7 +16,7 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
 def too_many_failed(most: int, seconds: int) -> Refusal:
     """Say that `most` tasks of the person could not be created, and that they can go on in `seconds`."""
     return (
-        f"Creating {_count(most, 'task')} of yours failed within a minute, which is the limit.",
+        f"{_count(most, 'task')} of yours could not be created within a minute, so I don't try another now.",
         f"You can try again in {_count(seconds, 'second')}. Nothing was created.",
     )
 

@@ -481,5 +481,5 @@ def files_changed(name: str, files: Sequence[str]) -> Message:
 
 def edited_after_passing_on(name: str, text: str) -> Message:
     """Say that a reply was changed after another person sent it to the agent. `text` is the new text."""
-    words = f"The agent gets the old text, not {escape_line(name, 60)}'s new one:"
+    words = f"The agent gets {escape_line(name, 60)}'s old text. This new one is not sent:"
     return question(words, text, [])

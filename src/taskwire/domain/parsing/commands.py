@@ -280,8 +280,9 @@ def parse(text: str) -> Command:
     try:
         return _PARSERS[verb.name](rest, verb)
     except _WrongArguments:
+        usage = " ".join([word.lower(), *verb.usage.split(" ")[1:]])
         raise offer_prompt(
-            f"`{word.lower()}` works like this: `/task {verb.usage}`. Or create a task with this text?",
+            f"`{word.lower()}` works like this: `/task {usage}`. Or create a task with this text?",
             text,
             verb,
             rest,
