@@ -40,7 +40,9 @@ TOO_MUCH = (
     "Too many requests wait in this thread, so I did not accept the newer ones, with :warning:. Try again "
     "in a few minutes."
 )
-
+NO_PLACE = (
+    "Too many replies already wait for the agent, so this one was not delivered. Send it again later."
+)
 UNCHECKED = (
     "Too many replies wait here, so I can't accept this one or newer ones now. Write them again later."
 )
@@ -177,6 +179,39 @@ async def test_a_teammate_leaves_places_to_the_owner(world: World) -> None:
     assert said == [TOO_MANY]
     assert marks == [["hourglass_flowing_sand"], ["warning"], ["warning"], ["hourglass_flowing_sand"]]
     assert task.inputs == ["Bob wrote:\n> more 0", "do not deploy"]
+    await world.passes(seconds=60)
+    thread.new_messages()
+
+
+async def test_a_command_and_a_shortcut_meet_the_same_limit(world: World) -> None:
+    """Bob, who steers Alice's task, has as many waiting replies as one teammate may have. `/task send` and
+    *Send to its task* are refused, and nothing is posted. Alice's own are accepted until all places are taken.
+    When fewer replies wait, the same message of Bob is sent."""
+    thread, task = await a_busy_agent(world)
+    await shares(world, thread, world.bob)
+    aside = await world.bob.replies(thread, "@alice use main")
+    batches = [await has_waiting(world, thread, MAX_REPLIES_OF_ONE, world.bob)]
+
+    await world.bob.types("/task send fix-the-login and then deploy")
+    await world.slack.message_shortcut(world.bob.id, thread.channel, aside, "send_to_task")
+    await world.settles()
+    refused, shown = world.bob.reads(), thread.new_messages()
+    await world.alice.types("/task send fix-the-login do not deploy")
+    accepted = world.alice.reads()
+    batches.append(await has_waiting(world, thread, MAX_WAITING_REPLIES, first=MAX_REPLIES_OF_ONE))
+    await world.alice.types("/task send fix-the-login one more")
+    full = world.alice.reads()
+    for each in batches:
+        await world.bot.parts.deps.queues.write(each)
+    await world.slack.message_shortcut(world.bob.id, thread.channel, aside, "send_to_task")
+    await takes_all(world, task)
+
+    assert refused == [NO_PLACE] * 2
+    assert (shown, full) == ([], [NO_PLACE])
+    assert accepted == [
+        "Posted in the thread of *Fix the login*. The reaction there shows when the agent has it."
+    ]
+    assert task.inputs == ["Bob wrote:\n> @Alice use main", "do not deploy"]
     await world.passes(seconds=60)
     thread.new_messages()
 

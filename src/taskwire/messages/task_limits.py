@@ -1,4 +1,5 @@
-"""Refusals for a person or a channel with as many tasks as the settings allow."""
+"""Refusals for a person or a channel with as many tasks as the settings allow, and for an agent with as many
+waiting replies as Taskwire allows."""
 
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages.refusals import Refusal
@@ -51,6 +52,11 @@ def channel_has_no_room(channel: str, most: int) -> Refusal:
         f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
         "Nothing was attached. When one of them is paused or deleted, ask again.",
     )
+
+
+def too_many_replies_wait() -> Refusal:
+    """Say that a reply by a command, a dialog or a shortcut was not accepted, because too many wait."""
+    return ("Too many replies already wait for the agent, so this one was not delivered.", "Send it again later.")
 
 
 def not_resumed(link: Link, why: str) -> Refusal:

@@ -17,6 +17,7 @@ from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.posting import post_once
+from taskwire.outbox.reply_places import require_place_for_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -36,10 +37,13 @@ async def post_quotation(
 
     If `shown` is set, post `shown` in place of the words.
 
-    Raise UserError if the thread is closed.
+    Raise UserError if the thread is closed, or if too many replies already wait for the agent.
     """
     if link.record.thread_ts is None:
         raise UserError(*refusals.task_not_created_yet(link))
+    if not context.is_outcome_unknown:
+        # Otherwise, the quotation may be in the thread already.
+        await require_place_for_reply(deps, link, requester.person)
     meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
     message = shown or answers.quoted_input(await people.get_name(requester.person), text)
     place = (link.record.channel, link.record.thread_ts)

@@ -19,6 +19,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
 from taskwire.outbox.offered_replies import DecidedReply, find_offered, forget_offered, keep_decided
+from taskwire.outbox.reply_places import require_place_for_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
@@ -61,6 +62,7 @@ class MessageSender:
         is_waiting = any(job.id == job_id for job, _ in await list_undelivered(self._deps.links, link.id))
         if is_waiting or await self._deps.links.find_delivered(link.id, work.ts) is not None:
             return done(None, (work.requester, answers.agent_has_message()))
+        await require_place_for_reply(self._deps, link, work.requester.person)
         reply = Reply(
             person=work.requester.person,
             ts=work.ts,
