@@ -6,7 +6,7 @@ from taskwire.outbox.agent_input import MOST_NAMES
 
 from .many_tasks import calls
 from .people import Person, Thread
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 # More than Slack allows in one burst of calls about channels.
@@ -106,6 +106,29 @@ async def test_names_that_slack_does_not_show_are_asked_for_once(world: World, k
     mark = "#" if kind == "channels" else "@"
     shown = " ".join(f"{mark}{each}" for each in ids)
     assert task.inputs == [f"look at {shown} 0", f"look at {shown} 1"]
+
+
+async def test_the_name_of_a_private_channel_is_not_shown(world: World) -> None:
+    """Bob is not in a private channel that the bot is in, and writes its id in a text. Neither the agent nor
+    anybody in the thread gets the channel's name from the bot."""
+    thread, task = await a_busy_agent(world)
+    secret = world.slack.add_channel("merger-with-acme", ["alice"], kind="private")
+    await world.alice.replies(thread, f"!share <@{world.bob.id}>")
+    world.alice.reads(), world.bob.hears(), thread.new_messages()
+
+    await world.bob.types(f"/task send fix-the-login what is <#{secret.id}|> about?")
+    bot = f"<@{world.slack.bot_user_id}>"
+    block = {"type": "section", "text": {"type": "mrkdwn", "text": f"{bot} and <#{secret.id}>?"}}
+    await world.slack.post(world.bob.id, thread.channel, "and?", thread.ts, blocks=[block])
+    await takes_all(world, task)
+
+    said = [*thread.new_messages(), *world.bob.reads(), *task.inputs]
+    await world.passes(seconds=30)
+    assert task.inputs == [
+        f"Bob wrote:\n> what is #{secret.id} about?",
+        f"Bob wrote:\n> and #{secret.id}?",
+    ]
+    assert not any("merger" in each for each in [*said, *thread.new_messages()])
 
 
 async def test_the_context_of_a_thread_asks_for_each_name_once(world: World) -> None:

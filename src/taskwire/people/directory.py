@@ -103,7 +103,10 @@ class Directory:
         return await self._find_shown("name", person, partial(self._ask_name, person))
 
     async def find_channel_name(self, channel: ChannelId) -> str:
-        """Return a channel's name for a text; empty if Slack gives no name now."""
+        """Return the name of a public channel for a text; empty if Slack gives no name now.
+
+        It is also empty for any other conversation: the readers of the text may not be in that one.
+        """
         return await self._find_shown("channel_name", channel, partial(self._ask_channel_name, channel))
 
     async def _find_shown(self, what: str, name: str, ask: Callable[[], Awaitable[str]]) -> str:
@@ -291,7 +294,8 @@ class Directory:
         return _name_of(_parse(Profile.model_validate_json, profile)) if profile else ""
 
     async def _ask_channel_name(self, channel: ChannelId) -> str:
-        return (await self._deps.slack.get_channel(channel)).name
+        found = await self._deps.slack.get_channel(channel)
+        return found.name if found.is_public else ""
 
     async def _ask_accounts(self, email: str) -> str:
         return _dump_accounts(await self._deps.service_coder.list_users_by_email(email))
