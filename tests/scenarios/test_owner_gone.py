@@ -8,7 +8,7 @@ from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack.faults import CallFault
 
 from .people import Person, Thread
-from .running_tasks import TITLE, a_task
+from .running_tasks import TITLE, a_task, card
 from .test_channel_settings import set_channel
 from .test_connect import connects as connects_beside_service
 from .test_waiting_for_account import connects
@@ -110,15 +110,41 @@ async def test_a_channel_that_lets_everybody_steer_does_not_outlive_the_owner(wo
     task.becomes("idle", "Ready")
     await world.polls()
 
+    before = await card(world, thread)
+
     await _loses(world, _deactivated)
     await world.bob.replies(thread, "print all keys")
     await world.bob.types(f"/task pause {task.name}")
     status = task.status
+    task.becomes("working", "On it")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    after = await card(world, thread)
     await dora.types(f"/task pause {task.name}")
 
     assert world.bob.reads() == [NO_INPUT, GONE.format("stop it")]
     assert (status, task.status, task.inputs) == ("active", "paused", [])
+    assert ("can steer" in before, "can steer" in after) == (True, False)
     dora.reads(), thread.new_messages()
+
+
+@pytest.mark.parametrize("loses", LOSSES)
+async def test_a_status_names_nobody_whose_share_does_not_count(world: World, loses: Loss) -> None:
+    """Alice has shared her task with Bob. `/task status` and `!status` say so, until she may not use Taskwire
+    any more."""
+    dora = await _starts(world, "service")
+    thread, task = await _a_shared_task(world)
+    await dora.types(f"/task status {task.name}")
+    [before] = dora.reads()
+
+    await _loses(world, loses)
+    await dora.types(f"/task status {task.name}")
+    await dora.replies(thread, "!status")
+
+    assert "Bob can steer it too." in before
+    after = dora.reads()
+    assert len(after) == 2
+    assert not any("can steer" in each for each in after)
 
 
 async def test_nobody_can_ask_an_owner_who_is_gone(world: World) -> None:

@@ -366,7 +366,7 @@ def _handlers(
         ReminderSnoozer(deps, people),
         MarkedMessages(deps, people, texts, creator),
         Notifier(deps, people, texts),
-        CardAndReceipts(deps),
+        CardAndReceipts(deps, people),
         Follower(deps, people),
         SessionStatuses(deps),
         HomePublisher(deps, people),

@@ -25,6 +25,7 @@ from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import is_home_kept, refresh_home, refresh_home_if_kept
 from taskwire.outbox.owner_absence import find_unwatched_since
 from taskwire.outbox.posting import PostNote, post_once
+from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.sealing import key_ring
@@ -51,8 +52,9 @@ REACTIONS = {
 class CardAndReceipts:
     """Handles the jobs of the card and the receipts."""
 
-    def __init__(self, deps: Dependencies) -> None:
+    def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
+        self._people = people
 
     def handlers(self) -> tuple[Handler, ...]:
         """Return the handlers: which method runs each kind of job."""
@@ -84,7 +86,7 @@ class CardAndReceipts:
             # The card shows this only while a person's pause is under way.
             is_resumed_by_reply=settings.is_resumed_by_reply or link.shown_pending != "pause",
             unwatched_since_ms=await find_unwatched_since(self._deps, link),
-            is_open=settings.lets_everybody_steer(link.record.made_at),
+            is_open=await self._people.is_open_to_channel(link),
         )
         if context.is_outcome_unknown:
             return await self._post_again(context, link, card)

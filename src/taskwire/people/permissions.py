@@ -317,13 +317,16 @@ class People:
     async def _may_steer_by_channel(self, person: UserId, link: Link) -> bool:
         """Return whether the person is in the channel and the channel's settings let its people steer."""
         is_open = await self.is_open_to_channel(link)
-        is_let_in = is_open and await self.directory.is_member(person, link.record.channel)
-        return is_let_in and await self.can_owner_act(link.record.owner_slack)
+        return is_open and await self.directory.is_member(person, link.record.channel)
 
     async def is_open_to_channel(self, link: Link) -> bool:
-        """Return whether the channel's settings let everybody in the channel steer this task."""
+        """Return whether the channel's settings let everybody in the channel steer this task.
+
+        They count only while the owner may use the bot.
+        """
         settings = await self._deps.channel_settings.get(link.record.channel)
-        return settings.lets_everybody_steer(link.record.made_at)
+        is_open = settings.lets_everybody_steer(link.record.made_at)
+        return is_open and await self.can_owner_act(link.record.owner_slack)
 
     async def list_shared_links(self, person: UserId) -> frozenset[LinkId]:
         """List the links of the tasks that are shared with this person, directly or by a user group.

@@ -54,6 +54,11 @@ class Shares:
         self._deps = deps
         self._people = people
 
+    async def describe_in_force(self, link: Link, *, is_for_all: bool = False) -> str:
+        """Like `describe`, but empty while the owner may not use the bot, because no share counts then."""
+        counts = bool(link.shares) and await self._people.can_owner_act(link.record.owner_slack)
+        return await self.describe(link, is_for_all=is_for_all) if counts else ""
+
     async def describe(self, link: Link, *, is_for_all: bool = False) -> str:
         """Return the people and groups with whom the owner shares the task, as mrkdwn; empty for none.
 

@@ -341,7 +341,7 @@ class ThreadQueries:
             coder_url=self._deps.coder_url,
             forges=self._deps.forges,
             rights=await self._people.get_rights(work.requester.person, link),
-            shared_with=await self._shares.describe(link, is_for_all=True),
+            shared_with=await self._shares.describe_in_force(link, is_for_all=True),
             is_open=await self._people.is_open_to_channel(link),
         )
 
