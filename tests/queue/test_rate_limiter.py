@@ -235,6 +235,24 @@ async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter:
     assert await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD) == [0]
 
 
+async def test_a_card_that_changes_without_end_is_edited_once_in_fifteen_seconds(
+    engine: Engine, limiter: RateLimiter
+) -> None:
+    """A task's state changes every three seconds for ten minutes. Then its card has one edit in fifteen
+    seconds. An edit that shows that a press was received does not wait for that."""
+    edits = []
+    for second in range(0, 600, 3):
+        if await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD) == [0]:
+            edits.append(second)
+        engine.passes(3)
+    press = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.MENTION)
+    other = await waits(limiter, "b", method=UPDATE, where="C1:2.2", priority=Priority.CARD)
+
+    assert edits[:20] == list(range(0, 60, 3))
+    assert {later - one for one, later in pairwise(edits[-20:])} == {15}
+    assert (press, other) == ([0], [0])
+
+
 async def test_backfill_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
     """Backfill uses at most half of the limit of conversations.replies.
 

@@ -65,6 +65,28 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
     assert thread.card().startswith(f"Working: {TITLE}. Step 8.")
 
 
+async def test_a_card_that_changes_without_end_is_edited_seldom(world: World) -> None:
+    """A faulty agent changes its state every two seconds for ten minutes. The first changes are shown at
+    once. Then the card has one edit in fifteen seconds. In the end, it shows the newest state."""
+    thread, task = await a_task(world)
+    before = len(edits(world))
+
+    for number in range(300):
+        task.becomes(("working", "idle")[number % 2], f"Step {number}")
+        await world.polls()
+        await world.passes(seconds=2)
+        if number == 25:
+            at_first = len(edits(world)) - before
+    in_all = len(edits(world)) - before
+    await world.passes(seconds=16)
+
+    assert at_first >= 12
+    assert in_all <= 20 + 600 // 15
+    assert "Step 299." in thread.card()
+    await world.passes(seconds=60)
+    thread.new_messages()
+
+
 async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
     """An agent starts a step and then finishes its turn within three seconds. The bot posts the notice at
     once. The card is edited once, and shows only the end of the turn."""

@@ -25,7 +25,7 @@ def _faster(limit: Limit | None) -> Limit | None:
 
 
 def _all_faster(limits: MethodLimits) -> MethodLimits:
-    return MethodLimits(_faster(limits.per_method), _faster(limits.per_target), _faster(limits.backfill))
+    return MethodLimits(*map(_faster, limits))
 
 
 TIMINGS = Timings(

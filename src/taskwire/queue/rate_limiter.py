@@ -22,7 +22,8 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   second before. A workspace may post "several hundred a minute": 300.
 - Edits have tier 3, which allows 50 calls a minute. Cards use 45 of them, so that 5 edits are left for other
   messages. Each card is edited at most once in three seconds. A card has a reserve too, to show at once that
-  a press was received.
+  a press was received. The state of a faulty agent may change every second for ever. So a card that is edited
+  again and again shows a new state only once in 15 seconds (`per_state`), and leaves the edits to other cards.
 - A person's Home tab is published once in three seconds. It has a reserve too, to show the tab at once when
   the person opens it.
 - Backfill uses half of the calls that read a thread, and four fifths of the calls that read a channel. Little
@@ -94,6 +95,8 @@ class MethodLimits(NamedTuple):
     per_method: Limit | None
     per_target: Limit | None = None
     backfill: Limit | None = None
+    # For edits of one card that show the present state, and answer no press.
+    per_state: Limit | None = None
 
 
 def tier(per_minute: int, burst: int | None = None) -> Limit:
@@ -127,7 +130,9 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "reactions.add": MethodLimits(tier(50, burst=12)),
         "reactions.remove": MethodLimits(tier(20, burst=5)),
         "chat.postMessage": MethodLimits(tier(300, burst=20), per_target=Limit(1_010, 2, has_reserve=True)),
-        "chat.update": MethodLimits(tier(45, burst=3), per_target=Limit(3_000, 1, has_reserve=True)),
+        "chat.update": MethodLimits(
+            tier(45, burst=3), per_target=Limit(3_000, 1, has_reserve=True), per_state=Limit(15_000, 20)
+        ),
         "views.publish": MethodLimits(TIER_4, per_target=Limit(3_000, 1, has_reserve=True)),
     }
 )
@@ -183,11 +188,13 @@ class RateLimiter:
         limits = self._limits_of(method)
         per_target = limits.per_target if where else None
         backfill = limits.backfill if priority is Priority.BACKFILL else None
+        is_state = bool(where) and priority in (Priority.CARD, Priority.FINAL_CARD)
         words: list[str | int] = []
         for name, limit in (
             (method, limits.per_method),
             (f"{method}:{where}", per_target),
             (f"{method}:backfill", backfill),
+            (f"{method}:{where}:state", limits.per_state if is_state else None),
         ):
             if limit is not None:
                 words += [name, limit.interval_ms, limit.burst, limit.per_minute, int(limit.has_reserve)]
