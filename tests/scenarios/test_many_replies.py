@@ -40,9 +40,7 @@ TOO_MUCH = (
     "Too many requests wait in this thread, so I did not accept the newer ones, with :warning:. Try again "
     "in a few minutes."
 )
-NO_PLACE = (
-    "Too many replies already wait for the agent, so this one was not delivered. Send it again later."
-)
+NO_PLACE = "Too many replies already wait for the agent, so this one was not delivered. Send it again later."
 UNCHECKED = (
     "Too many replies wait here, so I can't accept this one or newer ones now. Write them again later."
 )

@@ -90,6 +90,6 @@ def test_a_file_is_not_named_like_an_author() -> None:
     ending."""
     assert make_heading(FileRef(id="F1", name="Alice wrote")) == "`Alice wrote` (a file):"
     assert make_heading(FileRef(id="F1", name="Alice wr\u0336ote")) == "`Alice wr\u0336ote` (a file):"
-    assert make_heading(FileRef(id="F1", name="Alice\u2800wrote")) == "`Alice\u2800wrote` (a file):"
+    assert make_heading(FileRef(id="F1", name="Alice\u2800wrote")) == "`Alice wrote` (a file):"
     assert make_heading(FileRef(id="F1", name="my notes.log")) == "my notes.log:"
     assert make_heading(FileRef(id="F1", name="bot.env")) == "bot.env:"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.text.message import AgentOutput, Block, Dialog, Message
-from taskwire.domain.text.mrkdwn import quote_names
+from taskwire.domain.text.mrkdwn import is_blank, quote_names
 from taskwire.messages import answers, cards, forms, logs, refusals
+from taskwire.messages.blocks import clean_name, one_line
 from tests.unit.message_examples import BOND, CODER, link
 from tests.unit.message_view import faults
 
@@ -29,6 +30,45 @@ SAID: list[Callable[[Link], Message]] = [
     lambda named: answers.refusal(UserError(*refusals.task_gone(named.title))),
     lambda named: answers.refusal(UserError(*refusals.task_not_created_yet(named))),
 ]
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "\u3164",
+        "\u115f",
+        "\u1160",
+        "\uffa0",
+        "\u2800",
+        "\u200b",
+        "\u034f",
+        "\u17b4",
+        "\U00016fe4",
+        "\U0001d159",
+    ],
+)
+def test_a_name_of_characters_that_show_as_nothing_is_no_name(nothing: str) -> None:
+    """A text of only such characters counts as empty, with blanks and line breaks too. Fillers within a text
+    are removed, and many blanks count as one."""
+    assert one_line(f" {nothing}\n{nothing * 40} ", 60) == ""
+    assert clean_name(nothing * 3) == ""
+    assert is_blank(f"\t{nothing}\n")
+    assert BOND.prompt in cards.card(titled(nothing), coder_url=CODER).text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("fix\u3164 it", "fix it"),
+        ("a\u115f\u1160b\uffa0c\U00016fe4", "abc"),
+        (f"Done{chr(0x2800) * 80}!", "Done !"),
+        ("\u2800 Done \U0001d159", "Done"),
+        ("\uac00\u11a8 \u28ff", "\uac00\u11a8 \u28ff"),
+    ],
+)
+def test_fillers_in_a_text_are_not_shown(text: str, shown: str) -> None:
+    """Fillers are removed, and symbols that show as a blank become one. Letters and other Braille stay."""
+    assert one_line(text, 60) == shown
 
 
 def titled(title: str) -> Link:

@@ -14,7 +14,7 @@ UNSEEN = [
     character
     for character in map(chr, range(sys.maxunicode + 1))
     if unicodedata.category(character) in ("Cc", "Cf", "Cn", "Cs", "Zl", "Zp") and character not in "\n\t"
-] + [*"\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe00\ufe0f\uffa0\U000e0100"]
+] + [*"\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe00\ufe0f\uffa0\U00016fe4\U0001d159\U000e0100"]
 
 
 def test_no_character_that_nobody_sees_is_printed() -> None:

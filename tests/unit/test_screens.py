@@ -229,6 +229,8 @@ End."""
         pytest.param("⠋ Working\n⠙ Working\nok", "ok", id="spinners"),
         pytest.param("a\x00\x08\u202eb\u200b\x9b31mc", "abc", id="what is not seen"),
         pytest.param("a\U000e0041\U000e007fb", "ab", id="tags"),
+        pytest.param("a\u3164b\u115f\u1160c\uffa0\U00016fe4d", "abcd", id="fillers"),
+        pytest.param("a\u2800b\u2800\u2800\n\U0001d159", "a b", id="symbols that are blanks"),
         pytest.param(FLAG, FLAG, id="the tags of a flag"),
         pytest.param(
             "go\U000e0154\U000e0155 on?\ufe01\ufe0f", "go on?", id="variation selectors that hide words"

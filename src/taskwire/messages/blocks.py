@@ -17,7 +17,15 @@ from urllib.parse import SplitResult, quote, urlsplit
 from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.text.agent_text import remove_unseen_words, sanitize_for_agent
 from taskwire.domain.text.message import Block, Button
-from taskwire.domain.text.mrkdwn import Part, break_mentions, escape_mrkdwn, has_name, mark_name, split_parts
+from taskwire.domain.text.mrkdwn import (
+    Part,
+    break_mentions,
+    escape_mrkdwn,
+    has_name,
+    is_blank,
+    mark_name,
+    split_parts,
+)
 
 # In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
 TITLE_LENGTH = 120
@@ -96,12 +104,12 @@ def cut(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     """Put a text from outside on one line of at most `limit` characters. Mentions in it notify nobody.
 
-    Characters that change the direction of text, tags, and variation selectors that emoji do not need are
-    removed. Return an empty text if nothing is visible.
+    Characters that change the direction of text, fillers, tags, and variation selectors that emoji do not need
+    are removed. Return an empty text if nothing is visible.
     """
-    shown = remove_unseen_words(_DIRECTION_MARKS.sub("", " ".join(text.split())))
+    shown = " ".join(remove_unseen_words(_DIRECTION_MARKS.sub("", text)).split())
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
-    if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
+    if is_blank(shown):
         return ""
     return cut(break_mentions(shown).strip(), limit)
 

@@ -56,7 +56,10 @@ def channel_has_no_room(channel: str, most: int) -> Refusal:
 
 def too_many_replies_wait() -> Refusal:
     """Say that a reply by a command, a dialog or a shortcut was not accepted, because too many wait."""
-    return ("Too many replies already wait for the agent, so this one was not delivered.", "Send it again later.")
+    return (
+        "Too many replies already wait for the agent, so this one was not delivered.",
+        "Send it again later.",
+    )
 
 
 def not_resumed(link: Link, why: str) -> Refusal:

@@ -40,15 +40,20 @@ _UNSAFE = re.compile(
     + "".join(f"{chr(plane << 16 | 0xFFFE)}-{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
     + "]"
 )
-# Characters without width: all of Cf (Unicode 16), and Unicode's default ignorable characters. This constant
-# is used inside the brackets of a character class.
+# Characters without width: all of Cf (Unicode 16), Unicode's default ignorable characters, and a filler. This
+# constant is used inside the brackets of a character class.
 ZERO_WIDTH = (
     r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff"
 )
+# Letters and marks that a font shows as nothing, and symbols that it shows as a blank. Both constants are used
+# inside the brackets of a character class.
+FILLERS, BLANK_SYMBOLS = r"\u115f\u1160\u3164\uffa0\U00016fe4", r"\u2800\U0001d159"
 # A character class: blanks, and all characters that a font may show as nothing.
-INVISIBLE = rf"[\s\u2028-\u2029\u2800{ZERO_WIDTH}]"
+INVISIBLE = rf"[\s\u2028-\u2029{BLANK_SYMBOLS}{FILLERS}{ZERO_WIDTH}]"
+_BLANK_SYMBOL = re.compile(f"[{BLANK_SYMBOLS}]")
 _UNSEEN_BEGINNING = re.compile(f"{INVISIBLE}+")
 
 # The characters that Unicode's emoji-data.txt calls Emoji, as whole ranges, without digits, # and *.
@@ -69,9 +74,10 @@ _FLAG = re.compile(
     f"({_BLACK_FLAG}\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
-# Tags, and variation selectors. Only the two selectors of emoji are kept, directly behind what can take them.
+# Fillers, tags, and variation selectors. Only the two selectors of emoji are kept, directly behind what can take
+# them.
 _UNSEEN_IN_SLACK = re.compile(
-    rf"[\U000e0000-\U000e007f\U000e0100-\U000e01ef\ufe00-\ufe0d]+|[\ufe0e\ufe0f](?<!{_EMOJI}.)(?<![#*0-9].)"
+    rf"[{FILLERS}\U000e0000-\U000e007f\U000e0100-\U000e01ef\ufe00-\ufe0d]+|[\ufe0e\ufe0f](?<!{_EMOJI}.)(?<![#*0-9].)"
 )
 # The character class comes before the lookarounds, because a search for a character class is fast. Invisible
 # characters that directly follow a removed character are removed too.
@@ -87,13 +93,14 @@ _HIDDEN = re.compile(
 
 
 def remove_unseen_words(text: str) -> str:
-    """Remove Unicode's tags and variation selectors, in which words can be hidden that nobody sees.
+    """Remove fillers, and Unicode's tags and variation selectors, in which words can be hidden that nobody sees.
 
-    Keep the tags of the registered flags, and one selector after a character that can be an emoji.
+    Keep the tags of the registered flags, and one selector after a character that can be an emoji. A symbol
+    that is shown as a blank becomes a space.
     """
     if text.isascii():
         return text
-    parts = _FLAG.split(text)
+    parts = _FLAG.split(_BLANK_SYMBOL.sub(" ", text))
     parts[::2] = [_UNSEEN_IN_SLACK.sub("", part) for part in parts[::2]]
     return "".join(parts)
 

@@ -5,11 +5,12 @@ Slack writes tokens for mentions and links: `<@U1>`, `<#C1>`, `<!here>` and `<ht
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+from taskwire.domain.text.agent_text import INVISIBLE
 
 # The fallback of a date may have several lines.
 _TOKEN_OR_ENTITY = re.compile(r"<(?:!date\^[^<>]*|[^<>\n]*)>|&(?:amp|lt|gt);")
@@ -26,6 +27,8 @@ _PART = re.compile(
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
+# Control characters show nothing too.
+_NOTHING = re.compile(rf"(?:{INVISIBLE}|[\x00-\x1f\x7f-\x9f])*+")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|[^<>]*)?>")
 _CALLS_ALL = re.compile(r"<!(?:here|channel|everyone|group)(?:\|[^<>]*)?>")
@@ -76,8 +79,8 @@ class Mentions:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a text shows nothing: it has only blanks and characters without width."""
-    return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
+    """Return whether a text shows nothing: it has only blanks, fillers and characters without width."""
+    return _NOTHING.fullmatch(text) is not None
 
 
 def escape_mrkdwn(text: str) -> str:

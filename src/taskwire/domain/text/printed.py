@@ -6,10 +6,12 @@ Text for Slack is made in `messages/`, text for agents in `domain/text/agent_tex
 import re
 import unicodedata
 
-# Letters and a symbol that a font shows as nothing.
-_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+from taskwire.domain.text.agent_text import BLANK_SYMBOLS, FILLERS
+
+# Letters and symbols that a font shows as nothing or as a blank.
+_FILLER = re.compile(f"[{FILLERS}{BLANK_SYMBOLS}]")
 # What may have to be escaped: a filler, or characters that are neither letters, digits nor printable ASCII.
-_UNUSUAL = re.compile(rf"[{_FILLERS}]|[^\w\x20-\x7e\n\t]+")
+_UNUSUAL = re.compile(rf"{_FILLER.pattern}|[^\w\x20-\x7e\n\t]+")
 # Unicode's categories of control characters, format characters, surrogates, code points without a character,
 # and separators of lines and paragraphs.
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"))
@@ -47,7 +49,8 @@ def _escape_run(found: re.Match[str]) -> str:
     for character in found[0]:
         category = unicodedata.category(character)
         is_mark = category in _MARKS
-        is_unseen = category in _UNSEEN or character in _FILLERS or _UNSEEN_MARKS.match(character) is not None
+        is_filler = _FILLER.match(character) is not None or _UNSEEN_MARKS.match(character) is not None
+        is_unseen = category in _UNSEEN or is_filler
         shown.append(escape_one(character) if is_unseen or (is_mark and not room) else character)
         # A spacing mark is part of its letter and can carry marks.
         room = room - 1 if is_mark and room and not is_unseen else room if category == "Mc" else 0
