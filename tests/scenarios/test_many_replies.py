@@ -183,8 +183,8 @@ async def test_a_teammate_leaves_places_to_the_owner(world: World) -> None:
 
 async def test_a_command_and_a_shortcut_meet_the_same_limit(world: World) -> None:
     """Bob, who steers Alice's task, has as many waiting replies as one teammate may have. `/task send` and
-    *Send to its task* are refused, and nothing is posted. Alice's own are accepted until all places are taken.
-    When fewer replies wait, the same message of Bob is sent."""
+    *Send to its task* are refused, and nothing is posted. Alice's own are accepted until all places are
+    taken. When fewer replies wait, the same message of Bob is sent."""
     thread, task = await a_busy_agent(world)
     await shares(world, thread, world.bob)
     aside = await world.bob.replies(thread, "@alice use main")

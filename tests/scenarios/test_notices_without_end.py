@@ -105,6 +105,26 @@ async def test_a_reply_ends_the_limit_on_results(world: World) -> None:
     assert thread.new_messages() == [f"<@{world.alice.id}> Part 7.\n{DONE}"]
 
 
+async def test_a_result_that_waits_is_told_when_the_thread_is_detached(world: World) -> None:
+    """An agent has called its owner too often, so its newest result waits. The owner detaches the thread. The
+    last message of the thread has the result."""
+    thread, task = await a_task(world)
+    for number in range(7):
+        task.becomes("complete", f"Part {number} of <!channel>")
+        await world.polls()
+        await world.passes(seconds=2)
+    before = thread.new_messages()
+
+    await world.alice.replies(thread, "!detach")
+    await world.passes(seconds=60)
+
+    assert len(before) == 5
+    assert thread.new_messages() == [
+        "Detached: replies here no longer reach the agent. The task itself stays as it is. The agent's last "
+        "result before that: Part 6 of &lt;!channel&gt;.\n[Attach again]"
+    ]
+
+
 async def test_a_result_that_waits_outlives_the_bot(world: World) -> None:
     """An agent has called its owner too often, so its newest result waits, and the bot dies. The next process
     posts the result, once, and before a later pause."""

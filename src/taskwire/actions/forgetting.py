@@ -94,8 +94,9 @@ class PersonForgetter:
             writes.remove_field(batch, link.id, name)
         for name in ("watchers", "shares"):
             writes.set_people(batch, link.id, name, ())
-        unnamed = {"last_report": None, "final_report": None, "previous_report": None, "last_action": None}
-        writes.write_state(batch, link.id, link.state.model_copy(update=unnamed), None)
+        unnamed = dict.fromkeys(("last_report", "final_report", "previous_report", "last_action"))
+        state = link.state.model_copy(update={**unnamed, "waiting_results": ()})
+        writes.write_state(batch, link.id, state, None)
         draw(link.id, batch)
 
     async def _return_others(self, link: Link, person: UserId, batch: Batch) -> None:

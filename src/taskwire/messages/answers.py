@@ -14,6 +14,7 @@ from taskwire.domain.parsing.grammar import get_word
 from taskwire.domain.person_settings import PersonSettings
 from taskwire.domain.text.message import Block, Button, Message
 from taskwire.messages.blocks import (
+    REPORT_LENGTH,
     TEXT_LENGTH,
     begin_sentence,
     button,
@@ -356,8 +357,15 @@ def task_deleted(link: Link) -> Message:
 
 
 def thread_detached(link: Link) -> Message:
-    """Say in the thread that a person has detached the thread from its task."""
+    """Say in the thread that a person has detached the thread from its task.
+
+    A result of the agent that waits for its turn to be posted is in this message.
+    """
     words = "Detached: replies here no longer reach the agent. The task itself stays as it is."
+    reports = [each.report for each in link.state.waiting_results if each.report is not None]
+    last = escape_line(reports[-1].message, REPORT_LENGTH) if reports else ""
+    if last:
+        words = f"{words} The agent's last result before that: {end_sentence(last)}"
     return question(words, "", [attach_button(link)])
 
 

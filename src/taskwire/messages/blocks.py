@@ -104,8 +104,8 @@ def cut(text: str, limit: int) -> str:
 def one_line(text: str, limit: int) -> str:
     """Put a text from outside on one line of at most `limit` characters. Mentions in it notify nobody.
 
-    Characters that change the direction of text, fillers, tags, and variation selectors that emoji do not need
-    are removed. Return an empty text if nothing is visible.
+    Characters that change the direction of text, fillers, tags, and variation selectors that emoji do not
+    need are removed. Return an empty text if nothing is visible.
     """
     shown = " ".join(remove_unseen_words(_DIRECTION_MARKS.sub("", text)).split())
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")

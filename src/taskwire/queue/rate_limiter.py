@@ -22,8 +22,9 @@ These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits
   second before. A workspace may post "several hundred a minute": 300.
 - Edits have tier 3, which allows 50 calls a minute. Cards use 45 of them, so that 5 edits are left for other
   messages. Each card is edited at most once in three seconds. A card has a reserve too, to show at once that
-  a press was received. The state of a faulty agent may change every second for ever. So a card that is edited
-  again and again shows a new state only once in 15 seconds (`per_state`), and leaves the edits to other cards.
+  a press was received. The state of a faulty agent may change every second for ever. So a card that is
+  edited again and again shows a new state only once in 15 seconds (`per_state`), and leaves the other edits
+  to other cards.
 - A person's Home tab is published once in three seconds. It has a reserve too, to show the tab at once when
   the person opens it.
 - Backfill uses half of the calls that read a thread, and four fifths of the calls that read a channel. Little

@@ -48,8 +48,8 @@ ZERO_WIDTH = (
     r"\U000110bd\U000110cd\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e0fff"
 )
-# Letters and marks that a font shows as nothing, and symbols that it shows as a blank. Both constants are used
-# inside the brackets of a character class.
+# Letters and marks that a font shows as nothing, and symbols that it shows as a blank. Both constants are
+# used inside the brackets of a character class.
 FILLERS, BLANK_SYMBOLS = r"\u115f\u1160\u3164\uffa0\U00016fe4", r"\u2800\U0001d159"
 # A character class: blanks, and all characters that a font may show as nothing.
 INVISIBLE = rf"[\s\u2028-\u2029{BLANK_SYMBOLS}{FILLERS}{ZERO_WIDTH}]"
@@ -74,10 +74,11 @@ _FLAG = re.compile(
     f"({_BLACK_FLAG}\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
     "|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
-# Fillers, tags, and variation selectors. Only the two selectors of emoji are kept, directly behind what can take
-# them.
+# Fillers, tags, and variation selectors. Only the two selectors of emoji are kept, directly behind what can
+# take them.
 _UNSEEN_IN_SLACK = re.compile(
-    rf"[{FILLERS}\U000e0000-\U000e007f\U000e0100-\U000e01ef\ufe00-\ufe0d]+|[\ufe0e\ufe0f](?<!{_EMOJI}.)(?<![#*0-9].)"
+    rf"[{FILLERS}\U000e0000-\U000e007f\U000e0100-\U000e01ef\ufe00-\ufe0d]+"
+    rf"|[\ufe0e\ufe0f](?<!{_EMOJI}.)(?<![#*0-9].)"
 )
 # The character class comes before the lookarounds, because a search for a character class is fast. Invisible
 # characters that directly follow a removed character are removed too.
@@ -93,7 +94,7 @@ _HIDDEN = re.compile(
 
 
 def remove_unseen_words(text: str) -> str:
-    """Remove fillers, and Unicode's tags and variation selectors, in which words can be hidden that nobody sees.
+    """Remove fillers, tags and variation selectors, in which words can be hidden that nobody sees.
 
     Keep the tags of the registered flags, and one selector after a character that can be an emoji. A symbol
     that is shown as a blank becomes a space.

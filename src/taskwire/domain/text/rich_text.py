@@ -37,6 +37,17 @@ _MARKUP = re.compile(
     r"|^(?P<indent>[ \t]*)•[ \t]+",
     re.DOTALL | re.MULTILINE,
 )
+# What a reader of Markdown does not see: the words behind an opening fence, comments, tags, titles of links,
+# and definitions of links. Code is matched first, because it is shown as it is.
+_UNSEEN_MARKDOWN = re.compile(
+    r"^(?P<fence> {0,3}(?P<mark>`{3,}(?=[^`\n]*$)|~{3,}))(?P<words>[^\n]*)"
+    r"(?P<inside>(?:\n[\s\S]*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
+    r"|(?P<code>(?<!`)(?P<ticks>`+)(?!`)[\s\S]*?(?<!`)(?P=ticks)(?!`))"
+    r"|<!--[\s\S]*?(?:-->|\Z)|</?[A-Za-z][A-Za-z0-9-]*(?=[\s/>])[^<>]*>"
+    r"|(?P<link>\]\((?:\s*[^()\s]+)?)\s+(?:\"[^\"]*\"|'[^']*'|\([^()]*\))\s*\)"
+    r"|^ {0,3}\[[^\]\n]+\]:\s*\S+(?:\s*(?:\"[^\"]*\"|'[^']*'|\([^()]*\))[ \t]*$)?",
+    re.MULTILINE,
+)
 
 
 def from_mrkdwn(text: str) -> str:
@@ -91,9 +102,16 @@ def _words_of(block: BlockNode) -> list[str]:
         case "context":
             return [" ".join(filter(None, map(_text_object, _nodes(block))))]
         case "markdown":
-            return [escape_mrkdwn(_string(block, "text")).strip()]
+            return [escape_mrkdwn(_UNSEEN_MARKDOWN.sub(_seen, _string(block, "text"))).strip()]
         case _:
             return []
+
+
+def _seen(found: re.Match[str]) -> str:
+    if found["fence"]:
+        language = found["words"].strip()
+        return f"{found['fence']}{language if _LANGUAGE.fullmatch(language) else ''}{found['inside']}"
+    return found["code"] or (f"{found['link']})" if found["link"] else "")
 
 
 def _text_object(value: JsonValue) -> str:
