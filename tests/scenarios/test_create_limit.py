@@ -98,6 +98,27 @@ async def test_after_five_tasks_that_could_not_be_created_a_person_waits(world: 
     world.bob.reads()
 
 
+async def test_of_many_at_once_that_fail_few_get_a_card(world: World) -> None:
+    """Alice types twenty commands at the same time, and Coder refuses each task. Tasks that are being created
+    count for the limit of an hour until they fail. So before the fifth has failed, at most four more than
+    this limit get a card. Then none gets one."""
+    await world.restarts(create_limit=6)
+    world.coder.settings.lacks_agent_license = True
+
+    for number in range(20):
+        await world.alice.types(f"/task create try {number}", settles=False)
+    await world.settles()
+    for _ in range(5):
+        await world.passes(seconds=5)
+    cards = world.cards()
+    world.alice.reads()
+    await world.alice.types("/task create once more")
+
+    assert 6 <= len(cards) <= 6 + 4
+    assert [said[:33] for said in world.alice.reads()] == ["Creating 5 tasks of yours failed "]
+    assert (world.cards(), world.coder.tasks) == ([], [])
+
+
 async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World) -> None:
     """Alice types eight commands at the same time, and the limit is three. Three tasks are created."""
     await world.restarts(create_limit=3)

@@ -110,7 +110,7 @@ async def test_a_result_that_waits_is_told_when_the_thread_is_detached(world: Wo
     last message of the thread has the result."""
     thread, task = await a_task(world)
     for number in range(7):
-        task.becomes("complete", f"Part {number} of <!channel>")
+        task.becomes("complete", f"Part {number}")
         await world.polls()
         await world.passes(seconds=2)
     before = thread.new_messages()
@@ -121,7 +121,7 @@ async def test_a_result_that_waits_is_told_when_the_thread_is_detached(world: Wo
     assert len(before) == 5
     assert thread.new_messages() == [
         "Detached: replies here no longer reach the agent. The task itself stays as it is. The agent's last "
-        "result before that: Part 6 of &lt;!channel&gt;.\n[Attach again]"
+        "result before that: Part 6.\n[Attach again]"
     ]
 
 

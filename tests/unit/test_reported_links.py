@@ -35,6 +35,9 @@ OTHERS = [
     "https://gitlab.example.com/evil/tools/-/jobs/5/artifacts/file/-/issues/9",
     "https://git.example.com/projects/EVIL/repos/tools/raw/pull-requests/12",
     "https://github.com/pull/12",
+    # A forge below a path. A file `12` of the branch `pull` has an address of the same shape, the next one.
+    "https://git.example.com/git/acme/site/pull/12",
+    "https://github.com/evil/tools/raw/pull/12",
 ]
 
 
