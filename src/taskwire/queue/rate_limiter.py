@@ -132,7 +132,9 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "reactions.remove": MethodLimits(tier(20, burst=5)),
         "chat.postMessage": MethodLimits(tier(300, burst=20), per_target=Limit(1_010, 2, has_reserve=True)),
         "chat.update": MethodLimits(
-            tier(45, burst=3), per_target=Limit(3_000, 1, has_reserve=True), per_state=Limit(15_000, 20)
+            tier(45, burst=3),
+            per_target=Limit(3_000, 1, has_reserve=True),
+            per_state=Limit(15_000, 20, per_minute=25),
         ),
         "views.publish": MethodLimits(TIER_4, per_target=Limit(3_000, 1, has_reserve=True)),
     }
