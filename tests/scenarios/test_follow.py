@@ -11,6 +11,7 @@ from .waiting import a_busy_agent
 from .world import SETTLE_SECONDS, World
 
 STOPPED = "Stopped following *Fix the login*. The task goes on."
+KEPT = " What the agent wrote last stays here:"
 
 
 async def _followed(world: World) -> tuple[Thread, SandboxTask, str]:
@@ -59,7 +60,8 @@ async def test_one_message_shows_what_the_agent_writes(world: World) -> None:
 
     assert (first, second) == ("Reading src/login.py", "Reading src/login.py\nRunning the tests")
     assert thread.new_messages() == [
-        f"{STOPPED}\nReading src/login.py Running the tests\n| Reading src/login.py\n| Running the tests"
+        f"{STOPPED}{KEPT}\nReading src/login.py Running the tests\n"
+        "| Reading src/login.py\n| Running the tests"
     ]
     assert world.alice.reads() == []
     meta = world.slack.backend.workspace.channels[thread.channel].messages[ts].metadata
@@ -77,10 +79,11 @@ async def test_following_ends_by_itself_after_ten_minutes(world: World) -> None:
     await world.passes(600)
 
     assert thread.new_messages() == [
-        "Followed *Fix the login* for 10 minutes.\nStill reading\n| Still reading\n[Follow]"
+        "Followed *Fix the login* for 10 minutes. What the agent wrote last stays here:\n"
+        "Still reading\n| Still reading\n[Follow]"
     ]
     await world.alice.clicks(thread, "Follow")
-    assert await _ends(world, thread) == [STOPPED]
+    assert await _ends(world, thread) == [STOPPED + KEPT]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,8 @@ async def test_following_ends_with_the_work(world: World, state: str, why: str, 
     await world.passes(6)
 
     assert thread.new_messages() == [
-        f"Followed *Fix the login* until the agent {why}.\nReading src/login.py\n| Reading src/login.py",
+        f"Followed *Fix the login* until the agent {why}. What the agent wrote last stays here:\n"
+        "Reading src/login.py\n| Reading src/login.py",
         f"<@{world.alice.id}> Reading src/login.py.\n{notice}",
     ]
     assert _shows(world, thread, ts) == "Reading src/login.py"
@@ -121,7 +125,7 @@ async def test_following_ends_when_somebody_stops_the_agent(world: World) -> Non
     await world.passes(6)
 
     assert thread.new_messages() == [
-        "Followed *Fix the login* until Alice stopped the task.\n"
+        "Followed *Fix the login* until Alice stopped the task. What the agent wrote last stays here:\n"
         "Reading src/login.py\n| Reading src/login.py",
         "Paused by Alice. A reply resumes it.",
     ]
@@ -143,7 +147,7 @@ async def test_coder_is_asked_for_the_log_only_while_somebody_follows(world: Wor
     await world.passes(6)
     assert _count(world) == 4
     assert _count_edits(world, thread) == edits
-    assert await _ends(world, thread) == [STOPPED]
+    assert await _ends(world, thread) == [STOPPED + KEPT]
     asked = _count(world)
     await world.passes(60)
 
@@ -169,7 +173,7 @@ async def test_following_goes_on_after_a_restart(world: World) -> None:
     await world.passes(6)
 
     assert (_shows(world, thread, ts), thread.last_message()) == ("Reading on", ts)
-    assert await _ends(world, thread) == [STOPPED]
+    assert await _ends(world, thread) == [STOPPED + KEPT]
 
 
 async def test_what_an_agent_writes_stays_text(world: World) -> None:
@@ -185,7 +189,7 @@ async def test_what_an_agent_writes_stays_text(world: World) -> None:
     assert world.slack.bot_token not in shown + text
     assert "<!channel>" not in text
     assert "*bold*" in shown
-    assert await _ends(world, thread) == [STOPPED]
+    assert await _ends(world, thread) == [STOPPED + KEPT]
 
 
 async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
@@ -202,7 +206,7 @@ async def test_a_log_that_cannot_be_read_changes_nothing(world: World) -> None:
     await world.passes(6)
 
     assert (before, _shows(world, thread, ts)) == ("Reading", "Reading on")
-    assert await _ends(world, thread) == [STOPPED]
+    assert await _ends(world, thread) == [STOPPED + KEPT]
 
 
 async def test_there_is_nothing_to_follow_while_the_agent_waits(world: World) -> None:

@@ -90,6 +90,23 @@ async def test_a_task_whose_reply_waits_for_a_decision_needs_its_owner(world: Wo
     thread.new_messages()
 
 
+async def test_resume_in_home_says_that_it_sends_what_waits(world: World) -> None:
+    """A pause holds two replies, and Alice presses *Resume* in her Home tab. The answer in the tab says that
+    the agent gets these replies too."""
+    thread, _ = await held(world, "first", "second")
+    await world.polls()
+    await world.alice.opens_home()
+
+    await world.alice.presses_in_home("Resume")
+    await world.passes(CARD_SECONDS)
+    said = world.alice.home().split("\n---\n")[0]
+    await comes_up(world)
+
+    assert said == "Resuming *Fix the login*. I'll also send the 2 replies that wait."
+    assert world.task("fix-the-login").inputs == ["first", "second"]
+    thread.new_messages()
+
+
 async def test_a_reply_that_waits_for_a_resume_shows_in_an_open_home_tab(world: World) -> None:
     """Replies do not resume tasks in this channel. Alice writes one to a paused task, and her open Home tab
     then says that it waits for her."""
@@ -186,7 +203,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
     )
     assert asked == [HOLDING.format("1 reply waits", "the reply")]
     assert task.inputs == ["first"]
-    assert world.alice.reads() == ["Resuming *Fix the login*."]
+    assert world.alice.reads() == ["Resuming *Fix the login*. I'll also send the reply that waits."]
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:

@@ -8,7 +8,7 @@ from taskwire_sandbox.coder.faults import Fault, server_error
 from taskwire_sandbox.coder.wire import Response
 
 from .people import Thread
-from .running_tasks import PULL, TITLE, a_task, timeless
+from .running_tasks import PULL, TITLE, a_task, card, timeless
 from .test_preferences import address
 from .world import CARD_SECONDS, SETTLE_SECONDS, World
 
@@ -157,14 +157,15 @@ async def test_a_paused_task_is_resumed_in_home(world: World) -> None:
 
 async def test_a_question_stays_in_home_while_its_task_is_paused(world: World) -> None:
     """The agent asks a question, and the task is then paused. The Home tab still shows the question, with
-    *Answer* and *Resume*."""
+    *Answer* and *Resume*. It calls the task paused, as the card does, and says why the task is there."""
     thread, task = await a_task(world)
     await asks(world, thread)
     task.pause()
     await world.polls()
 
+    assert (await card(world, thread)).startswith(f"Paused: {TITLE}. ")
     assert tasks_in(await world.alice.opens_home()) == (
-        f"[New task]\n*Needs you*\n:raising_hand: {TITLE} · Needs you (paused) · …\n"
+        f"[New task]\n*Needs you*\n:double_vertical_bar: {TITLE} · Paused · its agent still needs you · …\n"
         f"Which config should I keep? · {NAME}\n[Answer] [Resume] [Open thread]"
     )
     assert len(thread.new_messages()) == 1

@@ -103,10 +103,10 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
     needing, everything, overview = world.alice.reads()
     assert titles(needing) == [
-        "•  Needs you (paused): Tell me",
-        "•  Needs you (paused): Ask",
-        "•  Failed (paused): Fail",
-        "•  Done (paused), a pull request to look at: End",
+        "•  Paused, its agent still needs you: Tell me",
+        "•  Paused, its agent still needs you: Ask",
+        "•  Paused, its agent failed: Fail",
+        "•  Paused, a pull request to look at: End",
     ]
     assert titles(overview) == titles(needing)
     assert "Nothing is running.\n" in overview
@@ -114,10 +114,38 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
     assert "\n*Paused or finished lately*\n:double_vertical_bar: Work" in home
     assert titles(everything) == [
         *titles(needing)[:3],
-        "•  Done (paused): Go on",
-        "•  Done (paused): End",
+        "•  Paused, its agent was done: Go on",
+        "•  Paused, its agent was done: End",
         "•  Paused: Work",
     ]
+
+
+async def test_tasks_of_a_group_are_in_the_order_of_the_ages_in_their_lines(world: World) -> None:
+    """Three agents ask, and the oldest task asks last. The lists and the Home tab show the latest question
+    first, because each line shows the age of its question."""
+    words = ("first", "second", "third")
+    threads = []
+    for word in words:
+        threads.append(await world.alice.runs(f"/task create {word}"))
+        await world.passes(seconds=2)
+    await world.polls()
+    for word in words:
+        world.task(word).becomes("working", "Reading")
+    await world.polls()
+    for word in ("second", "third", "first"):
+        world.task(word).becomes("idle", "Which branch?")
+        await world.polls()
+        await world.passes(seconds=25)
+
+    await world.alice.types("/task list")
+    await world.alice.types("/task")
+    home = await world.alice.opens_home()
+
+    asked = [f"•  Needs you: {word}" for word in ("First", "Third", "Second")]
+    listed, overview = world.alice.reads()
+    assert (titles(listed), titles(overview)) == (asked, asked)
+    assert re.findall(r": (First|Second|Third) ·", home) == ["First", "Third", "Second"]
+    assert [len(thread.new_messages()) for thread in threads] == [1, 1, 1]
 
 
 async def test_a_done_task_that_its_person_paused_is_at_rest(world: World) -> None:
@@ -239,7 +267,8 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
 
 
 async def test_a_long_list_has_pages(world: World) -> None:
-    """A long list has pages, with the newest tasks first. A button shows another page in the same message."""
+    """A long list has pages, with the latest changes first. A button shows another page in the same
+    message."""
     world.coder.add_tasks(23, "alice")
 
     await world.alice.types("/task list")

@@ -35,7 +35,11 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
     ("state", "notice", "listed"),
     [
         ("complete", f"Done: {TITLE}. Reply here if there is more to do.", "Paused"),
-        ("failed", f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n[Logs]", "Failed (paused)"),
+        (
+            "failed",
+            f"Failed: {TITLE}. Reply here to tell the agent how to go on.\n[Logs]",
+            "Paused, its agent failed",
+        ),
     ],
 )
 async def test_an_end_is_not_undone_by_an_idle_that_is_first_seen_with_a_pause(

@@ -109,7 +109,9 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     await world.alice.types(f"/task edit {task.name} fix that instead")
 
     assert task.prompt == "fix it"
-    assert world.alice.reads() == ["*Fix it* is running. Stop it to edit the prompt?\n[Stop and edit]"]
+    assert world.alice.reads() == [
+        "The prompt of *Fix it* can change only while the task is paused. Stop the task now?\n[Stop and edit]"
+    ]
 
     await world.alice.presses("Stop and edit")
     await world.passes(seconds=4)
@@ -141,7 +143,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
-        "*Fix it* is running",
+        "The prompt of *Fix it* can change only while the task is paused",
         "The workspace of *Fix it* is starting or stopping",
         "*Fix it* has a new prompt",
     ]

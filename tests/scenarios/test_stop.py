@@ -129,7 +129,7 @@ async def test_a_task_that_is_resumed_in_coder_keeps_the_question_about_its_repl
     assert resumed == "Paused by Alice, then resumed. 1 reply waits.\n[Resume and send] [Drop the reply]"
     assert task.inputs == ["use main"]
     assert thread.all_messages()[-1] == "Resumed. The agent gets the waiting replies."
-    assert world.alice.reads() == ["*Fix the login* is already running."]
+    assert world.alice.reads() == ["*Fix the login* is already running. I'll send the reply that waits."]
 
 
 async def test_a_reply_that_is_only_pause_goes_to_the_agent_and_offers_to_stop(world: World) -> None:

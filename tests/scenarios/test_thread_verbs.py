@@ -6,7 +6,7 @@ from taskwire_sandbox.coder.steps import BuildPlan
 
 from .running_tasks import timeless
 from .waiting import a_busy_agent, a_waiting_agent
-from .world import World
+from .world import CARD_SECONDS, World
 
 
 async def test_status_shows_the_card_anew(world: World) -> None:
@@ -165,10 +165,30 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     await world.alice.clicks(thread, "Edit prompt")
 
     assert said == [
-        "*Fix the login* is running. Write the new prompt; then I'll ask whether to stop the task for it.\n"
-        "[Edit prompt]"
+        "The prompt of *Fix the login* can change only while the task is paused. Write the new prompt; then "
+        "I'll ask whether to stop the task.\n[Edit prompt]"
     ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
+
+
+async def test_edit_of_a_done_task_does_not_call_it_running(world: World) -> None:
+    """A task is done, and its workspace still runs. The answers to `!edit` say when a prompt can change, and
+    do not say that the task is running."""
+    thread, task = await a_waiting_agent(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!edit")
+    await world.alice.replies(thread, "!edit fix the logout")
+
+    when = "The prompt of *Fix the login* can change only while the task is paused."
+    assert thread.card().startswith("Done: Fix the login. ")
+    assert thread.new_messages() == [
+        f"{when} Write the new prompt; then I'll ask whether to stop the task.\n[Edit prompt]"
+    ]
+    assert world.alice.reads() == [f"{when} Stop the task now?\n[Stop and edit]"]
 
 
 async def test_delete_brings_the_button_that_asks_once(world: World) -> None:

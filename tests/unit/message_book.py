@@ -99,6 +99,7 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "ways": (ConnectWays(CODER), ConnectWays(CODER, has_page=True)),
     "tries_left": (3, 0),
     "count": (1, 3),
+    "held_count": (0, 1, 2),
     "decided_before.name": ("You", "Alice Adams"),
     "default": ("docker",),
     "delivery_given_up.why": ("every try failed for a day",),

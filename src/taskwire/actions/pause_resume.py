@@ -27,7 +27,7 @@ from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retr
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, say, show_receipt
-from taskwire.outbox.undelivered import list_undelivered
+from taskwire.outbox.undelivered import list_undelivered, replies_among
 from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
@@ -152,7 +152,7 @@ class PauseAndResume:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
             context.record_reconciled("there" if is_done else "not_there")
             if is_done:
-                return self._finish_resume(context, link, work, task.workspace_build_number)
+                return await self._finish_resume(context, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
             context.audit.is_refused("overtaken")
             return done(None, (work.requester, answers.task_paused_meanwhile(link)))
@@ -172,14 +172,23 @@ class PauseAndResume:
         try:
             build = await self._start_build(context, link, task, context.coder.resume)
         except AlreadyRunning:
-            return done(self._release_held(link), (work.requester, answers.task_already_running(link)))
+            return await self._answer_running(link, work)
         except BuildActive:
             if task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
-                return done(self._release_held(link), (work.requester, answers.task_already_running(link)))
+                return await self._answer_running(link, work)
             return wait_for_build(context, link, work)
-        return self._finish_resume(context, link, work, build.build_number)
+        return await self._finish_resume(context, link, work, build.build_number)
 
-    def _finish_resume(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
+    async def _answer_running(self, link: Link, work: Act) -> Outcome:
+        """Send the held replies to a task that runs already, and say so."""
+        words = answers.task_already_running(link, await self._count_held(link))
+        return done(self._release_held(link), (work.requester, words))
+
+    async def _count_held(self, link: Link) -> int:
+        """Return how many replies the agent gets because of the resume."""
+        return len(replies_among(await self._deps.links.list_held(link.id)))
+
+    async def _finish_resume(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.task_is_resuming(link)))
         batch = self._release_held(link)
@@ -187,7 +196,8 @@ class PauseAndResume:
         batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
         if _is_effect_seen(link, work):
             return done(batch)
-        return done(batch, (work.requester, answers.task_is_resuming(link)))
+        words = answers.task_is_resuming(link, await self._count_held(link))
+        return done(batch, (work.requester, words))
 
     def _release_held(self, link: Link) -> Batch:
         """Return a batch that sends the replies that a pause holds, and settles the question about them."""

@@ -11,7 +11,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
-from taskwire.messages.task_lists import TaskLine, get_order, is_running, needs_owner
+from taskwire.messages.task_lists import TaskLine, get_age_order, get_order, is_running, needs_owner
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.readers import Reader
 from taskwire.people.permissions import People
@@ -43,7 +43,7 @@ def sort_links(links: Sequence[Link], now_ms: int, shared: Sequence[Link] = ()) 
     needs = [link for link in ordered if needs_owner(link, now_ms)]
     running = [link for link in ordered if is_running(link, now_ms)]
     shown = {link.id for link in (*needs, *running)}
-    newest = sorted(links, key=lambda link: link.state.since_ms, reverse=True)
+    newest = sorted(links, key=get_age_order)
     lately = [link for link in newest if link.id not in shown and now_ms - link.state.since_ms < LATELY_MS]
     theirs = sorted(shared, key=get_order)
     running += [link for link in theirs if is_running(link, now_ms)]

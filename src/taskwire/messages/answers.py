@@ -297,15 +297,22 @@ def task_already_paused(link: Link, *, is_resumed_by_reply: bool = True) -> Mess
     return statement(f"{bold_title(link)} is already paused. {_how_to_resume(link, is_resumed_by_reply)}")
 
 
-def task_is_resuming(link: Link) -> Message:
-    """Say that the workspace is starting."""
+def task_is_resuming(link: Link, held_count: int = 0) -> Message:
+    """Say that the workspace is starting. `held_count` is how many held replies go to the agent then."""
     follow = "" if _has_thread(link) else f" {_command_for('status', link)} says what it is doing."
-    return statement(f"Resuming {bold_title(link)}.{follow}")
+    return statement(f"Resuming {bold_title(link)}.{follow}{_say_sent(held_count, also=' also')}")
 
 
-def task_already_running(link: Link) -> Message:
-    """Say that the task is running already."""
-    return statement(f"{bold_title(link)} is already running.")
+def task_already_running(link: Link, held_count: int = 0) -> Message:
+    """Say that the task is running already. `held_count` is how many held replies go to the agent now."""
+    return statement(f"{bold_title(link)} is already running.{_say_sent(held_count)}")
+
+
+def _say_sent(held_count: int, also: str = "") -> str:
+    if not held_count:
+        return ""
+    waiting = "reply that waits" if held_count == 1 else f"{held_count} replies that wait"
+    return f" I'll{also} send the {waiting}."
 
 
 def task_waits_for_build(link: Link, verb: str) -> Message:
@@ -335,7 +342,7 @@ def ask_to_pause_for_edit(link: Link, key: str) -> Message:
     `key` is the value of the button: the link's id, a blank, and the key under which the new prompt is
     stored.
     """
-    words = f"{bold_title(link)} is running. Stop it to edit the prompt?"
+    words = f"The prompt of {bold_title(link)} can change only while the task is paused. Stop the task now?"
     return question(words, "", [button(Button.PAUSE_TO_EDIT, "Stop and edit", key)])
 
 

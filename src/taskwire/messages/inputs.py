@@ -516,10 +516,9 @@ def describe_sending(reply: Reply, count: int, *, is_without_first: bool = False
 
 
 def offer_edit_while_running(link: Link) -> Message:
-    """Offer a button to edit the prompt of a running task. Say that the task must be paused for that."""
-    words = (
-        f"{bold_title(link)} is running. Write the new prompt; then I'll ask whether to stop the task for it."
-    )
+    """Offer a button to edit the prompt of a task. Say that the task must be paused for that."""
+    words = f"The prompt of {bold_title(link)} can change only while the task is paused. "
+    words += "Write the new prompt; then I'll ask whether to stop the task."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 

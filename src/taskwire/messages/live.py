@@ -45,6 +45,7 @@ def ended(link: Link, why: FollowingEnd, lines: str = "", by_name: str = "") -> 
     The last lines are kept. `by_name` is the name of the person who stopped the agent; it may be empty.
     """
     words, row = _describe_end(link, why, by_name), []
+    words += " What the agent wrote last stays here:" if lines.strip() else ""
     layout = [section("live", words)]
     if lines.strip():
         layout.append(code_block("text", lines))

@@ -17,8 +17,6 @@ from taskwire.domain.text.message import Block, Button, Message
 from taskwire.domain.text.mrkdwn import escape_mrkdwn
 from taskwire.messages import blocks, card_controls
 from taskwire.messages.blocks import (
-    PHASE_LABELS,
-    PhaseLabel,
     age_piece,
     button,
     cut,
@@ -54,6 +52,13 @@ _TITLE_LENGTH, _DETAIL_LENGTH, _OWNER_LENGTH = 60, 100, 20
 _SEPARATOR = " · "
 # Why a task that is done needs its owner.
 _RESULT_TO_SEE = "a pull request to look at"
+# What was open when a task was paused. Its label is only *Paused*, as on its card.
+_PAUSED_FROM = {
+    Phase.NEEDS_YOU: "its agent still needs you",
+    Phase.FAILED: "its agent failed",
+    Phase.BROKEN: "its workspace was broken",
+    Phase.DONE: "its agent was done",
+}
 SEEN_LABEL = "Seen, hide it here"
 
 # The groups of a list, in their order. All other phases are in the last group.
@@ -112,14 +117,18 @@ def get_rank(link: Link) -> int:
 
 
 def get_order(link: Link, *, is_own: bool = True) -> tuple[int, bool, int]:
-    """Return a key that sorts tasks by group. In a group, own tasks come first, then the newest tasks."""
+    """Return a key that sorts tasks by group. In a group, own tasks come first, then the latest changes."""
     return get_rank(link), not is_own, get_age_order(link)
 
 
 def get_age_order(link: Link) -> int:
-    """Return a key that sorts the newest tasks first."""
+    """Return a key that sorts tasks by the age in their lines, the latest change first.
+
+    A task without an age is sorted by when it was created.
+    """
     seen = link.observation
-    return -to_ms(seen.created_at if seen is not None else moment_of(link.record.made_at))
+    created = seen.created_at if seen is not None else moment_of(link.record.made_at)
+    return -(_since_ms(link) or to_ms(created))
 
 
 def needs_owner(link: Link, now_ms: int) -> bool:
@@ -273,7 +282,7 @@ def task_row(
     how many replies a pause holds. If a button below opens the thread, the lines have no second link to it.
     """
     link, thread = item.link, blocks.safe_web_url(item.permalink)
-    label = _task_label(link)
+    label = get_phase_label(link)
     title = one_line(get_name(link), _TITLE_LENGTH)
     page = thread or get_page_url(link, hosts.coder_url)
     first = [blocks.emoji_piece(label.emoji), text_piece(" "), blocks.title_piece(title, page)]
@@ -302,10 +311,17 @@ def task_row(
 
 
 def _why(link: Link, separator: str, *, is_needing: bool) -> str:
-    """Return, after `separator`, what waits for a person: held replies or a result; empty if nothing does."""
-    if link.held_count:
-        return separator + replies_wait(link.held_count)
-    return separator + _RESULT_TO_SEE if is_needing and get_open_phase(link) is Phase.DONE else ""
+    """Return, each after `separator`, why the task is in its group; empty if its label says that.
+
+    The reasons are the question, the failure or the result that a pause left open, and the held replies.
+    """
+    phase = get_open_phase(link)
+    has_result = is_needing and phase is Phase.DONE and not link.held_count
+    is_open = phase is not link.state.phase and find_ending(link) is None and not has_result
+    reasons = [_PAUSED_FROM[phase]] if is_open else []
+    reasons += [replies_wait(link.held_count)] if link.held_count else []
+    reasons += [_RESULT_TO_SEE] if has_result else []
+    return "".join(separator + reason for reason in reasons)
 
 
 def _link(text: str, url: str) -> Block:
@@ -315,17 +331,6 @@ def _link(text: str, url: str) -> Block:
 def _code(name: str) -> Block:
     """Return the task's name, as people type it in commands, as a piece of code."""
     return {"type": "text", "text": one_line(name, 60) or "-", "style": {"code": True}}
-
-
-def _task_label(link: Link) -> PhaseLabel:
-    """Return the emoji and the label of the task's phase.
-
-    If a paused task was waiting for a person, the label also says this: `Needs you (paused)`.
-    """
-    label, phase = get_phase_label(link), get_open_phase(link)
-    if find_ending(link) is not None or phase is link.state.phase:
-        return label
-    return PhaseLabel(PHASE_LABELS[phase].emoji, f"{PHASE_LABELS[phase].label} ({label.label.lower()})")
 
 
 def _foreign_owner(item: TaskLine) -> str:
@@ -370,7 +375,7 @@ def get_task_text(item: TaskLine, *, is_needing: bool = False) -> str:
     link = item.link
     why = _why(link, ", ", is_needing=is_needing)
     owner, detail = _foreign_owner(item), get_detail(link, _DETAIL_LENGTH)
-    parts = [f"•  {escape_line(_task_label(link).label, 60)}{why}: {escape_line(get_name(link), 60)}"]
+    parts = [f"•  {escape_line(get_phase_label(link).label, 60)}{why}: {escape_line(get_name(link), 60)}"]
     parts += [f", {escape_line(owner, _OWNER_LENGTH)}"] if owner else []
     parts += [", muted"] if _is_muted(link) else []
     parts += [f". {escape_line(detail, _DETAIL_LENGTH)}"] if detail else []

@@ -185,7 +185,7 @@ class Queries:
         """Ask which task a verb without a name means. Offer the person's tasks for which the verb does
         something.
 
-        The newest tasks come first. A task that another person shares with this person is offered too, if
+        The latest changes come first. A task that another person shares with this person is offered too, if
         this person may use the verb on it.
         """
         if needs_text(verb):

@@ -125,7 +125,9 @@ class Releasing(Flow):
         assert self.said(actor) == []
         title = f"*{title_of(actor)}*"
         # A person who got no answer presses the button again.
-        late = (f"{title} is already running.", f"No reply waits in {title} any more.")
+        running = f"{title} is already running."
+        sends = f"{running} I'll send the reply that waits."
+        late = (running, sends, f"No reply waits in {title} any more.")
         self.told_at_most(actor, f"Resuming {title}.", *late, CANNOT_TELL, AWAY, wishes=[f"resuming {title}"])
 
     def _is_waiting(self, actor: Actor) -> bool:

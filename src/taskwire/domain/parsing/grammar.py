@@ -245,13 +245,16 @@ VERBS_OF_OTHER_TOOLS = {
     "tail": "logs",
     "halt": "pause",
     "abort": "pause",
+    "kill": "pause",
     "wait": "pause",
     "start": "resume",
     "continue": "resume",
     "retry": "resume",
+    "restart": "resume",
+    "rerun": "resume",
     "rm": "delete",
     "remove": "delete",
-    "kill": "delete",
+    "destroy": "delete",
 }
 
 # Words for a list that people type as a verb, and the filter of `list` that each means.
