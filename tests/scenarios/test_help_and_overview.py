@@ -182,3 +182,26 @@ async def test_a_word_for_a_list_offers_the_list(world: World) -> None:
     assert asked == ["Show your tasks?\n[My tasks]", "Show the running tasks?\n[Running tasks]"]
     assert "Fix the login" in world.alice.sees()
     world.alice.reads()
+
+
+async def test_a_task_that_waits_for_coder_is_listed(world: World) -> None:
+    """Coder is away, so a task cannot be created. `/task` and the open Home tab show meanwhile that it waits.
+    When Coder is back, they show the task in place of this line."""
+    await world.alice.opens_home()
+    async with world.coder.outage():
+        await world.polls(times=2)
+        await world.alice.types("/task create fix it")
+        await world.passes(seconds=2)
+        await world.passes(seconds=CARD_SECONDS)
+        home = world.alice.home()
+        await world.alice.types("/task")
+    _, overview = world.alice.reads()
+    await world.passes(seconds=16)
+    await world.passes(seconds=CARD_SECONDS)
+
+    line = "*fix it* waits for Coder. I'll try again."
+    assert f"*Running*\n{line}\n" in home
+    assert f"Nothing needs you right now.\nRunning:\n{line}\n" in overview
+    assert line not in world.alice.home()
+    assert "· Starting ·" in world.alice.home()
+    assert len(world.cards()) == 1

@@ -92,6 +92,27 @@ async def test_each_request_is_answered_and_all_go_on_in_order(both: World) -> N
     assert len(both.cards()) == 1
 
 
+async def test_a_task_that_waits_for_the_account_is_listed(both: World) -> None:
+    """Carol has no account and creates a task. Her Home tab shows that the task waits for her account. When
+    she has connected the account, the tab shows the task in place of this line."""
+    carol = await a_stranger(both)
+    await carol.opens_home()
+    await carol.types("/task create fix the logout")
+    await both.passes(CARD_SECONDS)
+
+    waiting = carol.home()
+    assert carol.reads() == [waits("creating *fix the logout*")]
+    await connects(both, carol, "cc")
+    await both.polls()
+    await both.passes(CARD_SECONDS)
+
+    line = "*fix the logout* waits for your Coder account."
+    assert f"*Needs you*\n{line}\n" in waiting
+    assert line not in carol.home()
+    assert "*Running*\n:gear: Fix the logout · Working · " in carol.home()
+    assert len(both.cards()) == 1
+
+
 async def test_a_form_asks_for_the_account_first(both: World) -> None:
     """A person without an account asks for the form. The bot opens the dialog for a token instead of the
     form."""

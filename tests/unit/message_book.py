@@ -36,7 +36,7 @@ from taskwire.messages.forms import PresetChoice, TemplateChoice, loading_dialog
 from taskwire.messages.home import HomePage
 from taskwire.messages.missing_rights import RefusedAct
 from taskwire.messages.settings_form import Defaults
-from taskwire.messages.task_lists import Hosts, TaskLine
+from taskwire.messages.task_lists import Hosts, TaskLine, WaitingCreates
 from taskwire.messages.template_lists import TemplateLine
 from taskwire.people.permissions import VIEWERS_VERBS
 from tests.unit import message_examples as examples
@@ -58,6 +58,7 @@ _PARTS = {"blocks", "shapes", "answer_blocks", "card_controls", "dialog_fields",
 _REPLY = Reply(person=UserId("U2"), ts=Ts("1777636800.000300"), text="use the fast path")
 _HOLD = Hold(person=ALICE, at=Ts("1777636800.000400"), reply_id="reply:1777636800.000400")
 _REQUESTER = Requester(person=ALICE, channel=ChannelId("C1"), at=Ts("1777636800.000100"))
+_CREATE = CreateRequested(requester=_REQUESTER, prompt=AgentText("fix the login"))
 _ENTRY = StoredEntry(
     number=7,
     at=NOON,
@@ -100,6 +101,16 @@ _EXAMPLES: dict[str, tuple[object, ...]] = {
     "tries_left": (3, 0),
     "count": (1, 3),
     "held_count": (0, 1, 2),
+    "creates": (
+        WaitingCreates(),
+        WaitingCreates(
+            ("*Fix the login* waits for your Coder account.",),
+            ("*Add metrics* waits for Coder. I'll try again.",),
+        ),
+    ),
+    "create_waits.request": (_CREATE,),
+    "create_waits_for_account.request": (_CREATE,),
+    "waits": (("*Fix the login* waits for your Coder account.",),),
     "decided_before.name": ("You", "Alice Adams"),
     "default": ("docker",),
     "delivery_given_up.why": ("every try failed for a day",),

@@ -26,6 +26,7 @@ from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.home_requests import forget_home, keep_home, refresh_home
 from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.readers import Reader, find_reader
+from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import is_renewed, note_refusal
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -106,6 +107,7 @@ class HomePublisher:
         outage = await find_outage(self._deps)
         page = replace(
             tasks,
+            creates=await list_waiting_creates(self._deps, person),
             note=outage_note(outage.since_ms, outage.why) if outage is not None else "",
             answer=work.answer or await self._find_answer(person),
             settings=await self._deps.person_settings.get(person),

@@ -14,13 +14,23 @@ from taskwire.domain.text.message import Block, Button, Message, View
 from taskwire.messages import accounts, blocks
 from taskwire.messages.blocks import button, context, mrkdwn, section
 from taskwire.messages.person_settings_form import describe_settings
-from taskwire.messages.task_lists import Hosts, TaskLine, get_controls, get_open_phase, task_row
+from taskwire.messages.task_lists import (
+    Hosts,
+    TaskLine,
+    WaitingCreates,
+    get_controls,
+    get_open_phase,
+    task_row,
+    waiting_rows,
+)
 from taskwire.messages.teammates import AskedLine, get_asked_rows
 
 # Slack accepts 100 blocks in a Home tab. A task takes two blocks, and an answer takes a few.
 MOST_NEEDS, MOST_RUNNING, MOST_LATELY, MOST_SHARED, MOST_ANSWER_BLOCKS = 13, 10, 7, 4, 6
 # The most replies that the tab asks about. Each has up to four blocks.
 MOST_ASKED_IN_HOME = 5
+# The most tasks in each section that wait to be created.
+MOST_WAITING_CREATES = 3
 
 _ABOUT = (
     "Taskwire gives your work to AI agents in Coder, each in a Slack thread of its own. You answer and "
@@ -46,13 +56,15 @@ class HomePage:
     settings: PersonSettings = field(default_factory=PersonSettings)
     # None if people cannot connect accounts.
     account: accounts.ShownAccount | None = None
+    # The tasks that wait to be created.
+    creates: WaitingCreates = field(default_factory=WaitingCreates)
 
 
 def home_view(page: HomePage, hosts: Hosts) -> View:
     """Make the Home tab."""
     layout = [*_answer_blocks(page.answer)]
     layout += [section("note", page.note)] if page.note else []
-    if not (page.asked or page.needs or page.running or page.lately or page.shared):
+    if _is_empty(page):
         layout += [section("about", _ABOUT), *_buttons(), context("example", [mrkdwn(_EXAMPLE)])]
         return _view([*layout, *_preferences(page.settings), *_account(page.account)])
     layout += _buttons()
@@ -62,9 +74,11 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     if (hidden := len(page.asked) - MOST_ASKED_IN_HOME) > 0:
         layout.append(context("asked.more", [mrkdwn(f"{hidden} more follow when these are decided.")]))
     layout += _rows("needs", page.needs, MOST_NEEDS, "list needs-me", hosts)
-    if page.running:
+    layout += waiting_rows("needs", page.creates.needing[:MOST_WAITING_CREATES])
+    if page.running or page.creates.running:
         layout += [section("running", "*Running*")]
         layout += _rows("running", page.running, MOST_RUNNING, "list mine", hosts)
+        layout += waiting_rows("running", page.creates.running[:MOST_WAITING_CREATES])
     if page.lately:
         layout += [section("lately", "*Paused or finished lately*")]
         layout += _rows("lately", page.lately, MOST_LATELY, "list mine", hosts)
@@ -74,9 +88,14 @@ def home_view(page: HomePage, hosts: Hosts) -> View:
     return _view([*layout, *_preferences(page.settings), *_account(page.account)])
 
 
+def _is_empty(page: HomePage) -> bool:
+    tasks = (page.asked, page.needs, page.running, page.lately, page.shared)
+    return not any((*tasks, page.creates.needing, page.creates.running))
+
+
 def _heading(page: HomePage) -> str:
     """Return the heading of the tasks that need the person, or say that there are none."""
-    if page.needs or page.asked:
+    if page.needs or page.asked or page.creates.needing:
         return "*Needs you*"
     if any(get_open_phase(task.link) is Phase.NEEDS_YOU for task in page.shared):
         return "None of your own tasks needs you right now."

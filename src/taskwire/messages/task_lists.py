@@ -85,6 +85,14 @@ class TaskLine:
 
 
 @dataclass(frozen=True)
+class WaitingCreates:
+    """Lines, as mrkdwn, about tasks that wait to be created: those that need the person, and the others."""
+
+    needing: Sequence[str] = ()
+    running: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Hosts:
     """The URL of Coder, and the code hosts that are left out where a link is shown."""
 
@@ -188,27 +196,29 @@ def overview(
     running: Sequence[TaskLine],
     hosts: Hosts,
     asked: Sequence[AskedLine] = (),
+    creates: WaitingCreates = WaitingCreates(),
 ) -> Message:
     """Show a person which of their tasks need them, and which run. `needing` and `running` may be empty.
 
-    `asked` are the replies that the person is asked to pass on. They come first.
+    `asked` are the replies that the person is asked to pass on. They come first. `creates` are the tasks that
+    wait to be created. They come last in their group.
     """
     layout: list[Block] = []
     lines: list[str] = []
     nothing = "Nothing is running." if needing or asked else "You have no running tasks."
-    for name, title, items, empty in (
-        ("needing", "Needs you", needing, "Nothing needs you right now."),
-        ("running", "Running", running, nothing),
+    for name, title, items, empty, waits in (
+        ("needing", "Needs you", needing, "Nothing needs you right now.", creates.needing),
+        ("running", "Running", running, nothing, creates.running),
     ):
         shown, first = items[:OVERVIEW_LENGTH], asked if name == "needing" else ()
-        if not shown and not first:
+        if not shown and not first and not waits:
             lines += [empty] if empty else []
             layout += [section(f"{name}.none", empty)] if empty else []
             continue
         more = f"{_SEPARATOR}{len(items) - len(shown)} more in the list" if items[OVERVIEW_LENGTH:] else ""
         is_needing = name == "needing"
         texts = [get_task_text(item, is_needing=is_needing) for item in shown]
-        lines += [f"{title}{more}:", *_asked_lines(first), *texts]
+        lines += [f"{title}{more}:", *_asked_lines(first), *texts, *waits[:OVERVIEW_LENGTH]]
         layout += [_heading(name, title, more), *_asked_blocks(first)]
         for number, item in enumerate(shown):
             row = get_controls(item, hosts, is_needing=True) if is_needing else []
@@ -217,6 +227,7 @@ def overview(
                 task_row(f"{name}.{number}", item, hosts, is_needing=is_needing, has_thread_button=has_button)
             )
             layout += blocks.button_rows(f"{name}.{number}.do", row)
+        layout += waiting_rows(name, waits[:OVERVIEW_LENGTH])
     layout += blocks.button_rows(
         "buttons",
         [
@@ -226,6 +237,11 @@ def overview(
         ],
     )
     return Message(text=blocks.join_lines(lines), blocks=tuple(layout))
+
+
+def waiting_rows(name: str, waits: Sequence[str]) -> list[Block]:
+    """Return a line for each task that waits to be created."""
+    return [section(f"{name}.waits.{number}", words) for number, words in enumerate(waits)]
 
 
 def _heading(block_id: str, title: str, about: str) -> Block:

@@ -137,6 +137,8 @@ async def _append(
     if not is_own:
         await tell_of_account(deps, error, batch)
         return accounts.request_waits_for_owner(person, wish)
+    if isinstance(job.work, CreateRequested):
+        await refresh_home_if_kept(deps, person, batch)
     record_told(deps, batch, "account", person, ttl_ms=PERSON_TOLD_MS)
     if known is not None:
         return accounts.request_waits_again(known.username, wish, deps.connect_ways)

@@ -25,6 +25,7 @@ from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import offer_commands
+from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.thread_context import ThreadContext
@@ -69,7 +70,11 @@ class TaskCreator:
         """Check a request for a task, and store the request as a new link."""
         work = context.work(CreateRequested)
         try:
-            return await retry_for_person(self._deps, context, None, partial(self.create, work))
+            outcome = await retry_for_person(self._deps, context, None, partial(self.create, work))
+            if (outcome.kind == "done") == bool(context.job.tries):
+                # The request begins to wait, or has ended its wait. The Home tab lists it meanwhile.
+                await refresh_home_if_kept(self._deps, work.requester.person, outcome.batch)
+            return outcome
         except UserError as error:
             if work.note_key:
                 context.audit.is_refused(error.reason)

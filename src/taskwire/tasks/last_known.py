@@ -27,6 +27,7 @@ from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
 from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.permalinks import find_permalink
+from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
 
@@ -149,7 +150,8 @@ class LastKnown:
     ) -> Message | None:
         own = [link for link in links if viewer.owns(link)]
         shared = [link for link in links if link.id in viewer.shared and not viewer.owns(link)]
-        if not own and not shared:
+        creates = await list_waiting_creates(self._deps, viewer.person)
+        if not (own or shared or creates.running):
             return None
         now_ms = microseconds(requester.at) // 1000
         needing = [link for link in own if task_lists.needs_owner(link, now_ms)]
@@ -159,6 +161,7 @@ class LastKnown:
             await self._make_lines(viewer, running),
             self._hosts,
             await self._list_asked(viewer),
+            creates,
         )
         return await self._add_age(requester, made)
 

@@ -47,6 +47,7 @@ from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.observing import LONGEST_PROMPT, observe_first
 from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.posting import find_file_url
+from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import answer_or_wait
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import OWNERS_VERBS, People, require_rights
@@ -251,6 +252,7 @@ class Queries:
             await self._make_lines(running, account),
             self._hosts,
             await list_asked(self._deps, requester.person),
+            await list_waiting_creates(self._deps, requester.person),
         )
 
     async def _read_tasks(

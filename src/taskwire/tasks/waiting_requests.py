@@ -9,11 +9,12 @@ from functools import partial
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.parsing import commands
-from taskwire.domain.queueing.jobs import Act, Job
+from taskwire.domain.queueing.jobs import Act, CreateRequested, Job
 from taskwire.domain.queueing.person_jobs import AnswerQuestion, WaitForAccount
 from taskwire.domain.queueing.queues import QueueName, get_link_id, no_agent_score, request_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import refusals
+from taskwire.outbox.home_requests import refresh_home_if_kept
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -48,7 +49,10 @@ class WaitingRequests:
         if account is not None and account.is_refused:
             raise AccountNeeded(work.person)
         job = read(Job.model_validate_json, work.waiting_job)
-        return done(Batch().append(QueueName(work.queue), job, score=_score_of(work, job)))
+        batch = Batch().append(QueueName(work.queue), job, score=_score_of(work, job))
+        if isinstance(job.work, CreateRequested):
+            await refresh_home_if_kept(self._deps, work.requester.person, batch)
+        return done(batch)
 
     async def answer(self, context: JobContext) -> Outcome:
         """Answer the question of the person, privately."""
