@@ -38,7 +38,6 @@ from taskwire.job_context import (
 from taskwire.messages import accounts, answers, inputs, waiting
 from taskwire.outbox.allowed_places import is_told_already
 from taskwire.outbox.enqueue import draw
-from taskwire.outbox.undelivered import give_up_together, list_with_later_replies
 from taskwire.outbox.waiting_requests import (
     AccountProblem,
     can_wait_elsewhere,
@@ -55,6 +54,7 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
+from taskwire.waiting_replies.undelivered import give_up_together, list_with_later_replies
 
 # If a job's token was replaced while the job ran, the job runs again after this time, with the new token.
 WITH_NEW_TOKEN_SECONDS = 1.0

@@ -149,8 +149,8 @@ class JobContext:
         self._queues = queues
         self._coder: CoderClient | None = None
         self._taken_at = transport.boottime()
-        self.note = lease.attempt or ""
-        self.is_outcome_unknown = lease.attempt is not None
+        self.intent = lease.intent or ""
+        self.is_outcome_unknown = lease.intent is not None
         # Whether this job's effect exists. If so, a later failure must not lead to a second effect.
         self.has_taken_effect = False
         # The batch that is written if the lease is lost before the job ends, because this process may then
@@ -251,15 +251,15 @@ class JobContext:
 
     async def attempt(
         self,
-        note: str,
+        intent: str,
         timeout_seconds: float,
         call: Callable[[], Awaitable[T]],
         compensation: Batch | None = None,
     ) -> T:
         """Write the intent record, then make the call and return its result.
 
-        The intent record contains `note`, which reconciling needs. `compensation` is written if the lease is
-        lost before the job ends. An error of the call, or of writing the intent record, is raised. After
+        The intent record contains `intent`, which reconciling needs. `compensation` is written if the lease
+        is lost before the job ends. An error of the call, or of writing the intent record, is raised. After
         `NotDone` there is nothing to reconcile.
 
         The call sends nothing after a deadline of a few seconds (`FIRST_BYTE_SECONDS`). So if this process
@@ -271,12 +271,12 @@ class JobContext:
             raise RuntimeError("reconcile the attempt of unknown outcome before the next one")
         seconds = min(FIRST_BYTE_SECONDS * (1 + self.job.tries), LONGEST_FIRST_BYTE_SECONDS, timeout_seconds)
         deadline = transport.boottime() + seconds
-        await self._queues.begin(self.lease, note, seconds)
+        await self._queues.begin(self.lease, intent, seconds)
         self.attempts_begun += 1
         self.is_outcome_unknown = True
         self.compensation = compensation
         try:
-            async with self._renewing_intent(note, seconds):
+            async with self._renewing_intent(intent, seconds):
                 with transport.deadline(deadline):
                     result = await call()
         except NotDone:
@@ -291,14 +291,14 @@ class JobContext:
         await self._queues.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager
-    async def _renewing_intent(self, note: str, seconds: float) -> AsyncIterator[None]:
+    async def _renewing_intent(self, intent: str, seconds: float) -> AsyncIterator[None]:
         async def renew() -> None:
             # If the intent record cannot be renewed, it expires, and the next lease reconciles.
             with contextlib.suppress(LeaseLost):
                 while True:
                     await asyncio.sleep(seconds / 3)
                     with contextlib.suppress(RedisError):
-                        await self._queues.begin(self.lease, note, seconds, is_again=True)
+                        await self._queues.begin(self.lease, intent, seconds, is_again=True)
 
         renewal = asyncio.create_task(renew(), name=f"renew intent {self.job.id}")
         try:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from taskwire.cli import main
-from taskwire.listeners.messages import HANDLED_EVENTS
+from taskwire.listeners.events import HANDLED_EVENTS
 from taskwire.slack import manifest
 
 from .slack_table import AGENT_EVENTS, AGENT_SCOPES, EVENTS, MANIFEST, METHODS, OTHER_SCOPES, list_scopes

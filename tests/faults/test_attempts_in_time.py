@@ -116,7 +116,7 @@ async def test_an_attempt_lasts_while_its_process_lives_and_ends_soon_after_its_
     again = await desk.deps.queues.acquire()
     assert before == [LASTS_MS]
     assert isinstance(again, Lease)
-    assert again.attempt == "note"
+    assert again.intent == "note"
 
 
 async def _is(desk: Desk, lasts_ms: int) -> bool:

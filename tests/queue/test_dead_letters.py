@@ -246,7 +246,7 @@ async def test_a_newer_version_can_send_an_unreadable_job_again(engine: Engine, 
         **{
             name: getattr(lease, name)
             for name in Lease.__dataclass_fields__
-            if name not in ("job", "attempt", "data_loss")
+            if name not in ("job", "intent", "data_loss")
         },
         body=REPLY.model_dump_json(context=to_coder(LINK)),
         why="?",

@@ -150,7 +150,7 @@ async def test_a_lease_that_is_released_with_an_attempt_waits_until_that_has_arr
 
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
-    assert (await engine.takes()).attempt == "note"
+    assert (await engine.takes()).intent == "note"
 
 
 async def test_a_late_release_does_nothing_to_another_lease(engine: Engine) -> None:
@@ -282,7 +282,7 @@ async def test_begin_pins_the_job_until_its_call_can_no_longer_arrive(engine: En
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
     again = await engine.takes()
-    assert (again.job.id, again.attempt, again.acquisitions) == ("a", "note", 2)
+    assert (again.job.id, again.intent, again.acquisitions) == ("a", "note", 2)
 
 
 async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
@@ -304,7 +304,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
     await engine.queues.begin(await engine.takes(), "", 1)
     engine.passes(60)
 
-    assert (await engine.takes()).attempt == ""
+    assert (await engine.takes()).intent == ""
 
 
 async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
@@ -318,7 +318,7 @@ async def test_begin_is_refused_if_a_job_has_gone_ahead(engine: Engine) -> None:
 
     await engine.queues.complete(turn, "retry", Batch())
     first = await engine.takes()
-    assert (first.job.id, first.attempt) == ("pause", None)
+    assert (first.job.id, first.intent) == ("pause", None)
 
 
 async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine: Engine) -> None:
@@ -334,7 +334,7 @@ async def test_a_running_attempt_is_renewed_even_if_a_job_has_gone_ahead(engine:
 
     engine.passes(7)
     other = await engine.takes()
-    assert (other.job_id, other.attempt) == ("reply", "note")
+    assert (other.job_id, other.intent) == ("reply", "note")
     with pytest.raises(LeaseLost):
         await engine.queues.begin(turn, "note", 2, is_again=True)
 
@@ -392,7 +392,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
     assert await engine.due() == {LIST: 17}
     engine.passes(17)
     again = await engine.takes()
-    assert (again.job.id, again.attempt, again.acquisitions) == ("reply", "note", 1)
+    assert (again.job.id, again.intent, again.acquisitions) == ("reply", "note", 1)
     assert again.job == job("reply", "tried once")
 
 
@@ -505,7 +505,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_queue(engine: Eng
 
     turn = await engine.takes()
 
-    assert (turn.job.id, turn.attempt) == ("b", None)
+    assert (turn.job.id, turn.intent) == ("b", None)
 
 
 async def test_the_record_of_an_empty_queue_expires(engine: Engine) -> None:

@@ -98,7 +98,7 @@ class Lists(RuleBasedStateMachine):
         assert isinstance(taken, Lease)
         expected = self.model.take(taken.token, ignores_priority=ignores_priority)
         assert expected is not None
-        seen = (taken.name, taken.job_id, taken.acquisitions, taken.attempt is not None)
+        seen = (taken.name, taken.job_id, taken.acquisitions, taken.intent is not None)
         assert seen == (expected.name, expected.job, expected.takes, expected.is_pinned)
         self.leases.append((taken, expected))
 

@@ -1,12 +1,12 @@
 """A process was stopped while it delivered a reply, so the agent may have the reply twice. The bot checks
 this, and reports a second copy in the thread."""
 
+from taskwire.agent.observing import entries_of
 from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.lifecycle import reconcile
 from taskwire.domain.queueing.jobs import Job
 from taskwire.domain.queueing.maintenance import ReportDuplicateInput
 from taskwire.domain.queueing.queues import duplicates
-from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
 from taskwire_sandbox.coder import SandboxTask
 

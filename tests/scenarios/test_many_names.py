@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.outbox.agent_input import MOST_NAMES
+from taskwire.agent.input import MOST_NAMES
 
 from .many_tasks import calls
 from .people import Person, Thread

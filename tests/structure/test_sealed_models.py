@@ -56,9 +56,9 @@ NOT_SEALED = {
     "StartedAuthorization": "a note, which is sealed for its key",
     "UnconfirmedAccount": "a note, which is sealed for its key",
     "Grant": "it is sealed as a whole, for its person",
-    "PostNote": "an intent record, which is sealed for its job",
-    "SendNote": "an intent record, which is sealed for its job",
-    "ResumeNote": "an intent record, which is sealed for its job",
+    "PostIntent": "an intent record, which is sealed for its job",
+    "SendIntent": "an intent record, which is sealed for its job",
+    "ResumeIntent": "an intent record, which is sealed for its job",
 }
 # These models parse what Coder and Slack send. They are cached only as answers.
 OUTSIDE = ("taskwire.coder", "taskwire.slack", "taskwire.settings", "taskwire.environment")

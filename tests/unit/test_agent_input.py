@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.outbox.agent_input import TEXT_ENDINGS
+from taskwire.agent.input import TEXT_ENDINGS
 
 TAKEN = (
     *("txt", "md", "log", "diff", "patch", "csv", "json", "yml", "yaml", "toml", "ini", "cfg", "xml", "html"),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskwire.agent.input import make_heading
 from taskwire.domain.requester import FileRef
 from taskwire.domain.text.attribution import attribute, remove_attribution
-from taskwire.outbox.agent_input import make_heading
 
 # Ways to write the line that names an author.
 IMITATIONS = (

@@ -1,1 +1,4 @@
-"""Jobs that act on a task: pause, resume, edit, delete, attach, detach, mute."""
+"""Jobs that act on a task that has a thread: stop, resume, edit, delete, detach, mute, watch, follow, share.
+
+A thread is given to a task (attach) in `tasks/`, as at its creation.
+"""

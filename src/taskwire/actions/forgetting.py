@@ -4,6 +4,7 @@
 link's `to_coder` queue, so no other action on the task runs at the same time.
 """
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link, LinkRecord
@@ -14,12 +15,11 @@ from taskwire.domain.text.agent_text import AgentText
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, say, show_receipt
-from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.accounts import find_actor
 from taskwire.queue.batch import Batch
 from taskwire.state.person_data import FORGOTTEN, FORGOTTEN_MS, MOST_LINKS
+from taskwire.waiting_replies.undelivered import list_undelivered, return_replies
 
 # The fields that are removed from an ended link: texts of people and of the agent, and the names of people
 # who acted.

@@ -27,10 +27,10 @@ from taskwire.job_context import JobContext, Outcome, PrivateMessage, done, retr
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, say, show_receipt
-from taskwire.outbox.undelivered import list_undelivered, replies_among
 from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch
+from taskwire.waiting_replies.undelivered import list_undelivered, replies_among
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class PauseAndResume:
         await show_pending(self._deps, context, link, work)
         task = await get_task(context, link)
         if context.is_outcome_unknown:
-            is_newer = task.workspace_build_number > int(context.note)
+            is_newer = task.workspace_build_number > int(context.intent)
             is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
             context.record_reconciled("there" if is_done else "not_there")
             if is_done:
@@ -149,7 +149,7 @@ class PauseAndResume:
         """Start the workspace. A running workspace that is broken or has lost its agent is stopped first."""
         task = await get_task(context, link)
         if context.is_outcome_unknown:
-            is_done = task.workspace_build_number > int(context.note) and task.is_up
+            is_done = task.workspace_build_number > int(context.intent) and task.is_up
             context.record_reconciled("there" if is_done else "not_there")
             if is_done:
                 return await self._finish_resume(context, link, work, task.workspace_build_number)
@@ -252,17 +252,17 @@ async def attempt_change(
     people: People,
     context: JobContext,
     link: Link,
-    note: str,
+    intent: str,
     call: Callable[[], Awaitable[T]],
 ) -> T:
-    """Make a call that changes the task, and return the result. `note` becomes the call's intent record.
+    """Make a call that changes the task, and return the result. `intent` becomes the call's intent record.
 
     If this is not the first attempt, check the person's rights again before the call.
     """
     if context.reconcile_result is not None:
         work = context.work(Act)
         await people.require_right_to(work.verb, work.requester, link)
-    return await context.attempt(note, context.coder.timeouts.change, call)
+    return await context.attempt(intent, context.coder.timeouts.change, call)
 
 
 def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:

@@ -29,12 +29,12 @@ from taskwire.messages.card_controls import is_agent_running
 from taskwire.notices.coming_turns import count_sent
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import show_receipt
-from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.undelivered import find_reply, replies_among
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.waiting_replies.kept import find_kept_reply
+from taskwire.waiting_replies.undelivered import find_reply, replies_among
 
 
 async def take_as_reply(deps: Dependencies, people: People, link: Link, work: Act) -> Outcome | None:

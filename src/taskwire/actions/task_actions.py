@@ -20,6 +20,9 @@ from taskwire.actions.pause_resume import (
     wait_for_build,
 )
 from taskwire.actions.stop import take_as_reply
+from taskwire.agent.input import AgentInput, clean_author, name_author
+from taskwire.agent.observing import LONGEST_TITLE
+from taskwire.agent.thread_context import ThreadContext
 from taskwire.coder.errors import (
     BuildActive,
     CoderError,
@@ -44,21 +47,18 @@ from taskwire.domain.text.attribution import remove_attribution
 from taskwire.domain.text.thread_context import make_context
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done
 from taskwire.messages import answers, inputs, live, refusals, teammates
-from taskwire.notices.calls import find_present_quiet_period
 from taskwire.notices.follow import is_followed, start_following, stop_following
+from taskwire.notices.who_is_called import find_present_quiet_period
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput, clean_author, name_author
 from taskwire.outbox.enqueue import draw, reset_menu, say
-from taskwire.outbox.observing import LONGEST_TITLE
-from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.outbox.share_messages import note_unmute, tell_of_shares, tell_owner_of_mute
-from taskwire.outbox.thread_context import ThreadContext
-from taskwire.outbox.undelivered import list_undelivered, return_replies
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.state.retention import DETACHED_LINK
+from taskwire.waiting_replies.quoted import post_quotation, queue_reply
+from taskwire.waiting_replies.undelivered import list_undelivered, return_replies
 
 # The id of the message that says that the thread was detached begins with this prefix.
 DETACHED_ID_PREFIX = "detached:"

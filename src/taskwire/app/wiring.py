@@ -18,6 +18,8 @@ from taskwire.actions.forgetting import PersonForgetter
 from taskwire.actions.snooze import ReminderSnoozer
 from taskwire.actions.stop import StopReactions
 from taskwire.actions.task_actions import TaskActions
+from taskwire.agent.input import AgentInput
+from taskwire.agent.thread_context import ThreadContext
 from taskwire.app.audit_listing import open_trail
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.oauth import OAuthClient
@@ -36,8 +38,8 @@ from taskwire.listeners.background import Background
 from taskwire.listeners.clicks import Clicks
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.events import Events
 from taskwire.listeners.ingress import Ingress, find_bar_on_arrival
-from taskwire.listeners.messages import Messages
 from taskwire.listeners.shortcuts import Shortcuts
 from taskwire.notices import closed_threads
 from taskwire.notices.agent_sessions import SessionStatuses
@@ -46,11 +48,9 @@ from taskwire.notices.follow import Follower
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox import direct_delivery, posting, private_answers, questions
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import ServiceAccount
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
-from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import People
 from taskwire.polling.personal_poller import AnyPoller, make_poller
 from taskwire.queue import fence, self_test
@@ -234,7 +234,7 @@ class Parts:
         find_account = people.find_known_account
         worker = Worker(deps, people.accounts, handlers, metrics, newer, private_answers, find_account)
         ingress = Ingress(deps, inbox, metrics, worker.ingress_priority, find_bar)
-        messages = Messages(
+        messages = Events(
             deps.bot.bot_user_id,
             ingress,
             inbox,
@@ -388,7 +388,7 @@ def _handlers(
 
 def _listen(
     bolt: AsyncApp,
-    messages: Messages,
+    messages: Events,
     receiver: ReplyReceiver,
     deps: Dependencies,
     people: People,

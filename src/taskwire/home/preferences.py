@@ -14,9 +14,9 @@ from taskwire.domain.queueing.person_jobs import SavePersonSettings, SummarizeQu
 from taskwire.domain.queueing.queues import quiet_hours
 from taskwire.home.person_tasks import PersonTasks, find_threads, sort_links
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
-from taskwire.messages import answers, calls
+from taskwire.messages import answers, personal_notices
 from taskwire.messages.task_lists import Hosts
-from taskwire.notices.calls import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
+from taskwire.notices.who_is_called import HELD_CALLS, SUMMARY_JOB_ID, find_present_quiet_period
 from taskwire.outbox.direct_delivery import post_directly
 from taskwire.outbox.home_requests import refresh_home
 from taskwire.outbox.readers import may_read
@@ -76,8 +76,8 @@ class Preferences:
         ]
         if not needs and not finished:
             return done()
-        most = calls.MOST_SUMMARIZED
-        message = calls.summary(
+        most = personal_notices.MOST_SUMMARIZED
+        message = personal_notices.summary(
             await find_threads(self._deps, work.person, needs, most),
             await find_threads(self._deps, work.person, finished, most),
             Hosts(self._deps.coder_url, self._deps.forges),

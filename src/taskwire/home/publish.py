@@ -24,7 +24,6 @@ from taskwire.messages.outages import outage_note
 from taskwire.messages.task_lists import Hosts
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.home_requests import forget_home, keep_home, refresh_home
-from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.readers import Reader, find_reader
 from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import is_renewed, note_refusal
@@ -36,6 +35,7 @@ from taskwire.slack.call_priorities import Priority, with_least_priority
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import SlackRefused
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.offered import list_asked
 
 HOME_ANSWER_TTL_MS = 120_000
 

@@ -5,14 +5,14 @@ from slack_bolt.async_app import AsyncApp
 from taskwire.listeners.clicks import Clicks
 from taskwire.listeners.commands import Commands
 from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.messages import Messages
+from taskwire.listeners.events import Events
 from taskwire.listeners.shortcuts import Shortcuts
 
 
 def listen(
     app: AsyncApp,
     commands: Commands,
-    messages: Messages,
+    messages: Events,
     clicks: Clicks,
     dialogs: Dialogs,
     shortcuts: Shortcuts,

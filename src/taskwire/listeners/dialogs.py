@@ -38,7 +38,6 @@ from taskwire.messages.share_form import ShareField, list_shown, share_form
 from taskwire.outbox.allowed_places import find_checked_place
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.questions import get_key
-from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.shares import MOST_SHARES
 from taskwire.queue.batch import Batch
@@ -55,6 +54,7 @@ from taskwire.tasks.channel_settings import SettingsForm
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.undelivered import list_undelivered
 
 _log = logger("taskwire.listeners.dialogs")
 MakeView = Callable[[], Awaitable[View]]

@@ -2,7 +2,7 @@
 
 The agent surface is the part of Slack that shows in a thread the status of an AI agent, its *session*.
 
-While an agent works, Slack shows its own button *Stop*. `listeners/messages.py` handles a press of this
+While an agent works, Slack shows its own button *Stop*. `listeners/events.py` handles a press of this
 button. No other feature depends on the agent surface: the card shows the same state, and more. If Slack
 refuses the status, Taskwire does not try again for a day.
 """

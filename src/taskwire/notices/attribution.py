@@ -19,7 +19,7 @@ from taskwire.domain.lifecycle.events import Acted, Delivered, Event, Notice, Ob
 from taskwire.domain.lifecycle.link_state import LinkState
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Observation
-from taskwire.domain.lifecycle.reconcile import ResumeNote
+from taskwire.domain.lifecycle.reconcile import ResumeIntent
 from taskwire.domain.queueing.jobs import Act, ApplyEvent, Job, Reply
 from taskwire.domain.queueing.queues import to_thread
 from taskwire.messages import inputs
@@ -65,17 +65,17 @@ def find_person_behind(state: LinkState, notice: Notice) -> UserId | None:
     return acted.person if acted is not None and is_theirs else notice.person
 
 
-def _find_attempted_act(job: Job, note: str, event: Event) -> Acted | Vanished | None:
+def _find_attempted_act(job: Job, intent: str, event: Event) -> Acted | Vanished | None:
     """Return the act of this job if the event shows that the job's call to Coder succeeded; None otherwise.
 
-    `note` is the intent record that was written before the call.
+    `intent` is the intent record that was written before the call.
     """
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
             return Vanished(person=act.requester.person)
-        case Act(verb="pause" | "resume") as act, Observed(observation=seen) if note.isdecimal():
-            return _act_of_build(act, int(note), seen)
-        case Reply(person=person), Observed(observation=seen) if _is_resumed_by(note, seen):
+        case Act(verb="pause" | "resume") as act, Observed(observation=seen) if intent.isdecimal():
+            return _act_of_build(act, int(intent), seen)
+        case Reply(person=person), Observed(observation=seen) if _is_resumed_by(intent, seen):
             return Acted(verb="resume", person=person, build=seen.build)
     return None
 
@@ -106,9 +106,9 @@ def _act_of_build(act: Act, build: int, seen: Observation) -> Acted | None:
     return Acted(verb=verb, person=act.requester.person, build=seen.build)
 
 
-def _is_resumed_by(note: str, seen: Observation) -> bool:
+def _is_resumed_by(intent: str, seen: Observation) -> bool:
     try:
-        resumed = ResumeNote.model_validate_json(note)
+        resumed = ResumeIntent.model_validate_json(intent)
     except ValidationError:
         return False
     return seen.build == resumed.build + 1 and not _is_down(seen)

@@ -3,12 +3,12 @@
 import asyncio
 from typing import NamedTuple
 
+from taskwire.agent.observing import LONGEST_REPORT
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.masking.secrets import mask_beginning
-from taskwire.outbox.observing import LONGEST_REPORT
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15

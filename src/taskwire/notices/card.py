@@ -24,7 +24,7 @@ from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.home_requests import is_home_kept, refresh_home, refresh_home_if_kept
 from taskwire.outbox.owner_absence import find_unwatched_since
-from taskwire.outbox.posting import PostNote, post_once
+from taskwire.outbox.posting import PostIntent, post_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
@@ -171,13 +171,13 @@ class CardAndReceipts:
                 self._deps, context, link.id, record.channel, record.root_ts, card, meta
             )
         except ChannelProblem as problem:
-            if context.is_outcome_unknown and not context.note:
+            if context.is_outcome_unknown and not context.intent:
                 # The attempt was made under this lease. The next lease learns its outcome from the intent
                 # record.
                 return unknown()
             batch = record_closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
-                since = read(PostNote.model_validate_json, context.note).since
+                since = read(PostIntent.model_validate_json, context.intent).since
                 writes.set_field(batch, link.id, "maybe_moved", since)
             return done(batch)
         move = writes.move_thread if record.root_ts is None else writes.move_card

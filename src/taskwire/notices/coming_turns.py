@@ -6,7 +6,7 @@ from taskwire.domain.lifecycle.link_state import LinkState
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.jobs import ApplyEvent, Reply
 from taskwire.domain.queueing.queues import to_thread
-from taskwire.outbox.undelivered import replies_among
+from taskwire.waiting_replies.undelivered import replies_among
 
 
 async def has_next_turn(

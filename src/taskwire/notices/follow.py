@@ -8,6 +8,7 @@ says why it ended, and keeps the last lines.
 
 from typing import NamedTuple
 
+from taskwire.agent.log import read_last_lines
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import LinkId, Ts, UserId
@@ -21,7 +22,6 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import live as messages
 from taskwire.messages.live import FollowingEnd
-from taskwire.outbox.agent_log import read_last_lines
 from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import post_once
 from taskwire.people.permissions import People

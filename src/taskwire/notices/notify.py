@@ -7,6 +7,14 @@ It may contain an excerpt of the agent's log. It mentions only the task's owner 
 
 from datetime import datetime
 
+from taskwire.agent.input import AgentInput
+from taskwire.agent.log import read_end_cursor, read_new_output
+from taskwire.agent.observing import (
+    ReportSource,
+    find_report_source,
+    list_reports,
+    list_reports_known_at,
+)
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
@@ -35,7 +43,6 @@ from taskwire.job_context import (
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import describe_answer, find_person_behind, prepend_act
 from taskwire.notices.build_summaries import BuildSummary, read_build
-from taskwire.notices.calls import decide_calls, may_mention, queue_calls
 from taskwire.notices.closed_threads import CLOSED_REASON, record_closed, reopen_if_closed, wait_for_new_card
 from taskwire.notices.coming_turns import has_next_turn, with_unseen_inputs
 from taskwire.notices.overdue_notices import (
@@ -52,19 +59,11 @@ from taskwire.notices.pause_lines import (
     record_held_question,
     record_pause,
 )
+from taskwire.notices.who_is_called import decide_calls, may_mention, queue_calls
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.agent_log import read_end_cursor, read_new_output
 from taskwire.outbox.enqueue import draw, share_answer, share_log
-from taskwire.outbox.observing import (
-    ReportSource,
-    find_report_source,
-    list_reports,
-    list_reports_known_at,
-)
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.undelivered import list_held, return_replies, with_waiting_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
@@ -72,6 +71,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.metadata import Metadata
 from taskwire.state.retention import STEPS
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.undelivered import list_held, return_replies, with_waiting_reply
 
 # These notices have a button that starts the workspace. The button is removed when the workspace starts.
 WITH_START_BUTTON = ("paused", "error")

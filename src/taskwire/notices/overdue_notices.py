@@ -7,6 +7,7 @@ This module checks whether such a notice is still true, and removes its buttons 
 import asyncio
 import contextlib
 
+from taskwire.agent.log import read_last_output
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
@@ -17,7 +18,6 @@ from taskwire.domain.lifecycle.overdue import is_question_open, record_change
 from taskwire.domain.text.agent_questions import read_answer
 from taskwire.messages import inputs
 from taskwire.outbox import questions
-from taskwire.outbox.agent_log import read_last_output
 from taskwire.outbox.coder_health import find_outage
 from taskwire.queue.batch import Batch
 

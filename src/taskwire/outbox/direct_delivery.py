@@ -12,7 +12,7 @@ from taskwire.domain.ids import ChannelId, LinkId, UserId
 from taskwire.domain.queueing.person_jobs import CallPerson, MessagePerson
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
-from taskwire.messages import calls
+from taskwire.messages import personal_notices
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.readers import may_read
 from taskwire.people.permissions import People
@@ -47,7 +47,7 @@ async def _call_person(deps: Dependencies, people: People, context: JobContext) 
         return done()
     with contextlib.suppress(ChannelProblem, MessageGone):
         address = await deps.slack.get_permalink(work.channel, work.ts)
-    message = calls.add_thread_button(work.message, address)
+    message = personal_notices.add_thread_button(work.message, address)
     meta = Metadata(id=f"{work.person}:{context.job.id}", kind=work.message_kind, task_id=work.task_id)
     await post_directly(deps, context, work.person, message, meta)
     return done()

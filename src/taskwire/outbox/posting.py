@@ -41,7 +41,7 @@ CLOCK_TOLERANCE = timedelta(seconds=60)
 _log = logger("taskwire.outbox.posting")
 
 
-class PostNote(BaseModel):
+class PostIntent(BaseModel):
     """What is stored before a post, so that a later try can search Slack for the message.
 
     The message is not older than `since`.
@@ -52,7 +52,7 @@ class PostNote(BaseModel):
     since: Ts
     message_id: str
     # The fencing token of the lease that made the attempt.
-    attempt: str = ""
+    lease_token: str = ""
 
 
 async def post_once(
@@ -67,11 +67,11 @@ async def post_once(
 ) -> Ts:
     """Post the message of this job, or find the message that an earlier attempt has posted.
 
-    Return the message's ts. Raises the errors of Slack's client. After OutcomeUnknown, the stored `PostNote`
-    stays, and the next try of the job searches Slack for the message.
+    Return the message's ts. Raises the errors of Slack's client. After OutcomeUnknown, the stored
+    `PostIntent` stays, and the next try of the job searches Slack for the message.
     """
     if context.is_outcome_unknown:
-        found = await _look_for_post(deps, context, read(PostNote.model_validate_json, context.note))
+        found = await _look_for_post(deps, context, read(PostIntent.model_validate_json, context.intent))
         context.record_reconciled(has_taken_effect=found is not None)
         if found is not None:
             return found
@@ -80,30 +80,30 @@ async def post_once(
     ):
         return found
     await deps.slack.reserve(Method.POST, channel, priority)
-    note = PostNote(
+    intent = PostIntent(
         channel=channel,
         thread_ts=thread_ts,
         since=_get_search_start(deps, context, thread_ts),
         message_id=meta.id,
-        attempt=context.lease.token,
+        lease_token=context.lease.token,
     )
     try:
         return await context.attempt(
-            note.model_dump_json(),
+            intent.model_dump_json(),
             deps.slack.timeouts.post,
             lambda: deps.slack.post(channel, message, meta, thread_ts=thread_ts),
-            _make_compensation(link, context, note),
+            _make_compensation(link, context, intent),
         )
     except OutcomeUnknown:
         # A search now can prove that the message exists. It cannot prove that the message is missing, because
         # the request may still arrive.
-        copies = await _find_copies(deps, note)
+        copies = await _find_copies(deps, intent)
         if not copies:
             raise
         _log.info(
             "outcome of a post unknown, message found in Slack, not posted again",
             job=context.job.id,
-            message=note.message_id,
+            message=intent.message_id,
             copies=len(copies),
         )
         context.record_reconciled(has_taken_effect=True)
@@ -119,15 +119,15 @@ async def _find_earlier_post(
     now, the job waits, because Slack may not show a new message at once.
     """
     since = thread_ts or get_earliest_unknown_ts(deps, context)
-    note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
+    intent = PostIntent(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     data_loss = context.lease.data_loss
     if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queues.times.recheck_ms:
         raise JobEnded(retry(deps.queues.times.recheck_ms / 1000))
-    copies = await _find_copies(deps, note)
+    copies = await _find_copies(deps, intent)
     _log.info(
         "searched Slack for an earlier copy, will post if there is none",
         job=context.job.id,
-        message=note.message_id,
+        message=intent.message_id,
         copies=len(copies),
     )
     return copies[0] if copies else None
@@ -146,7 +146,7 @@ def _get_search_start(deps: Dependencies, context: JobContext, thread_ts: Ts | N
     return max(since, thread_ts, key=float) if thread_ts is not None else since
 
 
-async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
+async def _look_for_post(deps: Dependencies, context: JobContext, intent: PostIntent) -> Ts | None:
     """Search Slack once for a post of unknown outcome.
 
     Return the ts of the post, or None if the post certainly does not exist. Raises JobEnded if the next run
@@ -155,13 +155,15 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     A run makes only one search. Each search needs one of the few places in Slack's limits for reading. If
     many jobs wait for places, the last of several searches might never get one.
     """
-    search_starts = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
-    looks = context.job.count_looks(note.attempt)
-    copies = await _find_copies_since(deps, note, search_starts[min(looks, len(search_starts) - 1)])
+    search_starts = (
+        (intent.thread_ts, intent.thread_ts) if intent.thread_ts else (intent.since, intent.since, None)
+    )
+    looks = context.job.count_looks(intent.lease_token)
+    copies = await _find_copies_since(deps, intent, search_starts[min(looks, len(search_starts) - 1)])
     _log.info(
         "outcome of a post unknown, searched Slack for it, posted again if not found",
         job=context.job.id,
-        message=note.message_id,
+        message=intent.message_id,
         copies=len(copies),
     )
     if copies or looks >= len(search_starts) - 1:
@@ -169,26 +171,26 @@ async def _look_for_post(deps: Dependencies, context: JobContext, note: PostNote
     # A new message may still be missing from Slack's answers. Also, the clock of Slack's headers may differ
     # from the clock of its messages.
     seconds = 0.0 if looks else deps.queues.times.recheck_ms / 1000
-    raise JobEnded(unknown(context.job.with_look(note.attempt), seconds))
+    raise JobEnded(unknown(context.job.with_look(intent.lease_token), seconds))
 
 
-async def _find_copies(deps: Dependencies, note: PostNote | RemoveDuplicateMessage) -> list[Ts]:
-    return await _find_copies_since(deps, note, note.since)
+async def _find_copies(deps: Dependencies, post: PostIntent | RemoveDuplicateMessage) -> list[Ts]:
+    return await _find_copies_since(deps, post, post.since)
 
 
 async def _find_copies_since(
-    deps: Dependencies, note: PostNote | RemoveDuplicateMessage, since: Ts | None
+    deps: Dependencies, post: PostIntent | RemoveDuplicateMessage, since: Ts | None
 ) -> list[Ts]:
-    return await deps.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
+    return await deps.slack.find_copies(post.channel, post.thread_ts, since, post.message_id)
 
 
-def _make_compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
+def _make_compensation(link: LinkId, context: JobContext, intent: PostIntent) -> Batch:
     work = RemoveDuplicateMessage(
-        channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
+        channel=intent.channel, thread_ts=intent.thread_ts, since=intent.since, message_id=intent.message_id
     )
     # Each lease has a job of its own, because the job of an earlier lease may have ended its search already.
     return Batch().append(
-        duplicates(link), Job(id=f"compensate:{note.message_id}:{context.lease.token}", work=work)
+        duplicates(link), Job(id=f"compensate:{intent.message_id}:{context.lease.token}", work=work)
     )
 
 

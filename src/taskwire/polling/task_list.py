@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from taskwire.agent.observing import observation_of
 from taskwire.coder import lists, models
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
@@ -22,7 +23,6 @@ from taskwire.domain.lifecycle.phases import Phase
 from taskwire.domain.queueing.jobs import ApplyEvent, Job, PostText
 from taskwire.domain.queueing.queues import to_thread
 from taskwire.messages import notices
-from taskwire.outbox.observing import observation_of
 from taskwire.queue.batch import Batch
 from taskwire.state.observations import Poll, StoredObservation
 from taskwire.telemetry import Metrics, logger

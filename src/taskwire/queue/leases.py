@@ -95,12 +95,12 @@ class Acquired:
 class Lease(Acquired):
     """The right to run one job.
 
-    `attempt` is the intent record of an earlier attempt whose outcome is not known. If `data_loss` is set,
+    `intent` is the intent record of an earlier attempt whose outcome is not known. If `data_loss` is set,
     Redis has lost writes, so the effect may exist although there is no intent record.
     """
 
     job: Job
-    attempt: str | None = None
+    intent: str | None = None
     data_loss: DataLoss | None = None
 
     @property
@@ -131,7 +131,7 @@ class NothingDue:
     wait_seconds: float
 
 
-def attempt_place(name: str, job_id: str) -> str:
+def intent_place(name: str, job_id: str) -> str:
     """Return the place for which a job's intent record is sealed.
 
     The record cannot be opened for another job or in another queue.
@@ -215,7 +215,7 @@ class Queues:
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return NothingDue(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, acquisitions, since, is_pinned, note, data_loss, score, *history = (
+        _, name, job_id, body, version, acquisitions, since, is_pinned, sealed, data_loss, score, *history = (
             answer
         )
         acquired = Acquired(
@@ -233,12 +233,12 @@ class Queues:
         )
         try:
             job = Job.model_validate_json(body, context=name)
-            attempt = open_text(note, attempt_place(name, job_id)) if is_pinned else None
+            intent = open_text(sealed, intent_place(name, job_id)) if is_pinned else None
         except (ValidationError, CannotOpen) as error:
             return UnreadableJob(
                 **vars(acquired), body=body, why=describe_read_error(error), is_forged=is_forged(error)
             )
-        return Lease(**vars(acquired), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
+        return Lease(**vars(acquired), job=job, intent=intent, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:
         """Wait until a wake-up says that a queue is due, at most `seconds`.
@@ -248,8 +248,8 @@ class Queues:
         # Redis reads 0 as "for ever", and accepts fractions only from 6.0 on.
         await self._blocking.brpop([self._keys.named("wakeups")], timeout=max(seconds, 0.01))
 
-    async def begin(self, lease: Lease, attempt: str, seconds: float, *, is_again: bool = False) -> None:
-        """Write the intent record of an attempt. `attempt` is what a reconciliation needs to know.
+    async def begin(self, lease: Lease, intent: str, seconds: float, *, is_again: bool = False) -> None:
+        """Write the intent record of an attempt. `intent` is what a reconciliation needs to know.
 
         The caller sends its request within `seconds` from now. `is_again` renews the record of an attempt
         that is under way, even if another job was put before this job. Raises LeaseLost or Overtaken. After
@@ -257,9 +257,9 @@ class Queues:
         """
         arrives_within = int(seconds * 1000) + self.times.late_arrival_ms
         lease_words = (lease.name, lease.token, lease.job_id, lease.version)
-        # The note is sealed, because it often contains what a person wrote.
-        note = seal_text(attempt, attempt_place(lease.name, lease.job_id)) if attempt else ""
-        answer = await self._begin(*lease_words, arrives_within, note, int(is_again))
+        # The record is sealed, because it often contains what a person wrote.
+        sealed = seal_text(intent, intent_place(lease.name, lease.job_id)) if intent else ""
+        answer = await self._begin(*lease_words, arrives_within, sealed, int(is_again))
         if answer == "lost":
             raise LeaseLost
         if answer == "passed":

@@ -31,7 +31,6 @@ from taskwire.domain.queueing.work import Work
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.enqueue import request_reading
-from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.call_priorities import Priority
@@ -40,6 +39,7 @@ from taskwire.slack.inbound import ThreadMessage
 from taskwire.slack.models import RootsPage
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
+from taskwire.waiting_replies.undelivered import list_undelivered
 
 # How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.
 THREADS_PER_BATCH = 200

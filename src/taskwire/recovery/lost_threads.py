@@ -5,6 +5,7 @@ restored from the card. Otherwise a message in the thread says why nobody gets t
 posted a moment ago, Redis usually knows its thread before this job runs.
 """
 
+from taskwire.agent.observing import observation_of
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -20,7 +21,6 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, request_reading, say
-from taskwire.outbox.observing import observation_of
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import CLOCK_TOLERANCE, post_once
 from taskwire.outbox.private_answers import show_privately

@@ -129,7 +129,9 @@ def make_replacement(acquired: Acquired) -> Batch | None:
     if isinstance(acquired, UnreadableJob) and acquired.is_forged:
         # If this job did not become a dead letter, the jobs behind it would wait for a week.
         _log.error(
-            "job not written by this Taskwire, kept as a dead letter", queue=acquired.name, why=acquired.why
+            "job without this installation's signature, kept as a dead letter",
+            queue=acquired.name,
+            why=acquired.why,
         )
         return add_dead_letter(Batch(), acquired, acquired.body, acquired.why, is_offered_to_author=False)
     if acquired.name == BACKFILL_THREADS:

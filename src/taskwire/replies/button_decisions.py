@@ -8,6 +8,7 @@ the thread as that person's words, and goes to the agent as that person's reply.
 
 from typing import NamedTuple, cast
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.lifecycle.links import Link
@@ -24,17 +25,21 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, inputs, missing_rights, refusals
 from taskwire.messages.unknown_verbs import DIALOG_BUTTONS, VERB_BUTTONS, taken_as_verb
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import record_delivery, say_with_file, show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
-from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
-from taskwire.outbox.quoted_replies import post_quotation, queue_reply
-from taskwire.outbox.undelivered import find_reply, list_given_up_together, list_held, settle_sent_replies
 from taskwire.people.accounts import AccountNeeded, NoAccount
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import offer_to_ask_for_choice
+from taskwire.waiting_replies.kept import find_kept_reply
+from taskwire.waiting_replies.quoted import post_quotation, queue_reply
+from taskwire.waiting_replies.undelivered import (
+    find_reply,
+    list_given_up_together,
+    list_held,
+    settle_sent_replies,
+)
 
 
 class PendingReply(NamedTuple):

@@ -14,6 +14,8 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from taskwire.agent.input import AgentInput
+from taskwire.agent.observing import entries_of
 from taskwire.coder.errors import (
     AlreadyRunning,
     AppUnreachable,
@@ -36,7 +38,7 @@ from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.lifecycle import reconcile
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
-from taskwire.domain.lifecycle.reconcile import ResumeNote
+from taskwire.domain.lifecycle.reconcile import ResumeIntent
 from taskwire.domain.parsing.bare_words import is_pause, is_thanks
 from taskwire.domain.parsing.replies import STALE_AFTER
 from taskwire.domain.queueing.jobs import Job, Reply
@@ -48,18 +50,16 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unkn
 from taskwire.messages import inputs, missing_rights, refusals, task_limits, teammates
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import is_agent_forbidden
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.error_messages import get_refusal_text
-from taskwire.outbox.observing import entries_of
 from taskwire.outbox.tell_once import record_unless_told
 from taskwire.people.accounts import AccountNeeded, NoAccount
 from taskwire.people.permissions import People, require_allowed, require_not_barred
 from taskwire.people.quotas import Quotas, TooManyRunning
 from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
-from taskwire.replies.reconcile import Reconciler, SendNote
+from taskwire.replies.reconcile import Reconciler, SendIntent
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
@@ -305,10 +305,10 @@ class ReplyDeliverer:
             logs = await reply_job.context.coder.get_logs(task.id)
             if reply_job.is_suspect and (sent := await self._find_earlier_send(reply_job, logs, text)):
                 return sent
-            note = SendNote.create(reply_job.context, task, logs, text)
+            intent = SendIntent.create(reply_job.context, task, logs, text)
             # The log may be long and the call may take long, so free the log's memory first.
             del logs
-            unclear = await self._attempt_send(reply_job, task, note, text)
+            unclear = await self._attempt_send(reply_job, task, intent, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
             return await self._outcomes.wait_for_task(reply_job)
         except AppUnreachable:
@@ -321,7 +321,7 @@ class ReplyDeliverer:
                 reply_job.link, reply_job.context.job.id, get_refusal_text(refused), words
             )
             return await self._outcomes.give_up_and_keep(reply_job, message)
-        return unclear or await self._outcomes.complete_delivery(reply_job, note.reported_at)
+        return unclear or await self._outcomes.complete_delivery(reply_job, intent.reported_at)
 
     async def _handle_not_found(self, reply_job: ReplyJob, task: Task) -> Outcome:
         """Return the outcome after Coder has answered 404.
@@ -337,7 +337,7 @@ class ReplyDeliverer:
         )
 
     async def _attempt_send(
-        self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
+        self, reply_job: ReplyJob, task: Task, intent: SendIntent, text: AgentText
     ) -> Outcome | None:
         """Send the text once. Return None if the text has arrived.
 
@@ -347,13 +347,13 @@ class ReplyDeliverer:
         context = reply_job.context
         try:
             await context.attempt(
-                note.model_dump_json(),
+                intent.model_dump_json(),
                 context.coder.timeouts.send,
                 lambda: context.coder.send(task.id, text),
-                _make_compensation(reply_job, note),
+                _make_compensation(reply_job, intent),
             )
         except OutcomeUnknown as error:
-            if await self._reconciler.is_in_log(context.coder, task.id, note):
+            if await self._reconciler.is_in_log(context.coder, task.id, intent):
                 context.record_reconciled(has_taken_effect=True)
             elif isinstance(error, RejectedByApp):
                 return unknown(context.job.with_work(was_rejected=True))
@@ -427,11 +427,11 @@ class ReplyDeliverer:
             return await self._outcomes.give_up_with_later_replies(
                 reply_job, lambda link, job_id, texts: inputs.delivery_given_up(link, job_id, why, texts)
             )
-        note = ResumeNote(build=task.workspace_build_number)
+        intent = ResumeIntent(build=task.workspace_build_number)
         coder = reply_job.context.coder
         try:
             build = await reply_job.context.attempt(
-                note.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)
+                intent.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)
             )
         except (BuildActive, AlreadyRunning):
             return await self._outcomes.wait_for_task(reply_job)
@@ -442,7 +442,7 @@ class ReplyDeliverer:
         return await self._outcomes.retry_after_resume(reply_job, build.build_number)
 
 
-def _make_compensation(reply_job: ReplyJob, note: SendNote) -> Batch:
+def _make_compensation(reply_job: ReplyJob, intent: SendIntent) -> Batch:
     ts = reply_job.reply.ts
-    job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, mark=note.marked))
+    job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, mark=intent.marked))
     return Batch().append(duplicates(reply_job.link.id), job)

@@ -11,6 +11,7 @@ import json
 from datetime import timedelta
 from typing import cast
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -25,20 +26,19 @@ from taskwire.domain.text.message import Block
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, teammates
 from taskwire.outbox import questions
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import say, show_receipt
-from taskwire.outbox.kept_replies import find_kept_reply
 from taskwire.outbox.questions import settle_reply
-from taskwire.outbox.undelivered import (
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
+from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
+from taskwire.waiting_replies.kept import find_kept_reply
+from taskwire.waiting_replies.undelivered import (
     find_reply,
     list_given_up_together,
     list_undelivered,
     settle_sent_replies,
 )
-from taskwire.people.permissions import People
-from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import DELIVERY_CLAIM_TTL_MS
-from taskwire.queue.user_limits import MAX_UNCHECKED_REPLIES
 
 # In the first seconds after a message was posted, Slack may answer without it. So if backfill does not find a
 # reply, the reply counts as deleted only if it is older than this.

@@ -10,6 +10,7 @@ task if it is passed on, and the agent does not get it.
 import contextlib
 from dataclasses import replace
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId, moment_of
@@ -22,13 +23,20 @@ from taskwire.domain.text.agent_questions import Choice
 from taskwire.domain.text.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question
 from taskwire.messages import inputs, refusals, teammates
-from taskwire.messages.calls import add_thread_button
 from taskwire.messages.missing_rights import RefusedAct
-from taskwire.notices.calls import find_present_quiet_period
-from taskwire.outbox.agent_input import AgentInput
+from taskwire.messages.personal_notices import add_thread_button
+from taskwire.notices.who_is_called import find_present_quiet_period
 from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.home_requests import refresh_owners_home
-from taskwire.outbox.offered_replies import (
+from taskwire.outbox.permalinks import find_permalink
+from taskwire.outbox.share_messages import tell_of_shares
+from taskwire.people.accounts import AccountNeeded, NoAccount
+from taskwire.people.permissions import People
+from taskwire.people.shares import Shares
+from taskwire.queue.batch import Batch
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.waiting_replies.offered import (
     MOST_ASKED_BY_ONE,
     DecidedReply,
     OfferedReply,
@@ -41,15 +49,7 @@ from taskwire.outbox.offered_replies import (
     keep_decided,
     keep_offered,
 )
-from taskwire.outbox.permalinks import find_permalink
-from taskwire.outbox.quoted_replies import queue_reply
-from taskwire.outbox.share_messages import tell_of_shares
-from taskwire.people.accounts import AccountNeeded, NoAccount
-from taskwire.people.permissions import People
-from taskwire.people.shares import Shares
-from taskwire.queue.batch import Batch
-from taskwire.replies.admit import ReplyReceiver
-from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.waiting_replies.quoted import queue_reply
 
 # The name of the record that a person was told that they may not steer the task.
 NOT_ALLOWED = "not_allowed"

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from taskwire.agent.observing import entries_of
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
@@ -19,7 +20,7 @@ from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLat
 from taskwire.domain.ids import TaskId
 from taskwire.domain.lifecycle import reconcile
 from taskwire.domain.lifecycle.links import Link
-from taskwire.domain.lifecycle.reconcile import Finding, Mark, ResumeNote
+from taskwire.domain.lifecycle.reconcile import Finding, Mark, ResumeIntent
 from taskwire.domain.queueing.maintenance import ReportDuplicateInput
 from taskwire.domain.queueing.retry_policies import INPUT_LOOK_SECONDS, REPLY_RETRIES
 from taskwire.job_context import (
@@ -33,7 +34,6 @@ from taskwire.job_context import (
 )
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import say
-from taskwire.outbox.observing import entries_of
 from taskwire.outbox.posting import get_landing_seconds
 from taskwire.redis.decoding import read
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes
@@ -47,7 +47,7 @@ LANDING_SECONDS = 35.0
 _log = logger("taskwire.replies.reconcile")
 
 
-class SendNote(BaseModel):
+class SendIntent(BaseModel):
     """The intent record of an input. `marked` says where the agent's log ended before the input was sent."""
 
     what: Literal["send"] = "send"
@@ -57,7 +57,7 @@ class SendNote(BaseModel):
     begun_ms: int
 
     @classmethod
-    def create(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendNote":
+    def create(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendIntent":
         """Return the intent record of an input that is about to be sent."""
         build = task.workspace_build_number
         return cls(
@@ -67,8 +67,8 @@ class SendNote(BaseModel):
         )
 
 
-_NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
-    Annotated[ResumeNote | SendNote, Field(discriminator="what")]
+_INTENTS: TypeAdapter[ResumeIntent | SendIntent] = TypeAdapter(
+    Annotated[ResumeIntent | SendIntent, Field(discriminator="what")]
 )
 
 
@@ -85,11 +85,11 @@ class Reconciler:
         If Coder does not answer, try again later.
         """
         context = reply_job.context
-        note = read(_NOTES.validate_json, context.note)
+        intent = read(_INTENTS.validate_json, context.intent)
         try:
-            if isinstance(note, SendNote):
-                return await self._reconcile_send(reply_job, note)
-            return await self._reconcile_resume(reply_job, note)
+            if isinstance(intent, SendIntent):
+                return await self._reconcile_send(reply_job, intent)
+            return await self._reconcile_resume(reply_job, intent)
         except (TryLater, OutcomeUnknown) as error:
             # Coder does not answer. A later try finds out what happened.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
@@ -97,19 +97,19 @@ class Reconciler:
             seconds = REPLY_RETRIES.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
-    async def is_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> bool:
+    async def is_in_log(self, coder: CoderClient, task_id: str, intent: SendIntent) -> bool:
         """Return whether the agent's log shows the input.
 
         The result False proves nothing, because the input may still arrive.
         """
         try:
-            return await self._find_in_log(coder, task_id, note) == "there"
+            return await self._find_in_log(coder, task_id, intent) == "there"
         except OutsideError:
             return False
 
-    async def _reconcile_resume(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
+    async def _reconcile_resume(self, reply_job: ReplyJob, intent: ResumeIntent) -> Outcome:
         task = await reply_job.context.coder.get_task(_task_id(reply_job))
-        is_done = task.workspace_build_number > note.build and task.is_up
+        is_done = task.workspace_build_number > intent.build and task.is_up
         reply_job.context.record_reconciled("there" if is_done else "not_there")
         return (
             await self._outcomes.retry_after_resume(reply_job, task.workspace_build_number)
@@ -117,13 +117,13 @@ class Reconciler:
             else retry(0)
         )
 
-    async def _reconcile_send(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
+    async def _reconcile_send(self, reply_job: ReplyJob, intent: SendIntent) -> Outcome:
         context, reply = reply_job.context, reply_job.reply
         found, question = (
-            await self._find_in_log(context.coder, _task_id(reply_job), note),
+            await self._find_in_log(context.coder, _task_id(reply_job), intent),
             await self._outcomes.ask_about_unknown_outcome(reply_job),
         )
-        since_ms = context.now_ms - _landing_end_ms(context.coder, note)
+        since_ms = context.now_ms - _landing_end_ms(context.coder, intent)
         decision = reconcile.decide(
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
         )
@@ -141,15 +141,15 @@ class Reconciler:
         )
         match decision:
             case "delivered":
-                return await self._outcomes.complete_delivery(reply_job, note.reported_at)
+                return await self._outcomes.complete_delivery(reply_job, intent.reported_at)
             case "send_again":
                 return retry(0, context.job.with_work(was_repeated=True))
             case "ask":
                 return question
 
-    async def _find_in_log(self, coder: CoderClient, task_id: str, note: SendNote) -> Finding | None:
+    async def _find_in_log(self, coder: CoderClient, task_id: str, intent: SendIntent) -> Finding | None:
         """Return what the agent's log says about the input; None if the log cannot be read now."""
-        build = note.marked.build
+        build = intent.marked.build
         try:
             task = await coder.get_task(task_id)
             if task.workspace_build_number != build:
@@ -159,15 +159,15 @@ class Reconciler:
             logs = await coder.get_logs(task.id)
         except (Refused, NotReady, AppUnreachable):
             return None
-        return None if logs.snapshot else reconcile.find_input(note.marked, build, entries_of(logs))
+        return None if logs.snapshot else reconcile.find_input(intent.marked, build, entries_of(logs))
 
 
-def _landing_end_ms(coder: CoderClient, note: SendNote) -> int:
+def _landing_end_ms(coder: CoderClient, intent: SendIntent) -> int:
     """Return the time, by Redis's clock, after which the attempt can no longer reach the agent."""
     seconds = coder.timeouts.send
     # The first byte is sent within the first of these times. After that, the input arrives within the second.
     lasts = min(LONGEST_FIRST_BYTE_SECONDS, seconds) + min(LANDING_SECONDS, seconds)
-    return note.begun_ms + int(lasts * 1000)
+    return intent.begun_ms + int(lasts * 1000)
 
 
 def _task_id(reply_job: ReplyJob) -> str:

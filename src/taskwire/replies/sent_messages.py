@@ -8,6 +8,7 @@ again. If the owner was asked to pass the message on, the shortcut has done that
 
 from functools import partial
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link
@@ -15,15 +16,14 @@ from taskwire.domain.queueing.jobs import REPLY_ID_PREFIX, Job, Reply, SendToTas
 from taskwire.domain.queueing.queues import no_agent_score, to_coder
 from taskwire.job_context import Handler, JobContext, Outcome, done, replace_question, retry
 from taskwire.messages import answers, refusals, teammates
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
-from taskwire.outbox.offered_replies import DecidedReply, find_offered, forget_offered, keep_decided
-from taskwire.outbox.reply_places import require_place_for_reply
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.waiting_replies.offered import DecidedReply, find_offered, forget_offered, keep_decided
+from taskwire.waiting_replies.places import require_place_for_reply
+from taskwire.waiting_replies.undelivered import list_undelivered
 
 
 class MessageSender:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from taskwire.agent.input import AgentInput
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
@@ -25,7 +26,6 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_outage
 from taskwire.outbox.enqueue import record_delivery, say, show_receipt
 from taskwire.outbox.home_requests import refresh_owners_home
@@ -37,17 +37,17 @@ from taskwire.outbox.questions import (
     settle_reply,
 )
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.outbox.undelivered import (
-    give_up_together,
-    has_earlier_waiting_reply,
-    list_with_later_replies,
-    settle_sent_replies,
-)
 from taskwire.queue.batch import Batch
 from taskwire.queue.user_limits import STEERER, STEERER_TTL_MS
 from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.models import Traces
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.undelivered import (
+    give_up_together,
+    has_earlier_waiting_reply,
+    list_with_later_replies,
+    settle_sent_replies,
+)
 
 # If replies have waited for longer than this, a message in the thread says why.
 EXPLAIN_WAIT_AFTER_MS = 15 * 60_000

@@ -294,7 +294,8 @@ class AuditTrail:
     async def _open(self, head: AuditHead) -> tuple[AuditSeal, str]:
         """Return the trail's seal, and what is wrong with it.
 
-        A process seals the trail before it makes the first link, so there is a seal if there are links.
+        A process seals the trail before it stores the first link of a thread and a task. So if such a link
+        exists without a seal, somebody has removed the seal.
         """
         if head.seal or not await self._redis.hlen(self._keys.named("links")):
             return _open_seal(head.seal, self._key)

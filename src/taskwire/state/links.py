@@ -19,7 +19,7 @@ from taskwire.domain.queueing.queues import (
     get_link_id,
     to_coder,
 )
-from taskwire.queue.leases import attempt_place
+from taskwire.queue.leases import intent_place
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, find_missing_key, read, read_if_possible, read_partially
@@ -241,7 +241,9 @@ class Links:
         """Return `is_right`. Log the first sight of a task or thread that leads to a link of another one."""
         if not is_right and (name, link) not in self._reported:
             self._reported.add((name, link))
-            _log.error("stored map leads to another task's link, entry ignored", entry=name, link=link)
+            _log.error(
+                "a task's or thread's stored entry names the link of another, ignored", entry=name, link=link
+            )
         return is_right
 
     async def _find_record_text(self, link_id: LinkId) -> str | None:
@@ -341,7 +343,7 @@ class Links:
         if job is None:
             return None
         try:
-            return job, open_text(note or "", attempt_place(to_coder(link_id), job_id))
+            return job, open_text(note or "", intent_place(to_coder(link_id), job_id))
         except CannotOpen as error:
             raise CannotRead(error) from error
 

@@ -27,7 +27,6 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import accounts, answers, missing_rights, refusals
 from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.permalinks import find_permalink
-from taskwire.outbox.quoted_replies import post_quotation, queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.people.quotas import Quotas
@@ -37,6 +36,7 @@ from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Following, Lookup, VisibleTask, bare_record
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import does_something
+from taskwire.waiting_replies.quoted import post_quotation, queue_reply
 
 
 class NamedActions:

@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from taskwire.agent.log import read_last_output
+from taskwire.agent.observing import LONGEST_PROMPT
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import LinkId, TaskId, UserId
@@ -18,8 +20,6 @@ from taskwire.domain.parsing.commands import OpenForm
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.messages import cards, refusals
-from taskwire.outbox.agent_log import read_last_output
-from taskwire.outbox.observing import LONGEST_PROMPT
 from taskwire.outbox.questions import CHOICES, PostedQuestion, find_open
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People

@@ -7,6 +7,8 @@ posts the card, and the card's ts names the thread; then a job creates the task 
 
 from functools import partial
 
+from taskwire.agent.observing import LONGEST_TITLE
+from taskwire.agent.thread_context import ThreadContext
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.channel_settings import ChannelSettings
@@ -26,9 +28,7 @@ from taskwire.job_context import Handler, JobContext, Outcome, done, replace_que
 from taskwire.messages import answers, inputs, refusals
 from taskwire.messages.unknown_verbs import offer_commands
 from taskwire.outbox.home_requests import refresh_home_if_kept
-from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.request_retries import retry_for_person
-from taskwire.outbox.thread_context import ThreadContext
 from taskwire.people.permissions import Account, People
 from taskwire.people.quotas import Quotas
 from taskwire.queue.batch import Batch

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from taskwire.agent.input import AgentInput
 from taskwire.coder.client import CoderClient
 from taskwire.coder.models import Template
 from taskwire.dependencies import Dependencies
@@ -16,7 +17,6 @@ from taskwire.domain.text.message import Block, View
 from taskwire.messages import forms
 from taskwire.messages.blocks import cut
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People
 from taskwire.slack.shortcuts import PickedMessage
 from taskwire.tasks.choices import choose_preset, choose_template_in_channel, get_default_preset

@@ -25,11 +25,11 @@ from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import cards, outages, shapes, task_lists
 from taskwire.messages.teammates import AskedLine
 from taskwire.outbox.coder_health import CoderOutage, find_outage
-from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.people.permissions import People
 from taskwire.single_flight import SingleFlight
+from taskwire.waiting_replies.offered import list_asked
 
 
 class _Viewer(NamedTuple):

@@ -8,6 +8,7 @@ it, unless the settings allow that. A preview is not updated. It is not durable:
 stays without a preview.
 """
 
+from taskwire.agent.observing import observation_of, with_observation
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
@@ -18,7 +19,6 @@ from taskwire.domain.parsing.task_names import TaskName
 from taskwire.domain.requester import Requester
 from taskwire.domain.text.message import Message
 from taskwire.messages import cards
-from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from taskwire.agent.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused, UnexpectedCoderAnswer
 from taskwire.coder.lists import TaskEntry
@@ -41,7 +42,6 @@ from taskwire.domain.text.mrkdwn import fold_words
 from taskwire.messages import refusals
 from taskwire.messages.cards import make_unlinked
 from taskwire.messages.task_lists import Hosts, TaskLine, get_task_text, task_row
-from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask, observation_of, with_observation
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import Account, People

@@ -9,6 +9,7 @@ does a message with a file that was changed while the request waited.
 from dataclasses import replace
 from functools import partial
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ThreadRef, Ts, microseconds
@@ -19,7 +20,6 @@ from taskwire.domain.text.agent_text import sanitize_for_agent
 from taskwire.domain.text.mrkdwn import is_blank
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers, refusals
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.errors import OutsideError, UserError
@@ -29,9 +30,7 @@ from taskwire.domain.text.mrkdwn import fold_words, label_mentions
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, help_texts, refusals
 from taskwire.messages.unknown_verbs import offer_commands
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.quoted_replies import queue_reply
 from taskwire.outbox.request_retries import retry_for_person
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
@@ -42,6 +41,7 @@ from taskwire.tasks.create import TaskCreator, keep_request
 from taskwire.tasks.lookup import Lookup
 from taskwire.tasks.offered_commands import keep_offers
 from taskwire.tasks.queries import Queries, Question, offer_question
+from taskwire.waiting_replies.quoted import queue_reply
 
 # How long the buttons of an offer work.
 OFFER_TTL_MS = 7 * DAY_MS

@@ -5,6 +5,8 @@ from functools import partial
 from math import ceil
 from typing import NamedTuple
 
+from taskwire.agent.log import read_full_log, read_last_output
+from taskwire.agent.observing import LONGEST_PROMPT, observe_first
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NotFound, PersonTokenRefused
 from taskwire.coder.models import Task
@@ -42,10 +44,7 @@ from taskwire.domain.text.message import Message
 from taskwire.messages import audit, cards, help_texts, logs, refusals, task_lists, template_lists
 from taskwire.messages.card_controls import PHASES_WITH_REPORT
 from taskwire.messages.shapes import typed_verb
-from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
-from taskwire.outbox.observing import LONGEST_PROMPT, observe_first
-from taskwire.outbox.offered_replies import list_asked
 from taskwire.outbox.posting import find_file_url
 from taskwire.outbox.waiting_creates import list_waiting_creates
 from taskwire.outbox.waiting_requests import answer_or_wait
@@ -58,6 +57,7 @@ from taskwire.tasks.audit_queries import AuditQueries
 from taskwire.tasks.last_known import LastKnown
 from taskwire.tasks.lookup import Lookup, VisibleTask, make_displayed_link
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.offered import list_asked
 
 _log = logger("taskwire.tasks.queries")
 Question = Overview | List | Status | Logs | Templates | Audit | Doctor | Help

@@ -8,6 +8,7 @@ task of the first attempt by this name.
 import contextlib
 from functools import partial
 
+from taskwire.agent.observing import LONGEST_TITLE, observation_of, observe_first
 from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
@@ -28,7 +29,6 @@ from taskwire.messages.blocks import begin_sentence
 from taskwire.outbox import questions
 from taskwire.outbox.enqueue import draw, draw_first_card, request_reading
 from taskwire.outbox.error_messages import get_refusal_text
-from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
 from taskwire.outbox.permalinks import find_permalink
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.request_retries import has_failed_too_long, retry_for_person
@@ -96,7 +96,7 @@ class ThreadOpener:
         if posted.task_id is not None:
             # Until the next poll, the card shows the state in which the task was found.
             self._deps.writes.write_state(batch, posted.id, link.state, None)
-        if context.note:
+        if context.intent:
             # The card may be old, and Slack repeats events only for some minutes. So the thread is read.
             request_reading(record.id, ts, batch)
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))

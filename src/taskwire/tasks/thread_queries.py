@@ -14,6 +14,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from taskwire.agent.log import read_full_log, read_last_output
+from taskwire.agent.observing import observation_of, with_observation
 from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
@@ -43,15 +45,12 @@ from taskwire.messages.missing_rights import RefusedAct
 from taskwire.messages.unknown_verbs import ask_about_unknown_verb
 from taskwire.notices.closed_threads import wait_for_new_card
 from taskwire.outbox import questions
-from taskwire.outbox.agent_log import read_full_log, read_last_output
 from taskwire.outbox.coder_health import is_coder_away
 from taskwire.outbox.enqueue import say, show_receipt
 from taskwire.outbox.error_messages import make_error_answer, make_give_up_message, make_waiting_message
-from taskwire.outbox.observing import observation_of, with_observation
 from taskwire.outbox.posting import get_earliest_unknown_ts, post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.accounts import AccountNeeded
 from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
@@ -62,6 +61,7 @@ from taskwire.slack.metadata import Metadata
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
 from taskwire.telemetry import logger
+from taskwire.waiting_replies.undelivered import list_undelivered
 
 # These answers are for everybody: questions about a message, and answers with a button. The value is the act
 # that the message's author must be allowed to do.

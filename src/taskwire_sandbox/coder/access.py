@@ -1,4 +1,4 @@
-"""Coder's roles: which user may do what with tasks, and with the rows that belong to tasks.
+"""Coder's roles: which user may do what with tasks, workspaces, users and the other records.
 
 The scopes of an API key restrict its user further. It is UNVERIFIED which permissions the composite scopes
 contain.

@@ -60,7 +60,8 @@ class LinkState(FrozenModel):
     # For each input after which no report was seen yet: the time of the agent's latest report before it, in
     # order. These inputs separate the turns in the next reports.
     inputs_after: tuple[datetime, ...] = ()
-    # How many other inputs the agent may have got. It is counted before an observation is applied.
+    # How many inputs that are not in this state yet the agent may have got. `notices/coming_turns.py` counts
+    # them just before an observation is applied.
     unseen_inputs: int = 0
     # When results (reports that the agent has finished or failed) called people since the latest input.
     result_calls_ms: tuple[int, ...] = ()

@@ -149,7 +149,7 @@ def _digest_last(log: Sequence[AgentLogEntry]) -> str:
     return digest(str(last.id), str(last.is_input), last.text, last.at.isoformat())
 
 
-class ResumeNote(BaseModel):
+class ResumeIntent(BaseModel):
     """The intent record of a resume. `build` is the number of the latest build before the resume."""
 
     what: Literal["resume"] = "resume"

@@ -11,7 +11,7 @@ SUFFIX_LENGTH = 6
 # The text between a message that became a prompt and the address of that message.
 LINK_BACK = "\n\nFrom Slack: "
 
-# The line above a file's content in a prompt, and the beginning of the content (`outbox/agent_input.py`).
+# The line above a file's content in a prompt, and the beginning of the content (`agent/input.py`).
 _FILE = re.compile(
     r"(?:\A|(?<=\n\n))"
     r"(?:`(?P<quoted>[^`\n]+)`(?: \(a file\))?|(?P<plain>[\w.+-]+|[^\n]*\.[A-Za-z0-9]{1,10})):\n```"

@@ -1,7 +1,8 @@
 """How long each kind of work is tried, at which intervals, and what happens after the last try.
 
-All retry policies are here. A wait for Slack's rate limits is not a failed try. The durations of leases are
-in `queue/leases.py`.
+All retry policies are here. `failures.py` applies them to a job that has failed, for example to the post of a
+message. `outbox/request_retries.py` applies them to a request whose person waits for the answer. A wait for
+Slack's rate limits is not a failed try. The durations of leases are in `queue/leases.py`.
 """
 
 import random

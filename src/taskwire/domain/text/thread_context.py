@@ -1,6 +1,6 @@
 """Writes earlier messages of a thread as context for an agent: quoted, named, marked and bounded.
 
-`outbox/thread_context.py` reads the messages. This module quotes every line of a message, so no message can
+`agent/thread_context.py` reads the messages. This module quotes every line of a message, so no message can
 end the quotation and continue as an instruction. Only the first line of a message begins with a name. The
 other lines are indented, so no line of a message can look like a message of another author.
 """

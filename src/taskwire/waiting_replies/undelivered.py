@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
 from taskwire.domain.ids import LinkId, microseconds
@@ -20,7 +21,6 @@ from taskwire.domain.text.message import Message
 from taskwire.job_context import JobContext
 from taskwire.messages import inputs
 from taskwire.messages.inputs import ClosingReason
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.audit import make_entry_of_reply
 from taskwire.outbox.enqueue import say, say_with_file, show_receipt
 from taskwire.outbox.questions import settle, settle_reply

@@ -17,11 +17,11 @@ from taskwire.job_context import JobContext
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import show_receipt
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.reply_places import require_place_for_reply
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
+from taskwire.waiting_replies.places import require_place_for_reply
 
 
 async def post_quotation(

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple
 
+from taskwire.agent.observing import entries_of
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
 from taskwire.coder.models import TaskLogs
@@ -23,7 +24,6 @@ from taskwire.domain.text.markdown import cut_at_block
 from taskwire.domain.text.message import AgentOutput
 from taskwire.messages import refusals
 from taskwire.outbox.coder_health import is_agent_forbidden
-from taskwire.outbox.observing import entries_of
 from taskwire.telemetry import logger
 
 # How long a notice waits for its excerpt, in seconds. Coder waits 30 s for an agent that it cannot reach.
@@ -37,7 +37,7 @@ LONGEST_STEPS = 100_000
 LIVE_LINES = 12
 LONGEST_LIVE_LOG = 50_000
 
-_log = logger("taskwire.outbox.agent_log")
+_log = logger("taskwire.agent.log")
 
 
 class LastOutput(NamedTuple):

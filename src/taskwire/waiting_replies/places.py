@@ -10,8 +10,8 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.ids import UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.messages import task_limits
-from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.inbox import MAX_REPLIES_OF_ONE, MAX_REPLIES_OF_OTHERS, MAX_WAITING_REPLIES
+from taskwire.waiting_replies.undelivered import list_undelivered
 
 
 async def require_place_for_reply(deps: Dependencies, link: Link, person: UserId) -> None:

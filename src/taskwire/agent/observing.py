@@ -128,7 +128,7 @@ def _report_of(report: AgentReport, mask: Mask) -> Report:
     )
 
 
-_log = logger("taskwire.outbox.observing")
+_log = logger("taskwire.agent.observing")
 
 
 async def observe_first(deps: Dependencies, coder: CoderClient, task: Task) -> Observed:

@@ -7,6 +7,7 @@ text.
 import json
 from typing import cast
 
+from taskwire.agent.input import AgentInput
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import UserId
@@ -16,7 +17,6 @@ from taskwire.domain.text.agent_text import AgentText
 from taskwire.domain.text.message import Block
 from taskwire.domain.text.thread_context import MOST_MESSAGES, EarlierMessage, make_context
 from taskwire.messages import refusals
-from taskwire.outbox.agent_input import AgentInput
 from taskwire.people.permissions import People
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.inbound import WrittenMessage

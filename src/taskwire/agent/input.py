@@ -196,7 +196,8 @@ def _is_text(file: FileRef) -> bool:
 
 
 def _hash(content: str | None) -> str:
-    # The hash is stored encrypted, so it needs no key. It stays the same when the keys are rotated.
+    # A plain hash is enough: it is stored encrypted, so nobody can guess the content from it. A hash with a
+    # key would change when the keys are rotated.
     return "" if content is None else hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 

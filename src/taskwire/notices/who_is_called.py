@@ -27,7 +27,7 @@ from taskwire.domain.queueing.person_jobs import CallPerson, SummarizeQuietHours
 from taskwire.domain.queueing.queues import quiet_hours
 from taskwire.domain.text.message import AgentOutput
 from taskwire.job_context import JobContext
-from taskwire.messages import calls
+from taskwire.messages import personal_notices
 from taskwire.outbox.direct_messages import direct_messages
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -168,7 +168,7 @@ def queue_calls(
             channel=link.record.channel,
             ts=ts,
             task_id=link.record.task_id,
-            message=calls.call(link, notice, written),
+            message=personal_notices.call(link, notice, written),
             about=link.id,
         )
         batch.append(direct_messages(person), Job(id=f"call:{link.id}:{notice.id}", work=work))

@@ -13,7 +13,7 @@ from taskwire.redis.decoding import CannotRead, is_forged, read
 from taskwire.state.link_writes import kept_reply_place
 from taskwire.telemetry import logger
 
-_log = logger("taskwire.outbox.kept_replies")
+_log = logger("taskwire.waiting_replies.kept")
 
 
 async def find_kept_reply(deps: Dependencies, link: Link, job_id: str) -> Reply | None:

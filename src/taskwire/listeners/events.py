@@ -72,11 +72,11 @@ HANDLED_EVENTS = (
 )
 OTHER_EVENTS = re.compile(f"(?!(?:{'|'.join(HANDLED_EVENTS)})$).*")
 
-_log = logger("taskwire.listeners.messages")
+_log = logger("taskwire.listeners.events")
 Body = Mapping[str, object]
 
 
-class Messages:
+class Events:
     """Handles events. `emoji` is the reaction that makes a message into a task; empty if no reaction does."""
 
     def __init__(
