@@ -290,7 +290,9 @@ def _list_commands(command: str) -> Iterator[Act]:
     yield Act(command, "a sentence", partial(_types, command, "do that"))
     for verb in VERBS:
         needs: Needs = "paused" if verb.name in _PAUSED_VERBS else "idle"
-        yield Act(command, verb.name, partial(_types, command, _line_of(verb)), needs)
+        # What a person without an account is told differs for each kind of person.
+        is_for_all = verb.name == "connect"
+        yield Act(command, verb.name, partial(_types, command, _line_of(verb)), needs, is_for_all=is_for_all)
 
 
 def _line_of(verb: Verb) -> str:

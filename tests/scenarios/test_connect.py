@@ -124,8 +124,8 @@ async def test_what_somebody_unknown_asks_for_goes_on_when_they_have_connected(b
         "Coder's page, then paste it.\n[Get a token] [Paste the token]"
     ]
     assert carol.reads()[0] == (
-        "Connected: you are *cc* in Coder. Its e-mail address is not the one that you have in Slack: if it "
-        "is somebody else's account, disconnect.\n[Disconnect]"
+        "Connected: you are *cc* in Coder. This account's e-mail address is not the one that you have in "
+        "Slack: if it is somebody else's, disconnect.\n[Disconnect]"
     )
     assert both.task("fix-the-logout").row.owner.username == "cc"
     assert len(both.cards()) == 1

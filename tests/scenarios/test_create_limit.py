@@ -89,9 +89,9 @@ async def test_after_five_tasks_that_could_not_be_created_a_person_waits(world: 
 
     await world.alice.runs("/task create try once more")
 
-    assert [said[:40] for said in refused[5:]] == ["5 tasks of yours could not be created wi"] * 3
+    assert [said[:40] for said in refused[5:]] == ["In the last minute, 5 tasks of yours cou"] * 3
     assert refused[5] == (
-        "5 tasks of yours could not be created within a minute, so I don't try another now. You can try "
+        "In the last minute, 5 tasks of yours could not be created, so I take no more now. You can try "
         "again in 50 seconds. Nothing was created."
     )
     assert (len(cards), len(cards_of_bob), len(world.coder.tasks)) == (5, 1, 1)
@@ -115,7 +115,7 @@ async def test_of_many_at_once_that_fail_few_get_a_card(world: World) -> None:
     await world.alice.types("/task create once more")
 
     assert 6 <= len(cards) <= 6 + 4
-    assert [said[:23] for said in world.alice.reads()] == ["5 tasks of yours could "]
+    assert [said[:23] for said in world.alice.reads()] == ["In the last minute, 5 t"]
     assert (world.cards(), world.coder.tasks) == ([], [])
 
 
@@ -164,7 +164,8 @@ async def test_a_person_has_so_many_tasks_running_at_once(world: World) -> None:
     await world.alice.runs("/task create one more")
 
     assert refused == (
-        "You have 2 tasks running, the limit for one person. Nothing was created. Stop or delete one, then "
+        "You have 2 tasks with a running workspace, the limit for one person. Nothing was created. Stop or "
+        "delete one, then "
         "ask again."
     )
     assert len(world.coder.tasks) == 4
@@ -215,7 +216,8 @@ async def test_a_channel_has_so_many_tasks_running_at_once(world: World) -> None
 
     channel = world.slack.workspace.channel("general").id
     assert refused == [
-        f"<#{channel}> has 2 tasks running, the limit for one channel. Nothing was created. When one of "
+        f"<#{channel}> has 2 tasks with a running workspace, the limit for one channel. Nothing was "
+        "created. When one of "
         "them is paused or deleted, ask again."
     ]
     assert len(world.coder.tasks) == 3
@@ -252,11 +254,13 @@ async def test_a_resume_counts_like_a_new_task(world: World) -> None:
     await world.passes(seconds=5)
 
     assert refused == (
-        "*Do 0* stays paused: its owner has 1 task running, the limit for one person. When one of them "
+        "*Do 0* stays paused: its owner has 1 task with a running workspace, the limit for one person. "
+        "When one of them "
         "is paused or deleted, resume this one."
     )
     assert said == [
-        "This reply was not delivered: the task stays paused, because its owner has 1 task running, the "
+        "This reply was not delivered: the task stays paused, because its owner has 1 task with a running "
+        "workspace, the "
         "limit for one person. Try again when one of them is paused or deleted.\n> go on\n[Try again]"
     ]
     assert thread.receipt(reply) == ["warning"]
@@ -327,7 +331,8 @@ async def test_attach_counts_for_the_limit_of_a_channel(world: World) -> None:
 
     channel = world.slack.workspace.channel("general").id
     assert refused == [
-        f"<#{channel}> has 2 tasks running, the limit for one channel. Nothing was attached. When one of "
+        f"<#{channel}> has 2 tasks with a running workspace, the limit for one channel. Nothing was "
+        "attached. When one of "
         "them is paused or deleted, ask again."
     ]
     assert (len(attached), len(moved), len(world.cards())) == (2, 2, 1)

@@ -192,7 +192,8 @@ async def test_only_so_many_requests_wait(both: World, monkeypatch: pytest.Monke
 
     assert carol.reads() == [
         waits("`/task list`"),
-        f"1 requests wait for this Coder account, so I did not keep yours. Connect and ask again.\n{BUTTONS}",
+        "1 request already waits for your Coder account, so I did not keep this one. Connect and ask "
+        f"again.\n{BUTTONS}",
     ]
     await connects(both, carol, "cc")
 
@@ -211,7 +212,7 @@ async def test_the_owner_of_a_task_of_another_account_is_told_how_to_get_it_back
     await both.forgets()
     await both.alice.replies(thread, "use main")
 
-    assert "Its e-mail address is not the one that you have in Slack" in connected
+    assert "This account's e-mail address is not the one that you have in Slack" in connected
     assert refused == [
         "The agent does not get your replies here. In Coder, *Fix the login* belongs to alice, and that is "
         "not your account any more. Connect *alice* with `/task connect`, or type `/task disconnect`: I then "

@@ -60,7 +60,7 @@ def describe_account(account: ShownAccount) -> str:
     if account.is_refused:
         return f"Coder refuses my token for your account *{name}*. Your requests wait."
     until = account.until
-    ends = f" My token for you ends on {until:%B} {until.day}, {until.year}." if until is not None else ""
+    ends = f" {_say_end(until)}" if until is not None else ""
     return f"You are *{name}* in Coder.{ends}"
 
 
@@ -155,6 +155,16 @@ def request_waits(wish: str, ways: ConnectWays) -> Message:
     return question(words, "", _connect_buttons(ways))
 
 
+def _say_end(until: datetime) -> str:
+    return (
+        f"My token for you ends on {until:%B} {until.day}, {until.year}; I renew it before that, or tell you."
+    )
+
+
+def _count_requests(number: int) -> str:
+    return "1 request already waits" if number == 1 else f"{number} requests already wait"
+
+
 def _start_sentence(wish: str) -> str:
     return wish[:1].upper() + wish[1:]
 
@@ -182,7 +192,9 @@ def request_waits_for_owner(owner: str, wish: str) -> Message:
 
 def too_many_wait(most: int, ways: ConnectWays) -> Message:
     """Say that a request was not kept, because `most` requests already wait for the account."""
-    words = f"{most} requests wait for this Coder account, so I did not keep yours. Connect and ask again."
+    words = (
+        f"{_count_requests(most)} for your Coder account, so I did not keep this one. Connect and ask again."
+    )
     return question(words, "", _connect_buttons(ways))
 
 
@@ -242,13 +254,13 @@ def connected(
     words = [f"Connected: you are *{escape_line(username, 60)}* in Coder."]
     if is_other_address:
         words.append(
-            "Its e-mail address is not the one that you have in Slack: if it is somebody else's account, "
+            "This account's e-mail address is not the one that you have in Slack: if it is somebody else's, "
             "disconnect."
         )
     if until is not None:
-        words.append(f"My token for you ends on {until:%B} {until.day}, {until.year}.")
+        words.append(_say_end(until))
     if is_kept:
-        words.append("Coder did not let me make my own token, so I keep the one that you pasted.")
+        words.append("Coder did not let me make a token for Taskwire, so I keep the one that you pasted.")
     return question(" ".join(words), "", [disconnect_button()])
 
 

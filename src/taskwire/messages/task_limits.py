@@ -17,7 +17,7 @@ def too_many_tasks(most: int, minutes: int) -> Refusal:
 def too_many_failed(most: int, seconds: int) -> Refusal:
     """Say that `most` tasks of the person could not be created, and that they can go on in `seconds`."""
     return (
-        f"{_count(most, 'task')} of yours could not be created within a minute, so I don't try another now.",
+        f"In the last minute, {_count(most, 'task')} of yours could not be created, so I take no more now.",
         f"You can try again in {_count(seconds, 'second')}. Nothing was created.",
     )
 
@@ -25,8 +25,8 @@ def too_many_failed(most: int, seconds: int) -> Refusal:
 def too_many_running(most: int) -> Refusal:
     """Say that `most` tasks of the person run, and what makes room for the next one."""
     return (
-        f"You have {_count(most, 'task')} running, the limit for one person. Nothing was created.",
-        "Stop or delete one, then ask again.",
+        f"You have {_count(most, 'task')} with a running workspace, the limit for one person.",
+        "Nothing was created. Stop or delete one, then ask again.",
     )
 
 
@@ -41,7 +41,7 @@ def channel_too_many_tasks(channel: str, most: int, minutes: int) -> Refusal:
 def channel_too_many_running(channel: str, most: int) -> Refusal:
     """Say that `most` tasks run in the channel, and what makes room for the next one."""
     return (
-        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
+        f"<#{channel}> has {_count(most, 'task')} with a running workspace, the limit for one channel.",
         "Nothing was created. When one of them is paused or deleted, ask again.",
     )
 
@@ -49,7 +49,7 @@ def channel_too_many_running(channel: str, most: int) -> Refusal:
 def channel_has_no_room(channel: str, most: int) -> Refusal:
     """Say that `most` tasks run in the channel, so that no other running task can be attached there."""
     return (
-        f"<#{channel}> has {_count(most, 'task')} running, the limit for one channel.",
+        f"<#{channel}> has {_count(most, 'task')} with a running workspace, the limit for one channel.",
         "Nothing was attached. When one of them is paused or deleted, ask again.",
     )
 
@@ -72,12 +72,12 @@ def not_resumed(link: Link, why: str) -> Refusal:
 
 def owner_runs_too_many(most: int) -> str:
     """Say, as a part of a sentence, that `most` tasks of the owner run."""
-    return f"its owner has {_count(most, 'task')} running, the limit for one person"
+    return f"its owner has {_count(most, 'task')} with a running workspace, the limit for one person"
 
 
 def channel_runs_too_many(most: int) -> str:
     """Say, as a part of a sentence, that `most` tasks run in the channel."""
-    return f"its channel has {_count(most, 'task')} running, the limit for one channel"
+    return f"its channel has {_count(most, 'task')} with a running workspace, the limit for one channel"
 
 
 def reply_waits_for_room(why: str) -> str:

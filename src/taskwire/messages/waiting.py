@@ -130,8 +130,9 @@ def request_waits_for_key(until: datetime) -> Message:
 
 def _waits_until(until: datetime) -> str:
     return (
-        f"It waits until {format_moment(until)} at the latest; later requests wait too, except a stop. I "
-        "told the Taskwire administrators."
+        f"I'll give it up if I still can't read it by {format_moment(until)}; later requests wait too, "
+        "except "
+        "a stop. I told the Taskwire administrators."
     )
 
 
