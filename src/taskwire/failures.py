@@ -14,7 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from taskwire.coder.errors import PersonTokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import AccountRefused, OutcomeUnknown, OutsideError, Refused, UserError
+from taskwire.domain.errors import AccountRefused, NoPlace, OutcomeUnknown, OutsideError, Refused, UserError
 from taskwire.domain.parsing import replies
 from taskwire.domain.queueing.jobs import CreateTask, PostCard, Reply
 from taskwire.domain.queueing.person_jobs import WaitForAccount
@@ -87,9 +87,10 @@ class Failures:
 
     async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
         """Return the outcome for an error of the Slack or Coder client: wait, try again, or give up."""
-        if isinstance(error, NoCapacity):
-            self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
-            # The rate limiter gives each waiting job a different time, so no jitter is needed.
+        if isinstance(error, NoPlace):
+            why = "rate_limited" if isinstance(error, NoCapacity) else "agents_busy"
+            self._metrics.retries.labels(context.job.work.kind, why).inc()
+            # Each waiting job gets a different time with the error, so no jitter is needed.
             return _delay(context, error.retry_after_seconds or 1.0, "unchanged")
         if isinstance(error, PersonTokenRefused | AccountNeeded):
             return await self._wait_for_person(context, error)
@@ -237,8 +238,8 @@ def _was_refused_for_long(context: JobContext) -> bool:
 def _delay(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
     """Return a retry after `seconds` that does not count as a failure of the job.
 
-    The job waits for Slack's limits, for Redis or for our account's rights. `trouble` is recorded for the
-    job's queue.
+    The job waits for a place in our own limits, for Redis or for our account's rights. `trouble` is recorded
+    for the job's queue.
     """
     return Outcome("unknown" if context.keeps_intent_record else "retry", Batch(), seconds, trouble=trouble)
 

@@ -307,6 +307,13 @@ class JobContext:
             await cancel_and_wait(renewal)
 
 
+def name_agent_owner(context: JobContext, link: Link | None) -> str:
+    """Return a name for the person whose agent the job may call. Without a link, name the job's queue."""
+    if link is None:
+        return context.lease.name
+    return link.record.owner_id or link.record.requested_by
+
+
 def require_own_link(context: JobContext, link: Link | None) -> None:
     """End the job as a dead letter if it was written for a thread that this link never had, or if it is an
     observation of another task.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from redis.exceptions import RedisError, ResponseError
 
 from taskwire.coder import last_change
+from taskwire.coder.agent_places import AgentPlaces
 from taskwire.dependencies import Dependencies
 from taskwire.domain.audit import WrittenEntry
 from taskwire.domain.errors import UserError
@@ -20,7 +21,7 @@ from taskwire.domain.queueing.jobs import JOB_KINDS
 from taskwire.domain.queueing.retry_policies import ANY_JOB, WITHOUT_REDIS_SECONDS
 from taskwire.failures import Failures, normalize_retry
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, require_own_link
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, name_agent_owner, require_own_link
 from taskwire.messages import answers
 from taskwire.outbox.allowed_places import require_allowed_place
 from taskwire.outbox.audit import FindAccount, log_entries, make_entry
@@ -87,6 +88,7 @@ class Worker:
         _create_counters(metrics, handlers)
         self.ingress_priority = IngressPriority()
         self._free_slots = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
+        self._agent_places = AgentPlaces()
         self._leases: dict[asyncio.Task[None], Lease | UnreadableJob] = {}
         # The running job that may crash its process, if there is one. At most one such job runs at a time.
         self._risky: asyncio.Task[None] | None = None
@@ -383,7 +385,8 @@ class Worker:
             if not context.is_outcome_unknown:
                 require_allowed_place(self._deps, job.work)
             context.coder = await self._accounts.get_client_for_job(job.work, link)
-            return normalize_retry(context, await handler.run(context, link))
+            with self._agent_places.of_job(name_agent_owner(context, link)):
+                return normalize_retry(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise
         except JobEnded as ended:

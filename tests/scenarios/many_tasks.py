@@ -12,6 +12,7 @@ from taskwire_sandbox.coder import SandboxTask
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.ledger import Call
 
+from .people import Person, Thread
 from .world import World
 
 
@@ -20,15 +21,24 @@ async def start_tasks(
 ) -> list[SandboxTask]:
     """Add tasks of Alice with working agents. Each task has a link and a thread in this channel."""
     before = len(world.coder.tasks)
-    world.coder.add_tasks(tasks, "alice", prefix=prefix or channel)
-    found = world.coder.tasks[before:]
-    for task in found:
-        await _link(world, task, channel)
+    await start_threads(world, tasks, world.alice, channel, prefix)
+    return world.coder.tasks[before:]
+
+
+async def start_threads(
+    world: World, tasks: int, owner: Person, channel: str = "general", prefix: str = ""
+) -> list[Thread]:
+    """Add tasks of a person with working agents. Return the thread of each task in this channel."""
+    before = len(world.coder.tasks)
+    world.coder.add_tasks(tasks, owner.name, prefix=prefix or channel)
+    threads = []
+    for task in world.coder.tasks[before:]:
+        threads.append(await _link(world, task, channel, owner))
         task.becomes("working", "Reading the code")
-    return found
+    return threads
 
 
-async def _link(world: World, task: SandboxTask, channel: str) -> None:
+async def _link(world: World, task: SandboxTask, channel: str, owner: Person) -> Thread:
     place, deps = world.slack.workspace.channel(channel), world.bot.parts.deps
     card = {"text": "a card", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
     ts = str(messages.write(world.slack.backend, place, card)["ts"])
@@ -38,15 +48,16 @@ async def _link(world: World, task: SandboxTask, channel: str) -> None:
         channel=ChannelId(place.id),
         thread_ts=Ts(ts),
         made_at=Ts(ts),
-        requested_by=UserId(world.alice.id),
-        owner_slack=UserId(world.alice.id),
-        owner_id=world.coder.user("alice").id,
+        requested_by=UserId(owner.id),
+        owner_slack=UserId(owner.id),
+        owner_id=world.coder.user(owner.name).id,
         name=task.name,
         title=task.name,
         task_id=TaskId(task.id),
     )
     batch = deps.writes.write_thread(deps.writes.write_record(Batch(), record), record)
     await deps.queues.write(deps.writes.write_task(batch, record))
+    return Thread(world, place.id, ts)
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
 from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.errors import NoPlace, OutsideError, UserError
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import AgentLogEntry
 from taskwire.domain.text import excerpts
@@ -180,6 +180,8 @@ async def _find_logs(coder: CoderClient, link: Link) -> TaskLogs | None:
     try:
         async with asyncio.timeout(LOG_TIMEOUT_SECONDS):
             return await coder.get_logs(link.record.task_id)
+    except NoPlace:
+        raise
     except (OutsideError, TimeoutError) as error:
         # The notice is more important than its excerpt, and must not wait for the agent.
         _log.info("agent's log not readable, continuing without it", link=link.id, error=str(error))

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import httpx
 
 from taskwire import transport
-from taskwire.coder import errors, last_change, models, scopes
+from taskwire.coder import agent_places, errors, last_change, models, scopes
 from taskwire.domain.errors import name_failing_system
 from taskwire.domain.text.agent_text import AgentText
 
@@ -166,8 +166,7 @@ class CoderClient:
 
     async def list_templates(self) -> tuple[models.Template, ...]:
         """Return the templates for tasks that this account may see and that are not deprecated."""
-        params = {"q": "has-ai-task:true deprecated:false"}
-        body = await self._get("list templates", "/templates", params)
+        body = await self._get("list templates", "/templates", {"q": "has-ai-task:true deprecated:false"})
         return models.parse_list(models.Template, body, "list templates")
 
     async def list_presets(self, template_version_id: str) -> tuple[models.Preset, ...]:
@@ -227,11 +226,13 @@ class CoderClient:
 
     async def send(self, task: str, text: AgentText) -> None:
         """Send input to the agent. Coder's agentapi removes blanks at both ends."""
+        agent_places.take_agent_place()
         path = f"{_task_path(task)}/send"
         await self.request("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
     async def get_logs(self, task: str) -> models.TaskLogs:
         """Return the whole log. If the task does not run, return the last messages before its pause."""
+        agent_places.take_agent_place()
         body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
         return models.parse(models.TaskLogs, body, "get logs")
 

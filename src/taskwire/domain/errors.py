@@ -7,6 +7,7 @@
         │   ├── Refused         this request is refused, and a repeat would be refused again
         │   ├── AccountRefused  our account is refused for every request; the operator has to act
         │   └── TryLater        not now: unreachable, rate limited, not ready; may say how long to wait
+        │       └── NoPlace     one of our own limits has no free place yet; nothing was sent
         └── OutcomeUnknown      the outside system may have done it: reconcile before a repeat
 
 `coder/errors.py`, `slack/errors.py` and `transport.py` define subclasses of these errors. Only these modules
@@ -69,6 +70,13 @@ class TryLater(NotDone):
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class NoPlace(TryLater):
+    """One of our own limits has no free place for this call yet. Nothing was sent.
+
+    `retry_after_seconds` says when to ask again. Waiting for a place is no failure of a job.
+    """
 
 
 class OutcomeUnknown(OutsideError):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from taskwire.agent.log import read_last_lines
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import UserError
+from taskwire.domain.errors import NoPlace, UserError
 from taskwire.domain.ids import LinkId, Ts, UserId
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.lifecycle.phases import Phase
@@ -27,7 +27,7 @@ from taskwire.outbox.posting import post_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.call_priorities import Priority
-from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.metadata import Metadata
 
 FOLLOW_MS = 600_000
@@ -139,7 +139,7 @@ class Follower:
             if not lines or shown == work.shown:
                 return retry(TICK_SECONDS)
             await self._edit(link, place, messages.showing(link, lines, work.until_ms), Priority.LIVE)
-        except NoCapacity as busy:
+        except NoPlace as busy:
             # The next run reads newer lines. The edit keeps its turn, because the rate limiter remembers
             # since when it waits.
             if end is not None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from taskwire.coder.errors import TasksNotSupported, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater
+from taskwire.domain.errors import NoPlace, OutcomeUnknown, OutsideError, TryLater
 from taskwire.domain.lifecycle.links import Link
 from taskwire.domain.queueing.decisions import SnoozeReminder
 from taskwire.domain.queueing.jobs import (
@@ -39,7 +39,7 @@ from taskwire.job_context import JobContext, Outcome, PrivateMessage
 from taskwire.outbox.error_messages import make_give_up_message, make_waiting_message
 from taskwire.outbox.tell_once import claim_telling
 from taskwire.queue.leases import OutcomeKind
-from taskwire.slack.errors import NoCapacity, SlackRateLimited
+from taskwire.slack.errors import SlackRateLimited
 from taskwire.telemetry import logger
 
 RequestedWork = (
@@ -79,8 +79,8 @@ async def retry_for_person(
     """
     try:
         return await run(context)
-    except (NoCapacity, SlackRateLimited):
-        # Waiting for a place in Slack's limits is no failure.
+    except (NoPlace, SlackRateLimited):
+        # Waiting for a place is no failure.
         raise
     except (TryLater, OutcomeUnknown, TokenRefused, TasksNotSupported) as error:
         work = context.job.work

@@ -33,7 +33,7 @@ from taskwire.coder.errors import (
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import DAY_MS
-from taskwire.domain.errors import OutcomeUnknown, Refused, TryLater, UserError
+from taskwire.domain.errors import NoPlace, OutcomeUnknown, Refused, TryLater, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.lifecycle import reconcile
 from taskwire.domain.lifecycle.links import Link
@@ -61,7 +61,7 @@ from taskwire.queue.batch import Batch
 from taskwire.replies.pass_on import NOT_ALLOWED, offer_to_ask
 from taskwire.replies.reconcile import Reconciler, SendIntent
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, ask
-from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+from taskwire.slack.errors import ChannelProblem, MessageGone
 
 # A person who may not steer the task is told so once in 30 days.
 REFUSAL_TTL_MS = 30 * DAY_MS
@@ -104,7 +104,7 @@ class ReplySender:
             await self._outcomes.show_waiting_for_account(reply_job)
             raise
         except (TryLater, OutcomeUnknown) as error:
-            if isinstance(error, NoCapacity) or context.keeps_intent_record:
+            if isinstance(error, NoPlace) or context.keeps_intent_record:
                 raise
             return await self._outcomes.retry_after_error(reply_job, error)
 

@@ -16,7 +16,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutcomeUnknown, OutsideError, Refused, TryLater
+from taskwire.domain.errors import NoPlace, OutcomeUnknown, OutsideError, Refused, TryLater
 from taskwire.domain.ids import TaskId
 from taskwire.domain.lifecycle import reconcile
 from taskwire.domain.lifecycle.links import Link
@@ -37,7 +37,6 @@ from taskwire.outbox.enqueue import say
 from taskwire.outbox.posting import get_landing_seconds
 from taskwire.redis.decoding import read
 from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes
-from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import logger
 
 # The longest time from the first byte of the request until the input is typed, in seconds. Coder tries for up
@@ -92,7 +91,7 @@ class Reconciler:
             return await self._reconcile_resume(reply_job, intent)
         except (TryLater, OutcomeUnknown) as error:
             # Coder does not answer. A later try finds out what happened.
-            if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
+            if isinstance(error, NoPlace) or not context.is_outcome_unknown:
                 raise
             seconds = REPLY_RETRIES.wait_seconds(context.job.tries + 1, error.retry_after_seconds)
             return unknown(context.failed_again(), seconds, "failing")

@@ -28,7 +28,15 @@ error.
 
 import re
 
-from taskwire.domain.errors import AccountRefused, NotDone, OutcomeUnknown, OutsideError, Refused, TryLater
+from taskwire.domain.errors import (
+    AccountRefused,
+    NoPlace,
+    NotDone,
+    OutcomeUnknown,
+    OutsideError,
+    Refused,
+    TryLater,
+)
 from taskwire.slack.payload_fields import read_strings, read_text, read_value
 
 
@@ -80,7 +88,7 @@ class SlackRateLimited(TryLater):
     """
 
 
-class NoCapacity(TryLater):
+class NoCapacity(NoPlace):
     """Our own rate limiter has no place for this call yet. `retry_after_seconds` says when to ask again."""
 
 

@@ -20,7 +20,7 @@ from taskwire.coder.errors import CoderError, NotFound, PersonTokenRefused
 from taskwire.coder.models import TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain.durations import HOUR_MS
-from taskwire.domain.errors import OutcomeUnknown, OutsideError, TryLater, UserError
+from taskwire.domain.errors import NoPlace, OutcomeUnknown, OutsideError, TryLater, UserError
 from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.lifecycle.events import Observed
 from taskwire.domain.lifecycle.links import Link
@@ -56,7 +56,7 @@ from taskwire.people.permissions import People
 from taskwire.people.shares import Shares
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
-from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRateLimited
 from taskwire.slack.metadata import Metadata
 from taskwire.state.link_writes import KEPT_REPLY_TTL_MS
 from taskwire.tasks.last_known import LastKnown
@@ -170,7 +170,7 @@ class ThreadQueries:
 
         A question about a message waits, because the rights of the message's author are not known.
         """
-        if work.question == "rejection" or isinstance(error, NoCapacity | SlackRateLimited):
+        if work.question == "rejection" or isinstance(error, NoPlace | SlackRateLimited):
             raise error
         if work.question == "not_a_verb":
             return self._retry_behind_others(link, work, context, error)
@@ -248,7 +248,7 @@ class ThreadQueries:
         try:
             await self._people.require_account(work.requester.person, needs_coder=False)
             link = await self._people.find_visible(work.requester, link)
-        except (NoCapacity, SlackRateLimited, PersonTokenRefused):
+        except (NoPlace, SlackRateLimited, PersonTokenRefused):
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
             return done(None, (work.requester, make_error_answer(error)))
@@ -293,8 +293,8 @@ class ThreadQueries:
             return await self._make_short_answer(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
-        except (NoCapacity, SlackRateLimited, PersonTokenRefused):
-            # Waiting for a place in Slack's limits is no failure.
+        except (NoPlace, SlackRateLimited, PersonTokenRefused):
+            # Waiting for a place is no failure.
             raise
         except (CoderError, TryLater, OutcomeUnknown) as error:
             if work.question == "status" and is_coder_away(error):

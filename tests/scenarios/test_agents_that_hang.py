@@ -1,0 +1,109 @@
+"""Agents that take a call and never answer hold their callers for up to a minute. Stops, commands and private
+answers do not wait for them."""
+
+import pytest
+
+from taskwire.coder.agent_places import MAX_AGENT_JOBS, MAX_AGENT_JOBS_OF_OWNER
+from taskwire_sandbox.coder.faults import hang
+
+from .many_tasks import start_threads
+from .people import Person, Thread
+from .world import CARD_SECONDS, World
+
+# More than the places for jobs that a process has.
+TASKS = 34
+
+
+def sends(world: World) -> list[str]:
+    """Return the path of each request that sends input to an agent."""
+    return [seen.path for seen in world.coder.requests if seen.route == "tasks.send"]
+
+
+async def wait_for_input(world: World, people: dict[Person, int]) -> dict[Person, list[Thread]]:
+    """Start tasks of each of these people. Their agents wait for input."""
+    threads = {
+        owner: await start_threads(world, count, owner, prefix=owner.name) for owner, count in people.items()
+    }
+    await world.polls()
+    await world.passes(CARD_SECONDS)
+    for task in world.coder.tasks:
+        if task.row.owner.username in {owner.name for owner in people}:
+            task.becomes("idle")
+    await world.polls()
+    await world.passes(60)
+    return threads
+
+
+async def ends(world: World, *threads: Thread) -> None:
+    """Let the agents answer again, and read what was said."""
+    world.coder.clear_faults()
+    for _ in range(30):
+        await world.passes(60)
+        if not await world.jobs():
+            break
+    for thread in threads:
+        thread.new_messages()
+
+
+async def test_agents_of_one_owner_that_hang_delay_nobody_else(world: World) -> None:
+    """Thirty-four agents of Alice take a reply and never answer. Only eight of these calls are made at once.
+    Meanwhile Bob stops his own task and gets a private answer, and none of the eight has ended."""
+    bobs = await world.bob.runs("/task create fix the login")
+    threads = (await wait_for_input(world, {world.alice: TASKS}))[world.alice]
+
+    world.coder.plan_fault("tasks.send", hang(), times=None)
+    for thread in threads:
+        await world.slack.post(world.alice.id, thread.channel, "go on", thread.ts)
+    await world.until(lambda: len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER, "the agents hang")
+    await world.slack.post(world.bob.id, bobs.channel, "!status", bobs.ts)
+    await world.until(world.bob.has_news, "Bob is answered")
+    await world.slack.command(world.bob.id, "general", "/task", "stop fix-the-login")
+    await world.until(lambda: world.task("fix-the-login").status == "paused", "Bob's task is stopped")
+
+    assert len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER
+    await ends(world, bobs, *threads)
+    world.bob.reads()
+
+
+async def test_an_agent_that_answers_gets_its_input_while_those_of_another_owner_hang(world: World) -> None:
+    """Twenty agents of Alice take a reply and never answer. Bob's agent gets Bob's reply meanwhile."""
+    threads = await wait_for_input(world, {world.alice: 20, world.bob: 1})
+    (bobs,) = threads[world.bob]
+    task = world.task("bob-00000")
+
+    world.coder.plan_fault("tasks.send", hang(), times=MAX_AGENT_JOBS_OF_OWNER)
+    for thread in threads[world.alice]:
+        await world.slack.post(world.alice.id, thread.channel, "go on", thread.ts)
+    await world.until(lambda: len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER, "the agents hang")
+    await world.slack.post(world.bob.id, bobs.channel, "use main", bobs.ts)
+    await world.until(lambda: task.inputs, "Bob's agent has the reply")
+
+    assert task.inputs == ["use main"]
+    assert len(sends(world)) == MAX_AGENT_JOBS_OF_OWNER + 1
+    await ends(world, bobs, *threads[world.alice])
+
+
+@pytest.mark.parametrize("verb", ["!logs", "go on"])
+async def test_an_outage_of_many_agents_leaves_stops_their_places(world: World, verb: str) -> None:
+    """The agents of three people do not answer any more, whatever they are asked. Half of the places for jobs
+    are taken. Carol stops one of her tasks that hang, and none of the calls has ended."""
+    carol = world.person("carol")
+    await world.slack.join(carol.id, "general")
+    threads = await wait_for_input(world, {world.alice: 12, world.bob: 12, carol: 12})
+
+    world.coder.plan_fault("tasks.logs", hang(), times=None)
+    for owner, own in threads.items():
+        for thread in own:
+            await world.slack.post(owner.id, thread.channel, verb, thread.ts)
+
+    def hanging() -> list[str]:
+        return [seen.path for seen in world.coder.requests if seen.route == "tasks.logs" and not seen.status]
+
+    await world.until(lambda: len(hanging()) == MAX_AGENT_JOBS, "the agents hang")
+    await world.slack.command(carol.id, "general", "/task", "stop carol-00003")
+    await world.until(lambda: world.task("carol-00003").status == "paused", "Carol's task is stopped")
+
+    assert len(hanging()) == MAX_AGENT_JOBS
+    await ends(world, *(thread for own in threads.values() for thread in own))
+    for person in (world.alice, world.bob, carol):
+        person.reads()
