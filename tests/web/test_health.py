@@ -63,6 +63,25 @@ async def test_another_token_is_refused(log: io.StringIO) -> None:
     assert wrong == [(401, "The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")] * 3
 
 
+async def test_guesses_of_the_token_are_counted_and_logged(log: io.StringIO) -> None:
+    """If a client guesses the token for operators, each guess is counted as a refusal, and one line a minute
+    is logged. No line has a guess. Requests with the right token, or with none, are not counted."""
+    async with new_site(log, admin_token=TOKEN) as site:
+        for number in range(50):
+            await site.ask_once(_readyz(f"Bearer guess-{number}"))
+        await site.ask_once(_readyz())
+        _, told = await site.ask_once(_readyz(f"Bearer {TOKEN}"))
+
+        assert site.count_refused("admin_token") == 50
+    assert json.loads(told)["requests"] == (
+        "Refused since the start: 50, the last one 0 s ago "
+        "(50 to /readyz with another token than TASKWIRE_ADMIN_TOKEN)."
+    )
+    lines = [json.loads(line) for line in log.getvalue().splitlines() if "refused" in line]
+    assert [(line["event"], line["why"]) for line in lines] == [("HTTP requests are refused", "admin_token")]
+    assert "guess" not in log.getvalue()
+
+
 async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
     """If no token for operators is set, every token is refused, even an empty one."""
     async with new_site(log) as site:

@@ -46,9 +46,15 @@ HINT_PATH = "/coder/webhook"
 LARGEST_BODY = 2 * 1024 * 1024
 # The largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
 LARGEST_HINT = 256 * 1024
-RefusalReason = SignatureProblem | Literal["malformed", "length", "token"]
+RefusalReason = SignatureProblem | Literal["malformed", "length", "token", "admin_token"]
 # These counters exist from the start, because an alert watches their increase.
-REFUSAL_REASONS: tuple[RefusalReason, ...] = (*SIGNATURE_PROBLEMS, "malformed", "length", "token")
+REFUSAL_REASONS: tuple[RefusalReason, ...] = (
+    *SIGNATURE_PROBLEMS,
+    "malformed",
+    "length",
+    "token",
+    "admin_token",
+)
 _REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "signature": "with a wrong signature",
     "time": "too old, or signed by another clock",
@@ -57,6 +63,7 @@ _REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "malformed": "no HTTP that can be read",
     "length": "too long, or sent in chunks",
     "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
+    "admin_token": "to /readyz with another token than TASKWIRE_ADMIN_TOKEN",
 }
 # The most requests for metrics that are served at the same time. This is a quarter of the connections that
 # `http_server.py` reserves for health and metrics.
@@ -243,7 +250,7 @@ def add_health(
 
     async def readyz(request: web.Request) -> web.Response:
         """Answer 503 if payloads from Slack cannot be accepted. Problems with Coder do not cause a 503."""
-        is_admin = _is_admin(request, admin_token)
+        is_admin = _is_admin(request, admin_token, refusals)
         if _reserve_health_place(request):
             found = last.findings = await shared_health.get()
             last.at = time.monotonic()
@@ -292,12 +299,14 @@ def _reserve_health_place(request: web.Request) -> bool:
     return connection is not None and connection.promote("health")
 
 
-def _is_admin(request: web.Request, admin_token: ReceivedToken | None) -> bool:
-    """Return whether a request has the admin token. A wrong token raises HTTPUnauthorized."""
+def _is_admin(request: web.Request, admin_token: ReceivedToken | None, refusals: Refusals | None) -> bool:
+    """Return whether a request has the admin token. Count a wrong token, and raise HTTPUnauthorized."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return False
     if admin_token is None or not admin_token.accepts(given.strip()):
+        if refusals is not None:
+            refusals.count("admin_token")
         raise web.HTTPUnauthorized(text="The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")
     return True
 
