@@ -20,17 +20,23 @@ from taskwire.domain.queueing.jobs import (
     SendToTask,
     ShowAnswer,
 )
-from taskwire.domain.queueing.person_jobs import MakeTaskOfMessage, SaveChannelSettings, StopByReaction
+from taskwire.domain.queueing.person_jobs import (
+    AnswerQuestion,
+    MakeTaskOfMessage,
+    SaveChannelSettings,
+    StopByReaction,
+)
 from taskwire.domain.queueing.work import Work
 from taskwire.domain.requester import Requester
 from taskwire.outbox.tell_once import record_unless_told
-from taskwire.people.permissions import require_allowed, require_not_barred
+from taskwire.people.allowed import require_allowed, require_not_barred
 from taskwire.queue.batch import Batch
 
 _CHECKED = (
     Act,
     ActRequested,
     AnswerInThread,
+    AnswerQuestion,
     Choose,
     CreateRequested,
     DecideHeld,
